@@ -1,0 +1,72 @@
+"""What a stage returns: released text, findings, and one finish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
+Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
+FindingKind: TypeAlias = Literal["match", "overflow", "rule_error"]
+FinishReason: TypeAlias = Literal[
+    "stop", "length", "tool_calls", "content_filter", "cancelled", "timeout", "error"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that may be shown: guarded, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found, without the text it found.
+
+    `start` and `end` count code points of the pipeline's source text, from the channel's start,
+    end exclusive. `kind` is "match" for a confirmed match, "overflow" for a candidate that grew
+    past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked.
+    `channel` and `choice` name the pipeline; a stage leaves them at their defaults, the guard
+    fills them in.
+    """
+
+    rule: str
+    start: int
+    end: int
+    action: Action
+    severity: Severity = "medium"
+    kind: FindingKind = "match"
+    channel: str = "text"
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a stream and its reason; nothing follows it."""
+
+    reason: FinishReason
+
+
+Event: TypeAlias = Text | Finding | Finish
+
+
+class Stage(Protocol):
+    """A sans-I/O transformer of text: characters in, events out.
+
+    Feeding `a` then `b` gives the same joined text, findings and finish as feeding `a + b`.
+    `feed` after a Finish returns an empty list. A pipeline is a stage itself.
+    """
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the next characters and return what can be said now."""
+        ...
+
+    def finish(self) -> list[Event]:
+        """Take the source's end: settle what is open and return the rest, ending with a Finish."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """How many code points of the source are held back now."""
+        ...
