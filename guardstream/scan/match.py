@@ -1,0 +1,95 @@
+"""What the searches report, and the text that they look back into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeAlias
+
+Confirm: TypeAlias = Callable[[str], bool]
+"""Judges the matched text; False refuses the match."""
+
+
+class Match(NamedTuple):
+    """A settled span of a rule: offsets in code points from the text's start, end exclusive.
+
+    `rule` is the number the rule was given. `failed`: the confirmation raised or ran out of time,
+    and `start` is where the unconfirmed candidate's hold-back begins.
+    """
+
+    rule: int
+    start: int
+    end: int
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Window:
+    """The part of the text that is still needed: `text` begins at offset `base`."""
+
+    text: str = ""
+    base: int = 0
+
+    def slice(self, start: int, end: int) -> str:
+        """The text between two offsets."""
+        return self.text[max(start - self.base, 0) : end - self.base]
+
+    def forget(self, before: int) -> None:
+        """Drop what lies before the offset."""
+        if before > self.base:
+            self.text = self.text[before - self.base :]
+            self.base = before
+
+
+class Scan(Protocol):
+    """One search over one stream. Offsets count code points from the stream's start."""
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """Read `text[begin:end]` up to the first character that needs attention; return the
+        index behind the last character read."""
+        ...
+
+    def mark(self) -> object:
+        """Remember this place, for `rewind`."""
+        ...
+
+    def rewind(self, mark: object) -> None:
+        """Go back to a remembered place; only runs may lie between."""
+        ...
+
+    def settle(self, window: Window) -> list[Match]:
+        """The matches that have become certain with the last character."""
+        ...
+
+    def stop(self, window: Window) -> list[Match]:
+        """The matches that stand if nothing more is read, though the text may go on."""
+        ...
+
+    def finish(self, window: Window) -> list[Match]:
+        """The matches that the end of the text makes certain."""
+        ...
+
+    def hold(self) -> int:
+        """Where the oldest live candidate's hold-back begins; the present offset if none lives."""
+        ...
+
+    def needed(self) -> int:
+        """The first offset that the window must keep."""
+        ...
+
+    def holders(self, hold: int) -> list[int]:
+        """The rules whose candidates' hold-back begins at `hold` or before."""
+        ...
+
+    def overflow(self, hold: int, *, drop: bool) -> None:
+        """Hold the candidates up to `hold` no more: drop them, or only watch them live on."""
+        ...
+
+    def overflowing(self) -> int | None:
+        """Up to where the text belongs to candidates that overflowed and live on, or that the
+        last character completed; None if there are none."""
+        ...
+
+    def disable(self, rule: int) -> None:
+        """Forget the rule and its candidates from here on."""
+        ...

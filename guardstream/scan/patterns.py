@@ -1,0 +1,395 @@
+"""Searches a stream for regular expressions: the automaton finds candidates, this settles them.
+
+Three kinds of pattern settle in three ways. An *ordered* one needs no second look: the automaton's
+accepts are `regex`'s own matches as soon as nothing older lives. An *eager* one is reported at the
+first end of any match. For the rest the automaton only says where a match may be, and once no
+candidate that began there lives, `regex` is asked, over the text that has been kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import regex
+
+from guardstream.errors import PatternError
+from guardstream.scan.automaton import HERE, NOWHERE, Accept, Automaton, Searched, State
+from guardstream.scan.match import Confirm, Match, Window
+from guardstream.scan.program import always_captures, look_behind, min_width
+from guardstream.scan.syntax import Cat, Group, Node, Parsed, Repeat, parse, without
+
+MIN_WINDOW = 2_048
+"""How many code points before the present a confirmation may always look at."""
+
+MAX_LEAD = 20
+"""The longest optional beginning that the automaton follows letter by letter."""
+
+_MARKER = "guardstream_begin"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern of a rule.
+
+    `group` is the masked group's number in `regex`, 0 for the whole match. `lead` is how many
+    characters an optional beginning may add that the automaton does not look for. `context` is
+    how far the pattern's lookbehinds read.
+    """
+
+    rule: int
+    searched: Searched
+    regex: regex.Pattern[str]
+    whole: regex.Pattern[str]
+    group: int
+    lead: int
+    context: int
+    confirm: Confirm | None
+
+
+def compile_pattern(
+    source: str,
+    rule: int = 0,
+    *,
+    group: str | int | None = None,
+    eager: bool = False,
+    holds: bool = True,
+    confirm: Confirm | None = None,
+) -> Pattern:
+    """Compile one pattern in the `regex` dialect, version 0, Unicode.
+
+    Raises PatternError, with the offset in the pattern, for what is malformed or unbounded.
+    """
+    parsed = parse(source)
+    try:
+        compiled = regex.compile(source, regex.V0)
+    except regex.error as error:
+        raise PatternError(error.msg, error.pos) from error
+    if min_width(parsed.tree) == 0:
+        raise PatternError("the pattern can match nothing; make a part of it mandatory")
+    number = _group_number(parsed, group)
+    context = look_behind(parsed.tree) + 1
+    tree, lead = parsed.tree, 0
+    if number and not parsed.numbered_references and (confirm is not None or not eager):
+        end, groups = 0, 0
+        while (optional := _optional_lead(tree, number)) is not None:
+            tree, lead = without(tree, optional), lead + (optional.high or 0)
+            end, groups = optional.end, optional.groups
+        if lead:
+            compiled = regex.compile(f"{source[:end]}(?P<{_MARKER}>){source[end:]}", regex.V0)
+            number += number > groups
+    # The line end closes a comment that a verbose pattern may end in.
+    whole = regex.compile(f"(?:{source}\n)\\Z" if "(?x" in source else f"(?:{source})\\Z", regex.V0)
+    searched = Searched(tree, group and _group_number(parsed, group), eager, confirm is not None, holds)
+    return Pattern(rule, searched, compiled, whole, number, lead, context, confirm)
+
+
+def _group_number(parsed: Parsed, group: str | int | None) -> int:
+    if group is None or group == 0:
+        return 0
+    number = parsed.names.get(group, 0) if isinstance(group, str) else group
+    if not 0 < number <= parsed.groups:
+        raise PatternError(f"the pattern has no group {group!r}")
+    if not always_captures(parsed.tree, number):
+        raise PatternError(f"group {group!r} can be skipped, and then nothing would be masked")
+    return number
+
+
+def _optional_lead(node: Node, group: int) -> Repeat | None:
+    """A lazy, bounded, optional beginning that only widens the match around the masked group."""
+    match node:
+        case Repeat(_, 0, high, True) if high is not None and high > MAX_LEAD:
+            return node
+        case Cat(items):
+            rest = [item for item in items if item != Cat(())]
+            return _optional_lead(rest[0], group) if rest else None
+        case Group(item, number) if number != group:
+            return _optional_lead(item, group)
+        case _:
+            return None
+
+
+class Candidate(NamedTuple):
+    """An accepted match that something older may still undo, or that `regex` must confirm."""
+
+    start: int
+    hold: int
+    end: int
+
+
+class PatternSet:
+    """The compiled patterns of a rule set with their automaton; shared between streams.
+
+    `window` is how many code points confirmations may look back over, `timeout` how many seconds
+    one may take.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], *, window: int, timeout: float) -> None:
+        self.patterns = tuple(patterns)
+        self.automaton = Automaton([pattern.searched for pattern in patterns])
+        self.window = max(window, MIN_WINDOW)
+        self.timeout = timeout
+        self.context = max((p.context + p.lead for p in patterns), default=1)
+        # An ordered pattern without a group is answered by the automaton alone.
+        self.certain = [
+            ordered and not pattern.group
+            for ordered, pattern in zip(self.automaton.ordered, patterns, strict=True)
+        ]
+
+    def scan(self) -> PatternScan:
+        """A search over one stream."""
+        return PatternScan(self)
+
+
+class PatternScan:
+    """One stream's search: a state, its registers, and what is accepted but not yet settled."""
+
+    __slots__ = (
+        "_accepted", "_candidates", "_lost", "_off", "_recent", "_resume", "_set",
+        "offset", "registers", "state",
+    )  # fmt: skip
+
+    def __init__(self, patterns: PatternSet) -> None:
+        self._set = patterns
+        self.state: State = patterns.automaton.start
+        self.registers: tuple[int, ...] = ()
+        self.offset = 0
+        self._accepted: list[tuple[int, Candidate]] = []
+        self._candidates: dict[int, list[Candidate]] = {}
+        self._resume: dict[int, int] = {}
+        self._lost: dict[int, int] = {}
+        self._recent: list[tuple[int, Candidate]] = []
+        self._off: frozenset[int] = frozenset()
+
+    # Reading
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Scan.run`. Attention is needed at an accept, and at every character after one
+        until it is settled."""
+        if self._candidates or self._lost:
+            end = begin + 1
+        state, registers, offset = self.state, self.registers, self.offset
+        for character in text[begin:end]:
+            state, moves = state[character]
+            if moves is not None:
+                keep, here, after, accepts = moves
+                before = registers
+                registers = tuple([before[rank] for rank in keep])
+                if here:
+                    registers += (offset,)
+                if after:
+                    registers += (offset + 1,)
+                if accepts:
+                    self._accepted += [self._candidate(a, before, offset) for a in accepts]
+                    offset += 1
+                    break
+            offset += 1
+        end = begin + offset - self.offset
+        self.state, self.registers, self.offset = state, registers, offset
+        return end
+
+    @staticmethod
+    def _candidate(accept: Accept, registers: tuple[int, ...], offset: int) -> tuple[int, Candidate]:
+        pattern, start, hold, behind = accept
+        begin = registers[start] if start >= 0 else offset + HERE - start
+        if hold >= 0:
+            waits = registers[hold]
+        else:
+            waits = begin if hold == NOWHERE else offset + HERE - hold
+        return pattern, Candidate(begin, waits, offset + behind)
+
+    def mark(self) -> object:
+        """See `Scan.mark`."""
+        return self.state, self.registers, self.offset
+
+    def rewind(self, mark: Any) -> None:
+        """See `Scan.rewind`."""
+        self.state, self.registers, self.offset = mark
+        self._accepted.clear()
+
+    # Settling
+
+    def settle(self, window: Window) -> list[Match]:
+        """See `Scan.settle`."""
+        if not self._accepted and not self._candidates:
+            return []
+        found = self._note(window)
+        for pattern in list(self._candidates):
+            found += self._settled(pattern, self._oldest(pattern), window)
+        return found
+
+    def finish(self, window: Window) -> list[Match]:
+        """See `Scan.finish`."""
+        accepts = self._set.automaton.at_end(self.state)
+        self._accepted += [
+            self._candidate(accept, self.registers, self.offset - 1) for accept in accepts
+        ]
+        return self.stop(window)
+
+    def stop(self, window: Window) -> list[Match]:
+        """The matches that stand if nothing more is read."""
+        found = self._note(window)
+        for pattern in list(self._candidates):
+            found += self._settled(pattern, None, window)
+        return found
+
+    def _note(self, window: Window) -> list[Match]:
+        """File the new accepts; the eager ones are matches at once."""
+        accepted, self._accepted = self._accepted, []
+        self._recent = accepted
+        found: list[Match] = []
+        for pattern, candidate in accepted:
+            if pattern in self._off:
+                continue
+            if self._set.automaton.eager[pattern]:
+                found += self._fired(pattern, candidate, window)
+                continue
+            known = self._candidates.setdefault(pattern, [])
+            if self._set.certain[pattern]:
+                # An accepting thread undoes what threads behind it had accepted.
+                while known and known[-1].start >= candidate.start:
+                    known.pop()
+            known.append(candidate)
+        return found
+
+    def _fired(self, pattern: int, candidate: Candidate, window: Window) -> list[Match]:
+        compiled, base = self._set.patterns[pattern], window.base
+        begin, end = candidate.start - base, candidate.end - base
+        start = candidate.hold
+        if not self._set.automaton.programs[pattern].exact and (begin >= compiled.context or not base):
+            try:
+                match = compiled.whole.search(window.text, begin, end, timeout=self._set.timeout)
+            except TimeoutError:
+                return [Match(compiled.rule, candidate.hold, candidate.end, failed=True)]
+            if match is None:
+                return []
+            start = match.start(compiled.group) + base
+        return [Match(compiled.rule, start, candidate.end)]
+
+    def _settled(self, pattern: int, oldest: int | None, window: Window) -> list[Match]:
+        candidates = self._candidates[pattern]
+        over = [c for c in candidates if oldest is None or c.start < oldest]
+        if not over:
+            return []
+        left = [c for c in candidates if oldest is not None and c.start >= oldest]
+        if left:
+            self._candidates[pattern] = left
+        else:
+            del self._candidates[pattern]
+        compiled = self._set.patterns[pattern]
+        if self._set.certain[pattern]:
+            return [Match(compiled.rule, c.start, c.end) for c in over]
+        begin = max(min(c.start for c in over) - compiled.lead, self._resume.get(pattern, 0))
+        if max(begin - compiled.context, 0) < window.base:
+            # Too long ago to ask: what the automaton says stands.
+            self._resume[pattern] = max(c.end for c in over)
+            return [Match(compiled.rule, min(c.hold for c in over), self._resume[pattern])]
+        return self._confirmed(pattern, begin, min(c.hold for c in over), oldest, window)
+
+    def _confirmed(
+        self, pattern: int, begin: int, hold: int, oldest: int | None, window: Window
+    ) -> list[Match]:
+        """Ask `regex`, match by match from `begin`; a refused match takes one character only."""
+        compiled, base, found = self._set.patterns[pattern], window.base, []
+        confirm, group = compiled.confirm, compiled.group
+        try:
+            while match := compiled.regex.search(
+                window.text, begin - base, self.offset - base, timeout=self._set.timeout
+            ):
+                start = match.start(_MARKER) if compiled.lead else match.start()
+                if oldest is not None and start + base >= oldest:
+                    break
+                spans = [span for span in match.spans(group) if span[0] < span[1]]
+                if confirm is None or any(confirm(window.text[a:b]) for a, b in spans):
+                    found += [Match(compiled.rule, a + base, b + base) for a, b in spans]
+                    begin = match.end() + base
+                else:
+                    begin = match.start() + base + 1
+        except Exception:
+            found.append(Match(compiled.rule, hold, self.offset, failed=True))
+        self._resume[pattern] = begin
+        return found
+
+    def _oldest(self, pattern: int) -> int:
+        rank = self.state.oldest.get(pattern)
+        return self.offset + 1 if rank is None else self.registers[rank]
+
+    # Holding back
+
+    def _held(self) -> list[tuple[int, int, int]]:
+        """(hold-back, register, pattern) of all candidates that text waits for."""
+        held = [
+            (max(self.registers[rank], self._resume.get(pattern, 0)), self.registers[rank], pattern)
+            for rank, pattern in self.state.holds
+        ]
+        held += [
+            (candidate.hold, candidate.hold, pattern)
+            for pattern, candidates in self._candidates.items()
+            if self._set.patterns[pattern].searched.holds
+            for candidate in candidates
+        ]
+        return [
+            entry
+            for entry in held
+            if entry[2] not in self._off and entry[1] > self._lost.get(entry[2], -1)
+        ]
+
+    def hold(self) -> int:
+        """See `Scan.hold`."""
+        holds = self.state.holds
+        if self._candidates or (holds and (self._resume or self._lost or self._off)):
+            return min((entry[0] for entry in self._held()), default=self.offset)
+        return self.registers[holds[0][0]] if holds else self.offset
+
+    def needed(self) -> int:
+        """See `Scan.needed`."""
+        oldest = self.registers[0] if self.registers else self.offset
+        for candidates in self._candidates.values():
+            oldest = min(oldest, candidates[0].start)
+        return max(oldest - self._set.context, self.offset - self._set.window)
+
+    def holders(self, hold: int) -> list[int]:
+        """See `Scan.holders`."""
+        return [self._set.patterns[entry[2]].rule for entry in self._held() if entry[0] <= hold]
+
+    def overflow(self, hold: int, *, drop: bool) -> None:
+        """See `Scan.overflow`."""
+        over = [entry for entry in self._held() if entry[0] <= hold]
+        if drop:
+            registers = {entry[1:] for entry in over}
+            dropped = {
+                (rank, pattern)
+                for rank, pattern in self.state.holds
+                if (self.registers[rank], pattern) in registers
+            }
+            self.state, self.registers = self._set.automaton.without(
+                self.state, self.registers, dropped
+            )
+            return
+        for _, register, pattern in over:
+            self._lost[pattern] = max(register, self._lost.get(pattern, -1))
+
+    def overflowing(self) -> int | None:
+        """See `Scan.overflowing`."""
+        if not self._lost:
+            return None
+        ends = []
+        for pattern, lost in list(self._lost.items()):
+            if any(
+                owner == pattern and self.registers[rank] <= lost
+                for rank, owner in self.state.holds
+            ):
+                ends.append(self.offset)
+                continue
+            del self._lost[pattern]
+            ends += [c.end for owner, c in self._recent if owner == pattern and c.hold <= lost]
+        return max(ends, default=None)
+
+    def disable(self, rule: int) -> None:
+        """See `Scan.disable`."""
+        patterns = self._set.patterns
+        self._off |= {index for index, pattern in enumerate(patterns) if pattern.rule == rule}
+        for pattern in self._off:
+            self._candidates.pop(pattern, None)
+            self._lost.pop(pattern, None)

@@ -1,0 +1,419 @@
+"""Compiles a pattern's tree to items: what a thread of the search can be waiting for.
+
+An item waits for one character in a set, or stands at the end of the pattern until a one-character
+lookahead is decided. The way from one item to the next passes choices, assertions on the character
+before, and the opening of the masked group; `Program.after` gives the items it leads to in
+`regex`'s order of preference (Pike's virtual machine, https://swtch.com/~rsc/regexp/regexp2.html).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from guardstream.errors import PatternError
+from guardstream.scan.charset import CharSets
+from guardstream.scan.syntax import (
+    Alt,
+    Approximate,
+    Assert,
+    Cat,
+    Char,
+    Group,
+    Look,
+    Node,
+    Repeat,
+)
+
+START = -1
+"""The signature that stands for 'no character before: the start of the text'."""
+
+MAX_PLACES = 4_000
+"""How many places one pattern may have once its counters are written out."""
+
+EXACT_COUNT = 4
+"""Counters up to this one are always searched exactly, larger ones as `*` or `+` where a text
+would pass through them all the time: each count of each start would be a state of its own."""
+
+EXACT_COUNT_BEHIND_LITERAL = 64
+"""The same for counters that prose does not reach: of characters that are rare in it, or behind
+`LITERAL` characters that are."""
+
+LITERAL = 2
+
+_COMMON = ("e", " ", "的")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the next (or last) character must be: in `needs`, not in `bars`; or there is none."""
+
+    needs: int = 0
+    bars: int = 0
+    at_edge: bool = True
+
+    def holds(self, signature: int) -> bool:
+        return signature & self.needs == self.needs and not signature & self.bars
+
+    def and_(self, other: Condition) -> Condition:
+        return Condition(
+            self.needs | other.needs, self.bars | other.bars, self.at_edge and other.at_edge
+        )
+
+
+FREE = Condition()
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A step of the compiled pattern.
+
+    `kind` is "char" (takes one character that fulfils `condition`), "ahead" or "behind" (an
+    assertion), "open" (the masked group begins), "split" (choices in order), "match" or "drop".
+    """
+
+    kind: str
+    condition: Condition = FREE
+    next: list[Place] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """What a thread waits for: `place` takes the next character if `condition` holds for it.
+
+    `number` counts the items of all patterns; `accepts`: the pattern's end, nothing to wait for.
+    """
+
+    number: int
+    program: Program
+    place: Place
+    condition: Condition
+    accepts: bool
+    steps: dict[int, tuple[tuple[Item, bool], ...]] = field(default_factory=dict)
+
+    def advance(self, signature: int) -> tuple[tuple[Item, bool], ...]:
+        """The items after a character, each with whether the masked group opened on the way."""
+        steps = self.steps.get(signature)
+        if steps is None:
+            steps = ()
+            if self.place.kind == "char" and self.condition.holds(signature):
+                steps = self.program.after(self.place.next[0], signature)
+            self.steps[signature] = steps
+        return steps
+
+
+class Program:
+    """One compiled pattern: `after` walks it, `exact` says that it over-approximates nothing."""
+
+    def __init__(
+        self, index: int, tree: Node, sets: CharSets, group: int | None, *, relax: bool
+    ) -> None:
+        self.index = index
+        self.exact = True
+        self.decided_late = False
+        self.looks_behind = 0
+        self._sets = sets
+        self._group = group
+        self._relax = relax
+        self._places = 0
+        self._items: dict[tuple[int, Condition], Item] = {}
+        self._walks: dict[tuple[int, int], tuple[tuple[Item, bool], ...]] = {}
+        self._fixed: set[int] = set()
+        self._first = self._compile(tree, Place("match"), 0)
+
+    def roots(self, before: int) -> tuple[tuple[Item, bool], ...]:
+        """The items with which the pattern begins after a character of signature `before`."""
+        return self.after(self._first, before)
+
+    def after(self, place: Place, before: int) -> tuple[tuple[Item, bool], ...]:
+        """The items reached from `place`, in order of preference, each once."""
+        key = id(place), (0 if id(place) in self._fixed else before)
+        walk = self._walks.get(key)
+        if walk is None:
+            found: dict[Item, bool] = {}
+            looked_back = self._walk(place, before, FREE, False, found, set())
+            walk = tuple(found.items())
+            if not looked_back:
+                self._fixed.add(id(place))
+                key = id(place), 0
+            self._walks[key] = walk
+        return walk
+
+    def _walk(
+        self,
+        place: Place,
+        before: int,
+        condition: Condition,
+        opened: bool,
+        found: dict[Item, bool],
+        seen: set[tuple[int, Condition]],
+    ) -> bool:
+        """Collect into `found`; returns whether the way depends on the character before."""
+        looked_back = False
+        pending = [(place, condition, opened)]
+        while pending:
+            place, condition, opened = pending.pop()
+            if (id(place), condition) in seen:
+                continue
+            seen.add((id(place), condition))
+            if place.kind == "behind":
+                looked_back = True
+                holds = (
+                    place.condition.at_edge if before == START else place.condition.holds(before)
+                )
+                if not holds:
+                    continue
+            elif place.kind == "ahead":
+                condition = condition.and_(place.condition)
+                if condition.needs & condition.bars:
+                    continue
+            elif place.kind == "open":
+                opened = True
+            elif place.kind != "split":
+                if place.kind != "drop":
+                    found.setdefault(self._item(place, condition), opened)
+                continue
+            pending += [(after, condition, opened) for after in reversed(place.next)]
+        return looked_back
+
+    def _item(self, place: Place, condition: Condition) -> Item:
+        if place.kind == "char":
+            condition = condition.and_(place.condition)
+        key = id(place), condition
+        item = self._items.get(key)
+        if item is None:
+            item = self._items[key] = Item(
+                self._sets.next_number(),
+                self,
+                place,
+                condition,
+                place.kind == "match" and condition == FREE,
+            )
+        return item
+
+    # Compiling: each method takes what follows and returns what comes first
+
+    def _place(self, kind: str, condition: Condition, *after: Place) -> Place:
+        self._places += 1
+        if self._places > MAX_PLACES:
+            raise PatternError(f"the pattern needs more than {MAX_PLACES} places; lower its counters")
+        if kind == "behind":
+            self.looks_behind |= condition.needs | condition.bars
+        return Place(kind, condition, list(after))
+
+    def _compile(self, node: Node, after: Place, rare: int) -> Place:
+        """`rare` is how many characters that are rare in prose come before the node."""
+        match node:
+            case Char(fragment):
+                return self._place("char", Condition(self._sets.bit(fragment), 0, False), after)
+            case Cat(items):
+                counts = [rare]
+                for item in items:
+                    counts.append(counts[-1] + self._rarity(item))
+                for item, count in zip(reversed(items), reversed(counts[:-1]), strict=True):
+                    after = self._compile(item, after, count)
+                return after
+            case Alt(items):
+                ways = (self._compile(item, after, rare) for item in items)
+                return self._place("split", FREE, *ways)
+            case Repeat():
+                return self._repeat(node, after, rare)
+            case Group(item, number):
+                inside = self._compile(item, after, rare)
+                return self._place("open", FREE, inside) if number == self._group else inside
+            case Approximate(item):
+                self.exact = False
+                return self._compile(item, after, rare)
+            case Look():
+                return self._look(node, after)
+            case Assert():
+                return self._assertion(node, after)
+
+    def _rarity(self, node: Node) -> int:
+        """How many characters that are rare in prose every match of the node has."""
+        match node:
+            case Char(fragment):
+                bit = self._sets.bit(fragment)
+                return not any(self._sets.signature(common) & bit for common in _COMMON)
+            case Cat(items):
+                return sum(map(self._rarity, items))
+            case Alt(items):
+                return min(map(self._rarity, items))
+            case Repeat(item, low):
+                return low * self._rarity(item) if low else 0
+            case Group(item) | Approximate(item):
+                return self._rarity(item)
+            case _:
+                return 0
+
+    def _repeat(self, node: Repeat, after: Place, rare: int) -> Place:
+        low, high = node.low, node.high
+        within = self._rarity(node.item)
+        limit = EXACT_COUNT_BEHIND_LITERAL if within or rare >= LITERAL else EXACT_COUNT
+        if self._relax and max(low, high or 0) > limit:
+            self.exact = False
+            low, high = min(low, 1), None
+        if high is None:
+            after = self._loop(node, after, rare)
+            if low:
+                low, after = low - 1, after.next[1 if node.lazy else 0]
+        else:
+            for _ in range(high - low):
+                after = self._optional(self._compile(node.item, after, rare), after, node.lazy)
+        for _ in range(low):
+            after = self._compile(node.item, after, rare)
+        return after
+
+    def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
+        return self._place("split", FREE, *((skipped, inside) if lazy else (inside, skipped)))
+
+    def _loop(self, node: Repeat, after: Place, rare: int) -> Place:
+        if min_width(node.item) == 0:
+            self.exact = False
+        loop = self._place("split", FREE)
+        inside = self._compile(node.item, loop, rare)
+        loop.next = [after, inside] if node.lazy else [inside, after]
+        return loop
+
+    def _look(self, node: Look, after: Place) -> Place:
+        single = _single(node.item, "end" if node.ahead else "start")
+        if single is None:
+            self.exact = False
+            if not node.ahead:
+                return after
+            self.decided_late = True
+            return self._place("split", FREE, after, self._compile(node.item, Place("drop"), 0))
+        kind = "ahead" if node.ahead else "behind"
+        conditions = [self._edge(item, node.negate) for item in single]
+        if node.negate:
+            for condition in conditions:
+                after = self._place(kind, condition, after)
+            return after
+        return self._place("split", FREE, *(self._place(kind, c, after) for c in conditions))
+
+    def _edge(self, item: Char | Assert, negate: bool) -> Condition:
+        """The condition 'the neighbour is in the set', or 'there is no neighbour'."""
+        if isinstance(item, Char):
+            bit = self._sets.bit(item.fragment)
+            return Condition(0, bit, True) if negate else Condition(bit, 0, False)
+        anything = self._sets.bit(r"[\s\S]")
+        return Condition(anything, 0, False) if negate else Condition(0, anything, True)
+
+    def _assertion(self, node: Assert, after: Place) -> Place:
+        newline, word = Char(r"\n"), Char(node.word)
+        if node.kind == "start":
+            return self._place("behind", self._edge(node, False), after)
+        if node.kind == "line_start":
+            edges = self._edge(newline, False), self._edge(node, False)
+            return self._place("split", FREE, *(self._place("behind", e, after) for e in edges))
+        if node.kind in ("word", "not_word"):
+            return self._word_edge(word, node.kind == "word", after)
+        end = self._place("ahead", self._edge(node, False), after)
+        if node.kind == "end":
+            return end
+        if node.kind == "end_or_newline":
+            self.exact = False
+            self.decided_late = True
+        return self._place(
+            "split", FREE, end, self._place("ahead", self._edge(newline, False), after)
+        )
+
+    def _word_edge(self, word: Char, differs: bool, after: Place) -> Place:
+        inside, outside = self._edge(word, False), self._edge(word, True)
+        ways = []
+        for behind, same in ((inside, inside), (outside, outside)):
+            ahead = (outside if same is inside else inside) if differs else same
+            ways.append(self._place("behind", behind, self._place("ahead", ahead, after)))
+        return self._place("split", FREE, *ways)
+
+
+def _single(node: Node, edge: str) -> list[Char | Assert] | None:
+    """The alternatives of a one-character lookaround, or None if it is anything else."""
+    match node:
+        case Char():
+            return [node]
+        case Assert(kind) if kind == edge:
+            return [node]
+        case Alt(items):
+            found: list[Char | Assert] = []
+            for item in items:
+                single = _single(item, edge)
+                if single is None:
+                    return None
+                found += single
+            return found
+        case _:
+            return None
+
+
+def min_width(node: Node) -> int:
+    """The fewest characters that the node can match."""
+    match node:
+        case Char():
+            return 1
+        case Cat(items):
+            return sum(map(min_width, items))
+        case Alt(items):
+            return min(map(min_width, items))
+        case Repeat(item, low):
+            return low * min_width(item)
+        case Group(item) | Approximate(item):
+            return min_width(item)
+        case _:
+            return 0
+
+
+def max_width(node: Node) -> int | None:
+    """The most characters that the node can match; None without bound."""
+    match node:
+        case Char():
+            return 1
+        case Cat(items) | Alt(items):
+            widths = [max_width(item) for item in items]
+            known = [width for width in widths if width is not None]
+            if len(known) < len(widths):
+                return None
+            return sum(known) if isinstance(node, Cat) else max(known)
+        case Repeat(item, _, high):
+            inside = max_width(item)
+            if inside == 0 or high == 0:
+                return 0
+            return None if high is None or inside is None else high * inside
+        case Group(item) | Approximate(item):
+            return max_width(item)
+        case _:
+            return 0
+
+
+def look_behind(node: Node) -> int:
+    """How many characters before a match its lookbehinds read; unbounded ones are refused."""
+    match node:
+        case Look(item, ahead, _) if not ahead:
+            width = max_width(item)
+            if width is None:
+                raise PatternError("an unbounded lookbehind needs the whole text before it")
+            return width + look_behind(item)
+        case Cat(items) | Alt(items):
+            return max(map(look_behind, items), default=0)
+        case Repeat(item) | Group(item) | Approximate(item) | Look(item):
+            return look_behind(item)
+        case Assert():
+            return 1
+        case _:
+            return 0
+
+
+def always_captures(node: Node, group: int) -> bool:
+    """Whether every match passes through the group."""
+    match node:
+        case Group(item, number):
+            return number == group or always_captures(item, group)
+        case Cat(items):
+            return any(always_captures(item, group) for item in items)
+        case Alt(items):
+            return all(always_captures(item, group) for item in items)
+        case Repeat(item, low):
+            return low > 0 and always_captures(item, group)
+        case Approximate(item):
+            return always_captures(item, group)
+        case _:
+            return False

@@ -1,0 +1,504 @@
+"""Parses the `regex` dialect (version 0) into a small tree, and refuses what no stream can bound.
+
+The tree keeps what the automaton needs: single characters as fragments that `regex` itself can
+judge, sequence, choice, repetition with its preference, captures and assertions. Constructs that
+the automaton over-approximates stay in the tree as such; constructs whose matches cannot be known
+while text arrives raise PatternError with the offset in the pattern.
+
+The dialect is documented at https://github.com/mrabarnett/mrab-regex.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeAlias
+
+from guardstream.errors import PatternError
+
+
+class Flags(NamedTuple):
+    """The inline flags that hold at a place in the pattern."""
+
+    ignore_case: bool = False
+    multiline: bool = False
+    dotall: bool = False
+    verbose: bool = False
+    ascii: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Char:
+    """One character out of a set, as a fragment of `regex` syntax that stands alone."""
+
+    fragment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cat:
+    """A sequence; an empty one matches the empty string."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alt:
+    """A choice, in order of preference."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`item` from `low` to `high` times; `high` None means without end.
+
+    `end` is the offset behind it in the pattern, `groups` how many groups had opened by then.
+    """
+
+    item: Node
+    low: int
+    high: int | None
+    lazy: bool
+    end: int = 0
+    groups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A capturing group."""
+
+    item: Node
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A lookaround assertion."""
+
+    item: Node
+    ahead: bool
+    negate: bool
+
+
+Anchor: TypeAlias = Literal[
+    "start", "end", "end_or_newline", "line_start", "line_end", "word", "not_word"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Assert:
+    """An assertion without an item of its own; `word` is the word characters' fragment."""
+
+    kind: Anchor
+    word: str = r"\w"
+
+
+@dataclass(frozen=True, slots=True)
+class Approximate:
+    """A part whose meaning is narrower than `item`: an atomic group, a back-reference…"""
+
+    item: Node
+
+
+Node: TypeAlias = Char | Cat | Alt | Repeat | Group | Look | Assert | Approximate
+
+ANY = Char(r"[\s\S]")
+ANY_STRING = Approximate(Repeat(ANY, 0, None, False))
+
+MAX_COUNT = 10_000
+"""The largest counter accepted; `{1000000}` is a mistake or an attack."""
+
+MAX_DEPTH = 100
+"""How deep groups may nest."""
+
+_FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
+_SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
+_REFUSED_ESCAPES = {
+    "X": r"\X needs all of a grapheme before it can be released",
+    "K": r"\K moves the start of a match after the fact",
+    "G": r"\G depends on where the search began",
+    "L": "named lists are not known here; write the words as a word rule",
+    "C": r"\C is not supported",
+}
+_REFUSED_FLAGS = {
+    "b": "BESTMATCH compares matches that are not there yet",
+    "e": "ENHANCEMATCH compares matches that are not there yet",
+    "f": "full case folding changes lengths; use a word rule for such words",
+    "l": "LOCALE makes the answer depend on the machine",
+    "p": "POSIX matching compares all matches before it answers",
+    "r": "a reverse search needs the end of the text first",
+    "w": "WORD changes the boundaries; use lookarounds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A pattern as a tree, with its groups by name and whether numbers refer to groups."""
+
+    tree: Node
+    groups: int
+    names: dict[str, int]
+    numbered_references: bool
+
+
+def parse(pattern: str) -> Parsed:
+    """Parse `pattern`; raises PatternError where it is malformed or cannot be bounded."""
+    parser = _Parser(pattern)
+    tree = parser.alternatives(Flags(), 0)
+    if parser.at < len(pattern):
+        raise PatternError("unbalanced parenthesis", parser.at)
+    return Parsed(tree, parser.groups, parser.names, parser.numbered_references)
+
+
+class _Parser:
+    """A recursive descent over the pattern; `at` is the offset of the next character."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.at = 0
+        self.groups = 0
+        self.names: dict[str, int] = {}
+        self.numbered_references = False
+
+    # Reading
+
+    def peek(self, length: int = 1) -> str:
+        return self.pattern[self.at : self.at + length]
+
+    def take(self, token: str) -> bool:
+        if self.pattern.startswith(token, self.at):
+            self.at += len(token)
+            return True
+        return False
+
+    def until(self, closer: str) -> str:
+        end = self.pattern.find(closer, self.at)
+        if end < 0:
+            raise PatternError(f"missing {closer!r}", self.at)
+        text = self.pattern[self.at : end]
+        self.at = end + len(closer)
+        return text
+
+    # Structure
+
+    def alternatives(self, flags: Flags, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise PatternError(f"groups nest deeper than {MAX_DEPTH}", self.at)
+        branches = []
+        while True:
+            branch, flags = self.sequence(flags, depth)
+            branches.append(branch)
+            if not self.take("|"):
+                return branches[0] if len(branches) == 1 else Alt(tuple(branches))
+
+    def sequence(self, flags: Flags, depth: int) -> tuple[Node, Flags]:
+        items: list[Node] = []
+        while self.at < len(self.pattern) and self.peek() not in "|)":
+            if flags.verbose and self._skip_blank():
+                continue
+            switched = self._global_flags(flags)
+            if switched is not None:
+                flags = switched
+                continue
+            item = self.atom(flags, depth)
+            if item is None:
+                continue
+            if flags.verbose:
+                while self._skip_blank():
+                    pass
+            items.append(self._quantified(item))
+        return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
+
+    def _skip_blank(self) -> bool:
+        if self.peek() == "#":
+            end = self.pattern.find("\n", self.at)
+            self.at = len(self.pattern) if end < 0 else end + 1
+            return True
+        if self.peek().isspace():
+            self.at += 1
+            return True
+        return False
+
+    def atom(self, flags: Flags, depth: int) -> Node | None:
+        character = self.peek()
+        if character == "(":
+            return self._parenthesis(flags, depth)
+        if character == "[":
+            return self._char(self._class(), flags)
+        if character == "\\":
+            return self._escape(flags)
+        if character in "*+?":
+            raise PatternError("nothing to repeat", self.at)
+        self.at += 1
+        if character == ".":
+            return ANY if flags.dotall else Char(r"[^\n]")
+        if character == "^":
+            return Assert("line_start" if flags.multiline else "start")
+        if character == "$":
+            return Assert("line_end" if flags.multiline else "end_or_newline")
+        return self._char(_escaped(character), flags)
+
+    @staticmethod
+    def _char(fragment: str, flags: Flags) -> Char:
+        letters = ("i" if flags.ignore_case else "") + ("a" if flags.ascii else "")
+        return Char(f"(?{letters}:{fragment})" if letters else fragment)
+
+    # Quantifiers
+
+    def _quantified(self, item: Node) -> Node:
+        bounds = self._bounds()
+        if bounds is None:
+            return item
+        low, high = bounds
+        if isinstance(item, Assert | Look):
+            raise PatternError("an assertion cannot be repeated", self.at - 1)
+        lazy = self.take("?")
+        possessive = not lazy and self.take("+")
+        if self.peek() in ("*", "+", "?") or self._bounds() is not None:
+            raise PatternError("multiple repeat", self.at)
+        repeat = Repeat(item, low, high, lazy, self.at, self.groups)
+        return Approximate(repeat) if possessive else repeat
+
+    def _bounds(self) -> tuple[int, int | None] | None:
+        for token, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
+            if self.take(token):
+                return bounds
+        if self.peek() != "{":
+            return None
+        start = self.at
+        end = self.pattern.find("}", start)
+        body = self.pattern[start + 1 : end] if end > 0 else ""
+        low, comma, high = body.partition(",")
+        if _is_count(low) and (_is_count(high) or not high) and (low or high):
+            self.at = end + 1
+            return self._checked(int(low or 0), (int(high) if high else None) if comma else int(low))
+        if body == ",":
+            self.at = end + 1
+            return 0, None
+        if _FUZZY.match(self.pattern, start):
+            raise PatternError("fuzzy matching cannot be decided while text arrives", start)
+        return None
+
+    def _checked(self, low: int, high: int | None) -> tuple[int, int | None]:
+        if max(low, high or 0) > MAX_COUNT:
+            raise PatternError(f"a counter is larger than {MAX_COUNT}", self.at)
+        if high is not None and low > high:
+            raise PatternError("a counter's minimum is larger than its maximum", self.at)
+        return low, high
+
+    # Groups
+
+    def _global_flags(self, flags: Flags) -> Flags | None:
+        """`(?i)`: read the flags that hold from here to the end of the group."""
+        if self.peek(2) != "(?":
+            return None
+        end = self.at + 2
+        while end < len(self.pattern) and (self.pattern[end].isalnum() or self.pattern[end] == "-"):
+            end += 1
+        letters = self.pattern[self.at + 2 : end]
+        if self.pattern[end : end + 1] != ")" or not letters or letters[0] in "PR&0123456789":
+            return None
+        changed = self._changed(flags, letters)
+        self.at = end + 1
+        return changed
+
+    def _changed(self, flags: Flags, letters: str) -> Flags:
+        on, _, off = letters.partition("-")
+        if "V1" in on:
+            raise PatternError("version 1 behaviour is not supported; remove (?V1)", self.at)
+        for letter in (on + off).replace("V0", "").lower():
+            if letter in _REFUSED_FLAGS:
+                raise PatternError(_REFUSED_FLAGS[letter], self.at)
+            if letter not in "aimsux":
+                raise PatternError(f"unknown flag {letter!r}", self.at)
+        names = {"i": "ignore_case", "m": "multiline", "s": "dotall", "x": "verbose", "a": "ascii"}
+        values = {names[letter]: True for letter in on if letter in names}
+        values |= {names[letter]: False for letter in off if letter in names}
+        if "u" in on:
+            values["ascii"] = False
+        return flags._replace(**values)
+
+    def _parenthesis(self, flags: Flags, depth: int) -> Node | None:
+        start = self.at
+        if self.peek(2) == "(*":
+            raise PatternError("verbs such as (*PRUNE) are not supported", start)
+        if not self.take("(?"):
+            self.at += 1
+            return self._capture(None, flags, depth, start)
+        if self.take("#"):
+            self.until(")")
+            return None
+        for token, ahead, negate in (
+            ("<=", False, False),
+            ("<!", False, True),
+            ("=", True, False),
+            ("!", True, True),
+        ):
+            if self.take(token):
+                return Look(self._closed(flags, depth, start), ahead, negate)
+        if self.take(":"):
+            return self._closed(flags, depth, start)
+        if self.take(">"):
+            return Approximate(self._closed(flags, depth, start))
+        if self.take("|"):
+            return self._branch_reset(flags, depth, start)
+        if self.take("P=") or self.take("P>"):
+            if self.pattern[self.at - 1] == ">":
+                raise PatternError("recursion is not supported", start)
+            self.until(")")
+            return ANY_STRING
+        if self.take("P<") or self.take("<"):
+            return self._capture(self.until(">"), flags, depth, start)
+        if self.take("("):
+            return self._conditional(flags, depth, start)
+        return self._flagged(flags, depth, start)
+
+    def _flagged(self, flags: Flags, depth: int, start: int) -> Node:
+        end = self.at
+        while end < len(self.pattern) and (self.pattern[end].isalnum() or self.pattern[end] == "-"):
+            end += 1
+        letters = self.pattern[self.at : end]
+        if self.peek() in ("R", "&") or letters.isdigit():
+            raise PatternError("recursion is not supported", start)
+        if self.pattern[end : end + 1] != ":":
+            raise PatternError("unknown extension", start)
+        changed = self._changed(flags, letters)
+        self.at = end + 1
+        return self._closed(changed, depth, start)
+
+    def _closed(self, flags: Flags, depth: int, start: int) -> Node:
+        item = self.alternatives(flags, depth + 1)
+        if not self.take(")"):
+            raise PatternError("missing ')'", start)
+        return item
+
+    def _capture(self, name: str | None, flags: Flags, depth: int, start: int) -> Node:
+        if name is not None and name in self.names:
+            number = self.names[name]
+        else:
+            self.groups += 1
+            number = self.groups
+            if name is not None:
+                self.names[name] = number
+        return Group(self._closed(flags, depth, start), number)
+
+    def _branch_reset(self, flags: Flags, depth: int, start: int) -> Node:
+        first, most, branches = self.groups, self.groups, []
+        while True:
+            self.groups = first
+            branch, flags = self.sequence(flags, depth + 1)
+            branches.append(branch)
+            most = max(most, self.groups)
+            if not self.take("|"):
+                break
+        self.groups = most
+        if not self.take(")"):
+            raise PatternError("missing ')'", start)
+        return Alt(tuple(branches))
+
+    def _conditional(self, flags: Flags, depth: int, start: int) -> Node:
+        condition = self.until(")")
+        if condition.isdigit():
+            self.numbered_references = True
+        elif not condition.isidentifier():
+            raise PatternError("a lookaround as a condition is not supported", start)
+        branches = self._closed(flags, depth, start)
+        if not isinstance(branches, Alt):
+            branches = Alt((branches, Cat(())))
+        return Approximate(branches)
+
+    # Single characters
+
+    def _class(self) -> str:
+        """Read `[...]` whole; `regex` judges what is in it."""
+        start = self.at
+        self.at += 1
+        self.take("^")
+        self.take("]")
+        while not self.take("]"):
+            if self.at >= len(self.pattern):
+                raise PatternError("missing ']'", start)
+            if self.peek(2) == "[:" and ":]" in self.pattern[self.at + 2 :]:
+                self.until(":]")
+                continue
+            self.at += 2 if self.peek() == "\\" else 1
+        return self.pattern[start : self.at]
+
+    def _escape(self, flags: Flags) -> Node:
+        start = self.at
+        letter = self.pattern[start + 1 : start + 2]
+        self.at += 2
+        word = r"(?a:\w)" if flags.ascii else r"\w"
+        if letter in _REFUSED_ESCAPES:
+            raise PatternError(_REFUSED_ESCAPES[letter], start)
+        if letter == "A":
+            return Assert("start")
+        if letter in ("Z", "z"):
+            return Assert("end")
+        if letter in ("b", "B"):
+            return Assert("word" if letter == "b" else "not_word", word)
+        if letter in ("m", "M"):
+            edge = Look(Char(word), ahead=letter == "m", negate=False)
+            return Cat((Assert("word", word), edge))
+        if letter == "R":
+            single = Char(r"[\n\x0b\f\r\x85\u2028\u2029]")
+            return Approximate(Alt((Cat((Char(r"\r"), Char(r"\n"))), single)))
+        if letter == "g":
+            return self._reference(start)
+        if letter.isdigit() and letter != "0":
+            return self._numbered(start)
+        return self._char(self._single_escape(letter, start), flags)
+
+    def _reference(self, start: int) -> Node:
+        if self.peek() == "<":
+            self.at += 1
+            name = self.until(">")
+            self.numbered_references |= name.lstrip("-").isdigit()
+            return ANY_STRING
+        raise PatternError("unknown escape", start)
+
+    def _numbered(self, start: int) -> Node:
+        self.numbered_references = True
+        while self.peek().isdigit() and self.at - start < 3:
+            self.at += 1
+        return ANY_STRING
+
+    def _single_escape(self, letter: str, start: int) -> str:
+        widths = {"x": 2, "u": 4, "U": 8}
+        if not letter:
+            raise PatternError("a pattern cannot end in a backslash", start)
+        if letter in widths:
+            self.at += widths[letter]
+        elif letter in "pP" or (letter == "N" and self.peek() == "{"):
+            if self.take("{"):
+                self.until("}")
+            else:
+                self.at += 1
+        elif letter == "0":
+            while self.peek() and self.peek() in "01234567" and self.at - start < 4:
+                self.at += 1
+        elif letter.isalnum() and letter not in _SINGLE_ESCAPES:
+            raise PatternError(f"unknown escape \\{letter}", start)
+        return self.pattern[start : self.at]
+
+
+def _escaped(character: str) -> str:
+    """The character as a fragment that means itself in any mode."""
+    if character.isalnum() or character == "_":
+        return character
+    return f"\\U{ord(character):08x}"
+
+
+def _is_count(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit())
+
+
+def without(tree: Node, target: Repeat) -> Node:
+    """The tree with `target`, found by identity, replaced by nothing."""
+    if tree is target:
+        return Cat(())
+    if isinstance(tree, Cat):
+        return Cat(tuple(without(item, target) for item in tree.items))
+    if isinstance(tree, Group):
+        return replace(tree, item=without(tree.item, target))
+    return tree

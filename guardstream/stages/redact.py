@@ -1,0 +1,344 @@
+"""Redaction: masks, blocks, stops at and reports what its rules find, in any chunking alike.
+
+A character is released as soon as no rule can still claim it. What is found settles at a position
+of the text, never of a chunk, and events stand in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import regex
+
+from guardstream.errors import PatternError
+from guardstream.events import Event, Finding, FindingKind, Finish, Text
+from guardstream.scan.fold import Fold, fold_case, keep, whole_by_default
+from guardstream.scan.match import Match, Scan, Window
+from guardstream.scan.patterns import PatternSet, compile_pattern
+from guardstream.scan.words import WordIndex
+from guardstream.stages.regions import Regions
+from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
+
+ENDING = frozenset(("block", "stop"))
+"""The actions that end the stream."""
+
+
+class RuleError(PatternError):
+    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault,
+    `offset` the place in it."""
+
+    def __init__(
+        self, rule: str, message: str, pattern: int | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(message, offset)
+        self.rule = rule
+        self.pattern = pattern
+
+
+class RuleSet:
+    """Compiled rules, shared between streams and threads; `stage` begins one stream.
+
+    `max_holdback` bounds the held text in code points, `on_overflow` says what becomes of a
+    candidate that would exceed it. `on_error` says what becomes of a stream whose rule fails, and
+    `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        max_holdback: int = 256,
+        on_overflow: OnOverflow = "mask",
+        on_error: OnError = "block",
+        confirm_timeout: float = 0.5,
+    ) -> None:
+        if max_holdback < 1:
+            raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
+        self.rules = tuple(rules)
+        self.max_holdback = max_holdback
+        self.on_overflow = on_overflow
+        self.on_error = on_error
+        self._timeout = confirm_timeout
+        self._confirms = [_confirmation(rule, confirm_timeout) for rule in self.rules]
+        patterns = [
+            self._pattern(number, index)
+            for number, rule in enumerate(self.rules)
+            for index in range(len(rule.patterns))
+        ]
+        words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
+        self._searches: tuple[Callable[[], Scan], ...] = tuple(self._indexes(words))
+        if patterns:
+            window = 4 * max_holdback
+            searched = PatternSet(patterns, window=window, timeout=confirm_timeout)
+            self._searches += (searched.scan,)
+
+    def with_words(self, words: Mapping[str, Sequence[str]]) -> RuleSet:
+        """These rules with more words, by rule id; what is compiled is shared.
+
+        Raises RuleError for a rule id that is not there.
+        """
+        numbers = {rule.id: number for number, rule in enumerate(self.rules)}
+        for name in words:
+            if name not in numbers:
+                raise RuleError(name, f"words are given for rule {name!r}, which is not there")
+        extended = object.__new__(RuleSet)
+        extended.__dict__ = dict(self.__dict__)
+        more = {numbers[name]: tuple(given) for name, given in words.items()}
+        extended._searches = (*self._indexes(more), *self._searches)
+        return extended
+
+    def stage(self) -> Redact:
+        """A stage for one pipeline."""
+        return Redact(self, [search() for search in self._searches])
+
+    def _pattern(self, number: int, index: int) -> object:
+        rule = self.rules[number]
+        try:
+            return compile_pattern(
+                rule.patterns[index],
+                number,
+                group=rule.group,
+                eager=rule.action in ENDING,
+                holds=rule.action != "monitor",
+                confirm=self._confirms[number],
+            )
+        except PatternError as error:
+            raise RuleError(rule.id, str(error), index, error.offset) from error
+
+    def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
+        """One index for each way in which words are compared."""
+        kinds: dict[tuple[bool, bool, bool], dict[str, list[int]]] = {}
+        for number, given in words.items():
+            rule = self.rules[number]
+            for word in given:
+                if not word:
+                    raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+                whole = whole_by_default(word) if rule.whole_word is None else rule.whole_word
+                kind = whole, rule.action != "monitor", rule.ignore_case
+                kinds.setdefault(kind, {}).setdefault(word, []).append(number)
+        confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
+        for (whole, holds, ignore_case), group in kinds.items():
+            fold: Fold = fold_case if ignore_case else keep
+            yield WordIndex(group, fold, whole=whole, holds=holds, confirm=confirms).scan
+
+
+def _confirmation(rule: Rule, timeout: float) -> Callable[[str], bool] | None:
+    """The rule's validators and allowlist as one judge of a matched text, None if it has none."""
+    if not (rule.validators or rule.allow_words or rule.allow_patterns):
+        return None
+    fold = str.casefold if rule.ignore_case else str
+    words = frozenset(map(fold, rule.allow_words))
+    try:
+        patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
+    except regex.error as error:
+        raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
+
+    def confirm(text: str) -> bool:
+        if fold(text) in words:
+            return False
+        if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
+            return False
+        return all(validator(text) for validator in rule.validators)
+
+    return confirm
+
+
+class _End(NamedTuple):
+    """What ends the stream here: the match, and how it is reported."""
+
+    match: Match
+    kind: FindingKind
+    finish: Finish
+
+
+class Redact:
+    """One stream's redaction; a Stage. Made by `RuleSet.stage`."""
+
+    def __init__(self, rules: RuleSet, scans: Sequence[Scan]) -> None:
+        self._set = rules
+        self._rules = rules.rules
+        self._scans = list(scans)
+        self._window = Window()
+        self._regions = Regions(self._rules)
+        self._position = 0
+        self._flowing = False
+        self._finished = False
+
+    @property
+    def held(self) -> int:
+        """How many code points of the source are held back now."""
+        return self._position - self._regions.written
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the next characters and return what can be said now."""
+        events: list[Event] = []
+        if self._finished or not text:
+            return events
+        window = self._window
+        window.text += text
+        index, length = 0, len(text)
+        while index < length and not self._finished:
+            room = self._regions.written + self._set.max_holdback + 1 - self._position
+            stop = self._run(text, index, min(length, index + room))
+            self._position += stop - index
+            index = stop
+            self._step(events)
+        window.forget(min([self._regions.written, *[scan.needed() for scan in self._scans]]))
+        return events
+
+    def finish(self) -> list[Event]:
+        """Take the source's end: settle what is open, release the rest, and finish."""
+        events: list[Event] = []
+        if self._finished:
+            return events
+        found = [match for scan in self._scans for match in scan.finish(self._window)]
+        if not self._concluded(events, found, self._position):
+            self._finished = True
+            events.append(Finish("stop"))
+        return events
+
+    def _run(self, text: str, begin: int, end: int) -> int:
+        """Let every search read on to the first place where one of them needs attention."""
+        marks = []
+        for scan in self._scans:
+            mark = scan.mark()
+            stop = scan.run(text, begin, end)
+            if stop < end:
+                end = stop
+                for earlier, place in marks:
+                    earlier.rewind(place)
+                    earlier.run(text, begin, end)
+            marks.append((scan, mark))
+        return end
+
+    def _step(self, events: list[Event]) -> None:
+        """Say what the characters up to here have settled."""
+        found: list[Match] = []
+        for scan in self._scans:
+            found += scan.settle(self._window)
+        if self._flowing:
+            self._flow(events)
+        hold = min([scan.hold() for scan in self._scans], default=self._position)
+        if found:
+            if self._concluded(events, found, hold):
+                return
+        else:
+            self._write(events, self._regions.release(hold, self._window))
+        if self.held > self._set.max_holdback:
+            self._overflow(events)
+
+    @staticmethod
+    def _write(events: list[Event], text: str) -> None:
+        if text:
+            events.append(Text(text))
+
+    # Matches
+
+    def _concluded(self, events: list[Event], found: list[Match], hold: int) -> bool:
+        """Report matches and release up to `hold`; returns whether the stream ends here."""
+        found = self._without_failed(events, found)
+        end = self._ending(found)
+        kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
+        if end is not None:
+            hold = min(hold, end.match.start)
+            if end.finish.reason == "stop":
+                kept += self._stopped(end.match.start)
+        for match in kept:
+            if self._rules[match.rule].action == "mask":
+                self._regions.add(match.start, match.end, match.rule)
+        self._write(events, self._regions.release(hold, self._window))
+        if end is not None and end.finish.reason == "stop":
+            self._write_to(events, end.match.start)
+        kept.sort(key=lambda match: (match.start, match.end, match.rule))
+        events += [self._finding(match) for match in kept]
+        if end is None:
+            return False
+        events += [self._finding(end.match, end.kind), end.finish]
+        self._finished = True
+        return True
+
+    def _without_failed(self, events: list[Event], found: list[Match]) -> list[Match]:
+        """Where failed rules are allowed, report and disable them."""
+        failed = {match.rule for match in found if match.failed}
+        if not failed or self._set.on_error == "block":
+            return found
+        for rule in sorted(failed):
+            for scan in self._scans:
+                scan.disable(rule)
+            here = Match(rule, self._position, self._position)
+            events.append(self._finding(here, "rule_error"))
+        return [match for match in found if match.rule not in failed]
+
+    def _ending(self, found: list[Match]) -> _End | None:
+        """The match that ends the stream: a failure, else the most severe, the first in the
+        policy, the leftmost."""
+        failures = [match for match in found if match.failed]
+        if failures:
+            match = min(failures, key=lambda match: (match.rule, match.start))
+            return _End(match, "rule_error", Finish("content_filter"))
+        endings = [match for match in found if self._rules[match.rule].action in ENDING]
+        if not endings:
+            return None
+        match = min(endings, key=lambda match: (self._rank(match.rule), match.start, match.end))
+        stops = self._rules[match.rule].action == "stop"
+        return _End(match, "match", Finish("stop" if stops else "content_filter"))
+
+    def _rank(self, rule: int) -> tuple[int, int]:
+        return -SEVERITIES.index(self._rules[rule].severity), rule
+
+    def _stopped(self, end: int) -> list[Match]:
+        """The matches that stand before `end` when a rule stops the stream there."""
+        found = [match for scan in self._scans for match in scan.stop(self._window)]
+        return [
+            match
+            for match in found
+            if match.start < end and self._rules[match.rule].action not in ENDING
+        ]
+
+    def _write_to(self, events: list[Event], end: int) -> None:
+        """Write all up to `end`; a region that reaches over it is written up to there."""
+        self._write(events, self._regions.release(end, self._window))
+        if self._regions.pending and self._regions.written < end:
+            self._write(events, self._regions.force(self._window, end))
+
+    def _finding(self, match: Match, kind: FindingKind = "match") -> Finding:
+        rule = self._rules[match.rule]
+        return Finding(rule.id, match.start, match.end, rule.action, rule.severity, kind)
+
+    # Candidates too long to be held
+
+    def _overflow(self, events: list[Event]) -> None:
+        """Bring the held text back below its bound."""
+        while self.held > self._set.max_holdback and not self._finished:
+            written = self._regions.written
+            rules = {rule for scan in self._scans for rule in scan.holders(written)}
+            if not rules:
+                # No candidate is that old, but a region whose matches overlap on and on.
+                self._write(events, self._regions.force(self._window))
+            else:
+                self._overflowed(events, sorted(rules), written)
+            hold = min([scan.hold() for scan in self._scans])
+            self._write(events, self._regions.release(hold, self._window))
+
+    def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
+        mode = self._set.on_overflow
+        if mode == "mask":
+            foremost = self._regions.foremost(rules)
+            self._write(events, self._regions.flood(foremost, self._position))
+            self._flowing = True
+        if mode != "block":
+            for scan in self._scans:
+                scan.overflow(hold, drop=mode == "release")
+        over = [Match(rule, hold, self._position) for rule in rules]
+        events += [self._finding(match, "overflow") for match in over]
+        if mode == "block":
+            self._finished = True
+            events.append(Finish("content_filter"))
+
+    def _flow(self, events: list[Event]) -> None:
+        """Mask on what belongs to candidates that have overflowed and live."""
+        ends = [end for scan in self._scans if (end := scan.overflowing()) is not None]
+        self._flowing = bool(ends)
+        if ends:
+            self._write(events, self._regions.flow(max(ends)))
