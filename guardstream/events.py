@@ -13,9 +13,12 @@ FinishReason: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Text:
-    """Text that may be shown: guarded, never empty."""
+    """Text that may be shown: guarded, never empty. Not to be changed.
+
+    There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
+    """
 
     text: str
 

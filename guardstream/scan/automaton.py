@@ -1,9 +1,10 @@
-"""A lazily built automaton over all patterns at once, with registers for where candidates began.
+"""A lazily built automaton over all patterns at once, which also tells where candidates began.
 
-A state is an ordered set of threads: an item of some pattern, and the ranks of two registers, where
-the candidate's match began and where its hold-back begins (the same place, or the opening of the
-masked group, or nowhere yet). Registers hold offsets, oldest first, and live with the stream;
-states and transitions hold none and are shared by all streams.
+A state is an ordered set of threads: an item of some pattern, and where the candidate's match and
+its hold-back began (the same place, or the opening of the masked group). An item that is always
+the same number of characters from its pattern's beginning says that itself; only threads that have
+come through a repetition need a register, which holds an offset and lives with the stream. States
+and transitions hold no offset and are shared by all streams.
 
 Threads of an ordered pattern keep `regex`'s order of preference. Where two reach the same item the
 first stays, and an accepting thread cuts those behind it and the starts inside its match, so that
@@ -14,42 +15,54 @@ refused, or whose items over-approximate, keep every start instead, merged to th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.charset import CharSets
-from guardstream.scan.program import START, Item, Program
+from guardstream.scan.program import START, VARIABLE, Item, Program
 from guardstream.scan.syntax import Node
 
-NOWHERE = -1
-"""The rank of a hold-back that has not begun: the masked group is not open, or nothing waits."""
+FIXED = -1
+"""In a Thread: the item's distance says where it began."""
 
-HERE = -2
-"""In an Accept: the register made at the transition's own character."""
-
-NEXT = -3
-"""In an Accept: the register made behind the transition's character."""
+NOWHERE = -2
+"""In a Thread: the hold-back has not begun."""
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed, as RE2 does."""
+
+Source: TypeAlias = int
+"""Where an offset comes from in a transition on the character at offset `p`: a register's number,
+or, from -3 downwards, p + 4 + source: -3 is the offset behind the character, -4 its own."""
+
+_BEHIND = -3
+_HERE = -4
+_SEVERAL = 1 << 20
+"""From here on, a source stands for the least of several."""
+
+
+def resolve(source: Source, registers: tuple[int, ...], offset: int) -> int:
+    """The offset that `source` means in a transition on the character at `offset`."""
+    return registers[source] if source >= 0 else offset + 4 + source
 
 
 class Searched(NamedTuple):
     """A pattern to search for, and how.
 
-    `group` is the number of the masked group. `eager`: report the first end of any match at once.
-    `refusable`: a match may turn out to be none, so every start counts. `holds`: text waits for
-    the candidates.
+    `group` is the number of the masked group, 0 for none. `eager`: report the first end of any
+    match at once. `refusable`: a match may turn out to be none, so every start counts. `holds`:
+    text waits for the candidates.
     """
 
     tree: Node
-    group: int | None = None
+    group: int = 0
     eager: bool = False
     refusable: bool = False
     holds: bool = True
 
 
 class Thread(NamedTuple):
-    """A candidate's place: its item, and the ranks of its match's start and of its hold-back."""
+    """A candidate's place: its item, and the registers of its match's start and its hold-back,
+    or FIXED, or NOWHERE."""
 
     item: Item
     start: int
@@ -57,66 +70,84 @@ class Thread(NamedTuple):
 
 
 class Accept(NamedTuple):
-    """An accepting thread: its pattern and registers, and whether it ends behind the character
-    of the transition or, as a lookahead has only now been decided, before it."""
+    """An accepting thread: its pattern, where its match and hold-back began, and whether it ends
+    behind the character of the transition or, decided by a lookahead only now, before it."""
 
     pattern: int
-    start: int
-    hold: int
+    start: Source
+    hold: Source
     behind: bool
 
 
 class Moves(NamedTuple):
     """What a transition does to the registers, and what it accepts.
 
-    `keep` are the ranks that survive; then the character's own offset is added (`here`), and the
-    offset behind it (`next`).
+    Nearly always the first `kept` registers stay and one is added, at `added` characters from the
+    transition's own. Otherwise `kept` is -1, and `sources` give for each new register the
+    sources of which it is the least.
     """
 
-    keep: tuple[int, ...]
-    here: bool
-    next: bool
+    kept: int
+    added: int | None
+    sources: tuple[tuple[Source, ...], ...]
     accepts: tuple[Accept, ...]
+
+    def apply(self, registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
+        """The registers behind the character at `offset`, in the general way."""
+        return tuple(
+            [min([resolve(s, registers, offset) for s in least]) for least in self.sources]
+        )
+
+
+class Live(NamedTuple):
+    """Where the candidates of a pattern began: the longest fixed distance (-1 if none), and the
+    registers of the others."""
+
+    distance: int
+    registers: tuple[int, ...]
+
+    def oldest(self, registers: tuple[int, ...], offset: int) -> int:
+        """The oldest offset, at most `offset` + 1."""
+        oldest = offset - self.distance
+        for register in self.registers:
+            if registers[register] < oldest:
+                oldest = registers[register]
+        return oldest
 
 
 class State(dict[str, "tuple[State, Moves | None]"]):
     """The transitions by character; a missing one is built when it is first needed.
 
-    `holds` are the (rank, pattern) for which text waits, oldest first; `oldest` gives a pattern's
-    oldest start; `fresh` says that the last register is the offset of the next character.
+    `starts` and `holds` tell by pattern where its candidates' matches and hold-backs began; `hold`
+    tells it for all together.
     """
 
     __slots__ = (
-        "automaton", "before", "by_signature", "fresh", "holds", "merged", "oldest", "ordered",
-        "ranks", "threads",
+        "automaton", "before", "by_signature", "hold", "holds", "merged", "ordered", "starts",
+        "threads",
     )  # fmt: skip
 
-    def __init__(
-        self, automaton: Automaton, threads: tuple[Thread, ...], before: int, fresh: bool
-    ) -> None:
+    def __init__(self, automaton: Automaton, threads: tuple[Thread, ...], before: int) -> None:
         self.automaton = automaton
         self.threads = threads
         self.before = before
-        self.fresh = fresh
         self.by_signature: dict[int, tuple[State, Moves | None]] = {}
-        self.oldest: dict[int, int] = {}
-        self.ranks = 0
         self.merged: list[Thread] = []
         self.ordered: dict[int, list[Thread]] = {}
-        holds: set[tuple[int, int]] = set()
+        starts: dict[int, list[tuple[int, int]]] = {}
+        holds: dict[int, list[tuple[int, int]]] = {}
         for thread in threads:
-            item, start, hold = thread
-            pattern = item.program.index
+            place, pattern = thread.item.place, thread.item.program.index
             if automaton.ordered[pattern]:
                 self.ordered.setdefault(pattern, []).append(thread)
             else:
                 self.merged.append(thread)
-            self.ranks = max(self.ranks, start + 1, hold + 1)
-            if start < self.oldest.get(pattern, start + 1):
-                self.oldest[pattern] = start
-            if hold != NOWHERE:
-                holds.add((hold, pattern))
-        self.holds = tuple(sorted(holds))
+            starts.setdefault(pattern, []).append((thread.start, place.distance))
+            if thread.hold != NOWHERE:
+                holds.setdefault(pattern, []).append((thread.hold, place.opened))
+        self.starts = {pattern: _live(entries) for pattern, entries in starts.items()}
+        self.holds = {pattern: _live(entries) for pattern, entries in holds.items()}
+        self.hold = _live(entry for entries in holds.values() for entry in entries)
 
     def __missing__(self, character: str) -> tuple[State, Moves | None]:
         signature = self.automaton.sets.signature(character)
@@ -126,6 +157,16 @@ class State(dict[str, "tuple[State, Moves | None]"]):
         self[character] = transition
         self.automaton.count()
         return transition
+
+
+def _live(entries: Iterable[tuple[int, int]]) -> Live:
+    distance, registers = -1, set()
+    for register, fixed in entries:
+        if register == FIXED:
+            distance = max(distance, fixed)
+        else:
+            registers.add(register)
+    return Live(distance, tuple(sorted(registers)))
 
 
 class Automaton:
@@ -162,7 +203,7 @@ class Automaton:
         self._roots: dict[tuple[int, int], _Roots] = {}
         self._states: dict[tuple[object, ...], State] = {}
         self._transitions = 0
-        self.start = self._state((), START, False)
+        self.start = self._state((), START)
 
     def count(self) -> None:
         """Count a new transition; flush the cache when there are too many.
@@ -177,53 +218,53 @@ class Automaton:
             for state in states.values():
                 state.clear()
                 state.by_signature.clear()
-            self.start = self._state((), START, False)
+            self.start = self._state((), START)
 
-    def without(self, state: State, registers: tuple[int, ...], dropped: set[tuple[int, int]]) -> tuple[State, tuple[int, ...]]:
-        """The state without the threads whose (hold, pattern) is in `dropped`, and its registers."""
-        kept = [t for t in state.threads if (t.hold, t.item.program.index) not in dropped]
-        ranks = sorted({rank for t in kept for rank in (t.start, t.hold)} - {NOWHERE})
-        fresh = state.fresh and bool(ranks) and ranks[-1] == state.ranks - 1
-        target = self._state(_ranked(kept, ranks), state.before, fresh)
-        return target, tuple(registers[rank] for rank in ranks)
+    def without(
+        self, state: State, registers: tuple[int, ...], dropped: Iterable[Thread]
+    ) -> tuple[State, tuple[int, ...]]:
+        """The state without some of its threads, and its registers."""
+        gone = set(dropped)
+        kept = [thread for thread in state.threads if thread not in gone]
+        threads, sources = _renumbered(kept)
+        target = self._state(threads, state.before)
+        return target, tuple([registers[source] for source in sources])
 
     def at_end(self, state: State) -> list[Accept]:
-        """What the end of the text accepts; of an ordered pattern the first only."""
+        """What the end of the text accepts, of an ordered pattern the first only. The end is
+        seen as a transition on a character behind the text."""
         accepts: dict[int, list[Accept]] = {}
-        for item, start, hold in state.threads:
+        for thread in state.threads:
+            item, pattern = thread.item, thread.item.program.index
             if item.place.kind == "match" and item.condition.at_edge:
-                found = accepts.setdefault(item.program.index, [])
-                if not (found and self.ordered[item.program.index]):
-                    found.append(Accept(item.program.index, start, hold, True))
+                found = accepts.setdefault(pattern, [])
+                if not (found and self.ordered[pattern]):
+                    found.append(Accept(pattern, _start(thread), _hold(thread), False))
         return [accept for found in accepts.values() for accept in found]
 
-    def _state(self, threads: tuple[Thread, ...], before: int, fresh: bool) -> State:
-        key = (threads, before, fresh)
+    def _state(self, threads: tuple[Thread, ...], before: int) -> State:
+        key = (threads, before)
         state = self._states.get(key)
         if state is None:
-            state = self._states.setdefault(key, State(self, threads, before, fresh))
+            state = self._states.setdefault(key, State(self, threads, before))
         return state
 
     def build(self, state: State, signature: int) -> tuple[State, Moves | None]:
         """The transition of `state` on a character of this signature."""
-        # A register made behind the last character already holds this character's offset.
-        here = state.ranks - state.fresh
         roots = self._rooted(state.before, signature)
-        step = _Step(self, here, signature)
+        step = _Step(self.patterns, signature)
         step.merge(state.merged, roots.merged)
         for pattern in sorted(state.ordered.keys() | roots.ordered.keys()):
             step.advance(
                 pattern, state.ordered.get(pattern, ()), roots.ordered.get(pattern, ())
             )
-        ranks = sorted({r for _, start, hold in step.threads for r in (start, hold)} - {NOWHERE})
-        new = here + 1 in ranks
-        target = self._state(_ranked(step.threads, ranks), signature & self._behind, new)
-        keep = tuple([rank for rank in ranks if rank < state.ranks])
-        added = here in ranks and here >= state.ranks
+        threads, sources = _renumbered(step.threads)
+        target = self._state(threads, signature & self._behind)
         accepts = tuple(step.accepts)
-        if len(keep) == state.ranks and not (added or new or accepts):
+        if sources == tuple(range(len(sources))) and not accepts:
+            # Registers that are no longer used may stay where they are.
             return target, None
-        return target, Moves(keep, added, new, accepts)
+        return target, _moves(sources, step.least, accepts)
 
     def _rooted(self, before: int, signature: int) -> _Roots:
         """What begins at a character: the items behind it, and where their groups opened."""
@@ -248,11 +289,29 @@ class Automaton:
         return beginning
 
 
-def _ranked(threads: list[Thread], ranks: list[int]) -> tuple[Thread, ...]:
-    """The threads with `ranks` renumbered from 0."""
-    new = {old: rank for rank, old in enumerate(ranks)}
-    new[NOWHERE] = NOWHERE
-    return tuple([Thread(item, new[start], new[hold]) for item, start, hold in threads])
+def _renumbered(threads: Sequence[Thread]) -> tuple[tuple[Thread, ...], tuple[Source, ...]]:
+    """The threads with registers for their sources, and those sources.
+
+    Registers that stay keep their order, so that as a rule nothing moves; new ones come behind.
+    """
+    used = {source for _, start, hold in threads for source in (start, hold)}
+    sources = sorted(used - {FIXED, NOWHERE}, key=lambda source: (source < 0, source))
+    numbers = {source: number for number, source in enumerate(sources)}
+    numbers |= {FIXED: FIXED, NOWHERE: NOWHERE}
+    renumbered = tuple([Thread(item, numbers[start], numbers[hold]) for item, start, hold in threads])
+    return renumbered, tuple(sources)
+
+
+def _moves(
+    sources: tuple[Source, ...],
+    least: dict[Source, tuple[Source, ...]],
+    accepts: tuple[Accept, ...],
+) -> Moves:
+    kept = sum(source >= 0 for source in sources)
+    added = sources[kept:]
+    if sources[:kept] == tuple(range(kept)) and len(added) <= 1:
+        return Moves(kept, 4 + added[0] if added else None, (), accepts)
+    return Moves(-1, None, tuple([least.get(s, (s,)) for s in sources]), accepts)
 
 
 class _Roots(NamedTuple):
@@ -263,41 +322,38 @@ class _Roots(NamedTuple):
 
 
 class _Step:
-    """The threads and accepts of one transition; `here` is the rank of a start at its character."""
+    """The threads and accepts of one transition, with sources in place of registers.
 
-    def __init__(self, automaton: Automaton, here: int, signature: int) -> None:
+    `least` gives the sources of which a source from `_SEVERAL` on is the least.
+    """
+
+    def __init__(self, patterns: Sequence[Searched], signature: int) -> None:
         self.threads: list[Thread] = []
         self.accepts: list[Accept] = []
-        self._patterns = automaton.patterns
-        self._here = here
-        self._next = here + 1
+        self.least: dict[Source, tuple[Source, ...]] = {}
+        self._patterns = patterns
         self._signature = signature
-
-    def _accept(self, pattern: int, start: int, hold: int, behind: bool) -> None:
-        names = {self._here: HERE, self._next: NEXT}
-        self.accepts.append(
-            Accept(pattern, names.get(start, start), names.get(hold, hold), behind)
-        )
 
     def _ways(
         self, threads: Iterable[Thread], roots: Iterable[tuple[Item, bool, bool]]
-    ) -> list[Thread]:
-        """The threads behind the character, in order, before any is left out."""
-        here, after, signature = self._here, self._next, self._signature
-        ways = []
-        for item, start, hold in threads:
-            for successor, opens in item.advance(signature):
-                opened = after if opens and hold == NOWHERE else hold
-                ways.append(Thread(successor, start, opened))
+    ) -> list[tuple[Item, Source, Source, Thread | None]]:
+        """What the threads and roots lead to, in order, with where it began."""
+        signature, ways = self._signature, []
+        for thread in threads:
+            for successor, opens in thread.item.advance(signature):
+                hold = _hold(thread)
+                if opens and hold == NOWHERE and self._patterns[successor.program.index].holds:
+                    hold = _BEHIND
+                ways.append((successor, _start(thread), hold, thread))
         for item, opened_before, opens in roots:
             searched = self._patterns[item.program.index]
-            if not searched.holds:
-                hold = NOWHERE
-            elif searched.group is None or opened_before:
-                hold = here
-            else:
-                hold = after if opens else NOWHERE
-            ways.append(Thread(item, here, hold))
+            hold = NOWHERE
+            if searched.holds:
+                if not searched.group or opened_before:
+                    hold = _HERE
+                elif opens:
+                    hold = _BEHIND
+            ways.append((item, _HERE, hold, None))
         return ways
 
     def advance(
@@ -307,43 +363,83 @@ class _Step:
         roots: Sequence[tuple[Item, bool, bool]],
     ) -> None:
         """Advance an ordered pattern; an accept cuts what is behind it."""
-        for index, (item, start, hold) in enumerate(threads):
+        for index, thread in enumerate(threads):
+            item = thread.item
             if item.place.kind == "match" and item.condition.holds(self._signature):
                 # The match ends before this character, so what starts at the character stays.
-                self._accept(pattern, start, hold, False)
+                self.accepts.append(Accept(pattern, _start(thread), _hold(thread), False))
                 threads = threads[:index]
                 break
         seen: set[Item] = set()
-        for thread in self._ways(threads, roots):
-            item, start, hold = thread
+        for item, start, hold, _ in self._ways(threads, roots):
             if item.accepts:
-                self._accept(pattern, start, hold, True)
+                self.accepts.append(Accept(pattern, start, hold, True))
                 return
             if item not in seen:
                 seen.add(item)
-                self.threads.append(thread)
+                self.threads.append(_placed(item, start, hold))
 
     def merge(
         self, threads: Sequence[Thread], roots: Sequence[tuple[Item, bool, bool]]
     ) -> None:
         """Advance every start of the other patterns; where two meet keep the older."""
-        for item, start, hold in threads:
+        for thread in threads:
+            item = thread.item
             if item.place.kind == "match" and item.condition.holds(self._signature):
-                self._accept(item.program.index, start, hold, False)
-        found: dict[Item, Thread] = {}
-        for thread in self._ways(threads, roots):
-            item, start, hold = thread
+                index = item.program.index
+                self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
+        found: dict[Item, list[tuple[Source, Source, Thread | None]]] = {}
+        for item, start, hold, thread in self._ways(threads, roots):
             if item.accepts:
-                self._accept(item.program.index, start, hold, True)
-            elif item in found:
-                _, other, held = found[item]
-                # Read as unsigned, NOWHERE is the youngest.
-                hold = min(hold, held) if min(hold, held) >= 0 else max(hold, held)
-                found[item] = Thread(item, min(start, other), hold)
+                self.accepts.append(Accept(item.program.index, start, hold, True))
             else:
-                found[item] = thread
-        self.threads += sorted(found.values(), key=_number)
+                found.setdefault(item, []).append((start, hold, thread))
+        for item in sorted(found, key=_number):
+            ways = found[item]
+            start, hold = ways[0][:2]
+            if len(ways) > 1 and item.place.distance == VARIABLE:
+                start = self._older({s: t.item.place.shortest if t else 0 for s, _, t in ways})
+            if len(ways) > 1 and item.place.opened == VARIABLE:
+                held = {
+                    h: t.item.place.opened_shortest if t else 0 for _, h, t in ways if h != NOWHERE
+                }
+                hold = self._older(held) if held else NOWHERE
+            self.threads.append(_placed(item, start, hold))
+
+    def _older(self, ages: dict[Source, int]) -> Source:
+        """The source of the least of several offsets; `ages` tell how old each is at least."""
+        if len(ages) == 1:
+            return next(iter(ages))
+        fixed = min((source for source in ages if source < 0), default=0)
+        registers = sorted(source for source in ages if source >= 0)
+        # A register that is surely as old as the oldest fixed source makes that needless.
+        needed = fixed < 0 and all(ages[register] < _HERE - fixed for register in registers)
+        sources = (*registers, fixed) if needed else tuple(registers)
+        if len(sources) == 1:
+            return sources[0]
+        source = _SEVERAL + len(self.least)
+        self.least[source] = sources
+        return source
 
 
-def _number(thread: Thread) -> int:
-    return thread.item.number
+def _start(thread: Thread) -> Source:
+    """Where the thread's match began, seen from the character behind its state."""
+    return thread.start if thread.start >= 0 else _HERE - (thread.item.place.distance or 0)
+
+
+def _hold(thread: Thread) -> Source:
+    """Where the thread's hold-back began, seen from the character behind its state."""
+    return thread.hold if thread.hold != FIXED else _HERE - (thread.item.place.opened or 0)
+
+
+def _placed(item: Item, start: Source, hold: Source) -> Thread:
+    """The thread that stands at the item, with FIXED where the item itself says it."""
+    if item.place.distance != VARIABLE:
+        start = FIXED
+    if hold != NOWHERE and item.place.opened != VARIABLE:
+        hold = FIXED
+    return Thread(item, start, hold)
+
+
+def _number(item: Item) -> int:
+    return item.number

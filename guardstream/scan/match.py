@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 Confirm: TypeAlias = Callable[[str], bool]
@@ -23,12 +22,24 @@ class Match(NamedTuple):
     failed: bool = False
 
 
-@dataclass(slots=True)
 class Window:
-    """The part of the text that is still needed: `text` begins at offset `base`."""
+    """The end of the text as far as it may still be asked for; it begins at offset `base`.
 
-    text: str = ""
-    base: int = 0
+    What has come in is joined only when it is asked for.
+    """
+
+    __slots__ = ("base", "parts")
+
+    def __init__(self) -> None:
+        self.base = 0
+        self.parts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that is kept."""
+        if len(self.parts) > 1:
+            self.parts[:] = ["".join(self.parts)]
+        return self.parts[0] if self.parts else ""
 
     def slice(self, start: int, end: int) -> str:
         """The text between two offsets."""
@@ -36,25 +47,28 @@ class Window:
 
     def forget(self, before: int) -> None:
         """Drop what lies before the offset."""
-        if before > self.base:
-            self.text = self.text[before - self.base :]
-            self.base = before
+        before = max(before, self.base)
+        self.parts[:] = [self.text[before - self.base :]]
+        self.base = before
 
 
 class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
+
+    alert: bool
+    """Whether the last run stopped where this search needs attention."""
+
+    held: int
+    """How many characters the oldest live candidate holds back, behind the last run. Not valid
+    while `alert`: ask `hold`."""
 
     def run(self, text: str, begin: int, end: int) -> int:
         """Read `text[begin:end]` up to the first character that needs attention; return the
         index behind the last character read."""
         ...
 
-    def mark(self) -> object:
-        """Remember this place, for `rewind`."""
-        ...
-
-    def rewind(self, mark: object) -> None:
-        """Go back to a remembered place; only runs may lie between."""
+    def rewind(self) -> None:
+        """Go back to where the last run began."""
         ...
 
     def settle(self, window: Window) -> list[Match]:

@@ -10,12 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import regex
 
 from guardstream.errors import PatternError
-from guardstream.scan.automaton import HERE, NOWHERE, Accept, Automaton, Searched, State
+from guardstream.scan.automaton import (
+    FIXED,
+    NOWHERE,
+    Accept,
+    Automaton,
+    Searched,
+    State,
+    Thread,
+    resolve,
+)
 from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.program import always_captures, look_behind, min_width
 from guardstream.scan.syntax import Cat, Group, Node, Parsed, Repeat, parse, without
@@ -81,7 +90,7 @@ def compile_pattern(
             number += number > groups
     # The line end closes a comment that a verbose pattern may end in.
     whole = regex.compile(f"(?:{source}\n)\\Z" if "(?x" in source else f"(?:{source})\\Z", regex.V0)
-    searched = Searched(tree, group and _group_number(parsed, group), eager, confirm is not None, holds)
+    searched = Searched(tree, _group_number(parsed, group), eager, confirm is not None, holds)
     return Pattern(rule, searched, compiled, whole, number, lead, context, confirm)
 
 
@@ -146,8 +155,8 @@ class PatternScan:
     """One stream's search: a state, its registers, and what is accepted but not yet settled."""
 
     __slots__ = (
-        "_accepted", "_candidates", "_lost", "_off", "_recent", "_resume", "_set",
-        "offset", "registers", "state",
+        "_accepted", "_candidates", "_lost", "_mark", "_off", "_recent", "_resume", "_set",
+        "_careful", "alert", "held", "offset", "registers", "state",
     )  # fmt: skip
 
     def __init__(self, patterns: PatternSet) -> None:
@@ -155,6 +164,10 @@ class PatternScan:
         self.state: State = patterns.automaton.start
         self.registers: tuple[int, ...] = ()
         self.offset = 0
+        self.alert = False
+        self.held = 0
+        self._careful = False
+        self._mark = self.state, self.registers, self.offset
         self._accepted: list[tuple[int, Candidate]] = []
         self._candidates: dict[int, list[Candidate]] = {}
         self._resume: dict[int, int] = {}
@@ -167,53 +180,46 @@ class PatternScan:
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Scan.run`. Attention is needed at an accept, and at every character after one
         until it is settled."""
-        if self._candidates or self._lost:
+        self._mark = state, registers, offset = self.state, self.registers, self.offset
+        self.alert = bool(self._candidates or self._lost)
+        if self.alert:
             end = begin + 1
-        state, registers, offset = self.state, self.registers, self.offset
+        shift = begin - offset
         for character in text[begin:end]:
             state, moves = state[character]
             if moves is not None:
-                keep, here, after, accepts = moves
+                kept, added, _, accepts = moves
                 before = registers
-                registers = tuple([before[rank] for rank in keep])
-                if here:
-                    registers += (offset,)
-                if after:
-                    registers += (offset + 1,)
+                if added is not None:
+                    registers = (*before[:kept], offset + added)
+                else:
+                    registers = before[:kept] if kept >= 0 else moves.apply(before, offset)
                 if accepts:
-                    self._accepted += [self._candidate(a, before, offset) for a in accepts]
+                    self.alert = True
+                    self._accepted = [_candidate(a, before, offset) for a in accepts]
                     offset += 1
                     break
             offset += 1
-        end = begin + offset - self.offset
         self.state, self.registers, self.offset = state, registers, offset
-        return end
-
-    @staticmethod
-    def _candidate(accept: Accept, registers: tuple[int, ...], offset: int) -> tuple[int, Candidate]:
-        pattern, start, hold, behind = accept
-        begin = registers[start] if start >= 0 else offset + HERE - start
-        if hold >= 0:
-            waits = registers[hold]
+        if self._careful:
+            self.held = offset - self.hold()
         else:
-            waits = begin if hold == NOWHERE else offset + HERE - hold
-        return pattern, Candidate(begin, waits, offset + behind)
+            held, ranks = state.hold
+            for rank in ranks:
+                if offset - registers[rank] > held:
+                    held = offset - registers[rank]
+            self.held = held
+        return offset + shift
 
-    def mark(self) -> object:
-        """See `Scan.mark`."""
-        return self.state, self.registers, self.offset
-
-    def rewind(self, mark: Any) -> None:
+    def rewind(self) -> None:
         """See `Scan.rewind`."""
-        self.state, self.registers, self.offset = mark
-        self._accepted.clear()
+        self.state, self.registers, self.offset = self._mark
+        self._accepted = []
 
     # Settling
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        if not self._accepted and not self._candidates:
-            return []
         found = self._note(window)
         for pattern in list(self._candidates):
             found += self._settled(pattern, self._oldest(pattern), window)
@@ -222,9 +228,7 @@ class PatternScan:
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
         accepts = self._set.automaton.at_end(self.state)
-        self._accepted += [
-            self._candidate(accept, self.registers, self.offset - 1) for accept in accepts
-        ]
+        self._accepted = [_candidate(accept, self.registers, self.offset) for accept in accepts]
         return self.stop(window)
 
     def stop(self, window: Window) -> list[Match]:
@@ -284,6 +288,7 @@ class PatternScan:
         if max(begin - compiled.context, 0) < window.base:
             # Too long ago to ask: what the automaton says stands.
             self._resume[pattern] = max(c.end for c in over)
+            self._careful = True
             return [Match(compiled.rule, min(c.hold for c in over), self._resume[pattern])]
         return self._confirmed(pattern, begin, min(c.hold for c in over), oldest, window)
 
@@ -309,77 +314,94 @@ class PatternScan:
         except Exception:
             found.append(Match(compiled.rule, hold, self.offset, failed=True))
         self._resume[pattern] = begin
+        self._careful = True
         return found
 
     def _oldest(self, pattern: int) -> int:
-        rank = self.state.oldest.get(pattern)
-        return self.offset + 1 if rank is None else self.registers[rank]
+        live = self.state.starts.get(pattern)
+        return self.offset + 1 if live is None else live.oldest(self.registers, self.offset)
 
     # Holding back
 
-    def _held(self) -> list[tuple[int, int, int]]:
-        """(hold-back, register, pattern) of all candidates that text waits for."""
-        held = [
-            (max(self.registers[rank], self._resume.get(pattern, 0)), self.registers[rank], pattern)
-            for rank, pattern in self.state.holds
-        ]
+    def _held(self) -> list[tuple[int, int]]:
+        """(hold-back, pattern) of all candidates that text waits for."""
+        held = []
+        for pattern, live in self.state.holds.items():
+            if pattern in self._lost and self._lives_on(pattern):
+                # What began in text that is masked already is masked with it.
+                continue
+            oldest = live.oldest(self.registers, self.offset)
+            held.append((max(oldest, self._resume.get(pattern, 0)), pattern))
         held += [
-            (candidate.hold, candidate.hold, pattern)
+            (candidate.hold, pattern)
             for pattern, candidates in self._candidates.items()
             if self._set.patterns[pattern].searched.holds
             for candidate in candidates
+            if candidate.hold > self._lost.get(pattern, -1)
         ]
-        return [
-            entry
-            for entry in held
-            if entry[2] not in self._off and entry[1] > self._lost.get(entry[2], -1)
-        ]
+        return [entry for entry in held if entry[1] not in self._off]
+
+    def _lives_on(self, pattern: int) -> bool:
+        """Whether a candidate of the pattern that overflowed is still alive."""
+        live = self.state.holds.get(pattern)
+        oldest = self.offset + 1 if live is None else live.oldest(self.registers, self.offset)
+        return oldest <= self._lost[pattern]
 
     def hold(self) -> int:
         """See `Scan.hold`."""
-        holds = self.state.holds
-        if self._candidates or (holds and (self._resume or self._lost or self._off)):
-            return min((entry[0] for entry in self._held()), default=self.offset)
-        return self.registers[holds[0][0]] if holds else self.offset
+        if self._resume and self._began() >= max(self._resume.values()):
+            # No candidate is left that a settled match could still speak against.
+            self._resume.clear()
+        self._careful = bool(self._resume or self._lost or self._off)
+        if self._careful or self._candidates:
+            return min([self.offset, *(entry[0] for entry in self._held())])
+        return min(self.offset, self.state.hold.oldest(self.registers, self.offset))
+
+    def _began(self) -> int:
+        """Where the oldest live candidate's match began; the present offset if none lives."""
+        starts = (live.oldest(self.registers, self.offset) for live in self.state.starts.values())
+        return min([self.offset, *starts])
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        oldest = self.registers[0] if self.registers else self.offset
+        oldest = self._began()
         for candidates in self._candidates.values():
-            oldest = min(oldest, candidates[0].start)
+            oldest = min(oldest, *(candidate.start for candidate in candidates))
         return max(oldest - self._set.context, self.offset - self._set.window)
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
-        return [self._set.patterns[entry[2]].rule for entry in self._held() if entry[0] <= hold]
+        return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
     def overflow(self, hold: int, *, drop: bool) -> None:
         """See `Scan.overflow`."""
-        over = [entry for entry in self._held() if entry[0] <= hold]
-        if drop:
-            registers = {entry[1:] for entry in over}
-            dropped = {
-                (rank, pattern)
-                for rank, pattern in self.state.holds
-                if (self.registers[rank], pattern) in registers
-            }
-            self.state, self.registers = self._set.automaton.without(
-                self.state, self.registers, dropped
-            )
+        over = {entry[1] for entry in self._held() if entry[0] <= hold}
+        self._careful = True
+        if not drop:
+            self._lost |= dict.fromkeys(over, hold)
             return
-        for _, register, pattern in over:
-            self._lost[pattern] = max(register, self._lost.get(pattern, -1))
+        dropped = [
+            thread
+            for thread in self.state.threads
+            if thread.item.program.index in over and self._waits_from(thread) <= hold
+        ]
+        self.state, self.registers = self._set.automaton.without(
+            self.state, self.registers, dropped
+        )
+
+    def _waits_from(self, thread: Thread) -> int:
+        """Where the thread's hold-back began; beyond the present if nowhere yet."""
+        if thread.hold == NOWHERE:
+            return self.offset + 1
+        if thread.hold == FIXED:
+            return self.offset - (thread.item.place.opened or 0)
+        return self.registers[thread.hold]
 
     def overflowing(self) -> int | None:
         """See `Scan.overflowing`."""
-        if not self._lost:
-            return None
         ends = []
         for pattern, lost in list(self._lost.items()):
-            if any(
-                owner == pattern and self.registers[rank] <= lost
-                for rank, owner in self.state.holds
-            ):
+            if self._lives_on(pattern):
                 ends.append(self.offset)
                 continue
             del self._lost[pattern]
@@ -389,7 +411,15 @@ class PatternScan:
     def disable(self, rule: int) -> None:
         """See `Scan.disable`."""
         patterns = self._set.patterns
+        self._careful = True
         self._off |= {index for index, pattern in enumerate(patterns) if pattern.rule == rule}
         for pattern in self._off:
             self._candidates.pop(pattern, None)
             self._lost.pop(pattern, None)
+
+
+def _candidate(accept: Accept, registers: tuple[int, ...], offset: int) -> tuple[int, Candidate]:
+    start = resolve(accept.start, registers, offset)
+    hold = start if accept.hold == NOWHERE else resolve(accept.hold, registers, offset)
+    return accept.pattern, Candidate(start, hold, offset + accept.behind)
+

@@ -30,6 +30,15 @@ START = -1
 MAX_PLACES = 4_000
 """How many places one pattern may have once its counters are written out."""
 
+VARIABLE = -1
+"""A distance that differs from way to way."""
+
+BEFORE = -2
+"""The distance from the masked group's opening at a place before it."""
+
+MAX_BLUR = 32
+"""How far the start of a match may be overestimated where only its group counts."""
+
 EXACT_COUNT = 4
 """Counters up to this one are always searched exactly, larger ones as `*` or `+` where a text
 would pass through them all the time: each count of each start would be a state of its own."""
@@ -69,11 +78,18 @@ class Place:
 
     `kind` is "char" (takes one character that fulfils `condition`), "ahead" or "behind" (an
     assertion), "open" (the masked group begins), "split" (choices in order), "match" or "drop".
+    `distance` is how many characters the match has here, and `shortest` the fewest it can have;
+    `opened` and `opened_shortest` count from the masked group's opening, without a masked group
+    from the match's beginning.
     """
 
     kind: str
     condition: Condition = FREE
     next: list[Place] = field(default_factory=list)
+    distance: int | None = None
+    opened: int | None = None
+    shortest: int = 1 << 30
+    opened_shortest: int = 1 << 30
 
 
 @dataclass(slots=True, eq=False)
@@ -105,7 +121,7 @@ class Program:
     """One compiled pattern: `after` walks it, `exact` says that it over-approximates nothing."""
 
     def __init__(
-        self, index: int, tree: Node, sets: CharSets, group: int | None, *, relax: bool
+        self, index: int, tree: Node, sets: CharSets, group: int, *, relax: bool
     ) -> None:
         self.index = index
         self.exact = True
@@ -119,6 +135,7 @@ class Program:
         self._walks: dict[tuple[int, int], tuple[tuple[Item, bool], ...]] = {}
         self._fixed: set[int] = set()
         self._first = self._compile(tree, Place("match"), 0)
+        self._measure(0 if group == 0 else BEFORE)
 
     def roots(self, before: int) -> tuple[tuple[Item, bool], ...]:
         """The items with which the pattern begins after a character of signature `before`."""
@@ -190,6 +207,46 @@ class Program:
             )
         return item
 
+    def _joined(self, known: int | None, distance: int) -> int:
+        """The distance of a place that is reached once more.
+
+        Where text waits for a group only, the match's own start need not be exact: the longest way
+        says it well enough.
+        """
+        if known is None or known == distance:
+            return distance
+        longest = max(known, distance)
+        bounded = min(known, distance) >= 0 and longest <= MAX_BLUR
+        return longest if self._group and bounded else VARIABLE
+
+    def _measure(self, opened: int) -> None:
+        """Give every place its distances."""
+        reached = [(self._first, 0, opened, 0, 0)]
+        while reached:
+            place, distance, opened, shortest, opened_shortest = reached.pop()
+            measured = place.distance, place.opened, place.shortest, place.opened_shortest
+            place.distance = self._joined(place.distance, distance)
+            place.opened = opened if place.opened in (None, opened) else VARIABLE
+            place.shortest = min(shortest, place.shortest)
+            if opened != BEFORE:
+                place.opened_shortest = min(opened_shortest, place.opened_shortest)
+            now = place.distance, place.opened, place.shortest, place.opened_shortest
+            if now == measured:
+                continue
+            distance, opened = place.distance, place.opened
+            step = place.kind == "char"
+            if place.kind == "open" and opened == BEFORE:
+                opened, opened_shortest = 0, 0
+            else:
+                opened_shortest = min(place.opened_shortest, 1 << 30)
+            further = (
+                distance + step if distance >= 0 else distance,
+                opened + step if opened >= 0 else opened,
+                place.shortest + step,
+                opened_shortest + step,
+            )
+            reached += [(after, *further) for after in place.next]
+
     # Compiling: each method takes what follows and returns what comes first
 
     def _place(self, kind: str, condition: Condition, *after: Place) -> Place:
@@ -251,7 +308,7 @@ class Program:
         limit = EXACT_COUNT_BEHIND_LITERAL if within or rare >= LITERAL else EXACT_COUNT
         if self._relax and max(low, high or 0) > limit:
             self.exact = False
-            low, high = min(low, 1), None
+            low, high = min(low, EXACT_COUNT), None
         if high is None:
             after = self._loop(node, after, rare)
             if low:

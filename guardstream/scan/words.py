@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from guardstream.scan.fold import Fold, joins_words
 from guardstream.scan.match import Confirm, Match, Window
@@ -23,11 +23,13 @@ _LAST = "\U0010ffff"
 
 
 class Found(NamedTuple):
-    """A word in the text: how many characters ago it began and ended, and the word as folded."""
+    """A word in the text: how many characters ago it began and ended, the word as folded, and
+    whether it stands alone."""
 
     began: int
     ended: int
     word: str
+    whole: bool = False
 
 
 class Shape(NamedTuple):
@@ -69,29 +71,24 @@ class WordState(dict[str, "WordState"]):
 class WordIndex:
     """The words of some rules, sorted; shared between streams.
 
-    `words` gives each word's rules. `whole`: only words that stand alone. `holds`: text waits for
-    candidates. `confirm` may refuse a rule's words.
+    `whole` are words that must stand alone, `parts` words that may stand anywhere; both give each
+    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words.
     """
 
     def __init__(
         self,
-        words: Mapping[str, Iterable[int]],
+        whole: Mapping[str, Iterable[int]],
+        parts: Mapping[str, Iterable[int]],
         fold: Fold,
         *,
-        whole: bool,
         holds: bool = True,
         confirm: Mapping[int, Confirm] | None = None,
     ) -> None:
         self.fold = fold
-        self.whole = whole
         self.holds = holds
         self.confirm = confirm or {}
-        self.rules: dict[str, tuple[int, ...]] = {}
-        for word, rules in words.items():
-            folded = "".join(map(fold, word))
-            known = self.rules.get(folded, ())
-            self.rules[folded] = tuple(sorted({*known, *rules}))
-        self._words = sorted(self.rules)
+        self.whole = _WordList(whole, fold)
+        self.parts = _WordList(parts, fold)
         self._flushed()
 
     def _flushed(self) -> None:
@@ -103,17 +100,9 @@ class WordIndex:
         """A search over one stream."""
         return WordScan(self)
 
-    def beginning(self, prefix: str) -> Sequence[str]:
-        """The words that begin with `prefix`, in order."""
-        low = bisect_left(self._words, prefix)
-        return self._words[low : bisect_left(self._words, prefix + _LAST, low)]
-
-    def _grows(self, prefix: str) -> bool:
-        """Whether some word is longer than `prefix` and begins with it."""
-        low = bisect_left(self._words, prefix)
-        if low < len(self._words) and self._words[low] == prefix:
-            low += 1
-        return low < len(self._words) and self._words[low].startswith(prefix)
+    def _grows(self, suffix: str, may_begin: bool) -> bool:
+        """Whether a longer word begins with `suffix`."""
+        return self.parts.grows(suffix) or (may_begin and self.whole.grows(suffix))
 
     def _state(self, shape: Shape) -> WordState:
         state = self._states.get(shape)
@@ -124,8 +113,10 @@ class WordIndex:
     def without(self, state: WordState, age: int) -> WordState:
         """The state without the candidates that began `age` characters ago or before."""
         shape = state.shape
-        live = [n for n, began in enumerate(shape.ages) if began < age and shape.starts[n]]
-        first = next((n for n in live if self._grows(shape.prefix[n:])), len(shape.prefix))
+        first = len(shape.prefix)
+        for begin in range(len(shape.prefix) - 1, -1, -1):
+            if shape.ages[begin] < age and self._grows(shape.prefix[begin:], shape.starts[begin]):
+                first = begin
         return self._state(
             shape._replace(
                 prefix=shape.prefix[first:],
@@ -143,36 +134,64 @@ class WordIndex:
             self._flushed()
             for state in states.values():
                 state.clear()
-        joins = self.whole and joins_words(character)
-        found = () if joins else tuple(_older(shape.waiting, ended=1))
+        joins = bool(self.whole) and joins_words(character)
+        found = dict.fromkeys(() if joins else _older(shape.waiting))
+        waiting: dict[Found, None] = {}
         prefix, starts = shape.prefix, shape.starts
         ages = tuple([age + 1 for age in shape.ages])
-        completed: dict[Found, None] = {}
         for letter in self.fold(character):
-            prefix, ages = prefix + letter, (*ages, 1)
-            starts = (*starts, not (self.whole and shape.joined))
+            prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
-                if starts[begin]:
-                    suffix = prefix[begin:]
-                    if suffix in self.rules:
-                        completed[Found(ages[begin], 0, suffix)] = None
-                    if self._grows(suffix):
-                        first = begin
+                suffix = prefix[begin:]
+                word = Found(ages[begin], 0, suffix)
+                if suffix in self.parts.rules:
+                    found[word] = None
+                if starts[begin] and suffix in self.whole.rules:
+                    waiting[word._replace(whole=True)] = None
+                if self._grows(suffix, starts[begin]):
+                    first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
-        ended = tuple(completed)
-        waiting, found = (ended, found) if self.whole else ((), found + ended)
-        return self._state(Shape(prefix, ages, starts, joins, waiting, found))
+        return self._state(Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found)))
 
 
-def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:
-    return (Found(began + 1, ended, word) for began, _, word in words)
+class _WordList:
+    """Words as folded, sorted, with their rules."""
+
+    def __init__(self, words: Mapping[str, Iterable[int]], fold: Fold) -> None:
+        self.rules: dict[str, tuple[int, ...]] = {}
+        for word, rules in words.items():
+            folded = "".join(map(fold, word))
+            known = self.rules.get(folded, ())
+            self.rules[folded] = tuple(sorted({*known, *rules}))
+        self._words = sorted(self.rules)
+
+    def __bool__(self) -> bool:
+        return bool(self._words)
+
+    def beginning(self, prefix: str) -> Sequence[str]:
+        """The words that begin with `prefix`, in order."""
+        low = bisect_left(self._words, prefix)
+        return self._words[low : bisect_left(self._words, prefix + _LAST, low)]
+
+    def grows(self, prefix: str) -> bool:
+        """Whether some word is longer than `prefix` and begins with it."""
+        low = bisect_left(self._words, prefix)
+        if low < len(self._words) and self._words[low] == prefix:
+            low += 1
+        return low < len(self._words) and self._words[low].startswith(prefix)
+
+
+def _older(words: Iterable[Found]) -> Iterable[Found]:
+    return (Found(word.began + 1, word.ended + 1, word.word, word.whole) for word in words)
 
 
 class WordScan:
     """One stream's search: a state and an offset."""
 
-    __slots__ = ("_index", "_lost", "_off", "_recent", "offset", "state")
+    __slots__ = (
+        "_holds", "_index", "_lost", "_mark", "_off", "alert", "held", "offset", "state",
+    )  # fmt: skip
 
     def __init__(self, index: WordIndex) -> None:
         self._index = index
@@ -180,36 +199,35 @@ class WordScan:
         self.offset = 0
         self._lost = -1
         self._off: frozenset[int] = frozenset()
-        self._recent = False
+        self.alert = False
+        self.held = 0
+        self._holds = index.holds
+        self._mark = self.state, self.offset
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Scan.run`. Attention is needed where a word is complete."""
-        if self._lost >= 0:
+        self._mark = state, offset = self.state, self.offset
+        self.alert = self._lost >= 0
+        if self.alert:
             end = begin + 1
-        state, read = self.state, 0
-        self._recent = False
+        shift = begin - offset
         for character in text[begin:end]:
             state = state[character]
-            read += 1
+            offset += 1
             if state.found:
-                self._recent = True
+                self.alert = True
                 break
-        self.state = state
-        self.offset += read
-        return begin + read
+        self.state, self.offset = state, offset
+        self.held = state.held if self._holds else 0
+        return offset + shift
 
-    def mark(self) -> object:
-        """See `Scan.mark`."""
-        return self.state, self.offset
-
-    def rewind(self, mark: Any) -> None:
+    def rewind(self) -> None:
         """See `Scan.rewind`."""
-        self.state, self.offset = mark
-        self._recent = False
+        self.state, self.offset = self._mark
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        return self._matches(self.state.found, window) if self._recent else []
+        return self._matches(self.state.found, window)
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
@@ -221,9 +239,10 @@ class WordScan:
 
     def _matches(self, found: Iterable[Found], window: Window) -> list[Match]:
         matches = []
-        for began, ended, word in found:
-            start, end = self.offset - began, self.offset - ended
-            for rule in self._index.rules[word]:
+        for word in found:
+            start, end = self.offset - word.began, self.offset - word.ended
+            words = self._index.whole if word.whole else self._index.parts
+            for rule in words.rules[word.word]:
                 if rule in self._off:
                     continue
                 confirm = self._index.confirm.get(rule)
@@ -236,7 +255,7 @@ class WordScan:
 
     def hold(self) -> int:
         """See `Scan.hold`."""
-        if not self._index.holds:
+        if not self._holds:
             return self.offset
         hold = self.offset - self.state.held
         return self.offset if hold <= self._lost else hold
@@ -250,11 +269,18 @@ class WordScan:
         if self.hold() > hold or not self.state.held:
             return []
         shape, age = self.state.shape, self.offset - hold
-        words = [word.word for word in shape.waiting if word.began >= age]
+        whole, parts = self._index.whole, self._index.parts
+        rules: set[int] = set()
+        for word in shape.waiting:
+            if word.began >= age:
+                rules.update(whole.rules[word.word])
         for begin, began in enumerate(shape.ages):
-            if began >= age and shape.starts[begin]:
-                words += self._index.beginning(shape.prefix[begin:])
-        rules = {rule for word in words for rule in self._index.rules[word]}
+            if began >= age:
+                suffix = shape.prefix[begin:]
+                for word in parts.beginning(suffix):
+                    rules.update(parts.rules[word])
+                for word in whole.beginning(suffix) if shape.starts[begin] else ():
+                    rules.update(whole.rules[word])
         return sorted(rules - self._off)
 
     def overflow(self, hold: int, *, drop: bool) -> None:

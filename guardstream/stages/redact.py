@@ -23,6 +23,9 @@ from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
 ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""
 
+MAX_PARTS = 64
+"""How many chunks of source text may pile up before what is not needed is dropped."""
+
 
 class RuleError(PatternError):
     """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault,
@@ -108,19 +111,21 @@ class RuleSet:
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
         """One index for each way in which words are compared."""
-        kinds: dict[tuple[bool, bool, bool], dict[str, list[int]]] = {}
+        kinds: dict[tuple[bool, bool], tuple[dict[str, list[int]], dict[str, list[int]]]] = {}
         for number, given in words.items():
             rule = self.rules[number]
+            parts, whole = kinds.setdefault(
+                (rule.action != "monitor", rule.ignore_case), ({}, {})
+            )
             for word in given:
                 if not word:
                     raise RuleError(rule.id, "an empty word would match everywhere; remove it")
-                whole = whole_by_default(word) if rule.whole_word is None else rule.whole_word
-                kind = whole, rule.action != "monitor", rule.ignore_case
-                kinds.setdefault(kind, {}).setdefault(word, []).append(number)
+                alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
+                (whole if alone else parts).setdefault(word, []).append(number)
         confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
-        for (whole, holds, ignore_case), group in kinds.items():
+        for (holds, ignore_case), (parts, whole) in kinds.items():
             fold: Fold = fold_case if ignore_case else keep
-            yield WordIndex(group, fold, whole=whole, holds=holds, confirm=confirms).scan
+            yield WordIndex(whole, parts, fold, holds=holds, confirm=confirms).scan
 
 
 def _confirmation(rule: Rule, timeout: float) -> Callable[[str], bool] | None:
@@ -158,12 +163,14 @@ class Redact:
     def __init__(self, rules: RuleSet, scans: Sequence[Scan]) -> None:
         self._set = rules
         self._rules = rules.rules
+        self._max_holdback = rules.max_holdback
         self._scans = list(scans)
         self._window = Window()
         self._regions = Regions(self._rules)
         self._position = 0
         self._flowing = False
         self._finished = False
+        self._busy = False
 
     @property
     def held(self) -> int:
@@ -172,19 +179,51 @@ class Redact:
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
-        events: list[Event] = []
+        regions = self._regions
+        tail = regions.tail + text
+        if self._busy or not text or len(tail) > self._max_holdback:
+            return self._feed_carefully(text, ())
+        # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
+        length, held = len(text), 0
+        for number, scan in enumerate(self._scans):
+            if scan.run(text, 0, length) < length or scan.alert:
+                return self._feed_carefully(text, self._scans[: number + 1])
+            if scan.held > held:
+                held = scan.held
+        self._position += length
+        self._keep(text)
+        release = len(tail) - held
+        if release <= 0:
+            regions.tail = tail
+            return []
+        regions.written += release
+        regions.tail = tail[release:]
+        return [Text(tail[:release])]
+
+    def _keep(self, text: str) -> None:
+        """Keep the text for confirmations, and drop what nothing can ask for any more."""
+        parts = self._window.parts
+        parts.append(text)
+        if len(parts) > MAX_PARTS:
+            self._window.forget(min([scan.needed() for scan in self._scans]))
+
+    def _feed_carefully(self, text: str, read: Sequence[Scan]) -> list[Event]:
+        """Feed from event to event; the searches that have `read` the text begin again."""
         if self._finished or not text:
-            return events
-        window = self._window
-        window.text += text
+            return []
+        for scan in read:
+            scan.rewind()
+        self._keep(text)
+        self._regions.tail += text
+        events: list[Event] = []
         index, length = 0, len(text)
         while index < length and not self._finished:
-            room = self._regions.written + self._set.max_holdback + 1 - self._position
+            room = self._regions.written + self._max_holdback + 1 - self._position
             stop = self._run(text, index, min(length, index + room))
             self._position += stop - index
             index = stop
             self._step(events)
-        window.forget(min([self._regions.written, *[scan.needed() for scan in self._scans]]))
+        self._busy = self._finished or self._flowing or bool(self._regions.spans)
         return events
 
     def finish(self) -> list[Event]:
@@ -192,6 +231,7 @@ class Redact:
         events: list[Event] = []
         if self._finished:
             return events
+        self._busy = True
         found = [match for scan in self._scans for match in scan.finish(self._window)]
         if not self._concluded(events, found, self._position):
             self._finished = True
@@ -200,32 +240,33 @@ class Redact:
 
     def _run(self, text: str, begin: int, end: int) -> int:
         """Let every search read on to the first place where one of them needs attention."""
-        marks = []
-        for scan in self._scans:
-            mark = scan.mark()
+        for number, scan in enumerate(self._scans):
             stop = scan.run(text, begin, end)
             if stop < end:
                 end = stop
-                for earlier, place in marks:
-                    earlier.rewind(place)
+                for earlier in self._scans[:number]:
+                    earlier.rewind()
                     earlier.run(text, begin, end)
-            marks.append((scan, mark))
         return end
 
     def _step(self, events: list[Event]) -> None:
         """Say what the characters up to here have settled."""
         found: list[Match] = []
+        hold = self._position
         for scan in self._scans:
-            found += scan.settle(self._window)
+            if scan.alert:
+                found += scan.settle(self._window)
+            waits = scan.hold()
+            if waits < hold:
+                hold = waits
         if self._flowing:
             self._flow(events)
-        hold = min([scan.hold() for scan in self._scans], default=self._position)
         if found:
             if self._concluded(events, found, hold):
                 return
         else:
-            self._write(events, self._regions.release(hold, self._window))
-        if self.held > self._set.max_holdback:
+            self._write(events, self._regions.release(hold))
+        if self.held > self._max_holdback:
             self._overflow(events)
 
     @staticmethod
@@ -247,7 +288,7 @@ class Redact:
         for match in kept:
             if self._rules[match.rule].action == "mask":
                 self._regions.add(match.start, match.end, match.rule)
-        self._write(events, self._regions.release(hold, self._window))
+        self._write(events, self._regions.release(hold))
         if end is not None and end.finish.reason == "stop":
             self._write_to(events, end.match.start)
         kept.sort(key=lambda match: (match.start, match.end, match.rule))
@@ -298,9 +339,9 @@ class Redact:
 
     def _write_to(self, events: list[Event], end: int) -> None:
         """Write all up to `end`; a region that reaches over it is written up to there."""
-        self._write(events, self._regions.release(end, self._window))
-        if self._regions.pending and self._regions.written < end:
-            self._write(events, self._regions.force(self._window, end))
+        self._write(events, self._regions.release(end))
+        if self._regions.spans and self._regions.written < end:
+            self._write(events, self._regions.force(end))
 
     def _finding(self, match: Match, kind: FindingKind = "match") -> Finding:
         rule = self._rules[match.rule]
@@ -310,16 +351,16 @@ class Redact:
 
     def _overflow(self, events: list[Event]) -> None:
         """Bring the held text back below its bound."""
-        while self.held > self._set.max_holdback and not self._finished:
+        while self.held > self._max_holdback and not self._finished:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
             if not rules:
                 # No candidate is that old, but a region whose matches overlap on and on.
-                self._write(events, self._regions.force(self._window))
+                self._write(events, self._regions.force())
             else:
                 self._overflowed(events, sorted(rules), written)
             hold = min([scan.hold() for scan in self._scans])
-            self._write(events, self._regions.release(hold, self._window))
+            self._write(events, self._regions.release(hold))
 
     def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
