@@ -15,11 +15,11 @@ refused, or whose items over-approximate, keep every start instead, merged to th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from guardstream.scan.charset import CharSets
-from guardstream.scan.program import START, VARIABLE, Item, Program
-from guardstream.scan.syntax import Node
+from guardstream.scan.program import START, VARIABLE, Item, Program, share_beginnings
+from guardstream.scan.syntax import Cat, Node
 
 FIXED = -1
 """In a Thread: the item's distance says where it began."""
@@ -118,36 +118,42 @@ class Live(NamedTuple):
 class State(dict[str, "tuple[State, Moves | None]"]):
     """The transitions by character; a missing one is built when it is first needed.
 
-    `starts` and `holds` tell by pattern where its candidates' matches and hold-backs began; `hold`
-    tells it for all together.
+    `hold` tells where the hold-backs of all its candidates began.
     """
 
-    __slots__ = (
-        "automaton", "before", "by_signature", "hold", "holds", "merged", "ordered", "starts",
-        "threads",
-    )  # fmt: skip
+    __slots__ = ("_by_pattern", "automaton", "before", "by_signature", "hold", "threads")
 
     def __init__(self, automaton: Automaton, threads: tuple[Thread, ...], before: int) -> None:
         self.automaton = automaton
         self.threads = threads
         self.before = before
         self.by_signature: dict[int, tuple[State, Moves | None]] = {}
-        self.merged: list[Thread] = []
-        self.ordered: dict[int, list[Thread]] = {}
-        starts: dict[int, list[tuple[int, int]]] = {}
-        holds: dict[int, list[tuple[int, int]]] = {}
-        for thread in threads:
-            place, pattern = thread.item.place, thread.item.program.index
-            if automaton.ordered[pattern]:
-                self.ordered.setdefault(pattern, []).append(thread)
-            else:
-                self.merged.append(thread)
-            starts.setdefault(pattern, []).append((thread.start, place.distance))
-            if thread.hold != NOWHERE:
-                holds.setdefault(pattern, []).append((thread.hold, place.opened))
-        self.starts = {pattern: _live(entries) for pattern, entries in starts.items()}
-        self.holds = {pattern: _live(entries) for pattern, entries in holds.items()}
-        self.hold = _live(entry for entries in holds.values() for entry in entries)
+        self._by_pattern: tuple[dict[int, Live], dict[int, Live]] | None = None
+        self.hold = _live((t.hold, t.item.place.opened) for t in threads if t.hold != NOWHERE)
+
+    @property
+    def starts(self) -> dict[int, Live]:
+        """Where the matches of each pattern's candidates began."""
+        return self._lives()[0]
+
+    @property
+    def holds(self) -> dict[int, Live]:
+        """Where the hold-backs of each pattern's candidates began."""
+        return self._lives()[1]
+
+    def _lives(self) -> tuple[dict[int, Live], dict[int, Live]]:
+        if self._by_pattern is None:
+            starts: dict[int, list[tuple[int, int]]] = {}
+            holds: dict[int, list[tuple[int, int]]] = {}
+            for item, start, hold in self.threads:
+                starts.setdefault(item.program.index, []).append((start, item.place.distance))
+                if hold != NOWHERE:
+                    holds.setdefault(item.program.index, []).append((hold, item.place.opened))
+            self._by_pattern = (
+                {pattern: _live(entries) for pattern, entries in starts.items()},
+                {pattern: _live(entries) for pattern, entries in holds.items()},
+            )
+        return self._by_pattern
 
     def __missing__(self, character: str) -> tuple[State, Moves | None]:
         signature = self.automaton.sets.signature(character)
@@ -182,6 +188,7 @@ class Automaton:
                 self.sets,
                 pattern.group,
                 relax=pattern.refusable or not pattern.eager,
+                merged=pattern.refusable or pattern.eager,
             )
             for index, pattern in enumerate(patterns)
         ]
@@ -199,11 +206,27 @@ class Automaton:
         self._behind = 0
         for program in self.programs:
             self._behind |= program.looks_behind
+        self._share()
         self._beginnings: dict[int, list[tuple[Item, bool]]] = {}
         self._roots: dict[tuple[int, int], _Roots] = {}
         self._states: dict[tuple[object, ...], State] = {}
         self._transitions = 0
         self.start = self._state((), START)
+
+    def _share(self) -> None:
+        """Let patterns that hold nothing at their beginning share it."""
+        takers = [
+            program
+            for program, pattern, ordered in zip(
+                self.programs, self.patterns, self.ordered, strict=True
+            )
+            if not ordered and (pattern.group or not pattern.holds)
+        ]
+        shared = share_beginnings(takers, self.sets, len(self.programs))
+        if shared is not None:
+            self.programs.append(shared)
+            self.patterns += (Searched(Cat(()), holds=False),)
+            self.ordered.append(False)
 
     def count(self) -> None:
         """Count a new transition; flush the cache when there are too many.
@@ -253,11 +276,17 @@ class Automaton:
         """The transition of `state` on a character of this signature."""
         roots = self._rooted(state.before, signature)
         step = _Step(self.patterns, signature)
-        step.merge(state.merged, roots.merged)
-        for pattern in sorted(state.ordered.keys() | roots.ordered.keys()):
-            step.advance(
-                pattern, state.ordered.get(pattern, ()), roots.ordered.get(pattern, ())
-            )
+        merged: list[Thread] = []
+        ordered: dict[int, list[Thread]] = {}
+        for thread in state.threads:
+            pattern = thread.item.program.index
+            if self.ordered[pattern]:
+                ordered.setdefault(pattern, []).append(thread)
+            else:
+                merged.append(thread)
+        step.merge(merged, roots.merged)
+        for pattern in sorted(ordered.keys() | roots.ordered.keys()):
+            step.advance(pattern, ordered.get(pattern, ()), roots.ordered.get(pattern, ()))
         threads, sources = _renumbered(step.threads)
         target = self._state(threads, signature & self._behind)
         accepts = tuple(step.accepts)
@@ -267,24 +296,38 @@ class Automaton:
         return target, _moves(sources, step.least, accepts)
 
     def _rooted(self, before: int, signature: int) -> _Roots:
-        """What begins at a character: the items behind it, and where their groups opened."""
+        """What begins at a character of this signature, behind one that was `before`."""
         rooted = self._roots.get((before, signature))
         if rooted is None:
             rooted = self._roots[before, signature] = _Roots([], {})
             for item, opened in self._beginning(before):
+                if not item.condition.holds(signature):
+                    continue
                 index = item.program.index
+                searched = self.patterns[index]
                 for successor, opens in item.advance(signature):
-                    root = successor, opened, opens
+                    hold = NOWHERE
+                    if searched.holds:
+                        if not searched.group or opened:
+                            hold = _HERE
+                        elif opens:
+                            hold = _BEHIND
+                    way = successor, _HERE, hold
                     if self.ordered[index]:
-                        rooted.ordered.setdefault(index, []).append(root)
+                        rooted.ordered.setdefault(index, []).append(way)
                     else:
-                        rooted.merged.append(root)
+                        rooted.merged.append(way)
         return rooted
 
     def _beginning(self, before: int) -> list[tuple[Item, bool]]:
         beginning = self._beginnings.get(before)
         if beginning is None:
-            beginning = [root for program in self.programs for root in program.roots(before)]
+            beginning = [
+                root
+                for program in self.programs
+                if not program.shared
+                for root in program.roots(before)
+            ]
             self._beginnings[before] = beginning
         return beginning
 
@@ -314,11 +357,15 @@ def _moves(
     return Moves(-1, None, tuple([least.get(s, (s,)) for s in sources]), accepts)
 
 
-class _Roots(NamedTuple):
-    """Items with whether the masked group opened before, and behind, the first character."""
+Way: TypeAlias = tuple[Item, Source, Source]
+"""An item that a transition leads to, and where its match and its hold-back began."""
 
-    merged: list[tuple[Item, bool, bool]]
-    ordered: dict[int, list[tuple[Item, bool, bool]]]
+
+class _Roots(NamedTuple):
+    """What begins at a character: of the merged patterns, and of each ordered one."""
+
+    merged: list[Way]
+    ordered: dict[int, list[Way]]
 
 
 class _Step:
@@ -334,44 +381,29 @@ class _Step:
         self._patterns = patterns
         self._signature = signature
 
-    def _ways(
-        self, threads: Iterable[Thread], roots: Iterable[tuple[Item, bool, bool]]
-    ) -> list[tuple[Item, Source, Source, Thread | None]]:
-        """What the threads and roots lead to, in order, with where it began."""
-        signature, ways = self._signature, []
-        for thread in threads:
-            for successor, opens in thread.item.advance(signature):
-                hold = _hold(thread)
-                if opens and hold == NOWHERE and self._patterns[successor.program.index].holds:
-                    hold = _BEHIND
-                ways.append((successor, _start(thread), hold, thread))
-        for item, opened_before, opens in roots:
-            searched = self._patterns[item.program.index]
-            hold = NOWHERE
-            if searched.holds:
-                if not searched.group or opened_before:
-                    hold = _HERE
-                elif opens:
-                    hold = _BEHIND
-            ways.append((item, _HERE, hold, None))
-        return ways
+    def _ways(self, thread: Thread, steps: Iterable[tuple[Item, bool]]) -> list[Way]:
+        """What the thread leads to."""
+        start, hold = _start(thread), _hold(thread)
+        if hold != NOWHERE:
+            return [(item, start, hold) for item, _ in steps]
+        return [
+            (item, start, _BEHIND if opens and self._patterns[item.program.index].holds else hold)
+            for item, opens in steps
+        ]
 
-    def advance(
-        self,
-        pattern: int,
-        threads: Sequence[Thread],
-        roots: Sequence[tuple[Item, bool, bool]],
-    ) -> None:
+    def advance(self, pattern: int, threads: Sequence[Thread], roots: Iterable[Way]) -> None:
         """Advance an ordered pattern; an accept cuts what is behind it."""
-        for index, thread in enumerate(threads):
+        ways: list[Way] = []
+        for thread in threads:
             item = thread.item
             if item.place.kind == "match" and item.condition.holds(self._signature):
                 # The match ends before this character, so what starts at the character stays.
                 self.accepts.append(Accept(pattern, _start(thread), _hold(thread), False))
-                threads = threads[:index]
                 break
+            ways += self._ways(thread, item.advance(self._signature))
+        ways += roots
         seen: set[Item] = set()
-        for item, start, hold, _ in self._ways(threads, roots):
+        for item, start, hold in ways:
             if item.accepts:
                 self.accepts.append(Accept(pattern, start, hold, True))
                 return
@@ -379,46 +411,73 @@ class _Step:
                 seen.add(item)
                 self.threads.append(_placed(item, start, hold))
 
-    def merge(
-        self, threads: Sequence[Thread], roots: Sequence[tuple[Item, bool, bool]]
-    ) -> None:
+    def merge(self, threads: Sequence[Thread], roots: Iterable[Way]) -> None:
         """Advance every start of the other patterns; where two meet keep the older."""
+        signature = self._signature
+        found: dict[int, Thread] = {}
+        origins: dict[int, Thread] = {}
         for thread in threads:
             item = thread.item
-            if item.place.kind == "match" and item.condition.holds(self._signature):
-                index = item.program.index
-                self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
-        found: dict[Item, list[tuple[Source, Source, Thread | None]]] = {}
-        for item, start, hold, thread in self._ways(threads, roots):
+            steps = item.steps.get(signature)
+            if steps is None:
+                steps = item.advance(signature)
+            if not steps:
+                if item.place.kind == "match" and item.condition.holds(signature):
+                    index = item.program.index
+                    self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
+                continue
+            for way in self._ways(thread, steps):
+                number = way[0].number
+                if way[0].accepts:
+                    self.accepts.append(Accept(way[0].program.index, way[1], way[2], True))
+                elif number in found:
+                    found[number] = self._met(found[number], origins[number], way, thread)
+                else:
+                    found[number] = _placed(*way)
+                    origins[number] = thread
+        for way in roots:
+            item = way[0]
             if item.accepts:
-                self.accepts.append(Accept(item.program.index, start, hold, True))
+                self.accepts.append(Accept(item.program.index, way[1], way[2], True))
+                continue
+            known = found.get(item.number)
+            # What is there already is older.
+            if known is None:
+                found[item.number] = _placed(*way)
+            elif known.hold == NOWHERE and way[2] != NOWHERE:
+                found[item.number] = _placed(item, known.start, way[2])
+        self.threads += [found[number] for number in sorted(found)]
+
+    def _met(self, known: Thread, origin: Thread, way: Way, thread: Thread) -> Thread:
+        """The thread for an item that two threads lead to."""
+        item, start, hold = way
+        places = origin.item.place, thread.item.place
+        if item.place.distance == VARIABLE:
+            start = self._older(
+                {known.start: places[0].shortest, start: places[1].shortest}
+            )
+        if item.place.opened == VARIABLE and known.hold != NOWHERE:
+            if hold == NOWHERE:
+                hold = known.hold
             else:
-                found.setdefault(item, []).append((start, hold, thread))
-        for item in sorted(found, key=_number):
-            ways = found[item]
-            start, hold = ways[0][:2]
-            if len(ways) > 1 and item.place.distance == VARIABLE:
-                start = self._older({s: t.item.place.shortest if t else 0 for s, _, t in ways})
-            if len(ways) > 1 and item.place.opened == VARIABLE:
-                held = {
-                    h: t.item.place.opened_shortest if t else 0 for _, h, t in ways if h != NOWHERE
-                }
-                hold = self._older(held) if held else NOWHERE
-            self.threads.append(_placed(item, start, hold))
+                ages = {known.hold: places[0].opened_shortest, hold: places[1].opened_shortest}
+                hold = self._older(ages)
+        return _placed(item, start, hold)
 
     def _older(self, ages: dict[Source, int]) -> Source:
-        """The source of the least of several offsets; `ages` tell how old each is at least."""
-        if len(ages) == 1:
-            return next(iter(ages))
-        fixed = min((source for source in ages if source < 0), default=0)
-        registers = sorted(source for source in ages if source >= 0)
+        """The source of the least of some offsets; `ages` tell how old each is at least."""
+        sources: dict[Source, int] = {}
+        for source, age in ages.items():
+            sources |= {s: 0 for s in self.least[source]} if source in self.least else {source: age}
+        fixed = min((source for source in sources if source < 0), default=0)
+        registers = sorted(source for source in sources if source >= 0)
         # A register that is surely as old as the oldest fixed source makes that needless.
-        needed = fixed < 0 and all(ages[register] < _HERE - fixed for register in registers)
-        sources = (*registers, fixed) if needed else tuple(registers)
-        if len(sources) == 1:
-            return sources[0]
+        needed = fixed < 0 and all(sources[register] < _HERE - fixed for register in registers)
+        several = (*registers, fixed) if needed else tuple(registers)
+        if len(several) == 1:
+            return several[0]
         source = _SEVERAL + len(self.least)
-        self.least[source] = sources
+        self.least[source] = several
         return source
 
 
@@ -434,12 +493,14 @@ def _hold(thread: Thread) -> Source:
 
 def _placed(item: Item, start: Source, hold: Source) -> Thread:
     """The thread that stands at the item, with FIXED where the item itself says it."""
-    if item.place.distance != VARIABLE:
+    if item.settled is not None:
+        return cast(Thread, item.settled)
+    place = item.place
+    if place.distance != VARIABLE:
         start = FIXED
-    if hold != NOWHERE and item.place.opened != VARIABLE:
+    if hold != NOWHERE and place.opened != VARIABLE:
         hold = FIXED
-    return Thread(item, start, hold)
-
-
-def _number(item: Item) -> int:
-    return item.number
+    thread = Thread(item, start, hold)
+    if start == FIXED and place.opened != VARIABLE:
+        item.settled = thread
+    return thread

@@ -99,9 +99,8 @@ class Scan(Protocol):
         """Hold the candidates up to `hold` no more: drop them, or only watch them live on."""
         ...
 
-    def overflowing(self) -> int | None:
-        """Up to where the text belongs to candidates that overflowed and live on, or that the
-        last character completed; None if there are none."""
+    def overflowing(self) -> bool:
+        """Whether a candidate that overflowed, and was not dropped, lives on."""
         ...
 
     def disable(self, rule: int) -> None:

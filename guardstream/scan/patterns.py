@@ -26,7 +26,7 @@ from guardstream.scan.automaton import (
     resolve,
 )
 from guardstream.scan.match import Confirm, Match, Window
-from guardstream.scan.program import always_captures, look_behind, min_width
+from guardstream.scan.program import MAX_BLUR, always_captures, look_behind, min_width
 from guardstream.scan.syntax import Cat, Group, Node, Parsed, Repeat, parse, without
 
 MIN_WINDOW = 2_048
@@ -72,6 +72,8 @@ def compile_pattern(
     """
     parsed = parse(source)
     try:
+        regex.compile(source, regex.V0)
+        source = parsed.source
         compiled = regex.compile(source, regex.V0)
     except regex.error as error:
         raise PatternError(error.msg, error.pos) from error
@@ -139,11 +141,11 @@ class PatternSet:
         self.automaton = Automaton([pattern.searched for pattern in patterns])
         self.window = max(window, MIN_WINDOW)
         self.timeout = timeout
-        self.context = max((p.context + p.lead for p in patterns), default=1)
+        self.context = MAX_BLUR + max((p.context + p.lead for p in patterns), default=1)
         # An ordered pattern without a group is answered by the automaton alone.
         self.certain = [
-            ordered and not pattern.group
-            for ordered, pattern in zip(self.automaton.ordered, patterns, strict=True)
+            self.automaton.ordered[index] and not pattern.group
+            for index, pattern in enumerate(patterns)
         ]
 
     def scan(self) -> PatternScan:
@@ -155,7 +157,7 @@ class PatternScan:
     """One stream's search: a state, its registers, and what is accepted but not yet settled."""
 
     __slots__ = (
-        "_accepted", "_candidates", "_lost", "_mark", "_off", "_recent", "_resume", "_set",
+        "_accepted", "_candidates", "_lost", "_mark", "_off", "_resume", "_set",
         "_careful", "alert", "held", "offset", "registers", "state",
     )  # fmt: skip
 
@@ -172,7 +174,6 @@ class PatternScan:
         self._candidates: dict[int, list[Candidate]] = {}
         self._resume: dict[int, int] = {}
         self._lost: dict[int, int] = {}
-        self._recent: list[tuple[int, Candidate]] = []
         self._off: frozenset[int] = frozenset()
 
     # Reading
@@ -241,7 +242,6 @@ class PatternScan:
     def _note(self, window: Window) -> list[Match]:
         """File the new accepts; the eager ones are matches at once."""
         accepted, self._accepted = self._accepted, []
-        self._recent = accepted
         found: list[Match] = []
         for pattern, candidate in accepted:
             if pattern in self._off:
@@ -250,7 +250,7 @@ class PatternScan:
                 found += self._fired(pattern, candidate, window)
                 continue
             known = self._candidates.setdefault(pattern, [])
-            if self._set.certain[pattern]:
+            if self._set.automaton.ordered[pattern]:
                 # An accepting thread undoes what threads behind it had accepted.
                 while known and known[-1].start >= candidate.start:
                     known.pop()
@@ -304,6 +304,10 @@ class PatternScan:
             ):
                 start = match.start(_MARKER) if compiled.lead else match.start()
                 if oldest is not None and start + base >= oldest:
+                    # An older start has accepted in its place; it is not settled itself.
+                    waits = match.start(group) + base
+                    left = Candidate(start + base, waits, match.end() + base)
+                    self._candidates.setdefault(pattern, []).append(left)
                     break
                 spans = [span for span in match.spans(group) if span[0] < span[1]]
                 if confirm is None or any(confirm(window.text[a:b]) for a, b in spans):
@@ -349,9 +353,10 @@ class PatternScan:
 
     def hold(self) -> int:
         """See `Scan.hold`."""
-        if self._resume and self._began() >= max(self._resume.values()):
-            # No candidate is left that a settled match could still speak against.
-            self._resume.clear()
+        if self._resume and not (self._candidates or self._accepted):
+            # Keep what a candidate that still lives must be measured against.
+            began = self._began() - MAX_BLUR
+            self._resume = {p: resume for p, resume in self._resume.items() if resume > began}
         self._careful = bool(self._resume or self._lost or self._off)
         if self._careful or self._candidates:
             return min([self.offset, *(entry[0] for entry in self._held())])
@@ -397,16 +402,11 @@ class PatternScan:
             return self.offset - (thread.item.place.opened or 0)
         return self.registers[thread.hold]
 
-    def overflowing(self) -> int | None:
+    def overflowing(self) -> bool:
         """See `Scan.overflowing`."""
-        ends = []
-        for pattern, lost in list(self._lost.items()):
-            if self._lives_on(pattern):
-                ends.append(self.offset)
-                continue
+        for pattern in [pattern for pattern in self._lost if not self._lives_on(pattern)]:
             del self._lost[pattern]
-            ends += [c.end for owner, c in self._recent if owner == pattern and c.hold <= lost]
-        return max(ends, default=None)
+        return bool(self._lost)
 
     def disable(self, rule: int) -> None:
         """See `Scan.disable`."""

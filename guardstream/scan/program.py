@@ -8,6 +8,7 @@ before, and the opening of the masked group; `Program.after` gives the items it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guardstream.errors import PatternError
@@ -86,6 +87,7 @@ class Place:
     kind: str
     condition: Condition = FREE
     next: list[Place] = field(default_factory=list)
+    program: Program | None = None
     distance: int | None = None
     opened: int | None = None
     shortest: int = 1 << 30
@@ -96,7 +98,8 @@ class Place:
 class Item:
     """What a thread waits for: `place` takes the next character if `condition` holds for it.
 
-    `number` counts the items of all patterns; `accepts`: the pattern's end, nothing to wait for.
+    `number` counts the items of all patterns. `accepts`: the pattern's end, nothing to wait for.
+    `settled` is kept for the automaton: the only thread that can stand here, if there is one.
     """
 
     number: int
@@ -104,6 +107,7 @@ class Item:
     place: Place
     condition: Condition
     accepts: bool
+    settled: object = None
     steps: dict[int, tuple[tuple[Item, bool], ...]] = field(default_factory=dict)
 
     def advance(self, signature: int) -> tuple[tuple[Item, bool], ...]:
@@ -121,12 +125,20 @@ class Program:
     """One compiled pattern: `after` walks it, `exact` says that it over-approximates nothing."""
 
     def __init__(
-        self, index: int, tree: Node, sets: CharSets, group: int, *, relax: bool
+        self,
+        index: int,
+        tree: Node,
+        sets: CharSets,
+        group: int = 0,
+        *,
+        relax: bool = True,
+        merged: bool = True,
     ) -> None:
         self.index = index
         self.exact = True
         self.decided_late = False
         self.looks_behind = 0
+        self.shared = False
         self._sets = sets
         self._group = group
         self._relax = relax
@@ -134,12 +146,15 @@ class Program:
         self._items: dict[tuple[int, Condition], Item] = {}
         self._walks: dict[tuple[int, int], tuple[tuple[Item, bool], ...]] = {}
         self._fixed: set[int] = set()
-        self._first = self._compile(tree, Place("match"), 0)
+        self.first = self._compile(tree, self._place("match", FREE), 0)
+        # Only of a merged pattern, and only where text waits for a group, the start of the match
+        # need not be exact: the longest way to a place says it well enough.
+        self._blur = MAX_BLUR if group and (merged or not self.exact) else 0
         self._measure(0 if group == 0 else BEFORE)
 
     def roots(self, before: int) -> tuple[tuple[Item, bool], ...]:
         """The items with which the pattern begins after a character of signature `before`."""
-        return self.after(self._first, before)
+        return self.after(self.first, before)
 
     def after(self, place: Place, before: int) -> tuple[tuple[Item, bool], ...]:
         """The items reached from `place`, in order of preference, each once."""
@@ -186,8 +201,10 @@ class Program:
             elif place.kind == "open":
                 opened = True
             elif place.kind != "split":
-                if place.kind != "drop":
-                    found.setdefault(self._item(place, condition), opened)
+                # A lookahead's own end needs no thread unless it waits for a character.
+                if place.kind != "drop" or condition != FREE:
+                    owner = place.program or self
+                    found.setdefault(owner._item(place, condition), opened)
                 continue
             pending += [(after, condition, opened) for after in reversed(place.next)]
         return looked_back
@@ -198,30 +215,22 @@ class Program:
         key = id(place), condition
         item = self._items.get(key)
         if item is None:
-            item = self._items[key] = Item(
-                self._sets.next_number(),
-                self,
-                place,
-                condition,
-                place.kind == "match" and condition == FREE,
-            )
+            accepts = place.kind == "match" and condition == FREE
+            number = self._sets.next_number()
+            owner = place.program or self
+            item = self._items[key] = Item(number, owner, place, condition, accepts)
         return item
 
     def _joined(self, known: int | None, distance: int) -> int:
-        """The distance of a place that is reached once more.
-
-        Where text waits for a group only, the match's own start need not be exact: the longest way
-        says it well enough.
-        """
+        """The distance of a place that is reached once more."""
         if known is None or known == distance:
             return distance
         longest = max(known, distance)
-        bounded = min(known, distance) >= 0 and longest <= MAX_BLUR
-        return longest if self._group and bounded else VARIABLE
+        return longest if min(known, distance) >= 0 and longest <= self._blur else VARIABLE
 
     def _measure(self, opened: int) -> None:
         """Give every place its distances."""
-        reached = [(self._first, 0, opened, 0, 0)]
+        reached = [(self.first, 0, opened, 0, 0)]
         while reached:
             place, distance, opened, shortest, opened_shortest = reached.pop()
             measured = place.distance, place.opened, place.shortest, place.opened_shortest
@@ -255,7 +264,7 @@ class Program:
             raise PatternError(f"the pattern needs more than {MAX_PLACES} places; lower its counters")
         if kind == "behind":
             self.looks_behind |= condition.needs | condition.bars
-        return Place(kind, condition, list(after))
+        return Place(kind, condition, list(after), self)
 
     def _compile(self, node: Node, after: Place, rare: int) -> Place:
         """`rare` is how many characters that are rare in prose come before the node."""
@@ -338,7 +347,7 @@ class Program:
             if not node.ahead:
                 return after
             self.decided_late = True
-            return self._place("split", FREE, after, self._compile(node.item, Place("drop"), 0))
+            return self._place("split", FREE, after, self._compile(node.item, self._place("drop", FREE), 0))
         kind = "ahead" if node.ahead else "behind"
         conditions = [self._edge(item, node.negate) for item in single]
         if node.negate:
@@ -367,9 +376,6 @@ class Program:
         end = self._place("ahead", self._edge(node, False), after)
         if node.kind == "end":
             return end
-        if node.kind == "end_or_newline":
-            self.exact = False
-            self.decided_late = True
         return self._place(
             "split", FREE, end, self._place("ahead", self._edge(newline, False), after)
         )
@@ -400,6 +406,62 @@ def _single(node: Node, edge: str) -> list[Char | Assert] | None:
             return found
         case _:
             return None
+
+
+def share_beginnings(programs: Sequence[Program], sets: CharSets, index: int) -> Program | None:
+    """A program of the literal beginnings that the given programs have, each only once.
+
+    It leads into the programs where their beginnings end, and takes the place of their roots. Only
+    programs that are given as a whole by such beginnings are taken in; None if there are none.
+    """
+    shared = Program(index, Cat(()), sets)
+    root = Place("split", program=shared)
+    for program in programs:
+        chains = _chains(program.first)
+        # All ways of a pattern leave what is shared at once, so that one that has matched can
+        # never overtake one that began with it.
+        length = min(map(len, chains), default=1) - 1
+        if length < 1:
+            continue
+        program.shared = True
+        for chain in chains:
+            node = root
+            for place in chain[:length]:
+                node = _child(node, place.condition, shared)
+            node.next.append(chain[length])
+    if not root.next:
+        return None
+    shared.first = root
+    return shared
+
+
+def _child(node: Place, condition: Condition, shared: Program) -> Place:
+    """The place behind a character of this condition in a tree of beginnings."""
+    for place in node.next:
+        if place.program is shared and place.condition == condition:
+            return place.next[0]
+    distance = (node.distance or 0) + 1
+    below = Place("split", program=shared, distance=distance, opened=BEFORE, shortest=distance)
+    place = Place("char", condition, [below], shared, distance - 1, BEFORE, distance - 1)
+    node.next.insert(0, place)
+    return below
+
+
+def _chains(first: Place) -> list[list[Place]]:
+    """The literal beginnings behind `first`, each with the place where it ends; none if anything
+    else begins there."""
+    chains = []
+    pending = [first]
+    while pending:
+        place = pending.pop()
+        if place.kind == "split":
+            pending += place.next
+            continue
+        chain = [place]
+        while chain[-1].kind == "char":
+            chain.append(chain[-1].next[0])
+        chains.append(chain)
+    return chains
 
 
 def min_width(node: Node) -> int:

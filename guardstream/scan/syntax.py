@@ -52,7 +52,7 @@ class Alt:
 class Repeat:
     """`item` from `low` to `high` times; `high` None means without end.
 
-    `end` is the offset behind it in the pattern, `groups` how many groups had opened by then.
+    `end` is the offset behind it in `Parsed.source`, `groups` how many groups had opened by then.
     """
 
     item: Node
@@ -81,7 +81,7 @@ class Look:
 
 
 Anchor: TypeAlias = Literal[
-    "start", "end", "end_or_newline", "line_start", "line_end", "word", "not_word"
+    "start", "end", "line_start", "line_end", "word", "not_word"
 ]
 
 
@@ -133,8 +133,13 @@ _REFUSED_FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern as a tree, with its groups by name and whether numbers refer to groups."""
+    """A pattern as a tree, with its groups by name and whether numbers refer to groups.
 
+    `source` is the pattern with `$` written as `\\Z`: it means the end of the text, never the
+    place before a last line end.
+    """
+
+    source: str
     tree: Node
     groups: int
     names: dict[str, int]
@@ -147,7 +152,10 @@ def parse(pattern: str) -> Parsed:
     tree = parser.alternatives(Flags(), 0)
     if parser.at < len(pattern):
         raise PatternError("unbalanced parenthesis", parser.at)
-    return Parsed(tree, parser.groups, parser.names, parser.numbered_references)
+    source = pattern
+    for end in reversed(parser.ends):
+        source = f"{source[:end]}\\Z{source[end + 1 :]}"
+    return Parsed(source, tree, parser.groups, parser.names, parser.numbered_references)
 
 
 class _Parser:
@@ -156,6 +164,7 @@ class _Parser:
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.at = 0
+        self.ends: list[int] = []
         self.groups = 0
         self.names: dict[str, int] = {}
         self.numbered_references = False
@@ -235,7 +244,9 @@ class _Parser:
         if character == "^":
             return Assert("line_start" if flags.multiline else "start")
         if character == "$":
-            return Assert("line_end" if flags.multiline else "end_or_newline")
+            if not flags.multiline:
+                self.ends.append(self.at - 1)
+            return Assert("line_end" if flags.multiline else "end")
         return self._char(_escaped(character), flags)
 
     @staticmethod
@@ -256,7 +267,9 @@ class _Parser:
         possessive = not lazy and self.take("+")
         if self.peek() in ("*", "+", "?") or self._bounds() is not None:
             raise PatternError("multiple repeat", self.at)
-        repeat = Repeat(item, low, high, lazy, self.at, self.groups)
+        # Behind it in `source`, where each `$` is one character longer.
+        end = self.at + len(self.ends)
+        repeat = Repeat(item, low, high, lazy, end, self.groups)
         return Approximate(repeat) if possessive else repeat
 
     def _bounds(self) -> tuple[int, int | None] | None:

@@ -9,7 +9,7 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -170,15 +170,13 @@ class _WordList:
         return bool(self._words)
 
     def beginning(self, prefix: str) -> Sequence[str]:
-        """The words that begin with `prefix`, in order."""
-        low = bisect_left(self._words, prefix)
+        """The words that are longer than `prefix` and begin with it, in order."""
+        low = bisect_right(self._words, prefix)
         return self._words[low : bisect_left(self._words, prefix + _LAST, low)]
 
     def grows(self, prefix: str) -> bool:
         """Whether some word is longer than `prefix` and begins with it."""
-        low = bisect_left(self._words, prefix)
-        if low < len(self._words) and self._words[low] == prefix:
-            low += 1
+        low = bisect_right(self._words, prefix)
         return low < len(self._words) and self._words[low].startswith(prefix)
 
 
@@ -227,7 +225,8 @@ class WordScan:
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        return self._matches(self.state.found, window)
+        found, self.alert = self.state.found if self.alert else (), False
+        return self._matches(found, window)
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
@@ -266,7 +265,7 @@ class WordScan:
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
-        if self.hold() > hold or not self.state.held:
+        if self.hold() > hold or not self.state.held or not self._holds:
             return []
         shape, age = self.state.shape, self.offset - hold
         whole, parts = self._index.whole, self._index.parts
@@ -277,32 +276,25 @@ class WordScan:
         for begin, began in enumerate(shape.ages):
             if began >= age:
                 suffix = shape.prefix[begin:]
-                for word in parts.beginning(suffix):
-                    rules.update(parts.rules[word])
-                for word in whole.beginning(suffix) if shape.starts[begin] else ():
-                    rules.update(whole.rules[word])
+                for words in (parts, whole) if shape.starts[begin] else (parts,):
+                    for word in words.beginning(suffix):
+                        rules.update(words.rules[word])
         return sorted(rules - self._off)
 
     def overflow(self, hold: int, *, drop: bool) -> None:
         """See `Scan.overflow`."""
+        if self.hold() > hold or not self.state.held or not self._holds:
+            return
         if drop:
             self.state = self._index.without(self.state, self.offset - hold)
         else:
             self._lost = hold
 
-    def overflowing(self) -> int | None:
+    def overflowing(self) -> bool:
         """See `Scan.overflowing`."""
-        if self._lost < 0:
-            return None
-        if self.state.held and self.offset - self.state.held <= self._lost:
-            return self.offset
-        ends = [
-            self.offset - word.ended
-            for word in self.state.found
-            if self.offset - word.began <= self._lost
-        ]
-        self._lost = -1
-        return max(ends, default=None)
+        if not (self.state.held and self.offset - self.state.held <= self._lost):
+            self._lost = -1
+        return self._lost >= 0
 
     def disable(self, rule: int) -> None:
         """See `Scan.disable`."""

@@ -168,14 +168,14 @@ class Redact:
         self._window = Window()
         self._regions = Regions(self._rules)
         self._position = 0
-        self._flowing = False
+        self._flowing: dict[int, int] = {}
         self._finished = False
         self._busy = False
 
     @property
     def held(self) -> int:
         """How many code points of the source are held back now."""
-        return self._position - self._regions.written
+        return 0 if self._finished else self._position - self._regions.written
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
@@ -223,7 +223,7 @@ class Redact:
             self._position += stop - index
             index = stop
             self._step(events)
-        self._busy = self._finished or self._flowing or bool(self._regions.spans)
+        self._busy = self._finished or bool(self._flowing or self._regions.spans)
         return events
 
     def finish(self) -> list[Event]:
@@ -260,7 +260,7 @@ class Redact:
             if waits < hold:
                 hold = waits
         if self._flowing:
-            self._flow(events)
+            self._flow(events, found)
         if found:
             if self._concluded(events, found, hold):
                 return
@@ -282,7 +282,7 @@ class Redact:
         end = self._ending(found)
         kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
         if end is not None:
-            hold = min(hold, end.match.start)
+            hold = min([hold, *[match.start for match in found if match not in kept]])
             if end.finish.reason == "stop":
                 kept += self._stopped(end.match.start)
         for match in kept:
@@ -351,35 +351,44 @@ class Redact:
 
     def _overflow(self, events: list[Event]) -> None:
         """Bring the held text back below its bound."""
-        while self.held > self._max_holdback and not self._finished:
+        while self.held > self._max_holdback:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
-            if not rules:
+            if rules:
+                self._overflowed(events, sorted(rules), written)
+            else:
                 # No candidate is that old, but a region whose matches overlap on and on.
                 self._write(events, self._regions.force())
-            else:
-                self._overflowed(events, sorted(rules), written)
+            if self._finished:
+                return
             hold = min([scan.hold() for scan in self._scans])
             self._write(events, self._regions.release(hold))
 
     def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
-        if mode == "mask":
-            foremost = self._regions.foremost(rules)
-            self._write(events, self._regions.flood(foremost, self._position))
-            self._flowing = True
-        if mode != "block":
-            for scan in self._scans:
-                scan.overflow(hold, drop=mode == "release")
         over = [Match(rule, hold, self._position) for rule in rules]
-        events += [self._finding(match, "overflow") for match in over]
+        findings = [self._finding(match, "overflow") for match in over]
         if mode == "block":
             self._finished = True
-            events.append(Finish("content_filter"))
+            events += [*findings, Finish("content_filter")]
+            return
+        if mode == "mask":
+            self._write(events, self._regions.flood(self._regions.foremost(rules), self._position))
+            self._flowing |= dict.fromkeys(rules, hold)
+        events += findings
+        for scan in self._scans:
+            scan.overflow(hold, drop=mode == "release")
+        if mode == "release":
+            # What a dropped candidate had matched already stands.
+            found = [match for scan in self._scans for match in scan.settle(self._window)]
+            self._concluded(events, found, min([scan.hold() for scan in self._scans]))
 
-    def _flow(self, events: list[Event]) -> None:
-        """Mask on what belongs to candidates that have overflowed and live."""
-        ends = [end for scan in self._scans if (end := scan.overflowing()) is not None]
-        self._flowing = bool(ends)
-        if ends:
-            self._write(events, self._regions.flow(max(ends)))
+    def _flow(self, events: list[Event], found: list[Match]) -> None:
+        """Mask on what belongs to candidates that have overflowed and live, or that the last
+        character has completed."""
+        if any([scan.overflowing() for scan in self._scans]):
+            self._write(events, self._regions.flow(self._position))
+            return
+        ends = [match.end for match in found if match.start <= self._flowing.get(match.rule, -1)]
+        self._flowing = {}
+        self._write(events, self._regions.flow(max(ends, default=0)))
