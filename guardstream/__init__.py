@@ -1,4 +1,4 @@
-"""Guardrails for token streams: exact masking, blocking and validation of LLM output as it arrives."""
+"""Guardrails for token streams: exact masking and blocking of LLM output while it arrives."""
 
 from guardstream.errors import (
     AdapterError,
@@ -9,6 +9,11 @@ from guardstream.errors import (
     StageError,
 )
 from guardstream.events import Event, Finding, Finish, Text
+from guardstream.guard import Guard
+from guardstream.guarded import GuardedStream
+from guardstream.guarded_sync import SyncGuardedStream
+from guardstream.policy import Policy, pack
+from guardstream.stats import Result, Stats
 
 __all__ = [
     "AdapterError",
@@ -16,9 +21,16 @@ __all__ = [
     "Event",
     "Finding",
     "Finish",
+    "Guard",
+    "GuardedStream",
     "GuardstreamError",
     "PatternError",
+    "Policy",
     "PolicyError",
+    "Result",
     "StageError",
+    "Stats",
+    "SyncGuardedStream",
     "Text",
+    "pack",
 ]

@@ -284,9 +284,13 @@ class Automaton:
                 ordered.setdefault(pattern, []).append(thread)
             else:
                 merged.append(thread)
-        step.merge(merged, roots.merged)
+        step.merge(merged, roots)
         for pattern in sorted(ordered.keys() | roots.ordered.keys()):
-            step.advance(pattern, ordered.get(pattern, ()), roots.ordered.get(pattern, ()))
+            if pattern in ordered:
+                step.advance(pattern, ordered[pattern], roots.ordered.get(pattern, ()))
+            else:
+                step.threads += roots.alone[pattern]
+                step.accepts += roots.alone_accepts.get(pattern, ())
         threads, sources = _renumbered(step.threads)
         target = self._state(threads, signature & self._behind)
         accepts = tuple(step.accepts)
@@ -299,25 +303,34 @@ class Automaton:
         """What begins at a character of this signature, behind one that was `before`."""
         rooted = self._roots.get((before, signature))
         if rooted is None:
-            rooted = self._roots[before, signature] = _Roots([], {})
+            rooted = self._roots[before, signature] = _Roots({}, [], {}, {}, {})
             for item, opened in self._beginning(before):
-                if not item.condition.holds(signature):
-                    continue
-                index = item.program.index
-                searched = self.patterns[index]
-                for successor, opens in item.advance(signature):
-                    hold = NOWHERE
-                    if searched.holds:
-                        if not searched.group or opened:
-                            hold = _HERE
-                        elif opens:
-                            hold = _BEHIND
-                    way = successor, _HERE, hold
-                    if self.ordered[index]:
-                        rooted.ordered.setdefault(index, []).append(way)
-                    else:
-                        rooted.merged.append(way)
+                if item.condition.holds(signature):
+                    self._root(rooted, item, opened, signature)
+            for pattern, ways in rooted.ordered.items():
+                step = _Step(self.patterns, signature)
+                step.advance(pattern, (), ways)
+                rooted.alone[pattern] = step.threads
+                rooted.alone_accepts[pattern] = step.accepts
         return rooted
+
+    def _root(self, rooted: _Roots, item: Item, opened: bool, signature: int) -> None:
+        index = item.program.index
+        for successor, opens in item.advance(signature):
+            searched = self.patterns[successor.program.index]
+            hold = NOWHERE
+            if searched.holds:
+                if not searched.group or opened:
+                    hold = _HERE
+                elif opens:
+                    hold = _BEHIND
+            if self.ordered[index]:
+                rooted.ordered.setdefault(index, []).append((successor, _HERE, hold))
+            elif successor.accepts:
+                accept = Accept(successor.program.index, _HERE, hold, True)
+                rooted.merged_accepts.append(accept)
+            else:
+                rooted.merged.setdefault(successor.number, _placed(successor, _HERE, hold))
 
     def _beginning(self, before: int) -> list[tuple[Item, bool]]:
         beginning = self._beginnings.get(before)
@@ -338,11 +351,19 @@ def _renumbered(threads: Sequence[Thread]) -> tuple[tuple[Thread, ...], tuple[So
     Registers that stay keep their order, so that as a rule nothing moves; new ones come behind.
     """
     used = {source for _, start, hold in threads for source in (start, hold)}
-    sources = sorted(used - {FIXED, NOWHERE}, key=lambda source: (source < 0, source))
+    used -= {FIXED, NOWHERE}
+    if not used:
+        return tuple(threads), ()
+    sources = sorted(used, key=lambda source: (source < 0, source))
     numbers = {source: number for number, source in enumerate(sources)}
     numbers |= {FIXED: FIXED, NOWHERE: NOWHERE}
-    renumbered = tuple([Thread(item, numbers[start], numbers[hold]) for item, start, hold in threads])
-    return renumbered, tuple(sources)
+    renumbered = [
+        thread
+        if thread.start == FIXED and thread.hold in (FIXED, NOWHERE)
+        else Thread(thread.item, numbers[thread.start], numbers[thread.hold])
+        for thread in threads
+    ]
+    return tuple(renumbered), tuple(sources)
 
 
 def _moves(
@@ -362,10 +383,17 @@ Way: TypeAlias = tuple[Item, Source, Source]
 
 
 class _Roots(NamedTuple):
-    """What begins at a character: of the merged patterns, and of each ordered one."""
+    """What begins at a character.
 
-    merged: list[Way]
+    `merged` are the threads of merged patterns by their item's number; `ordered` are the ways of
+    each ordered pattern, and `alone` the threads these make where the pattern has no others.
+    """
+
+    merged: dict[int, Thread]
+    merged_accepts: list[Accept]
     ordered: dict[int, list[Way]]
+    alone: dict[int, list[Thread]]
+    alone_accepts: dict[int, list[Accept]]
 
 
 class _Step:
@@ -411,10 +439,11 @@ class _Step:
                 seen.add(item)
                 self.threads.append(_placed(item, start, hold))
 
-    def merge(self, threads: Sequence[Thread], roots: Iterable[Way]) -> None:
+    def merge(self, threads: Sequence[Thread], roots: _Roots) -> None:
         """Advance every start of the other patterns; where two meet keep the older."""
         signature = self._signature
-        found: dict[int, Thread] = {}
+        found = roots.merged.copy()
+        self.accepts += roots.merged_accepts
         origins: dict[int, Thread] = {}
         for thread in threads:
             item = thread.item
@@ -430,22 +459,14 @@ class _Step:
                 number = way[0].number
                 if way[0].accepts:
                     self.accepts.append(Accept(way[0].program.index, way[1], way[2], True))
-                elif number in found:
+                elif number in origins:
                     found[number] = self._met(found[number], origins[number], way, thread)
                 else:
+                    if way[2] == NOWHERE and number in found:
+                        # What began at this character is younger, but may have opened its group.
+                        way = way[0], way[1], found[number].hold
                     found[number] = _placed(*way)
                     origins[number] = thread
-        for way in roots:
-            item = way[0]
-            if item.accepts:
-                self.accepts.append(Accept(item.program.index, way[1], way[2], True))
-                continue
-            known = found.get(item.number)
-            # What is there already is older.
-            if known is None:
-                found[item.number] = _placed(*way)
-            elif known.hold == NOWHERE and way[2] != NOWHERE:
-                found[item.number] = _placed(item, known.start, way[2])
         self.threads += [found[number] for number in sorted(found)]
 
     def _met(self, known: Thread, origin: Thread, way: Way, thread: Thread) -> Thread:
