@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias, cast
 
 from guardstream.scan.charset import CharSets
-from guardstream.scan.program import START, VARIABLE, Item, Program, share_beginnings
+from guardstream.scan.items import START, Item, item_at, share_beginnings
+from guardstream.scan.program import VARIABLE, Program
 from guardstream.scan.syntax import Cat, Node
 
 FIXED = -1
@@ -32,9 +33,8 @@ MAX_TRANSITIONS = 60_000
 
 Source: TypeAlias = int
 """Where an offset comes from in a transition on the character at offset `p`: a register's number,
-or, from -3 downwards, p + 4 + source: -3 is the offset behind the character, -4 its own."""
+or, from -4 downwards, p + 4 + source: -4 is the character's own offset."""
 
-_BEHIND = -3
 _HERE = -4
 _SEVERAL = 1 << 20
 """From here on, a source stands for the least of several."""
@@ -204,10 +204,11 @@ class Automaton:
             )
         ]
         self._behind = 0
-        for program in self.programs:
+        for program, ordered in zip(self.programs, self.ordered, strict=True):
+            program.ordered = ordered
             self._behind |= program.looks_behind
         self._share()
-        self._beginnings: dict[int, list[tuple[Item, bool]]] = {}
+        self._beginnings: dict[int, list[Item]] = {}
         self._roots: dict[tuple[int, int], _Roots] = {}
         self._states: dict[tuple[object, ...], State] = {}
         self._transitions = 0
@@ -256,14 +257,15 @@ class Automaton:
     def at_end(self, state: State) -> list[Accept]:
         """What the end of the text accepts, of an ordered pattern the first only. The end is
         seen as a transition on a character behind the text."""
-        accepts: dict[int, list[Accept]] = {}
+        accepts: dict[int, Accept] = {}
         for thread in state.threads:
-            item, pattern = thread.item, thread.item.program.index
-            if item.place.kind == "match" and item.condition.at_edge:
-                found = accepts.setdefault(pattern, [])
-                if not (found and self.ordered[pattern]):
-                    found.append(Accept(pattern, _start(thread), _hold(thread), False))
-        return [accept for found in accepts.values() for accept in found]
+            pattern = thread.item.program.index
+            for place, condition, _ in thread.item.follow:
+                if place.kind == "match" and condition.at_edge:
+                    accept = Accept(pattern, _start(thread), _hold(thread), False)
+                    accepts.setdefault(len(accepts) + (1 << 30) if not self.ordered[pattern] else pattern, accept)
+                    break
+        return list(accepts.values())
 
     def _state(self, threads: tuple[Thread, ...], before: int) -> State:
         key = (threads, before)
@@ -304,9 +306,8 @@ class Automaton:
         rooted = self._roots.get((before, signature))
         if rooted is None:
             rooted = self._roots[before, signature] = _Roots({}, [], {}, {}, {})
-            for item, opened in self._beginning(before):
-                if item.condition.holds(signature):
-                    self._root(rooted, item, opened, signature)
+            for item in self._beginning(before):
+                self._root(rooted, item, signature)
             for pattern, ways in rooted.ordered.items():
                 step = _Step(self.patterns, signature)
                 step.advance(pattern, (), ways)
@@ -314,34 +315,25 @@ class Automaton:
                 rooted.alone_accepts[pattern] = step.accepts
         return rooted
 
-    def _root(self, rooted: _Roots, item: Item, opened: bool, signature: int) -> None:
-        index = item.program.index
-        for successor, opens in item.advance(signature):
-            searched = self.patterns[successor.program.index]
-            hold = NOWHERE
-            if searched.holds:
-                if not searched.group or opened:
-                    hold = _HERE
-                elif opens:
-                    hold = _BEHIND
+    def _root(self, rooted: _Roots, root: Item, signature: int) -> None:
+        for item, opened in root.step(signature).ways:
+            index = item.program.index
+            searched = self.patterns[index]
+            hold = _HERE if searched.holds and (opened or not searched.group) else NOWHERE
             if self.ordered[index]:
-                rooted.ordered.setdefault(index, []).append((successor, _HERE, hold))
-            elif successor.accepts:
-                accept = Accept(successor.program.index, _HERE, hold, True)
-                rooted.merged_accepts.append(accept)
-            else:
-                rooted.merged.setdefault(successor.number, _placed(successor, _HERE, hold))
+                rooted.ordered.setdefault(index, []).append((item, _HERE, hold))
+                continue
+            if item.accepts:
+                rooted.merged_accepts.append(Accept(index, _HERE, hold, True))
+            if item.alive:
+                rooted.merged.setdefault(item.number, _placed(item, _HERE, hold))
 
-    def _beginning(self, before: int) -> list[tuple[Item, bool]]:
+    def _beginning(self, before: int) -> list[Item]:
         beginning = self._beginnings.get(before)
         if beginning is None:
-            beginning = [
-                root
-                for program in self.programs
-                if not program.shared
-                for root in program.roots(before)
+            beginning = self._beginnings[before] = [
+                item_at(program.first, before) for program in self.programs if not program.shared
             ]
-            self._beginnings[before] = beginning
         return beginning
 
 
@@ -409,35 +401,38 @@ class _Step:
         self._patterns = patterns
         self._signature = signature
 
-    def _ways(self, thread: Thread, steps: Iterable[tuple[Item, bool]]) -> list[Way]:
+    def _ways(self, thread: Thread, ways: Iterable[tuple[Item, bool]]) -> list[Way]:
         """What the thread leads to."""
         start, hold = _start(thread), _hold(thread)
         if hold != NOWHERE:
-            return [(item, start, hold) for item, _ in steps]
+            return [(item, start, hold) for item, _ in ways]
+        holds = self._patterns
         return [
-            (item, start, _BEHIND if opens and self._patterns[item.program.index].holds else hold)
-            for item, opens in steps
+            (item, start, _HERE if opened and holds[item.program.index].holds else hold)
+            for item, opened in ways
         ]
 
     def advance(self, pattern: int, threads: Sequence[Thread], roots: Iterable[Way]) -> None:
         """Advance an ordered pattern; an accept cuts what is behind it."""
         ways: list[Way] = []
         for thread in threads:
-            item = thread.item
-            if item.place.kind == "match" and item.condition.holds(self._signature):
+            steps = thread.item.advance(self._signature)
+            ways += self._ways(thread, steps.ways)
+            if steps.matched:
                 # The match ends before this character, so what starts at the character stays.
                 self.accepts.append(Accept(pattern, _start(thread), _hold(thread), False))
                 break
-            ways += self._ways(thread, item.advance(self._signature))
         ways += roots
         seen: set[Item] = set()
         for item, start, hold in ways:
+            if item in seen:
+                continue
+            seen.add(item)
+            if item.alive:
+                self.threads.append(_placed(item, start, hold))
             if item.accepts:
                 self.accepts.append(Accept(pattern, start, hold, True))
                 return
-            if item not in seen:
-                seen.add(item)
-                self.threads.append(_placed(item, start, hold))
 
     def merge(self, threads: Sequence[Thread], roots: _Roots) -> None:
         """Advance every start of the other patterns; where two meet keep the older."""
@@ -447,19 +442,18 @@ class _Step:
         origins: dict[int, Thread] = {}
         for thread in threads:
             item = thread.item
-            steps = item.steps.get(signature)
-            if steps is None:
-                steps = item.advance(signature)
-            if not steps:
-                if item.place.kind == "match" and item.condition.holds(signature):
-                    index = item.program.index
-                    self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
-                continue
-            for way in self._ways(thread, steps):
-                number = way[0].number
-                if way[0].accepts:
-                    self.accepts.append(Accept(way[0].program.index, way[1], way[2], True))
-                elif number in origins:
+            steps = item.steps.get(signature) or item.advance(signature)
+            if steps.matched:
+                index = item.program.index
+                self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
+            for way in self._ways(thread, steps.ways) if steps.ways else ():
+                successor = way[0]
+                number = successor.number
+                if successor.accepts:
+                    self.accepts.append(Accept(successor.program.index, way[1], way[2], True))
+                if not successor.alive:
+                    continue
+                if number in origins:
                     found[number] = self._met(found[number], origins[number], way, thread)
                 else:
                     if way[2] == NOWHERE and number in found:

@@ -26,8 +26,9 @@ from guardstream.scan.automaton import (
     resolve,
 )
 from guardstream.scan.match import Confirm, Match, Window
-from guardstream.scan.program import MAX_BLUR, always_captures, look_behind, min_width
-from guardstream.scan.syntax import Cat, Group, Node, Parsed, Repeat, parse, without
+from guardstream.scan.program import MAX_BLUR
+from guardstream.scan.syntax import Cat, Group, Node, Parsed, Repeat, parse
+from guardstream.scan.tree import always_captures, look_behind, min_width, without
 
 MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""

@@ -1,15 +1,13 @@
-"""Compiles a pattern's tree to items: what a thread of the search can be waiting for.
+"""Compiles a pattern's tree to places: characters, choices, assertions, and the ways between them.
 
-An item waits for one character in a set, or stands at the end of the pattern until a one-character
-lookahead is decided. The way from one item to the next passes choices, assertions on the character
-before, and the opening of the masked group; `Program.after` gives the items it leads to in
-`regex`'s order of preference (Pike's virtual machine, https://swtch.com/~rsc/regexp/regexp2.html).
+Counters are written out, or, where they are large, relaxed to `*` and `+`: the automaton may find
+too much, never too little. Places know how far they are from the beginning where that is fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from guardstream.errors import PatternError
 from guardstream.scan.charset import CharSets
@@ -24,9 +22,10 @@ from guardstream.scan.syntax import (
     Node,
     Repeat,
 )
+from guardstream.scan.tree import min_width
 
-START = -1
-"""The signature that stands for 'no character before: the start of the text'."""
+if TYPE_CHECKING:
+    from guardstream.scan.items import Item
 
 MAX_PLACES = 4_000
 """How many places one pattern may have once its counters are written out."""
@@ -49,6 +48,9 @@ EXACT_COUNT_BEHIND_LITERAL = 64
 `LITERAL` characters that are."""
 
 LITERAL = 2
+
+FAR = 1 << 30
+"""A distance that has not been measured."""
 
 _COMMON = ("e", " ", "的")
 
@@ -75,54 +77,34 @@ FREE = Condition()
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A step of the compiled pattern.
+    """A step of a compiled pattern.
 
     `kind` is "char" (takes one character that fulfils `condition`), "ahead" or "behind" (an
-    assertion), "open" (the masked group begins), "split" (choices in order), "match" or "drop".
-    `distance` is how many characters the match has here, and `shortest` the fewest it can have;
-    `opened` and `opened_shortest` count from the masked group's opening, without a masked group
-    from the match's beginning.
+    assertion), "open" (the masked group begins), "split" (choices in order), "match" or "drop" (a
+    lookahead's end). `distance` is how many characters the match has here, and `shortest` the
+    fewest it can have; `opened` and `opened_shortest` count from the masked group's opening,
+    without a masked group from the match's beginning. `items` is kept for `items.item_at`.
     """
 
     kind: str
+    program: Program
     condition: Condition = FREE
     next: list[Place] = field(default_factory=list)
-    program: Program | None = None
     distance: int | None = None
     opened: int | None = None
-    shortest: int = 1 << 30
-    opened_shortest: int = 1 << 30
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """What a thread waits for: `place` takes the next character if `condition` holds for it.
-
-    `number` counts the items of all patterns. `accepts`: the pattern's end, nothing to wait for.
-    `settled` is kept for the automaton: the only thread that can stand here, if there is one.
-    """
-
-    number: int
-    program: Program
-    place: Place
-    condition: Condition
-    accepts: bool
-    settled: object = None
-    steps: dict[int, tuple[tuple[Item, bool], ...]] = field(default_factory=dict)
-
-    def advance(self, signature: int) -> tuple[tuple[Item, bool], ...]:
-        """The items after a character, each with whether the masked group opened on the way."""
-        steps = self.steps.get(signature)
-        if steps is None:
-            steps = ()
-            if self.place.kind == "char" and self.condition.holds(signature):
-                steps = self.program.after(self.place.next[0], signature)
-            self.steps[signature] = steps
-        return steps
+    shortest: int = FAR
+    opened_shortest: int = FAR
+    items: dict[int, Item] = field(default_factory=dict)
 
 
 class Program:
-    """One compiled pattern: `after` walks it, `exact` says that it over-approximates nothing."""
+    """One compiled pattern, `first` being where it begins.
+
+    `index` numbers the patterns of an automaton. `exact` says that nothing is over-approximated,
+    `decided_late` that a lookahead may still refuse what has matched. `ordered` and `shared` are
+    set by the automaton: whether threads keep `regex`'s order, and whether the beginning is looked
+    for by a program that several patterns share.
+    """
 
     def __init__(
         self,
@@ -135,91 +117,20 @@ class Program:
         merged: bool = True,
     ) -> None:
         self.index = index
+        self.sets = sets
         self.exact = True
         self.decided_late = False
         self.looks_behind = 0
+        self.ordered = False
         self.shared = False
-        self._sets = sets
         self._group = group
         self._relax = relax
         self._places = 0
-        self._items: dict[tuple[int, Condition], Item] = {}
-        self._walks: dict[tuple[int, int], tuple[tuple[Item, bool], ...]] = {}
-        self._fixed: set[int] = set()
         self.first = self._compile(tree, self._place("match", FREE), 0)
         # Only of a merged pattern, and only where text waits for a group, the start of the match
         # need not be exact: the longest way to a place says it well enough.
         self._blur = MAX_BLUR if group and (merged or not self.exact) else 0
         self._measure(0 if group == 0 else BEFORE)
-
-    def roots(self, before: int) -> tuple[tuple[Item, bool], ...]:
-        """The items with which the pattern begins after a character of signature `before`."""
-        return self.after(self.first, before)
-
-    def after(self, place: Place, before: int) -> tuple[tuple[Item, bool], ...]:
-        """The items reached from `place`, in order of preference, each once."""
-        key = id(place), (0 if id(place) in self._fixed else before)
-        walk = self._walks.get(key)
-        if walk is None:
-            found: dict[Item, bool] = {}
-            looked_back = self._walk(place, before, FREE, False, found, set())
-            walk = tuple(found.items())
-            if not looked_back:
-                self._fixed.add(id(place))
-                key = id(place), 0
-            self._walks[key] = walk
-        return walk
-
-    def _walk(
-        self,
-        place: Place,
-        before: int,
-        condition: Condition,
-        opened: bool,
-        found: dict[Item, bool],
-        seen: set[tuple[int, Condition]],
-    ) -> bool:
-        """Collect into `found`; returns whether the way depends on the character before."""
-        looked_back = False
-        pending = [(place, condition, opened)]
-        while pending:
-            place, condition, opened = pending.pop()
-            if (id(place), condition) in seen:
-                continue
-            seen.add((id(place), condition))
-            if place.kind == "behind":
-                looked_back = True
-                holds = (
-                    place.condition.at_edge if before == START else place.condition.holds(before)
-                )
-                if not holds:
-                    continue
-            elif place.kind == "ahead":
-                condition = condition.and_(place.condition)
-                if condition.needs & condition.bars:
-                    continue
-            elif place.kind == "open":
-                opened = True
-            elif place.kind != "split":
-                # A lookahead's own end needs no thread unless it waits for a character.
-                if place.kind != "drop" or condition != FREE:
-                    owner = place.program or self
-                    found.setdefault(owner._item(place, condition), opened)
-                continue
-            pending += [(after, condition, opened) for after in reversed(place.next)]
-        return looked_back
-
-    def _item(self, place: Place, condition: Condition) -> Item:
-        if place.kind == "char":
-            condition = condition.and_(place.condition)
-        key = id(place), condition
-        item = self._items.get(key)
-        if item is None:
-            accepts = place.kind == "match" and condition == FREE
-            number = self._sets.next_number()
-            owner = place.program or self
-            item = self._items[key] = Item(number, owner, place, condition, accepts)
-        return item
 
     def _joined(self, known: int | None, distance: int) -> int:
         """The distance of a place that is reached once more."""
@@ -247,7 +158,7 @@ class Program:
             if place.kind == "open" and opened == BEFORE:
                 opened, opened_shortest = 0, 0
             else:
-                opened_shortest = min(place.opened_shortest, 1 << 30)
+                opened_shortest = place.opened_shortest
             further = (
                 distance + step if distance >= 0 else distance,
                 opened + step if opened >= 0 else opened,
@@ -264,13 +175,13 @@ class Program:
             raise PatternError(f"the pattern needs more than {MAX_PLACES} places; lower its counters")
         if kind == "behind":
             self.looks_behind |= condition.needs | condition.bars
-        return Place(kind, condition, list(after), self)
+        return Place(kind, self, condition, list(after))
 
     def _compile(self, node: Node, after: Place, rare: int) -> Place:
         """`rare` is how many characters that are rare in prose come before the node."""
         match node:
             case Char(fragment):
-                return self._place("char", Condition(self._sets.bit(fragment), 0, False), after)
+                return self._place("char", Condition(self.sets.bit(fragment), 0, False), after)
             case Cat(items):
                 counts = [rare]
                 for item in items:
@@ -298,8 +209,8 @@ class Program:
         """How many characters that are rare in prose every match of the node has."""
         match node:
             case Char(fragment):
-                bit = self._sets.bit(fragment)
-                return not any(self._sets.signature(common) & bit for common in _COMMON)
+                bit = self.sets.bit(fragment)
+                return not any(self.sets.signature(common) & bit for common in _COMMON)
             case Cat(items):
                 return sum(map(self._rarity, items))
             case Alt(items):
@@ -359,9 +270,9 @@ class Program:
     def _edge(self, item: Char | Assert, negate: bool) -> Condition:
         """The condition 'the neighbour is in the set', or 'there is no neighbour'."""
         if isinstance(item, Char):
-            bit = self._sets.bit(item.fragment)
+            bit = self.sets.bit(item.fragment)
             return Condition(0, bit, True) if negate else Condition(bit, 0, False)
-        anything = self._sets.bit(r"[\s\S]")
+        anything = self.sets.bit(r"[\s\S]")
         return Condition(anything, 0, False) if negate else Condition(0, anything, True)
 
     def _assertion(self, node: Assert, after: Place) -> Place:
@@ -406,133 +317,3 @@ def _single(node: Node, edge: str) -> list[Char | Assert] | None:
             return found
         case _:
             return None
-
-
-def share_beginnings(programs: Sequence[Program], sets: CharSets, index: int) -> Program | None:
-    """A program of the literal beginnings that the given programs have, each only once.
-
-    It leads into the programs where their beginnings end, and takes the place of their roots. Only
-    programs that are given as a whole by such beginnings are taken in; None if there are none.
-    """
-    shared = Program(index, Cat(()), sets)
-    root = Place("split", program=shared)
-    for program in programs:
-        chains = _chains(program.first)
-        # All ways of a pattern leave what is shared at once, so that one that has matched can
-        # never overtake one that began with it.
-        length = min(map(len, chains), default=1) - 1
-        if length < 1:
-            continue
-        program.shared = True
-        for chain in chains:
-            node = root
-            for place in chain[:length]:
-                node = _child(node, place.condition, shared)
-            node.next.append(chain[length])
-    if not root.next:
-        return None
-    shared.first = root
-    return shared
-
-
-def _child(node: Place, condition: Condition, shared: Program) -> Place:
-    """The place behind a character of this condition in a tree of beginnings."""
-    for place in node.next:
-        if place.program is shared and place.condition == condition:
-            return place.next[0]
-    distance = (node.distance or 0) + 1
-    below = Place("split", program=shared, distance=distance, opened=BEFORE, shortest=distance)
-    place = Place("char", condition, [below], shared, distance - 1, BEFORE, distance - 1)
-    node.next.insert(0, place)
-    return below
-
-
-def _chains(first: Place) -> list[list[Place]]:
-    """The literal beginnings behind `first`, each with the place where it ends; none if anything
-    else begins there."""
-    chains = []
-    pending = [first]
-    while pending:
-        place = pending.pop()
-        if place.kind == "split":
-            pending += place.next
-            continue
-        chain = [place]
-        while chain[-1].kind == "char":
-            chain.append(chain[-1].next[0])
-        chains.append(chain)
-    return chains
-
-
-def min_width(node: Node) -> int:
-    """The fewest characters that the node can match."""
-    match node:
-        case Char():
-            return 1
-        case Cat(items):
-            return sum(map(min_width, items))
-        case Alt(items):
-            return min(map(min_width, items))
-        case Repeat(item, low):
-            return low * min_width(item)
-        case Group(item) | Approximate(item):
-            return min_width(item)
-        case _:
-            return 0
-
-
-def max_width(node: Node) -> int | None:
-    """The most characters that the node can match; None without bound."""
-    match node:
-        case Char():
-            return 1
-        case Cat(items) | Alt(items):
-            widths = [max_width(item) for item in items]
-            known = [width for width in widths if width is not None]
-            if len(known) < len(widths):
-                return None
-            return sum(known) if isinstance(node, Cat) else max(known)
-        case Repeat(item, _, high):
-            inside = max_width(item)
-            if inside == 0 or high == 0:
-                return 0
-            return None if high is None or inside is None else high * inside
-        case Group(item) | Approximate(item):
-            return max_width(item)
-        case _:
-            return 0
-
-
-def look_behind(node: Node) -> int:
-    """How many characters before a match its lookbehinds read; unbounded ones are refused."""
-    match node:
-        case Look(item, ahead, _) if not ahead:
-            width = max_width(item)
-            if width is None:
-                raise PatternError("an unbounded lookbehind needs the whole text before it")
-            return width + look_behind(item)
-        case Cat(items) | Alt(items):
-            return max(map(look_behind, items), default=0)
-        case Repeat(item) | Group(item) | Approximate(item) | Look(item):
-            return look_behind(item)
-        case Assert():
-            return 1
-        case _:
-            return 0
-
-
-def always_captures(node: Node, group: int) -> bool:
-    """Whether every match passes through the group."""
-    match node:
-        case Group(item, number):
-            return number == group or always_captures(item, group)
-        case Cat(items):
-            return any(always_captures(item, group) for item in items)
-        case Alt(items):
-            return all(always_captures(item, group) for item in items)
-        case Repeat(item, low):
-            return low > 0 and always_captures(item, group)
-        case Approximate(item):
-            return always_captures(item, group)
-        case _:
-            return False

@@ -11,7 +11,7 @@ The dialect is documented at https://github.com/mrabarnett/mrab-regex.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from guardstream.errors import PatternError
@@ -504,14 +504,3 @@ def _escaped(character: str) -> str:
 
 def _is_count(text: str) -> bool:
     return not text or (text.isascii() and text.isdigit())
-
-
-def without(tree: Node, target: Repeat) -> Node:
-    """The tree with `target`, found by identity, replaced by nothing."""
-    if tree is target:
-        return Cat(())
-    if isinstance(tree, Cat):
-        return Cat(tuple(without(item, target) for item in tree.items))
-    if isinstance(tree, Group):
-        return replace(tree, item=without(tree.item, target))
-    return tree

@@ -1,0 +1,48 @@
+# Each target does all of its own set-up: a fresh clone and Python 3.11 or newer are enough.
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+EMPTY := build/empty
+
+.PHONY: demo test check lint fuzz bench examples wheel-demo clean
+
+demo: $(READY)
+	$(BIN)/guardstream demo
+
+test check: lint
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+examples: $(READY)
+	@set -e; for example in examples/*.py; do \
+		echo "== $$example"; $(BIN)/python $$example </dev/null; done
+
+# The demo from the built wheel, in an environment that has nothing else and far from the checkout.
+wheel-demo: $(READY)
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m venv $(EMPTY)
+	$(EMPTY)/bin/python -m pip install --quiet build/wheel/*.whl
+	cd / && $(CURDIR)/$(EMPTY)/bin/guardstream demo --speed 4
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+clean:
+	rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache

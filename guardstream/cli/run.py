@@ -1,0 +1,93 @@
+"""`guardstream run`: a text through a policy, from a file or standard input to standard output."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from guardstream.errors import GuardstreamError
+from guardstream.guard import Guard
+from guardstream.guarded_sync import SyncGuardedStream
+
+CLEAN, BLOCKED = 0, 3
+
+_BYTES = 64 * 1024
+
+
+class InputError(GuardstreamError):
+    """The text to guard cannot be read."""
+
+
+def run(policy: str, file: str, chunk: int | None, findings: Path | None) -> int:
+    """Guard `file` and return the exit status; what is released is written at once."""
+    guard = Guard.load(policy)
+    with ExitStack() as stack:
+        source = stack.enter_context(_open(file))
+        report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
+        texts = _decoded(source, file)
+        stream = guard.wrap_sync(_cut(texts, chunk) if chunk else texts, keep_text=False)
+        stack.callback(_write_findings, stream, report)
+        for text in stack.enter_context(stream):
+            # As UTF-8 whatever the terminal says: the text came in as UTF-8.
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+            sys.stdout.buffer.flush()
+    if stream.finish == "content_filter":
+        print(f"guardstream: blocked by rule {stream.blocked_by!r}", file=sys.stderr)
+        return BLOCKED
+    return CLEAN
+
+
+def _open(file: str) -> AbstractContextManager[BinaryIO]:
+    if file == "-" and sys.stdin is None:
+        raise InputError("standard input is closed")
+    if file == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(file).open("rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{file}: cannot be read: {reason.lower()}") from error
+
+
+def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
+    """Decode as the bytes arrive; InputError says at which byte they are no UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    offset = 0
+    while True:
+        try:
+            data = source.read1(_BYTES)  # type: ignore[attr-defined]
+            pending = len(decoder.getstate()[0])
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            place = offset - pending + error.start
+            raise InputError(f"{name}: byte {place} is not valid UTF-8") from error
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+        if text:
+            yield text
+        if not data:
+            return
+        offset += len(data)
+
+
+def _cut(texts: Iterator[str], size: int) -> Iterator[str]:
+    """Cut a stream of text into chunks of `size` characters."""
+    rest = ""
+    for text in texts:
+        rest += text
+        whole = len(rest) - len(rest) % size
+        yield from (rest[place : place + size] for place in range(0, whole, size))
+        rest = rest[whole:]
+    if rest:
+        yield rest
+
+
+def _write_findings(stream: SyncGuardedStream[str], report: TextIO | None) -> None:
+    if report is not None:
+        report.writelines(json.dumps(asdict(finding)) + "\n" for finding in stream.findings)

@@ -1,0 +1,19 @@
+"""Typed values out of a stream of JSON while it arrives.
+
+    async for order in extract.items(stream, "orders.item", Order): ...
+    async for form in extract.snapshots(stream, Form): ...
+    async for text in extract.text(stream, "answer"): ...
+    form = await extract.final(stream, Form)
+
+A stream is an asynchronous or plain iterable of str; of anything else, `text_of` gives a chunk's
+text. Paths are ijson's: keys joined by dots, `item` for each element of an array. The stream is
+read until its document is over, and closed. Text is read once: the work grows with its length.
+
+All raise ExtractError where the text is no JSON or cannot become the model, at the character where
+that is certain.
+"""
+
+from guardstream.extract._errors import ExtractError
+from guardstream.extract._functions import final, items, snapshots, text
+
+__all__ = ["ExtractError", "final", "items", "snapshots", "text"]

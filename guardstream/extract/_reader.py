@@ -1,0 +1,94 @@
+"""Reads the document of a stream: tokens and accepted text, as they come."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from guardstream.extract._errors import ExtractError
+from guardstream.jsonstream.document import Checks, Document
+from guardstream.jsonstream.documents import Documents, Fences, Part
+from guardstream.jsonstream.errors import DocumentError
+
+Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
+TextOf: TypeAlias = Callable[[Any], str]
+
+
+class Reader:
+    """One stream's document. Iterate `parts` to read it; `document` is there once it has begun."""
+
+    def __init__(
+        self, stream: Stream, checks: Checks | None, text_of: TextOf | None, fences: Fences | None
+    ) -> None:
+        self._stream = stream
+        self._text_of = text_of or str
+        self._checks = checks
+        self._finder = Documents(self._new, fences)
+        self._chunks: list[str] = []
+        self._offset = 0
+
+    @property
+    def partial(self) -> Any:
+        """The value so far."""
+        return self._finder.document.value if self._finder.document else None
+
+    @property
+    def source(self) -> str:
+        """The document's text so far."""
+        return "".join(self._chunks)
+
+    async def parts(self) -> AsyncGenerator[Part, None]:
+        """The document's parts. Raises ExtractError; closes the stream on every way out."""
+        try:
+            async for chunk in _chunks(self._stream):
+                text = self._text_of(chunk)
+                self._offset += len(text)
+                for piece in self._finder.feed(text):
+                    if isinstance(piece, Part):
+                        yield self._checked(piece)
+                        if piece.document.done:
+                            return
+            for piece in self._finder.finish():
+                if isinstance(piece, Part):
+                    yield self._checked(piece)
+            if not self._finder.document:
+                raise ExtractError("the stream holds no document", self._offset, None)
+        finally:
+            await _close(self._stream)
+
+    def refusal(self, error: ValidationError) -> ExtractError:
+        """The error for a value that the model refuses."""
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        reason = f"the model refuses {place!r}: {first['type']}"
+        return ExtractError(reason, self._offset, self.partial)
+
+    def _new(self, offset: int, line: int, column: int) -> Document:
+        return Document(self._checks, build=True, offset=offset, line=line, column=column)
+
+    def _checked(self, part: Part) -> Part:
+        error: DocumentError | None = part.document.error
+        if error:
+            raise ExtractError(str(error), error.offset, self.partial) from error
+        self._chunks.append(part.text)
+        return part
+
+
+async def _chunks(stream: Stream) -> AsyncIterator[Any]:
+    if isinstance(stream, AsyncIterable):
+        async for chunk in stream:
+            yield chunk
+    else:
+        for chunk in stream:
+            yield chunk
+
+
+async def _close(stream: Any) -> None:
+    close = getattr(stream, "aclose", None) or getattr(stream, "close", None)
+    if close:
+        closing = close()
+        if inspect.isawaitable(closing):
+            await closing

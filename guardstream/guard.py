@@ -1,0 +1,152 @@
+"""The guard: a policy applied to streams, to whole texts, or to text you feed yourself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from guardstream.errors import StageError
+from guardstream.events import Event, Finding, FinishReason, Stage, Text
+from guardstream.flow import Flow, make_flow
+from guardstream.guarded import GuardedStream
+from guardstream.guarded_sync import SyncGuardedStream
+from guardstream.pipeline import Pipeline
+from guardstream.policy import Policy
+from guardstream.providers import Adapter, PlainText, detect, named
+from guardstream.stats import Meter, Result
+
+C = TypeVar("C")
+
+
+class Guard:
+    """Applies one policy; made once, and shared freely between streams and threads."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    @classmethod
+    def load(cls, path: str | Path) -> Guard:
+        """Read the policy file at `path`, or a pack as `guardstream/NAME`.
+
+        PolicyError says for everything that is wrong where it stands: `file:line:column`.
+        """
+        return cls(Policy.load(path))
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that this guard applies."""
+        return self._policy
+
+    def wrap(
+        self,
+        stream: AsyncIterable[C],
+        *,
+        provider: str | Adapter[C] | None = None,
+        words: Mapping[str, Sequence[str]] | None = None,
+        raise_on_block: bool = False,
+        keep_text: bool = True,
+    ) -> GuardedStream[C]:
+        """Return a stream of chunks like those of `stream`, with all text in them guarded.
+
+        `provider` names the adapter, or is one; without it the first chunk tells. `words` are more
+        words for rules of the policy, by rule id, for this stream alone. With `raise_on_block` a
+        block raises BlockedError after the last chunk. Without `keep_text` the delivered text is
+        not kept for `result` and `text()`.
+        """
+        _check_async(stream)
+        start = self._start(provider, words)
+        return GuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
+
+    def wrap_sync(
+        self,
+        stream: Iterable[C],
+        *,
+        provider: str | Adapter[C] | None = None,
+        words: Mapping[str, Sequence[str]] | None = None,
+        raise_on_block: bool = False,
+        keep_text: bool = True,
+    ) -> SyncGuardedStream[C]:
+        """Return what `wrap` returns, for a plain iterator."""
+        _check_sync(stream)
+        start = self._start(provider, words)
+        return SyncGuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
+
+    def check(self, text: str, channel: str = "text") -> Result:
+        """Guard a whole text at once; the answer is that of a stream of it, in any chunking."""
+        stage = _stage(self._policy, channel)
+        try:
+            events = [*stage.feed(text), *stage.finish()]
+        except Exception as error:
+            raise StageError(f"a stage failed ({type(error).__name__})") from error
+        return _result(events, channel)
+
+    def session(self, channel: str = "text") -> Pipeline:
+        """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events."""
+        return Pipeline(self._policy.stages(channel))
+
+    def _start(
+        self, provider: str | Adapter[C] | None, words: Mapping[str, Sequence[str]] | None
+    ) -> Callable[[Any, Meter], Flow[C]]:
+        policy = self._policy.with_words(words) if words else self._policy
+        forced = named(provider) if isinstance(provider, str) else provider
+
+        def start(chunk: Any, meter: Meter) -> Flow[C]:
+            adapter = forced or (PlainText() if chunk is None else detect(chunk))
+            return make_flow(adapter, lambda channel: _stage(policy, channel), meter)
+
+        return start
+
+
+def _stage(policy: Policy, channel: str) -> Stage:
+    """Return the pipeline of a channel; a single stage needs none around it."""
+    stages = policy.stages(channel)
+    return stages[0] if len(stages) == 1 else Pipeline(stages)
+
+
+def _result(events: Sequence[Event], channel: str) -> Result:
+    text = "".join(event.text for event in events if isinstance(event, Text))
+    found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
+    finish: FinishReason = getattr(events[-1], "reason", "stop")
+    return Result(text, tuple(found), finish)
+
+
+def _check_async(stream: object) -> None:
+    if inspect.iscoroutine(stream):
+        stream.close()
+    if hasattr(stream, "__aiter__") or hasattr(stream, "__anext__"):
+        return
+    if inspect.isawaitable(stream):
+        raise TypeError("wrap() was given a coroutine, not a stream: await it first")
+    if hasattr(stream, "__aenter__"):
+        raise TypeError(
+            "wrap() was given a context manager, not a stream: "
+            "enter it first, 'async with ... as stream', and wrap the stream"
+        )
+    if inspect.isasyncgenfunction(stream) or inspect.iscoroutinefunction(stream):
+        raise TypeError("wrap() was given a function, not a stream: call it first")
+    if isinstance(stream, (str, bytes)):
+        raise TypeError("wrap() was given a whole text, not a stream: use check()")
+    if isinstance(stream, Iterable):
+        raise TypeError("wrap() was given a plain iterator: use wrap_sync()")
+    raise TypeError(f"wrap() needs an async iterator, not {type(stream).__qualname__!r}")
+
+
+def _check_sync(stream: object) -> None:
+    if inspect.iscoroutine(stream):
+        stream.close()
+        raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
+    if isinstance(stream, (str, bytes)):
+        raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
+    if isinstance(stream, Iterable):
+        return
+    if hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__"):
+        raise TypeError("wrap_sync() was given an async stream: use wrap()")
+    if hasattr(stream, "__enter__"):
+        raise TypeError(
+            "wrap_sync() was given a context manager, not a stream: "
+            "enter it first, 'with ... as stream', and wrap the stream"
+        )
+    raise TypeError(f"wrap_sync() needs an iterator, not {type(stream).__qualname__!r}")

@@ -1,0 +1,193 @@
+"""One JSON document in a stream: the lexer, the schema and the value in step.
+
+A document is refused at the first character that leaves it no valid continuation; tokens, offsets
+and the error are the same however the text is cut.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import Any, Protocol
+
+from guardstream.jsonstream import tokens as t
+from guardstream.jsonstream.errors import DocumentError, SchemaViolationError, json_pointer
+from guardstream.jsonstream.lexer import Lexer, Limits
+from guardstream.jsonstream.refused import Refused
+from guardstream.jsonstream.schema import Verdict
+from guardstream.jsonstream.schema_nodes import ANY, Node
+from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.walker import Walker
+
+
+class Checks(Protocol):
+    """What a document is checked against: a Schema, or the schema of a model."""
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether judges and verdict read the text, not only the value."""
+        ...
+
+    @property
+    def node(self) -> Node:
+        """What can be decided while the document arrives."""
+        ...
+
+    def verdict(self, value: Any, text: str) -> Verdict:
+        """The last word on the whole."""
+        ...
+
+
+class Source:
+    """The text of a document so far, read by offsets; adding and reading take linear time."""
+
+    def __init__(self, offset: int) -> None:
+        self._chunks: list[str] = []
+        self._starts: list[int] = []
+        self._end = offset
+
+    def add(self, text: str) -> None:
+        """Take the text that follows."""
+        if text:
+            self._chunks.append(text)
+            self._starts.append(self._end)
+            self._end += len(text)
+
+    def read(self, start: int, end: int) -> str:
+        """The text between two offsets of the stream."""
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = bisect_left(self._starts, end)
+        before = start - self._starts[first] if self._starts else 0
+        return "".join(self._chunks[first:last])[before : before + end - start]
+
+
+class Document:
+    """One document. `feed` returns its tokens; an error is kept in `error`, not raised.
+
+    `offset` is how far the stream was accepted, in code points, `done` whether the document is
+    over: the rest of the text fed is not its own. With a schema, or with `build`, `value` is what
+    has been built so far.
+    """
+
+    def __init__(
+        self,
+        schema: Checks | None = None,
+        limits: Limits | None = None,
+        *,
+        duplicates: bool = False,
+        build: bool = False,
+        offset: int = 0,
+        line: int = 1,
+        column: int = 1,
+    ) -> None:
+        self.lexer = Lexer(limits, duplicates=duplicates, offset=offset, line=line, column=column)
+        self.start = offset
+        self._schema = schema
+        self._refused: SchemaViolationError | None = None
+        self._source = Source(offset) if schema and schema.reads_source else None
+        self._over = False  # nothing more is read
+        self._after: list[Token] = []  # the tokens read past a violation
+        self._walker: Walker | None = None
+        if schema or build:
+            node = schema.node if schema else ANY
+            self._walker = Walker(node, self._read, offset, duplicates=duplicates)
+
+    @property
+    def done(self) -> bool:
+        """Whether the document is over and valid."""
+        return self.lexer.done and self.error is None
+
+    @property
+    def error(self) -> DocumentError | None:
+        """What was wrong first."""
+        return self._refused or self.lexer.error
+
+    @property
+    def offset(self) -> int:
+        """How far the stream was accepted."""
+        return self._refused.offset if self._refused else self.lexer.offset
+
+    @property
+    def value(self) -> Any:
+        """What has been built so far."""
+        return self._walker.value if self._walker else None
+
+    def feed(self, text: str) -> list[Token]:
+        """Take the next characters and return the tokens that they complete or continue."""
+        if self._over:
+            return []
+        lexer = self.lexer
+        tokens = lexer.feed(text)
+        if self._source:
+            self._source.add(text)
+        walker = self._walker
+        if walker and tokens:
+            try:
+                walker.take(tokens)
+            except Refused as refused:
+                return self._refuse(refused, tokens)
+        if lexer.done:
+            return self._end(tokens)
+        return tokens
+
+    def finish(self) -> list[Token]:
+        """Take the text's end, which is an error unless the document is over."""
+        if self._over or self.lexer.done:
+            return []
+        tokens = self.lexer.finish()
+        try:
+            if self._walker:
+                self._walker.take(tokens)
+        except Refused as refused:
+            return self._refuse(refused, tokens)
+        return self._end(tokens) if self.lexer.done else tokens
+
+    def forgive(self) -> list[Token]:
+        """Go on as if there were no schema. Returns the tokens read past the violation."""
+        self._refused = self._walker = self._schema = None
+        self._over = self.lexer.done
+        return self._after
+
+    def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
+        self._over = True
+        self._refused = self._violation(refused)
+        kept, self._after = cut(tokens, refused.offset)
+        return kept
+
+    def _end(self, tokens: list[Token]) -> list[Token]:
+        """The document is over: hear the last word on the whole."""
+        self._over = True
+        if not self._schema or not self._walker:
+            return tokens
+        kind, _, _, end = tokens[-1]
+        verdict = self._schema.verdict(self._walker.value, self._read(self.start, end))
+        if verdict is None:
+            return tokens
+        last = end if kind in (t.INTEGER, t.FLOAT) else end - 1
+        return self._refuse(Refused(last, *verdict), tokens)
+
+    def _read(self, start: int, end: int) -> str:
+        return self._source.read(start, end) if self._source else ""
+
+    def _violation(self, refused: Refused) -> SchemaViolationError:
+        offset, keyword = refused.offset, refused.keyword
+        line, column = self.lexer.position(offset)
+        reason = f"the schema's {keyword!r} does not allow this"
+        pointer = json_pointer(refused.path or ())
+        return SchemaViolationError(reason, offset, line, column, pointer, keyword)
+
+
+def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:
+    """The tokens before `offset` and those from there on; a run in a string is divided."""
+    index = next(i for i, token in enumerate(tokens) if token[3] > offset or token is tokens[-1])
+    before, after = tokens[:index], tokens[index:]
+    kind, value, start, end = tokens[index]
+    if end <= offset:
+        return tokens, []
+    if kind in (t.STRING, t.KEY) and start <= offset:
+        tail = value[len(value) - (end - 1 - start) :]
+        before.append((kind + 1, tail[: offset - start], start, offset))
+        after[0] = (kind, value, offset, end)
+    elif kind in (t.STRING_PART, t.KEY_PART) and end - start == len(value) and start <= offset:
+        before.append((kind, value[: offset - start], start, offset))
+        after[0] = (kind, value[offset - start :], offset, end)
+    return before, after

@@ -1,0 +1,287 @@
+"""Finds the JSON documents in a stream: bare ones, or those in prose and in Markdown code fences.
+
+Each character goes to one piece: text around documents, a mark that only sets them off, or a part
+of a document. What a character belongs to depends on the text alone, not on how it was cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.errors import SchemaViolationError
+from guardstream.jsonstream.tokens import Token
+
+Fences: TypeAlias = Literal["strip", "keep", "require"]
+
+_LONGEST = 256  # code points that are held to tell a document or a fence from prose
+_JSON = frozenset(("json", "jsonl", "ndjson"))
+_FIRST_BLOCK = 1_024
+_BOM = "\ufeff"
+
+_turn = re.compile(r"[\[{\n]")  # where prose may end
+# In prose a document begins with brackets and then a quote: `[1]` and `{Note` are prose.
+_opening = re.compile(r'(?:\[\s*)*(?:\{\s*)?(")?')
+_fence_run = re.compile(r" {0,3}(`+|~+)?")  # CommonMark 0.31, section 4.5
+_not_space = re.compile(r"[^ \t\n\r]")
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Text around documents. `start` is its offset in the stream, in code points."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A fence, or space between documents."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The next piece of a document and its tokens; `document` tells whether it is over or wrong."""
+
+    document: Document
+    text: str
+    start: int
+    tokens: list[Token]
+
+
+Piece: TypeAlias = Prose | Mark | Part
+
+
+class Documents:
+    """Divides a stream into pieces. `new` makes a document at an offset, line and column.
+
+    Without `fences` the whole stream is JSON: documents with space between them. With "require"
+    only what stands in a code fence counts, otherwise what stands in prose does too. The caller may
+    answer the part that shows a document's error with `go_on` before it takes the next piece; then
+    the document's schema is given up, or, where the text is no JSON, the rest becomes prose.
+    `close` makes everything from there on prose.
+    """
+
+    def __init__(self, new: Callable[[int, int, int], Document], fences: Fences | None) -> None:
+        self.document: Document | None = None
+        self._new = new
+        self._in_prose = fences is not None
+        self._brackets = fences != "require"
+        self._state: _State = self._prose if fences else self._between
+        self._pending = ""
+        self._offset = 0
+        self._line = 1
+        self._column = 1
+        self._line_start = True
+        self._fence = ""  # the open fence's backticks or tildes
+        self._closed = False
+        self._block = _FIRST_BLOCK
+
+    @property
+    def held(self) -> int:
+        """How many code points wait for what follows to tell what they are."""
+        return len(self._pending)
+
+    def feed(self, text: str) -> Iterator[Piece]:
+        """Take the next characters and divide them."""
+        text, self._pending = self._pending + text, ""
+        return self._divide(text, False)
+
+    def finish(self) -> Iterator[Piece]:
+        """Take the stream's end; an open document's last part comes with its error, if any."""
+        text, self._pending = self._pending, ""
+        yield from self._divide(text, True)
+        document = self.document
+        if document and self._state == self._inside:
+            yield Part(document, "", self._offset, document.finish())
+
+    def go_on(self) -> None:
+        """Go on behind the error of the part that was given last."""
+        assert self.document
+        schema = isinstance(self.document.error, SchemaViolationError)
+        self._state = self._forgiven if schema else self._rest
+
+    def close(self) -> None:
+        """Look for no further document; of an open fence still drop the end."""
+        self._closed = True
+        self._state = self._code if self._fence else self._rest
+
+    def _divide(self, text: str, final: bool) -> Iterator[Piece]:
+        index = 0
+        while index < len(text):
+            state = self._state
+            end, piece = state(text, index, final)
+            if isinstance(piece, Prose | Mark):
+                self._advance(piece.text)
+            if piece:
+                yield piece
+                if self._state == self._inside and self.document and self.document.error:
+                    self._state = self._dead
+            elif end == index and state == self._state:
+                self._pending = text[index:]
+                return
+            index = end
+
+    def _advance(self, text: str) -> None:
+        self._offset += len(text)
+        lines = text.count("\n")
+        if lines:
+            self._line += lines
+            self._column = len(text) - text.rindex("\n")
+        else:
+            self._column += len(text)
+
+    # The states: from `index` on, what the text up to the returned index is. No piece and the same
+    # state and index mean that more text must come.
+
+    def _between(self, text: str, index: int, final: bool) -> _Step:
+        found = _not_space.search(text, index)
+        end = found.start() if found else len(text)
+        if end > index:
+            return end, Mark(text[index:end], self._offset)
+        if text[index] == _BOM and not self._offset:
+            return index + 1, Mark(_BOM, 0)
+        if self._fence and text[index] == self._fence[0]:
+            end = index + len(text[index:]) - len(text[index:].lstrip(self._fence[0]))
+            if end == len(text) and end - index < len(self._fence) and not final:
+                return index, None
+            if end - index >= len(self._fence):
+                self._state = self._fence_end
+                return end, Mark(text[index:end], self._offset)
+        return self._open(index)
+
+    def _open(self, index: int) -> _Step:
+        self.document = self._new(self._offset, self._line, self._column)
+        self._state = self._inside
+        self._block = _FIRST_BLOCK
+        return index, None
+
+    def _inside(self, text: str, index: int, final: bool) -> _Step:
+        del final
+        document = self.document
+        assert document
+        block = text[index : index + self._block]
+        self._block *= 2  # a chunk with many documents must not be copied for each
+        return self._part(document, text, index, document.feed(block))
+
+    def _part(self, document: Document, text: str, index: int, tokens: list[Token]) -> _Step:
+        start, self._offset = self._offset, document.offset
+        end = index + self._offset - start
+        if document.done:
+            self._line, self._column = document.lexer.position(self._offset)
+            self._state = self._between if self._fence or not self._in_prose else self._prose
+            self._line_start = False
+        return end, Part(document, text[index:end], start, tokens)
+
+    def _forgiven(self, text: str, index: int, final: bool) -> _Step:
+        del final
+        document = self.document
+        assert document
+        tokens = document.forgive()
+        self._state = self._inside
+        return self._part(document, text, index, tokens)
+
+    def _prose(self, text: str, index: int, final: bool) -> _Step:
+        if text[index] == _BOM and not self._offset:
+            return index + 1, Mark(_BOM, 0)
+        if self._line_start:
+            step = self._try_fence(text, index, final)
+            if step:
+                return step
+            self._line_start = False
+        turn = _turn.search(text, index)
+        end = turn.start() if turn else len(text)
+        if end == index and text[index] != "\n":
+            return self._try_brackets(text, index, final)
+        if turn and text[end] == "\n":
+            self._line_start = True
+            end += 1
+        return end, Prose(text[index:end], self._offset)
+
+    def _try_brackets(self, text: str, index: int, final: bool) -> _Step:
+        found = _opening.match(text, index, index + _LONGEST)
+        assert found
+        if self._brackets and found[1]:
+            return self._open(index)
+        more = found.end() == len(text) and not final and found.end() < index + _LONGEST
+        if self._brackets and more:
+            return index, None
+        return index + 1, Prose(text[index], self._offset)
+
+    def _try_fence(self, text: str, index: int, final: bool) -> _Step | None:
+        found = _fence_run.match(text, index, index + _LONGEST)
+        assert found
+        newline = text.find("\n", found.end(), index + _LONGEST)
+        run = found[1] or ""
+        info = text[found.end() : newline] if newline >= 0 else text[found.end() :]
+        may_grow = found.end() == len(text) or len(run) >= 3
+        if newline < 0 and may_grow and len(text) < index + _LONGEST and not final:
+            return None if "`" in info else (index, None)
+        if len(run) < 3 or newline < 0 or "`" in info:
+            return None
+        self._fence = run
+        self._line_start = True
+        language = info.split()[0].lower() if info.split() else ""
+        if language in _JSON:
+            self._state = self._between
+        else:
+            self._state = self._code if language else self._unlabelled
+        return newline + 1, Mark(text[index : newline + 1], self._offset)
+
+    def _unlabelled(self, text: str, index: int, final: bool) -> _Step:
+        """In a fence without a language: JSON if it begins with a bracket."""
+        del final
+        found = _not_space.search(text, index)
+        end = found.start() if found else len(text)
+        if end > index:
+            space = text[index:end]
+            self._line_start = "\n" in space and space.rindex("\n") > len(space) - 5
+            return end, Mark(space, self._offset)
+        self._state = self._between if text[index] in "[{" else self._code
+        return index, None
+
+    def _code(self, text: str, index: int, final: bool) -> _Step:
+        """In a fence that holds no JSON, or none any more."""
+        if self._line_start:
+            found = _fence_run.match(text, index, index + _LONGEST)
+            assert found
+            if found.end() == len(text) and found.end() < index + _LONGEST and not final:
+                return index, None
+            if (found[1] or "").startswith(self._fence):
+                self._state = self._fence_end
+                return found.end(), Mark(text[index : found.end()], self._offset)
+            self._line_start = False
+        newline = text.find("\n", index)
+        end = newline + 1 if newline >= 0 else len(text)
+        self._line_start = newline >= 0
+        return end, Prose(text[index:end], self._offset)
+
+    def _fence_end(self, text: str, index: int, final: bool) -> _Step:
+        """What follows a closing fence on its line."""
+        del final
+        newline = text.find("\n", index)
+        end = newline + 1 if newline >= 0 else len(text)
+        if newline >= 0:
+            self._fence = ""
+            self._line_start = True
+            self._state = self._rest if self._closed else self._prose
+        return end, Mark(text[index:end], self._offset)
+
+    def _dead(self, text: str, index: int, final: bool) -> _Step:
+        """Behind an error that the caller did not go on from there is nothing."""
+        del index, final
+        return len(text), Mark("", self._offset)
+
+    def _rest(self, text: str, index: int, final: bool) -> _Step:
+        del final
+        return len(text), Prose(text[index:], self._offset)
+
+
+_Step: TypeAlias = tuple[int, Piece | None]
+_State: TypeAlias = Callable[[str, int, bool], _Step]

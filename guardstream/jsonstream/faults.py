@@ -1,0 +1,131 @@
+"""The faults of a value for one node: where in the source, and by which keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sized
+from typing import Any, TypeAlias
+
+from guardstream.jsonstream.schema_nodes import Node, continues
+
+Fault: TypeAlias = tuple[int, str]  # an offset in the source and the keyword that refuses
+
+
+def part_fault(
+    node: Node, so_far: str, length: int, part: str, start: int, end: int
+) -> Fault | None:
+    """The first fault in `part`, which stands at `start` to `end` and follows `length` characters.
+
+    `so_far` is the text before it; it is read only where the node has a list of texts. An escape
+    is judged at its last character.
+    """
+    first: int | None = None
+    keyword = ""
+    if node.max_length is not None and length + len(part) > node.max_length:
+        first, keyword = node.max_length - length, "maxLength"
+    if node.texts is not None:
+        bad = first_bad(node.texts, so_far, part)
+        if bad is not None and (first is None or bad < first):
+            first, keyword = bad, "enum"
+    if first is None:
+        return None
+    return (start + first if end - start == len(part) else end - 1), keyword
+
+
+def end_fault(node: Node, value: str, start: int, end: int) -> Fault | None:
+    """The first fault in the string's last run, which begins at `start`, or at its quote."""
+    length = len(value) - (end - 1 - start)
+    fault = part_fault(node, value[:length], length, value[length:], start, end - 1)
+    if fault:
+        return fault
+    if len(value) < node.min_length:
+        return end - 1, "minLength"
+    if node.texts is not None and value not in node.texts:
+        return end - 1, "enum"
+    for keyword, check in node.text_checks:
+        if not check(value):
+            return end - 1, keyword
+    return None
+
+
+def first_bad(texts: tuple[str, ...], so_far: str, part: str) -> int | None:
+    """The index in `part` from which on none of the sorted `texts` continues `so_far`."""
+    if continues(texts, so_far + part):
+        return None
+    return next(i for i in range(len(part)) if not continues(texts, so_far + part[: i + 1]))
+
+
+def name_left(node: Node, used: Container[Any], so_far: str) -> bool:
+    """Whether a closed name of `node` that is not yet used begins with `so_far`."""
+    return any(name not in used for name in node.beginnings.get(so_far, ()))
+
+
+def key_part_fault(
+    node: Node, used: Sized, so_far: str, part: str, start: int, end: int, duplicates: bool
+) -> Fault | None:
+    """The offset in `part` of a key from which on it can be none that `node` allows.
+
+    `used` are the keys before it. A key that no name is left for is refused at its opening quote.
+    """
+    if not so_far and not duplicates and _full(node.max_properties, used):
+        return start - 1, "maxProperties"
+    if node.closed is None:
+        return None
+    taken: Any = () if duplicates else used
+    if not so_far and not name_left(node, taken, ""):
+        return start - 1, "additionalProperties"
+    if name_left(node, taken, so_far + part):
+        return None
+    cuts = range(1, len(part) + 1)
+    first = next(i for i in cuts if not name_left(node, taken, so_far + part[:i])) - 1
+    return (start + first if end - start == len(part) else end - 1), "additionalProperties"
+
+
+def key_fault(
+    node: Node, used: Sized, name: str, start: int, end: int, duplicates: bool
+) -> Fault | None:
+    """The first fault in the last run of a key, which begins at `start`, or at its end."""
+    before = len(name) - (end - 1 - start)
+    fault = key_part_fault(node, used, name[:before], name[before:], start, end - 1, duplicates)
+    if fault:
+        return fault
+    if node.closed is not None and name not in node.closed:
+        return end - 1, "additionalProperties"
+    if node.name_check and not node.name_check(name):
+        return end - 1, "propertyNames"
+    return None
+
+
+def comma_fault(node: Node, container: Sized, duplicates: bool) -> str | None:
+    """The keyword that allows no member or element after those in `container`."""
+    if isinstance(container, list):
+        if _full(node.max_items, container):
+            return "maxItems"
+        return None if node.item(len(container)).mask else "items"
+    if duplicates:
+        return None
+    if _full(node.max_properties, container):
+        return "maxProperties"
+    return (
+        "additionalProperties"
+        if _full(len(node.closed) if node.closed is not None else None, container)
+        else None
+    )
+
+
+def close_fault(node: Node, container: Any) -> str | None:
+    """The keyword that does not allow `container` to end with what it has."""
+    size = len(container)
+    if isinstance(container, list):
+        return "minItems" if size < node.min_items else None
+    if size < node.min_properties:
+        return "minProperties"
+    return "required" if any(name not in container for name in node.required) else None
+
+
+def number_fault(node: Node, value: float) -> str | None:
+    """The keyword that refuses a number, which is known when it is over."""
+    return next((keyword for keyword, check in node.number_checks if not check(value)), None)
+
+
+def _full(limit: int | None, container: Sized) -> bool:
+    return limit is not None and len(container) >= limit

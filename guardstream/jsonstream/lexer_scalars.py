@@ -1,0 +1,268 @@
+"""The lexer's states inside strings, numbers and literals: one function for each.
+
+A state is called with at least one character left and returns how far it has read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from guardstream.jsonstream import tokens as t
+
+if TYPE_CHECKING:
+    from guardstream.jsonstream.lexer import Lexer
+
+stop = re.compile(r'["\\\x00-\x1f\ud800-\udfff]').search  # where a run in a string ends
+_number = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)").match
+_digits = re.compile(r"[0-9]*").match
+
+_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_HEX = frozenset("0123456789abcdefABCDEF")
+_DELIMITERS = frozenset(" \t\n\r,]}")
+_LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
+
+# The states of a number that began and is not over, RFC 8259 section 6.
+_NUMBER: dict[str, dict[str, str]] = {
+    "minus": {"0": "zero", **dict.fromkeys("123456789", "int")},
+    "zero": {".": "point", "e": "e", "E": "e"},
+    "int": {**dict.fromkeys("0123456789", "int"), ".": "point", "e": "e", "E": "e"},
+    "point": dict.fromkeys("0123456789", "fraction"),
+    "fraction": {**dict.fromkeys("0123456789", "fraction"), "e": "e", "E": "e"},
+    "e": {**dict.fromkeys("0123456789", "exponent"), "+": "sign", "-": "sign"},
+    "sign": dict.fromkeys("0123456789", "exponent"),
+    "exponent": dict.fromkeys("0123456789", "exponent"),
+}
+_RUNS = frozenset(("int", "fraction", "exponent"))
+WHOLE = {"zero": t.INTEGER, "int": t.INTEGER, "fraction": t.FLOAT, "exponent": t.FLOAT}
+
+
+def finish_document(lexer: Lexer) -> None:
+    lexer.done = True
+    lexer._bound = -1
+
+
+def begin_string(lexer: Lexer, text: str, index: int) -> int:
+    match = stop(text, index)
+    lexer._parts = []
+    lexer._length = 0
+    if match:
+        end = match.start()
+        if text[end] == '"' and end - index <= lexer._max_string:
+            return _end_string(lexer, text, index, end)
+    lexer._state = in_string
+    if match or index == len(text):
+        start = lexer._base + index
+        lexer._out.append((lexer._kind + 1, "", start, start))
+        return index
+    return whole_run(lexer, text, index)
+
+
+def in_string(lexer: Lexer, text: str, index: int) -> int:
+    match = stop(text, index)
+    if match is None:
+        return whole_run(lexer, text, index)
+    end = match.start()
+    lexer._length += end - index
+    if lexer._length > lexer._max_string:
+        return _too_long(lexer, text, index, end)
+    char = text[end]
+    if char == '"':
+        return _end_string(lexer, text, index, end)
+    if end > index:
+        _add_run(lexer, text[index:end], index)
+    if char != "\\":
+        reason = "control character in a string" if char < " " else "unpaired surrogate"
+        raise lexer._error(end, reason)
+    simple = _ESCAPES.get(text[end + 1 : end + 2])
+    if simple is not None:
+        return _add_escape(lexer, simple, end + 2, 2)
+    lexer._escape = ""
+    lexer._high = ""
+    lexer._state = _in_escape
+    return end + 1
+
+
+def whole_run(lexer: Lexer, text: str, index: int) -> int:
+    size = len(text)
+    lexer._length += size - index
+    if lexer._length > lexer._max_string:
+        return _too_long(lexer, text, index, size)
+    run = text[index:] if index else text
+    lexer._parts.append(run)
+    base = lexer._base
+    lexer._out.append((lexer._kind + 1, run, base + index, base + size))
+    return size
+
+
+def _add_run(lexer: Lexer, run: str, index: int) -> None:
+    start = lexer._base + index
+    lexer._out.append((lexer._kind + 1, run, start, start + len(run)))
+    lexer._parts.append(run)
+
+
+def _add_escape(lexer: Lexer, char: str, index: int, length: int) -> int:
+    """Add the escape of `length` source characters that ends at `index`."""
+    lexer._length += 1
+    if lexer._length > lexer._max_string:
+        raise lexer._error(index - 1, "the string is too long")
+    end = lexer._base + index
+    lexer._out.append((lexer._kind + 1, char, end - length, end))
+    lexer._parts.append(char)
+    lexer._state = in_string
+    return index
+
+
+def _too_long(lexer: Lexer, text: str, index: int, end: int) -> int:
+    cut = end - (lexer._length - lexer._max_string)
+    _add_run(lexer, text[index:cut], index)
+    raise lexer._error(cut, "the string is too long")
+
+
+def _in_escape(lexer: Lexer, text: str, index: int) -> int:
+    char = text[index]
+    so_far = lexer._escape
+    if not so_far:
+        if char in _ESCAPES and not lexer._high:
+            return _add_escape(lexer, _ESCAPES[char], index + 1, 2)
+        if char != "u":
+            raise lexer._error(index, "no such escape" if not lexer._high else "unpaired surrogate")
+    elif char not in _HEX:
+        raise lexer._error(index, "expected a hexadecimal digit")
+    escape = lexer._escape = so_far + char
+    if len(escape) in (2, 3) and _unpaired(escape.lower(), bool(lexer._high)):
+        raise lexer._error(index, "unpaired surrogate")
+    return _end_unicode(lexer, index + 1) if len(escape) == 5 else index + 1
+
+
+def _unpaired(escape: str, after_high: bool) -> bool:
+    """Whether `u` and one or two digits (RFC 8259 section 7) can only be half of a pair."""
+    if after_high:
+        return escape[1] != "d" or (len(escape) == 3 and escape[2] < "c")
+    return len(escape) == 3 and escape[1] == "d" and escape[2] >= "c"
+
+
+def _end_unicode(lexer: Lexer, index: int) -> int:
+    code = int(lexer._escape[1:], 16)
+    if lexer._high:
+        high = int(lexer._high[1:], 16)
+        return _add_escape(
+            lexer, chr(0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)), index, 12
+        )
+    if 0xD800 <= code < 0xDC00:
+        lexer._high = lexer._escape
+        lexer._escape = ""
+        lexer._state = _second_half
+        return index
+    return _add_escape(lexer, chr(code), index, 6)
+
+
+def _second_half(lexer: Lexer, text: str, index: int) -> int:
+    if text[index] != "\\":
+        raise lexer._error(index, "unpaired surrogate")
+    lexer._state = _in_escape
+    return index + 1
+
+
+def _end_string(lexer: Lexer, text: str, index: int, end: int) -> int:
+    run = text[index:end]
+    value = "".join(lexer._parts) + run if lexer._parts else run
+    base = lexer._base
+    if lexer._kind == t.STRING:
+        lexer._out.append((t.STRING, value, base + index, base + end + 1))
+        lexer._state = lexer._next
+        if not lexer.path:
+            finish_document(lexer)
+        return end + 1
+    if not lexer._duplicates:
+        seen = lexer._keys[-1]
+        if value in seen:
+            _add_run(lexer, run, index)
+            raise lexer._error(end, "the object names a key twice")
+        seen.add(value)
+    lexer.path[-1] = value
+    lexer._out.append((t.KEY, value, base + index, base + end + 1))
+    following = text[end + 1 : end + 3]
+    if following == ": ":
+        lexer._state = lexer._before_value
+        return end + 3
+    lexer._state = lexer._after_key
+    return end + 1
+
+
+def _end_scalar(lexer: Lexer, index: int) -> int:
+    lexer._state = lexer._next
+    if not lexer.path:
+        finish_document(lexer)
+    return index
+
+
+def begin_number(lexer: Lexer, text: str, index: int) -> int:
+    start = lexer._base + index
+    match = _number(text, index)
+    if match:
+        end = match.end()
+        if text[end : end + 1] in _DELIMITERS and end - index <= lexer._max_digits:
+            kind = t.INTEGER if match.end(1) == end else t.FLOAT
+            lexer._out.append((kind, match.group(), start, lexer._base + end))
+            return _end_scalar(lexer, end)
+    lexer._out.append((t.SCALAR_PART, text[index], start, start + 1))
+    lexer._start = start
+    lexer._parts = [text[index]]
+    lexer._length = 1
+    lexer._within = {"-": "minus", "0": "zero"}.get(text[index], "int")
+    lexer._state = in_number
+    return index + 1
+
+
+def in_number(lexer: Lexer, text: str, index: int) -> int:
+    within = lexer._within
+    char = text[index]
+    if char in _DELIMITERS and within in WHOLE:
+        return end_number(lexer, index)
+    following = _NUMBER[within].get(char)
+    if following is None:
+        if within in WHOLE:
+            return end_number(lexer, index)
+        raise lexer._error(index, "expected a digit")
+    lexer._within = following
+    end = index + 1
+    if following in _RUNS and end < len(text):
+        end = _digits(text, end).end()  # type: ignore[union-attr]
+    lexer._length += end - index
+    if lexer._length > lexer._max_digits:
+        cut = end - (lexer._length - lexer._max_digits)
+        raise lexer._error(cut, "the number has too many digits")
+    lexer._parts.append(text[index:end])
+    return end
+
+
+def end_number(lexer: Lexer, index: int) -> int:
+    kind = WHOLE[lexer._within]
+    lexer._out.append((kind, "".join(lexer._parts), lexer._start, lexer._base + index))
+    return _end_scalar(lexer, index)
+
+
+def begin_literal(lexer: Lexer, text: str, index: int) -> int:
+    word, value = _LITERALS[text[index]]
+    start = lexer._base + index
+    if text.startswith(word, index):
+        lexer._out.append((t.LITERAL, value, start, start + len(word)))
+        return _end_scalar(lexer, index + len(word))
+    lexer._out.append((t.SCALAR_PART, text[index], start, start + 1))
+    lexer._start = start
+    lexer._length = 1
+    lexer._within = (word, value)
+    lexer._state = _in_literal
+    return index + 1
+
+
+def _in_literal(lexer: Lexer, text: str, index: int) -> int:
+    word, value = lexer._within
+    if text[index] != word[lexer._length]:
+        raise lexer._error(index, "expected a value")
+    lexer._length += 1
+    if lexer._length == len(word):
+        lexer._out.append((t.LITERAL, value, lexer._start, lexer._base + index + 1))
+        return _end_scalar(lexer, index + 1)
+    return index + 1

@@ -1,0 +1,50 @@
+"""How a walk ends early, and how much it may ask of the judges on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from guardstream.jsonstream.schema_nodes import Node
+
+_SHARE = 8
+_FREE = 4_096
+
+
+class Refused(Exception):  # noqa: N818  # caught where the document's error is made
+    """From `offset` on no value that the schema allows can follow; `keyword` refused it."""
+
+    def __init__(self, offset: int, keyword: str, path: list[str | int] | None = None) -> None:
+        super().__init__(offset, keyword)
+        self.offset = offset
+        self.keyword = keyword
+        self.path = path  # to the value in question, where it is not the one that has begun
+
+
+class Budget:
+    """Keeps the judges' work linear: a judge reads a whole value, and values nest.
+
+    A value is judged as it closes while all judging together stays within eight times the text so
+    far; otherwise it is left to the judge of the whole. This depends on the text alone.
+    """
+
+    def __init__(self, offset: int) -> None:
+        self._first = offset
+        self._spent = 0
+
+    def judge(
+        self,
+        node: Node,
+        value: Any,
+        start: int,
+        end: int,
+        source: Callable[[int, int], str],
+    ) -> bool:
+        """Whether the value that stands at `start` to `end` may be valid for `node`."""
+        if node.judge is None:
+            return True
+        self._spent += end - start
+        if self._spent > _SHARE * (end - self._first) + _FREE:
+            self._spent -= end - start
+            return True
+        return node.judge(value, lambda: source(start, end))

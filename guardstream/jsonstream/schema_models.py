@@ -1,0 +1,231 @@
+"""The early schema of a pydantic model: what no value that the model accepts can begin with.
+
+It is read from the model's core schema, not from its JSON Schema, which describes what should come
+and not what a lax model takes (`"5"` for an int). Where a validator may turn one kind of value into
+another, anything may come. The model itself sees each closed element of an outermost list, and in
+the end the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from guardstream.jsonstream import schema_nodes as n
+from guardstream.jsonstream.schema import Verdict
+from guardstream.jsonstream.schema_nodes import ANY, NEVER, Choice, Node
+
+Core: TypeAlias = Mapping[str, Any]
+
+_SCALARS = 1 << n.STRING | 1 << n.NUMBER | 1 << n.TRUE | 1 << n.FALSE
+_BOOLEANS = 1 << n.TRUE | 1 << n.FALSE
+_SCALAR_TYPES = (
+    "int", "float", "decimal", "bool", "date", "time", "datetime", "timedelta", "url",
+    "multi-host-url", "uuid", "bytes", "complex",
+)  # fmt: skip
+_INNER = {
+    "default": "schema",
+    "function-after": "schema",
+    "custom-error": "schema",
+    "json-or-python": "json_schema",
+}
+
+
+class EarlySchema:
+    """A model's early schema alone, without the model's own word."""
+
+    reads_source = False
+
+    def __init__(self, model: Any) -> None:
+        self.node = early(TypeAdapter(model).core_schema, judge_items=False)
+
+    def verdict(self, _value: Any, _text: str) -> Verdict:
+        """None: whoever builds the model hears it."""
+        return None
+
+
+class ModelSchema:
+    """What a document is checked against if it is to become a `model`, any type pydantic knows."""
+
+    def __init__(self, model: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(model)
+        self._node = early(self._adapter.core_schema)
+
+    @property
+    def reads_source(self) -> bool:
+        """Models validate JSON text, whose rules differ from those for Python values."""
+        return True
+
+    @property
+    def node(self) -> Node:
+        """What can be decided while the document arrives."""
+        return self._node
+
+    def verdict(self, _value: Any, text: str) -> Verdict:
+        """The model's word on the whole document."""
+        return _verdict(self._adapter.validate_json, text)
+
+
+def _verdict(validate: Callable[[str], object], text: str) -> Verdict:
+    try:
+        validate(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return first["type"], list(first["loc"])
+    return None
+
+
+def early(core: Core, *, judge_items: bool = True) -> Node:
+    """The node for pydantic's core schema `core`, with a judge for elements that are models."""
+    return _Translator().node(core, {}, judge_items)
+
+
+class _Translator:
+    def __init__(self) -> None:
+        self._definitions: dict[str, Core] = {}
+        self._known: dict[tuple[str, bool], Node] = {}
+
+    def node(self, core: Core, config: Core, outer: bool) -> Node:
+        """The node for `core` under a model's `config`; `outer` if in no element yet."""
+        kind = core["type"]
+        if kind == "definitions":
+            self._definitions |= {each["ref"]: each for each in core["definitions"]}
+            return self.node(core["schema"], config, outer)
+        if kind == "definition-ref":
+            definition = self._definitions.get(core["schema_ref"])
+            return self.node(definition, config, outer) if definition else ANY
+        key = core.get("ref", ""), outer
+        if key[0] and key in self._known:
+            return self._known[key]
+        node = Node()
+        if key[0]:
+            self._known[key] = node
+        self._fill(node, core, config, outer)
+        node.seal()
+        return node
+
+    def _fill(self, node: Node, core: Core, config: Core, outer: bool) -> None:
+        kind = core["type"]
+        if core.get("on_error", "raise") != "raise":
+            return  # what is wrong is replaced, not refused
+        if kind in _INNER:
+            node.all_of = (self.node(core[_INNER[kind]], config, outer),)
+        elif kind == "model":
+            if not core.get("custom_init"):
+                inner = {**core.get("config", {})}
+                node.all_of = (self.node(core["schema"], inner, outer),)
+        elif kind in ("model-fields", "typed-dict"):
+            self._object(node, core, config, outer)
+        elif kind == "dict":
+            node.mask = 1 << n.OBJECT
+            if "values_schema" in core:
+                node.extra = self.node(core["values_schema"], config, outer)
+        elif kind in ("list", "set", "frozenset", "tuple"):
+            self._array(node, core, config, outer)
+        elif kind in ("nullable", "union", "tagged-union"):
+            self._union(node, core, config, outer)
+        else:
+            _fill_scalar(node, core, config)
+
+    def _object(self, node: Node, core: Core, config: Core, outer: bool) -> None:
+        node.mask = 1 << n.OBJECT
+        required = []
+        for name, each in core["fields"].items():
+            keys = _keys(name, each, config)
+            child = self.node(each["schema"], config, outer)
+            for key in keys:
+                # Where a field has several names, the value of one of them may not matter.
+                plain = len(keys) == 1 and key not in node.names
+                node.names[key] = child if plain else ANY
+            optional = each["schema"]["type"] == "default" or each.get("required") is False
+            if len(keys) == 1 and not optional and core["type"] == "model-fields":
+                required += keys
+        node.required = tuple(required)
+        extra = core.get("extra_behavior") or config.get("extra_fields_behavior")
+        if extra == "forbid":
+            node.extra = NEVER
+
+    def _array(self, node: Node, core: Core, config: Core, outer: bool) -> None:
+        node.mask = 1 << n.ARRAY
+        items = core.get("items_schema")
+        if core["type"] == "tuple":
+            if core.get("variadic_item_index") is None:
+                node.prefix = tuple(self.node(each, config, False) for each in items or ())
+                node.items = NEVER
+        elif items:
+            cls = self._model(items)
+            judges = outer and cls is not None
+            node.items = self.node(items, config, outer and not judges)
+            node.item_judge = _judge(cls) if judges else None
+        if core["type"] == "list" and core.get("max_length") is not None:
+            node.max_items = core["max_length"]
+
+    def _model(self, core: Core) -> Any:
+        """The model class that `core` leads to, if it is one."""
+        while core["type"] == "definition-ref":
+            core = self._definitions.get(core["schema_ref"], {"type": "any"})
+        return core["cls"] if core["type"] == "model" else None
+
+    def _union(self, node: Node, core: Core, config: Core, outer: bool) -> None:
+        if core["type"] == "nullable":
+            branches = [self.node(core["schema"], config, outer), Node(mask=1 << n.NULL)]
+        else:
+            choices = core["choices"]
+            listed = choices.values() if isinstance(choices, Mapping) else choices
+            schemas = [each[0] if isinstance(each, tuple) else each for each in listed]
+            known = [each for each in schemas if isinstance(each, Mapping)]
+            branches = [self.node(each, config, outer) for each in known]
+            branches += [ANY] * (len(schemas) - len(known))
+        node.choices = (Choice(tuple(branches)),)
+
+
+def _judge(cls: Any) -> n.Judge:
+    validate = cls.__pydantic_validator__.validate_json
+    return lambda _value, text: _verdict(validate, text()) is None
+
+
+def _keys(name: str, field: Core, config: Core) -> list[str]:
+    """The first keys under which a field's value may stand."""
+    alias = field.get("validation_alias")
+    if alias is None:
+        return [name]
+    by_name = config.get("validate_by_name") or config.get("populate_by_name")
+    keys = [name] if by_name else []
+    if isinstance(alias, str):
+        if config.get("validate_by_alias", True):
+            keys.append(alias)
+        return keys
+    paths = alias if isinstance(alias[0], list) else [alias]
+    # Two entries, so that the field counts as one with several names: the value may lie deeper.
+    return [*keys, *(str(path[0]) for path in paths), name]
+
+
+def _fill_scalar(node: Node, core: Core, config: Core) -> None:
+    kind = core["type"]
+    strict = core.get("strict", config.get("strict", False))
+    if kind == "none":
+        node.mask = 1 << n.NULL
+    elif kind == "str":
+        numbers = core.get("coerce_numbers_to_str", config.get("coerce_numbers_to_str"))
+        node.mask = _SCALARS if numbers else 1 << n.STRING
+        strips = core.get("strip_whitespace", config.get("str_strip_whitespace"))
+        node.max_length = None if strips else core.get("max_length")
+    elif kind == "literal":
+        _one_of(node, core["expected"])
+    elif kind == "enum" and not core.get("missing"):
+        _one_of(node, [member.value for member in core["members"]])
+    elif kind in _SCALAR_TYPES:
+        node.mask = _SCALARS
+        if strict and kind in ("int", "bool"):
+            node.mask = 1 << n.NUMBER if kind == "int" else _BOOLEANS
+
+
+def _one_of(node: Node, values: list[Any]) -> None:
+    if all(isinstance(value, str) and not isinstance(value, Enum) for value in values):
+        node.mask = 1 << n.STRING
+        node.texts = tuple(sorted(values))
+    elif all(isinstance(value, str | int | float | bool | None) for value in values):
+        node.mask = _SCALARS | 1 << n.NULL

@@ -1,0 +1,223 @@
+"""What a walker asks of a value: one node for each schema, ready for the questions of a stream.
+
+A node says only what can be decided while the value arrives. What needs the whole value is left to
+its `judge`. So a node may allow too much until then, and never too little.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Judge: TypeAlias = Callable[[Any, Callable[[], str]], bool]  # the value; its source text
+
+OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
+KINDS = range(7)
+ANYTHING = 0b1111111
+FIRST = {"{": OBJECT, "[": ARRAY, "t": TRUE, "f": FALSE, "n": NULL}
+
+
+@dataclass(slots=True, eq=False)
+class Choice:
+    """Alternatives of which one must hold; exactly one, if `exclusive`."""
+
+    branches: tuple[Node, ...]
+    exclusive: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One schema. `mask` has a bit for each kind of value that it allows.
+
+    Lengths count code points of decoded text. None means no constraint. `late` has a bit for each
+    kind of value that `judge` must see whole. `all_of` and `choices` hold for the same value.
+    """
+
+    mask: int = ANYTHING
+    texts: tuple[str, ...] | None = None
+    max_length: int | None = None
+    min_length: int = 0
+    text_checks: tuple[tuple[str, Callable[[str], bool]], ...] = ()
+    number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
+    names: dict[str, Node] = field(default_factory=dict)
+    patterns: tuple[tuple[Callable[[str], bool], Node], ...] = ()
+    extra: Node | None = None
+    name_check: Callable[[str], bool] | None = None
+    required: tuple[str, ...] = ()
+    max_properties: int | None = None
+    min_properties: int = 0
+    prefix: tuple[Node, ...] = ()
+    items: Node | None = None
+    max_items: int | None = None
+    min_items: int = 0
+    unique: bool = False
+    item_judge: Judge | None = None
+    all_of: tuple[Node, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    late: int = 0
+    judge: Judge | None = None
+    late_keyword: str = ""
+    #: The names left to an object that allows no others, sorted; None if any may follow.
+    closed: tuple[str, ...] | None = None
+    #: Each beginning of a closed name, with the names that begin so.
+    beginnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: How many members or elements there can be, None if any number.
+    most_members: int | None = None
+    _entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
+
+    def seal(self) -> None:
+        """Work out what depends on other fields, when they are all set."""
+        if self.extra is not None and self.extra.mask == 0 and not self.patterns:
+            allowed = (name for name, node in self.names.items() if node.mask)
+            self.closed = tuple(sorted(allowed))
+            self.beginnings = _beginnings(self.closed)
+        sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
+        self.most_members = min((size for size in sizes if size is not None), default=None)
+
+    def member(self, name: str) -> Node:
+        """The node for the value of the member `name`."""
+        known = self.names.get(name)
+        if not self.patterns:
+            return known or self.extra or ANY
+        matching = [node for check, node in self.patterns if check(name)]
+        if known:
+            matching.append(known)
+        if len(matching) > 1:
+            return Node(all_of=tuple(matching))
+        return matching[0] if matching else self.extra or ANY
+
+    def item(self, index: int) -> Node:
+        """The node for an array's element `index`."""
+        if index < len(self.prefix):
+            return self.prefix[index]
+        return self.items or ANY
+
+    def enter(self, kind: int) -> Node | None:
+        """The one node that a value of `kind` must follow, or None where there are several."""
+        known = self._entered[kind]
+        if known is False:
+            known = self._entered[kind] = _resolve(self, kind)
+        return known  # type: ignore[return-value]  # False was replaced
+
+    def constrains(self, kind: int) -> bool:
+        """Whether this node, apart from `all_of` and `choices`, asks anything of that kind."""
+        if not self.mask >> kind & 1 or self.late >> kind & 1:
+            return True
+        if kind == OBJECT:
+            return bool(
+                self.names or self.patterns or self.extra or self.name_check or self.required
+                or self.max_properties is not None or self.min_properties
+            )  # fmt: skip
+        if kind == ARRAY:
+            bounded = self.max_items is not None or self.min_items or self.unique
+            return bool(self.prefix or self.items or bounded)
+        if kind == STRING:
+            bounded = self.max_length is not None or self.min_length
+            return self.texts is not None or bool(bounded or self.text_checks)
+        return kind == NUMBER and bool(self.number_checks)
+
+
+ANY = Node()
+NEVER = Node(mask=0)
+
+
+class _Several(Exception):  # noqa: N818  # no error: more than one node applies
+    pass
+
+
+def _resolve(node: Node, kind: int) -> Node | None:
+    if not possible(node, kind, frozenset()):
+        return NEVER
+    try:
+        found = dict.fromkeys(_asking(node, kind, set()))
+    except _Several:
+        return None
+    if len(found) > 1:
+        return None
+    return next(iter(found), ANY)
+
+
+def _asking(node: Node, kind: int, seen: set[int]) -> Iterator[Node]:
+    """The nodes that ask something of `kind`, if no choice is open between them."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if node.constrains(kind):
+        yield node
+    for other in node.all_of:
+        yield from _asking(other, kind, seen)
+    for choice in node.choices:
+        branches = [each for each in choice.branches if possible(each, kind, frozenset())]
+        if len(branches) > 1:
+            raise _Several
+        yield from _asking(branches[0], kind, seen)
+
+
+def possible(node: Node, kind: int, seen: frozenset[int]) -> bool:
+    """Whether `node` can allow a value of `kind` at all."""
+    if not node.mask >> kind & 1:
+        return False
+    if id(node) in seen or not (node.all_of or node.choices):
+        return True
+    seen |= {id(node)}
+    return all(possible(each, kind, seen) for each in node.all_of) and all(
+        any(possible(each, kind, seen) for each in choice.branches) for choice in node.choices
+    )
+
+
+def constant(value: Any) -> Node:
+    """The node that allows `value` and nothing else; numbers are equal as JSON Schema has it."""
+    kind = kind_of(value)
+    node = Node(mask=1 << kind)
+    if kind == STRING:
+        node.texts = (value,)
+    elif kind == NUMBER:
+        node.number_checks = (("const", [value].__contains__),)
+    elif kind == OBJECT:
+        node.names = {name: constant(each) for name, each in value.items()}
+        node.required = tuple(value)
+        node.extra = NEVER
+    elif kind == ARRAY:
+        node.prefix = tuple(constant(each) for each in value)
+        node.items = NEVER
+        node.min_items = node.max_items = len(value)
+    node.seal()
+    return node
+
+
+def kind_of(value: Any) -> int:
+    """The kind of a JSON value as Python has it."""
+    if isinstance(value, bool):
+        return TRUE if value else FALSE
+    if isinstance(value, str):
+        return STRING
+    if value is None:
+        return NULL
+    if isinstance(value, dict):
+        return OBJECT
+    return ARRAY if isinstance(value, list) else NUMBER
+
+
+def canonical(value: Any) -> Any:
+    """A hashable stand-in for `value`: equal for values that JSON Schema calls equal."""
+    if isinstance(value, dict):
+        return "o", frozenset((key, canonical(each)) for key, each in value.items())
+    if isinstance(value, list):
+        return "a", tuple(canonical(each) for each in value)
+    return ("b", value) if isinstance(value, bool) else value
+
+
+def _beginnings(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        for size in range(len(name) + 1):
+            found[name[:size]] = (*found.get(name[:size], ()), name)
+    return found
+
+
+def continues(texts: tuple[str, ...], so_far: str) -> bool:
+    """Whether one of the sorted `texts` begins with `so_far`."""
+    at = bisect_left(texts, so_far)
+    return at < len(texts) and texts[at].startswith(so_far)

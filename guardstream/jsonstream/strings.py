@@ -1,0 +1,55 @@
+"""The text of a JSON string beside its source: where characters stand, how they are written."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+
+
+class Spans:
+    """Maps positions in a string's decoded text to offsets in the source, code points both.
+
+    Only where an escape breaks the one-to-one run an entry is kept.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.length = 0
+        self._decoded: list[int] = []
+        self._source: list[int] = []
+        self._end = start
+        self._in_run = False
+
+    def add(self, text: str, start: int, end: int) -> None:
+        """Append a part: a run, or one escape if `text` is shorter than its source."""
+        run = end - start == len(text)
+        if not self._decoded or start != self._end or not run or not self._in_run:
+            self._decoded.append(self.length)
+            self._source.append(start)
+        self._in_run = run
+        self._end = end
+        self.length += len(text)
+
+    def start(self, position: int) -> int:
+        """The offset where the character at `position` begins; at the end, where the next would."""
+        if position >= self.length:
+            return self._end
+        index = bisect_right(self._decoded, position) - 1
+        return self._source[index] + position - self._decoded[index]
+
+    def end(self, position: int) -> int:
+        """The offset behind the character before `position`."""
+        if not position:
+            return self.start(0)
+        index = bisect_right(self._decoded, position - 1) - 1
+        if index + 1 < len(self._decoded) and self._decoded[index + 1] == position:
+            return self._source[index + 1]
+        if position == self.length:
+            return self._end
+        return self._source[index] + position - self._decoded[index]
+
+
+def encode(text: str) -> str:
+    """Write `text` as the inside of a JSON string, with only the escapes that RFC 8259 demands."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return text
+    return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -1,0 +1,323 @@
+"""Walks the tokens of one document along a schema, and builds the value on the way.
+
+It refuses at the first character from which on no value that the schema allows can follow, as far
+as the nodes know; what they do not know, their judges decide when the value closes. While several
+nodes apply to one value, a `Parallel` follows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from guardstream.jsonstream import faults
+from guardstream.jsonstream import schema_nodes as n
+from guardstream.jsonstream.parallel import Parallel
+from guardstream.jsonstream.refused import Budget, Refused
+from guardstream.jsonstream.schema_nodes import ANY, FIRST, Node
+from guardstream.jsonstream.tokens import (
+    CLOSE_ARRAY,
+    CLOSE_OBJECT,
+    COMMA,
+    INTEGER,
+    KEY,
+    KEY_PART,
+    LITERAL,
+    OPEN_ARRAY,
+    OPEN_OBJECT,
+    SCALAR_PART,
+    STRING,
+    STRING_PART,
+    Token,
+)
+
+_BETWEEN = (KEY, KEY_PART, COMMA)
+_LITERAL_KINDS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
+
+
+class Walker:
+    """One document's way through a schema.
+
+    `source` gives the document's text between two offsets. `take` raises Refused with the offset;
+    `value` is what has been built so far, complete when the document is: objects as dict, numbers
+    as int or float.
+    """
+
+    def __init__(
+        self,
+        root: Node,
+        source: Callable[[int, int], str],
+        offset: int = 0,
+        *,
+        duplicates: bool = False,
+    ) -> None:
+        self.value: Any = None
+        self._source = source
+        self._budget = Budget(offset)
+        self._duplicates = duplicates
+        self._child = root  # the node of the next value
+        self._node = root  # the node of the open container, or of the scalar that has begun
+        self._container: Any = None
+        self._key: str | None = None
+        self._begun = False
+        self._text = ""
+        self._length = 0
+        self._stack: list[tuple[Any, Node, str | None, int]] = []
+        self._opened = offset
+        self._seen: list[set[Any]] = []  # the elements of each open array with `uniqueItems`
+        self._scalar = ANY
+        self._last: Any = None  # the value that ended last
+        self._parallel: Parallel | None = None
+
+    def take(self, tokens: list[Token]) -> None:  # noqa: C901  # one branch for each token
+        """Follow the next tokens. Raises Refused."""
+        kind = COMMA
+        try:
+            for token in tokens:
+                kind, value, start, end = token
+                if kind == STRING_PART:
+                    if not self._begun or self._scalar is not ANY:
+                        self._string_part(value, start, end)
+                elif kind == COMMA:
+                    node = self._node
+                    if node is not ANY:
+                        if type(self._container) is list or node.most_members is not None:
+                            self._comma(start)
+                        self._key = None
+                elif kind == STRING:
+                    self._string(value, start, end)
+                elif kind == KEY:
+                    self._member(value, start, end)
+                elif kind == KEY_PART:
+                    if self._node.most_members is not None:
+                        self._key_part(value, start, end)
+                elif kind <= LITERAL:
+                    self._end_scalar(kind, value, start, end)
+                elif kind == SCALAR_PART:
+                    self._begin_scalar(FIRST.get(value, n.NUMBER), start)
+                elif kind in (OPEN_OBJECT, OPEN_ARRAY):
+                    self._open(kind, start)
+                else:
+                    self._close(kind, start)
+                if self._parallel:
+                    self._follow(token)
+        except Refused as refused:
+            if refused.path is None:
+                refused.path = self._path(kind, added=False)
+            raise
+
+    def _path(self, kind: int, *, added: bool) -> list[str | int]:
+        """The path to the value that a token of `kind` is about; `added` if it has been taken."""
+        inside = [
+            len(container) - 1 if type(container) is list else str(key)
+            for container, _, key, _ in self._stack[1:]
+        ]
+        begins = kind in (OPEN_OBJECT, OPEN_ARRAY)
+        ends = kind in (CLOSE_OBJECT, CLOSE_ARRAY)
+        if kind in _BETWEEN or (begins and added) or (ends and not added):
+            return inside
+        if self._container is None:
+            return []
+        if type(self._container) is list:
+            over = added and kind not in (STRING_PART, SCALAR_PART)
+            return [*inside, len(self._container) - over]
+        return [*inside, str(self._key)]
+
+    # -- scalars
+
+    def _enter(self, kind: int, offset: int) -> Node:
+        """The node that a value beginning at `offset` follows; ANY where a Parallel does."""
+        node = self._child.enter(kind)
+        if node is None:
+            self._parallel = Parallel(self._child, self._budget, self._source, self._duplicates)
+            return ANY
+        if not node.mask >> kind & 1:
+            raise Refused(offset, "type")
+        container = self._container
+        if not container and type(container) is list and self._node.max_items == 0:
+            raise Refused(offset, "maxItems")
+        return node
+
+    def _string_part(self, part: str, start: int, end: int) -> None:
+        if not self._begun:
+            self._scalar = self._enter(n.STRING, start - 1)
+            self._begun = True
+            self._text = ""
+            self._length = 0
+        node = self._scalar
+        if node is not ANY and part:
+            fault = faults.part_fault(node, self._text, self._length, part, start, end)
+            if fault:
+                raise Refused(*fault)
+            self._length += len(part)
+            if node.texts is not None:
+                self._text += part
+
+    def _string(self, value: str, start: int, end: int) -> None:
+        if self._begun:
+            self._begun = False
+            node = self._scalar
+        else:
+            node = self._enter(n.STRING, start - 1)
+        if node is not ANY:
+            fault = faults.end_fault(node, value, start, end)
+            if fault:
+                raise Refused(*fault)
+            if node.late >> n.STRING & 1:
+                self._judge(node, value, start, end - 1)
+        container = self._container
+        if type(container) is dict:
+            container[self._key] = value
+        elif container is None:
+            self.value = value
+        else:
+            container.append(value)
+            if self._node.unique:
+                self._unique(value, end - 1)
+
+    def _begin_scalar(self, kind: int, start: int) -> None:
+        self._scalar = self._enter(kind, start)
+        self._begun = True
+
+    def _end_scalar(self, token: int, value: Any, start: int, end: int) -> None:
+        last, kind = end, n.NUMBER  # a number is known to be over at the character after it
+        if token == LITERAL:
+            last, kind = end - 1, _LITERAL_KINDS[value]
+        else:
+            value = int(value) if token == INTEGER else float(value)
+        node = self._scalar if self._begun else self._enter(kind, start)
+        self._begun = False
+        self._last = value
+        if node is not ANY:
+            keyword = faults.number_fault(node, value) if kind == n.NUMBER else None
+            if keyword:
+                raise Refused(last, keyword)
+            if node.late >> kind & 1:
+                self._judge(node, value, start, last)
+        self._add(value)
+        if self._node.unique and type(self._container) is list:
+            self._unique(value, last)
+
+    def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
+        """Ask the judge of a value that is over; it is refused at its `last` character."""
+        if not self._budget.judge(node, value, start, last + 1, self._source):
+            raise Refused(last, node.late_keyword)
+
+    def _add(self, value: Any) -> None:
+        container = self._container
+        if type(container) is list:
+            container.append(value)
+        elif container is None:
+            self.value = value
+        else:
+            container[self._key] = value
+
+    # -- containers
+
+    def _open(self, kind: int, start: int) -> None:
+        container: Any
+        if kind == OPEN_OBJECT:
+            node, container = self._enter(n.OBJECT, start), {}
+        else:
+            node, container = self._enter(n.ARRAY, start), []
+            self._child = node.item(0)
+        self._add(container)
+        self._stack.append((self._container, self._node, self._key, self._opened))
+        self._container = container
+        self._node = node
+        self._opened = start
+        self._key = None
+        if node.unique:
+            self._seen.append(set())
+
+    def _close(self, kind: int, start: int) -> None:
+        node, container, opened = self._node, self._container, self._opened
+        if node is not ANY:
+            keyword = faults.close_fault(node, container)
+            if keyword:
+                raise Refused(start, keyword)
+            if node.late >> (n.OBJECT if kind == CLOSE_OBJECT else n.ARRAY) & 1:
+                self._judge(node, container, opened, start)
+        self._last = container
+        self._container, self._node, self._key, self._opened = self._stack.pop()
+        if node.unique:
+            self._seen.pop()
+        node = self._node
+        if (node.unique or node.item_judge) and type(self._container) is list:
+            self._end_item(node, container, opened, start)
+
+    def _end_item(self, node: Node, item: Any, opened: int, last: int) -> None:
+        judge = node.item_judge
+        if judge and not judge(item, lambda: self._source(opened, last + 1)):
+            raise Refused(last, "model", self._path(STRING, added=True))
+        if node.unique:
+            self._unique(item, last)
+
+    def _unique(self, item: Any, last: int) -> None:
+        key = n.canonical(item)
+        if key in self._seen[-1]:
+            raise Refused(last, "uniqueItems", self._path(STRING, added=True))
+        self._seen[-1].add(key)
+
+    def _comma(self, start: int) -> None:
+        node, container = self._node, self._container
+        if type(container) is list:
+            if node.max_items is None and not node.prefix:
+                self._child = node.items or ANY
+                return
+            self._child = node.item(len(container))
+        elif node.most_members is None or len(container) < node.most_members:
+            return
+        keyword = faults.comma_fault(node, container, self._duplicates)
+        if keyword:
+            raise Refused(start, keyword)
+
+    def _key_part(self, part: str, start: int, end: int) -> None:
+        if not self._begun:
+            self._begun = True
+            self._text = ""
+        node, used, so_far = self._node, self._container, self._text
+        self._text = text = so_far + part
+        most = node.most_members
+        if so_far or self._duplicates or most is None or len(used) < most:
+            if node.closed is None:
+                return
+            for name in node.beginnings.get(text, ()):
+                if self._duplicates or name not in used:
+                    return
+        fault = faults.key_part_fault(node, used, so_far, part, start, end, self._duplicates)
+        if fault:
+            raise Refused(*fault)
+
+    def _member(self, name: str, start: int, end: int) -> None:
+        self._begun = False
+        node = self._node
+        if node is ANY:
+            self._child = ANY
+        else:
+            child = node.names.get(name)
+            # A name that is known and comes once needs no closer look.
+            if child is None or node.name_check or node.patterns or name in self._container:
+                twice = self._duplicates
+                fault = faults.key_fault(node, self._container, name, start, end, twice)
+                if fault:
+                    raise Refused(*fault)
+                child = node.member(name)
+            if not child.mask:
+                raise Refused(end - 1, "properties")
+            self._child = child
+        self._key = name
+
+    # -- several nodes at once
+
+    def _follow(self, token: Token) -> None:
+        """Show the parallel nodes the token that was just taken, and leave them when it is over."""
+        parallel = self._parallel
+        assert parallel
+        try:
+            parallel.take(token, self._container, self._last)
+        except Refused as refused:
+            refused.path = self._path(token[0], added=True)
+            raise
+        if parallel.done:
+            self._parallel = None

@@ -1,0 +1,210 @@
+"""A YAML 1.2 document as plain values that remember where they stand.
+
+Reading never raises on bad input: what is wrong becomes a `Problem` with its line and column, so
+that a reader can report all of them at once. Aliases are followed, within bounds.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+Path: TypeAlias = tuple[str | int, ...]
+
+MAX_VALUES = 200_000
+"""Values in one document, those behind aliases counted each time; long lists belong in files."""
+
+MAX_DEPTH = 32
+"""Nesting of lists and mappings; the deepest key of a policy stands at six."""
+
+_TAG = "tag:yaml.org,2002:"
+
+
+class Mark(NamedTuple):
+    """A place in a file; both count from 1, the column in code points."""
+
+    line: int
+    column: int
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, and where."""
+
+    mark: Mark
+    message: str
+
+
+@dataclass(slots=True)
+class Document:
+    """The values of a YAML text, the marks of keys and values by path, and what was wrong."""
+
+    value: object = None
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    values: dict[Path, Node] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def mark(self, path: Path) -> Mark:
+        """Where the value at `path` stands, or the nearest value around it."""
+        while path not in self.values:
+            if not path:
+                return Mark(1, 1)
+            path = path[:-1]
+        return _mark(self.values[path])
+
+    def key_mark(self, path: Path) -> Mark:
+        """Where the key at `path` stands, or the value if it has no key."""
+        return self.keys.get(path) or self.mark(path)
+
+    def inside(self, path: Path, offset: int) -> Mark | None:
+        """Where the code point `offset` of the text at `path` stands; None if quoting hides it."""
+        node = self.values.get(path)
+        if not isinstance(node, ScalarNode) or node.style in ("|", ">"):
+            return None
+        if node.start_mark.line != node.end_mark.line or (node.style == '"' and "\\" in _raw(node)):
+            return None
+        quotes = node.value[:offset].count("'") if node.style == "'" else 0
+        start = _mark(node)
+        return Mark(start.line, start.column + offset + quotes + (1 if node.style else 0))
+
+
+def read(text: str) -> Document:
+    """Read `text` into plain values: dict, list, str, int, float, bool, None."""
+    document = Document()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor that is defined twice is legal YAML
+            root = YAML(typ="safe", pure=True).compose(text)
+    except ReaderError as error:
+        mark = _mark_of_index(text, error.position)
+        document.problems.append(Problem(mark, "a control character that YAML does not allow"))
+    except MarkedYAMLError as error:
+        document.problems.append(_syntax_problem(error))
+    except RecursionError:
+        document.problems.append(Problem(Mark(1, 1), "nested too deeply"))
+    except (YAMLError, ValueError, TypeError, AttributeError, IndexError) as error:
+        # ruamel.yaml lets some of these out of its scanner on malformed escapes and directives.
+        message = f"not valid YAML ({type(error).__name__})"
+        document.problems.append(Problem(Mark(1, 1), message))
+    else:
+        if root is not None:
+            document.value = _Reader(document).read(root, (), 0)
+    return document
+
+
+def _syntax_problem(error: MarkedYAMLError) -> Problem:
+    place = error.problem_mark or error.context_mark
+    mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
+    parts = [part for part in (error.problem, error.context) if part]
+    return Problem(mark, "not valid YAML: " + " ".join(", ".join(parts).split()))
+
+
+def _mark_of_index(text: str, index: int) -> Mark:
+    before = text[:index]
+    return Mark(before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1)
+
+
+def _mark(node: Node) -> Mark:
+    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _raw(node: ScalarNode) -> str:
+    buffer: str | None = node.start_mark.buffer
+    return "\\" if buffer is None else buffer[node.start_mark.pointer : node.end_mark.pointer]
+
+
+class _LimitError(Exception):
+    """The document is larger than any policy."""
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._count = 0
+
+    def read(self, node: Node, path: Path, depth: int) -> object:
+        try:
+            return self._read(node, path, depth)
+        except _LimitError as error:
+            self._problem(node, str(error))
+            return None
+
+    def _problem(self, node: Node, message: str) -> None:
+        self._document.problems.append(Problem(_mark(node), message))
+
+    def _read(self, node: Node, path: Path, depth: int) -> object:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            raise _LimitError(
+                f"more than {MAX_VALUES} values, aliases included: put lists in files"
+            )
+        if depth > MAX_DEPTH:
+            raise _LimitError(f"nested deeper than {MAX_DEPTH}, or an alias inside its own value")
+        self._document.values[path] = node
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, SequenceNode):
+            items = enumerate(node.value)
+            return [self._read(item, (*path, index), depth + 1) for index, item in items]
+        assert isinstance(node, ScalarNode)
+        return self._scalar(node)
+
+    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
+        result: dict[str, object] = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self._problem(key, "a key must be plain text")
+                continue
+            name = str(key.value)
+            if name in result:
+                first = self._document.keys[(*path, name)]
+                self._problem(key, f"duplicate key {name!r}, first in line {first.line}")
+                continue
+            self._document.keys[(*path, name)] = _mark(key)
+            result[name] = self._read(value, (*path, name), depth + 1)
+        return result
+
+    def _scalar(self, node: ScalarNode) -> object:
+        tag, text = str(node.tag), str(node.value)
+        if not tag.startswith(_TAG):
+            self._problem(node, f"unknown tag {tag!r}")
+            return None
+        convert = _SCALARS.get(tag.removeprefix(_TAG))
+        if convert is None:
+            self._problem(node, f"unsupported tag {tag!r}")
+            return None
+        try:
+            return convert(text)
+        except ValueError:
+            self._problem(node, f"not a valid {tag.removeprefix(_TAG)}")
+            return None
+
+
+def _integer(text: str) -> int:
+    text = text.replace("_", "")
+    return int(text, 0) if re.match(r"[-+]?0[box]", text) else int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": _integer,
+    "float": lambda text: float(re.sub(r"_|\.(?=inf|nan)", "", text.lower())),
+    "bool": _boolean,
+    "null": lambda _: None,
+    "timestamp": str,
+    "merge": str,
+    "value": str,
+}

@@ -1,0 +1,37 @@
+"""The policies that come with the package; a pack is an ordinary policy file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guardstream.errors import PolicyError
+
+_PREFIX = "guardstream/"
+
+
+def folder() -> Path:
+    """Return where the packs are: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "policies"
+    return installed if installed.is_dir() else package.parent / "policies"
+
+
+def names() -> list[str]:
+    """Return the names of the packs, in order."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def pack(name: str) -> Path:
+    """Return the file of the pack `name`; PolicyError names the packs there are."""
+    if name not in names():
+        known = ", ".join(names())
+        raise PolicyError(f"no pack {name!r}, there are: {known}")
+    return folder() / f"{name}.yaml"
+
+
+def resolve(path: str | Path) -> Path:
+    """Return the file that `path` means: a file, or a pack as `guardstream/NAME`."""
+    text = str(path)
+    if text.startswith(_PREFIX) and not Path(path).exists():
+        return pack(text.removeprefix(_PREFIX))
+    return Path(path)

@@ -1,0 +1,81 @@
+"""What is wrong with a policy, in words: one line each, with file, line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from guardstream.errors import PolicyError
+from guardstream.policy.document import Document, Path, Problem
+from guardstream.policy.model import MODELS, PolicyFile
+
+_EXPECTED = {
+    "string_type": "expected text: put it in quotes",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "int_type": "expected a whole number",
+    "bool_type": "expected true or false",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+}
+
+
+def error_of(name: str, problems: Iterable[Problem]) -> PolicyError:
+    """Return the error that lists `problems` in file order, each once."""
+    lines = [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
+    return PolicyError("\n".join(lines))
+
+
+def of_validation(error: ValidationError, document: Document) -> list[Problem]:
+    """Translate what the model refused; of several complaints about one value, the first."""
+    found: dict[Path, Problem] = {}
+    for detail in error.errors(include_url=False):
+        path = _path(detail["loc"], document)
+        if detail["type"] == "extra_forbidden":
+            problem = Problem(document.key_mark(path), _unknown_key(path))
+        elif detail["type"] == "missing":
+            problem = Problem(document.mark(path), f"missing key {detail['loc'][-1]!r}")
+            path = (*path, detail["loc"][-1])
+        else:
+            problem = Problem(document.mark(path), _message(detail["type"], detail))
+        found.setdefault(path, problem)
+    return list(found.values())
+
+
+def _path(loc: Path, document: Document) -> Path:
+    """Drop the parts of a location that name a branch of a union instead of a place."""
+    path: Path = ()
+    for part in loc:
+        if (*path, part) in document.values:
+            path = (*path, part)
+    return path
+
+
+def _unknown_key(path: Path) -> str:
+    names = [part for part in path[:-1] if isinstance(part, str)]
+    model = MODELS.get(names[-1], PolicyFile) if names else PolicyFile
+    return f"unknown key {path[-1]!r}, {_nearest(str(path[-1]), list(model.model_fields))}"
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(known)
+
+
+def _message(kind: str, detail: Any) -> str:
+    if kind == "literal_error":
+        expected, value = str(detail["ctx"]["expected"]), detail["input"]
+        if not isinstance(value, str):
+            return f"expected {expected}"
+        known = [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
+        return f"{value[:40]!r} is not possible here, {_nearest(value, known)}"
+    if kind == "string_pattern_mismatch":
+        return "an id is made of letters, digits, '_', '-' and '.'"
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
+    text = str(detail["msg"])
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,69 @@
+"""Chunks are dicts or objects: reading and copying their fields, whichever they are.
+
+Objects are duck-typed: pydantic models, or anything with attributes. Nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def fields_of(value: Any) -> Mapping[str, Any]:
+    """The fields of a dict or an object, those outside its model too."""
+    if isinstance(value, dict):
+        return value
+    fields: dict[str, Any] = getattr(value, "__dict__", None) or {}
+    extra = getattr(value, "__pydantic_extra__", None)
+    return {**fields, **extra} if extra else fields
+
+
+def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
+    """Return a shallow copy of a dict or object with some fields changed."""
+    if isinstance(value, dict):
+        return {**value, **updates}
+    if hasattr(value, "model_copy"):
+        return value.model_copy(update=dict(updates))
+    clone = copy.copy(value)
+    for name, new in updates.items():
+        setattr(clone, name, new)
+    return clone
+
+
+def only(value: Any, updates: Mapping[str, Any]) -> Any:
+    """Return a copy that has nothing but `updates`: other keys left out, or None in an object."""
+    if isinstance(value, dict):
+        return dict(updates)
+    blank = {name: None for name, old in fields_of(value).items() if old}
+    return replaced(value, {**blank, **updates})
+
+
+def map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """Change every string in `value`, at any depth; return `value` itself if none changed."""
+    if isinstance(value, str):
+        return same_or(value, change(value)) if value else value
+    if isinstance(value, list):
+        items = [map_strings(item, change) for item in value]
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    mapped = {name: map_strings(item, change) for name, item in fields_of(value).items()}
+    updates = {name: new for name, new in mapped.items() if new is not fields_of(value)[name]}
+    return replaced(value, updates) if updates else value
+
+
+def has_text(value: Any) -> bool:
+    """Tell whether any text stands in `value`, at any depth."""
+    if isinstance(value, (str, bytes)):
+        return bool(value)
+    if isinstance(value, (list, tuple)):
+        return any(has_text(item) for item in value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return False
+    return any(has_text(item) for item in fields_of(value).values())
+
+
+def same_or(old: str, new: str) -> str:
+    """Return `old` itself if `new` equals it, so that identity tells whether text changed."""
+    return old if new == old else new

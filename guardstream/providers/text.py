@@ -1,0 +1,35 @@
+"""Streams of plain `str`: every chunk is text of the one channel `text`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Slot
+
+SLOT = Slot(0, "text", "")
+
+
+class PlainText:
+    """The adapter for `str` chunks."""
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is text."""
+        return isinstance(chunk, str)
+
+    def read(self, chunk: str) -> Reading:
+        """Find the text in `chunk`: all of it."""
+        return Reading([Piece(SLOT, chunk)] if chunk else [], (0,), {})
+
+    def write(self, chunk: str, texts: Sequence[str], *, ends: bool = True) -> str | None:  # noqa: ARG002
+        """Return the guarded text, None if all of it is held."""
+        return "".join(texts) or None
+
+    def extra(self, chunk: str, slot: Slot, text: str) -> str:  # noqa: ARG002
+        """Return `text`."""
+        return text
+
+    def end(self, chunk: str, choice: int, reason: FinishReason) -> str | None:  # noqa: ARG002
+        """Return None: text has no end marks."""
+        return None

@@ -1,0 +1,108 @@
+"""What a guarded stream needs of the event loop it runs in: to be woken, and to be cleaned up.
+
+Both work from any thread, under asyncio and under trio, without a task group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+import anyio
+
+CLOSE_SECONDS = 10.0
+"""How long closing a source may take; it is shielded from cancellation, so it has to end."""
+
+
+_closing: set[asyncio.Task[object]] = set()
+"""Tasks that close a source after its consumer has left; the loop itself holds them weakly."""
+
+
+class Loop(Protocol):
+    """The running event loop, as seen from another thread or a finaliser."""
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call `function` soon, in the loop's thread; do nothing if the loop has ended."""
+        ...
+
+    def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
+        """Run `function` soon in a task of its own; do nothing if the loop has ended."""
+        ...
+
+
+class AsyncioLoop:
+    """asyncio's event loop."""
+
+    def __init__(self) -> None:
+        self.native = asyncio.get_running_loop()
+
+    def call(self, function: Callable[[], object]) -> None:
+        with suppress(RuntimeError):
+            self.native.call_soon_threadsafe(function)
+
+    def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
+        self.call(lambda: self._start(function))
+
+    def _start(self, function: Callable[[], Awaitable[object]]) -> None:
+        async def run() -> object:
+            return await function()
+
+        task = self.native.create_task(run())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+
+class TrioLoop:
+    """trio's event loop."""
+
+    def __init__(self) -> None:
+        # Looked up, not imported: a program that does not use trio need not have it.
+        self._lowlevel: Any = sys.modules["trio"].lowlevel
+        self._ended: type[Exception] = sys.modules["trio"].RunFinishedError
+        self._token = self._lowlevel.current_trio_token()
+
+    def call(self, function: Callable[[], object]) -> None:
+        with suppress(self._ended):
+            self._token.run_sync_soon(function)
+
+    def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
+        self.call(lambda: self._lowlevel.spawn_system_task(function))
+
+
+def running_loop() -> AsyncioLoop | TrioLoop:
+    """Return the event loop that runs the caller; RuntimeError if it is neither of the two."""
+    try:
+        return AsyncioLoop()
+    except RuntimeError:
+        pass
+    try:
+        return TrioLoop()
+    except (KeyError, RuntimeError):
+        raise RuntimeError("a guarded stream runs under asyncio or trio: use wrap_sync()") from None
+
+
+async def aclose_source(*sources: object) -> None:
+    """Close each source by its `aclose` or `close`, shielded from cancellation.
+
+    An error while closing is dropped: the stream is over, and its own end is what counts.
+    """
+    with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+        for source in sources:
+            close = getattr(source, "aclose", None) or getattr(source, "close", None)
+            if close is not None:
+                with suppress(Exception):
+                    closing = close()
+                    if hasattr(closing, "__await__"):
+                        await closing
+
+
+def close_source(*sources: object) -> None:
+    """Close each source that has a `close`; an error while closing is dropped."""
+    for source in sources:
+        close = getattr(source, "close", None)
+        if close is not None:
+            with suppress(Exception):
+                close()

@@ -1,0 +1,103 @@
+"""What a guarded stream delivered, and what it cost in characters and seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from guardstream.events import Finding, FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A snapshot of a stream's counters.
+
+    Characters are code points of guarded text, over all choices and channels. Held characters are
+    counted after each chunk that came in. Seconds count from `wrap`; None is 'not yet'.
+    """
+
+    chunks_in: int
+    chunks_out: int
+    characters_in: int
+    characters_out: int
+    held_mean: float
+    held_max: int
+    first_received: float | None
+    first_released: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was delivered: choice 0's text, all findings so far, and the finish reason at the end.
+
+    `finish` is None while the stream is open.
+    """
+
+    text: str
+    findings: Sequence[Finding]
+    finish: FinishReason | None
+
+
+class Meter:
+    """The counters of a running stream; its attributes are written on the hot path."""
+
+    __slots__ = (
+        "characters_in",
+        "characters_out",
+        "chunks_in",
+        "chunks_out",
+        "ended",
+        "first_received",
+        "first_released",
+        "held_max",
+        "held_total",
+        "started",
+    )
+
+    def __init__(self) -> None:
+        self.chunks_in = self.chunks_out = 0
+        self.characters_in = self.characters_out = 0
+        self.held_total = self.held_max = 0
+        self.first_received: float | None = None
+        self.first_released: float | None = None
+        self.ended: float | None = None
+        self.started = monotonic()
+
+    def received(self, characters: int, held: int) -> None:
+        """Count a chunk that came in and what is held after it."""
+        if not self.chunks_in:
+            self.first_received = monotonic()
+        self.chunks_in += 1
+        self.characters_in += characters
+        if held:
+            self.held_total += held
+            if held > self.held_max:
+                self.held_max = held
+
+    def release_began(self) -> None:
+        """Take the time of the first text that goes out."""
+        self.first_released = monotonic()
+
+    def end(self) -> None:
+        """Stop the clock."""
+        if self.ended is None:
+            self.ended = monotonic()
+
+    def stats(self) -> Stats:
+        """Return the counters as they stand."""
+        return Stats(
+            chunks_in=self.chunks_in,
+            chunks_out=self.chunks_out,
+            characters_in=self.characters_in,
+            characters_out=self.characters_out,
+            held_mean=self.held_total / self.chunks_in if self.chunks_in else 0.0,
+            held_max=self.held_max,
+            first_received=self._since(self.first_received),
+            first_released=self._since(self.first_released),
+            seconds=(self.ended or monotonic()) - self.started,
+        )
+
+    def _since(self, moment: float | None) -> float | None:
+        return None if moment is None else moment - self.started

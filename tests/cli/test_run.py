@@ -1,0 +1,144 @@
+"""`guardstream run`: exit 0 clean or masked, 3 blocked, 2 bad input, one line and no traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+
+from guardstream.cli import main
+
+POLICY = """\
+rules:
+  - {id: word, words: [secret, 密码], replacement: "*"}
+  - {id: bad, words: [forbidden], action: block}
+"""
+
+
+class Outcome(NamedTuple):
+    """The exit status and what was printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Cli(Protocol):
+    """The command line, called with its arguments."""
+
+    def __call__(self, *arguments: str, stdin: bytes = b"") -> Outcome: ...
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> str:
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY, encoding="utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
+    """Run the command line in this process."""
+
+    def call(*arguments: str, stdin: bytes = b"") -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["guardstream", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as caught:
+            main()
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        code = caught.value.code
+        return Outcome(code if isinstance(code, int) else 0, out.decode(), err.decode())
+
+    return call
+
+
+@pytest.mark.parametrize("chunk", [(), ("--chunk", "1"), ("--chunk", "5")])
+def test_standard_input_is_masked(cli: Cli, policy: str, chunk: tuple[str, ...]) -> None:
+    done = cli("run", policy, *chunk, stdin="my secret 密码!".encode())
+    assert (done.status, done.out, done.err) == (0, "my ****** **!", "")
+
+
+def test_a_file_is_masked_to_the_byte(cli: Cli, policy: str, tmp_path: Path) -> None:
+    file = tmp_path / "text"
+    file.write_bytes("clean\r\n日本 \x00 no newline".encode())
+    assert cli("run", policy, str(file)).out.encode() == file.read_bytes()
+
+
+def test_a_block_says_which_rule_and_exits_3(cli: Cli, policy: str, tmp_path: Path) -> None:
+    report = tmp_path / "findings"
+    done = cli("run", policy, "-", "--findings", str(report), stdin=b"a secret, forbidden word")
+    assert (done.status, done.out) == (3, "a ******, ")
+    assert done.err == "guardstream: blocked by rule 'bad'\n"
+    found = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+    assert [(item["rule"], item["start"], item["end"]) for item in found] == [
+        ("word", 2, 8),
+        ("bad", 10, 19),
+    ]
+
+
+def test_bad_input_is_one_line_and_exits_2(cli: Cli, policy: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("rulez: []", encoding="utf-8")
+    (tmp_path / "latin").write_bytes(b"a secret caf\xe9")
+    commands = {
+        ("run", str(tmp_path / "nope.yaml")): "nope.yaml:1:1: cannot be read",
+        ("run", str(tmp_path / "broken.yaml")): "broken.yaml:1:1: unknown key 'rulez'",
+        ("run", policy, str(tmp_path / "nope")): "nope: cannot be read: no such file",
+        ("run", policy, str(tmp_path)): "cannot be read: is a directory",
+        ("run", policy, str(tmp_path / "latin")): "latin: byte 12 is not valid UTF-8",
+        ("run", policy, "--findings", str(tmp_path / "no" / "x")): "No such file or directory",
+        ("run", "guardstream/nope"): "no pack 'nope', there are: chat",
+        ("demo", "--policy", "nope"): "nope:1:1: cannot be read",
+    }
+    for command, message in commands.items():
+        done = cli(*command)
+        assert done.status == 2
+        assert message in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_characters_cut_between_reads_are_decoded(
+    cli: Cli, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardstream.cli.run._BYTES", 1)
+    assert cli("run", policy, stdin="的密码".encode()).out == "的**"
+    done = cli("run", policy, stdin="的密".encode() + b"\xe7\xa0")
+    assert "byte 6 is not valid UTF-8" in done.err
+
+
+def test_a_closed_standard_input_is_bad_input(policy: str) -> None:
+    command = f"'{sys.executable}' -c 'from guardstream.cli import main; main()' run '{policy}' <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "standard input is closed\n")
+
+
+def test_usage_errors_exit_2(cli: Cli, policy: str) -> None:
+    assert cli("run", policy, "--chunk", "0").status == 2
+    assert cli("nope").status == 2
+
+
+def test_a_reader_that_leaves_ends_the_program_quietly(policy: str) -> None:
+    command = [sys.executable, "-c", "from guardstream.cli import main; main()", "run", policy]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(b"a secret line\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"a ****** line\n"
+    process.stdout.close()
+    try:
+        process.stdin.write(b"more\n" * 100)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=30) != 0

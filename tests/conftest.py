@@ -1,0 +1,36 @@
+"""Hypothesis profiles, and the generated cases' composition in the summary."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.generate import Composition
+
+settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("fuzz", settings.get_profile("default"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_composition = pytest.StashKey[Composition]()
+
+
+@pytest.fixture(scope="session")
+def composition(pytestconfig: pytest.Config) -> Composition:
+    """What the generated cases of this run contain."""
+    return pytestconfig.stash.setdefault(_composition, Composition())
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    composition = config.stash.get(_composition, None)
+    if composition is not None and composition.total:
+        terminalreporter.write_line(f"generated {composition}")

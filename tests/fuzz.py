@@ -1,0 +1,71 @@
+"""Compare the engine with the reference on fresh cases: `python -m tests.fuzz --minutes 10`.
+
+Prints what the cases contained and the first differences; exits with 1 if there were any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import count
+from secrets import randbits
+
+from tests.support.generate import Composition
+from tests.support.harness import hunt, told
+
+BATCH = 1_000
+
+
+def batch(seeds: range) -> tuple[Composition, str]:
+    """One process's share."""
+    composition = Composition()
+    return composition, told(hunt(seeds, composition))
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=1_000_000)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=None, help="the first case's seed")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run until the cases or the minutes are used up, or a difference is found."""
+    chosen = options()
+    first = randbits(40) if chosen.seed is None else chosen.seed
+    deadline = time.monotonic() + 60 * chosen.minutes
+    total, problems = Composition(), ""
+    print(f"seeds from {first}", flush=True)
+    starts = count(first, BATCH)
+    with ProcessPoolExecutor(chosen.jobs) as pool:
+        running: set[Future[tuple[Composition, str]]] = set()
+        submitted = 0
+        while not problems:
+            open_for_more = submitted < chosen.cases and time.monotonic() < deadline
+            while open_for_more and len(running) < chosen.jobs:
+                start = next(starts)
+                size = min(BATCH, chosen.cases - submitted)
+                running.add(pool.submit(batch, range(start, start + size)))
+                submitted += size
+                open_for_more = submitted < chosen.cases
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                part, problems = future.result()
+                total.total += part.total
+                total.counts += part.counts
+    print(total)
+    print(problems or "no differences")
+    missing = total.missing() if total.total >= BATCH else {}
+    if missing:
+        print(f"too few: {missing}")
+    return 1 if problems or missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What counts as a document in prose and code fences, as docs/json.md has it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.documents import Documents, Mark, Part, Prose
+from tests.jsonstream.corpora import cuttings
+
+NAMES = {Prose: "prose", Mark: "mark", Part: "json"}
+
+
+def divide(chunks, fences):
+    """The pieces as (kind, text), joined, and `!` where a document is wrong."""
+    finder = Documents(lambda o, li, c: Document(offset=o, line=li, column=c), fences)
+    found = []
+    feeds = [lambda chunk=chunk: finder.feed(chunk) for chunk in chunks]
+    for feed in [*feeds, finder.finish]:
+        for piece in feed():
+            name = NAMES[type(piece)]
+            if found and found[-1][0] == name:
+                found[-1] = (name, found[-1][1] + piece.text)
+            elif piece.text:
+                found.append((name, piece.text))
+            if isinstance(piece, Part) and piece.document.error:
+                return [*found, "!"]
+    return found
+
+
+TABLE = [
+    # Prose, not JSON.
+    ("strip", "[1] see", [("prose", "[1] see")]),
+    ("strip", "{Note: x}", [("prose", "{Note: x}")]),
+    ("strip", "- [ ] todo, [[link]]", [("prose", "- [ ] todo, [[link]]")]),
+    ("strip", "42", [("prose", "42")]),
+    # JSON in prose.
+    ("strip", 'So {"a": 1}!', [("prose", "So "), ("json", '{"a": 1}'), ("prose", "!")]),
+    ("strip", '[{ "a": 1}]', [("json", '[{ "a": 1}]')]),
+    ("strip", '{"a": oops}', [("json", '{"a": '), "!"]),
+    ("require", 'So {"a": 1}!', [("prose", 'So {"a": 1}!')]),
+    # Fences.
+    (
+        "strip",
+        'Hi\n```json\n{"a": "```"}\n```\nbye',
+        [("prose", "Hi\n"), ("mark", "```json\n"), ("json", '{"a": "```"}'),
+         ("mark", "\n```\n"), ("prose", "bye")],
+    ),
+    ("require", "```json\n42\n```", [("mark", "```json\n"), ("json", "42"), ("mark", "\n```")]),
+    ("strip", '```json\n{"a": 1}', [("mark", "```json\n"), ("json", '{"a": 1}')]),
+    ("strip", '```json\n{"a": ', [("mark", "```json\n"), ("json", '{"a": '), "!"]),
+    ("strip", "```\n[1]\n```", [("mark", "```\n"), ("json", "[1]"), ("mark", "\n```")]),
+    ("strip", "~~~~ JSON\n1\n~~~~", [("mark", "~~~~ JSON\n"), ("json", "1"), ("mark", "\n~~~~")]),
+    (
+        "strip",
+        '```python\nx = {"a": 1}\n```\n',
+        [("mark", "```python\n"), ("prose", 'x = {"a": 1}\n'), ("mark", "```\n")],
+    ),
+    ("strip", "``not`` a ` fence", [("prose", "``not`` a ` fence")]),
+    ("strip", '```json\n{"a": 1}\nx\n```', [("mark", "```json\n"), ("json", '{"a": 1}'),
+                                            ("mark", "\n"), "!"]),
+    # The whole text is JSON.
+    (None, "[1] see", [("json", "[1]"), ("mark", " "), "!"]),
+    (None, " 42 ", [("mark", " "), ("json", "42"), ("mark", " ")]),
+    (None, '{"a": 1}\n{"b": 2}', [("json", '{"a": 1}'), ("mark", "\n"), ("json", '{"b": 2}')]),
+    (None, "\ufeff[]", [("mark", "\ufeff"), ("json", "[]")]),
+    (None, "[]\ufeff", [("json", "[]"), "!"]),
+    (None, "```json\n1\n```", ["!"]),
+    ("strip", "\ufeff```json\n1", [("mark", "\ufeff```json\n"), ("json", "1")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fences", "text", "expected"), TABLE)
+def test_a_text_is_divided_as_documented(fences, text, expected):
+    for chunks in cuttings(text, random.Random(len(text))):
+        assert divide(chunks, fences) == expected
+
+
+def test_what_waits_is_bounded():
+    finder = Documents(lambda o, li, c: Document(offset=o, line=li, column=c), "strip")
+    for chunk in ["[" * 10, " " * 10_000, "`" * 10_000, "\n```" + "x" * 10_000]:
+        list(finder.feed(chunk))
+        assert finder.held <= 256
+
+
+def test_errors_count_lines_through_the_whole_stream():
+    finder = Documents(lambda o, li, c: Document(offset=o, line=li, column=c), None)
+    parts = [*finder.feed('{"a":\n1}\n {'), *finder.feed("\n x")]
+    error = parts[-1].document.error
+    assert (error.offset, error.line, error.column) == (13, 4, 2)

@@ -1,0 +1,250 @@
+"""A policy file says what a guard does; what is wrong with it is said all at once, with places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guardstream import Guard, Policy, PolicyError, pack
+from guardstream.policy.model import CaseFile
+from guardstream.stages.rules import Keep
+
+FULL = r"""
+version: 1
+name: all-keys
+description: every key once
+max_holdback: 64
+on_overflow: block
+on_error: allow
+rules:
+  - id: words
+    description: in line
+    severity: high
+    channels: [text, tool_args]
+    words: [no, yes, "on"]
+    ignore_case: false
+    whole_word: true
+    action: mask
+    replacement: "*"
+    allow: {words: [yes], patterns: ["n."]}
+    tests:
+      - {input: "on", output: "**"}
+      - {clean: "off"}
+  - id: key
+    pattern: 'key=(?<value>\w{4,8})'
+    group: value
+    replacement: {keep: {first: 1, last: 1}}
+  - id: several
+    pattern: ['ab{2}', 'cd{2}']
+    action: block
+  - id: off
+    words: [never]
+    enabled: false
+"""
+
+
+def problems(text: str, folder: Path = Path()) -> list[str]:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(text, name="p", folder=folder)
+    return str(caught.value).splitlines()
+
+
+def test_every_key_is_understood() -> None:
+    policy = Policy.parse(FULL)
+    words, key, several = policy.rules
+    assert (policy.name, policy.description) == ("all-keys", "every key once")
+    assert words.words == ("no", "yes", "on")
+    assert (words.severity, words.whole_word, words.ignore_case) == ("high", True, False)
+    assert (words.allow_words, words.allow_patterns) == (("yes",), ("n.",))
+    assert (key.group, key.replacement) == ("value", Keep(1, 1))
+    assert (several.patterns, several.action) == (("ab{2}", "cd{2}"), "block")
+    assert policy.tests["words"] == [CaseFile(input="on", output="**"), CaseFile(clean="off")]
+
+
+def test_the_rules_do_what_they_say() -> None:
+    guard = Guard(Policy.parse(FULL))
+    assert guard.check("on, No, no, key=abcde!").text == "**, No, no, key=a***e!"
+    assert guard.check("never").text == "never"
+    assert guard.check("abb").finish == "content_filter"
+    assert guard.check("on", "thinking").text == "on"
+
+
+def test_an_empty_list_of_rules_is_a_policy_that_changes_nothing() -> None:
+    assert Guard(Policy.parse("version: 1")).check("anything").text == "anything"
+    assert Guard(Policy.parse("version: 1\nrules: []")).check("x", "thinking").text == "x"
+
+
+def test_words_come_from_a_file_beside_the_policy(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "zh.txt").write_text(
+        "\ufeff# terms\n敏感词\n\n 密码 \n", encoding="utf-8"
+    )
+    file = tmp_path / "policy.yaml"
+    file.write_text("rules: [{id: zh, words: {file: words/zh.txt}}]", encoding="utf-8")
+    guard = Guard.load(file)
+    assert guard.policy.rules[0].words == ("敏感词", "密码")
+    assert guard.check("有敏感词吗").text == "有[zh]吗"
+
+
+def test_all_problems_are_reported_in_the_order_of_the_file() -> None:
+    text = """\
+nme: x
+max_holdback: 0
+rules:
+  - id: a
+    words: [x, 12]
+    acton: mask
+    severity: hgh
+    replacement: {keep: {first: -1, lst: 2}}
+  - id: b
+    channels: [txt]
+    words: {fil: w}
+  - idd: c
+    pattern: 3
+"""
+    assert problems(text) == [
+        "p:1:1: unknown key 'nme', did you mean 'name'?",
+        "p:2:15: input should be greater than or equal to 1",
+        "p:5:16: expected text: put it in quotes",
+        "p:6:5: unknown key 'acton', did you mean 'action'?",
+        "p:7:15: 'hgh' is not possible here, did you mean 'high'?",
+        "p:8:33: input should be greater than or equal to 0",
+        "p:8:37: unknown key 'lst', did you mean 'last'?",
+        "p:10:16: 'txt' is not possible here, did you mean 'text'?",
+        "p:11:12: missing key 'file'",
+        "p:11:13: unknown key 'fil', did you mean 'file'?",
+        "p:12:5: missing key 'id'",
+        "p:12:5: unknown key 'idd', did you mean 'id'?",
+        "p:13:14: expected a list",
+    ]
+
+
+@pytest.mark.parametrize("key", ["extends", "mode", "json", "limits"])
+def test_keys_that_do_nothing_yet_are_unknown(key: str) -> None:
+    assert problems(f"{key}: x")[0].startswith(f"p:1:1: unknown key {key!r}")
+
+
+@pytest.mark.parametrize("key", ["normalize", "validate", "keywords"])
+def test_rule_keys_that_do_nothing_yet_are_unknown(key: str) -> None:
+    text = f"rules:\n  - id: a\n    words: [x]\n    {key}: x"
+    assert problems(text)[0].startswith(f"p:4:5: unknown key {key!r}")
+
+
+CASES = {
+    "": "p:1:1: the policy is empty: start with 'version: 1'",
+    "- 1": "p:1:1: the policy must be a mapping: start with 'version: 1'",
+    "version: 2": "p:1:10: expected 1",
+    "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
+    "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
+    "while parsing a flow node",
+    "name: a\n\x01": "p:2:1: a control character that YAML does not allow",
+    "name: !x y": "p:1:7: unknown tag '!x'",
+    "name: !!binary eA==": "p:1:7: unsupported tag 'tag:yaml.org,2002:binary'",
+    "name: !!int y": "p:1:7: not a valid int",
+    "? [a]\n: b": "p:1:3: a key must be plain text",
+    "name: *nope": "p:1:7: not valid YAML: found undefined alias 'nope'",
+    "name: &a [*a]": "p:1:1: nested deeper than 32, or an alias inside its own value",
+    "on_error: perhaps": "p:1:11: 'perhaps' is not possible here, known: block, allow",
+    "on_error: true": "p:1:11: expected 'block' or 'allow'",
+    "max_holdback: many": "p:1:15: expected a whole number",
+    "rules: {}": "p:1:8: expected a list",
+    "rules: [5]": "p:1:9: expected a mapping",
+    "rules: [{id: a b, words: [x]}]": "p:1:14: an id is made of letters, digits, '_', '-' and '.'",
+    "rules: [{id: a}]": "p:1:9: rule 'a' looks for nothing: give it words or a pattern",
+    "rules: [{id: a, words: []}]": "p:1:24: rule 'a' looks for nothing: give it words or a pattern",
+    "rules: [{id: a, words: ['']}]": "p:1:25: must not be empty",
+    "rules: [{id: a, words: [x], channels: []}]": "p:1:39: must not be empty",
+    "rules: [{id: a, words: [x], enabled: 1}]": "p:1:38: expected true or false",
+    "rules: [{id: a, words: [x], group: g}]": "p:1:29: rule 'a' names a group but has no pattern",
+    "rules: [{id: a, words: [x]}, {id: a, words: [y]}]": "p:1:35: duplicate rule id 'a', "
+    "first in line 1",
+    "rules: [{id: a, words: [x], tests: [{input: x}]}]": "p:1:37: a test has either 'clean', "
+    "or 'input' and 'output'",
+    "rules: [{id: a, words: [x], tests: [{clean: x, output: y}]}]": "p:1:37: a test has either "
+    "'clean', or 'input' and 'output'",
+    "rules: [{id: a, words: {file: nope.txt}}]": "p:1:31: words of rule 'a': nope.txt:1:1: "
+    "cannot be read: no such file or directory",
+}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_what_is_wrong_is_said_with_its_place(text: str) -> None:
+    assert CASES[text] in problems(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place"),
+    [
+        ("a(b", "1:27"),
+        ("'a(b'", "1:28"),
+        ("'it''s (b'", "1:33"),
+        ('"a(b"', "1:28"),
+        (r'"\\d(b"', "1:26"),
+        ("[ab, 'a(b']", "1:33"),
+    ],
+)
+def test_a_bad_pattern_is_found_inside_the_file(pattern: str, place: str) -> None:
+    found = problems(f"rules: [{{id: a, pattern: {pattern}}}]")
+    assert len(found) == 1
+    assert found[0].startswith(f"p:{place}: rule 'a': ")
+
+
+def test_a_pattern_in_a_block_is_found_by_its_offset() -> None:
+    found = problems("rules:\n  - id: a\n    pattern: |-\n      a(b\n")
+    assert found[0].startswith("p:3:14: rule 'a': ")
+    assert "offset" in found[0]
+
+
+def test_every_bad_rule_is_named() -> None:
+    text = "rules:\n  - {id: a, pattern: 'a('}\n  - {id: b, words: [x]}\n  - {id: c, pattern: 'x*'}"
+    assert [line.split(": ")[1] for line in problems(text)] == ["rule 'a'", "rule 'c'"]
+
+
+def test_a_word_file_must_be_utf8_and_have_words(tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"fine\nab\xff\n")
+    (tmp_path / "none.txt").write_text("# nothing\n", encoding="utf-8")
+    found = problems("rules: [{id: a, words: {file: bad.txt}}]", tmp_path)
+    assert found == [
+        f"p:1:31: words of rule 'a': {tmp_path / 'bad.txt'}:2:3: not valid UTF-8: save it as UTF-8"
+    ]
+    found = problems("rules: [{id: a, words: {file: none.txt}}]", tmp_path)
+    assert found == ["p:1:31: rule 'a' looks for nothing: the word file has no words"]
+
+
+def test_an_unreadable_policy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"nope\.yaml:1:1: cannot be read: no such file"):
+        Policy.load(tmp_path / "nope.yaml")
+    with pytest.raises(PolicyError, match="cannot be read: is a directory"):
+        Policy.load(tmp_path)
+    with pytest.raises(PolicyError, match="cannot be read"):
+        Policy.load("nul\0byte")
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(PolicyError, match=r"latin\.yaml:1:10: not valid UTF-8"):
+        Policy.load(tmp_path / "latin.yaml")
+
+
+def test_a_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardstream.policy.build.MAX_FILE", 4)
+    (tmp_path / "p.yaml").write_text("version: 1", encoding="utf-8")
+    with pytest.raises(PolicyError, match="larger than 4 bytes"):
+        Policy.load(tmp_path / "p.yaml")
+
+
+def test_aliases_are_followed_within_bounds() -> None:
+    policy = Policy.parse("rules: [{id: a, words: &w [x]}, {id: b, words: *w}]")
+    assert [rule.words for rule in policy.rules] == [("x",), ("x",)]
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    assert "more than" in problems("\n".join(lines))[0]
+
+
+def test_deep_nesting_is_refused() -> None:
+    assert problems("[" * 20_000) == ["p:1:1: nested too deeply"]
+
+
+def test_packs_are_found_by_name() -> None:
+    assert Policy.load("guardstream/chat").name == "chat"
+    assert Policy.load(pack("chat")).name == "chat"
+    with pytest.raises(PolicyError, match="no pack 'nope', there are: chat"):
+        Policy.load("guardstream/nope")

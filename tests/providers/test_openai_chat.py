@@ -1,0 +1,529 @@
+"""Chat-completion chunks: the text is guarded, everything else passes, in order."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, Guard, Policy, StageError
+from guardstream.providers import OpenAIChat, detect
+from tests.providers.chunks import accumulate, call, chunk, model, whole
+from tests.sources import Source, broken_guard
+
+POLICY = """
+rules:
+  - {id: word, words: [secret], replacement: "*"}
+  - {id: bad, words: [forbidden], action: block}
+  - {id: enough, words: [enough], action: stop}
+"""
+
+Make = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture(params=[pytest.param(copy.deepcopy, id="dict"), pytest.param(model, id="object")])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Chunks as plain dicts and as the SDK's objects."""
+    made: Make = request.param
+    return made
+
+
+def guarded(chunks: list[Any], **options: Any) -> list[Any]:
+    return list(Guard(Policy.parse(POLICY)).wrap_sync(chunks, **options))
+
+
+def plain(chunks: list[Any]) -> list[dict[str, Any]]:
+    return [
+        item if isinstance(item, dict) else item.model_dump(exclude_unset=True) for item in chunks
+    ]
+
+
+def deltas(chunks: list[Any]) -> list[dict[str, Any]]:
+    found = [item["choices"][0]["delta"] for item in plain(chunks)]
+    return [{name: value for name, value in delta.items() if value} for delta in found]
+
+
+def finishes(chunks: list[Any]) -> list[tuple[int, str]]:
+    choices = [choice for item in plain(chunks) for choice in item["choices"]]
+    return [(item["index"], item["finish_reason"]) for item in choices if item["finish_reason"]]
+
+
+def stream(text: list[str], *, finish: str = "stop") -> list[dict[str, Any]]:
+    """A usual answer: role, text, finish reason, usage."""
+    return [
+        chunk({"role": "assistant", "content": "", "refusal": None}),
+        *[chunk({"content": part}) for part in text],
+        chunk({}, finish=finish),
+        whole([], usage={"total_tokens": 7}),
+    ]
+
+
+def test_what_no_rule_touches_passes_as_it_is(make: Make) -> None:
+    source = [make(item) for item in stream(["plain ", "text ", "only "])]
+    out = guarded(source)
+    assert all(a is b for a, b in zip(out, source, strict=True))
+
+
+def test_held_text_goes_out_before_the_finish_reason(make: Make) -> None:
+    source = [make(item) for item in stream(["a ", "sec", "ond"])]
+    out = guarded(source)
+    assert deltas(out[:-1]) == [
+        {"role": "assistant"},
+        {"content": "a "},
+        {"content": "second"},
+        {},
+    ]
+    assert finishes(out) == [(0, "stop")]
+    assert type(out[2]) is type(source[0])
+    assert plain(out)[2]["id"] == "c1"
+    assert plain(out)[-1]["usage"] == {"total_tokens": 7}
+
+
+def test_text_is_masked_across_chunks_and_the_source_is_not_changed(make: Make) -> None:
+    source = [make(item) for item in stream(["my sec", "ret", " is"])]
+    before = copy.deepcopy(source)
+    out = guarded(source)
+    assert accumulate(out)[0, "content"] == "my ****** is"
+    assert source == before
+    assert type(out[1]) is type(source[1])
+
+
+def test_a_chunk_with_nothing_left_to_say_is_not_sent(make: Make) -> None:
+    out = guarded([make(item) for item in stream(["my ", "sec", "ret", " is"])])
+    assert [delta.get("content", "") for delta in deltas(out[:-1])] == ["", "my ", "****** is", ""]
+
+
+def test_a_role_passes_though_its_text_is_held(make: Make) -> None:
+    out = guarded(
+        [make(chunk({"role": "assistant", "content": "sec"})), make(chunk(finish="stop"))]
+    )
+    assert deltas(out) == [{"role": "assistant"}, {"content": "sec"}, {}]
+
+
+def test_text_in_the_chunk_that_finishes_stays_in_it(make: Make) -> None:
+    out = guarded(
+        [make(chunk({"content": "a sec"})), make(chunk({"content": "ond"}, finish="length"))]
+    )
+    assert deltas(out) == [{"content": "a "}, {"content": "second"}]
+    assert finishes(out) == [(0, "length")]
+
+
+def test_a_stream_without_a_finish_reason_still_gives_all_text(make: Make) -> None:
+    out = guarded([make(chunk({"content": "a sec"}))])
+    assert deltas(out) == [{"content": "a "}, {"content": "sec"}]
+
+
+@pytest.mark.parametrize(
+    ("field", "channel"),
+    [
+        ("content", "text"),
+        ("refusal", "refusal"),
+        ("reasoning", "thinking"),
+        ("reasoning_content", "thinking"),
+    ],
+)
+def test_every_text_field_is_guarded(make: Make, field: str, channel: str) -> None:
+    source = [make(chunk({field: part})) for part in ("my s", "ecret", "!")]
+    guarded_stream = Guard(Policy.parse(POLICY)).wrap_sync([*source, make(chunk(finish="stop"))])
+    assert accumulate(list(guarded_stream))[0, field] == "my ******!"
+    assert [item.channel for item in guarded_stream.findings] == [channel]
+
+
+def test_fields_have_pipelines_of_their_own(make: Make) -> None:
+    source = [make(chunk({"reasoning": "sec"})), make(chunk({"content": "ret"}))]
+    assert accumulate(guarded(source)) == {(0, "reasoning"): "sec", (0, "content"): "ret"}
+
+
+def test_choices_have_pipelines_of_their_own(make: Make) -> None:
+    source = [
+        make(chunk({"content": "my sec"}, choice=0)),
+        make(chunk({"content": "my sec"}, choice=1)),
+        make(chunk({"content": "ret "}, choice=1)),
+        make(chunk({"content": "ond "}, choice=0)),
+        make(chunk(finish="stop", choice=1)),
+        make(chunk(finish="length", choice=0)),
+    ]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    texts = accumulate(list(out))
+    assert texts == {(0, "content"): "my second ", (1, "content"): "my ****** "}
+    assert [item.choice for item in out.findings] == [1]
+    assert (out.result.text, out.finish) == ("my second ", "length")
+
+
+def test_choices_in_one_chunk_are_guarded_apart(make: Make) -> None:
+    both = whole(
+        [
+            {"index": 0, "delta": {"content": "sec"}, "finish_reason": None},
+            {"index": 1, "delta": {"content": "plain "}, "finish_reason": None},
+        ]
+    )
+    out = guarded([make(both)])
+    assert [[choice["index"] for choice in item["choices"]] for item in plain(out)] == [[1], [0]]
+    assert accumulate(out) == {(0, "content"): "sec", (1, "content"): "plain "}
+
+
+def test_tool_calls_are_guarded_each_on_its_own(make: Make) -> None:
+    source = [
+        make(chunk(call(0, "", id="a", type="function", name="find"))),
+        make(chunk(call(0, '{"q": "sec'))),
+        make(chunk(call(1, '{"q": "ret"}', id="b", type="function", name="find"))),
+        make(chunk(call(0, 'ret"}'))),
+        make(chunk(finish="tool_calls")),
+    ]
+    out = guarded(source)
+    texts = accumulate(out)
+    assert texts[0, "tool_calls", 0, "function", "arguments"] == '{"q": "******"}'
+    assert texts[0, "tool_calls", 1, "function", "arguments"] == '{"q": "ret"}'
+    assert texts[0, "tool_calls", 0, "id"] == "a"
+    assert texts[0, "tool_calls", 0, "function", "name"] == "find"
+    assert finishes(out) == [(0, "tool_calls")]
+
+
+def test_held_arguments_go_out_before_the_finish_reason(make: Make) -> None:
+    source = [
+        make(chunk(call(0, "sec", id="a", type="function", name="f"))),
+        make(chunk(finish="tool_calls")),
+    ]
+    out = guarded(source)
+    texts = accumulate(out)
+    assert texts[0, "tool_calls", 0, "function", "arguments"] == "sec"
+    assert texts[0, "tool_calls", 0, "function", "name"] == "f"
+    assert texts[0, "tool_calls", 0, "id"] == "a"
+    assert finishes(out) == [(0, "tool_calls")]
+    assert len(out) == 3
+
+
+def test_legacy_function_calls_are_guarded(make: Make) -> None:
+    source = [
+        make(chunk({"function_call": {"name": "f", "arguments": "sec"}})),
+        make(chunk({"function_call": {"arguments": "ret"}})),
+        make(chunk(finish="function_call")),
+    ]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    texts = accumulate(list(out))
+    assert texts == {
+        (0, "function_call", "name"): "f",
+        (0, "function_call", "arguments"): "******",
+    }
+    assert out.finish == "tool_calls"
+
+
+def test_custom_tool_input_is_guarded() -> None:
+    item = {"tool_calls": [{"index": 0, "type": "custom", "custom": {"name": "t", "input": "sec"}}]}
+    rest = {"tool_calls": [{"index": 0, "custom": {"input": "ret"}}]}
+    texts = accumulate(guarded([chunk(item), chunk(rest), chunk(finish="tool_calls")]))
+    assert texts[0, "tool_calls", 0, "custom", "input"] == "******"
+
+
+def test_a_block_ends_every_open_choice_and_closes_the_source(make: Make) -> None:
+    closed: list[bool] = []
+
+    def source() -> Any:
+        try:
+            yield make(chunk({"content": "one "}, choice=0))
+            yield make(chunk({"content": "two sec"}, choice=1))
+            yield make(chunk(choice=2, finish="stop"))
+            yield make(chunk({"content": "a forbidden thing"}, choice=0, finish="stop"))
+            yield make(chunk({"content": "unread"}, choice=1))
+        finally:
+            closed.append(True)
+
+    out = Guard(Policy.parse(POLICY)).wrap_sync(source())
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "content"): "one a ", (1, "content"): "two "}
+    assert finishes(chunks) == [(2, "stop"), (0, "content_filter"), (1, "content_filter")]
+    assert (out.finish, out.blocked_by, closed) == ("content_filter", "bad", [True])
+
+
+def test_a_block_leaves_out_what_follows_in_the_same_chunk(make: Make) -> None:
+    both = whole(
+        [
+            {"index": 0, "delta": {"content": "forbidden "}, "finish_reason": None},
+            {"index": 1, "delta": {"content": "plain "}, "finish_reason": "stop"},
+        ]
+    )
+    out = guarded([make(both)])
+    assert accumulate(out) == {}
+    assert finishes(out) == [(0, "content_filter"), (1, "content_filter")]
+
+
+def test_a_stop_settles_the_other_choices(make: Make) -> None:
+    source = [
+        make(chunk({"content": "my sec"}, choice=1)),
+        make(chunk({"content": "that is enough "}, choice=0)),
+        make(chunk({"content": "unread"}, choice=1)),
+    ]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    chunks = list(out)
+    assert accumulate(chunks) == {(0, "content"): "that is ", (1, "content"): "my sec"}
+    assert finishes(chunks) == [(1, "stop"), (0, "stop")]
+    assert (out.finish, out.blocked_by) == ("stop", None)
+
+
+def test_a_block_that_settles_at_the_finish_reason(make: Make) -> None:
+    source = [make(chunk({"content": "it is forbidden"})), make(chunk(finish="stop"))]
+    out = guarded(source)
+    assert accumulate(out) == {(0, "content"): "it is "}
+    assert finishes(out) == [(0, "content_filter")]
+
+
+def test_log_probabilities_of_changed_text_do_not_leak(make: Make) -> None:
+    def tokens(*texts: str) -> dict[str, Any]:
+        items: list[dict[str, Any]] = [
+            {"token": text, "logprob": -1.0, "bytes": None, "top_logprobs": []} for text in texts
+        ]
+        return {"content": items, "refusal": None}
+
+    source = [chunk({"content": part}) for part in ("my ", "sec", "ret ", "is ")]
+    for item, part in zip(source, ("my ", "sec", "ret ", "is "), strict=True):
+        item["choices"][0]["logprobs"] = tokens(part)
+        item["choices"][0]["token_ids"] = [1, 2]
+    out = plain(guarded([make(item) for item in source]))
+    kept = [item["choices"][0]["logprobs"] for item in out]
+    assert kept == [tokens("my "), None, tokens("is ")]
+    assert [item["choices"][0]["token_ids"] for item in out] == [[1, 2], None, [1, 2]]
+
+
+def test_azure_streams_pass_with_their_filter_results(make: Make) -> None:
+    first = whole([], prompt_filter_results=[{"prompt_index": 0}])
+    first["object"] = ""
+    second = chunk({"content": "plain "})
+    second["choices"][0]["content_filter_results"] = {"hate": {"severity": "safe"}}
+    source = [make(first), make(second)]
+    assert guarded(source) == source
+
+
+def test_typed_content_parts_are_guarded() -> None:
+    def thinking(text: str) -> dict[str, Any]:
+        part = {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+        return chunk({"content": [part]})
+
+    source = [
+        thinking("my sec"),
+        thinking("ret "),
+        chunk({"content": [{"type": "text", "text": "a secret"}]}),
+        chunk(finish="stop"),
+    ]
+    out = guarded(source)
+    parts = [part for delta in deltas(out) for part in delta.get("content", [])]
+    thoughts = "".join(part["thinking"][0]["text"] for part in parts if "thinking" in part)
+    texts = "".join(part["text"] for part in parts if "text" in part)
+    assert (thoughts, texts) == ("my ****** ", "a ******")
+
+
+def test_held_parts_go_out_before_the_finish_reason() -> None:
+    def parts(*parts: dict[str, Any]) -> dict[str, Any]:
+        return chunk({"content": list(parts)})
+
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "a sec"}]}
+    text = {"type": "text", "text": "b sec", "signature": "c2ln"}
+    out = guarded([parts(thinking, text, {"type": "text", "text": ""}), chunk(finish="stop")])
+    assert deltas(out)[1:] == [
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "sec"}]}]},
+        {"content": [{"type": "text", "text": "sec", "signature": None}]},
+        {},
+    ]
+
+
+def test_a_stage_that_raises_blocks_wherever_it_does(make: Make) -> None:
+    boom = make(chunk({"content": "boom"}))
+    whole_boom = chunk({"executed_tools": ["boom"]})
+    for source in ([boom], [whole_boom]):
+        broken = broken_guard().wrap_sync(source)
+        with pytest.raises(StageError):
+            list(broken)
+        assert broken.finish == "content_filter"
+    for last in (chunk(finish="stop"), whole([])):
+        broken = broken_guard(finishes=False).wrap_sync([make(chunk({"content": "x"})), make(last)])
+        assert plain([next(broken)]) == [chunk({"content": "x"})]
+        with pytest.raises(StageError):
+            list(broken)
+
+
+def test_a_block_that_settles_at_the_source_s_end(make: Make) -> None:
+    source = [make(chunk({"content": "it is forbidden"}))]
+    out = guarded(source)
+    assert accumulate(out) == {(0, "content"): "it is "}
+    assert finishes(out) == [(0, "content_filter")]
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_stream_is_guarded_alike(make: Make) -> None:
+    source = Source([make(item) for item in stream(["my sec", "ret", " sec"])])
+    async with Guard(Policy.parse(POLICY)).wrap(source) as out:
+        chunks = [item async for item in out]
+    assert accumulate(chunks)[0, "content"] == "my ****** sec"
+    assert (out.result.text, out.finish, source.closed) == ("my ****** sec", "stop", 1)
+
+
+def test_reasoning_details_are_guarded_and_signatures_pass() -> None:
+    def detail(**fields: Any) -> dict[str, Any]:
+        return chunk({"reasoning_details": [{"type": "reasoning.text", "index": 0, **fields}]})
+
+    source = [
+        detail(text="my sec"),
+        detail(text="ret"),
+        detail(signature="c2ln"),
+        chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]}),
+        chunk(finish="stop"),
+    ]
+    out = guarded(source)
+    parts = [part for delta in deltas(out) for part in delta.get("reasoning_details", [])]
+    assert "".join(part.get("text") or "" for part in parts) == "my ******"
+    assert [part["signature"] for part in parts if part.get("signature")] == ["c2ln"]
+    assert [part["data"] for part in parts if part.get("data")] == ["ZGF0YQ=="]
+
+
+def test_a_provider_s_own_filter_is_no_block_of_ours(make: Make) -> None:
+    source = [make(chunk({"content": "a secret "})), make(chunk(finish="content_filter"))]
+    out = Guard(Policy.parse(POLICY)).wrap_sync(source, raise_on_block=True)
+    assert finishes(list(out)) == [(0, "content_filter")]
+    assert (out.finish, out.blocked_by) == ("content_filter", None)
+
+
+def test_an_adapter_that_fails_at_the_end_blocks() -> None:
+    class Broken(OpenAIChat):
+        def extra(self, chunk: Any, slot: Any, text: str) -> Any:  # noqa: ARG002
+            raise LookupError
+
+    out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "sec"})], provider=Broken())
+    with pytest.raises(AdapterError, match="LookupError"):
+        list(out)
+    assert out.finish == "content_filter"
+
+
+def test_an_error_event_ends_the_stream_and_drops_held_text() -> None:
+    error = {"error": {"message": "overloaded"}}
+    out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "a sec"}), error, chunk({})])
+    assert list(out) == [chunk({"content": "a "}), error]
+    assert (out.finish, out.result.text) == ("error", "a ")
+
+
+def test_tool_results_and_errors_are_guarded_whole() -> None:
+    tool = {"index": 0, "type": "search", "output": "a secret", "score": 0.5}
+    source = [
+        chunk({"executed_tools": [tool]}),
+        {"error": {"message": "failed", "failed_generation": "my secret"}},
+    ]
+    out = guarded(source)
+    assert out[0]["choices"][0]["delta"]["executed_tools"][0] == {**tool, "output": "a ******"}
+    assert out[1] == {"error": {"message": "failed", "failed_generation": "my ******"}}
+    assert guarded([chunk({"executed_tools": [{"output": "so forbidden"}]})])[-1] == chunk(
+        finish="content_filter"
+    )
+
+
+def test_a_message_that_repeats_the_delta_is_guarded_with_it() -> None:
+    source = [chunk({"content": part}) for part in ("my sec", "ret ", "is ")]
+    for item in source:
+        item["choices"][0]["message"] = dict(item["choices"][0]["delta"])
+    out = guarded(source)
+    for item in out:
+        choice = item["choices"][0]
+        assert choice["message"] == choice["delta"]
+    assert accumulate(out)[0, "content"] == "my ****** is "
+
+
+def test_a_message_that_differs_from_the_delta_is_refused() -> None:
+    item = chunk({"content": "b"})
+    item["choices"][0]["message"] = {"content": "ab"}
+    with pytest.raises(AdapterError, match="'message' differs"):
+        guarded([item])
+
+
+def test_metadata_passes(make: Make) -> None:
+    item = chunk({"role": "assistant", "channel": "analysis"}, system_fingerprint="fp")
+    item["choices"][0]["native_finish_reason"] = "done"
+    source = [make({**item, "obfuscation": "x1", "provider": "p", "x_groq": {"id": "r"}})]
+    assert guarded(source) == source
+
+
+UNKNOWN = {
+    "delta": chunk({"musings": "text"}),
+    "nested delta": chunk({"audio": {"id": "", "transcript": "text"}}),
+    "choice": whole([{"index": 0, "delta": {}, "text": "text"}]),
+    "chunk": {**chunk({"content": "x"}), "citations": ["text"]},
+    "tool call": chunk({"tool_calls": [{"index": 0, "note": "text"}]}),
+    "function": chunk({"tool_calls": [{"index": 0, "function": {"arguments": {"q": "text"}}}]}),
+    "part": chunk({"content": [{"type": "image", "caption": "text"}]}),
+    "inner part": chunk({"content": [{"type": "thinking", "thinking": [{"note": "text"}]}]}),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_unknown_fields_with_text_are_refused_unless_let_through(make: Make, name: str) -> None:
+    source = [make(UNKNOWN[name])]
+    with pytest.raises(AdapterError, match="unknown='pass'"):
+        guarded(source, provider="openai_chat")
+    assert guarded(source, provider=OpenAIChat(unknown="pass")) == source
+
+
+def test_unknown_fields_without_text_pass(make: Make) -> None:
+    source = [make(chunk({"graph": {"sources": None, "scores": [1.5, True]}, "musings": ""}))]
+    assert guarded(source) == source
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        chunk({"content": "x"}),
+        model(chunk({"content": "x"})),
+        SimpleNamespace(choices=[SimpleNamespace(index=0, delta=SimpleNamespace(content="x"))]),
+        {"choices": [], "object": ""},
+    ],
+)
+def test_chunks_are_detected(item: Any) -> None:
+    assert isinstance(detect(item), OpenAIChat)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "message_start"},
+        {"choices": [{"index": 0, "text": "legacy"}], "object": "text_completion"},
+        {"choices": [], "object": "text_completion"},
+        {"choices": None},
+        b"data: {}",
+        5,
+    ],
+)
+def test_other_chunks_are_not_taken_for_chat(item: Any) -> None:
+    with pytest.raises(AdapterError, match="no adapter knows"):
+        detect(item)
+
+
+def test_an_event_without_choices_in_a_stream_is_refused() -> None:
+    with pytest.raises(AdapterError, match="without choices"):
+        guarded([chunk({"content": "x "}), {"type": "ping"}])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"choices": [5]},
+        {"choices": [{"index": "0", "delta": {"content": 5}, "finish_reason": {}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": ["x"]}}]},
+        {"choices": [{"index": {"a": 1}, "delta": {"content": "text"}}]},
+    ],
+)
+def test_malformed_chunks_are_adapter_errors_or_pass_without_text(broken: dict[str, Any]) -> None:
+    try:
+        out = guarded([chunk({"content": "x "}), broken])
+    except AdapterError:
+        return
+    assert out[1:] == [broken]
+
+
+def test_attribute_objects_are_copied_not_changed() -> None:
+    def make(text: str) -> Any:
+        delta = SimpleNamespace(content=text, role=None)
+        choice = SimpleNamespace(index=0, delta=delta, finish_reason=None)
+        return SimpleNamespace(choices=[choice], model="m")
+
+    source = [make("my sec"), make("ret ")]
+    out = guarded(source)
+    assert [item.choices[0].delta.content for item in out] == ["my ", "****** "]
+    assert [item.choices[0].delta.content for item in source] == ["my sec", "ret "]

@@ -1,0 +1,152 @@
+"""The official client's streams: wrapped in a line, closed by a block, good for its helpers."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import openai
+import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+
+from guardstream import Guard, Policy
+from tests.providers.chunks import call, chunk
+
+pytestmark = [
+    pytest.mark.anyio,
+    # The SDK leaves generators of its own to the garbage collector, which trio reports.
+    pytest.mark.filterwarnings("ignore:Async generator 'openai:ResourceWarning"),
+]
+
+# The SDK's HTTP library has changed its name between versions; take the one it uses.
+httpx = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+
+GUARD = Guard(
+    Policy.parse(
+        """
+        rules:
+          - {id: word, words: [secret], replacement: "*"}
+          - {id: bad, words: [forbidden], action: block}
+        """
+    )
+)
+
+
+class Body:
+    """A response body that counts what was read of it, and remembers that it was closed."""
+
+    def __init__(self, chunks: list[dict[str, Any]]) -> None:
+        self.lines = [f"data: {json.dumps(item)}\n\n".encode() for item in chunks]
+        self.lines.append(b"data: [DONE]\n\n")
+        self.sent = 0
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self.lines:
+            self.sent += 1
+            yield line
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for line in self:
+            yield line
+
+
+def response(body: Body) -> Any:
+    class Streamed(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[name-defined, misc]
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(body)
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return body.__aiter__()
+
+        def close(self) -> None:
+            body.closed = True
+
+        async def aclose(self) -> None:
+            body.closed = True
+
+    headers = {"content-type": "text/event-stream"}
+    return httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=Streamed()))
+
+
+def answer(*parts: str) -> list[dict[str, Any]]:
+    texts = [chunk({"content": part}) for part in parts]
+    return [chunk({"role": "assistant", "content": ""}), *texts, chunk(finish="stop")]
+
+
+async def test_an_asynchronous_answer_is_masked_and_closed() -> None:
+    body = Body(answer("my sec", "ret", "."))
+    http = openai.DefaultAsyncHttpxClient(transport=response(body))
+    async with openai.AsyncOpenAI(api_key="none", http_client=http) as client:
+        created = await client.chat.completions.create(model="m", messages=[], stream=True)
+        async with GUARD.wrap(created) as stream:
+            chunks = [item async for item in stream]
+    assert stream.result.text == "my ******."
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert body.closed
+
+
+async def test_a_block_closes_the_response_before_it_is_read_whole() -> None:
+    body = Body(answer("so forbidden", ", ", *["unread "] * 200))
+    http = openai.DefaultAsyncHttpxClient(transport=response(body))
+    async with openai.AsyncOpenAI(api_key="none", http_client=http) as client:
+        created = await client.chat.completions.create(model="m", messages=[], stream=True)
+        stream = GUARD.wrap(created)
+        assert await stream.text() == "so "
+    assert body.closed
+    assert body.sent < 10
+
+
+async def test_an_answer_not_awaited_says_what_to_do() -> None:
+    async with openai.AsyncOpenAI(api_key="none") as client:
+        created = client.chat.completions.create(model="m", messages=[], stream=True)
+        with pytest.raises(TypeError, match="await it first"):
+            GUARD.wrap(created)  # type: ignore[arg-type]
+
+
+def test_a_plain_answer_is_masked_and_closed() -> None:
+    body = Body(answer("my sec", "ret", "."))
+    http = openai.DefaultHttpxClient(transport=response(body))
+    with openai.OpenAI(api_key="none", http_client=http) as client:
+        created = client.chat.completions.create(model="m", messages=[], stream=True)
+        with GUARD.wrap_sync(created) as stream:
+            assert stream.text() == "my ******."
+    assert body.closed
+
+
+def test_the_accumulator_of_the_sdk_gives_the_guarded_message() -> None:
+    state = ChatCompletionStreamState()
+    body = Body(
+        [
+            chunk({"role": "assistant", "content": "my sec"}),
+            chunk({"content": "ret is"}),
+            chunk(call(0, '{"q": "sec', id="a", type="function", name="find")),
+            chunk(call(0, 'ret"}')),
+            chunk(finish="tool_calls"),
+        ]
+    )
+    http = openai.DefaultHttpxClient(transport=response(body))
+    with openai.OpenAI(api_key="none", http_client=http) as client:
+        created = client.chat.completions.create(model="m", messages=[], stream=True)
+        for item in GUARD.wrap_sync(created):
+            state.handle_chunk(item)
+    message = state.get_final_completion().choices[0].message
+    assert message.content == "my ****** is"
+    assert message.tool_calls is not None
+    assert message.tool_calls[0].id == "a"
+    assert message.tool_calls[0].function.name == "find"
+    assert message.tool_calls[0].function.arguments == '{"q": "******"}'
+
+
+def test_the_accumulator_accepts_a_blocked_stream() -> None:
+    state = ChatCompletionStreamState()
+    body = Body(answer("so forbidden", ", unread"))
+    http = openai.DefaultHttpxClient(transport=response(body))
+    with openai.OpenAI(api_key="none", http_client=http) as client:
+        created = client.chat.completions.create(model="m", messages=[], stream=True)
+        for item in GUARD.wrap_sync(created):
+            state.handle_chunk(item)
+    choice = state.current_completion_snapshot.choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("so ", "content_filter")

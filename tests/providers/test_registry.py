@@ -1,0 +1,31 @@
+"""Adapters are found by name and by a chunk."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream import AdapterError
+from guardstream.providers import ADAPTERS, PlainText, detect, named
+from guardstream.providers.base import Piece
+from guardstream.providers.text import SLOT
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_adapter_has_a_name(name: str) -> None:
+    assert type(named(name)) is ADAPTERS[name]
+
+
+def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+    with pytest.raises(AdapterError, match="'x', there are: text, openai_chat"):
+        named("x")
+
+
+def test_text_is_one_piece() -> None:
+    adapter = detect("abc")
+    assert isinstance(adapter, PlainText)
+    assert adapter.read("abc").pieces == [Piece(SLOT, "abc")]
+    assert adapter.read("").pieces == []
+    assert adapter.write("abc", ["x"]) == "x"
+    assert adapter.write("abc", [""]) is None
+    assert adapter.extra("abc", SLOT, "rest") == "rest"
+    assert adapter.end("abc", 0, "stop") is None

@@ -1,0 +1,1 @@
+"""What the tests share: an independent reference, generators, chunkings, brute force."""

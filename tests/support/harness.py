@@ -1,0 +1,97 @@
+"""Compares the engine with the reference on one case, in several chunkings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+from guardstream.errors import PatternError
+from guardstream.events import Event, Finding
+from guardstream.stages.redact import RuleSet
+
+from .chunking import joined, one_by_one, play, random_split
+from .generate import Case, Composition, draw_case
+from .reference import Judged, check_whole, has_match
+
+
+def rule_set(case: Case) -> RuleSet:
+    """The engine for a case."""
+    return RuleSet(case.rules, max_holdback=case.max_holdback, on_overflow=case.on_overflow)
+
+
+def difference(case: Case, random: Random, composition: Composition | None = None) -> str | None:
+    """What the engine does otherwise than the contract says, in one chunking or another."""
+    judged = case.judged() if case.has_trees else None
+    if composition is not None:
+        composition.add(case, judged)
+    try:
+        return _difference(case, judged, random)
+    except PatternError as error:
+        return f"refused at load: {error}"
+    except AssertionError as error:
+        return f"broken law: {error}"
+    except Exception as error:
+        return f"raised {error!r}"
+
+
+def _difference(case: Case, judged: Judged | None, random: Random) -> str | None:
+    rules = rule_set(case)
+    limit = case.max_holdback
+    whole = play(rules.stage(), [case.text], limit)
+    for chunks in (one_by_one(case.text), random_split(case.text, random)):
+        got = play(rules.stage(), chunks, limit)
+        if got != whole:
+            return _report(f"fed {chunks}", whole, got)
+    if judged is not None and case.is_exact and not case.has_dead_ends:
+        return None if whole == judged.events else _report("events", judged.events, whole)
+    if case.is_plain:
+        return _whole_text_difference(case, whole)
+    return _finish_difference(case, judged, whole)
+
+
+def _whole_text_difference(case: Case, got: list[Event]) -> str | None:
+    text, findings = check_whole(case.rules, case.text)
+    if joined(got) != text:
+        return _report("text", text, joined(got))
+    found = [event for event in got if isinstance(event, Finding)]
+    if Counter(found) != Counter(findings):
+        return _report("findings", findings, found)
+    return None
+
+
+def _finish_difference(case: Case, judged: Judged | None, got: list[Event]) -> str | None:
+    if any(isinstance(event, Finding) and event.kind == "overflow" for event in got):
+        return None
+    actions = {rule.action for rule in case.rules if has_match(rule, case.text)}
+    if judged is not None and len(actions & {"block", "stop"}) < 2 and not _overflows(judged):
+        return None if got[-1] == judged.events[-1] else _report("finish", judged.events, got)
+    return None
+
+
+def _overflows(judged: Judged) -> bool:
+    return any(isinstance(e, Finding) and e.kind == "overflow" for e in judged.events)
+
+
+def _report(what: str, expected: object, got: object) -> str:
+    return f"{what}\n  expected {expected}\n  got      {got}"
+
+
+def hunt(
+    seeds: range, composition: Composition | None = None, most: int = 5
+) -> list[tuple[int, Case, str]]:
+    """The first few differences among the cases of these seeds."""
+    found: list[tuple[int, Case, str]] = []
+    for seed in seeds:
+        random = Random(seed)
+        case = draw_case(random)
+        problem = difference(case, random, composition)
+        if problem is not None:
+            found.append((seed, case, problem))
+            if len(found) == most:
+                break
+    return found
+
+
+def told(found: list[tuple[int, Case, str]]) -> str:
+    """Differences as a failing test prints them."""
+    return "\n\n".join(f"seed {seed}: {case}\n{problem}" for seed, case, problem in found)

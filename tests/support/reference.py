@@ -1,0 +1,779 @@
+"""The redaction contract spelled out slowly, for the engine to be compared with.
+
+`check_whole` is the plain answer for a whole text: `finditer` and the union of the spans.
+`judge` follows the text one character at a time and gives the exact events. It needs each
+pattern as a tree; rules it has no tree for are left to `check_whole`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import regex
+
+from guardstream.events import Event, Finding, Finish, Text
+from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
+
+from .patterns import END, Matched, Thread, Tree
+
+Span: TypeAlias = tuple[int, int]
+
+_SPACELESS = regex.compile(
+    r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Thai}"
+    r"\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tai_Le}\p{Script=New_Tai_Lue}"
+    r"\p{Script=Tai_Tham}\p{Script=Tai_Viet}\p{Script=Ahom}\p{Script=Tibetan}\p{Script=Yi}"
+    r"\p{Script=Javanese}\p{Script=Balinese}]"
+)
+_WORDLIKE = regex.compile(r"[\p{L}\p{M}\p{Nd}_]")
+_LETTER = regex.compile(r"\p{L}")
+
+
+class RuleFailedError(Exception):
+    """A validator raised."""
+
+
+# --- what a rule accepts ------------------------------------------------------------------
+
+
+def folded(text: str, ignore_case: bool) -> str:
+    """The text as words compare it: character by character."""
+    return "".join(char.casefold() if ignore_case else char for char in text)
+
+
+def is_spaced_wordlike(char: str) -> bool:
+    """Whether the character continues a word of a script that puts spaces between words."""
+    return bool(char) and bool(_WORDLIKE.match(char)) and not _SPACELESS.match(char)
+
+
+def wants_boundaries(rule: Rule, word: str) -> bool:
+    """Whether the word matches only as a whole word."""
+    if rule.whole_word is not None:
+        return rule.whole_word
+    letters = [char for char in word if _LETTER.match(char)]
+    return bool(letters) and not any(_SPACELESS.match(char) for char in letters)
+
+
+def is_confirmed(rule: Rule, matched: str) -> bool:
+    """Whether neither the allowlist nor a validator refuses the match."""
+    fold = folded(matched, rule.ignore_case)
+    if any(fold == folded(word, rule.ignore_case) for word in rule.allow_words):
+        return False
+    if any(regex.fullmatch(pattern, matched) for pattern in rule.allow_patterns):
+        return False
+    try:
+        return all(validator(matched) for validator in rule.validators)
+    except Exception as error:
+        raise RuleFailedError from error
+
+
+def can_refuse(rule: Rule) -> bool:
+    """Whether a match of the rule may be refused."""
+    return bool(rule.validators or rule.allow_words or rule.allow_patterns)
+
+
+# --- the whole text -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A span that a rule masks; `order` is the rule's place in the policy."""
+
+    start: int
+    end: int
+    order: int
+    rule: Rule
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Region:
+    """Overlapping marks, taken together."""
+
+    start: int
+    end: int
+    marks: tuple[Mark, ...]
+
+    @property
+    def rule(self) -> Rule:
+        worst = max(SEVERITIES.index(mark.rule.severity) for mark in self.marks)
+        worthy = [m for m in self.marks if SEVERITIES.index(m.rule.severity) == worst]
+        return min(worthy, key=lambda mark: mark.order).rule
+
+    def shown(self, text: str) -> str:
+        """What stands in the region's place."""
+        hidden = text[self.start : self.end]
+        rule = self.rule
+        if isinstance(rule.replacement, Keep):
+            return self._kept(rule.replacement, hidden)
+        return substitute(rule, len(hidden))
+
+    def _kept(self, keep: Keep, hidden: str) -> str:
+        spans = {(mark.start, mark.end) for mark in self.marks}
+        single = len(spans) == 1 and not any(mark.cut for mark in self.marks)
+        if not single or len(hidden) <= 2 * (keep.first + keep.last):
+            return "*" * len(hidden)
+        stars = "*" * (len(hidden) - keep.first - keep.last)
+        return hidden[: keep.first] + stars + hidden[len(hidden) - keep.last :]
+
+
+def substitute(rule: Rule, length: int) -> str:
+    """The replacement of `length` characters whose first stands at the region's start."""
+    if isinstance(rule.replacement, Keep):
+        return "*" * length
+    if len(rule.replacement) == 1:
+        return rule.replacement * length
+    return rule.replacement.replace("{id}", rule.id)
+
+
+def regions_of(marks: Sequence[Mark]) -> list[Region]:
+    """The union of the marks; marks that only touch stay apart."""
+    regions: list[Region] = []
+    for mark in sorted(marks, key=lambda m: (m.start, m.end)):
+        if regions and mark.start < regions[-1].end:
+            last = regions[-1]
+            regions[-1] = Region(last.start, max(last.end, mark.end), (*last.marks, mark))
+        else:
+            regions.append(Region(mark.start, mark.end, (mark,)))
+    return regions
+
+
+def words_found(rule: Rule, word: str, text: str) -> Iterator[Span]:
+    """Every occurrence of a word, by comparing it everywhere."""
+    pieces = [folded(char, rule.ignore_case) for char in text]
+    origin = [index for index, piece in enumerate(pieces) for _ in piece]
+    whole, wanted = "".join(pieces), folded(word, rule.ignore_case)
+    for at in range(len(whole) - len(wanted) + 1):
+        if whole[at : at + len(wanted)] == wanted:
+            start, end = origin[at], origin[at + len(wanted) - 1] + 1
+            around = text[start - 1 : start] if start else "", text[end : end + 1]
+            if not (wants_boundaries(rule, word) and any(map(is_spaced_wordlike, around))):
+                yield start, end
+
+
+def pattern_found(rule: Rule, pattern: str, text: str) -> Iterator[regex.Match[str]]:
+    """`finditer`, where a refused match consumes only its first character."""
+    compiled = regex.compile(pattern)
+    at = 0
+    while (match := compiled.search(text, at)) is not None:
+        if is_confirmed(rule, match.group()):
+            yield match
+            at = match.end()
+        else:
+            at = match.start() + 1
+
+
+def distinct_words(rule: Rule) -> list[str]:
+    """The rule's words, those that compare alike only once."""
+    return list({folded(word, rule.ignore_case): word for word in reversed(rule.words)}.values())
+
+
+def spans_found(rule: Rule, text: str) -> list[Span]:
+    """The spans of a rule's matches in the whole text; each word and each pattern its own."""
+    spans: list[Span] = []
+    for word in distinct_words(rule):
+        found = set(words_found(rule, word, text))
+        spans += [span for span in found if is_confirmed(rule, text[slice(*span)])]
+    for pattern in rule.patterns:
+        for match in pattern_found(rule, pattern, text):
+            spans += match.spans(rule.group or 0)
+    return [(start, end) for start, end in spans if start < end]
+
+
+def check_whole(rules: Sequence[Rule], text: str) -> tuple[str, list[Finding]]:
+    """The masked text and the findings in text order; only for mask and monitor, no overflow."""
+    marks: list[Mark] = []
+    findings: list[tuple[int, int, int, Finding]] = []
+    for order, rule in enumerate(rules):
+        for start, end in spans_found(rule, text):
+            found = Finding(rule.id, start, end, rule.action, rule.severity)
+            findings.append((start, end, order, found))
+            if rule.action == "mask":
+                marks.append(Mark(start, end, order, rule))
+    return masked(text, marks), [item[3] for item in sorted(findings, key=lambda f: f[:3])]
+
+
+def masked(text: str, marks: Sequence[Mark]) -> str:
+    """The text with every region replaced."""
+    out, at = "", 0
+    for region in regions_of(marks):
+        out += text[at : region.start] + region.shown(text)
+        at = region.end
+    return out + text[at:]
+
+
+def has_match(rule: Rule, text: str) -> bool:
+    """Whether a rule that blocks or stops fires somewhere in the text."""
+    return bool(spans_found(replace(rule, group=None), text))
+
+
+# --- one character at a time --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Match:
+    """A full match: where it lies and what of it is masked."""
+
+    start: int
+    end: int
+    spans: tuple[Span, ...]
+
+
+class Candidate:
+    """One start of one pattern: its threads in order of preference and its match so far."""
+
+    def __init__(self, tree: Tree, start: int, eager: bool) -> None:
+        self.tree, self.start, self.eager = tree, start, eager
+        self.threads: list[Thread] = [tree.first()]
+        self.best: Match | None = None
+        self.matches: list[Match] = []
+        self.reached = start
+
+    @property
+    def lives(self) -> bool:
+        """Whether some continuation could still change the outcome."""
+        return bool(self.threads)
+
+    @property
+    def hold(self) -> int | None:
+        """Where the text begins that the candidate could mask, None if it could not yet."""
+        if self.tree.group is None:
+            return self.start
+        starts = [span[0] for thread in self.threads for span in thread.captures[:1]]
+        starts += [thread.opened for thread in self.threads if thread.opened is not None]
+        if self.best is not None:
+            starts += [span[0] for span in self.best.spans]
+        return min(starts, default=None)
+
+    def arrive(self, before: str, at: int) -> None:
+        """Stand at `at` before the next character is known."""
+        self._take([i for t in self.threads for i in self.tree.waiting(t, before, at)], at)
+        self.threads = [t for t in self.threads if self.tree.has_hope(t, before)]
+        if self.threads:
+            self.reached = at
+
+    def step(self, before: str, char: str, at: int) -> None:
+        """Take the character at `at`, or the end."""
+        self._take([i for t in self.threads for i in self.tree.after(t, before, char, at)], at)
+
+    def _take(self, items: Sequence[Thread | Matched], at: int) -> None:
+        self.threads = []
+        for item in items:
+            if isinstance(item, Thread):
+                if all(item.rest != thread.rest for thread in self.threads):
+                    self.threads.append(item)
+                continue
+            match = Match(self.start, at, self._spans(item, at))
+            if self.eager:
+                self.matches.append(match)
+            else:
+                self.best = match
+                return
+
+    def _spans(self, item: Matched, at: int) -> tuple[Span, ...]:
+        return ((self.start, at),) if self.tree.group is None else item.captures
+
+
+@dataclass
+class PatternSearch:
+    """The search for one pattern of one rule."""
+
+    rule: Rule
+    order: int
+    tree: Tree
+    candidates: list[Candidate] = field(default_factory=list)
+    near_misses: int = 0
+    refused: int = 0
+
+    @property
+    def eager(self) -> bool:
+        """Whether the first full match fires, whatever a search would prefer."""
+        return self.rule.action in ("block", "stop") and not can_refuse(self.rule)
+
+    def take(self, text: str, at: int, char: str) -> None:
+        """Take the character at `at`, or the end there."""
+        before = text[at - 1] if at else ""
+        for candidate in self.candidates:
+            candidate.step(before, char, at)
+            if char != END:
+                candidate.arrive(char, at + 1)
+
+    def open(self, text: str, at: int) -> None:
+        """Begin a candidate at `at`."""
+        candidate = Candidate(self.tree, at, self.eager)
+        candidate.arrive(text[at - 1] if at else "", at)
+        self.candidates.append(candidate)
+
+    def fired(self) -> list[Match]:
+        """The full matches that are decided now, for a rule that fires at once."""
+        fired = [match for candidate in self.candidates for match in candidate.matches]
+        dead = [candidate for candidate in self.candidates if not candidate.lives]
+        self.near_misses += sum(c.reached - c.start >= 2 and not c.matches for c in dead)
+        self.candidates = [candidate for candidate in self.candidates if candidate.lives]
+        return fired
+
+    def settled(self, text: str) -> list[Match]:
+        """The matches that nothing can change any more, in order."""
+        done: list[Match] = []
+        while self.candidates and not self.candidates[0].lives:
+            candidate = self.candidates.pop(0)
+            match = candidate.best
+            if match is None:
+                self.near_misses += candidate.reached - candidate.start >= 2
+            elif is_confirmed(self.rule, text[match.start : match.end]):
+                done.append(match)
+                self.candidates = [c for c in self.candidates if c.start >= match.end]
+            else:
+                self.refused += 1
+        if not can_refuse(self.rule) and not self.eager:
+            self._cut()
+        return done
+
+    def _cut(self) -> None:
+        covered = 0
+        kept = []
+        for candidate in self.candidates:
+            if candidate.start >= covered:
+                kept.append(candidate)
+                if candidate.best is not None:
+                    covered = candidate.best.end
+        self.candidates = kept
+
+    def give_up(self) -> None:
+        """Settle every open candidate as it stands."""
+        for candidate in self.candidates:
+            candidate.threads = []
+
+
+@dataclass(frozen=True)
+class WordCandidate:
+    """A beginning of a word, or a word whose right neighbour is not known."""
+
+    start: int
+    length: int
+
+    @property
+    def hold(self) -> int:
+        return self.start
+
+
+@dataclass
+class WordSearch:
+    """The search for one word of one rule."""
+
+    rule: Rule
+    order: int
+    word: str
+    candidates: list[WordCandidate] = field(default_factory=list)
+    found: set[Span] = field(default_factory=set)
+    fresh: list[Match] = field(default_factory=list)
+    dropped: set[int] = field(default_factory=set)
+    near_misses: int = 0
+    refused: int = 0
+
+    eager = False
+
+    def take(self, text: str, at: int, char: str) -> None:
+        """Take the character at `at`, or the end there."""
+        known = text[: at + 1] if char != END else text
+        before = {c.start for c in self.candidates if c.length >= 2}
+        self.candidates = self._open(known) if char != END else []
+        self.near_misses += len(before - {c.start for c in self.candidates})
+        for start, end in words_found(self.rule, self.word, known):
+            if start in self.dropped or (start, end) in self.found:
+                continue
+            if end == len(known) and char != END and wants_boundaries(self.rule, self.word):
+                continue
+            self.found.add((start, end))
+            self.near_misses -= start in before
+            if is_confirmed(self.rule, text[start:end]):
+                self.fresh.append(Match(start, end, ((start, end),)))
+            else:
+                self.refused += 1
+
+    def _open(self, known: str) -> list[WordCandidate]:
+        pieces = [folded(char, self.rule.ignore_case) for char in known]
+        origin = [index for index, piece in enumerate(pieces) for _ in piece]
+        whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
+        whole_word = wants_boundaries(self.rule, self.word)
+        out = []
+        for begin in range(len(whole)):
+            start, length = origin[begin], len(whole) - begin
+            left = known[start - 1 : start] if start else ""
+            if start in self.dropped or (whole_word and is_spaced_wordlike(left)):
+                continue
+            pending = whole_word and self._ends_here(known, begin, origin, pieces)
+            if pending or (length < len(wanted) and wanted.startswith(whole[begin:])):
+                out.append(WordCandidate(start, length))
+        return out
+
+    def _ends_here(self, known: str, begin: int, origin: list[int], pieces: list[str]) -> bool:
+        whole, wanted = "".join(pieces), folded(self.word, self.rule.ignore_case)
+        end = begin + len(wanted)
+        if whole[begin:end] != wanted:
+            return False
+        return origin[end - 1] == len(known) - 1
+
+    def open(self, text: str, at: int) -> None:
+        """Nothing to prepare: words are compared everywhere."""
+
+    def fired(self) -> list[Match]:
+        return []
+
+    def settled(self, text: str) -> list[Match]:
+        del text
+        done, self.fresh = self.fresh, []
+        return sorted(done, key=lambda match: (match.start, match.end))
+
+    def give_up(self) -> None:
+        self.candidates = []
+
+
+Search: TypeAlias = PatternSearch | WordSearch
+
+
+@dataclass(frozen=True)
+class Fire:
+    """A block or stop rule that found its match."""
+
+    start: int
+    end: int
+    order: int
+    rule: Rule
+
+
+@dataclass
+class Overflow:
+    """Candidates that outgrew the limit and are masked as they grow."""
+
+    members: list[tuple[Search, int]]
+    rule: Rule
+
+
+@dataclass
+class Judged:
+    """The events of a text and what the case contained."""
+
+    events: list[Event]
+    held: list[int]
+    refused: int
+    near_misses: int
+    overlaps: bool
+
+
+class Judge:
+    """Follows one text character by character; every step says what can be said then."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        trees: Mapping[str, Tree],
+        max_holdback: int,
+        on_overflow: OnOverflow,
+        on_error: OnError = "block",
+    ) -> None:
+        self.rules = rules
+        self.max_holdback, self.on_overflow, self.on_error = max_holdback, on_overflow, on_error
+        self.searches: list[Search] = []
+        for order, rule in enumerate(rules):
+            self.searches += [WordSearch(rule, order, word) for word in distinct_words(rule)]
+            for pattern in rule.patterns:
+                tree = replace(trees[pattern], group=rule.group)
+                self.searches.append(PatternSearch(rule, order, tree))
+        self.text = ""
+        self.written = 0
+        self.marks: list[Mark] = []
+        self.events: list[Event] = []
+        self.overflow: Overflow | None = None
+        self.held: list[int] = []
+        self.spans: list[Span] = []
+        self.disabled: set[int] = set()
+        for search in self.searches:
+            search.open("", 0)
+
+    def run(self, text: str) -> Judged:
+        """Judge a whole text and its end."""
+        for char in text:
+            if not self.finished:
+                self._consume(char)
+                self.held.append(self._held())
+        if not self.finished:
+            self._consume(END)
+        return Judged(
+            merged(self.events),
+            self.held,
+            sum(search.refused for search in self.searches),
+            sum(search.near_misses for search in self.searches),
+            any(a < d and c < b for (a, b), (c, d) in pairs(self.spans)),
+        )
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.events) and isinstance(self.events[-1], Finish)
+
+    @property
+    def position(self) -> int:
+        return len(self.text)
+
+    def _consume(self, char: str) -> None:
+        at = self.position
+        self.text += char
+        self.said: list[tuple[int, int, int, Finding]] = []
+        fires: list[Fire] = []
+        for search in self.active():
+            try:
+                search.take(self.text, at, char)
+                fires += self._settle(search)
+            except RuleFailedError:
+                if self._fail(search):
+                    return
+        for search in self.active():
+            search.open(self.text, self.position)
+        self._run_overflow(fires)
+        if fires:
+            self._fire(fires)
+            return
+        self._release(self._hold())
+        self._say()
+        if char == END:
+            self.events.append(Finish("stop"))
+        else:
+            self._overflow()
+
+    def active(self) -> list[Search]:
+        return [search for search in self.searches if search.order not in self.disabled]
+
+    # matches
+
+    def _settle(self, search: Search, before: int | None = None) -> list[Fire]:
+        rule = search.rule
+        if search.eager:
+            return [self._fire_of(match, search) for match in search.fired()]
+        fires = []
+        for match in search.settled(self.text):
+            if rule.action in ("block", "stop"):
+                fires.append(self._fire_of(match, search))
+                continue
+            for start, end in match.spans:
+                if before is None or start < before:
+                    self._find(start, end, search)
+        return fires
+
+    @staticmethod
+    def _fire_of(match: Match, search: Search) -> Fire:
+        start = match.spans[0][0] if match.spans else match.start
+        return Fire(start, match.end, search.order, search.rule)
+
+    def _find(self, start: int, end: int, search: Search) -> None:
+        rule, order = search.rule, search.order
+        found = Finding(rule.id, start, end, rule.action, rule.severity)
+        self.said.append((start, end, order, found))
+        self.spans.append((start, end))
+        if rule.action == "mask" and end > self.written:
+            self.marks.append(Mark(start, end, order, rule))
+
+    def _fail(self, search: Search) -> bool:
+        rule, at = search.rule, self.position
+        kind = Finding(rule.id, at, at, rule.action, rule.severity, "rule_error")
+        self.said.append((at, at, search.order, kind))
+        if self.on_error == "allow":
+            self.disabled.add(search.order)
+            self.marks = [mark for mark in self.marks if mark.order != search.order]
+            return False
+        self._release(self._hold())
+        self._say()
+        self.events.append(Finish("content_filter"))
+        return True
+
+    # what is held
+
+    def _claims(self) -> Iterator[tuple[int, Search, int]]:
+        """Every live candidate that could mask or fire: its hold, its search, its start."""
+        for search in self.active():
+            if search.rule.action != "monitor":
+                for candidate in search.candidates:
+                    if candidate.hold is not None:
+                        yield max(candidate.hold, self.written), search, candidate.start
+
+    def _regions(self) -> list[Region]:
+        cut = [
+            replace(mark, start=self.written, cut=True) if mark.start < self.written else mark
+            for mark in self.marks
+            if mark.end > self.written
+        ]
+        return regions_of(cut)
+
+    def _oldest(self) -> int:
+        return min((hold for hold, _, _ in self._claims()), default=self.position)
+
+    def _hold(self, fired: Sequence[int] = ()) -> int:
+        oldest = min([self._oldest(), *fired])
+        open_regions = [r.start for r in self._regions() if r.start < oldest < r.end]
+        return min(open_regions, default=oldest)
+
+    def _held(self) -> int:
+        return 0 if self.finished else self.position - self._hold()
+
+    # what is written
+
+    def _write(self, text: str) -> None:
+        if text:
+            self.events.append(Text(text))
+
+    def _release(self, upto: int) -> None:
+        """Write everything before `upto`; a region that reaches over it is cut there."""
+        at = self.written
+        if upto <= at:
+            return
+        for region in self._regions():
+            if region.start < upto:
+                self._write(self.text[at : region.start])
+                shown = region.shown(self.text)
+                short = isinstance(region.rule.replacement, Keep) or (
+                    len(region.rule.replacement) == 1
+                )
+                self._write(shown[: upto - region.start] if short else shown)
+                at = min(region.end, upto)
+        self._write(self.text[at:upto])
+        self.written = upto
+
+    def _say(self) -> None:
+        self.events += [item[3] for item in sorted(self.said, key=lambda s: s[:3])]
+        self.said = []
+
+    # rules that fire
+
+    def _fire(self, fires: list[Fire]) -> None:
+        def urgency(fire: Fire) -> tuple[int, int, int, int]:
+            return -SEVERITIES.index(fire.rule.severity), fire.order, fire.start, fire.end
+
+        first = min(fires, key=urgency)
+        if first.rule.action == "stop":
+            self._settle_before(first.start)
+            self._release(first.start)
+        else:
+            self._release(self._hold([fire.start for fire in fires]))
+        self._say()
+        rule = first.rule
+        self.events.append(Finding(rule.id, first.start, first.end, rule.action, rule.severity))
+        self.events.append(Finish("stop" if rule.action == "stop" else "content_filter"))
+
+    def _settle_before(self, start: int) -> None:
+        for search in self.active():
+            search.give_up()
+            if not search.eager:
+                self._settle(search, start)
+
+    # overflow
+
+    def _run_overflow(self, fires: Sequence[Fire]) -> None:
+        """Mask what the overflowed candidates have grown by, while they live or match."""
+        if self.overflow is None:
+            return
+        reach = 0
+        for search, start in self.overflow.members:
+            if any(candidate.start == start for candidate in search.candidates):
+                reach = self.position
+        ends = [
+            end
+            for _, end, order, found in self.said
+            for search, start in self.overflow.members
+            if order == search.order and self._belongs(found, search, start)
+        ]
+        ends += [
+            fire.end
+            for fire in fires
+            for search, start in self.overflow.members
+            if (fire.order, fire.start) == (search.order, start)
+        ]
+        reach = max([reach, *ends])
+        if reach > self.written:
+            if len(substitute(self.overflow.rule, 1)) == 1 and not self._is_template():
+                self._write(substitute(self.overflow.rule, reach - self.written))
+            self.written = reach
+        if reach < self.position or not self._any_lives():
+            self.overflow = None
+
+    def _any_lives(self) -> bool:
+        assert self.overflow is not None
+        return any(
+            candidate.start == start
+            for search, start in self.overflow.members
+            for candidate in search.candidates
+        )
+
+    def _is_template(self) -> bool:
+        assert self.overflow is not None
+        replacement = self.overflow.rule.replacement
+        return not isinstance(replacement, Keep) and len(replacement) != 1
+
+    @staticmethod
+    def _belongs(found: Finding, search: Search, start: int) -> bool:
+        return found.start >= start if search.rule.group is not None else found.start == start
+
+    def _overflow(self) -> None:
+        """Let the oldest go until the limit holds."""
+        while not self.finished and self._held() > self.max_holdback:
+            hold = self._hold()
+            members = [(search, start) for at, search, start in self._claims() if at == hold]
+            if members:
+                self._overflow_at(hold, members)
+            else:
+                self._release(next(r.end for r in self._regions() if r.start == hold))
+            if not self.finished:
+                self._release(self._hold())
+
+    def _overflow_at(self, hold: int, members: list[tuple[Search, int]]) -> None:
+        if self.on_overflow == "mask":
+            marks = tuple(Mark(hold, self.position, s.order, s.rule) for s, _ in members)
+            rule = Region(hold, self.position, marks).rule
+            self._write(substitute(rule, self.position - hold))
+            self.written = self.position
+            self.overflow = Overflow(members, rule)
+        for search, _ in members:
+            rule = search.rule
+            found = Finding(rule.id, hold, self.position, rule.action, rule.severity, "overflow")
+            if (hold, self.position, search.order, found) not in self.said:
+                self.said.append((hold, self.position, search.order, found))
+        self._say()
+        if self.on_overflow == "block":
+            self.events.append(Finish("content_filter"))
+        if self.on_overflow == "release":
+            self._drop(members)
+
+    @staticmethod
+    def _drop(members: list[tuple[Search, int]]) -> None:
+        for search, start in members:
+            if isinstance(search, WordSearch):
+                search.dropped.add(start)
+                search.candidates = [c for c in search.candidates if c.start != start]
+            else:
+                _drop_merged(search, start)
+
+
+def _drop_merged(search: PatternSearch, start: int) -> None:
+    dropped = next(c for c in search.candidates if c.start == start)
+    gone = {thread.rest for thread in dropped.threads}
+    search.candidates.remove(dropped)
+    for candidate in search.candidates:
+        if candidate.start > start and candidate.reached > candidate.start:
+            candidate.threads = [t for t in candidate.threads if t.rest not in gone]
+
+
+def pairs(spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Every two of the spans."""
+    for index, first in enumerate(spans):
+        for second in spans[index + 1 :]:
+            yield first, second
+
+
+def merged(events: Sequence[Event]) -> list[Event]:
+    """The events with adjacent Text joined: what is the same for every chunking."""
+    out: list[Event] = []
+    for event in events:
+        if out and isinstance(event, Text) and isinstance(out[-1], Text):
+            out[-1] = Text(out[-1].text + event.text)
+        else:
+            out.append(event)
+    return out

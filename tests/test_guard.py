@@ -1,0 +1,234 @@
+"""A guard masks, blocks and stops streams as it does whole texts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream import (
+    AdapterError,
+    BlockedError,
+    Finding,
+    Finish,
+    Guard,
+    Policy,
+    PolicyError,
+    Result,
+    StageError,
+    Text,
+)
+from tests.sources import Source, agen, broken_guard, guard
+from tests.support.chunking import every_split, random_split
+
+pytestmark = pytest.mark.anyio
+
+TEXTS = {
+    "a secret here": ("a ****** here", "stop"),
+    "se secret": ("se ******", "stop"),
+    "secretly": ("secretly", "stop"),
+    "a forbidden word": ("a ", "content_filter"),
+    "that is enough for now": ("that is ", "stop"),
+    "": ("", "stop"),
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_a_stream_gives_what_check_gives_in_any_chunking(text: str) -> None:
+    expected = guard().check(text)
+    assert (expected.text, expected.finish) == TEXTS[text]
+    random = Random(7)
+    for chunks in (list(text), [text], *(random_split(text, random) for _ in range(20))):
+        stream = guard().wrap(agen(chunks))
+        assert "".join([chunk async for chunk in stream]) == expected.text
+        assert stream.result == expected
+
+
+async def test_every_cut_of_a_short_text_gives_one_result() -> None:
+    text = "xsecret!secret"
+    expected = guard().check(text)
+    for chunks in every_split(text[-9:]):
+        stream = guard().wrap(agen([text[:-9], *chunks]))
+        await stream.text()
+        assert stream.result == expected
+
+
+async def test_text_is_the_whole_text_even_after_some_of_it_was_read() -> None:
+    stream = guard().wrap(agen(["one ", "two ", "three"]))
+    assert await anext(stream) == "one "
+    assert await stream.text() == "one two three"
+    assert await stream.text() == "one two three"
+
+
+async def test_result_is_what_was_delivered_so_far() -> None:
+    stream = guard().wrap(agen(["a secret b", " and a forbidden one"]))
+    assert stream.result == Result("", (), None)
+    await anext(stream)
+    finding = Finding("word", 2, 8, "mask")
+    assert stream.result == Result("a ****** b", (finding,), None)
+    await stream.text()
+    assert stream.result.finish == "content_filter"
+    assert stream.blocked_by == "bad"
+
+
+async def test_without_keep_text_no_text_is_kept() -> None:
+    stream = guard().wrap(agen(["a secret b"]), keep_text=False)
+    assert [chunk async for chunk in stream] == ["a ****** b"]
+    assert stream.result.text == ""
+    with pytest.raises(RuntimeError, match="keep_text=True"):
+        await stream.text()
+
+
+async def test_a_block_raises_only_if_asked_to_and_once() -> None:
+    stream = guard().wrap(agen(["ok, forbidden, no"]), raise_on_block=True)
+    assert await anext(stream) == "ok, "
+    with pytest.raises(BlockedError, match="'bad'") as caught:
+        await anext(stream)
+    assert caught.value.rule == "bad"
+    assert [chunk async for chunk in stream] == []
+
+
+async def test_a_stop_rule_is_no_block() -> None:
+    stream = guard().wrap(agen(["that is enough"]), raise_on_block=True)
+    assert await stream.text() == "that is "
+    assert (stream.finish, stream.blocked_by) == ("stop", None)
+
+
+async def test_words_of_one_stream_do_not_reach_another() -> None:
+    shared = guard()
+    first = shared.wrap(agen(["tell canary-1 and canary-2"]), words={"word": ["canary-1"]})
+    second = shared.wrap(agen(["tell canary-1 and canary-2"]), words={"word": ["canary-2"]})
+    assert await first.text() == "tell ******** and canary-2"
+    assert await second.text() == "tell canary-1 and ********"
+    assert shared.check("canary-1").text == "canary-1"
+
+
+async def test_words_that_cannot_be_searched_are_refused() -> None:
+    with pytest.raises(PolicyError, match="words for 'word': "):
+        guard().wrap(agen([]), words={"word": [""]})
+
+
+async def test_words_reach_every_channel_of_their_rule() -> None:
+    policy = "rules: [{id: a, words: [x1]}, {id: b, words: [y1], channels: [thinking]}]"
+    wide = Policy.parse(policy).with_words({"a": ["x2"], "b": ["y2"]})
+    assert Guard(wide).check("x1 x2 y1 y2").text == "[a] [a] y1 y2"
+    assert Guard(wide).check("x1 x2 y1 y2", "thinking").text == "[a] [a] [b] [b]"
+
+
+async def test_words_for_an_unknown_rule_are_refused() -> None:
+    with pytest.raises(PolicyError, match="'nope', which is no rule"):
+        guard().wrap(agen([]), words={"nope": ["x"]})
+
+
+async def test_stats_count_characters_chunks_and_what_is_held() -> None:
+    stream = guard().wrap(agen(["ab", " sec", "ret", " z"]))
+    async for _ in stream:
+        pass
+    stats = stream.stats
+    assert (stats.chunks_in, stats.characters_in) == (4, 11)
+    assert stats.characters_out == len("ab ****** z")
+    assert stats.held_max == 6
+    assert 0 < stats.held_mean < 6
+    assert stats.first_received is not None
+    assert stats.first_released is not None
+    assert 0 <= stats.first_received <= stats.first_released <= stats.seconds
+    assert stream.stats.seconds == stats.seconds
+
+
+async def test_held_is_what_waits_and_nothing_after_the_end() -> None:
+    stream = guard().wrap(agen(["ab sec", "ond"]))
+    assert stream.held == 0
+    await anext(stream)
+    assert stream.held == 3
+    await stream.text()
+    assert stream.held == 0
+
+
+async def test_a_session_is_fed_by_hand() -> None:
+    session = guard().session()
+    events = [*session.feed("a sec"), *session.feed("ret b"), *session.finish()]
+    assert Finding("word", 2, 8, "mask") in events
+    assert "".join(event.text for event in events if isinstance(event, Text)) == "a ****** b"
+    assert events[-1] == Finish("stop")
+
+
+async def test_rules_apply_to_their_channels_only() -> None:
+    policy = """
+    rules:
+      - {id: a, words: [alpha], channels: [text]}
+      - {id: b, words: [beta], channels: [tool_args, thinking]}
+    """
+    checked = Guard(Policy.parse(policy))
+    assert checked.check("alpha beta").text == "[a] beta"
+    assert checked.check("alpha beta", "thinking").text == "alpha [b]"
+    assert checked.check("alpha beta", "refusal").text == "alpha beta"
+    assert checked.check("beta", "tool_args").findings[0].channel == "tool_args"
+    with pytest.raises(ValueError, match="unknown channel 'txt', there are: text"):
+        checked.check("x", "txt")
+
+
+async def test_a_stage_that_raises_in_check_is_a_stage_error() -> None:
+    with pytest.raises(StageError, match="ZeroDivisionError") as caught:
+        broken_guard().check("boom")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+async def test_a_chunk_of_another_type_ends_the_stream() -> None:
+    source = Source(["text", 5, "more"])
+    stream = guard().wrap(source)
+    assert await anext(stream) == "text"
+    with pytest.raises(AdapterError, match="'int' in a stream of text"):
+        await anext(stream)
+    assert (stream.finish, source.closed) == ("content_filter", 1)
+
+
+async def test_an_unknown_first_chunk_names_its_type_and_what_to_do() -> None:
+    source = Source([b"bytes"])
+    with pytest.raises(AdapterError, match="type 'bytes': pass provider= one of text, openai_chat"):
+        await anext(guard().wrap(source))
+    assert source.closed == 1
+
+
+async def test_an_unknown_provider_is_refused_at_once() -> None:
+    with pytest.raises(AdapterError, match="no adapter 'nope', there are: text, openai_chat"):
+        guard().wrap(agen([]), provider="nope")
+
+
+async def test_an_empty_stream_ends_well() -> None:
+    stream = guard().wrap(agen([]))
+    assert await stream.text() == ""
+    assert stream.finish == "stop"
+
+
+async def coroutine() -> AsyncIterator[str]:
+    return agen([])
+
+
+@contextlib.asynccontextmanager
+async def manager() -> AsyncIterator[str]:
+    yield ""
+
+
+class Awaitable:
+    def __await__(self) -> Any:
+        yield
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (coroutine, "await it first"),
+        (Awaitable, "await it first"),
+        (manager, "'async with ... as stream'"),
+        (lambda: agen, "call it first"),
+        (lambda: "text", r"use check\(\)"),
+        (lambda: ["text"], r"use wrap_sync\(\)"),
+        (lambda: 5, "needs an async iterator, not 'int'"),
+    ],
+)
+async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) -> None:
+    with pytest.raises(TypeError, match=hint):
+        guard().wrap(make())

@@ -1,0 +1,348 @@
+"""The source is closed on every way out, and the error is the original one or the block."""
+
+from __future__ import annotations
+
+import gc
+from random import Random
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from guardstream import GuardedStream, StageError
+from tests.sources import Silent, Source, agen, broken_guard, guard
+
+pytestmark = pytest.mark.anyio
+
+CHUNKS = ["a ", "sec", "ret", " and", " more"]
+
+
+async def drain(stream: GuardedStream[Any]) -> str:
+    return "".join([chunk async for chunk in stream])
+
+
+async def test_closed_at_its_end() -> None:
+    source = Source(CHUNKS)
+    assert await drain(guard().wrap(source)) == "a ****** and more"
+    assert source.closed == 1
+
+
+async def test_closed_by_a_block_before_the_rest_is_read() -> None:
+    source = Source(["fine, ", "forbidden", " unread", " unread"])
+    stream = guard().wrap(source)
+    assert await drain(stream) == "fine, "
+    assert source.closed == 1
+    assert stream.stats.chunks_in <= 3
+
+
+async def test_closed_by_a_block_before_its_last_text_is_delivered() -> None:
+    source = Source(["fine, forbidden!"])
+    stream = guard().wrap(source)
+    assert await anext(stream) == "fine, "
+    assert source.closed == 1
+
+
+async def test_closed_by_a_stop_rule() -> None:
+    source = Source(["that is enough.", " unread"])
+    assert await drain(guard().wrap(source)) == "that is "
+    assert source.closed == 1
+
+
+async def test_closed_when_the_consumer_leaves() -> None:
+    source = Source(CHUNKS)
+    async with guard().wrap(source) as stream:
+        async for _ in stream:
+            break
+    assert source.closed == 1
+    assert stream.finish == "cancelled"
+    assert [chunk async for chunk in stream] == []
+
+
+async def test_closed_when_the_consumer_raises() -> None:
+    source = Source(CHUNKS)
+
+    async def consume() -> None:
+        async with guard().wrap(source) as stream:
+            async for _ in stream:
+                raise LookupError
+
+    with pytest.raises(LookupError):
+        await consume()
+    assert source.closed == 1
+
+
+async def test_aclose_is_idempotent_and_closes_before_the_first_chunk() -> None:
+    source = Source(CHUNKS)
+    stream = guard().wrap(source)
+    await stream.aclose()
+    await stream.aclose()
+    assert (source.closed, stream.finish) == (1, "cancelled")
+
+
+async def test_an_error_of_the_source_passes_unchanged_and_held_text_is_dropped() -> None:
+    error = ConnectionResetError("upstream")
+    source = Source(["a ", "sec"], error=error)
+    stream = guard().wrap(source)
+    with pytest.raises(ConnectionResetError) as caught:
+        await drain(stream)
+    assert caught.value is error
+    assert (stream.result.text, stream.finish, source.closed) == ("a ", "error", 1)
+
+
+async def test_a_stage_that_raises_blocks_and_keeps_its_cause() -> None:
+    source = Source(["fine ", "boom", "raw"])
+    stream = broken_guard().wrap(source)
+    assert await anext(stream) == "fine "
+    with pytest.raises(StageError) as caught:
+        await anext(stream)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert (stream.result.text, stream.finish, source.closed) == ("fine ", "content_filter", 1)
+
+
+async def test_a_stage_that_raises_at_the_end_blocks() -> None:
+    source = Source(["fine "])
+    stream = broken_guard(finishes=False).wrap(source)
+    with pytest.raises(StageError):
+        await drain(stream)
+    assert (stream.finish, source.closed) == ("content_filter", 1)
+
+
+async def test_an_error_while_closing_does_not_hide_the_end() -> None:
+    class Clumsy(Source):
+        async def aclose(self) -> None:
+            await super().aclose()
+            raise OSError("already gone")
+
+    source = Clumsy(CHUNKS)
+    assert await drain(guard().wrap(source)) == "a ****** and more"
+    assert source.closed == 1
+
+
+async def test_close_methods_of_sdk_streams_are_found() -> None:
+    class Closing(Source):
+        aclose = None  # type: ignore[assignment]
+
+        async def close(self) -> None:
+            self.closed += 1
+
+    source = Closing(["forbidden"])
+    await drain(guard().wrap(source))
+    assert source.closed == 1
+
+
+async def test_the_iterator_and_what_it_came_from_are_closed() -> None:
+    class Iterable:
+        def __init__(self) -> None:
+            self.log: list[str] = []
+
+        def __aiter__(self) -> Any:
+            return agen(["forbidden", "x"], self.log)
+
+        def close(self) -> None:
+            self.log.append("response closed")
+
+    source = Iterable()
+    await drain(guard().wrap(source))
+    assert source.log == ["closed", "response closed"]
+
+
+async def cancelled_at(number: int, chunks: list[str]) -> tuple[Source, GuardedStream[Any]]:
+    """Guard a stream and cancel its consumer at one of the source's awaits."""
+
+    def before(place: int) -> None:
+        if place == number:
+            scope.cancel()
+
+    source = Source(chunks, before=before)
+    stream = guard().wrap(source)
+    with anyio.CancelScope() as scope:
+        async for _ in stream:
+            await anyio.lowlevel.checkpoint()
+    return source, stream
+
+
+@pytest.mark.parametrize("chunks", [CHUNKS, ["fine ", "forbidden", "x"], ["so, ", "enough", "x"]])
+async def test_closed_when_cancelled_at_every_await(chunks: list[str]) -> None:
+    uncancelled, _ = await cancelled_at(-1, chunks)
+    for number in range(uncancelled.awaits):
+        source, stream = await cancelled_at(number, chunks)
+        assert source.closed == 1
+        assert stream.finish is not None
+        assert "secret" not in stream.result.text
+        assert [chunk async for chunk in stream] == []
+
+
+async def test_closed_when_many_streams_are_dropped_at_random_moments() -> None:
+    random = Random(3)
+
+    async def consume(source: Source, leave: int, scope: anyio.CancelScope) -> None:
+        with scope:
+            async with guard().wrap(source) as stream:
+                async for _ in stream:
+                    if stream.stats.chunks_in >= leave:
+                        break
+
+    sources = [Source(CHUNKS * 5) for _ in range(300)]
+    scopes = [anyio.CancelScope() for _ in sources]
+    async with anyio.create_task_group() as group:
+        for source, scope in zip(sources, scopes, strict=True):
+            group.start_soon(consume, source, random.randrange(1, 40), scope)
+        while any(not source.closed for source in sources):
+            random.choice(scopes).cancel()
+            await anyio.lowlevel.checkpoint()
+    assert {source.closed for source in sources} == {1}
+
+
+async def test_cancellation_drops_held_text() -> None:
+    source, stream = await cancelled_at(2, CHUNKS)
+    assert source.closed == 1
+    assert (stream.result.text, stream.finish) == ("a ", "cancelled")
+
+
+async def test_a_generator_is_closed_when_cancelled() -> None:
+    log: list[str] = []
+    with anyio.CancelScope() as scope:
+        async with guard().wrap(agen(CHUNKS, log)) as stream:
+            async for _ in stream:
+                scope.cancel()
+    assert log == ["closed"]
+
+
+async def test_a_consumer_that_just_leaves_has_its_source_closed_by_the_loop() -> None:
+    source = Source(CHUNKS)
+    async for _ in guard().wrap(source):
+        break
+    gc.collect()
+    with anyio.fail_after(5):
+        while not source.closed:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_closing_that_hangs_does_not_hang_the_consumer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hanging(Source):
+        async def aclose(self) -> None:
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr("guardstream.runtime.CLOSE_SECONDS", 0.01)
+    assert await drain(guard().wrap(Hanging(CHUNKS))) == "a ****** and more"
+
+
+async def test_stop_ends_the_stream_at_the_next_chunk() -> None:
+    source = Source(CHUNKS)
+    stream = guard().wrap(source)
+    assert await anext(stream) == "a "
+    stream.stop()
+    stream.stop()
+    assert await drain(stream) == ""
+    assert (stream.finish, stream.result.text, source.closed) == ("cancelled", "a ", 1)
+
+
+async def test_stop_before_the_first_chunk_reads_nothing() -> None:
+    source = Source(CHUNKS)
+    stream = guard().wrap(source)
+    stream.stop()
+    assert await drain(stream) == ""
+    assert (source.closed, stream.stats.chunks_in) == (1, 0)
+
+
+async def test_stop_wakes_a_reader_that_waits_for_a_silent_source() -> None:
+    source = Silent(["a ", "sec"])
+    stream = guard().wrap(source)
+    async with anyio.create_task_group() as group:
+
+        async def stop() -> None:
+            await source.waiting.wait()
+            stream.stop()
+
+        group.start_soon(stop)
+        with anyio.fail_after(5):
+            assert await drain(stream) == "a "
+    assert (stream.finish, source.closed) == ("cancelled", 1)
+
+
+async def test_stop_from_another_thread_wakes_the_reader() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source)
+    async with anyio.create_task_group() as group:
+
+        async def stop() -> None:
+            await source.waiting.wait()
+            await anyio.to_thread.run_sync(stream.stop)
+
+        group.start_soon(stop)
+        with anyio.fail_after(5):
+            assert await stream.text() == "a "
+    assert source.closed == 1
+
+
+async def test_stop_and_a_cancellation_at_once_stay_a_cancellation() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source)
+    after: list[str] = []
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            await drain(stream)
+            await anyio.lowlevel.checkpoint()
+            after.append("went on")
+
+        group.start_soon(read)
+        await source.waiting.wait()
+        group.cancel_scope.cancel()
+        stream.stop()
+    assert after == []
+    assert source.closed == 1
+
+
+async def test_stop_leaves_the_reading_task_uncancelled() -> None:
+    source = Silent([])
+    stream = guard().wrap(source)
+    async with anyio.create_task_group() as group:
+
+        async def stop() -> None:
+            await source.waiting.wait()
+            stream.stop()
+
+        group.start_soon(stop)
+        await drain(stream)
+        with anyio.move_on_after(5) as scope:
+            await anyio.lowlevel.checkpoint()
+        assert not scope.cancelled_caught
+
+
+async def test_aclose_from_another_task_waits_until_the_source_is_closed() -> None:
+    source = Silent([])
+    stream = guard().wrap(source)
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await source.waiting.wait()
+        with anyio.fail_after(5):
+            await stream.aclose()
+        assert source.closed == 1
+
+
+async def test_two_tasks_cannot_read_one_stream() -> None:
+    source = Silent([])
+    stream = guard().wrap(source)
+    async with anyio.create_task_group() as group:
+        group.start_soon(drain, stream)
+        await source.waiting.wait()
+        with pytest.raises(RuntimeError, match="another task"):
+            await anext(stream)
+        stream.stop()
+
+
+def test_a_stream_whose_loop_has_ended_is_dropped_quietly() -> None:
+    async def leave() -> GuardedStream[Any]:
+        stream = guard().wrap(Source(CHUNKS))
+        await anext(stream)
+        return stream
+
+    for backend in ("asyncio", "trio"):
+        stream = anyio.run(leave, backend=backend)
+        stream.stop()
+        del stream
+        gc.collect()

@@ -1,0 +1,166 @@
+"""Plain iterators are guarded with the same promises."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, BlockedError, Guard, StageError
+from tests.sources import agen, broken_guard, gen, guard
+from tests.support.chunking import every_split
+
+CHUNKS = ["a ", "sec", "ret", " and", " more"]
+
+
+def test_every_cut_gives_what_check_gives() -> None:
+    for text in ("a secret b", "forbidden", "x enough "):
+        expected = guard().check(text)
+        for chunks in every_split(text):
+            stream = guard().wrap_sync(gen(chunks))
+            assert stream.text() == expected.text
+            assert stream.result == expected
+
+
+@pytest.mark.parametrize("chunks", [CHUNKS, ["fine ", "forbidden", "x"], ["so, ", "enough", "x"]])
+def test_closed_at_the_end_of_any_kind(chunks: list[str]) -> None:
+    log: list[str] = []
+    guard().wrap_sync(gen(chunks, log)).text()
+    assert log == ["closed"]
+
+
+def test_closed_when_the_consumer_leaves() -> None:
+    log: list[str] = []
+    with guard().wrap_sync(gen(CHUNKS, log)) as stream:
+        next(stream)
+    assert log == ["closed"]
+    assert stream.finish == "cancelled"
+    assert list(stream) == []
+
+
+def test_closed_when_the_consumer_just_leaves() -> None:
+    class Response:
+        closed = 0
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(CHUNKS)
+
+        def close(self) -> None:
+            self.closed += 1
+
+    response = Response()
+    for _ in guard().wrap_sync(response):
+        break
+    gc.collect()
+    assert response.closed == 1
+
+
+def test_an_error_of_the_source_passes_unchanged() -> None:
+    error = OSError("upstream")
+
+    def failing() -> Iterator[str]:
+        yield "a sec"
+        raise error
+
+    stream = guard().wrap_sync(failing())
+    with pytest.raises(OSError, match="upstream") as caught:
+        list(stream)
+    assert caught.value is error
+    assert (stream.result.text, stream.finish) == ("a ", "error")
+
+
+def test_an_error_while_closing_is_dropped() -> None:
+    class Clumsy:
+        def __iter__(self) -> Iterator[str]:
+            return iter(["x "])
+
+        def close(self) -> None:
+            raise OSError("already gone")
+
+    assert guard().wrap_sync(Clumsy()).text() == "x "
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_a_stage_that_raises_blocks(finishes: bool) -> None:
+    log: list[str] = []
+    stream = broken_guard(finishes=finishes).wrap_sync(
+        gen(["fine ", "boom"] if finishes else [], log)
+    )
+    with pytest.raises(StageError):
+        list(stream)
+    assert stream.finish == "content_filter"
+    assert log == ["closed"]
+
+
+def test_stop_ends_the_stream_before_the_next_chunk() -> None:
+    log: list[str] = []
+    stream = guard().wrap_sync(gen(CHUNKS, log))
+    next(stream)
+    stream.stop()
+    assert list(stream) == []
+    assert (stream.finish, log) == ("cancelled", ["closed"])
+
+
+def test_stop_while_the_source_is_being_read_drops_what_it_says() -> None:
+    def stopping() -> Iterator[str]:
+        yield "a "
+        stream.stop()
+        yield "b "
+
+    stream = guard().wrap_sync(stopping())
+    assert list(stream) == ["a "]
+    assert stream.finish == "cancelled"
+
+
+def test_a_block_raises_if_asked_to() -> None:
+    stream = guard().wrap_sync(gen(["forbidden"]), raise_on_block=True)
+    with pytest.raises(BlockedError):
+        stream.text()
+
+
+def test_an_unknown_chunk_is_refused() -> None:
+    with pytest.raises(AdapterError, match="'float'"):
+        list(guard().wrap_sync([1.5]))
+
+
+async def coroutine() -> None: ...
+
+
+@contextmanager
+def manager() -> Iterator[str]:
+    yield ""
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (coroutine, "await it first"),
+        (manager, "'with ... as stream'"),
+        (lambda: agen([]), r"use wrap\(\)"),
+        (lambda: "text", r"use check\(\)"),
+        (lambda: 5, "needs an iterator, not 'int'"),
+    ],
+)
+def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) -> None:
+    with pytest.raises(TypeError, match=hint):
+        guard().wrap_sync(make())
+
+
+def test_a_guard_is_shared_between_threads() -> None:
+    shared = Guard.load("guardstream/chat")
+    texts = [
+        f"mail a{n}@example.com, key sk-{n:020}, 密码 {n}, card 4111 1111 1111 1111."
+        for n in range(40)
+    ]
+    expected = [shared.check(text).text for text in texts]
+
+    def run(text: str) -> str:
+        return fresh.wrap_sync(list(text)).text()
+
+    fresh = Guard.load("guardstream/chat")
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, texts)) == expected
