@@ -1,4 +1,4 @@
-"""The exceptions of the package; every message says what, where and how to fix it, never matched text."""
+"""The exceptions of the package: each says what, where and how to fix it, never matched text."""
 
 from __future__ import annotations
 

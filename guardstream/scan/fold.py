@@ -24,7 +24,8 @@ _UNSPACED = "".join(
     )
 )  # fmt: skip
 _NEIGHBOUR = regex.compile(rf"(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_]")
-_SPACED_LETTERS = regex.compile(rf"(?:(?![{_UNSPACED}])\p{{L}}|\P{{L}})*+(?<=\p{{L}}.*)", regex.S)
+_UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
+_LETTER = regex.compile(r"\p{L}")
 
 
 def fold_case(character: str) -> str:
@@ -44,6 +45,14 @@ def joins_words(character: str) -> bool:
 
 
 def whole_by_default(word: str) -> bool:
-    """Whether a word is matched as a whole unless told otherwise: it has letters, all of scripts
-    that put spaces between words."""
-    return _SPACED_LETTERS.fullmatch(word) is not None
+    """Whether a word is matched as a whole unless told otherwise.
+
+    It is if it has letters, all of scripts that put spaces between words, and begins and ends in
+    a character that continues words: `eval(` has no boundary of its own to ask for.
+    """
+    return (
+        joins_words(word[0])
+        and joins_words(word[-1])
+        and _LETTER.search(word) is not None
+        and _UNSPACED_LETTER.search(word) is None
+    )

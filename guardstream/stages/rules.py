@@ -27,26 +27,47 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Pseudonym:
+    """A name for the value that is the same for the same value: `prefix` and a keyed hash.
+
+    The hash is HMAC-SHA256 over the matched text in UTF-8 (RFC 2104), its first `length` hex digits.
+    It needs the whole value: a region of more than one span, or one that was cut, becomes
+    `[{id}]`.
+    """
+
+    key: bytes = field(repr=False)
+    prefix: str = ""
+    length: int = 12
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of a policy, checked and ready to be compiled.
 
     `replacement` of one code point stands for each masked character, any other string is written
-    once a region, the empty string deletes; `{id}` in it becomes the rule's id. Offsets in errors
-    count code points of the pattern.
+    once a region, the empty string deletes; `{id}` in it becomes the rule's id.
+
+    `ignore_case` is about `words`; patterns say `(?i)`. `normalize` names what else is made alike
+    before words are compared, see `guardstream.scan.fold`.
 
     A match that a validator refuses, that equals one of `allow_words` (ignoring case if
-    `ignore_case`), or that one of `allow_patterns` matches in full, is no match.
+    `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group` that
+    is about the group's text. Where `keywords` are given, one of them must stand, ignoring case,
+    within the `keyword_distance` code points before the match.
     """
 
     id: str
     action: Action = "mask"
     severity: Severity = "medium"
-    replacement: str | Keep = "[{id}]"
+    replacement: str | Keep | Pseudonym = "[{id}]"
     words: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     group: str | int | None = None
     whole_word: bool | None = None
     ignore_case: bool = True
+    normalize: tuple[str, ...] = ()
     allow_words: tuple[str, ...] = ()
     allow_patterns: tuple[str, ...] = ()
-    validators: tuple[Validator, ...] = field(default=())
+    validators: tuple[Validator, ...] = ()
+    keywords: tuple[str, ...] = ()
+    keyword_distance: int = 50
