@@ -8,6 +8,7 @@ an adapter raises becomes a StageError or AdapterError, and nothing of that chun
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -50,23 +51,29 @@ class Flow(Protocol[C]):
         ...
 
 
-def make_flow(adapter: Adapter[Any], make_stage: MakeStage, meter: Meter) -> Flow[Any]:
-    """Return the flow for an adapter; plain text has a shorter way."""
+def make_flow(
+    adapter: Adapter[Any], make_stage: MakeStage, meter: Meter, block_message: str = ""
+) -> Flow[Any]:
+    """Return the flow for an adapter; plain text has a shorter way.
+
+    `block_message` is said, as an ordinary chunk, before a blocked stream ends.
+    """
     if type(adapter) is PlainText:
-        return TextFlow(make_stage("text"), meter)
-    return ChunkFlow(adapter, make_stage, meter)
+        return TextFlow(make_stage("text"), meter, block_message)
+    return ChunkFlow(adapter, make_stage, meter, block_message)
 
 
 class TextFlow:
     """The flow of `str` chunks: one pipeline, and the hot path of the package."""
 
-    def __init__(self, stage: Stage, meter: Meter) -> None:
+    def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
         self._stage = stage
         self._feed = stage.feed
         self._meter = meter
+        self._block_message = block_message
 
     @property
     def held(self) -> int:
@@ -102,7 +109,10 @@ class TextFlow:
             else:
                 self.ended = event.reason
                 self.blocked_by = _blocking(event, self.findings)
-        return ((text, text, len(text)),) if text else ()
+        said = [text] if text else []
+        if self.ended == "content_filter" and self._block_message:
+            said.append(self._block_message)
+        return [(part, part, len(part)) for part in said]
 
 
 @dataclass(slots=True)
@@ -117,13 +127,20 @@ class _Lane(Generic[C]):
 class ChunkFlow(Generic[C]):
     """The flow of provider chunks: a pipeline for each slot, chunks rebuilt by the adapter."""
 
-    def __init__(self, adapter: Adapter[C], make_stage: MakeStage, meter: Meter) -> None:
+    def __init__(
+        self,
+        adapter: Adapter[C],
+        make_stage: MakeStage,
+        meter: Meter,
+        block_message: str = "",
+    ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
         self._adapter = adapter
         self._make_stage = make_stage
         self._meter = meter
+        self._block_message = block_message
         self._lanes: dict[Slot, _Lane[C]] = {}
         self._open: dict[int, C] = {}
         self._finished: dict[int, FinishReason] = {}
@@ -224,17 +241,38 @@ class ChunkFlow(Generic[C]):
         return sent
 
     def _extra(self, slot: Slot, lane: _Lane[C], text: str) -> Sent[C]:
-        chunk = self._adapter.extra(lane.chunk, slot, text)
-        return chunk, text if _main(slot) else "", len(text)
+        return self._sent(slot, self._adapter.extra(lane.chunk, slot, text), text)
 
     def _ends(self) -> list[Sent[C]]:
         """Return the chunks that end every open choice, and forget what is held."""
         assert self.ended is not None
+        messages = self._messages()
         self._lanes.clear()
         chunks = [
             self._adapter.end(chunk, choice, self.ended) for choice, chunk in self._open.items()
         ]
-        return [(chunk, "", 0) for chunk in chunks if chunk is not None]
+        return messages + [(chunk, "", 0) for chunk in chunks if chunk is not None]
+
+    def _messages(self) -> list[Sent[C]]:
+        """Return the chunks that say the block message, one for each open choice."""
+        message = self._block_message
+        if self.ended != "content_filter" or not message:
+            return []
+        spoken = {
+            slot.choice: (slot, lane.chunk)
+            for slot, lane in self._lanes.items()
+            if slot.channel == "text"
+        }
+        sent: list[Sent[C]] = []
+        for choice, chunk in self._open.items():
+            slot, last = spoken.get(choice, (Slot(choice, "text", "content"), chunk))
+            with suppress(AdapterError, LookupError):  # a format may have no place for it
+                sent.append(self._sent(slot, self._adapter.extra(last, slot, message), message))
+        return sent
+
+    @staticmethod
+    def _sent(slot: Slot, chunk: C, text: str) -> Sent[C]:
+        return chunk, text if _main(slot) else "", len(text)
 
     def _feed(self, slot: Slot, text: str, chunk: C) -> str:
         lane = self._lanes.get(slot)

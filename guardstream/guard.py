@@ -15,6 +15,7 @@ from guardstream.guarded import GuardedStream
 from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
+from guardstream.policy.reload import Watched
 from guardstream.providers import Adapter, PlainText, detect, named
 from guardstream.stats import Meter, Result
 
@@ -24,21 +25,24 @@ C = TypeVar("C")
 class Guard:
     """Applies one policy; made once, and shared freely between streams and threads."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy | Watched) -> None:
+        self._source = policy
 
     @classmethod
-    def load(cls, path: str | Path) -> Guard:
+    def load(cls, path: str | Path, *, reload: bool = False) -> Guard:
         """Read the policy file at `path`, or a pack as `guardstream/NAME`.
 
-        PolicyError says for everything that is wrong where it stands: `file:line:column`.
+        PolicyError says for everything that is wrong where it stands: `file:line:column`. With
+        `reload`, every new stream asks whether the file, or one that it needs, has changed, and
+        takes the new policy; if that is not valid, the last one stays and the error is logged.
         """
-        return cls(Policy.load(path))
+        return cls(Watched(path) if reload else Policy.load(path))
 
     @property
     def policy(self) -> Policy:
-        """The policy that this guard applies."""
-        return self._policy
+        """The policy that this guard applies to a stream that begins now."""
+        source = self._source
+        return source.policy() if isinstance(source, Watched) else source
 
     def wrap(
         self,
@@ -76,26 +80,29 @@ class Guard:
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking."""
-        stage = _stage(self._policy, channel)
+        policy = self.policy
+        stage = _stage(policy, channel)
         try:
             events = [*stage.feed(text), *stage.finish()]
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
-        return _result(events, channel)
+        return _result(events, channel, policy.block_message)
 
     def session(self, channel: str = "text") -> Pipeline:
         """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events."""
-        return Pipeline(self._policy.stages(channel))
+        return Pipeline(self.policy.stages(channel))
 
     def _start(
         self, provider: str | Adapter[C] | None, words: Mapping[str, Sequence[str]] | None
     ) -> Callable[[Any, Meter], Flow[C]]:
-        policy = self._policy.with_words(words) if words else self._policy
+        policy = self.policy.with_words(words) if words else self.policy
         forced = named(provider) if isinstance(provider, str) else provider
 
         def start(chunk: Any, meter: Meter) -> Flow[C]:
             adapter = forced or (PlainText() if chunk is None else detect(chunk))
-            return make_flow(adapter, lambda channel: _stage(policy, channel), meter)
+            return make_flow(
+                adapter, lambda channel: _stage(policy, channel), meter, policy.block_message
+            )
 
         return start
 
@@ -106,10 +113,12 @@ def _stage(policy: Policy, channel: str) -> Stage:
     return stages[0] if len(stages) == 1 else Pipeline(stages)
 
 
-def _result(events: Sequence[Event], channel: str) -> Result:
+def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     text = "".join(event.text for event in events if isinstance(event, Text))
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")
+    if finish == "content_filter" and channel == "text":
+        text += message
     return Result(text, tuple(found), finish)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from typing import Any, TypeAlias
 
+import anyio
 from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
@@ -42,8 +43,9 @@ class Reader:
 
     async def parts(self) -> AsyncGenerator[Part, None]:
         """The document's parts. Raises ExtractError; closes the stream on every way out."""
+        chunks = _Chunks(self._stream)
         try:
-            async for chunk in _chunks(self._stream):
+            async for chunk in chunks:
                 text = self._text_of(chunk)
                 self._offset += len(text)
                 for piece in self._finder.feed(text):
@@ -57,7 +59,7 @@ class Reader:
             if not self._finder.document:
                 raise ExtractError("the stream holds no document", self._offset, None)
         finally:
-            await _close(self._stream)
+            await chunks.aclose()
 
     def refusal(self, error: ValidationError) -> ExtractError:
         """The error for a value that the model refuses."""
@@ -77,18 +79,30 @@ class Reader:
         return part
 
 
-async def _chunks(stream: Stream) -> AsyncIterator[Any]:
-    if isinstance(stream, AsyncIterable):
-        async for chunk in stream:
-            yield chunk
-    else:
-        for chunk in stream:
-            yield chunk
+class _Chunks:
+    """A stream's chunks, from an asynchronous or a plain iterable; closes what it took."""
 
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._async = aiter(stream) if isinstance(stream, AsyncIterable) else None
+        self._plain = None if isinstance(stream, AsyncIterable) else iter(stream)
 
-async def _close(stream: Any) -> None:
-    close = getattr(stream, "aclose", None) or getattr(stream, "close", None)
-    if close:
-        closing = close()
-        if inspect.isawaitable(closing):
-            await closing
+    def __aiter__(self) -> _Chunks:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._async is not None:
+            return await anext(self._async)
+        assert self._plain is not None
+        for chunk in self._plain:
+            return chunk
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the iterator and the stream, also while being cancelled."""
+        with anyio.CancelScope(shield=True):
+            for each in (self._async or self._plain, self._stream):
+                close = getattr(each, "aclose", None) or getattr(each, "close", None)
+                closing = close() if close else None
+                if inspect.isawaitable(closing):
+                    await closing

@@ -19,7 +19,7 @@ Fences: TypeAlias = Literal["strip", "keep", "require"]
 
 _LONGEST = 256  # code points that are held to tell a document or a fence from prose
 _JSON = frozenset(("json", "jsonl", "ndjson"))
-_FIRST_BLOCK = 1_024
+_FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
 
 _turn = re.compile(r"[\[{\n]")  # where prose may end
@@ -88,6 +88,30 @@ class Documents:
         """How many code points wait for what follows to tell what they are."""
         return len(self._pending)
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """The line and column of the next character, outside documents."""
+        return self._line, self._column
+
+    @property
+    def inside(self) -> Document | None:
+        """The open document, if the next characters are its own: feed them to it, then `resume`."""
+        return self.document if self._state == self._inside and not self._pending else None
+
+    def resume(self, text: str, start: int, tokens: list[Token]) -> Iterator[Piece]:
+        """Divide `text`, of which the open document took its part and gave `tokens`."""
+        assert self.document
+        self._offset = start
+        end, piece = self._part(self.document, text, 0, tokens)
+        if piece:
+            yield piece
+        self._bury()
+        yield from self._divide(text[end:], False)
+
+    def _bury(self) -> None:
+        if self._state == self._inside and self.document and self.document.error:
+            self._state = self._dead
+
     def feed(self, text: str) -> Iterator[Piece]:
         """Take the next characters and divide them."""
         text, self._pending = self._pending + text, ""
@@ -99,7 +123,7 @@ class Documents:
         yield from self._divide(text, True)
         document = self.document
         if document and self._state == self._inside:
-            yield Part(document, "", self._offset, document.finish())
+            yield Part(document, "", document.offset, document.finish())
 
     def go_on(self) -> None:
         """Go on behind the error of the part that was given last."""
@@ -121,8 +145,7 @@ class Documents:
                 self._advance(piece.text)
             if piece:
                 yield piece
-                if self._state == self._inside and self.document and self.document.error:
-                    self._state = self._dead
+                self._bury()
             elif end == index and state == self._state:
                 self._pending = text[index:]
                 return
@@ -166,8 +189,10 @@ class Documents:
         del final
         document = self.document
         assert document
+        self._offset = document.offset
         block = text[index : index + self._block]
-        self._block *= 2  # a chunk with many documents must not be copied for each
+        # A chunk with many documents must not be copied for each.
+        self._block = min(2 * self._block, _LAST_BLOCK)
         return self._part(document, text, index, document.feed(block))
 
     def _part(self, document: Document, text: str, index: int, tokens: list[Token]) -> _Step:
@@ -276,7 +301,7 @@ class Documents:
     def _dead(self, text: str, index: int, final: bool) -> _Step:
         """Behind an error that the caller did not go on from there is nothing."""
         del index, final
-        return len(text), Mark("", self._offset)
+        return len(text), None
 
     def _rest(self, text: str, index: int, final: bool) -> _Step:
         del final

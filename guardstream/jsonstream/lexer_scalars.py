@@ -259,10 +259,14 @@ def begin_literal(lexer: Lexer, text: str, index: int) -> int:
 
 def _in_literal(lexer: Lexer, text: str, index: int) -> int:
     word, value = lexer._within
-    if text[index] != word[lexer._length]:
-        raise lexer._error(index, "expected a value")
-    lexer._length += 1
+    rest = word[lexer._length :]
+    piece = text[index : index + len(rest)]
+    if not rest.startswith(piece):
+        same = next(at for at, char in enumerate(piece) if char != rest[at])
+        raise lexer._error(index + same, "expected a value")
+    index += len(piece)
+    lexer._length += len(piece)
     if lexer._length == len(word):
-        lexer._out.append((t.LITERAL, value, lexer._start, lexer._base + index + 1))
-        return _end_scalar(lexer, index + 1)
-    return index + 1
+        lexer._out.append((t.LITERAL, value, lexer._start, lexer._base + index))
+        return _end_scalar(lexer, index)
+    return index

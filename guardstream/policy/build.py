@@ -2,194 +2,231 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import get_args
 
-from pydantic import ValidationError
-
 from guardstream.errors import PolicyError
-from guardstream.policy import problems
-from guardstream.policy.document import Document, Mark, Problem, read
-from guardstream.policy.model import Channel, PolicyFile, RuleFile, WordFile
+from guardstream.policy import checks
+from guardstream.policy.document import Mark
+from guardstream.policy.model import (
+    KeywordsFile,
+    PolicyFile,
+    ReplacementFile,
+    RuleFile,
+    WordFile,
+)
+from guardstream.policy.problems import nearest
+from guardstream.policy.sections import Channel
+from guardstream.policy.sources import Loader, Origin, Placed, Source, Whole
 from guardstream.stages.redact import RuleError, RuleSet
-from guardstream.stages.rules import Keep, Rule
+from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
 
 CHANNELS: tuple[str, ...] = get_args(Channel)
-
-MAX_FILE = 64 * 1024 * 1024
-"""Bytes of a policy or word file; more is taken for a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a policy file says, checked and compiled."""
+    """What a policy says, all that it extends included, checked and compiled.
+
+    `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
+    of the settings that are set; `paths` are all files that were read.
+    """
 
     file: PolicyFile
+    source: Source
+    settings: Mapping[str, Source]
+    placed: tuple[Placed, ...]
+    disabled: tuple[Placed, ...]
     rules: tuple[Rule, ...]
     rulesets: Mapping[str, RuleSet]
+    paths: tuple[Path, ...]
 
 
-@dataclass(slots=True)
-class _Builder:
-    name: str
-    folder: Path
-    document: Document
-    problems: list[Problem] = field(default_factory=list)
-
-    def check(self) -> None:
-        """Stop here if anything was wrong so far."""
-        if self.problems:
-            raise problems.error_of(self.name, self.problems)
-
-    def report(self, mark: Mark, message: str) -> None:
-        self.problems.append(Problem(mark, message))
+def load(path: Path, loader: Loader | None = None) -> Built:
+    """Check and compile the policy file at `path`."""
+    loader = loader or Loader()
+    return _built(loader, lambda: loader.load(path))
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file; PolicyError says what is wrong with it and where."""
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        before = data[data.rfind(b"\n", 0, error.start) + 1 : error.start]
-        column = len(before.decode("utf-8-sig", "replace")) + 1
-        raise PolicyError(f"{path}:{line}:{column}: not valid UTF-8: save it as UTF-8") from error
+def parse(text: str, name: str, folder: Path) -> Built:
+    """Check and compile the policy `text`; other files are looked for in `folder`."""
+    loader = Loader()
+    return _built(loader, lambda: loader.parse(text, name, folder))
 
 
-def build(text: str, name: str, folder: Path) -> Built:
-    """Check and compile the policy `text`; word files are looked for in `folder`."""
-    builder = _Builder(name, folder, read(text))
-    builder.problems += builder.document.problems
-    builder.check()
-    file = _validated(builder)
-    _check_rules(builder, file)
-    rules = {index: _rule(builder, index, rule) for index, rule in _enabled(file)}
-    builder.check()
-    rulesets = _compiled(builder, file, rules)
-    return Built(file, tuple(rules.values()), rulesets)
+def _built(loader: Loader, read: Callable[[], Whole]) -> Built:
+    whole = read()
+    loader.sources.sort(key=lambda source: source is not whole.source)
+    for placed in whole.rules.values():
+        _check_rule(whole, placed)
+    enabled = tuple(placed for placed in whole.rules.values() if placed.rule.enabled)
+    sound = [placed for placed in enabled if _looks(placed.rule)]
+    rules = [(placed, _rule(loader, placed)) for placed in sound]
+    loader.check()
+    file = whole.file
+    return Built(
+        file=file,
+        source=whole.source,
+        settings=MappingProxyType(whole.settings),
+        placed=enabled,
+        disabled=tuple(placed for placed in whole.rules.values() if not placed.rule.enabled),
+        rules=tuple(rule for _, rule in rules),
+        rulesets=_compiled(loader, file, rules),
+        paths=tuple(loader.paths),
+    )
 
 
-def _validated(builder: _Builder) -> PolicyFile:
-    value = builder.document.value
-    if not isinstance(value, dict):
-        what = "is empty" if value is None else "must be a mapping"
-        builder.report(builder.document.mark(()), f"the policy {what}: start with 'version: 1'")
-        builder.check()
-    try:
-        return PolicyFile.model_validate(value)
-    except ValidationError as error:
-        builder.problems += problems.of_validation(error, builder.document)
-        raise problems.error_of(builder.name, builder.problems) from None
+# What no single key shows
 
 
-def _enabled(file: PolicyFile) -> Iterable[tuple[int, RuleFile]]:
-    return ((index, rule) for index, rule in enumerate(file.rules) if rule.enabled)
+def _looks(rule: RuleFile) -> bool:
+    return bool(rule.words or rule.pattern)
 
 
-def _check_rules(builder: _Builder, file: PolicyFile) -> None:
-    """Report what no single key shows."""
-    document = builder.document
-    first: dict[str, Mark] = {}
-    for index, rule in enumerate(file.rules):
-        path = ("rules", index)
-        mark = document.mark((*path, "id"))
-        if rule.id in first:
-            line = first[rule.id].line
-            builder.report(mark, f"duplicate rule id {rule.id!r}, first in line {line}")
-        first.setdefault(rule.id, mark)
-        if not rule.words and not rule.pattern:
-            mark = document.mark((*path, "words" if rule.words is not None else "pattern"))
-            builder.report(mark, f"rule {rule.id!r} looks for nothing: give it words or a pattern")
-        if rule.group is not None and not rule.pattern:
-            mark = document.key_mark((*path, "group"))
-            builder.report(mark, f"rule {rule.id!r} names a group but has no pattern")
-        for number, case in enumerate(rule.tests):
-            if (case.clean is None) == (case.input is None) or (case.input is None) != (
-                case.output is None
-            ):
-                mark = document.mark((*path, "tests", number))
-                builder.report(mark, "a test has either 'clean', or 'input' and 'output'")
+def _check_rule(whole: Whole, placed: Placed) -> None:
+    rule, origin = placed.rule, placed.origin
+    if not _looks(rule):
+        key = "words" if rule.words is not None else "pattern"
+        origin.report(_empty_message(whole, rule, origin), key)
+    if rule.group is not None and not rule.pattern:
+        here = placed.origin_of("group")
+        mark = here.source.document.key_mark(here.key("group"))
+        here.source.report(mark, f"rule {rule.id!r} names a group but has no pattern")
+    made = rule.replacement
+    if isinstance(made, ReplacementFile) and (made.keep is None) == (made.pseudonym is None):
+        message = "a replacement has either 'keep' or 'pseudonym'"
+        placed.origin_of("replacement").report(message, "replacement")
+    tests = placed.origin_of("tests")
+    for number, case in enumerate(rule.tests):
+        if (case.clean is None) == (case.input is None) or (case.input is None) != (
+            case.output is None
+        ):
+            tests.report("a test has either 'clean', or 'input' and 'output'", "tests", number)
 
 
-def _rule(builder: _Builder, index: int, rule: RuleFile) -> Rule:
-    keep = rule.replacement
-    if keep is None:
-        replacement: str | Keep = "[{id}]"
-    else:
-        replacement = keep if isinstance(keep, str) else Keep(keep.keep.first, keep.keep.last)
+def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
+    message = f"rule {rule.id!r} looks for nothing: give it words or a pattern"
+    inherited = [
+        name for name, placed in whole.rules.items() if placed.origin.source is not origin.source
+    ]
+    if origin.source is whole.source and inherited:
+        hint = nearest(rule.id, inherited)
+        if hint.startswith("did"):
+            message += f"; no rule of that id is inherited, {hint}"
+    return message
+
+
+# From the file's rules to the engine's
+
+
+def _rule(loader: Loader, placed: Placed) -> Rule:
+    rule = placed.rule
+    keywords = rule.keywords
+    within = keywords.within if isinstance(keywords, KeywordsFile) else 50
+    named = keywords.words if isinstance(keywords, KeywordsFile) else keywords or ()
     return Rule(
         id=rule.id,
         action=rule.action,
         severity=rule.severity,
-        replacement=replacement,
-        words=_words(builder, index, rule),
+        replacement=_replacement(placed),
+        words=_words(loader, placed),
         patterns=tuple(rule.pattern or ()),
         group=rule.group,
         whole_word=rule.whole_word,
         ignore_case=rule.ignore_case,
+        normalize=tuple(rule.normalize),
         allow_words=tuple(rule.allow.words),
         allow_patterns=tuple(rule.allow.patterns),
+        validators=_validators(placed),
+        keywords=tuple(named),
+        keyword_distance=within,
     )
 
 
-def _words(builder: _Builder, index: int, rule: RuleFile) -> tuple[str, ...]:
+def _replacement(placed: Placed) -> str | Keep | Pseudonym:
+    given = placed.rule.replacement
+    if given is None or isinstance(given, str):
+        return "[{id}]" if given is None else given
+    if given.keep is not None:
+        return Keep(given.keep.first, given.keep.last)
+    if given.pseudonym is None:
+        return ""  # reported already
+    name = given.pseudonym.key_env
+    key = os.environ.get(name, "")
+    if not key:
+        message = f"the environment variable {name!r}, which holds the key, is not set"
+        here = placed.origin_of("replacement")
+        here.report(message, "replacement", "pseudonym", "key_env")
+    return Pseudonym(key.encode(), given.pseudonym.prefix, given.pseudonym.length)
+
+
+def _validators(placed: Placed) -> tuple[Validator, ...]:
+    found: list[Validator] = []
+    for number, check in enumerate(placed.rule.validate_ or ()):
+        try:
+            found.append(checks.named(check))
+        except checks.CheckError as error:
+            here = placed.origin_of("validate_")
+            here.report(f"rule {placed.rule.id!r}: {error}", "validate", number)
+    return tuple(found)
+
+
+def _words(loader: Loader, placed: Placed) -> tuple[str, ...]:
+    rule, origin = placed.rule, placed.origin
     if not isinstance(rule.words, WordFile):
         return tuple(rule.words or ())
-    mark = builder.document.mark(("rules", index, "words", "file"))
     try:
-        text = read_text(builder.folder / rule.words.file)
+        text = loader.read_text(origin.source.folder / rule.words.file)
     except PolicyError as error:
-        builder.report(mark, f"words of rule {rule.id!r}: {error}")
+        origin.report(f"words of rule {rule.id!r}: {error}", "words", "file")
         return ()
     lines = (line.strip() for line in text.splitlines())
     words = tuple(line for line in lines if line and not line.startswith("#"))
     if not words:
-        builder.report(mark, f"rule {rule.id!r} looks for nothing: the word file has no words")
+        message = f"rule {rule.id!r} looks for nothing: the word file has no words"
+        origin.report(message, "words", "file")
     return words
 
 
-def _compiled(
-    builder: _Builder, file: PolicyFile, rules: Mapping[int, Rule]
-) -> Mapping[str, RuleSet]:
+# Compiling
+
+_Rules = list[tuple[Placed, Rule]]
+
+
+def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, RuleSet]:
     """Compile one RuleSet for each set of rules that some channel has."""
-    compiled: dict[tuple[int, ...], RuleSet] = {}
+    compiled: dict[tuple[str, ...], RuleSet] = {}
     result: dict[str, RuleSet] = {}
     for channel in CHANNELS:
-        wanted = tuple(
-            index for index in rules if channel in (file.rules[index].channels or CHANNELS)
-        )
-        if wanted and wanted not in compiled:
-            compiled[wanted] = _ruleset(builder, file, {index: rules[index] for index in wanted})
+        wanted = [pair for pair in rules if channel in (pair[0].rule.channels or CHANNELS)]
+        ids = tuple(rule.id for _, rule in wanted)
+        if wanted and ids not in compiled:
+            compiled[ids] = _ruleset(loader, file, wanted)
         if wanted:
-            result[channel] = compiled[wanted]
+            result[channel] = compiled[ids]
     return MappingProxyType(result)
 
 
-def _ruleset(builder: _Builder, file: PolicyFile, rules: Mapping[int, Rule]) -> RuleSet:
+def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:
     try:
-        return _compile(file, rules.values())
+        return compiled(file, [rule for _, rule in rules])
     except RuleError:
         # The compiler stops at the first bad rule; one by one, every rule can speak.
-        for index, rule in rules.items():
+        for placed, rule in rules:
             try:
-                _compile(file, [rule])
+                compiled(file, [rule])
             except RuleError as error:
-                _report_rule(builder, index, error)
-        builder.check()
+                _report_rule(placed, error)
+        loader.check()
         raise
 
 
-def _compile(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
+def compiled(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
+    """Compile rules with the settings of a policy; raises RuleError."""
     return RuleSet(
         tuple(rules),
         max_holdback=file.max_holdback,
@@ -198,15 +235,21 @@ def _compile(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:
     )
 
 
-def _report_rule(builder: _Builder, index: int, error: RuleError) -> None:
-    document = builder.document
-    path: tuple[str | int, ...] = ("rules", index, "pattern")
+def _report_rule(placed: Placed, error: RuleError) -> None:
+    mark, message = place_of(placed, error)
+    source = placed.origin.source
+    source.report(mark, f"rule {error.rule!r}: {message}")
+
+
+def place_of(placed: Placed, error: RuleError) -> tuple[Mark, str]:
+    """Return where a rule's error stands, and what it says."""
+    document = placed.origin.source.document
+    path = placed.origin.key("pattern" if placed.rule.pattern else "words")
     if error.pattern is not None and (*path, error.pattern) in document.values:
         path = (*path, error.pattern)
-    mark = document.mark(path)
-    message = f"rule {error.rule!r}: {error}"
+    mark, message = document.mark(path), str(error)
     if error.offset is not None:
         exact = document.inside(path, error.offset)
         mark = exact or mark
         message += "" if exact else f" (at offset {error.offset} of the pattern)"
-    builder.report(mark, message)
+    return mark, message

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag
+from pydantic_core import CoreSchema
 
 from guardstream.events import Action, Severity
+from guardstream.policy.sections import Channel, JsonFile, LimitsFile, Model, RepeatFile
 from guardstream.stages.rules import OnError, OnOverflow
 
-Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+Normalization: TypeAlias = Literal[
+    "case", "width", "zero_width", "confusables", "separators", "repeats", "simplified"
+]
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
 def _kind(value: Any) -> str:
@@ -25,37 +26,75 @@ def _kind(value: Any) -> str:
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, (str, dict)) else value
 
 
-class WordFile(_Model):
+class _OneOrMore:
+    """In the JSON Schema, what stands in the list may also stand alone."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        listed = handler(schema)
+        branches = listed.get("anyOf", [listed])
+        items = [branch["items"] for branch in branches if "items" in branch]
+        return {"anyOf": [*items, *branches]}
+
+
+class WordFile(Model):
     """Words from a file beside the policy: UTF-8, one a line, `#` starts a comment line."""
 
-    file: str = Field(min_length=1)
+    file: Text
 
 
-class KeepFile(_Model):
+class KeepFile(Model):
     """How many code points of a match stay readable."""
 
     first: int = Field(default=0, ge=0)
     last: int = Field(default=0, ge=0)
 
 
-class ReplacementFile(_Model):
-    """A replacement that shows the ends of a match."""
+class PseudonymFile(Model):
+    """A name that is the same for the same value: a prefix and a keyed hash (HMAC-SHA256)."""
 
-    keep: KeepFile
+    key_env: Text
+    """The environment variable that holds the key."""
+    prefix: str = ""
+    length: int = Field(default=12, ge=4, le=64)
+    """How many hexadecimal digits of the hash are shown."""
 
 
-class AllowFile(_Model):
+class ReplacementFile(Model):
+    """A replacement that is made from the match: one of `keep` and `pseudonym`."""
+
+    keep: KeepFile | None = None
+    pseudonym: PseudonymFile | None = None
+
+
+class AllowFile(Model):
     """Matches that are none: whole words, or patterns that match them in full."""
 
-    words: list[Annotated[str, Field(min_length=1)]] = []
-    patterns: list[Annotated[str, Field(min_length=1)]] = []
+    words: list[Text] = Field(default=[])
+    patterns: list[Text] = Field(default=[])
 
 
-class CaseFile(_Model):
-    """One inline test: what comes out for an input, or a text that the rule leaves alone."""
+class EntropyFile(Model):
+    """A check that a value looks random."""
+
+    entropy: float = Field(gt=0, le=21)
+    """Bits of Shannon entropy a character, at least."""
+
+
+class KeywordsFile(Model):
+    """Words of which one must stand before a match."""
+
+    words: list[Text] = Field(min_length=1)
+    within: int = Field(default=50, ge=1, le=1000)
+    """How many code points before the match one of them must stand."""
+
+
+class CaseFile(Model):
+    """One inline test: what comes out for an input, or a text in which the rule finds nothing."""
 
     input: str | None = None
     output: str | None = None
@@ -63,55 +102,116 @@ class CaseFile(_Model):
 
 
 Words: TypeAlias = Annotated[
-    Annotated[list[Annotated[str, Field(min_length=1)]], Tag("plain")]
-    | Annotated[WordFile, Tag("mapping")],
+    Annotated[list[Text], Tag("plain")] | Annotated[WordFile, Tag("mapping")],
     Discriminator(_kind),
 ]
 Replacement: TypeAlias = Annotated[
     Annotated[str, Tag("plain")] | Annotated[ReplacementFile, Tag("mapping")],
     Discriminator(_kind),
 ]
+Check: TypeAlias = Annotated[
+    Annotated[Text, Tag("plain")] | Annotated[EntropyFile, Tag("mapping")],
+    Discriminator(_kind),
+]
+Keywords: TypeAlias = Annotated[
+    Annotated[list[Text], Field(min_length=1), Tag("plain")]
+    | Annotated[KeywordsFile, Tag("mapping")],
+    Discriminator(_kind),
+]
 
 
-class RuleFile(_Model):
+class RuleFile(Model):
     """One entry of `rules`."""
 
     id: str = Field(pattern=r"^[\w.-]+$", max_length=100)
+    """Names the rule in findings; a later rule of the same id overrides an inherited one."""
     description: str = ""
+    """Why this rule exists."""
     severity: Severity = "medium"
+    """Where matches overlap, the most severe rule's replacement is written."""
     channels: list[Channel] | None = Field(default=None, min_length=1)
+    """Where the rule applies; everywhere if absent."""
     words: Words | None = None
-    pattern: Annotated[
-        list[Annotated[str, Field(min_length=1)]] | None, BeforeValidator(_listed)
-    ] = None
+    """What to look for: a list, or a file of one word a line."""
+    pattern: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
+    """What to look for: a pattern in the dialect of the `regex` library, or several."""
     group: str | int | None = None
+    """The group of the pattern that is masked; the whole match if absent."""
     ignore_case: bool = True
+    """Whether words match in any case; patterns say `(?i)`."""
     whole_word: bool | None = None
-    action: Action = "mask"
-    replacement: Replacement | None = None
+    """Whether words match as whole words only; by default those of letters do."""
+    normalize: list[Normalization] = Field(default=[])
+    """What else is made alike before comparing."""
+    validate_: Annotated[list[Check] | None, BeforeValidator(_listed), _OneOrMore()] = Field(
+        default=None, alias="validate"
+    )
+    """Checks that a match must pass: a name, `entropy: BITS`, or the dotted path of a function."""
+    keywords: Keywords | None = None
+    """Words of which one must stand before the match."""
     allow: AllowFile = AllowFile()
-    tests: list[CaseFile] = []
+    """Matches that are none."""
+    action: Action = "mask"
+    """What happens to a match."""
+    replacement: Replacement | None = None
+    """What takes a masked match's place; `[{id}]` if absent."""
+    tests: list[CaseFile] = Field(default=[])
+    """What the rule does, by example; run by `guardstream test`."""
     enabled: bool = True
+    """Whether the rule applies at all; false switches an inherited rule off."""
 
 
-class PolicyFile(_Model):
+class PolicyFile(Model):
     """The whole file."""
 
     version: Literal[1] = 1
+    """The version of this format."""
     name: str = ""
+    """The policy's name, for reports."""
     description: str = ""
-    max_holdback: int = Field(default=256, ge=1, le=1_000_000)
-    on_overflow: OnOverflow = "mask"
+    """What the policy is for."""
+    extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
+    """Policies whose rules come first: a pack as `guardstream/NAME`, or a relative file."""
+    mode: Literal["enforce", "shadow"] = "enforce"
+    """`shadow` reports what would have happened and changes nothing."""
     on_error: OnError = "block"
-    rules: list[RuleFile] = []
+    """What becomes of a stream when a rule fails; `allow` disables that rule."""
+    max_holdback: int = Field(default=256, ge=1, le=1_000_000)
+    """The most code points that are ever held back."""
+    on_overflow: OnOverflow = "mask"
+    """What becomes of a candidate that would be held longer."""
+    block_message: str = ""
+    """Text that is sent before a blocked stream ends."""
+    rules: list[RuleFile] = Field(default=[])
+    """What to look for and what to do about it, in order."""
+    json_: JsonFile | None = Field(default=None, alias="json")
+    """What is asked of output that is JSON."""
+    limits: LimitsFile | None = None
+    """Bounds on one stream."""
 
 
-MODELS: dict[str, type[_Model]] = {
+SETTINGS = (
+    "mode", "on_error", "max_holdback", "on_overflow", "block_message", "json_", "limits"
+)  # fmt: skip
+"""The fields that a policy inherits from those it extends, unless it sets them itself."""
+
+MODELS: dict[str, type[Model]] = {
     "rules": RuleFile,
     "words": WordFile,
     "replacement": ReplacementFile,
     "keep": KeepFile,
+    "pseudonym": PseudonymFile,
     "allow": AllowFile,
+    "validate": EntropyFile,
+    "keywords": KeywordsFile,
     "tests": CaseFile,
+    "json": JsonFile,
+    "limits": LimitsFile,
+    "repeat": RepeatFile,
 }
 """The model of the mapping that stands at a key, for naming the keys it knows."""
+
+
+def keys(model: type[Model]) -> list[str]:
+    """Return the keys of a mapping as they are written."""
+    return [field.alias or name for name, field in model.model_fields.items()]

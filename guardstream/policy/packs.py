@@ -6,7 +6,7 @@ from pathlib import Path
 
 from guardstream.errors import PolicyError
 
-_PREFIX = "guardstream/"
+PREFIX = "guardstream/"
 
 
 def folder() -> Path:
@@ -32,6 +32,6 @@ def pack(name: str) -> Path:
 def resolve(path: str | Path) -> Path:
     """Return the file that `path` means: a file, or a pack as `guardstream/NAME`."""
     text = str(path)
-    if text.startswith(_PREFIX) and not Path(path).exists():
-        return pack(text.removeprefix(_PREFIX))
+    if text.startswith(PREFIX) and not Path(path).exists():
+        return pack(text.removeprefix(PREFIX))
     return Path(path)

@@ -1,4 +1,4 @@
-"""A policy: the rules of one file, compiled and ready to guard any number of streams."""
+"""A policy: the rules of one file and of those it extends, ready to guard any number of streams."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from guardstream.errors import PolicyError
 from guardstream.events import Stage
-from guardstream.policy import packs
-from guardstream.policy.build import CHANNELS, Built, build, read_text
-from guardstream.policy.model import CaseFile
+from guardstream.pipeline import Pipeline
+from guardstream.policy import build, packs
+from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.model import CaseFile, PolicyFile
+from guardstream.policy.shadow import Shadow
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
 
@@ -30,33 +32,52 @@ class Policy:
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """Read a policy file, or a pack as `guardstream/NAME`."""
-        file = packs.resolve(path)
-        return cls(build(read_text(file), str(file), file.parent))
+        return cls(build.load(packs.resolve(path)))
 
     @classmethod
     def parse(cls, text: str, *, name: str = "<policy>", folder: str | Path = ".") -> Policy:
-        """Read a policy from YAML text; word files are relative to `folder`."""
-        return cls(build(text, name, Path(folder)))
+        """Read a policy from YAML text; the files it names are relative to `folder`."""
+        return cls(build.parse(text, name, Path(folder)))
 
     @property
     def name(self) -> str:
         """The policy's name; empty if it has none."""
-        return self._built.file.name
+        return self.file.name
 
     @property
     def description(self) -> str:
         """What the policy is for, in its owner's words."""
-        return self._built.file.description
+        return self.file.description
+
+    @property
+    def shadow(self) -> bool:
+        """Whether the policy only reports what it would do."""
+        return self.file.mode == "shadow"
+
+    @property
+    def block_message(self) -> str:
+        """Text that is sent before a blocked stream ends; empty for none."""
+        return "" if self.shadow else self.file.block_message
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The enabled rules, in the order of the file."""
+        """The enabled rules, inherited ones first, otherwise in the order of the file."""
         return self._built.rules
 
     @property
     def tests(self) -> Mapping[str, Sequence[CaseFile]]:
         """The inline tests of each enabled rule, by its id."""
-        return {rule.id: rule.tests for rule in self._built.file.rules if rule.enabled}
+        return {rule.id: rule.tests for rule in self.file.rules if rule.enabled}
+
+    @property
+    def file(self) -> PolicyFile:
+        """The whole policy as one file, with all that it extends."""
+        return self._built.file
+
+    @property
+    def built(self) -> Built:
+        """The policy with the places that everything in it is from."""
+        return self._built
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
         """Return this policy with more words for some of its rules, by rule id."""
@@ -67,7 +88,8 @@ class Policy:
         if channel not in CHANNELS:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
         ruleset = self._rulesets.get(channel)
-        return [ruleset.stage()] if ruleset else []
+        stages: list[Stage] = [ruleset.stage()] if ruleset else []
+        return [Shadow(Pipeline(stages))] if self.shadow and stages else stages
 
 
 def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str, RuleSet]:
@@ -80,9 +102,9 @@ def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str
         if id(ruleset) in extended:
             continue
         here = {
-            rule.id: words[rule.id]
-            for rule in built.file.rules
-            if rule.id in words and rule.enabled and channel in (rule.channels or CHANNELS)
+            placed.rule.id: words[placed.rule.id]
+            for placed in built.placed
+            if placed.rule.id in words and channel in (placed.rule.channels or CHANNELS)
         }
         try:
             extended[id(ruleset)] = ruleset.with_words(here) if here else ruleset

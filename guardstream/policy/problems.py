@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from guardstream.errors import PolicyError
 from guardstream.policy.document import Document, Path, Problem
-from guardstream.policy.model import MODELS, PolicyFile
+from guardstream.policy.model import MODELS, PolicyFile, keys
 
 _EXPECTED = {
     "string_type": "expected text: put it in quotes",
+    "float_type": "expected a number",
     "list_type": "expected a list",
     "dict_type": "expected a mapping",
     "model_type": "expected a mapping",
@@ -24,10 +24,9 @@ _EXPECTED = {
 }
 
 
-def error_of(name: str, problems: Iterable[Problem]) -> PolicyError:
-    """Return the error that lists `problems` in file order, each once."""
-    lines = [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
-    return PolicyError("\n".join(lines))
+def lines_of(name: str, problems: Iterable[Problem]) -> list[str]:
+    """Return one line for each of a file's `problems`, in file order, each once."""
+    return [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
 
 
 def of_validation(error: ValidationError, document: Document) -> list[Problem]:
@@ -58,10 +57,11 @@ def _path(loc: Path, document: Document) -> Path:
 def _unknown_key(path: Path) -> str:
     names = [part for part in path[:-1] if isinstance(part, str)]
     model = MODELS.get(names[-1], PolicyFile) if names else PolicyFile
-    return f"unknown key {path[-1]!r}, {_nearest(str(path[-1]), list(model.model_fields))}"
+    return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), keys(model))}"
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, known: list[str]) -> str:
+    """Return a hint for a word that is not among the `known`."""
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(known)
 
@@ -72,10 +72,10 @@ def _message(kind: str, detail: Any) -> str:
         if not isinstance(value, str):
             return f"expected {expected}"
         known = [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
-        return f"{value[:40]!r} is not possible here, {_nearest(value, known)}"
+        return f"{value[:40]!r} is not possible here, {nearest(value, known)}"
     if kind == "string_pattern_mismatch":
         return "an id is made of letters, digits, '_', '-' and '.'"
     if kind in _EXPECTED:
         return _EXPECTED[kind]
-    text = str(detail["msg"])
+    text = str(detail["msg"]).removeprefix("Value error, ")
     return text[:1].lower() + text[1:]

@@ -15,7 +15,7 @@ refused, or whose items over-approximate, keep every start instead, merged to th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.charset import CharSets
 from guardstream.scan.items import START, Item, item_at, share_beginnings
@@ -208,7 +208,7 @@ class Automaton:
             program.ordered = ordered
             self._behind |= program.looks_behind
         self._share()
-        self._beginnings: dict[int, list[Item]] = {}
+        self._beginnings: dict[int, list[tuple[int, int, Item]]] = {}
         self._roots: dict[tuple[int, int], _Roots] = {}
         self._states: dict[tuple[object, ...], State] = {}
         self._transitions = 0
@@ -306,7 +306,11 @@ class Automaton:
         rooted = self._roots.get((before, signature))
         if rooted is None:
             rooted = self._roots[before, signature] = _Roots({}, [], {}, {}, {})
-            for item in self._beginning(before):
+            begun: dict[Item, None] = {}
+            for needs, bars, item in self._beginning(before):
+                if signature & needs == needs and not signature & bars:
+                    begun[item] = None
+            for item in begun:
                 self._root(rooted, item, signature)
             for pattern, ways in rooted.ordered.items():
                 step = _Step(self.patterns, signature)
@@ -328,11 +332,15 @@ class Automaton:
             if item.alive:
                 rooted.merged.setdefault(item.number, _placed(item, _HERE, hold))
 
-    def _beginning(self, before: int) -> list[Item]:
+    def _beginning(self, before: int) -> list[tuple[int, int, Item]]:
+        """What the first character of a pattern must be in and must not be in, behind `before`."""
         beginning = self._beginnings.get(before)
         if beginning is None:
+            items = [item_at(p.first, before) for p in self.programs if not p.shared]
             beginning = self._beginnings[before] = [
-                item_at(program.first, before) for program in self.programs if not program.shared
+                (entry.condition.needs, entry.condition.bars, item)
+                for item in items
+                for entry in item.follow
             ]
         return beginning
 
@@ -414,16 +422,19 @@ class _Step:
 
     def advance(self, pattern: int, threads: Sequence[Thread], roots: Iterable[Way]) -> None:
         """Advance an ordered pattern; an accept cuts what is behind it."""
-        ways: list[Way] = []
+        seen: set[Item] = set()
         for thread in threads:
             steps = thread.item.advance(self._signature)
-            ways += self._ways(thread, steps.ways)
+            if steps.ways and self._add(pattern, self._ways(thread, steps.ways), seen):
+                return
             if steps.matched:
                 # The match ends before this character, so what starts at the character stays.
                 self.accepts.append(Accept(pattern, _start(thread), _hold(thread), False))
                 break
-        ways += roots
-        seen: set[Item] = set()
+        self._add(pattern, roots, seen)
+
+    def _add(self, pattern: int, ways: Iterable[Way], seen: set[Item]) -> bool:
+        """Add threads up to an accepting one; returns whether there was one."""
         for item, start, hold in ways:
             if item in seen:
                 continue
@@ -432,7 +443,8 @@ class _Step:
                 self.threads.append(_placed(item, start, hold))
             if item.accepts:
                 self.accepts.append(Accept(pattern, start, hold, True))
-                return
+                return True
+        return False
 
     def merge(self, threads: Sequence[Thread], roots: _Roots) -> None:
         """Advance every start of the other patterns; where two meet keep the older."""
@@ -442,26 +454,39 @@ class _Step:
         origins: dict[int, Thread] = {}
         for thread in threads:
             item = thread.item
-            steps = item.steps.get(signature) or item.advance(signature)
-            if steps.matched:
+            ways, matched = item.steps.get(signature) or item.advance(signature)
+            if matched:
                 index = item.program.index
                 self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
-            for way in self._ways(thread, steps.ways) if steps.ways else ():
-                successor = way[0]
-                number = successor.number
-                if successor.accepts:
-                    self.accepts.append(Accept(successor.program.index, way[1], way[2], True))
-                if not successor.alive:
-                    continue
-                if number in origins:
-                    found[number] = self._met(found[number], origins[number], way, thread)
+            for successor, opens in ways:
+                if successor.settled is not None and not successor.accepts:
+                    found[successor.number] = successor.settled
                 else:
-                    if way[2] == NOWHERE and number in found:
-                        # What began at this character is younger, but may have opened its group.
-                        way = way[0], way[1], found[number].hold
-                    found[number] = _placed(*way)
-                    origins[number] = thread
+                    self._merge(found, origins, thread, successor, opens)
         self.threads += [found[number] for number in sorted(found)]
+
+    def _merge(
+        self,
+        found: dict[int, Thread],
+        origins: dict[int, Thread],
+        thread: Thread,
+        item: Item,
+        opens: bool,
+    ) -> None:
+        [(_, start, hold)] = self._ways(thread, ((item, opens),))
+        if item.accepts:
+            self.accepts.append(Accept(item.program.index, start, hold, True))
+        if not item.alive:
+            return
+        number = item.number
+        if number in origins:
+            found[number] = self._met(found[number], origins[number], (item, start, hold), thread)
+            return
+        if hold == NOWHERE and number in found:
+            # What began at this character is younger, but may have opened its group.
+            hold = found[number].hold
+        found[number] = _placed(item, start, hold)
+        origins[number] = thread
 
     def _met(self, known: Thread, origin: Thread, way: Way, thread: Thread) -> Thread:
         """The thread for an item that two threads lead to."""
@@ -471,7 +496,9 @@ class _Step:
             start = self._older(
                 {known.start: places[0].shortest, start: places[1].shortest}
             )
-        if item.place.opened == VARIABLE and known.hold != NOWHERE:
+        if hold != NOWHERE and not self._patterns[item.program.index].group:
+            hold = start
+        elif item.place.opened == VARIABLE and known.hold != NOWHERE:
             if hold == NOWHERE:
                 hold = known.hold
             else:
@@ -509,7 +536,7 @@ def _hold(thread: Thread) -> Source:
 def _placed(item: Item, start: Source, hold: Source) -> Thread:
     """The thread that stands at the item, with FIXED where the item itself says it."""
     if item.settled is not None:
-        return cast(Thread, item.settled)
+        return item.settled
     place = item.place
     if place.distance != VARIABLE:
         start = FIXED

@@ -9,7 +9,7 @@ https://swtch.com/~rsc/regexp/regexp2.html).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from guardstream.scan.charset import CharSets
 from guardstream.scan.program import BEFORE, FREE, Condition, Place, Program
@@ -59,7 +59,7 @@ class Item:
             follow = follow[: ends[0]]
         self.follow = [e for e in follow if not (e.place.kind == "match" and e.condition == FREE)]
         self.alive = bool(self.follow)
-        self.settled: object = None
+        self.settled: Any = None
         self.steps: dict[int, Steps] = {}
 
     def advance(self, signature: int) -> Steps:

@@ -8,6 +8,7 @@ candidate that began there lives, `regex` is asked, over the text that has been 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -255,7 +256,7 @@ class PatternScan:
                 # An accepting thread undoes what threads behind it had accepted.
                 while known and known[-1].start >= candidate.start:
                     known.pop()
-            known.append(candidate)
+            insort(known, candidate)
         return found
 
     def _fired(self, pattern: int, candidate: Candidate, window: Window) -> list[Match]:
@@ -274,24 +275,32 @@ class PatternScan:
 
     def _settled(self, pattern: int, oldest: int | None, window: Window) -> list[Match]:
         candidates = self._candidates[pattern]
-        over = [c for c in candidates if oldest is None or c.start < oldest]
-        if not over:
-            return []
-        left = [c for c in candidates if oldest is not None and c.start >= oldest]
-        if left:
-            self._candidates[pattern] = left
-        else:
-            del self._candidates[pattern]
         compiled = self._set.patterns[pattern]
+        found: list[Match] = []
+        if not self._set.certain[pattern] and candidates[0].start < self.offset - self._set.window:
+            # What began too long ago can no longer be confirmed: what the automaton says stands.
+            found = [Match(compiled.rule, c.hold, c.end) for c in self._taken(pattern, self.offset - self._set.window)]
+            self._resume[pattern] = max(match.end for match in found)
+            self._careful = True
+        over = self._taken(pattern, self.offset + 1 if oldest is None else oldest)
+        if not over:
+            return found
         if self._set.certain[pattern]:
             return [Match(compiled.rule, c.start, c.end) for c in over]
-        begin = max(min(c.start for c in over) - compiled.lead, self._resume.get(pattern, 0))
-        if max(begin - compiled.context, 0) < window.base:
-            # Too long ago to ask: what the automaton says stands.
-            self._resume[pattern] = max(c.end for c in over)
-            self._careful = True
-            return [Match(compiled.rule, min(c.hold for c in over), self._resume[pattern])]
-        return self._confirmed(pattern, begin, min(c.hold for c in over), oldest, window)
+        begin = max(over[0].start - compiled.lead, self._resume.get(pattern, 0))
+        return found + self._confirmed(pattern, begin, min(c.hold for c in over), oldest, window)
+
+    def _taken(self, pattern: int, limit: int) -> list[Candidate]:
+        """Take out the candidates that began before `limit`."""
+        candidates = self._candidates.get(pattern)
+        if not candidates or candidates[0].start >= limit:
+            return []
+        settled = bisect_left(candidates, limit, key=_started)
+        if settled < len(candidates):
+            self._candidates[pattern] = candidates[settled:]
+        else:
+            del self._candidates[pattern]
+        return candidates[:settled]
 
     def _confirmed(
         self, pattern: int, begin: int, hold: int, oldest: int | None, window: Window
@@ -308,7 +317,7 @@ class PatternScan:
                     # An older start has accepted in its place; it is not settled itself.
                     waits = match.start(group) + base
                     left = Candidate(start + base, waits, match.end() + base)
-                    self._candidates.setdefault(pattern, []).append(left)
+                    insort(self._candidates.setdefault(pattern, []), left)
                     break
                 spans = [span for span in match.spans(group) if span[0] < span[1]]
                 if confirm is None or any(confirm(window.text[a:b]) for a, b in spans):
@@ -330,21 +339,18 @@ class PatternScan:
 
     def _held(self) -> list[tuple[int, int]]:
         """(hold-back, pattern) of all candidates that text waits for."""
+        # What began in text that is masked as it comes is masked with it.
+        flowing = {pattern for pattern in self._lost if self._lives_on(pattern)} | self._off
         held = []
         for pattern, live in self.state.holds.items():
-            if pattern in self._lost and self._lives_on(pattern):
-                # What began in text that is masked already is masked with it.
-                continue
-            oldest = live.oldest(self.registers, self.offset)
-            held.append((max(oldest, self._resume.get(pattern, 0)), pattern))
-        held += [
-            (candidate.hold, pattern)
-            for pattern, candidates in self._candidates.items()
-            if self._set.patterns[pattern].searched.holds
-            for candidate in candidates
-            if candidate.hold > self._lost.get(pattern, -1)
-        ]
-        return [entry for entry in held if entry[1] not in self._off]
+            if pattern not in flowing:
+                oldest = live.oldest(self.registers, self.offset)
+                held.append((max(oldest, self._resume.get(pattern, 0)), pattern))
+        for pattern, candidates in self._candidates.items():
+            if pattern not in flowing and self._set.patterns[pattern].searched.holds:
+                lost = self._lost.get(pattern, -1)
+                held += [(c.hold, pattern) for c in candidates if c.hold > lost]
+        return held
 
     def _lives_on(self, pattern: int) -> bool:
         """Whether a candidate of the pattern that overflowed is still alive."""
@@ -372,7 +378,7 @@ class PatternScan:
         """See `Scan.needed`."""
         oldest = self._began()
         for candidates in self._candidates.values():
-            oldest = min(oldest, *(candidate.start for candidate in candidates))
+            oldest = min(oldest, candidates[0].start)
         return max(oldest - self._set.context, self.offset - self._set.window)
 
     def holders(self, hold: int) -> list[int]:
@@ -389,10 +395,22 @@ class PatternScan:
         dropped = [
             thread
             for thread in self.state.threads
-            if thread.item.program.index in over and self._waits_from(thread) <= hold
+            if (pattern := thread.item.program.index) in over
+            and (self._waits_from(thread) <= hold or self._undoes(thread, pattern, hold))
         ]
         self.state, self.registers = self._set.automaton.without(
             self.state, self.registers, dropped
+        )
+
+    def _undoes(self, thread: Thread, pattern: int, hold: int) -> bool:
+        """Whether the thread keeps a match from settling that is held from `hold` or before."""
+        if thread.start == FIXED:
+            start = self.offset - (thread.item.place.distance or 0)
+        else:
+            start = self.registers[thread.start]
+        return any(
+            candidate.hold <= hold and start <= candidate.start
+            for candidate in self._candidates.get(pattern, ())
         )
 
     def _waits_from(self, thread: Thread) -> int:
@@ -417,6 +435,10 @@ class PatternScan:
         for pattern in self._off:
             self._candidates.pop(pattern, None)
             self._lost.pop(pattern, None)
+
+
+def _started(candidate: Candidate) -> int:
+    return candidate.start
 
 
 def _candidate(accept: Accept, registers: tuple[int, ...], offset: int) -> tuple[int, Candidate]:

@@ -231,8 +231,6 @@ class Program:
             low, high = min(low, EXACT_COUNT), None
         if high is None:
             after = self._loop(node, after, rare)
-            if low:
-                low, after = low - 1, after.next[1 if node.lazy else 0]
         else:
             for _ in range(high - low):
                 after = self._optional(self._compile(node.item, after, rare), after, node.lazy)

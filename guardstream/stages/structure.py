@@ -6,75 +6,20 @@ back as JSON. Findings refer to the source.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from dataclasses import replace
 
-from guardstream.events import Action, Event, Finding, Finish, Severity, Stage, Text
+from guardstream.events import Action, Event, Finding, Finish, Stage, Text
 from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.document import Checks, Document
-from guardstream.jsonstream.documents import Documents, Fences, Mark, Part, Piece, Prose
+from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
-from guardstream.jsonstream.lexer import Limits
 from guardstream.jsonstream.strings import Spans, encode
 from guardstream.jsonstream.tokens import Token
+from guardstream.stages import structure_parts as parts
+from guardstream.stages.structure_settings import Settings
 
-OnViolation: TypeAlias = Literal["block", "stop", "monitor"]
-After: TypeAlias = Literal["stop", "ignore", "text"]
-Numbers: TypeAlias = Literal["string", "null", "zero"]
-Redact: TypeAlias = Callable[[], Stage]
-
-_PARTS = (t.STRING_PART, t.KEY_PART)
-_NUMBERS = (t.INTEGER, t.FLOAT)
-_CLOSERS = {t.OPEN_OBJECT: "}", t.OPEN_ARRAY: "]"}
-#: After these a document can be closed without inventing anything.
-_SAFE = frozenset(
-    (
-        t.STRING, t.STRING_PART, t.INTEGER, t.FLOAT, t.LITERAL,
-        t.OPEN_OBJECT, t.OPEN_ARRAY, t.CLOSE_OBJECT, t.CLOSE_ARRAY,
-    )
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the JSON stage does.
-
-    - `schema`: a Schema or a model's, or None for any JSON.
-    - `fences`: None, the whole text is JSON; "strip", documents in prose and code fences, of which
-      nothing else is let through; "keep", the rest is let through as text; "require", as "strip",
-      but only documents in code fences count.
-    - `documents`: "one", or "many" such as JSON lines. `after` says what follows the one:
-      "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
-    - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
-      "monitor" reports and changes nothing.
-    - `repair`: "close" holds separators, keys, numbers and literals until they are complete, and
-      closes a document that ends too early.
-    - `redact` makes a fresh stage for each text in a document (and outside, where that is let
-      through): each string value, each key with `redact_keys`, and each number unless `numbers` is
-      None. A number that it changes becomes a string, null, or 0.
-    - `rule` and `severity` are those of the findings about violations.
-    """
-
-    schema: Checks | None = None
-    fences: Fences | None = None
-    documents: Literal["one", "many"] = "one"
-    after: After = "stop"
-    on_violation: OnViolation = "block"
-    repair: Literal["close"] | None = None
-    redact: Redact | None = None
-    redact_keys: bool = False
-    numbers: Numbers | None = "string"
-    limits: Limits = field(default_factory=Limits)
-    duplicates: bool = False
-    rule: str = "json"
-    severity: Severity = "medium"
-
-
-class _Ended(Exception):  # noqa: N818  # no error: the stream is over
-    def __init__(self, finish: Finish) -> None:
-        self.finish = finish
+__all__ = ["Settings", "Structure"]
 
 
 class Structure:
@@ -88,6 +33,8 @@ class Structure:
         self.violations: list[DocumentError] = []
         self._settings = settings = settings or Settings()
         self._finder = Documents(self._new_document, settings.fences)
+        self._guards = settings.redact is not None or settings.repair is not None
+        self._open: Document | None = None  # the document that all of the next chunk may belong to
         self._fed = 0
         self._out: list[Event] = []
         self._pending: list[Event] = []  # with `repair`: what is not let through until it is safe
@@ -136,7 +83,23 @@ class Structure:
         if self._finished:
             return []
         self._fed += len(text)
-        return self._take(self._finder.feed(text))
+        document = self._open
+        if document is None:
+            return self._take(self._finder.feed(text))
+        # Most chunks lie inside a document: they need no dividing.
+        tokens = document.feed(text)
+        if document.lexer.done or document.error:
+            self._open = None
+            return self._take(self._finder.resume(text, self._fed - len(text), tokens))
+        if not self._guards and not self._raw and self._passes_whole(tokens):
+            self._at = self._raw_at = self._fed
+            return [Text(text)] if text else []
+        self._out = []
+        try:
+            self._add(document, text, tokens)
+        except parts.Ended as ended:
+            self._conclude(ended)
+        return self._out
 
     def finish(self) -> list[Event]:
         """Take the source's end: an open document is a violation, and so is none at all."""
@@ -154,19 +117,23 @@ class Structure:
                     self._between(piece)
             if final:
                 self._end()
-        except _Ended as ended:
-            self._finished = True
-            if self._settings.repair:
-                self._repair()
-            self._out.append(ended.finish)
+            self._open = self._finder.inside
+        except parts.Ended as ended:
+            self._conclude(ended)
         return self._out
+
+    def _conclude(self, ended: parts.Ended) -> None:
+        self._finished = True
+        if self._settings.repair:
+            self._repair()
+        self._out.append(ended.finish)
 
     def _end(self) -> None:
         if not self._count and self._settings.fences != "keep":
-            error = JSONSyntaxError("no document in the text", self._fed, 1, self._fed + 1, "")
-            self._violate(error)
+            place = self._fed, *self._finder.position
+            self._violate(JSONSyntaxError("no document in the text", *place, ""))
         self._settle()
-        raise _Ended(Finish("stop"))
+        raise parts.Ended(Finish("stop"))
 
     # -- text around documents
 
@@ -192,7 +159,7 @@ class Structure:
     def _end_prose(self) -> None:
         if self._prose:
             prose, self._prose = self._prose, None
-            self._guarded(_settled(prose), self._shift)
+            self._guarded(parts.settled(prose), self._shift)
 
     def _shift(self, finding: Finding) -> Finding:
         at = self._prose_at
@@ -215,13 +182,7 @@ class Structure:
         document = part.document
         if document is not self._document:
             self._begin(document)
-        self._raw += part.text
-        if self._settings.redact or self._settings.repair:
-            self._guard(part.tokens)
-        else:
-            self._pass(part.tokens)
-        self._raw = self._raw[self._at - self._raw_at :]
-        self._raw_at = self._at
+        self._add(document, part.text, part.tokens)
         if document.error:
             self._violate(document.error)
             self._finder.go_on()
@@ -229,6 +190,16 @@ class Structure:
                 self._break()
         elif document.done:
             self._finish_document()
+
+    def _add(self, document: Document, text: str, tokens: list[Token]) -> None:
+        """Let through what can be of a document's next characters."""
+        self._raw += text
+        if self._guards:
+            self._guard(tokens)
+        else:
+            self._pass(document, tokens)
+        self._raw = self._raw[self._at - self._raw_at :]
+        self._raw_at = self._at
 
     def _begin(self, document: Document) -> None:
         self._end_prose()
@@ -247,7 +218,7 @@ class Structure:
         if self._settings.documents == "many":
             return
         if self._settings.after == "stop":
-            raise _Ended(Finish("stop"))
+            raise parts.Ended(Finish("stop"))
         self._over = True
         self._finder.close()
 
@@ -271,38 +242,39 @@ class Structure:
         end = min(offset + 1, self._fed)
         self._emit(Finding(settings.rule, offset, end, action, settings.severity))
         if action != "monitor":
-            raise _Ended(Finish("content_filter" if action == "block" else "stop"))
+            raise parts.Ended(Finish("content_filter" if action == "block" else "stop"))
 
     # -- a part's tokens
 
-    def _pass(self, tokens: list[Token]) -> None:
+    def _pass(self, document: Document, tokens: list[Token]) -> None:
         """Let a part through as it is; half an escape waits."""
-        assert self._document
-        end = self._document.offset
-        if tokens:
-            self._in_string = tokens[-1][0] in _PARTS
-            if self._in_string:
-                end = tokens[-1][3]
-        elif self._in_string:
-            return
+        end = document.offset
+        if not self._passes_whole(tokens):
+            end = tokens[-1][3] if tokens else self._at
         self._through(end)
+
+    def _passes_whole(self, tokens: list[Token]) -> bool:
+        """Whether all that was fed comes through: no string is open, or its last part is whole."""
+        if tokens:
+            self._in_string = tokens[-1][0] in parts.PARTS
+        return not self._in_string or (bool(tokens) and tokens[-1][3] == self._fed)
 
     def _guard(self, tokens: list[Token]) -> None:
         for kind, value, start, end in tokens:
-            if kind in _PARTS:
+            if kind in parts.PARTS:
                 self._string_part(kind, value, start, end)
             elif kind in (t.STRING, t.KEY):
                 tail = value[len(value) - (end - 1 - start) :]
                 self._string_part(kind - t.STRING + t.STRING_PART, tail, start, end - 1)
                 self._end_string()
                 self._through(end)
-            elif kind in _NUMBERS and self._settings.redact and self._settings.numbers:
+            elif kind in parts.NUMBERS and self._settings.redact and self._settings.numbers:
                 self._through(start)
                 self._number(value, start, end)
             elif kind != t.SCALAR_PART:
                 self._through(end)
                 self._nest(kind)
-            if kind in _SAFE:
+            if kind in parts.SAFE:
                 self._release()
         self._after_tokens(tokens)
 
@@ -315,12 +287,11 @@ class Structure:
         self._through(last[2] if last and self._held_scalar else self._document.offset)
 
     def _guards_numbers(self, token: Token) -> bool:
-        guards = self._settings.redact is not None and self._settings.numbers is not None
-        return guards and token[1] not in "tfn"
+        return bool(self._settings.redact and self._settings.numbers) and token[1] not in "tfn"
 
     def _nest(self, kind: int) -> None:
-        if kind in _CLOSERS:
-            self._closers.append(_CLOSERS[kind])
+        if kind in parts.CLOSERS:
+            self._closers.append(parts.CLOSERS[kind])
         elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
             self._closers.pop()
 
@@ -345,27 +316,25 @@ class Structure:
         self._in_string = False
         inner, self._inner = self._inner, None
         if inner:
-            self._guarded(_settled(inner), self._in_source, encode)
+            self._guarded(parts.settled(inner), self._in_source, encode)
         if self._closers and self._closers[-1] == '"':
             self._closers.pop()
 
     def _in_source(self, finding: Finding) -> Finding:
-        spans = self._spans
-        return replace(finding, start=spans.start(finding.start), end=spans.end(finding.end))
+        start, end = self._spans.start(finding.start), self._spans.end(finding.end)
+        return replace(finding, start=start, end=end)
 
     def _number(self, text: str, start: int, end: int) -> None:
         """A number is a text of its own; if a rule changes it, it becomes something else."""
-        redact = self._settings.redact
-        assert redact
-        inner, self._prose_at = redact(), start
+        assert self._settings.redact
+        inner, self._prose_at = self._settings.redact(), start
         events = inner.feed(text)
         if not any(isinstance(event, Finish) for event in events):
-            events += _settled(inner)
+            events += parts.settled(inner)
         out = "".join(event.text for event in events if isinstance(event, Text))
         self._at = end
         self._guarded([e for e in events if not isinstance(e, Text)], self._shift)
-        replaced = {"null": "null", "zero": "0"}.get(str(self._settings.numbers), json.dumps(out))
-        self._emit_text(text if out == text else replaced)
+        self._emit_text(parts.written_number(text, out, self._settings.numbers))
 
     # -- letting through
 
@@ -382,7 +351,7 @@ class Structure:
             elif isinstance(event, Finding):
                 self._emit(place(event))
             else:
-                raise _Ended(event)
+                raise parts.Ended(event)
 
     def _through(self, end: int) -> None:
         """Let the source through up to the offset `end`."""
@@ -396,7 +365,7 @@ class Structure:
         self._end_prose()
         inner, self._inner = self._inner, None
         if inner:
-            self._guarded(_settled(inner), self._in_source, encode)
+            self._guarded(parts.settled(inner), self._in_source, encode)
 
     def _emit_text(self, text: str) -> None:
         if text:
@@ -429,12 +398,3 @@ class Structure:
             closing = "null"
         if self._inside and closing:
             self._out.append(Text(closing))
-
-
-def _settled(stage: Stage) -> list[Event]:
-    """What a stage says at its text's end; the Finish only if it is no ordinary one."""
-    events = stage.finish()
-    stopped = any(isinstance(event, Finding) and event.action == "stop" for event in events)
-    if events and events[-1] == Finish("stop") and not stopped:
-        return events[:-1]
-    return events

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.errors import JSONSyntaxError
+from guardstream.jsonstream.errors import DocumentError
 from guardstream.jsonstream.lexer import Lexer, Limits
+from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import cut, decoded, needs_corpus, parsing_cases
 from tests.jsonstream.judge import first_error
 
@@ -25,17 +26,9 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-def lex(chunks: list[str], **options: bool) -> JSONSyntaxError | None:
-    """The error of a whole text, if any, as a document with nothing but space around it."""
-    lexer = Lexer(**options)
-    for chunk in chunks:
-        at = 0
-        while at < len(chunk) and not lexer.error:
-            before = lexer.offset
-            lexer.feed(chunk[at:])
-            at += lexer.offset - before
-    lexer.finish()
-    return lexer.error
+def lex(chunks: list[str], **options: bool) -> DocumentError | None:
+    """The error of a whole text, if any, as one document with nothing but space around it."""
+    return verdict(chunks, **options)
 
 
 def strings(chunks: list[str]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from tests.support.harness import rule_set
 OUTSIDE = "~"
 LONGEST = 4  # as many characters as the generated rules can still need, and one more
 BLOCKS = 4
-CASES_PER_BLOCK = 500
+CASES_PER_BLOCK = 400
 
 
 def held_and_needed(case: Case) -> list[tuple[str, int, int]]:

@@ -118,7 +118,7 @@ def test_confirmation_does_not_grow_with_the_text(rule: Rule) -> None:
 
 @hostile
 def test_a_megabyte_of_one_letter_stays_within_the_limit(rule: Rule) -> None:
-    rules = RuleSet([rule], max_holdback=LIMIT)
+    rules = RuleSet([rule], max_holdback=LIMIT, on_overflow="release")
     stage = rules.stage()
     for chunk in chunks_of(MEGABYTE * "a", 50_000):
         stage.feed(chunk)
@@ -190,6 +190,6 @@ def test_a_confirmation_over_its_time_limit_blocks() -> None:
 def test_a_confirmation_over_its_time_limit_can_disable_its_rule_alone() -> None:
     rules = RuleSet([RUNAWAY, word("after")], on_error="allow", confirm_timeout=0.05)
     events = play(rules.stage(), one_by_one(TRAP + TRAP))
-    kinds = [(e.rule, e.kind) for e in events if isinstance(e, Finding)]
+    kinds = sorted((e.rule, e.kind) for e in events if isinstance(e, Finding))
     assert kinds == [("slow", "rule_error"), ("w", "match"), ("w", "match")]
     assert joined(events) == (TRAP + TRAP).replace("after", "[w]")

@@ -51,11 +51,9 @@ BUGS = {
         _Step, "advance", "            break", "            continue"
     ),
     "of two starts that meet the younger is kept": Bug(
-        _Step, "merge", "elif number in found:", "elif False:"
+        _Step, "merge", "if number in origins:", "if False:"
     ),
-    "what an older accept undoes is not undone": Bug(
-        PatternScan, "_note", "known.pop()", "break"
-    ),
+    "what an older accept undoes is not undone": Bug(PatternScan, "_note", "known.pop()", "break"),
     "a match settles although an equally old candidate lives": Bug(
         PatternScan, "_settled", "c.start < oldest]", "c.start <= oldest]"
     ),
@@ -72,7 +70,7 @@ BUGS = {
         Automaton, "build", "signature & self._behind", "0"
     ),
     "the end of the text decides nothing": Bug(
-        Automaton, "at_end", "item.condition.at_edge", "not item.condition.at_edge"
+        Automaton, "at_end", "and condition.at_edge", "and not condition.at_edge"
     ),
     "a word may begin inside another": Bug(WordIndex, "build", "not shape.joined", "True"),
     "a word may end inside another": Bug(
@@ -85,13 +83,13 @@ BUGS = {
         "if word not in found and self._grows(suffix, starts[begin]):",
     ),
     "touching regions are merged": Bug(
-        Regions, "_region", "self._spans[size].start < end", "self._spans[size].start <= end"
+        Regions, "_region", "self.spans[size].start < end", "self.spans[size].start <= end"
     ),
     "a region is released one character early": Bug(
         Regions, "release", "end > hold", "end > hold + 1"
     ),
     "the overflow comes one character late": Bug(
-        Redact, "_overflow", "self.held > self._max_holdback", "self.held > self._max_holdback + 1"
+        Redact, "_feed_carefully", "self._max_holdback + 1", "self._max_holdback + 2"
     ),
     "findings stand in the order of their rules": Bug(
         Redact,

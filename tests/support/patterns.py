@@ -123,6 +123,7 @@ class Tree:
     ignore_case: bool = False
     group: str | int | None = None
     alphabet: str = ""
+    repeats_group: bool = False
     hopes: dict[tuple[Rest, str | None], bool] = field(default_factory=dict)
 
     @property

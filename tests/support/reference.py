@@ -52,7 +52,8 @@ def wants_boundaries(rule: Rule, word: str) -> bool:
     if rule.whole_word is not None:
         return rule.whole_word
     letters = [char for char in word if _LETTER.match(char)]
-    return bool(letters) and not any(_SPACELESS.match(char) for char in letters)
+    ends = is_spaced_wordlike(word[0]) and is_spaced_wordlike(word[-1])
+    return ends and bool(letters) and not any(_SPACELESS.match(char) for char in letters)
 
 
 def is_confirmed(rule: Rule, matched: str) -> bool:
@@ -238,13 +239,20 @@ class Candidate:
     @property
     def hold(self) -> int | None:
         """Where the text begins that the candidate could mask, None if it could not yet."""
+        accepted = self.best.spans if self.best is not None and self.tree.group is not None else ()
+        claims = [span[0] for span in accepted]
+        if self.claim is not None:
+            claims.append(self.claim)
+        return min(claims, default=None)
+
+    @property
+    def claim(self) -> int | None:
+        """The same for the threads alone, whatever is accepted already."""
         if self.tree.group is None:
             return self.start
-        starts = [span[0] for thread in self.threads for span in thread.captures[:1]]
-        starts += [thread.opened for thread in self.threads if thread.opened is not None]
-        if self.best is not None:
-            starts += [span[0] for span in self.best.spans]
-        return min(starts, default=None)
+        claims = [span[0] for thread in self.threads for span in thread.captures[:1]]
+        claims += [thread.opened for thread in self.threads if thread.opened is not None]
+        return min(claims, default=None)
 
     def arrive(self, before: str, at: int) -> None:
         """Stand at `at` before the next character is known."""
@@ -275,7 +283,7 @@ class Candidate:
         return ((self.start, at),) if self.tree.group is None else item.captures
 
 
-@dataclass
+@dataclass(eq=False)
 class PatternSearch:
     """The search for one pattern of one rule."""
 
@@ -357,8 +365,12 @@ class WordCandidate:
     def hold(self) -> int:
         return self.start
 
+    @property
+    def claim(self) -> int:
+        return self.start
 
-@dataclass
+
+@dataclass(eq=False)
 class WordSearch:
     """The search for one word of one rule."""
 
@@ -449,6 +461,17 @@ class Overflow:
 
     members: list[tuple[Search, int]]
     rule: Rule
+    hold: int
+
+    def lives(self) -> bool:
+        """Whether a member could still mask from where it overflowed."""
+        return any(
+            candidate.start == start
+            and candidate.claim is not None
+            and candidate.claim <= self.hold
+            for search, start in self.members
+            for candidate in search.candidates
+        )
 
 
 @dataclass
@@ -520,6 +543,7 @@ class Judge:
         at = self.position
         self.text += char
         self.said: list[tuple[int, int, int, Finding]] = []
+        self.done: list[tuple[Search, Match]] = []
         fires: list[Fire] = []
         for search in self.active():
             try:
@@ -552,6 +576,7 @@ class Judge:
             return [self._fire_of(match, search) for match in search.fired()]
         fires = []
         for match in search.settled(self.text):
+            self.done.append((search, match))
             if rule.action in ("block", "stop"):
                 fires.append(self._fire_of(match, search))
                 continue
@@ -671,15 +696,14 @@ class Judge:
         """Mask what the overflowed candidates have grown by, while they live or match."""
         if self.overflow is None:
             return
-        reach = 0
-        for search, start in self.overflow.members:
-            if any(candidate.start == start for candidate in search.candidates):
-                reach = self.position
+        lives = self.overflow.lives()
+        reach = self.position if lives else 0
         ends = [
             end
-            for _, end, order, found in self.said
-            for search, start in self.overflow.members
-            if order == search.order and self._belongs(found, search, start)
+            for search, match in self.done
+            if (search, match.start) in self.overflow.members
+            for start, end in match.spans
+            if start < self.written
         ]
         ends += [
             fire.end
@@ -692,25 +716,13 @@ class Judge:
             if len(substitute(self.overflow.rule, 1)) == 1 and not self._is_template():
                 self._write(substitute(self.overflow.rule, reach - self.written))
             self.written = reach
-        if reach < self.position or not self._any_lives():
+        if not lives:
             self.overflow = None
-
-    def _any_lives(self) -> bool:
-        assert self.overflow is not None
-        return any(
-            candidate.start == start
-            for search, start in self.overflow.members
-            for candidate in search.candidates
-        )
 
     def _is_template(self) -> bool:
         assert self.overflow is not None
         replacement = self.overflow.rule.replacement
         return not isinstance(replacement, Keep) and len(replacement) != 1
-
-    @staticmethod
-    def _belongs(found: Finding, search: Search, start: int) -> bool:
-        return found.start >= start if search.rule.group is not None else found.start == start
 
     def _overflow(self) -> None:
         """Let the oldest go until the limit holds."""
@@ -730,7 +742,7 @@ class Judge:
             rule = Region(hold, self.position, marks).rule
             self._write(substitute(rule, self.position - hold))
             self.written = self.position
-            self.overflow = Overflow(members, rule)
+            self.overflow = Overflow(members, rule, hold)
         for search, _ in members:
             rule = search.rule
             found = Finding(rule.id, hold, self.position, rule.action, rule.severity, "overflow")

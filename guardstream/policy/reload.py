@@ -1,0 +1,74 @@
+"""A policy that follows its files: what changes there holds for new streams."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
+
+from guardstream.errors import PolicyError
+from guardstream.policy import build, packs
+from guardstream.policy.policy import Policy
+from guardstream.policy.sources import Loader
+
+_log = logging.getLogger("guardstream")
+
+_Signature: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+
+
+class Watched:
+    """The policy at `path`, loaded again when it, or a file it needs, has changed.
+
+    Raises PolicyError if the file is not valid at first; later the last valid policy is kept, and
+    what is wrong is logged as an error of the logger `guardstream`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = packs.resolve(path)
+        self._lock = Lock()
+        self._signature: _Signature = ()
+        loader = Loader()
+        self._policy = Policy(build.load(self._path, loader))
+        self._watch(loader.paths)
+
+    def policy(self) -> Policy:
+        """Return the policy as its files stand now."""
+        if _signature(self._paths) != self._signature:
+            with self._lock:
+                if _signature(self._paths) != self._signature:
+                    self._reload()
+        return self._policy
+
+    def _reload(self) -> None:
+        loader = Loader()
+        # Taken before reading: a file that changes meanwhile is read again for the next stream.
+        known = self._paths
+        before = _signature(known)
+        try:
+            self._policy = Policy(build.load(self._path, loader))
+        except PolicyError as error:
+            _log.error("the policy was not reloaded, the last valid one stays:\n%s", error)
+            self._watch([*known, *loader.paths])
+        else:
+            _log.info("reloaded the policy %s", self._path)
+            self._watch(loader.paths)
+            if _signature(known) != before:
+                self._signature = ()
+
+    def _watch(self, paths: list[Path]) -> None:
+        self._paths = tuple(dict.fromkeys(paths))
+        self._signature = _signature(self._paths)
+
+
+def _signature(paths: tuple[Path, ...]) -> _Signature:
+    """What tells one version of the files from another."""
+    return tuple(_stamp(path) for path in paths)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -1,0 +1,104 @@
+"""The shape of the sections `json` and `limits` of a policy file."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from guardstream.events import Severity
+
+Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
+
+
+class Model(BaseModel):
+    """The base of all mappings in a policy: unknown keys are refused, types are not guessed."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _seconds(value: Any) -> Any:
+    """Read `15s`, `500ms`, `2m`, `1h`, or a number of seconds."""
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("expected a time such as 15s, 500ms or 2m")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+Duration: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(gt=0, le=86_400, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$"},
+            ]
+        }
+    ),
+]
+
+
+class JsonFile(Model):
+    """What is asked of output that is JSON."""
+
+    schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
+        default=None, alias="schema"
+    )
+    """A JSON Schema (2020-12): a file beside the policy, or the schema itself."""
+    channels: list[Channel] = Field(default=["text"], min_length=1)
+    """The channels that carry JSON."""
+    fences: Literal["strip", "keep", "require"] | None = None
+    """What becomes of prose and code fences around documents."""
+    documents: Literal["one", "many"] = "one"
+    """Whether one document is expected, or many such as JSON lines."""
+    after: Literal["stop", "ignore", "text"] = "stop"
+    """What follows the one document: the stream ends, it is dropped, or let through as text."""
+    on_violation: Literal["block", "stop", "monitor"] = "block"
+    """What happens at the first character that no valid document has."""
+    repair: Literal["close"] | None = None
+    """Whether a document that ends too early is closed."""
+    redact_keys: bool = False
+    """Whether rules apply to object keys too."""
+    numbers: Literal["string", "null", "zero"] | None = "string"
+    """What a number that a rule masks becomes; null leaves numbers alone."""
+    duplicates: bool = False
+    """Whether a key may occur twice in an object."""
+    severity: Severity = "medium"
+    """The severity of the findings about violations."""
+
+
+class RepeatFile(Model):
+    """When output repeats itself too often."""
+
+    min_chars: int = Field(default=20, ge=1, le=10_000)
+    """The shortest piece, in code points, that counts."""
+    times: int = Field(default=8, ge=2, le=10_000)
+    """How often it must stand in a row."""
+
+
+class LimitsFile(Model):
+    """Bounds on one stream; characters are counted in each pipeline by itself."""
+
+    max_chars: int | None = Field(default=None, ge=1)
+    """Code points after which the stream ends, as `length`."""
+    stop: list[Annotated[str, Field(min_length=1)]] = []
+    """Texts at which the stream ends, as `stop`; they are not shown."""
+    repeat: RepeatFile | None = None
+    """Ends a stream that repeats itself."""
+    first_token: Duration | None = None
+    """The longest wait for the first chunk."""
+    idle: Duration | None = None
+    """The longest wait between two chunks."""
+    total: Duration | None = None
+    """The longest time a stream may take."""

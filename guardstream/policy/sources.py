@@ -1,0 +1,254 @@
+"""The files of a policy: what one extends is read before it, and its rules come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from guardstream.errors import PolicyError
+from guardstream.policy import packs, problems
+from guardstream.policy.document import Document, Mark, Problem, read
+from guardstream.policy.document import Path as Key
+from guardstream.policy.model import SETTINGS, PolicyFile, RuleFile
+
+MAX_FILE = 64 * 1024 * 1024
+"""Bytes of a policy or word file; more is taken for a mistake."""
+
+LOOKS = frozenset(("words", "pattern"))
+"""The keys that say what a rule looks for; a rule that gives one replaces an inherited rule."""
+
+_METADATA = frozenset(("id", "description", "severity", "channels", "enabled"))
+
+
+@dataclass(eq=False, slots=True)
+class Source:
+    """One file: its name in messages, its values with their places, and what is wrong with it."""
+
+    name: str
+    folder: Path
+    document: Document
+    file: PolicyFile = field(default_factory=PolicyFile)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, mark: Mark, message: str) -> None:
+        """Note one thing that is wrong."""
+        self.problems.append(Problem(mark, message))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place of a rule: its file, and its number there."""
+
+    source: Source
+    index: int
+
+    @property
+    def rule(self) -> RuleFile:
+        """The rule as it stands there."""
+        return self.source.file.rules[self.index]
+
+    def key(self, *parts: str | int) -> Key:
+        """Return the path of one of the rule's values."""
+        return ("rules", self.index, *parts)
+
+    def mark(self, *parts: str | int) -> Mark:
+        """Return where one of the rule's values stands."""
+        return self.source.document.mark(self.key(*parts))
+
+    def report(self, message: str, *parts: str | int) -> None:
+        """Note what is wrong with one of the rule's values."""
+        self.source.report(self.mark(*parts), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule of the whole policy: where it is from, and the later entries that change it."""
+
+    rule: RuleFile
+    origin: Origin
+    changes: tuple[Origin, ...] = ()
+
+    def origin_of(self, name: str) -> Origin:
+        """Return the entry that sets the field `name`, or that of the rule itself."""
+        for change in reversed(self.changes):
+            if name in change.rule.model_fields_set:
+                return change
+        return self.origin
+
+    def changed(self, change: Origin) -> Placed:
+        """Return this rule with the keys that a later entry of its id states."""
+        given = change.rule.model_fields_set
+        update = {name: getattr(change.rule, name) for name in given}
+        if not given <= _METADATA and "tests" not in given:
+            update["tests"] = []  # they say what the rule did before
+        rule = self.rule.model_copy(update=update)
+        return Placed(rule, self.origin, (*self.changes, change))
+
+
+@dataclass(slots=True)
+class Whole:
+    """A policy with everything it extends: settings and rules, each with its source."""
+
+    source: Source
+    settings: dict[str, Source] = field(default_factory=dict)
+    rules: dict[str, Placed] = field(default_factory=dict)
+
+    @property
+    def file(self) -> PolicyFile:
+        """The policy as one file."""
+        values = {name: getattr(source.file, name) for name, source in self.settings.items()}
+        rules = [placed.rule for placed in self.rules.values()]
+        return self.source.file.model_copy(update={**values, "rules": rules})
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file; PolicyError says what is wrong with it and where."""
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        before = data[data.rfind(b"\n", 0, error.start) + 1 : error.start]
+        column = len(before.decode("utf-8-sig", "replace")) + 1
+        raise PolicyError(f"{path}:{line}:{column}: not valid UTF-8: save it as UTF-8") from error
+
+
+class Loader:
+    """Reads a policy and all that it extends; `paths` are the files it asked for, even in vain."""
+
+    def __init__(self) -> None:
+        self.sources: list[Source] = []
+        self.paths: list[Path] = []
+        self._done: dict[Path, Whole] = {}
+        self._open: list[Path] = []
+
+    def check(self) -> None:
+        """Raise PolicyError if anything was wrong so far."""
+        found = [(source.name, source.problems) for source in self.sources if source.problems]
+        if found:
+            lines = [line for name, wrong in found for line in problems.lines_of(name, wrong)]
+            raise PolicyError("\n".join(lines))
+
+    def read_text(self, path: Path) -> str:
+        """Read a file that the policy needs."""
+        self.paths.append(path)
+        return read_text(path)
+
+    def load(self, path: Path) -> Whole:
+        """Read a policy file, once; PolicyError if it cannot be read at all."""
+        place = _resolved(path)
+        if place in self._done:
+            return self._done[place]
+        text = self.read_text(path)
+        self._open.append(place)
+        try:
+            whole = self.parse(text, str(path), path.parent)
+        finally:
+            self._open.pop()
+        self._done[place] = whole
+        return whole
+
+    def parse(self, text: str, name: str, folder: Path) -> Whole:
+        """Read the policy `text`; what is wrong with it stands in its source."""
+        source = Source(name, folder, read(text))
+        self.sources.append(source)
+        source.problems += source.document.problems
+        if not source.problems:
+            _validate(source)
+        whole = Whole(source)
+        for index, parent in self._parents(source):
+            self._check_extends(source, index, parent)
+            _inherit(whole, parent)
+        _add_own(whole)
+        return whole
+
+    def _parents(self, source: Source) -> Iterator[tuple[int, Whole]]:
+        for index, name in enumerate(source.file.extends or ()):
+            try:
+                path = _extended(name, source.folder)
+                if _resolved(path) in self._open:
+                    raise PolicyError("that would be a cycle: it extends this file itself")
+                yield index, self.load(path)
+            except PolicyError as error:
+                mark = _extends_mark(source, index)
+                source.report(mark, f"cannot extend {name!r}: {error}")
+
+    def _check_extends(self, source: Source, index: int, parent: Whole) -> None:
+        if parent.source.problems:
+            name = parent.source.name
+            source.report(_extends_mark(source, index), f"{name!r}, which it extends, is not valid")
+
+
+def _extends_mark(source: Source, index: int) -> Mark:
+    return source.document.mark(("extends", index))
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return path
+
+
+def _extended(name: str, folder: Path) -> Path:
+    """Return the file that an entry of `extends` means."""
+    if name.startswith(packs.PREFIX) and not (folder / name).exists():
+        return packs.pack(name.removeprefix(packs.PREFIX))
+    return folder / name
+
+
+def _validate(source: Source) -> None:
+    value = source.document.value
+    if not isinstance(value, dict):
+        what = "is empty" if value is None else "must be a mapping"
+        message = f"the policy {what}: start with 'version: 1'"
+        source.report(source.document.mark(()), message)
+        return
+    try:
+        source.file = PolicyFile.model_validate(value)
+    except ValidationError as error:
+        source.problems += problems.of_validation(error, source.document)
+        source.file = PolicyFile(extends=_names(value.get("extends")))
+
+
+def _names(value: object) -> list[str] | None:
+    """What an invalid policy extends, so that errors in those files are said with its own."""
+    listed = value if isinstance(value, list) else [value]
+    return [name for name in listed if isinstance(name, str) and name] or None
+
+
+def _inherit(whole: Whole, parent: Whole) -> None:
+    whole.settings |= parent.settings
+    for name, placed in parent.rules.items():
+        known = whole.rules.get(name)
+        if known is None or placed.changes or known.origin != placed.origin:
+            whole.rules[name] = placed
+
+
+def _add_own(whole: Whole) -> None:
+    """Add the file's own settings and rules, and report duplicate ids."""
+    source = whole.source
+    given = source.file.model_fields_set
+    whole.settings |= {name: source for name in SETTINGS if name in given}
+    first: dict[str, Mark] = {}
+    for index, rule in enumerate(source.file.rules):
+        here = Origin(source, index)
+        if rule.id in first:
+            line = first[rule.id].line
+            here.report(f"duplicate rule id {rule.id!r}, first in line {line}", "id")
+            continue
+        first[rule.id] = here.mark("id")
+        inherited = whole.rules.get(rule.id)
+        if inherited is None or LOOKS & rule.model_fields_set:
+            whole.rules[rule.id] = Placed(rule, here)
+        else:
+            whole.rules[rule.id] = inherited.changed(here)

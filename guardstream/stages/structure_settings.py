@@ -1,0 +1,52 @@
+"""What the JSON stage is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from guardstream.events import Severity, Stage
+from guardstream.jsonstream.document import Checks
+from guardstream.jsonstream.documents import Fences
+from guardstream.jsonstream.lexer import Limits
+
+OnViolation: TypeAlias = Literal["block", "stop", "monitor"]
+After: TypeAlias = Literal["stop", "ignore", "text"]
+Numbers: TypeAlias = Literal["string", "null", "zero"]
+Redact: TypeAlias = Callable[[], Stage]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the JSON stage does.
+
+    - `schema`: a Schema or a model's, or None for any JSON.
+    - `fences`: None, the whole text is JSON; "strip", documents in prose and code fences, of which
+      nothing else is let through; "keep", the rest is let through as text; "require", as "strip",
+      but only documents in code fences count.
+    - `documents`: "one", or "many" such as JSON lines. `after` says what follows the one:
+      "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
+    - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
+      "monitor" reports and changes nothing.
+    - `repair`: "close" holds separators, keys, numbers and literals until they are complete, and
+      closes a document that ends too early.
+    - `redact` makes a fresh stage for each text in a document (and outside, where that is let
+      through): each string value, each key with `redact_keys`, and each number unless `numbers` is
+      None. A number that it changes becomes a string, null, or 0.
+    - `rule` and `severity` are those of the findings about violations.
+    """
+
+    schema: Checks | None = None
+    fences: Fences | None = None
+    documents: Literal["one", "many"] = "one"
+    after: After = "stop"
+    on_violation: OnViolation = "block"
+    repair: Literal["close"] | None = None
+    redact: Redact | None = None
+    redact_keys: bool = False
+    numbers: Numbers | None = "string"
+    limits: Limits = field(default_factory=Limits)
+    duplicates: bool = False
+    rule: str = "json"
+    severity: Severity = "medium"

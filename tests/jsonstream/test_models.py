@@ -1,0 +1,167 @@
+"""A pydantic model's early schema refuses nothing that the model accepts."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import random
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.schema_models import ModelSchema
+from tests.jsonstream.corpora import cuttings
+
+
+class Color(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str
+
+
+class Item(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    id: int
+    color: Color | None = None
+    note: Annotated[str, Field(max_length=3)] = ""
+
+    @field_validator("id")
+    @classmethod
+    def positive(cls, value: int) -> int:
+        if value < 0:
+            raise ValueError("must be positive")
+        return value
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+    count: int
+    on: bool = False
+
+
+class Loose(BaseModel):
+    value: Annotated[int, BeforeValidator(lambda value: len(value))] = 0
+    many: int = Field(0, validation_alias=AliasChoices("many", "a"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def wrap(cls, value: Any) -> Any:
+        return {"value": value} if isinstance(value, list) else value
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+    items: list[Item] = []
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
+    day: datetime.date | None = None
+    total: decimal.Decimal = Field(decimal.Decimal(0), alias="Total")
+    parts: list[Order] = []
+    pair: tuple[int, str] | None = None
+    counts: dict[str, int] = {}
+    loose: Loose | None = None
+    strict: Strict | None = None
+
+
+SCHEMA = ModelSchema(Order)
+
+
+def check(text, chunks=None):
+    document = Document(SCHEMA)
+    for chunk in chunks or [text]:
+        document.feed(chunk)
+    document.finish()
+    return document
+
+
+@pytest.mark.parametrize(
+    ("marked", "keyword"),
+    [
+        ("|[1]", "type"),
+        ('{"items": [{"id": "5"}, {"id": -1|}]}', "model"),
+        ('{"items": [{"id": 1, "|x": 2}]}', "additionalProperties"),
+        ('{"items": [{"color": "red"|}]}', "required"),
+        ('{"items": [{"id": 1, "color": "|blue"}]}', "enum"),
+        ('{"items": [{"id": 1, "note": "abc|d"}]}', "maxLength"),
+        ('{"pet": {"kind": "c|ow"}}', "anyOf"),
+        ('{"pet": {"kind": "dog", "name": |3}}', "anyOf"),
+        ('{"parts": [{"items": |{}}]}', "type"),
+        ('{"pair": [1, "b"|, 3]}', "items"),
+        ('{"strict": {"count": |"1"}}', "type"),
+        ('{"day": |[1]}', "type"),
+        ('{"day": "2020-13-01"|}', "date_from_datetime_parsing"),
+    ],
+)
+def test_it_refuses_as_early_as_the_model_allows(marked, keyword):
+    offset, text = marked.index("|"), marked.replace("|", "")
+    for chunks in cuttings(text, random.Random(0)):
+        error = check(text, chunks).error
+        assert error is not None
+        assert (error.offset, error.keyword) == (offset, keyword)
+
+
+SCALARS = st.sampled_from(
+    [
+        '"5"',
+        "5",
+        "-1",
+        "1.0",
+        "true",
+        "null",
+        '"red"',
+        '"yes"',
+        '"2020-01-02"',
+        '"abcd"',
+        "[1]",
+        "{}",
+    ]
+)
+OBJECTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2).map(lambda each: f"[{', '.join(each)}]")
+    | st.dictionaries(
+        st.sampled_from(
+            ["items", "pet", "kind", "id", "color", "note", "Total", "total", "parts", "pair",
+             "counts", "loose", "value", "many", "a", "strict", "count", "on", "day", "name"]
+        ),
+        inner,
+        max_size=4,
+    ).map(lambda each: "{" + ", ".join(f'"{k}": {v}' for k, v in each.items()) + "}"),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(OBJECTS, st.sampled_from([Order, list[Item], Cat | Dog, Loose, Strict, dict[str, Item]]))
+def test_the_verdict_is_the_models(text, model):
+    try:
+        TypeAdapter(model).validate_json(text)
+        valid = True
+    except ValidationError:
+        valid = False
+    document = Document(ModelSchema(model))
+    document.feed(text)
+    document.finish()
+    assert document.done == valid

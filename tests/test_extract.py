@@ -1,0 +1,212 @@
+"""Extraction: typed values as they come, each once, the same in any cutting."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import random
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from guardstream import extract
+from tests.jsonstream import bfcl
+from tests.jsonstream.corpora import cut, cuttings, needs_corpus
+from tests.jsonstream.test_lexer import VALUES
+
+
+class Address(BaseModel):
+    street: str
+    zip: int = 0
+
+
+class Form(BaseModel):
+    name: str
+    born: datetime.date | None = None
+    address: Address | None = Field(None, alias="addr")
+    tags: list[str] = []
+
+
+FORM = (
+    '{"name": "Ann \\u00e9", "born": "2001-02-03", '
+    '"addr": {"street": "Main", "zip": "12"}, "tags": ["a"]}'
+)
+
+
+class Source:
+    """An asynchronous stream of chunks that knows whether it was closed."""
+
+    def __init__(self, chunks):
+        self.closed = False
+        self.read = 0
+        self._chunks = chunks
+
+    async def _run(self) -> AsyncIterator[str]:
+        for chunk in self._chunks:
+            self.read += 1
+            yield chunk
+
+    def __aiter__(self):
+        return self._run()
+
+    async def aclose(self):
+        self.closed = True
+
+
+def collect(make, backend="asyncio"):
+    """All that the asynchronous iterator yields."""
+
+    async def run():
+        return [each async for each in make()]
+
+    return anyio.run(run, backend=backend)
+
+
+def final(*arguments, **options):
+    async def run():
+        return await extract.final(*arguments, **options)
+
+    return anyio.run(run)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_snapshots_grow_into_the_model(backend):
+    for chunks in cuttings(FORM, random.Random(0)):
+        shown = collect(lambda chunks=chunks: extract.snapshots(Source(chunks), Form), backend)
+        assert shown[-1] == Form.model_validate_json(FORM)
+        for earlier, later in itertools.pairwise(shown):
+            assert earlier.model_fields_set <= later.model_fields_set
+            assert getattr(later, "name", "").startswith(getattr(earlier, "name", ""))
+            assert len(earlier.tags) <= len(later.tags)
+
+
+def test_snapshots_are_typed_and_do_not_change():
+    shown = collect(lambda: extract.snapshots(list(FORM), Form))
+    half = next(each for each in shown if each.address is not None)
+    assert isinstance(half.address, Address)
+    assert half.born == datetime.date(2001, 2, 3)
+    assert not hasattr(half.address, "street")
+
+
+def test_unfinished_strings_can_be_left_out():
+    shown = collect(lambda: extract.snapshots(list(FORM), Form, partial_strings=False))
+    assert {each.name for each in shown if hasattr(each, "name")} == {"Ann \xe9"}
+
+
+def test_items_come_once_at_their_closing_bracket():
+    text = '{"orders": [{"id": 1}, {"id": 2}], "rest": ' + '"x"'
+
+    async def run():
+        source = Source([*text, "}"])
+        seen = [(order, source.read) async for order in extract.items(source, "orders.item")]
+        return seen, source.closed
+
+    assert anyio.run(run) == (
+        [({"id": 1}, text.index("}") + 1), ({"id": 2}, text.rindex("]"))],
+        True,
+    )
+
+
+@given(st.lists(VALUES), st.randoms(use_true_random=False))
+def test_items_are_what_json_gives(values, rng):
+    text = json.dumps({"a": [values], "b": 1})
+    for chunks in (list(text), cut(text, rng)):
+        found = collect(lambda chunks=chunks: extract.items(chunks, "a.item.item"))
+        assert found == values
+
+
+def test_integers_of_any_size_are_items():
+    assert collect(lambda: extract.items(["[123456789012345678901234", ", 1.5]"], "item")) == [
+        123456789012345678901234,
+        1.5,
+    ]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.randoms(use_true_random=False))
+def test_text_joined_is_the_field(value, rng):
+    text = json.dumps({"other": "x", "in": {"answer": value}, "answer": "no"})
+    for chunks in (list(text), cut(text, rng)):
+        pieces = collect(lambda chunks=chunks: extract.text(chunks, "in.answer"))
+        assert "".join(pieces) == value
+        assert all(pieces)
+
+
+def test_text_comes_as_it_is_written():
+    assert collect(lambda: extract.text(['{"a": "b', "c", "\\u00", 'e9"}'], "a")) == [
+        "b",
+        "c",
+        "\xe9",
+    ]
+
+
+def test_final_is_the_model_and_closes_the_stream():
+    async def run():
+        source = Source([*FORM, " and", " more"])
+        return await extract.final(source, Form), source
+
+    form, source = anyio.run(run)
+    assert form == Form.model_validate_json(FORM)
+    assert source.closed
+    assert source.read == len(FORM)
+
+
+def test_documents_can_stand_in_fences():
+    assert final(["Here:\n```json\n", FORM, "\n```"], Form, fences="strip").name == "Ann \xe9"
+
+
+def test_chunks_may_be_anything_with_a_text():
+    assert final([{"text": "[1,"}, {"text": "2]"}], list[int], text_of=lambda c: c["text"]) == [
+        1,
+        2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "partial"),
+    [
+        ('{"name": "x", "addr": [3', 22, {"name": "x"}),
+        ('{"name": "x", "tags": ["a", tru}', 28, {"name": "x", "tags": ["a"]}),
+        ('{"name": "x"', 12, {"name": "x"}),
+        ('{"name": "x", "born": "never"}', 30, {"name": "x", "born": "never"}),
+        ("", 0, None),
+    ],
+)
+def test_errors_carry_the_partial_value(text, offset, partial):
+    for chunks in cuttings(text, random.Random(0)):
+        with pytest.raises(extract.ExtractError) as caught:
+            final(chunks, Form)
+        assert (caught.value.offset, caught.value.partial) == (offset, partial)
+
+
+def test_items_before_an_error_are_given():
+    async def run():
+        items = extract.items(list('[{"street": "a"}, {"zip": 1}]'), "item", Address)
+        found = [await anext(items)]
+        with pytest.raises(extract.ExtractError):
+            await anext(items)
+        return found
+
+    assert anyio.run(run) == [Address(street="a")]
+
+
+@needs_corpus
+@pytest.mark.corpus
+def test_tool_calls_come_out_as_json_gives_them():
+    rng = random.Random(0)
+    for _, text in list(bfcl.cases())[::3]:
+        value = json.loads(text)
+        chunks = cut(text, rng)
+        assert collect(lambda chunks=chunks: extract.snapshots(chunks, dict))[-1] == value
+        for name, each in value.items():
+            if "." in name:
+                continue
+            if isinstance(each, list):
+                path = f"{name}.item"
+                assert collect(lambda c=chunks, p=path: extract.items(c, p)) == each
+            elif isinstance(each, str):
+                assert "".join(collect(lambda c=chunks, n=name: extract.text(c, n))) == each
