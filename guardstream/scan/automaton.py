@@ -257,15 +257,15 @@ class Automaton:
     def at_end(self, state: State) -> list[Accept]:
         """What the end of the text accepts, of an ordered pattern the first only. The end is
         seen as a transition on a character behind the text."""
-        accepts: dict[int, Accept] = {}
+        accepts: list[Accept] = []
+        decided: set[int] = set()
         for thread in state.threads:
             pattern = thread.item.program.index
-            for place, condition, _ in thread.item.follow:
-                if place.kind == "match" and condition.at_edge:
-                    accept = Accept(pattern, _start(thread), _hold(thread), False)
-                    accepts.setdefault(len(accepts) + (1 << 30) if not self.ordered[pattern] else pattern, accept)
-                    break
-        return list(accepts.values())
+            if pattern not in decided and thread.item.ends:
+                accepts.append(Accept(pattern, _start(thread), _hold(thread), False))
+                if self.ordered[pattern]:
+                    decided.add(pattern)
+        return accepts
 
     def _state(self, threads: tuple[Thread, ...], before: int) -> State:
         key = (threads, before)
@@ -493,9 +493,7 @@ class _Step:
         item, start, hold = way
         places = origin.item.place, thread.item.place
         if item.place.distance == VARIABLE:
-            start = self._older(
-                {known.start: places[0].shortest, start: places[1].shortest}
-            )
+            start = self._older({known.start: places[0].shortest, start: places[1].shortest})
         if hold != NOWHERE and not self._patterns[item.program.index].group:
             hold = start
         elif item.place.opened == VARIABLE and known.hold != NOWHERE:
@@ -510,33 +508,35 @@ class _Step:
         """The source of the least of some offsets; `ages` tell how old each is at least."""
         sources: dict[Source, int] = {}
         for source, age in ages.items():
-            sources |= {s: 0 for s in self.least[source]} if source in self.least else {source: age}
+            several = self.least.get(source)
+            sources |= {source: age} if several is None else dict.fromkeys(several, 0)
         fixed = min((source for source in sources if source < 0), default=0)
         registers = sorted(source for source in sources if source >= 0)
         # A register that is surely as old as the oldest fixed source makes that needless.
         needed = fixed < 0 and all(sources[register] < _HERE - fixed for register in registers)
-        several = (*registers, fixed) if needed else tuple(registers)
-        if len(several) == 1:
-            return several[0]
+        oldest = (*registers, fixed) if needed else tuple(registers)
+        if len(oldest) == 1:
+            return oldest[0]
         source = _SEVERAL + len(self.least)
-        self.least[source] = several
+        self.least[source] = oldest
         return source
 
 
 def _start(thread: Thread) -> Source:
     """Where the thread's match began, seen from the character behind its state."""
-    return thread.start if thread.start >= 0 else _HERE - (thread.item.place.distance or 0)
+    return thread.start if thread.start >= 0 else _HERE - thread.item.place.distance
 
 
 def _hold(thread: Thread) -> Source:
     """Where the thread's hold-back began, seen from the character behind its state."""
-    return thread.hold if thread.hold != FIXED else _HERE - (thread.item.place.opened or 0)
+    return thread.hold if thread.hold != FIXED else _HERE - thread.item.place.opened
 
 
 def _placed(item: Item, start: Source, hold: Source) -> Thread:
     """The thread that stands at the item, with FIXED where the item itself says it."""
     if item.settled is not None:
-        return item.settled
+        settled: Thread = item.settled
+        return settled
     place = item.place
     if place.distance != VARIABLE:
         start = FIXED

@@ -1,4 +1,4 @@
-"""How single characters are compared: case folding, and where words of letters end.
+"""How characters are compared: folding, what is ignored inside words, and where words end.
 
 Folding maps one character to none, one or several; it is applied to the words of a rule and to
 the text alike, character by character.
@@ -6,13 +6,27 @@ the text alike, character by character.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+import unicodedata
+from functools import cache
 
 import regex
 
-Fold: TypeAlias = Callable[[str], str]
-"""Maps a character to what it is compared as; an empty string means that it is ignored."""
+NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", "simplified")
+"""What can be normalised:
+
+- case: full case folding, as `str.casefold` does it
+- width: compatibility forms such as full-width letters (NFKD, Unicode Standard Annex 15)
+- zero_width: characters that are not seen are ignored (Default_Ignorable_Code_Point and format
+  characters: zero-width, soft hyphen, variation selectors, tags, bidirectional controls)
+- confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
+- separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
+  white space behind a character of a script without spaces
+- repeats: a letter that is repeated counts once
+- simplified: Traditional Chinese characters are compared as Simplified
+"""
+
+MAX_GAP = 3
+"""How many separators in a row may stand inside a word."""
 
 # Scripts that are written without spaces between words: Han, kana, and those of the line-breaking
 # class SA, https://www.unicode.org/reports/tr14/#SA, with their like.
@@ -23,25 +37,85 @@ _UNSPACED = "".join(
         "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Ahom", "Tibetan", "Yi", "Javanese", "Balinese",
     )
 )  # fmt: skip
-_NEIGHBOUR = regex.compile(rf"(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_]")
+JOINS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_])"
+"""What continues a word, as a pattern: a letter, mark, digit or underscore of a script that puts
+spaces between words."""
+
+_JOINS = regex.compile(JOINS)
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
 _LETTER = regex.compile(r"\p{L}")
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
+_SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
+_SPACE = regex.compile(r"(?!\R)\s")
 
 
-def fold_case(character: str) -> str:
-    """Full case folding, as `str.casefold` does it."""
-    return character.casefold()
+class Folding:
+    """A way of comparing characters; `names` are some of `NAMES`."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+        self.repeats = "repeats" in names
+        self._tables = [
+            table()
+            for name, table in (("confusables", _confusables), ("simplified", _simplified))
+            if name in names
+        ]
+
+    def letters(self, character: str) -> str:
+        """What the character is compared as; empty if it is ignored."""
+        if "zero_width" in self.names and _UNSEEN.match(character):
+            return ""
+        if "width" in self.names:
+            character = unicodedata.normalize("NFKD", character)
+        if "case" in self.names:
+            character = character.casefold()
+        for table in self._tables:
+            character = character.translate(table)
+        # A confusable may look like a capital.
+        return character.casefold() if "case" in self.names and self._tables else character
+
+    def separates(self, character: str, last: str) -> bool:
+        """Whether the character may be passed over inside a word, behind the letter `last`."""
+        if "separators" not in self.names:
+            return False
+        if _SEPARATOR.match(character):
+            return True
+        return bool(_SPACE.match(character) and last and _UNSPACED_LETTER.match(last))
+
+    def word(self, word: str) -> str:
+        """A word of a rule as it is compared."""
+        folded = ""
+        for character in word:
+            letters = self.letters(character)
+            if self.separates(character, folded[-1:]) or (self.repeats and letters == folded[-1:]):
+                continue
+            folded += letters
+        return folded
 
 
-def keep(character: str) -> str:
-    """No folding: characters are compared as they are."""
-    return character
+def separable(word: str) -> bool:
+    """Whether separators may be ignored in a word: it must not begin or end in one itself."""
+    return not (_SEPARATOR.match(word[0]) or _SEPARATOR.match(word[-1]))
+
+
+@cache
+def _confusables() -> dict[int, str]:
+    from guardstream.scan.tables import CONFUSABLE, LOOKS_LIKE
+
+    return dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    from guardstream.scan.tables import SIMPLIFIED, TRADITIONAL
+
+    return dict(zip(map(ord, TRADITIONAL), SIMPLIFIED, strict=True))
 
 
 def joins_words(character: str) -> bool:
     """Whether the character continues a word beside it: a letter, mark, digit or underscore of a
     script that puts spaces between words."""
-    return _NEIGHBOUR.match(character) is not None
+    return _JOINS.match(character) is not None
 
 
 def whole_by_default(word: str) -> bool:

@@ -41,12 +41,23 @@ class Steps(NamedTuple):
 class Item:
     """A place in a pattern behind a character.
 
-    `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead.
+    `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
+    it matches here if the text ends.
     `number` counts the items of all patterns. `settled` is kept for the automaton: the only thread
     that can stand here, if there is one.
     """
 
-    __slots__ = ("accepts", "alive", "follow", "number", "place", "program", "settled", "steps")
+    __slots__ = (
+        "accepts",
+        "alive",
+        "ends",
+        "follow",
+        "number",
+        "place",
+        "program",
+        "settled",
+        "steps",
+    )
 
     def __init__(self, place: Place, follow: Sequence[Entry]) -> None:
         self.place = place
@@ -59,6 +70,7 @@ class Item:
             follow = follow[: ends[0]]
         self.follow = [e for e in follow if not (e.place.kind == "match" and e.condition == FREE)]
         self.alive = bool(self.follow)
+        self.ends = any(e.place.kind == "match" and e.condition.at_edge for e in self.follow)
         self.settled: Any = None
         self.steps: dict[int, Steps] = {}
 
@@ -160,7 +172,7 @@ def _child(node: Place, condition: Condition, shared: Program) -> Place:
     for place in node.next:
         if place.program is shared and place.condition == condition:
             return place.next[0]
-    distance = (node.distance or 0) + 1
+    distance = max(node.distance, 0) + 1
     below = Place("split", shared, distance=distance, opened=BEFORE, shortest=distance)
     place = Place("char", shared, condition, [below])
     node.next.insert(0, place)

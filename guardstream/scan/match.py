@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-Confirm: TypeAlias = Callable[[str], bool]
-"""Judges the matched text; False refuses the match."""
+
+class Confirm(NamedTuple):
+    """A judge of matches: given the matched text, and up to `reach` characters of the text before
+    it, False refuses the match."""
+
+    judge: Callable[[str, str], bool]
+    reach: int = 0
 
 
 class Match(NamedTuple):
@@ -43,7 +48,7 @@ class Window:
 
     def slice(self, start: int, end: int) -> str:
         """The text between two offsets."""
-        return self.text[max(start - self.base, 0) : end - self.base]
+        return self.text[max(start - self.base, 0) : max(end - self.base, 0)]
 
     def forget(self, before: int) -> None:
         """Drop what lies before the offset."""

@@ -46,7 +46,7 @@ class Pattern:
 
     `group` is the masked group's number in `regex`, 0 for the whole match. `lead` is how many
     characters an optional beginning may add that the automaton does not look for. `context` is
-    how far the pattern's lookbehinds read.
+    how far its lookbehinds, and what confirms it, look back.
     """
 
     rule: int
@@ -82,7 +82,7 @@ def compile_pattern(
     if min_width(parsed.tree) == 0:
         raise PatternError("the pattern can match nothing; make a part of it mandatory")
     number = _group_number(parsed, group)
-    context = look_behind(parsed.tree) + 1
+    context = look_behind(parsed.tree) + 1 + (confirm.reach if confirm else 0)
     tree, lead = parsed.tree, 0
     if number and not parsed.numbered_references and (confirm is not None or not eager):
         end, groups = 0, 0
@@ -159,9 +159,20 @@ class PatternScan:
     """One stream's search: a state, its registers, and what is accepted but not yet settled."""
 
     __slots__ = (
-        "_accepted", "_candidates", "_lost", "_mark", "_off", "_resume", "_set",
-        "_careful", "alert", "held", "offset", "registers", "state",
-    )  # fmt: skip
+        "_accepted",
+        "_candidates",
+        "_careful",
+        "_lost",
+        "_mark",
+        "_off",
+        "_resume",
+        "_set",
+        "alert",
+        "held",
+        "offset",
+        "registers",
+        "state",
+    )
 
     def __init__(self, patterns: PatternSet) -> None:
         self._set = patterns
@@ -171,7 +182,7 @@ class PatternScan:
         self.alert = False
         self.held = 0
         self._careful = False
-        self._mark = self.state, self.registers, self.offset
+        self._mark: tuple[State, tuple[int, ...], int] = self.state, (), 0
         self._accepted: list[tuple[int, Candidate]] = []
         self._candidates: dict[int, list[Candidate]] = {}
         self._resume: dict[int, int] = {}
@@ -263,7 +274,8 @@ class PatternScan:
         compiled, base = self._set.patterns[pattern], window.base
         begin, end = candidate.start - base, candidate.end - base
         start = candidate.hold
-        if not self._set.automaton.programs[pattern].exact and (begin >= compiled.context or not base):
+        exact = self._set.automaton.programs[pattern].exact
+        if not exact and (begin >= compiled.context or not base):
             try:
                 match = compiled.whole.search(window.text, begin, end, timeout=self._set.timeout)
             except TimeoutError:
@@ -277,9 +289,11 @@ class PatternScan:
         candidates = self._candidates[pattern]
         compiled = self._set.patterns[pattern]
         found: list[Match] = []
-        if not self._set.certain[pattern] and candidates[0].start < self.offset - self._set.window:
+        horizon = self.offset - self._set.window
+        if not self._set.certain[pattern] and candidates[0].start < horizon:
             # What began too long ago can no longer be confirmed: what the automaton says stands.
-            found = [Match(compiled.rule, c.hold, c.end) for c in self._taken(pattern, self.offset - self._set.window)]
+            old = self._taken(pattern, horizon)
+            found = [Match(compiled.rule, c.hold, c.end) for c in old]
             self._resume[pattern] = max(match.end for match in found)
             self._careful = True
         over = self._taken(pattern, self.offset + 1 if oldest is None else oldest)
@@ -320,7 +334,10 @@ class PatternScan:
                     insort(self._candidates.setdefault(pattern, []), left)
                     break
                 spans = [span for span in match.spans(group) if span[0] < span[1]]
-                if confirm is None or any(confirm(window.text[a:b]) for a, b in spans):
+                if confirm is None or any(
+                    confirm.judge(window.text[a:b], window.text[max(a - confirm.reach, 0) : a])
+                    for a, b in spans
+                ):
                     found += [Match(compiled.rule, a + base, b + base) for a, b in spans]
                     begin = match.end() + base
                 else:
@@ -379,7 +396,7 @@ class PatternScan:
         oldest = self._began()
         for candidates in self._candidates.values():
             oldest = min(oldest, candidates[0].start)
-        return max(oldest - self._set.context, self.offset - self._set.window)
+        return max(oldest, self.offset - self._set.window) - self._set.context
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -405,7 +422,7 @@ class PatternScan:
     def _undoes(self, thread: Thread, pattern: int, hold: int) -> bool:
         """Whether the thread keeps a match from settling that is held from `hold` or before."""
         if thread.start == FIXED:
-            start = self.offset - (thread.item.place.distance or 0)
+            start = self.offset - thread.item.place.distance
         else:
             start = self.registers[thread.start]
         return any(
@@ -418,7 +435,7 @@ class PatternScan:
         if thread.hold == NOWHERE:
             return self.offset + 1
         if thread.hold == FIXED:
-            return self.offset - (thread.item.place.opened or 0)
+            return self.offset - thread.item.place.opened
         return self.registers[thread.hold]
 
     def overflowing(self) -> bool:
@@ -445,4 +462,3 @@ def _candidate(accept: Accept, registers: tuple[int, ...], offset: int) -> tuple
     start = resolve(accept.start, registers, offset)
     hold = start if accept.hold == NOWHERE else resolve(accept.hold, registers, offset)
     return accept.pattern, Candidate(start, hold, offset + accept.behind)
-

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_PLACES = 4_000
 """How many places one pattern may have once its counters are written out."""
 
+UNKNOWN = -3
+"""A distance that has not been measured yet."""
+
 VARIABLE = -1
 """A distance that differs from way to way."""
 
@@ -50,7 +53,7 @@ EXACT_COUNT_BEHIND_LITERAL = 64
 LITERAL = 2
 
 FAR = 1 << 30
-"""A distance that has not been measured."""
+"""More than any shortest distance."""
 
 _COMMON = ("e", " ", "的")
 
@@ -90,8 +93,8 @@ class Place:
     program: Program
     condition: Condition = FREE
     next: list[Place] = field(default_factory=list)
-    distance: int | None = None
-    opened: int | None = None
+    distance: int = UNKNOWN
+    opened: int = UNKNOWN
     shortest: int = FAR
     opened_shortest: int = FAR
     items: dict[int, Item] = field(default_factory=dict)
@@ -132,9 +135,9 @@ class Program:
         self._blur = MAX_BLUR if group and (merged or not self.exact) else 0
         self._measure(0 if group == 0 else BEFORE)
 
-    def _joined(self, known: int | None, distance: int) -> int:
+    def _joined(self, known: int, distance: int) -> int:
         """The distance of a place that is reached once more."""
-        if known is None or known == distance:
+        if known in (UNKNOWN, distance):
             return distance
         longest = max(known, distance)
         return longest if min(known, distance) >= 0 and longest <= self._blur else VARIABLE
@@ -146,7 +149,7 @@ class Program:
             place, distance, opened, shortest, opened_shortest = reached.pop()
             measured = place.distance, place.opened, place.shortest, place.opened_shortest
             place.distance = self._joined(place.distance, distance)
-            place.opened = opened if place.opened in (None, opened) else VARIABLE
+            place.opened = opened if place.opened in (UNKNOWN, opened) else VARIABLE
             place.shortest = min(shortest, place.shortest)
             if opened != BEFORE:
                 place.opened_shortest = min(opened_shortest, place.opened_shortest)
@@ -172,12 +175,12 @@ class Program:
     def _place(self, kind: str, condition: Condition, *after: Place) -> Place:
         self._places += 1
         if self._places > MAX_PLACES:
-            raise PatternError(f"the pattern needs more than {MAX_PLACES} places; lower its counters")
+            raise PatternError(f"the pattern needs over {MAX_PLACES} places; lower its counters")
         if kind == "behind":
             self.looks_behind |= condition.needs | condition.bars
         return Place(kind, self, condition, list(after))
 
-    def _compile(self, node: Node, after: Place, rare: int) -> Place:
+    def _compile(self, node: Node, after: Place, rare: int) -> Place:  # noqa: C901 - one case a kind
         """`rare` is how many characters that are rare in prose come before the node."""
         match node:
             case Char(fragment):
@@ -256,7 +259,8 @@ class Program:
             if not node.ahead:
                 return after
             self.decided_late = True
-            return self._place("split", FREE, after, self._compile(node.item, self._place("drop", FREE), 0))
+            aside = self._compile(node.item, self._place("drop", FREE), 0)
+            return self._place("split", FREE, after, aside)
         kind = "ahead" if node.ahead else "behind"
         conditions = [self._edge(item, node.negate) for item in single]
         if node.negate:

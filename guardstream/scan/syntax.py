@@ -80,9 +80,7 @@ class Look:
     negate: bool
 
 
-Anchor: TypeAlias = Literal[
-    "start", "end", "line_start", "line_end", "word", "not_word"
-]
+Anchor: TypeAlias = Literal["start", "end", "line_start", "line_end", "word", "not_word"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +282,8 @@ class _Parser:
         low, comma, high = body.partition(",")
         if _is_count(low) and (_is_count(high) or not high) and (low or high):
             self.at = end + 1
-            return self._checked(int(low or 0), (int(high) if high else None) if comma else int(low))
+            most = (int(high) if high else None) if comma else int(low)
+            return self._checked(int(low or 0), most)
         if body == ",":
             self.at = end + 1
             return 0, None
@@ -331,7 +330,7 @@ class _Parser:
             values["ascii"] = False
         return flags._replace(**values)
 
-    def _parenthesis(self, flags: Flags, depth: int) -> Node | None:
+    def _parenthesis(self, flags: Flags, depth: int) -> Node | None:  # noqa: C901 - a list of kinds
         start = self.at
         if self.peek(2) == "(*":
             raise PatternError("verbs such as (*PRUNE) are not supported", start)

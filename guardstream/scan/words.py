@@ -13,11 +13,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from guardstream.scan.fold import Fold, joins_words
+from guardstream.scan.fold import MAX_GAP, Folding, joins_words
 from guardstream.scan.match import Confirm, Match, Window
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
+
+MAX_AGE = 1 << 20
+"""Where counting how long ago a candidate began ends; it has overflowed long before."""
 
 _LAST = "\U0010ffff"
 
@@ -38,7 +41,8 @@ class Shape(NamedTuple):
     `prefix` is the live text as folded; `ages` say for each of its letters how many source
     characters ago it began, `starts` whether a word may begin there. `joined`: the last character
     continues words. `waiting` are complete words whose end is not decided, `found` those that the
-    last character has completed.
+    last character has completed. `last` is the last letter where repeated ones count once, and
+    `gap` how many separators have been passed over since.
     """
 
     prefix: str = ""
@@ -47,6 +51,8 @@ class Shape(NamedTuple):
     joined: bool = False
     waiting: tuple[Found, ...] = ()
     found: tuple[Found, ...] = ()
+    last: str = ""
+    gap: int = 0
 
 
 class WordState(dict[str, "WordState"]):
@@ -79,16 +85,17 @@ class WordIndex:
         self,
         whole: Mapping[str, Iterable[int]],
         parts: Mapping[str, Iterable[int]],
-        fold: Fold,
+        folding: Folding,
         *,
         holds: bool = True,
         confirm: Mapping[int, Confirm] | None = None,
     ) -> None:
-        self.fold = fold
+        self.folding = folding
         self.holds = holds
         self.confirm = confirm or {}
-        self.whole = _WordList(whole, fold)
-        self.parts = _WordList(parts, fold)
+        self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
+        self.whole = _WordList(whole, folding)
+        self.parts = _WordList(parts, folding)
         self._flushed()
 
     def _flushed(self) -> None:
@@ -134,12 +141,49 @@ class WordIndex:
             self._flushed()
             for state in states.values():
                 state.clear()
+        letters = self.folding.letters(character)
+        if not letters:
+            return self._state(self._unseen(shape))
+        if self.folding.repeats and letters == shape.last:
+            return self._state(self._repeated(shape))
         joins = bool(self.whole) and joins_words(character)
-        found = dict.fromkeys(() if joins else _older(shape.waiting))
+        decided = () if joins else tuple(_older(shape.waiting, ended=1))
+        alive = bool(shape.prefix) and shape.gap < MAX_GAP
+        if alive and self.folding.separates(character, shape.prefix[-1]):
+            return self._state(self._separated(shape, joins, decided))
+        return self._state(self._grown(shape, letters, joins, decided))
+
+    @staticmethod
+    def _unseen(shape: Shape) -> Shape:
+        """Behind a character that is ignored: nothing is decided by it."""
+        return shape._replace(
+            ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
+        )
+
+    @staticmethod
+    def _repeated(shape: Shape) -> Shape:
+        """Behind a letter once more: words that end in it reach further, and where separators
+        stand between, another word may begin with it."""
+        ages, starts = _aged(shape), shape.starts
+        if shape.gap:
+            ages, starts = (*ages[:-1], 1), (*starts[:-1], not shape.joined)
+        longer = tuple(_older((word for word in shape.found if not word.ended), ended=0))
+        waiting = tuple(_older(shape.waiting, ended=0))
+        return shape._replace(ages=ages, starts=starts, waiting=waiting, found=longer, gap=0)
+
+    @staticmethod
+    def _separated(shape: Shape, joins: bool, found: tuple[Found, ...]) -> Shape:
+        """Behind a separator, which may stand inside a word."""
+        return shape._replace(
+            ages=_aged(shape), joined=joins, waiting=(), found=found, gap=shape.gap + 1
+        )
+
+    def _grown(self, shape: Shape, letters: str, joins: bool, decided: tuple[Found, ...]) -> Shape:
+        """Behind letters: some candidates go on, some are complete, some begin."""
+        found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
-        prefix, starts = shape.prefix, shape.starts
-        ages = tuple([age + 1 for age in shape.ages])
-        for letter in self.fold(character):
+        prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
+        for letter in letters:
             prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
@@ -152,16 +196,29 @@ class WordIndex:
                 if self._grows(suffix, starts[begin]):
                     first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
-        return self._state(Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found)))
+        last = letters[-1] if self.folding.repeats else ""
+        return Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last)
+
+
+def _aged(shape: Shape) -> tuple[int, ...]:
+    return tuple([min(age + 1, MAX_AGE) for age in shape.ages])
+
+
+def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:
+    """The words one character later; `ended` is 1 if it does not belong to them."""
+    return (
+        Found(min(word.began + 1, MAX_AGE), word.ended + ended, word.word, word.whole)
+        for word in words
+    )
 
 
 class _WordList:
     """Words as folded, sorted, with their rules."""
 
-    def __init__(self, words: Mapping[str, Iterable[int]], fold: Fold) -> None:
+    def __init__(self, words: Mapping[str, Iterable[int]], folding: Folding) -> None:
         self.rules: dict[str, tuple[int, ...]] = {}
         for word, rules in words.items():
-            folded = "".join(map(fold, word))
+            folded = folding.word(word)
             known = self.rules.get(folded, ())
             self.rules[folded] = tuple(sorted({*known, *rules}))
         self._words = sorted(self.rules)
@@ -180,16 +237,20 @@ class _WordList:
         return low < len(self._words) and self._words[low].startswith(prefix)
 
 
-def _older(words: Iterable[Found]) -> Iterable[Found]:
-    return (Found(word.began + 1, word.ended + 1, word.word, word.whole) for word in words)
-
-
 class WordScan:
     """One stream's search: a state and an offset."""
 
     __slots__ = (
-        "_holds", "_index", "_lost", "_mark", "_off", "alert", "held", "offset", "state",
-    )  # fmt: skip
+        "_holds",
+        "_index",
+        "_lost",
+        "_mark",
+        "_off",
+        "alert",
+        "held",
+        "offset",
+        "state",
+    )
 
     def __init__(self, index: WordIndex) -> None:
         self._index = index
@@ -233,8 +294,8 @@ class WordScan:
         return self._matches(self.state.shape.waiting, window)
 
     def stop(self, window: Window) -> list[Match]:
-        """See `Scan.stop`."""
-        return []
+        """See `Scan.stop`: a word that waits for its end does not stand."""
+        return self._matches((), window)
 
     def _matches(self, found: Iterable[Found], window: Window) -> list[Match]:
         matches = []
@@ -246,7 +307,9 @@ class WordScan:
                     continue
                 confirm = self._index.confirm.get(rule)
                 try:
-                    if confirm is None or confirm(window.slice(start, end)):
+                    if confirm is None or confirm.judge(
+                        window.slice(start, end), window.slice(start - confirm.reach, start)
+                    ):
                         matches.append(Match(rule, start, end))
                 except Exception:
                     matches.append(Match(rule, start, end, failed=True))
@@ -261,7 +324,7 @@ class WordScan:
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        return self.offset - self.state.held
+        return self.offset - self.state.held - self._index.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -277,8 +340,7 @@ class WordScan:
             if began >= age:
                 suffix = shape.prefix[begin:]
                 for words in (parts, whole) if shape.starts[begin] else (parts,):
-                    for word in words.beginning(suffix):
-                        rules.update(words.rules[word])
+                    rules.update(*[words.rules[longer] for longer in words.beginning(suffix)])
         return sorted(rules - self._off)
 
     def overflow(self, hold: int, *, drop: bool) -> None:

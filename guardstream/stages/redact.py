@@ -13,12 +13,12 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
-from guardstream.scan.fold import Fold, fold_case, keep, whole_by_default
-from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.patterns import PatternSet, compile_pattern
+from guardstream.scan.fold import JOINS, NAMES, Folding, separable, whole_by_default
+from guardstream.scan.match import Confirm, Match, Scan, Window
+from guardstream.scan.patterns import Pattern, PatternSet, compile_pattern
 from guardstream.scan.words import WordIndex
 from guardstream.stages.regions import Regions
-from guardstream.stages.rules import SEVERITIES, Keep, OnError, OnOverflow, Rule
+from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
 
 ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""
@@ -95,7 +95,7 @@ class RuleSet:
         """A stage for one pipeline."""
         return Redact(self, [search() for search in self._searches])
 
-    def _pattern(self, number: int, index: int) -> object:
+    def _pattern(self, number: int, index: int) -> Pattern:
         rule = self.rules[number]
         try:
             return compile_pattern(
@@ -111,26 +111,40 @@ class RuleSet:
 
     def _indexes(self, words: Mapping[int, Sequence[str]]) -> Iterable[Callable[[], Scan]]:
         """One index for each way in which words are compared."""
-        kinds: dict[tuple[bool, bool], tuple[dict[str, list[int]], dict[str, list[int]]]] = {}
+        kinds: dict[
+            tuple[bool, frozenset[str]], tuple[dict[str, list[int]], dict[str, list[int]]]
+        ] = {}
         for number, given in words.items():
             rule = self.rules[number]
-            parts, whole = kinds.setdefault(
-                (rule.action != "monitor", rule.ignore_case), ({}, {})
-            )
             for word in given:
-                if not word:
-                    raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+                folding = _folding(rule, word)
+                kind = rule.action != "monitor", folding
+                parts, whole = kinds.setdefault(kind, ({}, {}))
                 alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
                 (whole if alone else parts).setdefault(word, []).append(number)
         confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
-        for (holds, ignore_case), (parts, whole) in kinds.items():
-            fold: Fold = fold_case if ignore_case else keep
-            yield WordIndex(whole, parts, fold, holds=holds, confirm=confirms).scan
+        for (holds, names), (parts, whole) in kinds.items():
+            index = WordIndex(whole, parts, Folding(names), holds=holds, confirm=confirms)
+            yield index.scan
 
 
-def _confirmation(rule: Rule, timeout: float) -> Callable[[str], bool] | None:
-    """The rule's validators and allowlist as one judge of a matched text, None if it has none."""
-    if not (rule.validators or rule.allow_words or rule.allow_patterns):
+def _folding(rule: Rule, word: str) -> frozenset[str]:
+    """How a rule's word is compared."""
+    names = set(rule.normalize) | ({"case"} if rule.ignore_case else set())
+    unknown = names.difference(NAMES)
+    if unknown:
+        known = ", ".join(NAMES)
+        raise RuleError(rule.id, f"unknown normalisation {min(unknown)!r}; known are {known}")
+    if not word or not Folding(frozenset(names)).word(word):
+        raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+    if not separable(word):
+        names.discard("separators")
+    return frozenset(names)
+
+
+def _confirmation(rule: Rule, timeout: float) -> Confirm | None:
+    """The rule's validators, allowlist and keywords as one judge, None if it has none."""
+    if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
     fold = str.casefold if rule.ignore_case else str
     words = frozenset(map(fold, rule.allow_words))
@@ -138,15 +152,29 @@ def _confirmation(rule: Rule, timeout: float) -> Callable[[str], bool] | None:
         patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
+    keywords = _keywords(rule.keywords)
 
-    def confirm(text: str) -> bool:
+    def judge(text: str, before: str) -> bool:
+        if keywords and not keywords.search(before):
+            return False
         if fold(text) in words:
             return False
         if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
             return False
         return all(validator(text) for validator in rule.validators)
 
-    return confirm
+    return Confirm(judge, rule.keyword_distance if keywords else 0)
+
+
+def _keywords(keywords: Iterable[str]) -> regex.Pattern[str] | None:
+    """A search for any of the keywords, as wholes where words are found as wholes."""
+    ways = [
+        rf"(?<!{JOINS}){regex.escape(word)}(?!{JOINS})"
+        if whole_by_default(word)
+        else regex.escape(word)
+        for word in keywords
+    ]
+    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE) if ways else None
 
 
 class _End(NamedTuple):
@@ -386,7 +414,8 @@ class Redact:
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last
         character has completed."""
-        if any([scan.overflowing() for scan in self._scans]):
+        live = [scan.overflowing() for scan in self._scans]
+        if any(live):
             self._write(events, self._regions.flow(self._position))
             return
         ends = [match.end for match in found if match.start <= self._flowing.get(match.rule, -1)]

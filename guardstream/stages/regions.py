@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from guardstream.stages.rules import SEVERITIES, Keep, Rule
+from guardstream.stages.rules import SEVERITIES, Keep, Pseudonym, Rule
 
 
 class Span(NamedTuple):
@@ -86,9 +88,11 @@ class Regions:
         before = self._take(spans[0].start)
         text = self._take(end)
         rule = self._rules[self.foremost(span.rule for span in spans)]
+        single = len({span[:2] for span in spans}) == 1 and not spans[0].cut
         if isinstance(rule.replacement, Keep):
-            single = len({span[:2] for span in spans}) == 1 and not spans[0].cut
             return before + _kept(rule.replacement, text, single)
+        if isinstance(rule.replacement, Pseudonym) and single:
+            return before + _pseudonym(rule.replacement, text)
         return before + _template(rule, len(text))
 
     def foremost(self, rules: Iterable[int]) -> int:
@@ -105,10 +109,7 @@ class Regions:
     def flow(self, end: int) -> str:
         """Mask on, up to `end`, as the same region."""
         length = self._skip(end)
-        repeats = self._flow and (
-            isinstance(self._flow.replacement, Keep) or len(self._flow.replacement) == 1
-        )
-        return _template(self._flow, length) if self._flow and repeats else ""
+        return _template(self._flow, length) if self._flow and _repeats(self._flow) else ""
 
     def _skip(self, end: int) -> int:
         """Leave out the source text up to `end`; returns how much that was."""
@@ -122,12 +123,25 @@ class Regions:
         return length
 
 
+def _repeats(rule: Rule) -> bool:
+    """Whether each masked character is replaced by one of its own."""
+    replacement = rule.replacement
+    return isinstance(replacement, Keep) or (isinstance(replacement, str) and len(replacement) == 1)
+
+
 def _template(rule: Rule, length: int) -> str:
-    if isinstance(rule.replacement, Keep):
+    replacement = rule.replacement
+    if isinstance(replacement, Keep):
         return "*" * length
-    if len(rule.replacement) == 1:
-        return rule.replacement * length
-    return rule.replacement.replace("{id}", rule.id)
+    if isinstance(replacement, Pseudonym):
+        return f"[{rule.id}]"
+    return replacement * length if len(replacement) == 1 else replacement.replace("{id}", rule.id)
+
+
+def _pseudonym(pseudonym: Pseudonym, text: str) -> str:
+    data = text.encode("utf-8", "surrogatepass")
+    digest = hmac.new(pseudonym.key, data, hashlib.sha256).hexdigest()
+    return pseudonym.prefix + digest[: pseudonym.length]
 
 
 def _kept(keep: Keep, text: str, single: bool) -> str:

@@ -30,7 +30,7 @@ class Keep:
 class Pseudonym:
     """A name for the value that is the same for the same value: `prefix` and a keyed hash.
 
-    The hash is HMAC-SHA256 over the matched text in UTF-8 (RFC 2104), its first `length` hex digits.
+    The hash is HMAC-SHA256 (RFC 2104) over the matched text in UTF-8, its first `length` digits.
     It needs the whole value: a region of more than one span, or one that was cut, becomes
     `[{id}]`.
     """
@@ -51,9 +51,9 @@ class Rule:
     before words are compared, see `guardstream.scan.fold`.
 
     A match that a validator refuses, that equals one of `allow_words` (ignoring case if
-    `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group` that
-    is about the group's text. Where `keywords` are given, one of them must stand, ignoring case,
-    within the `keyword_distance` code points before the match.
+    `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group`
+    that is about the group's text. Where `keywords` are given, one of them must stand, ignoring
+    case, within the `keyword_distance` code points before the match.
     """
 
     id: str

@@ -116,14 +116,23 @@ def test_confirmation_does_not_grow_with_the_text(rule: Rule) -> None:
     assert long <= 8 * 2.5 * short + 0.05  # quadratic work would take 64 times as long
 
 
-@hostile
-def test_a_megabyte_of_one_letter_stays_within_the_limit(rule: Rule) -> None:
-    rules = RuleSet([rule], max_holdback=LIMIT, on_overflow="release")
+def feed_one_letter(rules: RuleSet, length: int) -> None:
     stage = rules.stage()
-    for chunk in chunks_of(MEGABYTE * "a", 50_000):
+    for chunk in chunks_of(length * "a", 10_000):
         stage.feed(chunk)
         assert stage.held <= LIMIT
     assert stage.finish()[-1] == Finish("stop")
+
+
+@hostile
+@overflows
+def test_many_of_one_letter_stay_within_the_limit(rule: Rule, on_overflow: OnOverflow) -> None:
+    feed_one_letter(RuleSet([rule], max_holdback=LIMIT, on_overflow=on_overflow), 30_000)
+
+
+@pytest.mark.parametrize("rule", [pattern(r"(?:a+)+b"), pattern(r"\w+(?=!)"), word("ab", "aab")])
+def test_a_megabyte_of_one_letter_stays_within_the_limit(rule: Rule) -> None:
+    feed_one_letter(RuleSet([rule], max_holdback=LIMIT, on_overflow="release"), MEGABYTE)
 
 
 @pytest.mark.parametrize("on_overflow", ["mask", "release", "block"])

@@ -39,23 +39,21 @@ class Bug:
 
 BUGS = {
     "a start is dropped while another candidate lives": Bug(
-        _Step, "advance", "ways += roots", "ways += () if threads else roots"
-    ),
-    "an accept does not cut the threads behind it": Bug(
         _Step,
         "advance",
-        "self.accepts.append(Accept(pattern, start, hold, True))\n            return",
-        "self.accepts.append(Accept(pattern, start, hold, True))\n            continue",
+        "self._add(pattern, roots, seen)",
+        "threads or self._add(pattern, roots, seen)",
     ),
+    "an accept does not cut the threads behind it": Bug(_Step, "_add", "return True", "continue"),
     "a match that its next character decides cuts nothing": Bug(
         _Step, "advance", "            break", "            continue"
     ),
     "of two starts that meet the younger is kept": Bug(
-        _Step, "merge", "if number in origins:", "if False:"
+        _Step, "_merge", "if number in origins:", "if False:"
     ),
     "what an older accept undoes is not undone": Bug(PatternScan, "_note", "known.pop()", "break"),
     "a match settles although an equally old candidate lives": Bug(
-        PatternScan, "_settled", "c.start < oldest]", "c.start <= oldest]"
+        PatternScan, "_settled", "None else oldest)", "None else oldest + 1)"
     ),
     "a refused match consumes its whole span": Bug(
         PatternScan,
@@ -64,7 +62,7 @@ BUGS = {
         "begin = match.end() + base",
     ),
     "the context before a candidate is cut short": Bug(
-        PatternScan, "needed", "oldest - self._set.context", "oldest"
+        PatternScan, "needed", " - self._set.context", ""
     ),
     "the character before a candidate is forgotten": Bug(
         Automaton, "build", "signature & self._behind", "0"
@@ -72,13 +70,11 @@ BUGS = {
     "the end of the text decides nothing": Bug(
         Automaton, "at_end", "and condition.at_edge", "and not condition.at_edge"
     ),
-    "a word may begin inside another": Bug(WordIndex, "build", "not shape.joined", "True"),
-    "a word may end inside another": Bug(
-        WordIndex, "build", "() if joins else _older(shape.waiting)", "_older(shape.waiting)"
-    ),
+    "a word may begin inside another": Bug(WordIndex, "_grown", "not shape.joined", "True"),
+    "a word may end inside another": Bug(WordIndex, "build", "() if joins else tuple(", "tuple("),
     "a longer word is forgotten once a shorter one is complete": Bug(
         WordIndex,
-        "build",
+        "_grown",
         "if self._grows(suffix, starts[begin]):",
         "if word not in found and self._grows(suffix, starts[begin]):",
     ),
