@@ -156,6 +156,11 @@ def _polymod(values: list[int]) -> int:
     return check
 
 
+def phone(text: str) -> bool:
+    """ITU-T E.164: eight to fifteen digits, country code included where there is one."""
+    return 8 <= sum(character.isdigit() for character in text) <= 15
+
+
 def ip(text: str) -> bool:
     """An IPv4 or IPv6 address, or a network with its prefix length (RFC 791, RFC 4291)."""
     try:
@@ -229,7 +234,7 @@ NAMED: Mapping[str, Validator] = MappingProxyType(
     {
         check.__name__: check
         for check in (
-            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, ip, mixed, varied
+            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied
         )
     }
 )  # fmt: skip

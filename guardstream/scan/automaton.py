@@ -93,7 +93,11 @@ class Moves(NamedTuple):
     accepts: tuple[Accept, ...]
 
     def apply(self, registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
-        """The registers behind the character at `offset`, in the general way."""
+        """The registers behind the character at `offset`."""
+        if self.added is not None:
+            return (*registers[: self.kept], offset + self.added)
+        if self.kept >= 0:
+            return registers[: self.kept]
         return tuple(
             [min([resolve(s, registers, offset) for s in least]) for least in self.sources]
         )
@@ -118,7 +122,7 @@ class Live(NamedTuple):
 class State(dict[str, "tuple[State, Moves | None]"]):
     """The transitions by character; a missing one is built when it is first needed.
 
-    `hold` tells where the hold-backs of all its candidates began.
+    `hold` tells where the hold-backs of all its candidates began, with a distance of 0 for none.
     """
 
     __slots__ = ("_by_pattern", "automaton", "before", "by_signature", "hold", "threads")
@@ -129,7 +133,8 @@ class State(dict[str, "tuple[State, Moves | None]"]):
         self.before = before
         self.by_signature: dict[int, tuple[State, Moves | None]] = {}
         self._by_pattern: tuple[dict[int, Live], dict[int, Live]] | None = None
-        self.hold = _live((t.hold, t.item.place.opened) for t in threads if t.hold != NOWHERE)
+        hold = _live((t.hold, t.item.place.opened) for t in threads if t.hold != NOWHERE)
+        self.hold = Live(max(hold.distance, 0), hold.registers)
 
     @property
     def starts(self) -> dict[int, Live]:

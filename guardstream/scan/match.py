@@ -14,6 +14,10 @@ class Confirm(NamedTuple):
     reach: int = 0
 
 
+UNREAD = -1
+"""What `Scan.read` returns when a closer look is needed."""
+
+
 class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.
 
@@ -60,24 +64,22 @@ class Window:
 class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
 
-    alert: bool
-    """Whether the last run stopped where this search needs attention."""
+    def read(self, text: str) -> int:
+        """Read all of `text` if nothing in it needs attention, and return how many characters the
+        oldest live candidate holds back; else read nothing and return UNREAD."""
+        ...
 
-    held: int
-    """How many characters the oldest live candidate holds back, behind the last run. Not valid
-    while `alert`: ask `hold`."""
+    def unread(self) -> None:
+        """Go back to where the last `read` or `run` began."""
+        ...
 
     def run(self, text: str, begin: int, end: int) -> int:
         """Read `text[begin:end]` up to the first character that needs attention; return the
         index behind the last character read."""
         ...
 
-    def rewind(self) -> None:
-        """Go back to where the last run began."""
-        ...
-
     def settle(self, window: Window) -> list[Match]:
-        """The matches that have become certain with the last character."""
+        """The matches that have become certain with the last character, each once."""
         ...
 
     def stop(self, window: Window) -> list[Match]:

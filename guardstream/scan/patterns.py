@@ -26,7 +26,7 @@ from guardstream.scan.automaton import (
     Thread,
     resolve,
 )
-from guardstream.scan.match import Confirm, Match, Window
+from guardstream.scan.match import UNREAD, Confirm, Match, Window
 from guardstream.scan.program import MAX_BLUR
 from guardstream.scan.syntax import Cat, Group, Node, Parsed, Repeat, parse
 from guardstream.scan.tree import always_captures, look_behind, min_width, without
@@ -167,8 +167,6 @@ class PatternScan:
         "_off",
         "_resume",
         "_set",
-        "alert",
-        "held",
         "offset",
         "registers",
         "state",
@@ -179,8 +177,6 @@ class PatternScan:
         self.state: State = patterns.automaton.start
         self.registers: tuple[int, ...] = ()
         self.offset = 0
-        self.alert = False
-        self.held = 0
         self._careful = False
         self._mark: tuple[State, tuple[int, ...], int] = self.state, (), 0
         self._accepted: list[tuple[int, Candidate]] = []
@@ -191,44 +187,53 @@ class PatternScan:
 
     # Reading
 
+    def read(self, text: str) -> int:
+        """See `Scan.read`."""
+        if self._careful:
+            return UNREAD
+        state, registers, offset = self.state, self.registers, self.offset
+        for character in text:
+            state, moves = state[character]
+            if moves is not None:
+                kept, added, _, accepts = moves
+                if accepts:
+                    return UNREAD
+                if added is not None:
+                    registers = (*registers[:kept], offset + added)
+                else:
+                    registers = moves.apply(registers, offset)
+            offset += 1
+        self._mark = self.state, self.registers, self.offset
+        self.state, self.registers, self.offset = state, registers, offset
+        held, ranks = state.hold
+        for rank in ranks:
+            if offset - registers[rank] > held:
+                held = offset - registers[rank]
+        return held
+
+    def unread(self) -> None:
+        """See `Scan.unread`."""
+        self.state, self.registers, self.offset = self._mark
+
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Scan.run`. Attention is needed at an accept, and at every character after one
         until it is settled."""
         self._mark = state, registers, offset = self.state, self.registers, self.offset
-        self.alert = bool(self._candidates or self._lost)
-        if self.alert:
+        self._accepted = []
+        if self._candidates or self._lost:
             end = begin + 1
-        shift = begin - offset
-        for character in text[begin:end]:
-            state, moves = state[character]
+        for index in range(begin, end):
+            state, moves = state[text[index]]
             if moves is not None:
-                kept, added, _, accepts = moves
-                before = registers
-                if added is not None:
-                    registers = (*before[:kept], offset + added)
-                else:
-                    registers = before[:kept] if kept >= 0 else moves.apply(before, offset)
-                if accepts:
-                    self.alert = True
-                    self._accepted = [_candidate(a, before, offset) for a in accepts]
+                before, registers = registers, moves.apply(registers, offset)
+                if moves.accepts:
+                    self._accepted = [_candidate(a, before, offset) for a in moves.accepts]
+                    end = index + 1
                     offset += 1
                     break
             offset += 1
         self.state, self.registers, self.offset = state, registers, offset
-        if self._careful:
-            self.held = offset - self.hold()
-        else:
-            held, ranks = state.hold
-            for rank in ranks:
-                if offset - registers[rank] > held:
-                    held = offset - registers[rank]
-            self.held = held
-        return offset + shift
-
-    def rewind(self) -> None:
-        """See `Scan.rewind`."""
-        self.state, self.registers, self.offset = self._mark
-        self._accepted = []
+        return end
 
     # Settling
 
@@ -381,8 +386,8 @@ class PatternScan:
             # Keep what a candidate that still lives must be measured against.
             began = self._began() - MAX_BLUR
             self._resume = {p: resume for p, resume in self._resume.items() if resume > began}
-        self._careful = bool(self._resume or self._lost or self._off)
-        if self._careful or self._candidates:
+        self._careful = bool(self._candidates or self._resume or self._lost or self._off)
+        if self._careful:
             return min([self.offset, *(entry[0] for entry in self._held())])
         return min(self.offset, self.state.hold.oldest(self.registers, self.offset))
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from guardstream.scan.fold import MAX_GAP, Folding, joins_words
-from guardstream.scan.match import Confirm, Match, Window
+from guardstream.scan.match import UNREAD, Confirm, Match, Window
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
@@ -246,8 +246,7 @@ class WordScan:
         "_lost",
         "_mark",
         "_off",
-        "alert",
-        "held",
+        "_settled",
         "offset",
         "state",
     )
@@ -258,35 +257,47 @@ class WordScan:
         self.offset = 0
         self._lost = -1
         self._off: frozenset[int] = frozenset()
-        self.alert = False
-        self.held = 0
+        self._settled = True
         self._holds = index.holds
         self._mark = self.state, self.offset
 
+    def read(self, text: str) -> int:
+        """See `Scan.read`."""
+        if self._lost >= 0:
+            return UNREAD
+        state = self.state
+        for character in text:
+            state = state[character]
+            if state.found:
+                return UNREAD
+        self._mark = self.state, self.offset
+        self.state = state
+        self.offset += len(text)
+        return state.held if self._holds else 0
+
+    def unread(self) -> None:
+        """See `Scan.unread`."""
+        self.state, self.offset = self._mark
+
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Scan.run`. Attention is needed where a word is complete."""
-        self._mark = state, offset = self.state, self.offset
-        self.alert = self._lost >= 0
-        if self.alert:
+        self._mark = state, _ = self.state, self.offset
+        if self._lost >= 0:
             end = begin + 1
-        shift = begin - offset
-        for character in text[begin:end]:
-            state = state[character]
-            offset += 1
+        self._settled = True
+        for index in range(begin, end):
+            state = state[text[index]]
             if state.found:
-                self.alert = True
+                end = index + 1
+                self._settled = False
                 break
-        self.state, self.offset = state, offset
-        self.held = state.held if self._holds else 0
-        return offset + shift
-
-    def rewind(self) -> None:
-        """See `Scan.rewind`."""
-        self.state, self.offset = self._mark
+        self.state = state
+        self.offset += end - begin
+        return end
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        found, self.alert = self.state.found if self.alert else (), False
+        found, self._settled = () if self._settled else self.state.found, True
         return self._matches(found, window)
 
     def finish(self, window: Window) -> list[Match]:

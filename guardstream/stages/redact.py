@@ -210,16 +210,20 @@ class Redact:
         regions = self._regions
         tail = regions.tail + text
         if self._busy or not text or len(tail) > self._max_holdback:
-            return self._feed_carefully(text, ())
+            return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
-        length, held = len(text), 0
-        for number, scan in enumerate(self._scans):
-            if scan.run(text, 0, length) < length or scan.alert:
-                return self._feed_carefully(text, self._scans[: number + 1])
-            if scan.held > held:
-                held = scan.held
-        self._position += length
-        self._keep(text)
+        held = 0
+        for scan in self._scans:
+            waits = scan.read(text)
+            if waits > held:
+                held = waits
+            elif waits < 0:
+                return self._feed_carefully(text, scan)
+        self._position += len(text)
+        parts = self._window.parts
+        parts.append(text)
+        if len(parts) > MAX_PARTS:
+            self._trim()
         release = len(tail) - held
         if release <= 0:
             regions.tail = tail
@@ -228,20 +232,19 @@ class Redact:
         regions.tail = tail[release:]
         return [Text(tail[:release])]
 
-    def _keep(self, text: str) -> None:
-        """Keep the text for confirmations, and drop what nothing can ask for any more."""
-        parts = self._window.parts
-        parts.append(text)
-        if len(parts) > MAX_PARTS:
-            self._window.forget(min([scan.needed() for scan in self._scans]))
+    def _trim(self) -> None:
+        """Drop the text that nothing can ask for any more."""
+        self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
 
-    def _feed_carefully(self, text: str, read: Sequence[Scan]) -> list[Event]:
-        """Feed from event to event; the searches that have `read` the text begin again."""
+    def _feed_carefully(self, text: str, unread: Scan | None = None) -> list[Event]:
+        """Feed from event to event; the searches before `unread` have read the text already."""
         if self._finished or not text:
             return []
-        for scan in read:
-            scan.rewind()
-        self._keep(text)
+        for scan in self._scans if unread else ():
+            if scan is unread:
+                break
+            scan.unread()
+        self._window.parts.append(text)
         self._regions.tail += text
         events: list[Event] = []
         index, length = 0, len(text)
@@ -252,6 +255,7 @@ class Redact:
             index = stop
             self._step(events)
         self._busy = self._finished or bool(self._flowing or self._regions.spans)
+        self._trim()
         return events
 
     def finish(self) -> list[Event]:
@@ -273,7 +277,7 @@ class Redact:
             if stop < end:
                 end = stop
                 for earlier in self._scans[:number]:
-                    earlier.rewind()
+                    earlier.unread()
                     earlier.run(text, begin, end)
         return end
 
@@ -282,11 +286,8 @@ class Redact:
         found: list[Match] = []
         hold = self._position
         for scan in self._scans:
-            if scan.alert:
-                found += scan.settle(self._window)
-            waits = scan.hold()
-            if waits < hold:
-                hold = waits
+            found += scan.settle(self._window)
+            hold = min(hold, scan.hold())
         if self._flowing:
             self._flow(events, found)
         if found:

@@ -68,7 +68,7 @@ BUGS = {
         Automaton, "build", "signature & self._behind", "0"
     ),
     "the end of the text decides nothing": Bug(
-        Automaton, "at_end", "and condition.at_edge", "and not condition.at_edge"
+        Automaton, "at_end", "and thread.item.ends", "and not thread.item.ends"
     ),
     "a word may begin inside another": Bug(WordIndex, "_grown", "not shape.joined", "True"),
     "a word may end inside another": Bug(WordIndex, "build", "() if joins else tuple(", "tuple("),
