@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import resource
 import statistics
@@ -70,7 +71,7 @@ async def measure(language: str, words: int, patterns: int) -> dict[str, float]:
     text = material.prose(language, FIRST + WARM + UNSEEN)
     chunks = [text[at : at + size] for at in range(0, len(text), size)]
     edges = [0, FIRST // size, (FIRST + WARM) // size, len(chunks)]
-    first, warm, unseen = (chunks[a:b] for a, b in zip(edges, edges[1:], strict=False))
+    first, warm, unseen = (chunks[a:b] for a, b in itertools.pairwise(edges))
     made = rules(language, words, patterns)
     start = time.process_time()
     guard = Guard(Rules(RuleSet(made)))

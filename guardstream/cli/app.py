@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from guardstream.cli import demo as demo_command
+from guardstream.cli import json_verdicts as json_command
 from guardstream.cli import run as run_command
 from guardstream.errors import GuardstreamError
 
@@ -37,6 +38,23 @@ def run(
 ) -> None:
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
     raise typer.Exit(run_command.run(policy, file, chunk, findings))
+
+
+@app.command()
+def json(
+    files: Annotated[
+        list[str] | None, typer.Argument(help="The documents, UTF-8; - is standard input.")
+    ] = None,
+    schema: Annotated[Path | None, typer.Option(help="A JSON Schema, draft 2020-12.")] = None,
+    chunk: Annotated[
+        int | None, typer.Option(min=1, help="Feed so many characters at a time.")
+    ] = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Allow an object to name a key twice.")
+    ] = False,
+) -> None:
+    """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
+    raise typer.Exit(json_command.run(schema, files or ["-"], chunk, duplicates=duplicates))
 
 
 @app.command()

@@ -12,11 +12,13 @@ import ijson
 from pydantic import TypeAdapter, ValidationError
 
 from guardstream.extract._growing import Growing
-from guardstream.extract._reader import Reader, Stream, TextOf
+from guardstream.extract._reader import Reader, Stream
+from guardstream.extract._texts import TextOf, Texts
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.documents import Fences
 from guardstream.jsonstream.schema_models import EarlySchema
 from guardstream.jsonstream.tokens import Token
+from guardstream.providers import Adapter
 
 T = TypeVar("T")
 
@@ -30,6 +32,8 @@ async def snapshots(
     model: type[T],
     *,
     partial_strings: bool = True,
+    tool: str | None = None,
+    provider: str | Adapter[Any] | None = None,
     text_of: TextOf | None = None,
     fences: Fences | None = None,
 ) -> AsyncIterator[T]:
@@ -42,7 +46,7 @@ async def snapshots(
     `partial_strings` is False. Only the last snapshot is validated by the model as a whole. Raises
     ExtractError.
     """
-    reader = Reader(stream, EarlySchema(model), text_of, fences)
+    reader = Reader(stream, EarlySchema(model), text_of or Texts(provider, tool), fences)
     growing = Growing(model, strings=partial_strings)
     allowed = 0.0
     async with aclosing(reader.parts()) as parts:
@@ -60,6 +64,8 @@ async def items(
     path: str,
     model: type[T] | None = None,
     *,
+    tool: str | None = None,
+    provider: str | Adapter[Any] | None = None,
     text_of: TextOf | None = None,
     fences: Fences | None = None,
 ) -> AsyncIterator[T]:
@@ -69,7 +75,7 @@ async def items(
     ExtractError, after the values before it.
     """
     adapter = TypeAdapter(model) if model is not None else None
-    reader = Reader(stream, None, text_of, fences)
+    reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
     found: list[Any] = ijson.sendable_list()
     push = ijson.items_coro(found, path)
     waiting = ""
@@ -92,6 +98,8 @@ async def text(
     stream: Stream,
     path: str,
     *,
+    tool: str | None = None,
+    provider: str | Adapter[Any] | None = None,
     text_of: TextOf | None = None,
     fences: Fences | None = None,
 ) -> AsyncIterator[str]:
@@ -99,7 +107,7 @@ async def text(
 
     Where several strings stand at `path`, one follows the other. Raises ExtractError.
     """
-    reader = Reader(stream, None, text_of, fences)
+    reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
     place = _Place(path)
     async with aclosing(reader.parts()) as parts:
         async for part in parts:
@@ -112,11 +120,13 @@ async def final(
     stream: Stream,
     model: type[T],
     *,
+    tool: str | None = None,
+    provider: str | Adapter[Any] | None = None,
     text_of: TextOf | None = None,
     fences: Fences | None = None,
 ) -> T:
     """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be."""
-    reader = Reader(stream, EarlySchema(model), text_of, fences)
+    reader = Reader(stream, EarlySchema(model), text_of or Texts(provider, tool), fences)
     async with aclosing(reader.parts()) as parts:
         async for _ in parts:
             pass

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import Any, TypeAlias
 
 import anyio
 from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
+from guardstream.extract._texts import TextOf
 from guardstream.jsonstream.document import Checks, Document
 from guardstream.jsonstream.documents import Documents, Fences, Part
 from guardstream.jsonstream.errors import DocumentError
 
 Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
-TextOf: TypeAlias = Callable[[Any], str]
 
 
 class Reader:
     """One stream's document. Iterate `parts` to read it; `document` is there once it has begun."""
 
     def __init__(
-        self, stream: Stream, checks: Checks | None, text_of: TextOf | None, fences: Fences | None
+        self, stream: Stream, checks: Checks | None, text_of: TextOf, fences: Fences | None
     ) -> None:
         self._stream = stream
-        self._text_of = text_of or str
+        self._text_of = text_of
         self._checks = checks
         self._finder = Documents(self._new, fences)
         self._chunks: list[str] = []
@@ -53,6 +53,7 @@ class Reader:
                         yield self._checked(piece)
                         if piece.document.done:
                             return
+            self._check_blocked()
             for piece in self._finder.finish():
                 if isinstance(piece, Part):
                     yield self._checked(piece)
@@ -67,6 +68,14 @@ class Reader:
         place = ".".join(str(part) for part in first["loc"])
         reason = f"the model refuses {place!r}: {first['type']}"
         return ExtractError(reason, self._offset, self.partial)
+
+    def _check_blocked(self) -> None:
+        """A guarded stream that was blocked ends before its document does."""
+        rule = getattr(self._stream, "blocked_by", None)
+        if isinstance(rule, str):
+            raise ExtractError(
+                f"the stream was blocked by rule {rule!r}", self._offset, self.partial
+            )
 
     def _new(self, offset: int, line: int, column: int) -> Document:
         return Document(self._checks, build=True, offset=offset, line=line, column=column)

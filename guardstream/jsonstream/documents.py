@@ -21,6 +21,7 @@ _LONGEST = 256  # code points that are held to tell a document or a fence from p
 _JSON = frozenset(("json", "jsonl", "ndjson"))
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
+_BEGINNINGS = frozenset('{["')
 
 _turn = re.compile(r"[\[{\n]")  # where prose may end
 # In prose a document begins with brackets and then a quote: `[1]` and `{Note` are prose.
@@ -65,13 +66,21 @@ class Documents:
     only what stands in a code fence counts, otherwise what stands in prose does too. The caller may
     answer the part that shows a document's error with `go_on` before it takes the next piece; then
     the document's schema is given up, or, where the text is no JSON, the rest becomes prose.
-    `close` makes everything from there on prose.
+    `close` makes everything from there on prose. With `or_text` and no fences, so does what begins
+    with no bracket or quote where a document would.
     """
 
-    def __init__(self, new: Callable[[int, int, int], Document], fences: Fences | None) -> None:
+    def __init__(
+        self,
+        new: Callable[[int, int, int], Document],
+        fences: Fences | None,
+        *,
+        or_text: bool = False,
+    ) -> None:
         self.document: Document | None = None
         self._new = new
         self._in_prose = fences is not None
+        self._or_text = or_text and fences is None
         self._brackets = fences != "require"
         self._state: _State = self._prose if fences else self._between
         self._pending = ""
@@ -168,6 +177,9 @@ class Documents:
         end = found.start() if found else len(text)
         if end > index:
             return end, Mark(text[index:end], self._offset)
+        if self._or_text and text[index] not in _BEGINNINGS:
+            self._state = self._rest
+            return index, None
         if text[index] == _BOM and not self._offset:
             return index + 1, Mark(_BOM, 0)
         if self._fence and text[index] == self._fence[0]:

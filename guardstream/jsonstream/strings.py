@@ -48,6 +48,36 @@ class Spans:
         return self._source[index] + position - self._decoded[index]
 
 
+    def range(self, start: int, end: int) -> tuple[int, int]:
+        """The offsets of the text between two positions."""
+        return self.start(start), self.end(end)
+
+
+class Spelling:
+    """Writes text as the inside of a JSON string, with the escapes that its source uses.
+
+    A character is escaped as it was last escaped, so that text that no rule changes stays as it
+    was, also where a writer escapes all that is not ASCII.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def learn(self, char: str, escape: str) -> None:
+        """Note that the source has `escape` for `char`."""
+        if escape != encode(char):
+            self._known[char] = escape
+        else:
+            self._known.pop(char, None)
+
+    def write(self, text: str) -> str:
+        """Write `text` as the inside of a string."""
+        known = self._known
+        if not known:
+            return encode(text)
+        return "".join([known.get(char) or encode(char) for char in text])
+
+
 def encode(text: str) -> str:
     """Write `text` as the inside of a JSON string, with only the escapes that RFC 8259 demands."""
     if text.isprintable() and '"' not in text and "\\" not in text:

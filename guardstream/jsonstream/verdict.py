@@ -15,13 +15,15 @@ def verdict(
     limits: Limits | None = None,
     *,
     duplicates: bool = False,
+    offset: int = 0,
 ) -> DocumentError | None:
     """Return what is wrong with the text first, or None; it is read no further than that.
 
-    `duplicates` allows an object to name a key twice. Offsets count code points.
+    `duplicates` allows an object to name a key twice. Offsets count code points; the first
+    character is at `offset` of its line.
     """
-    document = Document(schema, limits, duplicates=duplicates)
-    fed = 0
+    document = Document(schema, limits, duplicates=duplicates, offset=offset, column=offset + 1)
+    fed = offset
     for chunk in chunks:
         document.feed(chunk)
         fed += len(chunk)

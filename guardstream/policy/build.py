@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from guardstream.errors import PolicyError
-from guardstream.policy import checks
+from guardstream.policy import checks, structured
 from guardstream.policy.document import Mark
 from guardstream.policy.model import (
     KeywordsFile,
@@ -24,6 +24,7 @@ from guardstream.policy.sections import Channel
 from guardstream.policy.sources import Loader, Origin, Placed, Source, Whole
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
+from guardstream.stages.structure import Settings
 
 CHANNELS: tuple[str, ...] = get_args(Channel)
 
@@ -32,6 +33,7 @@ CHANNELS: tuple[str, ...] = get_args(Channel)
 class Built:
     """What a policy says, all that it extends included, checked and compiled.
 
+    `json` is what the JSON stage does, for each channel that carries JSON.
     `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
     of the settings that are set; `paths` are all files that were read.
     """
@@ -43,6 +45,7 @@ class Built:
     disabled: tuple[Placed, ...]
     rules: tuple[Rule, ...]
     rulesets: Mapping[str, RuleSet]
+    json: Mapping[str, Settings]
     paths: tuple[Path, ...]
 
 
@@ -66,6 +69,7 @@ def _built(loader: Loader, read: Callable[[], Whole]) -> Built:
     enabled = tuple(placed for placed in whole.rules.values() if placed.rule.enabled)
     sound = [placed for placed in enabled if _looks(placed.rule)]
     rules = [(placed, _rule(loader, placed)) for placed in sound]
+    json = structured.compiled(loader, whole)
     loader.check()
     file = whole.file
     return Built(
@@ -76,6 +80,7 @@ def _built(loader: Loader, read: Callable[[], Whole]) -> Built:
         disabled=tuple(placed for placed in whole.rules.values() if not placed.rule.enabled),
         rules=tuple(rule for _, rule in rules),
         rulesets=_compiled(loader, file, rules),
+        json=json,
         paths=tuple(loader.paths),
     )
 

@@ -12,7 +12,14 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, GetJsonSc
 from pydantic_core import CoreSchema
 
 from guardstream.events import Action, Severity
-from guardstream.policy.sections import Channel, JsonFile, LimitsFile, Model, RepeatFile
+from guardstream.policy.sections import (
+    Channel,
+    JsonFile,
+    JsonLimitsFile,
+    LimitsFile,
+    Model,
+    RepeatFile,
+)
 from guardstream.stages.rules import OnError, OnOverflow
 
 Normalization: TypeAlias = Literal[
@@ -206,6 +213,7 @@ MODELS: dict[str, type[Model]] = {
     "keywords": KeywordsFile,
     "tests": CaseFile,
     "json": JsonFile,
+    "json.limits": JsonLimitsFile,
     "limits": LimitsFile,
     "repeat": RepeatFile,
 }

@@ -8,12 +8,13 @@ from pathlib import Path
 from guardstream.errors import PolicyError
 from guardstream.events import Stage
 from guardstream.pipeline import Pipeline
-from guardstream.policy import build, packs
+from guardstream.policy import build, packs, structured
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.model import CaseFile, PolicyFile
 from guardstream.policy.shadow import Shadow
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
+from guardstream.stages.structure import Structure
 
 
 class Policy:
@@ -28,6 +29,7 @@ class Policy:
         self._rulesets = built.rulesets
         if words:
             self._rulesets = _with_words(built, words)
+        self._json = structured.guarding(built.json, self._rulesets)
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -87,8 +89,12 @@ class Policy:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it."""
         if channel not in CHANNELS:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
-        ruleset = self._rulesets.get(channel)
-        stages: list[Stage] = [ruleset.stage()] if ruleset else []
+        ruleset, json = self._rulesets.get(channel), self._json.get(channel)
+        stages: list[Stage] = []
+        if json is not None:
+            stages.append(Structure(json))
+        elif ruleset is not None:
+            stages.append(ruleset.stage())
         return [Shadow(Pipeline(stages))] if self.shadow and stages else stages
 
 

@@ -56,7 +56,7 @@ def _path(loc: Path, document: Document) -> Path:
 
 def _unknown_key(path: Path) -> str:
     names = [part for part in path[:-1] if isinstance(part, str)]
-    model = MODELS.get(names[-1], PolicyFile) if names else PolicyFile
+    model = MODELS.get(".".join(names[-2:])) or MODELS.get("".join(names[-1:]), PolicyFile)
     return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), keys(model))}"
 
 

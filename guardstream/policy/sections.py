@@ -49,6 +49,19 @@ Duration: TypeAlias = Annotated[
 ]
 
 
+class JsonLimitsFile(Model):
+    """Bounds on a JSON document, in levels and code points."""
+
+    depth: int = Field(default=128, ge=1, le=100_000)
+    """How deep objects and arrays may nest."""
+    digits: int = Field(default=1_000, ge=1, le=4_000)
+    """The longest number; not more than `max_holdback` where rules look at numbers."""
+    string: int = Field(default=10_000_000, ge=0)
+    """The longest string."""
+    document: int = Field(default=100_000_000, ge=1)
+    """The longest document."""
+
+
 class JsonFile(Model):
     """What is asked of output that is JSON."""
 
@@ -74,6 +87,8 @@ class JsonFile(Model):
     """What a number that a rule masks becomes; null leaves numbers alone."""
     duplicates: bool = False
     """Whether a key may occur twice in an object."""
+    limits: JsonLimitsFile = JsonLimitsFile()
+    """Bounds on each document."""
     severity: Severity = "medium"
     """The severity of the findings about violations."""
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.charset import CharSets
-from guardstream.scan.items import START, Item, item_at, share_beginnings
+from guardstream.scan.items import DEAD_END, START, Item, Steps, item_at, share_beginnings
 from guardstream.scan.program import VARIABLE, Program
 from guardstream.scan.syntax import Cat, Node
 
@@ -36,6 +36,8 @@ Source: TypeAlias = int
 or, from -4 downwards, p + 4 + source: -4 is the character's own offset."""
 
 _HERE = -4
+_FIXED_OR_NOWHERE = {FIXED, NOWHERE}
+
 _SEVERAL = 1 << 20
 """From here on, a source stands for the least of several."""
 
@@ -283,21 +285,27 @@ class Automaton:
         """The transition of `state` on a character of this signature."""
         roots = self._rooted(state.before, signature)
         step = _Step(self.patterns, signature)
-        merged: list[Thread] = []
-        ordered: dict[int, list[Thread]] = {}
+        merged: list[tuple[Thread, Steps]] = []
+        ordered: dict[int, list[tuple[Thread, Steps]]] = {}
         for thread in state.threads:
-            pattern = thread.item.program.index
-            if self.ordered[pattern]:
-                ordered.setdefault(pattern, []).append(thread)
+            item = thread.item
+            steps = item.steps.get(signature) or item.advance(signature)
+            if steps is DEAD_END:
+                continue
+            if item.program.ordered:
+                ordered.setdefault(item.program.index, []).append((thread, steps))
             else:
-                merged.append(thread)
+                merged.append((thread, steps))
         step.merge(merged, roots)
-        for pattern in sorted(ordered.keys() | roots.ordered.keys()):
-            if pattern in ordered:
-                step.advance(pattern, ordered[pattern], roots.ordered.get(pattern, ()))
-            else:
-                step.threads += roots.alone[pattern]
-                step.accepts += roots.alone_accepts.get(pattern, ())
+        if ordered:
+            for pattern in sorted(ordered.keys() | roots.ordered.keys()):
+                if pattern in ordered:
+                    step.advance(pattern, ordered[pattern], roots.ordered.get(pattern, ()))
+                else:
+                    step.add_alone(roots.ordered[pattern])
+        else:
+            step.threads += roots.alone
+            step.accepts += roots.alone_accepts
         threads, sources = _renumbered(step.threads)
         target = self._state(threads, signature & self._behind)
         accepts = tuple(step.accepts)
@@ -310,18 +318,18 @@ class Automaton:
         """What begins at a character of this signature, behind one that was `before`."""
         rooted = self._roots.get((before, signature))
         if rooted is None:
-            rooted = self._roots[before, signature] = _Roots({}, [], {}, {}, {})
+            rooted = self._roots[before, signature] = _Roots({}, [], {}, [], [])
             begun: dict[Item, None] = {}
             for needs, bars, item in self._beginning(before):
                 if signature & needs == needs and not signature & bars:
                     begun[item] = None
             for item in begun:
                 self._root(rooted, item, signature)
-            for pattern, ways in rooted.ordered.items():
-                step = _Step(self.patterns, signature)
-                step.advance(pattern, (), ways)
-                rooted.alone[pattern] = step.threads
-                rooted.alone_accepts[pattern] = step.accepts
+            step = _Step(self.patterns, signature)
+            for ways in rooted.ordered.values():
+                step.add_alone(ways)
+            rooted.alone.extend(step.threads)
+            rooted.alone_accepts.extend(step.accepts)
         return rooted
 
     def _root(self, rooted: _Roots, root: Item, signature: int) -> None:
@@ -355,16 +363,22 @@ def _renumbered(threads: Sequence[Thread]) -> tuple[tuple[Thread, ...], tuple[So
 
     Registers that stay keep their order, so that as a rule nothing moves; new ones come behind.
     """
-    used = {source for _, start, hold in threads for source in (start, hold)}
-    used -= {FIXED, NOWHERE}
+    used: set[Source] = set()
+    for thread in threads:
+        if thread.item.settled is None:
+            used.add(thread.start)
+            used.add(thread.hold)
+    used -= _FIXED_OR_NOWHERE
     if not used:
         return tuple(threads), ()
-    sources = sorted(used, key=lambda source: (source < 0, source))
+    sources = sorted(used)
+    if sources[0] < 0:
+        sources = [s for s in sources if s >= 0] + [s for s in sources if s < 0]
     numbers = {source: number for number, source in enumerate(sources)}
     numbers |= {FIXED: FIXED, NOWHERE: NOWHERE}
     renumbered = [
         thread
-        if thread.start == FIXED and thread.hold in (FIXED, NOWHERE)
+        if thread.item.settled is not None
         else Thread(thread.item, numbers[thread.start], numbers[thread.hold])
         for thread in threads
     ]
@@ -391,14 +405,14 @@ class _Roots(NamedTuple):
     """What begins at a character.
 
     `merged` are the threads of merged patterns by their item's number; `ordered` are the ways of
-    each ordered pattern, and `alone` the threads these make where the pattern has no others.
+    each ordered pattern, and `alone` the threads these make where no such pattern has others.
     """
 
     merged: dict[int, Thread]
     merged_accepts: list[Accept]
     ordered: dict[int, list[Way]]
-    alone: dict[int, list[Thread]]
-    alone_accepts: dict[int, list[Accept]]
+    alone: list[Thread]
+    alone_accepts: list[Accept]
 
 
 class _Step:
@@ -425,11 +439,12 @@ class _Step:
             for item, opened in ways
         ]
 
-    def advance(self, pattern: int, threads: Sequence[Thread], roots: Iterable[Way]) -> None:
+    def advance(
+        self, pattern: int, threads: Iterable[tuple[Thread, Steps]], roots: Iterable[Way]
+    ) -> None:
         """Advance an ordered pattern; an accept cuts what is behind it."""
         seen: set[Item] = set()
-        for thread in threads:
-            steps = thread.item.advance(self._signature)
+        for thread, steps in threads:
             if steps.ways and self._add(pattern, self._ways(thread, steps.ways), seen):
                 return
             if steps.matched:
@@ -437,6 +452,10 @@ class _Step:
                 self.accepts.append(Accept(pattern, _start(thread), _hold(thread), False))
                 break
         self._add(pattern, roots, seen)
+
+    def add_alone(self, ways: Sequence[Way]) -> None:
+        """Begin an ordered pattern that has no other threads."""
+        self._add(ways[0][0].program.index, ways, set())
 
     def _add(self, pattern: int, ways: Iterable[Way], seen: set[Item]) -> bool:
         """Add threads up to an accepting one; returns whether there was one."""
@@ -451,17 +470,14 @@ class _Step:
                 return True
         return False
 
-    def merge(self, threads: Sequence[Thread], roots: _Roots) -> None:
+    def merge(self, threads: Iterable[tuple[Thread, Steps]], roots: _Roots) -> None:
         """Advance every start of the other patterns; where two meet keep the older."""
-        signature = self._signature
         found = roots.merged.copy()
         self.accepts += roots.merged_accepts
         origins: dict[int, Thread] = {}
-        for thread in threads:
-            item = thread.item
-            ways, matched = item.steps.get(signature) or item.advance(signature)
+        for thread, (ways, matched) in threads:
             if matched:
-                index = item.program.index
+                index = thread.item.program.index
                 self.accepts.append(Accept(index, _start(thread), _hold(thread), False))
             for successor, opens in ways:
                 if successor.settled is not None and not successor.accepts:

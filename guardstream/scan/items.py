@@ -38,6 +38,9 @@ class Steps(NamedTuple):
     matched: bool
 
 
+DEAD_END = Steps((), False)
+
+
 class Item:
     """A place in a pattern behind a character.
 
@@ -96,7 +99,7 @@ class Item:
                 matched = True
                 if self.program.ordered:
                     break
-        return Steps(tuple(ways.items()), matched)
+        return Steps(tuple(ways.items()), matched) if ways or matched else DEAD_END
 
 
 def item_at(place: Place, before: int) -> Item:

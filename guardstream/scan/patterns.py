@@ -464,6 +464,6 @@ def _started(candidate: Candidate) -> int:
 
 
 def _candidate(accept: Accept, registers: tuple[int, ...], offset: int) -> tuple[int, Candidate]:
-    start = resolve(accept.start, registers, offset)
-    hold = start if accept.hold == NOWHERE else resolve(accept.hold, registers, offset)
+    start = max(resolve(accept.start, registers, offset), 0)
+    hold = start if accept.hold == NOWHERE else max(resolve(accept.hold, registers, offset), 0)
     return accept.pattern, Candidate(start, hold, offset + accept.behind)

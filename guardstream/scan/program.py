@@ -39,6 +39,12 @@ VARIABLE = -1
 BEFORE = -2
 """The distance from the masked group's opening at a place before it."""
 
+ANCHORED = 1 << 20
+"""Added to the distance of a place that is reached from the text's beginning only: there a match
+can only have begun at offset 0, and so it does when too long a distance is taken from it."""
+
+ANYTHING = r"[\s\S]"
+
 MAX_BLUR = 32
 """How far the start of a match may be overestimated where only its group counts."""
 
@@ -139,14 +145,23 @@ class Program:
         """The distance of a place that is reached once more."""
         if known in (UNKNOWN, distance):
             return distance
-        longest = max(known, distance)
-        return longest if min(known, distance) >= 0 and longest <= self._blur else VARIABLE
+        if known < 0 or distance < 0:
+            return VARIABLE
+        shorter, longer = sorted((known, distance))
+        if longer >= ANCHORED:
+            # The way from the text's beginning has begun at offset 0, however long it is taken for.
+            if shorter >= ANCHORED:
+                return longer if longer <= ANCHORED + MAX_BLUR else 2 * ANCHORED
+            return shorter if shorter >= longer - ANCHORED else VARIABLE
+        return longer if longer <= self._blur else VARIABLE
 
     def _measure(self, opened: int) -> None:
         """Give every place its distances."""
         reached = [(self.first, 0, opened, 0, 0)]
+        places = set()
         while reached:
             place, distance, opened, shortest, opened_shortest = reached.pop()
+            places.add(place)
             measured = place.distance, place.opened, place.shortest, place.opened_shortest
             place.distance = self._joined(place.distance, distance)
             place.opened = opened if place.opened in (UNKNOWN, opened) else VARIABLE
@@ -154,21 +169,23 @@ class Program:
             if opened != BEFORE:
                 place.opened_shortest = min(opened_shortest, place.opened_shortest)
             now = place.distance, place.opened, place.shortest, place.opened_shortest
-            if now == measured:
-                continue
-            distance, opened = place.distance, place.opened
-            step = place.kind == "char"
-            if place.kind == "open" and opened == BEFORE:
-                opened, opened_shortest = 0, 0
-            else:
-                opened_shortest = place.opened_shortest
-            further = (
-                distance + step if distance >= 0 else distance,
-                opened + step if opened >= 0 else opened,
-                place.shortest + step,
-                opened_shortest + step,
-            )
-            reached += [(after, *further) for after in place.next]
+            if now != measured:
+                reached += [(after, *self._beyond(place)) for after in place.next]
+        if not self._group:
+            for place in places:
+                place.opened, place.opened_shortest = place.distance, place.shortest
+
+    def _beyond(self, place: Place) -> tuple[int, int, int, int]:
+        """The distances of what follows the place."""
+        step = place.kind == "char"
+        distance, opened = place.distance, place.opened
+        if place.kind == "behind" and place.condition.bars & self.sets.bit(ANYTHING):
+            distance = distance if distance < 0 or distance >= ANCHORED else distance + ANCHORED
+        distance += step if distance >= 0 else 0
+        if place.kind == "open" and opened == BEFORE:
+            return distance, 0, place.shortest + step, 0
+        opened += step if opened >= 0 else 0
+        return distance, opened, place.shortest + step, place.opened_shortest + step
 
     # Compiling: each method takes what follows and returns what comes first
 
@@ -274,7 +291,7 @@ class Program:
         if isinstance(item, Char):
             bit = self.sets.bit(item.fragment)
             return Condition(0, bit, True) if negate else Condition(bit, 0, False)
-        anything = self.sets.bit(r"[\s\S]")
+        anything = self.sets.bit(ANYTHING)
         return Condition(anything, 0, False) if negate else Condition(0, anything, True)
 
     def _assertion(self, node: Assert, after: Place) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage
 from guardstream.jsonstream import tokens as t
@@ -35,6 +36,11 @@ def settled(stage: Stage) -> list[Event]:
     if events and events[-1] == Finish("stop") and not stopped:
         return events[:-1]
     return events
+
+
+def shifted(finding: Finding, by: int) -> Finding:
+    """A finding in a text that begins at the offset `by` of the source."""
+    return replace(finding, start=finding.start + by, end=finding.end + by)
 
 
 def written_number(number: str, changed: str, how: Numbers | None) -> str:

@@ -11,7 +11,7 @@ from guardstream.jsonstream.document import Checks
 from guardstream.jsonstream.documents import Fences
 from guardstream.jsonstream.lexer import Limits
 
-OnViolation: TypeAlias = Literal["block", "stop", "monitor"]
+OnViolation: TypeAlias = Literal["block", "stop", "monitor", "text"]
 After: TypeAlias = Literal["stop", "ignore", "text"]
 Numbers: TypeAlias = Literal["string", "null", "zero"]
 Redact: TypeAlias = Callable[[], Stage]
@@ -28,7 +28,8 @@ class Settings:
     - `documents`: "one", or "many" such as JSON lines. `after` says what follows the one:
       "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
-      "monitor" reports and changes nothing.
+      "monitor" reports and changes nothing; "text" does not even report: what is no JSON is text,
+      from the beginning where it begins with no bracket or quote.
     - `repair`: "close" holds separators, keys, numbers and literals until they are complete, and
       closes a document that ends too early.
     - `redact` makes a fresh stage for each text in a document (and outside, where that is let
@@ -50,3 +51,13 @@ class Settings:
     duplicates: bool = False
     rule: str = "json"
     severity: Severity = "medium"
+
+    @property
+    def guards_numbers(self) -> bool:
+        """Whether a number is a text for rules."""
+        return self.redact is not None and self.numbers is not None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the stream goes on where the text is no JSON any more."""
+        return self.on_violation in ("monitor", "text")

@@ -1,0 +1,224 @@
+"""Lets one document through: what stands between its texts as it is, its texts as rules leave them.
+
+Each string value, each key if that is asked for, and each number is a text of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from guardstream.events import Finding, Finish, Stage, Text
+from guardstream.jsonstream import tokens as t
+from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.strings import Spans, Spelling
+from guardstream.jsonstream.tokens import Token
+from guardstream.stages import structure_parts as parts
+from guardstream.stages.structure_output import Output
+from guardstream.stages.structure_settings import Settings
+from guardstream.stages.structure_tail import Tail
+
+
+class Passage:
+    """One document's way out. `at` is how far it was let through, or given to a stage.
+
+    A number waits for its end, so that rules see all of it. Where the stream goes on behind a
+    mistake, it waits for the separator after it, for at most as many code points as a number may
+    have: until then it may be the beginning of a text that is none of JSON's.
+    """
+
+    def __init__(self, settings: Settings, output: Output, start: int) -> None:
+        self.at = start
+        self._settings = settings
+        self._output = output
+        self._plain = not settings.redact and not settings.repair
+        self._waits = settings.goes_on and settings.guards_numbers
+        self._raw = ""  # the source from `_raw_at` on
+        self._raw_at = start
+        self._in_string = False
+        self._held_scalar = False  # a number that has begun waits for its end
+        self._number: Token | None = None  # a number that is over waits for its separator
+        self._inner: Stage | None = None  # guards the string that is open
+        self._spans = Spans(start)
+        self._spelling = Spelling()
+        self._held_text = ""  # what `_inner` holds
+        self._closers: list[str] = []
+
+    @property
+    def in_value(self) -> bool:
+        """Whether a string value is open, so that what waits of it can be let through."""
+        return self._closers[-1:] == ['"']
+
+    @property
+    def closing(self) -> str:
+        """What completes the document."""
+        return "".join(reversed(self._closers))
+
+    def held(self, fed: int) -> int:
+        """How many of the `fed` code points of the source are held back, for rules."""
+        if self._inner:
+            return fed - self._spans.start(self._spans.length - self._inner.held)
+        return fed - self.at
+
+    def passes_whole(self, tokens: list[Token], fed: int) -> bool:
+        """Whether all that was fed comes through: no rules, and no half of an escape at its end."""
+        if not self._plain or self._raw:
+            return False
+        if tokens:
+            self._in_string = tokens[-1][0] in parts.PARTS
+        if self._in_string and not (tokens and tokens[-1][3] == fed):
+            return False
+        self.at = self._raw_at = fed
+        return True
+
+    def add(self, document: Document, text: str, tokens: list[Token]) -> None:
+        """Let through what can be of the document's next characters."""
+        self._raw += text
+        if self._plain:
+            self._pass(document, tokens)
+        else:
+            self._guard(tokens)
+            self._after_tokens(document, tokens)
+        self._raw = self._raw[self.at - self._raw_at :]
+        self._raw_at = self.at
+
+    def settle(self) -> None:
+        """Let the open string's stage say what it held."""
+        inner, self._inner = self._inner, None
+        if inner:
+            events = parts.settled(inner)
+            self._output.guarded(events, self.at, self._in_source, self._spelling.write)
+
+    def rest(self, offset: int) -> tuple[str, Tail | None]:
+        """What is left where the document is none any more at `offset`, and what guards it."""
+        if self._number and offset - self._number[2] > self._settings.limits.digits:
+            self._flush_number()
+        text = self._raw[self.at - self._raw_at :]
+        redact = self._settings.redact
+        if not redact:
+            return text, None
+        inner, self._inner = self._inner, None
+        if inner:
+            return text, Tail(inner, self._spans, self._held_text, self._spelling.write)
+        return text, Tail(redact(), Spans(self.at))
+
+    # -- tokens
+
+    def _pass(self, document: Document, tokens: list[Token]) -> None:
+        """Let a part through as it is; half an escape waits."""
+        end = document.offset
+        if tokens:
+            self._in_string = tokens[-1][0] in parts.PARTS
+        if self._in_string:
+            end = tokens[-1][3] if tokens else self.at
+        self._through(end)
+
+    def _guard(self, tokens: list[Token]) -> None:
+        for token in tokens:
+            kind, value, start, end = token
+            if self._number:
+                self._flush_number()
+            if kind in parts.PARTS:
+                self._string_part(kind, value, start, end)
+            elif kind in (t.STRING, t.KEY):
+                tail = value[len(value) - (end - 1 - start) :]
+                self._string_part(kind - t.STRING + t.STRING_PART, tail, start, end - 1)
+                self._end_string()
+                self._through(end)
+            elif kind in parts.NUMBERS and self._settings.guards_numbers:
+                self._through(start)
+                self._number = token
+                if not self._waits:
+                    self._flush_number()
+                continue
+            elif kind != t.SCALAR_PART:
+                self._through(end)
+                self._nest(kind)
+            if kind in parts.SAFE:
+                self._output.release()
+
+    def _after_tokens(self, document: Document, tokens: list[Token]) -> None:
+        if self._number:
+            passed = document.offset - self._number[2]
+            if not document.done and passed <= self._settings.limits.digits:
+                return
+            self._flush_number()
+        last = tokens[-1] if tokens else None
+        if self._in_string or (last is None and self._held_scalar):
+            return
+        self._held_scalar = bool(
+            last
+            and last[0] == t.SCALAR_PART
+            and self._settings.guards_numbers
+            and last[1] not in "tfn"
+        )
+        self._through(last[2] if last and self._held_scalar else document.offset)
+
+    def _nest(self, kind: int) -> None:
+        if kind in parts.CLOSERS:
+            self._closers.append(parts.CLOSERS[kind])
+        elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
+            self._closers.pop()
+
+    # -- texts
+
+    def _string_part(self, kind: int, part: str, start: int, end: int) -> None:
+        if not self._in_string:
+            self._begin_string(kind, start)
+        inner = self._inner
+        if not inner:
+            self._through(end)
+        elif part:
+            if end - start > len(part):
+                self._spelling.learn(part, self._raw[self.at - self._raw_at : end - self._raw_at])
+            self.at = end
+            self._spans.add(part, start, end)
+            events = inner.feed(part)
+            held = inner.held
+            self._held_text = (self._held_text + part)[-held:] if held else ""
+            self._output.guarded(events, end, self._in_source, self._spelling.write)
+
+    def _begin_string(self, kind: int, start: int) -> None:
+        self._through(start)
+        self._in_string = True
+        redact = self._settings.redact
+        if redact and (kind == t.STRING_PART or self._settings.redact_keys):
+            self._inner = redact()
+            self._spans = Spans(start)
+            self._spelling = Spelling()
+            self._held_text = ""
+        if kind == t.STRING_PART:
+            self._closers.append('"')
+
+    def _end_string(self) -> None:
+        self._in_string = False
+        self.settle()
+        if self.in_value:
+            self._closers.pop()
+
+    def _in_source(self, finding: Finding) -> Finding:
+        start, end = self._spans.range(finding.start, finding.end)
+        return replace(finding, start=start, end=end)
+
+    def _flush_number(self) -> None:
+        """A number is a text of its own; if a rule changes it, it becomes something else."""
+        assert self._number
+        assert self._settings.redact
+        _, text, start, end = self._number
+        self._number = None
+        inner = self._settings.redact()
+        events = inner.feed(text)
+        if not any(isinstance(event, Finish) for event in events):
+            events += parts.settled(inner)
+        out = "".join(event.text for event in events if isinstance(event, Text))
+        self.at = end
+        others = [event for event in events if not isinstance(event, Text)]
+        self._output.guarded(others, end, lambda found: parts.shifted(found, start))
+        self._output.text(parts.written_number(text, out, self._settings.numbers), end)
+        self._output.release()
+
+    def _through(self, end: int) -> None:
+        """Let the source through up to the offset `end`."""
+        if end > self.at:
+            text = self._raw[self.at - self._raw_at : end - self._raw_at]
+            self._output.text(text, self.at)
+            self.at = end

@@ -1,0 +1,286 @@
+"""The section `json` of a policy, and what rules do in the arguments of tool calls."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardstream import Guard
+from guardstream.errors import PolicyError
+from guardstream.events import Finding, Text
+from guardstream.policy import Policy
+from tests.jsonstream.corpora import cut, cuttings
+
+RULES = """\
+rules:
+  - {id: w, words: [password, secret]}
+  - {id: card, pattern: '\\b(?:\\d{4}[ -]?){3}\\d{4}\\b'}
+  - {id: key, pattern: '-----BEGIN-----[\\s\\S]{1,100}-----END-----'}
+  - {id: b, words: [boom], action: block}
+  - {id: s, words: [halt], action: stop}
+"""
+SCHEMA = {"properties": {"id": {"type": "integer"}, "to": {"type": "string"}}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "order.json").write_text(json.dumps(SCHEMA))
+    return tmp_path
+
+
+def run(guard, chunks, channel="text"):
+    """Text, findings and reason of a stream that is fed by hand."""
+    session, events = guard.session(channel), []
+    for chunk in chunks:
+        events += session.feed(chunk)
+        assert 0 <= session.held <= guard.policy.file.max_holdback
+    events += session.finish()
+    text = "".join(event.text for event in events if isinstance(event, Text))
+    findings = [event for event in events if isinstance(event, Finding)]
+    return text, [(each.rule, each.start, each.end) for each in findings], events[-1].reason
+
+
+def outcome(policy, text, channel="text", folder="."):
+    """What `run` gives, for every cutting the same."""
+    guard = Guard(Policy.parse(policy, folder=folder))
+    runs = [run(guard, chunks, channel) for chunks in cuttings(text, random.Random(0))]
+    assert all(each == runs[0] for each in runs)
+    return runs[0]
+
+
+def refusal(policy, folder="."):
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(policy, name="p.yaml", folder=folder)
+    return str(caught.value)
+
+
+def test_the_schema_is_relative_to_the_policy(folder):
+    (folder / "p.yaml").write_text("json: {schema: schemas/order.json}\n")
+    guard = Guard.load(folder / "p.yaml")
+    assert run(guard, ['{"id": "x"}']) == ('{"id": ', [("json", 7, 8)], "content_filter")
+    assert run(guard, ['{"id": 1} more']) == ('{"id": 1}', [], "stop")
+
+
+def test_the_schema_may_stand_in_the_policy():
+    policy = "json:\n  schema:\n    properties: {id: {type: integer}}\n"
+    assert outcome(policy, '{"id": "x"}')[1:] == ([("json", 7, 8)], "content_filter")
+
+
+def test_rules_apply_inside_decoded_strings():
+    text = '{"to": "\\u0070assword", "id": 4111111111111111}'
+    assert outcome(RULES + "json: {}\n", text) == (
+        '{"to": "[w]", "id": "[card]"}',
+        [("w", 8, 21), ("card", 30, 46)],
+        "stop",
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "expected"),
+    [
+        ("fences: strip", 'So:\n```json\n{"a": 1}\n```\n', '{"a": 1}'),
+        ("fences: keep, documents: many", 'secret {"a": 1}!', '[w] {"a": 1}!'),
+        ("on_violation: stop", '{"a": x', '{"a": '),
+        ("on_violation: monitor", '{"a": secret', '{"a": [w]'),
+        ("after: text", "[1] secret", "[1] [w]"),
+        ("after: ignore", "[1] secret", "[1]"),
+        ("repair: close", '{"a": ["x', '{"a": ["x"]}'),
+        ("documents: many", "[1]\n[2]\n", "[1]\n[2]\n"),
+        ("redact_keys: true", '{"secret": 1}', '{"[w]": 1}'),
+        ("numbers: zero", "[4111111111111111]", "[0]"),
+        ("numbers: null", "[4111111111111111]", "[4111111111111111]"),
+        ("duplicates: true", '{"a": 1, "a": 2}', '{"a": 1, "a": 2}'),
+        ("limits: {depth: 1}", "[[", "["),
+        ("limits: {digits: 3}", "[1234", "[123"),
+        ("limits: {string: 3}", '["abcd', '["abc'),
+        ("limits: {document: 3}", "[1, 2]", "[1,"),
+        ("channels: [thinking]", "no JSON", "no JSON"),
+    ],
+)
+def test_every_setting_reaches_the_stage(section, text, expected):
+    rules = "" if "digits" in section else RULES
+    assert outcome(f"{rules}json: {{{section}}}\n", text)[0] == expected
+
+
+def test_the_severity_is_that_of_the_finding():
+    guard = Guard(Policy.parse("json: {severity: critical}\n"))
+    assert guard.check("x").findings[0].severity == "critical"
+
+
+def test_it_applies_to_text_unless_channels_are_named():
+    guard = Guard(Policy.parse("json: {}\n"))
+    assert guard.check("x").finish == "content_filter"
+    assert guard.check("x", channel="thinking").finish == "stop"
+    guard = Guard(Policy.parse("json: {channels: [tool_args]}\n"))
+    assert guard.check("x").finish == "stop"
+    assert guard.check("x", channel="tool_args").finish == "content_filter"
+
+
+def test_shadow_mode_reports_and_changes_nothing():
+    policy = "mode: shadow\njson: {schema: {type: object}}\n"
+    assert outcome(policy, "[1] x") == ("[1] x", [("json", 0, 1)], "stop")
+
+
+def test_a_policy_inherits_the_section_with_its_file(folder):
+    (folder / "base.yaml").write_text("json: {schema: schemas/order.json}\n")
+    (folder / "sub").mkdir()
+    policy = "extends: ../base.yaml\n"
+    assert outcome(policy, '{"id": "x"}', folder=folder / "sub")[2] == "content_filter"
+
+
+def test_a_number_is_never_held_longer_than_allowed():
+    policy = f"max_holdback: 16\n{RULES}json: {{}}\n"
+    assert outcome(policy, "[12345678901234567]")[1:] == ([("json", 17, 18)], "content_filter")
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (None, "order.json:1:1: cannot be read: no such file or directory"),
+        ('{"type": "object",}', "order.json:1:19: expected a name in quotes"),
+        ('{"properties": {"id": {"type": "int"}}}', "order.json:1:32: /properties/id/type: "),
+        ("[]", "order.json:1:1: a schema is an object, true or false"),
+    ],
+)
+def test_a_bad_schema_file_is_named_with_both_places(folder, schema, message):
+    (folder / "schemas" / "order.json").unlink()
+    if schema is not None:
+        (folder / "schemas" / "order.json").write_text(schema)
+    found = refusal("version: 1\njson: {schema: schemas/order.json}\n", folder)
+    assert found.startswith("p.yaml:2:16: cannot use the schema: ")
+    assert message in found
+
+
+def test_a_bad_schema_in_the_policy_is_named_where_it_stands():
+    policy = "json:\n  schema:\n    properties:\n      id: {type: int}\n"
+    assert refusal(policy).startswith("p.yaml:4:18: cannot use the schema: /properties/id/type: ")
+
+
+def test_unknown_keys_are_refused_with_the_nearest():
+    assert refusal("json: {fence: strip}\n") == (
+        "p.yaml:1:8: unknown key 'fence', did you mean 'fences'?"
+    )
+    assert refusal("json: {limits: {deep: 3}}\n") == (
+        "p.yaml:1:17: unknown key 'deep', did you mean 'depth'?"
+    )
+
+
+# Arguments of tool calls
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # JSON: inside the strings, and the result is JSON.
+        ('{"a": "\\u0070assword"}', '{"a": "[w]"}'),
+        ('"\\u0070assword"', '"[w]"'),
+        ('{"n": 4111111111111111}', '{"n": "[card]"}'),
+        ('{"a":1}{"b":"\\u0070assword"}', '{"a":1}{"b":"[w]"}'),
+        ("[" * 1000 + '"\\u0070assword"', "[" * 1000 + '"[w]"'),
+        # What no rule matches stays as it was written.
+        (
+            '{"é": "\\u00e9\\/\\n\\"", "x": [1.0, true]}',
+            '{"é": "\\u00e9\\/\\n\\"", "x": [1.0, true]}',
+        ),
+        ('{"a": "\\ud83d\\ude00", "b": "\\ud83d', '{"a": "\\ud83d\\ude00", "b": "\\ud83d'),
+        ('{"a": "\\u003cb\\u003e secret"}', '{"a": "\\u003cb\\u003e [w]"}'),
+        # Text from the first character on.
+        ("password", "[w]"),
+        ("  4111 1111 1111 1111", "  [card]"),
+        ("C:\\new\\password", "C:\\new\\[w]"),
+        # No JSON any more from some character on.
+        ('{"a": "my pass', '{"a": "my pass'),
+        ('{"a": "-----BEGIN-----\nx\n-----END-----"}', '{"a": "[key]"}'),
+        ('{"a": "-----BEGIN-----\\nx\n-----END-----"}', '{"a": "[key]"}'),
+        ("[4111 1111 1111 1111]", "[[card]]"),
+        ('{"a": 4111-1111-1111-1111}', '{"a": [card]}'),
+        ('{"a": 4111', '{"a": 4111'),
+        ("{secret}", "{[w]}"),
+        ('{"a": NaN, "b": "\\u0070assword \\u00e9\\""', '{"a": NaN, "b": "[w] \\u00e9\\""'),
+        ("{'a': '\\u0070assword', 'b': 'x\\\\\\q'}", "{'a': '[w]', 'b': 'x\\\\\\q'}"),
+        ('{"x": "\\ud800", "y": "\\u0070assword"}', '{"x": "\\ud800", "y": "[w]"}'),
+        ('{"a":1}, {"b":"\\u0070assword"}', '{"a":1}, {"b":"[w]"}'),
+        ('{"a": "pass\\qword secret', '{"a": "pass\\qword [w]'),
+        (
+            '{"a": x, "b": "\\ud83d\\ude00secret \\u0073ecret',
+            '{"a": x, "b": "\\ud83d\\ude00[w] [w]',
+        ),
+    ],
+)
+def test_arguments_never_leak_and_stay_as_they_are(text, expected):
+    found = outcome(RULES, text, "tool_args")
+    assert (found[0], found[2]) == (expected, "stop")
+    assert all(rule != "json" for rule, _, _ in found[1])
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": "x boom"}', "{a: x boom", "x boom", '{"a": "\\q x \\u0062oom"']
+)
+def test_a_block_in_arguments_ends_the_stream(text):
+    released, findings, reason = outcome(RULES, text, "tool_args")
+    assert reason == "content_filter"
+    assert "oom" not in released
+    start, end = findings[0][1:]
+    assert released == text[:start]
+    assert text[start:end] in ("boom", "\\u0062oom")
+
+
+def test_a_stop_in_broken_arguments_ends_the_stream_there():
+    assert outcome(RULES, '{"a": x halt y', "tool_args") == ('{"a": x ', [("s", 8, 12)], "stop")
+
+
+def test_findings_in_arguments_refer_to_the_source():
+    text = '{"a": NaN, "é": "\\u0070assword \\ud83d\\ude00 secret"}'
+    _, findings, _ = outcome(RULES, text, "tool_args")
+    assert [text[start:end] for _, start, end in findings] == ["\\u0070assword", "secret"]
+
+
+def test_without_rules_arguments_pass_untouched():
+    assert Policy.parse("name: empty\n").stages("tool_args") == []
+    assert outcome("rules: []\n", '{"a": [x', "tool_args") == ('{"a": [x', [], "stop")
+
+
+def test_a_channel_of_json_is_as_strict_as_the_policy_says():
+    policy = f"{RULES}json: {{channels: [tool_args], schema: {{type: object}}}}\n"
+    assert outcome(policy, "[1]", "tool_args") == ("", [("json", 0, 1)], "content_filter")
+
+
+def test_words_for_one_stream_reach_arguments():
+    policy = Policy.parse(RULES).with_words({"w": ["canary"]})
+    assert run(Guard(policy), ['{"a": "c\\u0061nary"}'], "tool_args")[0] == '{"a": "[w]"}'
+
+
+PIECES = ['"', "\\", "{", "}", "[", "]", ":", ",", " ", "\n", "a", "1", "4111 ", "4111-", "1111",
+          "password", "pass", "word", "\\u0070", "\\ud83d", "\\ude00", "\\n", '"a":', "NaN", "true",
+          "é", "\\u00e9", "boom", "halt", "-----BEGIN-----", "-----END-----"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14), st.randoms(use_true_random=False))
+@settings(max_examples=1000, deadline=None)
+def test_chunks_of_arguments_do_not_matter(pieces, rng):
+    text = "".join(pieces)
+    guard = Guard(Policy.parse(RULES))
+    whole = run(guard, [text], "tool_args")
+    assert run(guard, list(text), "tool_args") == whole
+    assert run(guard, cut(text, rng), "tool_args") == whole
+    if not whole[1]:
+        assert whole[0] == text
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.sampled_from('[{"x'))
+@settings(max_examples=500, deadline=None)
+def test_what_is_valid_stays_valid_and_nothing_decoded_leaks(inner, kind):
+    value = {"[": [inner], "{": {"a": inner}}.get(kind, inner)
+    text = json.dumps(value)
+    released, findings, reason = run(Guard(Policy.parse(RULES)), [text], "tool_args")
+    if reason == "stop" and not any(rule in ("b", "s") for rule, _, _ in findings):
+        json.loads(released)
+        assert not json.dumps(json.loads(released)).count(" password ")
+    if not findings:
+        assert released == text
