@@ -47,8 +47,7 @@ class Spans:
             return self._end
         return self._source[index] + position - self._decoded[index]
 
-
-    def range(self, start: int, end: int) -> tuple[int, int]:
+    def placed(self, start: int, end: int) -> tuple[int, int]:
         """The offsets of the text between two positions."""
         return self.start(start), self.end(end)
 

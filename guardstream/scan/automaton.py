@@ -210,6 +210,8 @@ class Automaton:
                 self.patterns, self.programs, self.eager, strict=True
             )
         ]
+        # The trees are not needed any more, and would be many objects to keep.
+        self.patterns = tuple(pattern._replace(tree=Cat(())) for pattern in self.patterns)
         self._behind = 0
         for program, ordered in zip(self.programs, self.ordered, strict=True):
             program.ordered = ordered

@@ -92,7 +92,7 @@ class Item:
             if not condition.holds(signature):
                 continue
             if place.kind == "char":
-                item = item_at(place.next[0], signature)
+                item = item_at(place.after or place, signature)
                 if item.alive or item.accepts:
                     ways[item] = ways.get(item, False) or opens
             elif place.kind == "match":
@@ -104,6 +104,8 @@ class Item:
 
 def item_at(place: Place, before: int) -> Item:
     """The item that stands at `place` behind a character of the signature `before`."""
+    if place.items is None:
+        place.items = {}
     item = place.items.get(_ANY) or place.items.get(before)
     if item is None:
         follow, looked_back = _follow(place, before)
@@ -138,7 +140,7 @@ def _follow(place: Place, before: int) -> tuple[list[Entry], bool]:
             if place.kind != "drop" or condition != FREE:
                 found.setdefault((place, condition), opened)
             continue
-        pending += [(after, condition, opened) for after in reversed(place.next)]
+        pending += [(after, condition, opened) for after in reversed(place.leads_to())]
     entries = [Entry(place, condition, opened) for (place, condition), opened in found.items()]
     return [e for e in entries if not e.condition.needs & e.condition.bars], looked_back
 
@@ -163,8 +165,8 @@ def share_beginnings(programs: Sequence[Program], sets: CharSets, index: int) ->
             node = root
             for place in chain[:length]:
                 node = _child(node, place.condition, shared)
-            node.next.append(chain[length])
-    if not root.next:
+            node.ways = (*node.ways, chain[length])
+    if not root.ways:
         return None
     shared.first = root
     return shared
@@ -172,13 +174,12 @@ def share_beginnings(programs: Sequence[Program], sets: CharSets, index: int) ->
 
 def _child(node: Place, condition: Condition, shared: Program) -> Place:
     """The place behind a character of this condition in a tree of beginnings."""
-    for place in node.next:
-        if place.program is shared and place.condition == condition:
-            return place.next[0]
+    for place in node.ways:
+        if place.program is shared and place.condition == condition and place.after:
+            return place.after
     distance = max(node.distance, 0) + 1
     below = Place("split", shared, distance=distance, opened=BEFORE, shortest=distance)
-    place = Place("char", shared, condition, [below])
-    node.next.insert(0, place)
+    node.ways = (Place("char", shared, condition, below), *node.ways)
     return below
 
 
@@ -190,10 +191,10 @@ def _chains(first: Place) -> list[list[Place]]:
     while pending:
         place = pending.pop()
         if place.kind == "split":
-            pending += place.next
+            pending += place.ways
             continue
         chain = [place]
-        while chain[-1].kind == "char":
-            chain.append(chain[-1].next[0])
+        while chain[-1].kind == "char" and chain[-1].after:
+            chain.append(chain[-1].after)
         chains.append(chain)
     return chains

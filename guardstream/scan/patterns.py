@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import regex
@@ -139,8 +139,11 @@ class PatternSet:
     """
 
     def __init__(self, patterns: Sequence[Pattern], *, window: int, timeout: float) -> None:
-        self.patterns = tuple(patterns)
         self.automaton = Automaton([pattern.searched for pattern in patterns])
+        self.patterns = tuple(
+            replace(pattern, searched=searched)
+            for pattern, searched in zip(patterns, self.automaton.patterns, strict=False)
+        )
         self.window = max(window, MIN_WINDOW)
         self.timeout = timeout
         self.context = MAX_BLUR + max((p.context + p.lead for p in patterns), default=1)

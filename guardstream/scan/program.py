@@ -6,7 +6,9 @@ too much, never too little. Places know how far they are from the beginning wher
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guardstream.errors import PatternError
@@ -84,9 +86,14 @@ class Condition:
 FREE = Condition()
 
 
+@lru_cache(4_096)
+def _in_set(bit: int) -> Condition:
+    return Condition(bit, 0, False)
+
+
 @dataclass(slots=True, eq=False)
 class Place:
-    """A step of a compiled pattern.
+    """A step of a compiled pattern; `after` is the next, or `ways` are the choices of a "split".
 
     `kind` is "char" (takes one character that fulfils `condition`), "ahead" or "behind" (an
     assertion), "open" (the masked group begins), "split" (choices in order), "match" or "drop" (a
@@ -98,12 +105,17 @@ class Place:
     kind: str
     program: Program
     condition: Condition = FREE
-    next: list[Place] = field(default_factory=list)
+    after: Place | None = None
+    ways: Sequence[Place] = ()
     distance: int = UNKNOWN
     opened: int = UNKNOWN
     shortest: int = FAR
     opened_shortest: int = FAR
-    items: dict[int, Item] = field(default_factory=dict)
+    items: dict[int, Item] | None = None
+
+    def leads_to(self) -> Sequence[Place]:
+        """What comes behind it, in order of preference."""
+        return self.ways if self.after is None else (self.after,)
 
 
 class Program:
@@ -170,7 +182,7 @@ class Program:
                 place.opened_shortest = min(opened_shortest, place.opened_shortest)
             now = place.distance, place.opened, place.shortest, place.opened_shortest
             if now != measured:
-                reached += [(after, *self._beyond(place)) for after in place.next]
+                reached += [(after, *self._beyond(place)) for after in place.leads_to()]
         if not self._group:
             for place in places:
                 place.opened, place.opened_shortest = place.distance, place.shortest
@@ -195,13 +207,15 @@ class Program:
             raise PatternError(f"the pattern needs over {MAX_PLACES} places; lower its counters")
         if kind == "behind":
             self.looks_behind |= condition.needs | condition.bars
-        return Place(kind, self, condition, list(after))
+        if kind == "split":
+            return Place(kind, self, ways=after)
+        return Place(kind, self, condition, after[0] if after else None)
 
     def _compile(self, node: Node, after: Place, rare: int) -> Place:  # noqa: C901 - one case a kind
         """`rare` is how many characters that are rare in prose come before the node."""
         match node:
             case Char(fragment):
-                return self._place("char", Condition(self.sets.bit(fragment), 0, False), after)
+                return self._place("char", _in_set(self.sets.bit(fragment)), after)
             case Cat(items):
                 counts = [rare]
                 for item in items:
@@ -266,7 +280,7 @@ class Program:
             self.exact = False
         loop = self._place("split", FREE)
         inside = self._compile(node.item, loop, rare)
-        loop.next = [after, inside] if node.lazy else [inside, after]
+        loop.ways = (after, inside) if node.lazy else (inside, after)
         return loop
 
     def _look(self, node: Look, after: Place) -> Place:

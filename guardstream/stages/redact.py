@@ -255,7 +255,8 @@ class Redact:
             index = stop
             self._step(events)
         self._busy = self._finished or bool(self._flowing or self._regions.spans)
-        self._trim()
+        if len(self._window.parts) > MAX_PARTS:
+            self._trim()
         return events
 
     def finish(self) -> list[Event]:

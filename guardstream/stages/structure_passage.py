@@ -196,7 +196,7 @@ class Passage:
             self._closers.pop()
 
     def _in_source(self, finding: Finding) -> Finding:
-        start, end = self._spans.range(finding.start, finding.end)
+        start, end = self._spans.placed(finding.start, finding.end)
         return replace(finding, start=start, end=end)
 
     def _flush_number(self) -> None:

@@ -105,7 +105,7 @@ class Tail:
                 events.append(Text("".join(written[: len(event.text)])))
                 del written[: len(event.text)]
             elif isinstance(event, Finding):
-                start, end = self._spans.range(event.start, event.end)
+                start, end = self._spans.placed(event.start, event.end)
                 events.append(replace(event, start=start, end=end))
             else:
                 events.append(event)
