@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from guardstream.scan.charset import CharSets
+from guardstream.scan.nodes import Cat
 from guardstream.scan.program import BEFORE, FREE, Condition, Place, Program
-from guardstream.scan.syntax import Cat
 
 START = -1
 """The signature that stands for 'no character before: the start of the text'."""

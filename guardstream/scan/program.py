@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from guardstream.errors import PatternError
 from guardstream.scan.charset import CharSets
-from guardstream.scan.syntax import (
+from guardstream.scan.nodes import (
     Alt,
     Approximate,
     Assert,

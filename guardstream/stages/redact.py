@@ -13,9 +13,10 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
+from guardstream.scan.compiled import Pattern, compile_pattern
 from guardstream.scan.fold import JOINS, NAMES, Folding, separable, whole_by_default
 from guardstream.scan.match import Confirm, Match, Scan, Window
-from guardstream.scan.patterns import Pattern, PatternSet, compile_pattern
+from guardstream.scan.patterns import PatternSet
 from guardstream.scan.words import WordIndex
 from guardstream.stages.regions import Regions
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
