@@ -9,35 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import regex
-
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
 from guardstream.scan.compiled import Pattern, compile_pattern
-from guardstream.scan.fold import JOINS, NAMES, Folding, separable, whole_by_default
-from guardstream.scan.match import Confirm, Match, Scan, Window
+from guardstream.scan.fold import Folding, whole_by_default
+from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.patterns import PatternSet
 from guardstream.scan.words import WordIndex
+from guardstream.stages.confirm import RuleError, confirmation_of, folding_of
 from guardstream.stages.regions import Regions
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
+
+__all__ = ["Redact", "RuleError", "RuleSet"]
 
 ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""
 
 MAX_PARTS = 64
 """How many chunks of source text may pile up before what is not needed is dropped."""
-
-
-class RuleError(PatternError):
-    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault,
-    `offset` the place in it."""
-
-    def __init__(
-        self, rule: str, message: str, pattern: int | None = None, offset: int | None = None
-    ) -> None:
-        super().__init__(message, offset)
-        self.rule = rule
-        self.pattern = pattern
 
 
 class RuleSet:
@@ -64,7 +53,7 @@ class RuleSet:
         self.on_overflow = on_overflow
         self.on_error = on_error
         self._timeout = confirm_timeout
-        self._confirms = [_confirmation(rule, confirm_timeout) for rule in self.rules]
+        self._confirms = [confirmation_of(rule, confirm_timeout) for rule in self.rules]
         patterns = [
             self._pattern(number, index)
             for number, rule in enumerate(self.rules)
@@ -118,7 +107,7 @@ class RuleSet:
         for number, given in words.items():
             rule = self.rules[number]
             for word in given:
-                folding = _folding(rule, word)
+                folding = folding_of(rule, word)
                 kind = rule.action != "monitor", folding
                 parts, whole = kinds.setdefault(kind, ({}, {}))
                 alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
@@ -127,55 +116,6 @@ class RuleSet:
         for (holds, names), (parts, whole) in kinds.items():
             index = WordIndex(whole, parts, Folding(names), holds=holds, confirm=confirms)
             yield index.scan
-
-
-def _folding(rule: Rule, word: str) -> frozenset[str]:
-    """How a rule's word is compared."""
-    names = set(rule.normalize) | ({"case"} if rule.ignore_case else set())
-    unknown = names.difference(NAMES)
-    if unknown:
-        known = ", ".join(NAMES)
-        raise RuleError(rule.id, f"unknown normalisation {min(unknown)!r}; known are {known}")
-    if not word or not Folding(frozenset(names)).word(word):
-        raise RuleError(rule.id, "an empty word would match everywhere; remove it")
-    if not separable(word):
-        names.discard("separators")
-    return frozenset(names)
-
-
-def _confirmation(rule: Rule, timeout: float) -> Confirm | None:
-    """The rule's validators, allowlist and keywords as one judge, None if it has none."""
-    if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
-        return None
-    fold = str.casefold if rule.ignore_case else str
-    words = frozenset(map(fold, rule.allow_words))
-    try:
-        patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
-    except regex.error as error:
-        raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
-    keywords = _keywords(rule.keywords)
-
-    def judge(text: str, before: str) -> bool:
-        if keywords and not keywords.search(before):
-            return False
-        if fold(text) in words:
-            return False
-        if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
-            return False
-        return all(validator(text) for validator in rule.validators)
-
-    return Confirm(judge, rule.keyword_distance if keywords else 0)
-
-
-def _keywords(keywords: Iterable[str]) -> regex.Pattern[str] | None:
-    """A search for any of the keywords, as wholes where words are found as wholes."""
-    ways = [
-        rf"(?<!{JOINS}){regex.escape(word)}(?!{JOINS})"
-        if whole_by_default(word)
-        else regex.escape(word)
-        for word in keywords
-    ]
-    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE) if ways else None
 
 
 class _End(NamedTuple):

@@ -1,0 +1,74 @@
+"""What a rule says about its matches beyond words and patterns: how words are compared, and what
+confirms a match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import regex
+
+from guardstream.errors import PatternError
+from guardstream.scan.fold import JOINS, NAMES, Folding, separable, whole_by_default
+from guardstream.scan.match import Confirm
+from guardstream.stages.rules import Rule
+
+
+class RuleError(PatternError):
+    """A rule cannot be compiled: `rule` is its id, `pattern` the index of the pattern at fault,
+    `offset` the place in it."""
+
+    def __init__(
+        self, rule: str, message: str, pattern: int | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(message, offset)
+        self.rule = rule
+        self.pattern = pattern
+
+
+def folding_of(rule: Rule, word: str) -> frozenset[str]:
+    """How a rule's word is compared."""
+    names = set(rule.normalize) | ({"case"} if rule.ignore_case else set())
+    unknown = names.difference(NAMES)
+    if unknown:
+        known = ", ".join(NAMES)
+        raise RuleError(rule.id, f"unknown normalisation {min(unknown)!r}; known are {known}")
+    if not word or not Folding(frozenset(names)).word(word):
+        raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+    if not separable(word):
+        names.discard("separators")
+    return frozenset(names)
+
+
+def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
+    """The rule's validators, allowlist and keywords as one judge, None if it has none."""
+    if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
+        return None
+    fold = str.casefold if rule.ignore_case else str
+    words = frozenset(map(fold, rule.allow_words))
+    try:
+        patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
+    except regex.error as error:
+        raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
+    keywords = _keywords(rule.keywords)
+
+    def judge(text: str, before: str) -> bool:
+        if keywords and not keywords.search(before):
+            return False
+        if fold(text) in words:
+            return False
+        if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
+            return False
+        return all(validator(text) for validator in rule.validators)
+
+    return Confirm(judge, rule.keyword_distance if keywords else 0)
+
+
+def _keywords(keywords: Iterable[str]) -> regex.Pattern[str] | None:
+    """A search for any of the keywords, as wholes where words are found as wholes."""
+    ways = [
+        rf"(?<!{JOINS}){regex.escape(word)}(?!{JOINS})"
+        if whole_by_default(word)
+        else regex.escape(word)
+        for word in keywords
+    ]
+    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE) if ways else None
