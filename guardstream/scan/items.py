@@ -187,9 +187,13 @@ def _chains(first: Place) -> list[list[Place]]:
     """The literal beginnings behind `first`, each with the place where it ends; none if anything
     else begins there."""
     chains = []
+    seen: set[Place] = set()
     pending = [first]
     while pending:
         place = pending.pop()
+        if place in seen:
+            continue
+        seen.add(place)
         if place.kind == "split":
             pending += place.ways
             continue

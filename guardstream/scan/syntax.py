@@ -47,6 +47,7 @@ MAX_DEPTH = 100
 """How deep groups may nest."""
 
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
+_OCTAL = re.compile(r"\\[0-7]{3}")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
 _REFUSED_ESCAPES = {
     "X": r"\X needs all of a grapheme before it can be released",
@@ -394,6 +395,9 @@ class _Parser:
             return Approximate(Alt((Cat((Char(r"\r"), Char(r"\n"))), single)))
         if letter == "g":
             return self._reference(start)
+        if _OCTAL.match(self.pattern, start):
+            self.at = start + 4
+            return self._char(self.pattern[start : self.at], flags)
         if letter.isdigit() and letter != "0":
             return self._numbered(start)
         return self._char(self._single_escape(letter, start), flags)
@@ -408,7 +412,7 @@ class _Parser:
 
     def _numbered(self, start: int) -> Node:
         self.numbered_references = True
-        while self.peek().isdigit() and self.at - start < 3:
+        if self.peek().isdigit():
             self.at += 1
         return ANY_STRING
 
