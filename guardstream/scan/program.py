@@ -266,8 +266,10 @@ class Program:
         if high is None:
             after = self._loop(node, after, rare)
         else:
+            end = after
             for _ in range(high - low):
-                after = self._optional(self._compile(node.item, after, rare), after, node.lazy)
+                # As X{0,2} is (X(X)?)?, not X?X?, each way out leads behind the whole.
+                after = self._optional(self._compile(node.item, after, rare), end, node.lazy)
         for _ in range(low):
             after = self._compile(node.item, after, rare)
         return after

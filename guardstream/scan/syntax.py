@@ -142,11 +142,12 @@ class _Parser:
             if flags.verbose and self._skip_blank():
                 continue
             switched = self._global_flags(flags)
-            if switched is not None:
-                flags = switched
-                continue
-            item = self.atom(flags, depth)
+            item = self.atom(flags, depth) if switched is None else None
             if item is None:
+                flags = switched or flags
+                start = self.at
+                if self._bounds() is not None:
+                    raise PatternError("a repetition cannot follow a comment or flags", start)
                 continue
             if flags.verbose:
                 while self._skip_blank():
@@ -399,7 +400,7 @@ class _Parser:
             self.at = start + 4
             return self._char(self.pattern[start : self.at], flags)
         if letter.isdigit() and letter != "0":
-            return self._numbered(start)
+            return self._numbered()
         return self._char(self._single_escape(letter, start), flags)
 
     def _reference(self, start: int) -> Node:
@@ -410,7 +411,7 @@ class _Parser:
             return ANY_STRING
         raise PatternError("unknown escape", start)
 
-    def _numbered(self, start: int) -> Node:
+    def _numbered(self) -> Node:
         self.numbered_references = True
         if self.peek().isdigit():
             self.at += 1

@@ -61,6 +61,8 @@ def look_behind(node: Node) -> int:
     """How many characters before a match its lookbehinds read; unbounded ones are refused."""
     match node:
         case Look(item, ahead, _) if not ahead:
+            if _looks_beyond(item):
+                raise PatternError("a lookbehind that looks ahead is not supported")
             width = max_width(item)
             if width is None:
                 raise PatternError("an unbounded lookbehind needs the whole text before it")
@@ -73,6 +75,40 @@ def look_behind(node: Node) -> int:
             return 1
         case _:
             return 0
+
+
+def _looks_beyond(node: Node) -> bool:
+    """Whether the answer may depend on what comes behind the node's own characters."""
+    match node:
+        case Look(item, ahead, _):
+            return ahead or _looks_beyond(item)
+        case Assert(kind):
+            return kind not in ("start", "line_start")
+        case Cat(items):
+            for item in reversed(items):
+                if _looks_beyond(item):
+                    return True
+                if min_width(item):
+                    return any(_has_lookahead(item) for item in items)
+            return False
+        case Alt(items):
+            return any(map(_looks_beyond, items))
+        case Repeat(item) | Group(item) | Approximate(item):
+            return _looks_beyond(item)
+        case _:
+            return False
+
+
+def _has_lookahead(node: Node) -> bool:
+    match node:
+        case Look(item, ahead, _):
+            return ahead or _has_lookahead(item)
+        case Cat(items) | Alt(items):
+            return any(map(_has_lookahead, items))
+        case Repeat(item) | Group(item) | Approximate(item):
+            return _has_lookahead(item)
+        case _:
+            return False
 
 
 def always_captures(node: Node, group: int) -> bool:
