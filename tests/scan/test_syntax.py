@@ -1,0 +1,107 @@
+"""The pattern dialect: what is accepted means what `regex` means by it, the rest is refused."""
+
+from __future__ import annotations
+
+import random
+import warnings
+
+import pytest
+import regex
+
+from guardstream.events import Text
+from guardstream.stages.redact import RuleError, RuleSet
+from guardstream.stages.rules import Rule
+
+TOKENS = r"""
+    a b A 1 _ - . | ( ) (?: ) [ab] [^a] [a-b1] ^ * + ? *? +? ?? {2} {1,2} {,2} {2,} {1,3}? *+ ++ ?+
+    \A \Z \b \B \d \w \s \W \D (?= (?! (?<= (?<! (?> (?i) (?i: (?-i: (?s: (?m: (?P<n> (?<m> \1
+    (?P=n) [[:alpha:]] []a] \. \x61 \u0061 \n \m \M \R \h (?#c) (?| \p{L} \P{L} \pL { } a{,} {e}
+    [\w--a] \101 \07 \g<1> (?(1)a|b) é [^\W\d]
+""".split()
+
+REFUSED = {
+    r"a{e<=1}": "fuzzy",
+    r"\Xa": "grapheme",
+    r"a\Kb": r"\\K",
+    r"\Ga": r"\\G",
+    r"(?r)a": "reverse",
+    r"(?p)a|b": "POSIX",
+    r"(?b)a": "BESTMATCH",
+    r"(?f)a": "full case",
+    r"(?V1)a": "version 1",
+    r"(*FAIL)a": "verbs",
+    r"\L<words>": "named lists",
+    r"(a(?R)?b)": "recursion",
+    r"(?<=a+)b": "unbounded lookbehind",
+    r"a(?<!(?=b))c": "looks ahead",
+    r"a*": "match nothing",
+    r"\b": "match nothing",
+    r"a(?#c){2}": "cannot follow a comment",
+    r"a{100000}": "counter",
+    r"(a": "missing",
+    r"a)": "unbalanced",
+    r"[a": "missing",
+    r"*a": "nothing to repeat",
+    "(?:" * 200 + "a" + ")" * 200: "nest",
+}
+
+
+def masked(rules: RuleSet, text: str) -> str:
+    stage = rules.stage()
+    events = [event for character in text for event in stage.feed(character)] + stage.finish()
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def expected(pattern: regex.Pattern[str], text: str) -> str:
+    covered = {place for match in pattern.finditer(text) for place in range(*match.span())}
+    return "".join("*" if place in covered else c for place, c in enumerate(text))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_random_pattern_means_what_regex_means_by_it(seed: int) -> None:
+    rng = random.Random(seed)
+    texts = ["".join(rng.choices("abAB1 _-\né.c", k=rng.randint(3, 12))) for _ in range(20)]
+    compared = 0
+    while compared < 500:
+        pattern = "".join(rng.choices(TOKENS, k=rng.randint(1, 7)))
+        pattern += ")" * (pattern.count("(") - pattern.count(")"))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                judge = regex.compile(pattern, regex.V0)
+            rules = RuleSet([Rule("p", patterns=(pattern,), replacement="*")])
+        except (regex.error, RuleError):
+            continue
+        for text in rng.sample(texts, 6):
+            assert masked(rules, text) == expected(judge, text), (pattern, text)
+        compared += 1
+
+
+@pytest.mark.parametrize(("pattern", "reason"), REFUSED.items(), ids=lambda value: value[:20])
+def test_what_cannot_be_searched_exactly_is_refused(pattern: str, reason: str) -> None:
+    with pytest.raises(RuleError, match=reason) as caught:
+        RuleSet([Rule("p", patterns=(pattern,))])
+    assert caught.value.rule == "p"
+    assert caught.value.pattern == 0
+
+
+def test_a_group_that_can_be_skipped_is_refused() -> None:
+    for pattern in (r"(a)?b", r"(a)|b", r"(?:(a)|b)c", r"(?:x(a))*b", r"(?=(a))a"):
+        with pytest.raises(RuleError, match="skipped"):
+            RuleSet([Rule("p", patterns=(pattern,), group=1)])
+
+
+def test_an_unknown_group_is_refused() -> None:
+    with pytest.raises(RuleError, match="no group 'value'"):
+        RuleSet([Rule("p", patterns=("a(?<other>b)",), group="value")])
+
+
+def test_a_dollar_is_the_end_of_the_text_alone() -> None:
+    rules = RuleSet([Rule("p", patterns=("a$",), replacement="*")])
+    assert masked(rules, "ba") == "b*"
+    assert masked(rules, "ba\n") == "ba\n"
+
+
+def test_every_capture_of_a_masked_group_is_masked() -> None:
+    rules = RuleSet([Rule("p", patterns=(r"(?:(\d+),)+;",), group=1, replacement="*")])
+    assert masked(rules, "12,3,; 4,") == "**,*,; 4,"
