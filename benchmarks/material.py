@@ -122,11 +122,16 @@ def prose(language: str, length: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A document with secrets in it, the words among them, and where nothing is secret."""
+    """A document with secrets in it, one a part, and the words among them."""
 
-    text: str
+    parts: tuple[str, ...]
     secrets: tuple[str, ...]
     words: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole document."""
+        return "".join(self.parts)
 
 
 def planted(count: int = 300) -> Planted:
@@ -139,7 +144,7 @@ def planted(count: int = 300) -> Planted:
     rng.shuffle(found)
     plain = prose("en", count * 120)
     parts = [plain[n * 120 : (n + 1) * 120] + f" {secret} " for n, secret in enumerate(found)]
-    return Planted("".join(parts), tuple(found), listed)
+    return Planted(tuple(parts), tuple(found), listed)
 
 
 def _value(rng: random.Random, number: int) -> str:

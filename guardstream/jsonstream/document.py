@@ -84,6 +84,7 @@ class Document:
         self._schema = schema
         self._refused: SchemaViolationError | None = None
         self._source = Source(offset) if schema and schema.reads_source else None
+        self.ended = False  # over, or wrong
         self._over = False  # nothing more is read
         self._after: list[Token] = []  # the tokens read past a violation
         self._walker: Walker | None = None
@@ -117,16 +118,17 @@ class Document:
             return []
         lexer = self.lexer
         tokens = lexer.feed(text)
-        if self._source:
+        if self._source is not None:
             self._source.add(text)
-        walker = self._walker
-        if walker and tokens:
+        if tokens and self._walker is not None:
             try:
-                walker.take(tokens)
+                self._walker.take(tokens)
             except Refused as refused:
                 return self._refuse(refused, tokens)
-        if lexer.done:
-            return self._end(tokens)
+        if lexer.ended:
+            self.ended = True
+            if lexer.done:
+                return self._end(tokens)
         return tokens
 
     def finish(self) -> list[Token]:
@@ -134,6 +136,7 @@ class Document:
         if self._over or self.lexer.done:
             return []
         tokens = self.lexer.finish()
+        self.ended = True
         try:
             if self._walker:
                 self._walker.take(tokens)
@@ -145,10 +148,11 @@ class Document:
         """Go on as if there were no schema. Returns the tokens read past the violation."""
         self._refused = self._walker = self._schema = None
         self._over = self.lexer.done
+        self.ended = self.lexer.ended
         return self._after
 
     def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
-        self._over = True
+        self._over = self.ended = True
         self._refused = self._violation(refused)
         kept, self._after = cut(tokens, refused.offset)
         return kept

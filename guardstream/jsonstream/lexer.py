@@ -19,7 +19,6 @@ from guardstream.jsonstream.lexer_scalars import (
     in_number,
     in_string,
     stop,
-    whole_run,
 )
 from guardstream.jsonstream.lexer_states import End, colon, past, skip, value
 from guardstream.jsonstream.tokens import Token
@@ -74,6 +73,7 @@ class Lexer:
         "_text",
         "_within",
         "done",
+        "ended",
         "error",
         "offset",
         "path",
@@ -89,6 +89,7 @@ class Lexer:
         column: int = 1,
     ) -> None:
         self.done = False
+        self.ended = False  # done or wrong
         self.error: JSONSyntaxError | None = None
         self.offset = offset
         self.path: list[str | int | None] = []
@@ -122,22 +123,33 @@ class Lexer:
         """Take the next characters; `offset` then says how far they were accepted."""
         base = self._base = self.offset
         size = len(text)
-        if base + size > self._bound:
+        end = base + size
+        if end > self._bound:
             return self._feed_slowly(text)
         self._text = text
         out: list[Token] = []
-        self._out = out
         index = 0
+        if self._state is in_string and size:
+            length = self._length + size
+            found = stop(text)
+            if length <= self._max_string:
+                if found is None:
+                    # Most of a long string's chunks: nothing but text.
+                    self._length = length
+                    self._parts.append(text)
+                    self.offset = end
+                    return [(self._kind + 1, text, base, end)]
+                index = found.start()
+        self._out = out
         try:
-            if self._state is in_string and stop(text) is None:
-                index = whole_run(self, text, 0)
+            if index and text[index] == '"':
+                pass
             while index < size:
                 index = self._state(self, text, index)
-        except End as end:
-            index = end.index
+        except End as over:
+            index = over.index
         except JSONSyntaxError as error:
-            self._bound = -1
-            self.error = error
+            self._fail(error)
             index = error.offset - base
         self.offset = base + index
         return out
@@ -148,8 +160,7 @@ class Lexer:
         if self.done or self.error:
             return []
         if self.path or self._state is not in_number or self._within not in WHOLE:
-            self.error = self._error(0, "unexpected end of text")
-            self._bound = -1
+            self._fail(self._error(0, "unexpected end of text"))
         else:
             end_number(self, 0)
         return self._out
@@ -193,8 +204,13 @@ class Lexer:
             self._base, self._text, text = self.offset, text[room:], text[room:]
         self.offset = self._base + index
         if index < len(text):
-            self.error = self._error(index, reason)
+            self._fail(self._error(index, reason))
         return [] if self.done else out
+
+    def _fail(self, error: JSONSyntaxError) -> None:
+        self.error = error
+        self.ended = True
+        self._bound = -1
 
     def _error(self, index: int, reason: str) -> JSONSyntaxError:
         offset = self._base + index

@@ -18,6 +18,7 @@ _number = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 _digits = re.compile(r"[0-9]*").match
 
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_STRING, _KEY = t.STRING, t.KEY  # a module's own names are found faster
 _HEX = frozenset("0123456789abcdefABCDEF")
 _DELIMITERS = frozenset(" \t\n\r,]}")
 _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
@@ -38,24 +39,38 @@ WHOLE = {"zero": t.INTEGER, "int": t.INTEGER, "fraction": t.FLOAT, "exponent": t
 
 
 def finish_document(lexer: Lexer) -> None:
-    lexer.done = True
+    lexer.done = lexer.ended = True
     lexer._bound = -1
 
 
 def begin_string(lexer: Lexer, text: str, index: int) -> int:
-    match = stop(text, index)
-    lexer._parts = []
-    lexer._length = 0
-    if match:
-        end = match.start()
-        if text[end] == '"' and end - index <= lexer._max_string:
-            return _end_string(lexer, text, index, end)
-    lexer._state = in_string
-    if match or index == len(text):
-        start = lexer._base + index
+    size = len(text)
+    start = lexer._base + index
+    if index == size:
+        lexer._parts = []
+        lexer._length = 0
+        lexer._state = in_string
         lexer._out.append((lexer._kind + 1, "", start, start))
         return index
-    return whole_run(lexer, text, index)
+    match = stop(text, index)
+    if match is None:
+        if size - index <= lexer._max_string:
+            run = text[index:]
+            lexer._parts = [run]
+            lexer._length = size - index
+            lexer._state = in_string
+            lexer._out.append((lexer._kind + 1, run, start, start + size - index))
+            return size
+    else:
+        end = match.start()
+        if text[end] == '"' and end - index <= lexer._max_string:
+            lexer._parts = []
+            return _end_string(lexer, text, index, end)
+    lexer._parts = []
+    lexer._length = 0
+    lexer._state = in_string
+    lexer._out.append((lexer._kind + 1, "", start, start))
+    return index
 
 
 def in_string(lexer: Lexer, text: str, index: int) -> int:
@@ -168,8 +183,8 @@ def _end_string(lexer: Lexer, text: str, index: int, end: int) -> int:
     run = text[index:end]
     value = "".join(lexer._parts) + run if lexer._parts else run
     base = lexer._base
-    if lexer._kind == t.STRING:
-        lexer._out.append((t.STRING, value, base + index, base + end + 1))
+    if lexer._kind == _STRING:
+        lexer._out.append((_STRING, value, base + index, base + end + 1))
         lexer._state = lexer._next
         if not lexer.path:
             finish_document(lexer)
@@ -181,9 +196,8 @@ def _end_string(lexer: Lexer, text: str, index: int, end: int) -> int:
             raise lexer._error(end, "the object names a key twice")
         seen.add(value)
     lexer.path[-1] = value
-    lexer._out.append((t.KEY, value, base + index, base + end + 1))
-    following = text[end + 1 : end + 3]
-    if following == ": ":
+    lexer._out.append((_KEY, value, base + index, base + end + 1))
+    if text.startswith(": ", end + 1):
         lexer._state = lexer._before_value
         return end + 3
     lexer._state = lexer._after_key

@@ -65,6 +65,9 @@ class Node:
     beginnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: How many members or elements there can be, None if any number.
     most_members: int | None = None
+    #: Whether it asks something of a string while it comes, and of one that is over.
+    watches_text: bool = True
+    checks_text: bool = True
     _entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
 
     def seal(self) -> None:
@@ -74,6 +77,9 @@ class Node:
             self.closed = tuple(sorted(allowed))
             self.beginnings = _beginnings(self.closed)
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
+        self.watches_text = self.max_length is not None or self.texts is not None
+        checks = self.watches_text or self.min_length or self.text_checks or self.late
+        self.checks_text = bool(checks)
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
     def member(self, name: str) -> Node:
@@ -120,6 +126,7 @@ class Node:
 
 
 ANY = Node()
+ANY.seal()
 NEVER = Node(mask=0)
 
 

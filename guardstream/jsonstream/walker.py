@@ -76,12 +76,15 @@ class Walker:
             for token in tokens:
                 kind, value, start, end = token
                 if kind == STRING_PART:
-                    if not self._begun or self._scalar is not ANY:
+                    if not self._begun or self._scalar.watches_text:
                         self._string_part(value, start, end)
                 elif kind == COMMA:
                     node = self._node
                     if node is not ANY:
-                        if type(self._container) is list or node.most_members is not None:
+                        most = node.most_members
+                        if type(self._container) is list or (
+                            most is not None and len(self._container) >= most
+                        ):
                             self._comma(start)
                         self._key = None
                 elif kind == STRING:
@@ -145,13 +148,14 @@ class Walker:
             self._text = ""
             self._length = 0
         node = self._scalar
-        if node is not ANY and part:
-            fault = faults.part_fault(node, self._text, self._length, part, start, end)
-            if fault:
-                raise Refused(*fault)
-            self._length += len(part)
-            if node.texts is not None:
+        if part and node.watches_text:
+            length = self._length + len(part)
+            if node.texts is not None or length > node.max_length:  # type: ignore[operator]
+                fault = faults.part_fault(node, self._text, self._length, part, start, end)
+                if fault:
+                    raise Refused(*fault)
                 self._text += part
+            self._length = length
 
     def _string(self, value: str, start: int, end: int) -> None:
         if self._begun:
@@ -159,7 +163,7 @@ class Walker:
             node = self._scalar
         else:
             node = self._enter(n.STRING, start - 1)
-        if node is not ANY:
+        if node.checks_text:
             fault = faults.end_fault(node, value, start, end)
             if fault:
                 raise Refused(*fault)
@@ -266,8 +270,6 @@ class Walker:
                 self._child = node.items or ANY
                 return
             self._child = node.item(len(container))
-        elif node.most_members is None or len(container) < node.most_members:
-            return
         keyword = faults.comma_fault(node, container, self._duplicates)
         if keyword:
             raise Refused(start, keyword)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import regex
@@ -16,6 +17,8 @@ from guardstream.scan.tree import always_captures, look_behind, min_width, witho
 MAX_LEAD = 20
 """The longest optional beginning that the automaton follows letter by letter."""
 
+_VERBOSE = re.compile(r"\(\?[a-zA-Z0-9-]*x")
+
 MARKER = "guardstream_begin"
 
 
@@ -23,6 +26,7 @@ MARKER = "guardstream_begin"
 class Pattern:
     """A compiled pattern of a rule.
 
+    `whole` are the pattern ending at the end of what is searched, and one character before it.
     `group` is the masked group's number in `regex`, 0 for the whole match. `lead` is how many
     characters an optional beginning may add that the automaton does not look for. `context` is
     how far its lookbehinds, and what confirms it, look back.
@@ -31,7 +35,7 @@ class Pattern:
     rule: int
     searched: Searched
     regex: regex.Pattern[str]
-    whole: regex.Pattern[str]
+    whole: tuple[regex.Pattern[str], ...]
     group: int
     lead: int
     context: int
@@ -71,10 +75,18 @@ def compile_pattern(
         if lead:
             compiled = regex.compile(f"{source[:end]}(?P<{MARKER}>){source[end:]}", regex.V0)
             number += number > groups
-    # The line end closes a comment that a verbose pattern may end in.
-    whole = regex.compile(f"(?:{source}\n)\\Z" if "(?x" in source else f"(?:{source})\\Z", regex.V0)
-    searched = Searched(tree, _group_number(parsed, group), eager, confirm is not None, holds)
+    # What surrounds a verbose pattern might become part of its last comment.
+    verbose = _VERBOSE.search(source) is not None
+    searched = Searched(
+        tree, _group_number(parsed, group), eager and not verbose, confirm is not None, holds
+    )
+    whole = () if verbose or not eager else (_ending(source, 0), _ending(source, 1))
     return Pattern(rule, searched, compiled, whole, number, lead, context, confirm)
+
+
+def _ending(source: str, behind: int) -> regex.Pattern[str]:
+    """The pattern as a match that ends so many characters before the end of what is searched."""
+    return regex.compile(rf"(?:{source})(?=[\s\S]{{{behind}}}\Z)", regex.V0)
 
 
 def _group_number(parsed: Parsed, group: str | int | None) -> int:

@@ -180,12 +180,14 @@ class PatternScan:
 
     def _fired(self, pattern: int, candidate: Candidate, window: Window) -> list[Match]:
         compiled, base = self._set.patterns[pattern], window.base
-        begin, end = candidate.start - base, candidate.end - base
+        begin, here = candidate.start - base, self.offset - base
         start = candidate.hold
         exact = self._set.automaton.programs[pattern].exact
         if not exact and (begin >= compiled.context or not base):
             try:
-                match = compiled.whole.search(window.text, begin, end, timeout=self._set.timeout)
+                # A lookahead may have been decided by one more character.
+                whole = compiled.whole[self.offset - candidate.end]
+                match = whole.search(window.text, begin, here, timeout=self._set.timeout)
             except TimeoutError:
                 return [Match(compiled.rule, candidate.hold, candidate.end, failed=True)]
             if match is None:
@@ -237,7 +239,7 @@ class PatternScan:
                 start = match.start(MARKER) if compiled.lead else match.start()
                 if oldest is not None and start + base >= oldest:
                     # An older start has accepted in its place; it is not settled itself.
-                    waits = match.start(group) + base
+                    waits = match.spans(group)[0][0] + base
                     left = Candidate(start + base, waits, match.end() + base)
                     insort(self._candidates.setdefault(pattern, []), left)
                     break

@@ -186,8 +186,9 @@ class _Parser:
             return Assert("line_end" if flags.multiline else "end")
         return self._char(_escaped(character), flags)
 
-    @staticmethod
-    def _char(fragment: str, flags: Flags) -> Char:
+    def _char(self, fragment: str, flags: Flags) -> Char:
+        if flags.ascii and "\\p" in fragment.lower():
+            raise PatternError(r"\p has no clear meaning under (?a)", self.at)
         letters = ("i" if flags.ignore_case else "") + ("a" if flags.ascii else "")
         return Char(f"(?{letters}:{fragment})" if letters else fragment)
 

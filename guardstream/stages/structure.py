@@ -69,15 +69,17 @@ class Structure:
         """Take the next characters and return what can be said now."""
         if self._finished:
             return []
-        self._fed += len(text)
+        fed = self._fed = self._fed + len(text)
         document = self._open
         if document is None:
             return self._take(self._finder.feed(text))
         # Most chunks lie inside a document: they need no dividing.
         tokens = document.feed(text)
-        if document.lexer.done or document.error:
+        if document.ended:
             self._open = None
-            return self._take(self._finder.resume(text, self._fed - len(text), tokens))
+            return self._take(self._finder.resume(text, fed - len(text), tokens))
+        if self._passage.passes_whole(tokens, fed):
+            return [Text(text)] if text else []
         return self._inside(document, text, tokens)
 
     def finish(self) -> list[Event]:
@@ -87,8 +89,6 @@ class Structure:
         return self._take(self._finder.finish(), final=True)
 
     def _inside(self, document: Document, text: str, tokens: list[Token]) -> list[Event]:
-        if self._passage.passes_whole(tokens, self._fed):
-            return [Text(text)] if text else []
         events = self._output.events = []
         try:
             self._passage.add(document, text, tokens)

@@ -64,14 +64,19 @@ class Passage:
         if not self._plain or self._raw:
             return False
         if tokens:
-            self._in_string = tokens[-1][0] in parts.PARTS
-        if self._in_string and not (tokens and tokens[-1][3] == fed):
+            kind, _, _, end = tokens[-1]
+            inside = self._in_string = kind == t.STRING_PART or kind == t.KEY_PART
+            if inside and end != fed:
+                return False
+        elif self._in_string:
             return False
-        self.at = self._raw_at = fed
+        self.at = fed
         return True
 
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
         """Let through what can be of the document's next characters."""
+        if not self._raw:
+            self._raw_at = self.at
         self._raw += text
         if self._plain:
             self._pass(document, tokens)

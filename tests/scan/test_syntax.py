@@ -17,7 +17,7 @@ TOKENS = r"""
     \A \Z \b \B \d \w \s \W \D (?= (?! (?<= (?<! (?> (?i) (?i: (?-i: (?s: (?m: (?P<n> (?<m> \1
     (?P=n) [[:alpha:]] []a] \. \x61 \u0061 \n \m \M \R \h (?#c) (?| \p{L} \P{L} \pL { } a{,} {e}
     [\w--a] \101 \07 \g<1> (?(1)a|b) é [^\W\d]
-""".split()
+""".split()  # noqa: SIM905
 
 REFUSED = {
     r"a{e<=1}": "fuzzy",

@@ -1,0 +1,106 @@
+"""A policy's inline tests, each in every chunking that could matter.
+
+A test runs on all rules of the policy, not on its own rule alone. `input` must come out as `output`
+and its rule must find something; `clean` must come out as it is and its rule must find nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from guardstream.events import Event, Finding, Text
+from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.document import Mark
+from guardstream.policy.model import CaseFile
+from guardstream.policy.sources import Placed
+from guardstream.stages.redact import RuleSet
+
+RANDOM_SPLITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One inline test: where it stands, in how many chunkings it ran, and what was wrong."""
+
+    rule: str
+    number: int
+    file: str
+    mark: Mark
+    runs: int
+    problem: str = ""
+
+
+def run(built: Built, *, inherited: bool = False) -> Iterator[Outcome]:
+    """Run the tests that the policy's own file states, with `inherited` those of all rules."""
+    for placed in built.placed:
+        here = placed.origin_of("tests")
+        if here.source is not built.source and not inherited:
+            continue
+        channel = (placed.rule.channels or CHANNELS)[0]
+        for number, case in enumerate(placed.rule.tests):
+            runs, problem = _run(built.rulesets[channel], placed, case)
+            mark = here.mark("tests", number)
+            yield Outcome(placed.rule.id, number + 1, here.source.name, mark, runs, problem)
+
+
+def untested(built: Built, *, inherited: bool = False) -> list[str]:
+    """Return the ids of the rules that lack a test of what they find, or of what they leave."""
+    return [
+        placed.rule.id
+        for placed in built.placed
+        if (inherited or placed.origin.source is built.source)
+        and {case.clean is None for case in placed.rule.tests} != {True, False}
+    ]
+
+
+def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
+    text = case.input if case.input is not None else case.clean or ""
+    expected = case.output if case.output is not None else text
+    whole = _played(rules, [text])
+    problem = _problem(placed.rule.id, case, expected, whole)
+    runs = 1
+    for chunks in _splits(text):
+        if problem:
+            break
+        runs += 1
+        if _played(rules, chunks) != whole:
+            problem = f"another answer when it comes in the chunks {chunks}"
+    return runs, problem
+
+
+def _problem(rule: str, case: CaseFile, expected: str, whole: list[Event]) -> str:
+    text = "".join(event.text for event in whole if isinstance(event, Text))
+    found = [event for event in whole if isinstance(event, Finding) and event.rule == rule]
+    if text != expected:
+        return f"expected {expected!r}, got {text!r}"
+    if case.clean is not None and found:
+        return f"expected no finding, got one at {found[0].start}–{found[0].end}"
+    if case.clean is None and not found:
+        return "the rule finds nothing"
+    return ""
+
+
+def _splits(text: str) -> Iterator[Sequence[str]]:
+    """Every two-part split, single characters, and some splits at random."""
+    for place in range(1, len(text)):
+        yield text[:place], text[place:]
+    yield list(text)
+    random = Random(text)
+    for _ in range(RANDOM_SPLITS):
+        places = sorted(random.sample(range(len(text)), min(len(text) // 3, 12)))
+        yield [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
+
+
+def _played(rules: RuleSet, chunks: Sequence[str]) -> list[Event]:
+    """The events of a text in chunks, adjacent texts joined."""
+    stage = rules.stage()
+    events: list[Event] = []
+    for event in [*(e for chunk in chunks for e in stage.feed(chunk)), *stage.finish()]:
+        last = events[-1] if events else None
+        if isinstance(event, Text) and isinstance(last, Text):
+            events[-1] = Text(last.text + event.text)
+        else:
+            events.append(event)
+    return events

@@ -1,0 +1,183 @@
+"""What is allowed in a policy and probably not meant: one warning each, with its place.
+
+A policy that does not load has errors, which loading reports. Only the file's own rules are judged;
+what it extends is judged by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import regex
+
+from guardstream.errors import PatternError
+from guardstream.policy import problems
+from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.document import Mark, Problem
+from guardstream.policy.sources import Placed
+from guardstream.scan.nodes import Alt, Approximate, Assert, Cat, Char, Group, Look, Node, Repeat
+from guardstream.scan.syntax import Parsed, parse
+from guardstream.scan.tree import max_width, min_width
+from guardstream.stages.rules import Rule
+
+_SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
+"""Characters by which two classes are compared: overlapping ones share one of these, nearly always."""
+
+
+def warnings(built: Built) -> list[str]:
+    """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
+    found: list[Problem] = []
+    rules = list(zip(built.placed, built.rules, strict=True))
+    for number, (placed, rule) in enumerate(rules):
+        if placed.origin.source is not built.source:
+            continue
+        found += _untested(placed)
+        found += _shadowed(placed, rule, rules[:number])
+        found += _long_words(placed, rule, built.file.max_holdback)
+        for index, pattern in enumerate(rule.patterns):
+            mark = _pattern_mark(placed, index)
+            notes = pattern_warnings(pattern, rule.group, built.file.max_holdback)
+            found += [Problem(mark, f"rule {rule.id!r}: {note}") for note in notes]
+    said = [Problem(mark, f"warning: {text}") for mark, text in found]
+    return problems.lines_of(built.source.name, said)
+
+
+def _pattern_mark(placed: Placed, index: int) -> Mark:
+    key = placed.origin.key("pattern", index)
+    return placed.origin.source.document.mark(key)
+
+
+def _untested(placed: Placed) -> Iterator[Problem]:
+    if not placed.rule.tests:
+        yield Problem(placed.origin.mark("id"), f"rule {placed.rule.id!r} has no test")
+
+
+def _long_words(placed: Placed, rule: Rule, limit: int) -> Iterator[Problem]:
+    longest = max(map(len, rule.words), default=0)
+    if longest > limit:
+        message = f"rule {rule.id!r} has a word of {longest} characters, {limit} can be held"
+        yield Problem(placed.origin.mark("words"), message)
+
+
+def _shadowed(placed: Placed, rule: Rule, earlier: list[tuple[Placed, Rule]]) -> Iterator[Problem]:
+    for other, first in earlier:
+        if _covers(other, first, placed, rule):
+            message = f"rule {rule.id!r} is shadowed: {first.id!r} finds all that it finds"
+            yield Problem(placed.origin.mark("id"), message)
+            return
+
+
+def _covers(other: Placed, first: Rule, placed: Placed, rule: Rule) -> bool:
+    """Whether an earlier rule of equal effect finds everything that `rule` finds."""
+    if first.validators or first.keywords or first.allow_words or first.allow_patterns:
+        return False
+    if (first.action, first.group, first.whole_word) != (rule.action, rule.group, rule.whole_word):
+        return False
+    channels = set(other.rule.channels or CHANNELS)
+    if not channels.issuperset(placed.rule.channels or CHANNELS):
+        return False
+    fold: Callable[[str], str] = str.casefold if first.ignore_case else str
+    if rule.ignore_case and not first.ignore_case:
+        return False
+    known = {fold(word) for word in first.words}
+    return known.issuperset(map(fold, rule.words)) and set(first.patterns) >= set(rule.patterns)
+
+
+# Patterns
+
+
+def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Iterator[str]:
+    """What is doubtful about one pattern of a rule that masks `group`."""
+    try:
+        parsed = parse(pattern)
+    except PatternError:
+        return
+    held = _held(parsed, group)
+    width = max_width(held)
+    if width is None:
+        yield f"the pattern is unbounded: up to {limit} characters are held, the rest overflows"
+    elif width > limit:
+        yield f"a match can have {width} characters, {limit} can be held: the rest overflows"
+    if regex.search(r"(?<!\\)(?:\\\\)*\\[bB]", pattern):
+        yield r"\b knows no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
+    if _quadratic(parsed.tree):
+        yield "the pattern is of quadratic cost: two repeats in a row can share the same characters"
+
+
+def _held(parsed: Parsed, group: str | int | None) -> Node:
+    number = parsed.names.get(group) if isinstance(group, str) else group
+    return (_group(parsed.tree, number) if number else None) or parsed.tree
+
+
+def _group(node: Node, number: int) -> Node | None:
+    if isinstance(node, Group) and node.number == number:
+        return node.item
+    for item in _inside(node):
+        found = _group(item, number)
+        if found is not None:
+            return found
+    return None
+
+
+def _inside(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Cat(items) | Alt(items):
+            return items
+        case Repeat(item) | Group(item) | Approximate(item) | Look(item):
+            return (item,)
+        case _:
+            return ()
+
+
+def _quadratic(node: Node) -> bool:
+    """Whether a text can be cut up between two unbounded repeats in more than one way."""
+    if isinstance(node, Repeat) and node.high is None and _only_repeats(node.item):
+        return True
+    if isinstance(node, Cat) and _adjacent(node.items):
+        return True
+    return any(map(_quadratic, _inside(node)))
+
+
+def _only_repeats(node: Node) -> bool:
+    """Whether a body is nothing but an unbounded repeat, as in `(a+)+`."""
+    match node:
+        case Repeat(_, _, high):
+            return high is None
+        case Group(item) | Approximate(item):
+            return _only_repeats(item)
+        case Cat(items):
+            solid = [item for item in items if min_width(item)]
+            return len(solid) <= 1 and any(map(_only_repeats, items))
+        case Alt(items):
+            return any(map(_only_repeats, items))
+        case _:
+            return False
+
+
+def _adjacent(items: tuple[Node, ...]) -> bool:
+    before: frozenset[str] = frozenset()
+    for item in items:
+        repeated = _repeated(item)
+        if repeated & before:
+            return True
+        if repeated:
+            before |= repeated
+        elif min_width(item) and not isinstance(item, (Look, Assert)):
+            before = frozenset()
+    return False
+
+
+def _repeated(node: Node) -> frozenset[str]:
+    """The sample characters that an unbounded repeat of one class goes on over."""
+    if isinstance(node, Group):
+        return _repeated(node.item)
+    if isinstance(node, Repeat) and node.high is None and isinstance(node.item, Char):
+        return _members(node.item.fragment)
+    return frozenset()
+
+
+@cache
+def _members(fragment: str) -> frozenset[str]:
+    test = regex.compile(fragment, regex.V0)
+    return frozenset(character for character in _SAMPLE if test.fullmatch(character))

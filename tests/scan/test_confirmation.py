@@ -1,0 +1,72 @@
+"""Patterns that `regex` must confirm, and rules that fire at the first end of any match."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream.events import Finding, Finish, Text
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Rule
+
+
+def answer(rule: Rule, text: str) -> tuple[str, str, list[tuple[int, int]]]:
+    """The joined text, the finish and the spans; the same whole and by single characters."""
+    answers = []
+    for chunks in ([text], list(text)):
+        stage = RuleSet([rule]).stage()
+        events = [event for chunk in chunks for event in stage.feed(chunk)] + stage.finish()
+        shown = "".join(event.text for event in events if isinstance(event, Text))
+        spans = [(event.start, event.end) for event in events if isinstance(event, Finding)]
+        last = events[-1]
+        assert isinstance(last, Finish)
+        answers.append((shown, last.reason, spans))
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "span"),
+    [
+        (r"(?<=xy)a(?=b)", "xyabc ", (2, 3)),
+        (r"(?>a)b(?=c)", "abc ", (0, 2)),
+        (r"a++b(?=c)", "abc ", (0, 2)),
+        (r"(a)\1(?= )", "aa ", (0, 2)),
+        (r"(?>a)b\B", "abc ", (0, 2)),
+        (r"(?>a)b$", "xab", (1, 3)),
+        (r"(?x: a++ b )", "xab ", (1, 3)),
+        (r"(?:(?x) a++) b", "xa b ", (1, 4)),
+    ],
+)
+def test_an_approximated_pattern_blocks_at_its_first_end(
+    pattern: str, text: str, span: tuple[int, int]
+) -> None:
+    rule = Rule("r", action="block", patterns=(pattern,))
+    assert answer(rule, text) == (text[: span[0]], "content_filter", [span])
+
+
+def test_a_match_after_a_confirmed_one_is_held_from_its_first_capture() -> None:
+    rule = Rule("r", patterns=(r"(?:k(.|ab)){3}",), group=1, validators=(bool,), replacement="*")
+    assert answer(rule, "k1k2k3k4k5k6")[0] == "k*k*k*k*k*k*"
+
+
+def test_a_refused_match_does_not_hide_one_inside_it() -> None:
+    def even(text: str) -> bool:
+        return int(text) % 2 == 0
+
+    rule = Rule("r", patterns=(r"\d{4,6}(?!\d)",), validators=(even,), replacement="*")
+    assert answer(rule, "a 1234567 b 123456.")[0] == "a 1234567 b ******."
+
+
+def test_keywords_must_stand_within_their_distance_before_the_match() -> None:
+    rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin",), keyword_distance=6, replacement="*")
+    assert answer(rule, "pin: 123, then 456; spin 789")[0] == "pin: ***, then 456; spin 789"
+
+
+def test_a_counted_lazy_repeat_keeps_its_preference() -> None:
+    rule = Rule("r", patterns=(r"(?:\w{1,2}){0,2}?B",))
+    assert answer(rule, "1B11BB")[2] == [(0, 5), (5, 6)]
+
+
+def test_a_group_may_begin_behind_a_loop_that_can_be_empty() -> None:
+    rule = Rule("r", patterns=(r"(?:a?)*(A)",), group=1, replacement="*")
+    assert answer(rule, "aaA A")[0] == "aa* *"
