@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 EMPTY := build/empty
+BENCH := build/bench
+RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted
 
 .PHONY: demo test check lint fuzz bench examples wheel-demo clean
 
@@ -22,8 +24,16 @@ lint: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+# Beside others, in an environment of its own; one that does not install is left out.
+bench:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BENCH)/bin/python -m pip install --quiet --editable .
+	@for rival in $(RIVALS); do \
+		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
+			|| echo "$$rival does not install" >&2; done
+	$(BENCH)/bin/python -m benchmarks
 
 examples: $(READY)
 	@set -e; for example in examples/*.py; do \

@@ -1,4 +1,4 @@
-"""One configuration in a process of its own: `python -m benchmarks.redaction LANGUAGE WORDS PATTERNS`.
+"""One configuration in a process of its own: `benchmarks.redaction LANGUAGE WORDS PATTERNS`.
 
 Prints one JSON object: microseconds a chunk over the first 100,000 characters of a fresh process,
 and over 200,000 characters not seen before, after another 500,000 of the same kind. They are what

@@ -16,6 +16,7 @@ from guardstream.jsonstream.errors import JSONSyntaxError, json_pointer
 from guardstream.jsonstream.lexer_scalars import (
     WHOLE,
     end_number,
+    end_string,
     in_number,
     in_string,
     stop,
@@ -128,22 +129,20 @@ class Lexer:
             return self._feed_slowly(text)
         self._text = text
         out: list[Token] = []
+        self._out = out
         index = 0
-        if self._state is in_string and size:
-            length = self._length + size
-            found = stop(text)
-            if length <= self._max_string:
-                if found is None:
-                    # Most of a long string's chunks: nothing but text.
+        try:
+            if self._state is in_string and size:
+                # Nearly half of all chunks: text, and perhaps its end.
+                found = stop(text)
+                length = self._length + size
+                if found is None and length <= self._max_string:
                     self._length = length
                     self._parts.append(text)
                     self.offset = end
                     return [(self._kind + 1, text, base, end)]
-                index = found.start()
-        self._out = out
-        try:
-            if index and text[index] == '"':
-                pass
+                if found and text[found.start()] == '"' and length <= self._max_string:
+                    index = end_string(self, text, 0, found.start())
             while index < size:
                 index = self._state(self, text, index)
         except End as over:

@@ -65,7 +65,7 @@ def begin_string(lexer: Lexer, text: str, index: int) -> int:
         end = match.start()
         if text[end] == '"' and end - index <= lexer._max_string:
             lexer._parts = []
-            return _end_string(lexer, text, index, end)
+            return end_string(lexer, text, index, end)
     lexer._parts = []
     lexer._length = 0
     lexer._state = in_string
@@ -83,7 +83,7 @@ def in_string(lexer: Lexer, text: str, index: int) -> int:
         return _too_long(lexer, text, index, end)
     char = text[end]
     if char == '"':
-        return _end_string(lexer, text, index, end)
+        return end_string(lexer, text, index, end)
     if end > index:
         _add_run(lexer, text[index:end], index)
     if char != "\\":
@@ -179,7 +179,7 @@ def _second_half(lexer: Lexer, text: str, index: int) -> int:
     return index + 1
 
 
-def _end_string(lexer: Lexer, text: str, index: int, end: int) -> int:
+def end_string(lexer: Lexer, text: str, index: int, end: int) -> int:
     run = text[index:end]
     value = "".join(lexer._parts) + run if lexer._parts else run
     base = lexer._base

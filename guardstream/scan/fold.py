@@ -23,6 +23,8 @@ NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", 
   white space behind a character of a script without spaces
 - repeats: a letter that is repeated counts once
 - simplified: Traditional Chinese characters are compared as Simplified
+
+Patterns, which see one character for one, know width, confusables and simplified only.
 """
 
 MAX_GAP = 3
@@ -91,6 +93,22 @@ class Folding:
                 continue
             folded += letters
         return folded
+
+
+PATTERN_NAMES = frozenset(("case", "width", "confusables", "simplified"))
+"""What can be normalised for patterns: what maps one character to one. Their case is their own."""
+
+
+class Table(dict[int, str]):
+    """Translates a text for patterns, each character to one, by `str.translate`."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._folding = Folding(names - {"case"})
+
+    def __missing__(self, code: int) -> str:
+        letters = self._folding.letters(chr(code))
+        self[code] = letters = letters if len(letters) == 1 else chr(code)
+        return letters
 
 
 def separable(word: str) -> bool:

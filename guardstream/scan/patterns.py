@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from guardstream.scan.automaton import Automaton, State
 from guardstream.scan.compiled import MARKER, Pattern
+from guardstream.scan.fold import Table
 from guardstream.scan.match import UNREAD, Match, Window
 from guardstream.scan.program import MAX_BLUR
 from guardstream.scan.threads import FIXED, NOWHERE, Accept, Thread, resolve
@@ -35,10 +36,18 @@ class PatternSet:
     """The compiled patterns of a rule set with their automaton; shared between streams.
 
     `window` is how many code points confirmations may look back over, `timeout` how many seconds
-    one may take.
+    one may take. With a `table` the text is read as translated by it, character for character.
     """
 
-    def __init__(self, patterns: Sequence[Pattern], *, window: int, timeout: float) -> None:
+    def __init__(
+        self,
+        patterns: Sequence[Pattern],
+        *,
+        window: int,
+        timeout: float,
+        table: Table | None = None,
+    ) -> None:
+        self.table = table
         self.automaton = Automaton([pattern.searched for pattern in patterns])
         self.patterns = tuple(
             replace(pattern, searched=searched)
@@ -70,6 +79,7 @@ class PatternScan:
         "_off",
         "_resume",
         "_set",
+        "_table",
         "offset",
         "registers",
         "state",
@@ -77,6 +87,7 @@ class PatternScan:
 
     def __init__(self, patterns: PatternSet) -> None:
         self._set = patterns
+        self._table = patterns.table
         self.state: State = patterns.automaton.start
         self.registers: tuple[int, ...] = ()
         self.offset = 0
@@ -94,6 +105,8 @@ class PatternScan:
         """See `Scan.read`."""
         if self._careful:
             return UNREAD
+        if self._table is not None:
+            text = text.translate(self._table)
         state, registers, offset = self.state, self.registers, self.offset
         for character in text:
             state, moves = state[character]
@@ -125,8 +138,10 @@ class PatternScan:
         self._accepted = []
         if self._candidates or self._lost:
             end = begin + 1
+        table = self._table
         for index in range(begin, end):
-            state, moves = state[text[index]]
+            character = text[index]
+            state, moves = state[character if table is None else table[ord(character)]]
             if moves is not None:
                 before, registers = registers, moves.apply(registers, offset)
                 if moves.accepts:
@@ -187,7 +202,7 @@ class PatternScan:
             try:
                 # A lookahead may have been decided by one more character.
                 whole = compiled.whole[self.offset - candidate.end]
-                match = whole.search(window.text, begin, here, timeout=self._set.timeout)
+                match = whole.search(self._read_as(window), begin, here, timeout=self._set.timeout)
             except TimeoutError:
                 return [Match(compiled.rule, candidate.hold, candidate.end, failed=True)]
             if match is None:
@@ -231,10 +246,11 @@ class PatternScan:
     ) -> list[Match]:
         """Ask `regex`, match by match from `begin`; a refused match takes one character only."""
         compiled, base, found = self._set.patterns[pattern], window.base, []
+        text = self._read_as(window)
         confirm, group = compiled.confirm, compiled.group
         try:
             while match := compiled.regex.search(
-                window.text, begin - base, self.offset - base, timeout=self._set.timeout
+                text, begin - base, self.offset - base, timeout=self._set.timeout
             ):
                 start = match.start(MARKER) if compiled.lead else match.start()
                 if oldest is not None and start + base >= oldest:
@@ -245,8 +261,7 @@ class PatternScan:
                     break
                 spans = [span for span in match.spans(group) if span[0] < span[1]]
                 if confirm is None or any(
-                    confirm.judge(window.text[a:b], window.text[max(a - confirm.reach, 0) : a])
-                    for a, b in spans
+                    confirm.judge(text[a:b], text[max(a - confirm.reach, 0) : a]) for a, b in spans
                 ):
                     found += [Match(compiled.rule, a + base, b + base) for a, b in spans]
                     begin = match.end() + base
@@ -257,6 +272,9 @@ class PatternScan:
         self._resume[pattern] = begin
         self._careful = True
         return found
+
+    def _read_as(self, window: Window) -> str:
+        return window.text if self._table is None else window.text.translate(self._table)
 
     def _oldest(self, pattern: int) -> int:
         live = self.state.starts.get(pattern)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import regex
 
 from guardstream.errors import PatternError
-from guardstream.scan.fold import JOINS, NAMES, Folding, separable, whole_by_default
+from guardstream.scan.fold import JOINS, NAMES, PATTERN_NAMES, Folding, separable, whole_by_default
 from guardstream.scan.match import Confirm
 from guardstream.stages.rules import Rule
 
@@ -37,6 +37,15 @@ def folding_of(rule: Rule, word: str) -> frozenset[str]:
     if not separable(word):
         names.discard("separators")
     return frozenset(names)
+
+
+def translation_of(rule: Rule) -> frozenset[str]:
+    """How the text is normalised for a rule's patterns."""
+    names = frozenset(rule.normalize)
+    for name in sorted(names - PATTERN_NAMES):
+        known = ", ".join(sorted(PATTERN_NAMES))
+        raise RuleError(rule.id, f"normalisation {name!r} is for words; patterns know {known}")
+    return names - {"case"}
 
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
 from guardstream.scan.compiled import Pattern, compile_pattern
-from guardstream.scan.fold import Folding, whole_by_default
+from guardstream.scan.fold import Folding, Table, whole_by_default
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.patterns import PatternSet
 from guardstream.scan.words import WordIndex
-from guardstream.stages.confirm import RuleError, confirmation_of, folding_of
+from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
 from guardstream.stages.regions import Regions
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
 
@@ -54,17 +54,11 @@ class RuleSet:
         self.on_error = on_error
         self._timeout = confirm_timeout
         self._confirms = [confirmation_of(rule, confirm_timeout) for rule in self.rules]
-        patterns = [
-            self._pattern(number, index)
-            for number, rule in enumerate(self.rules)
-            for index in range(len(rule.patterns))
-        ]
         words = {n: rule.words for n, rule in enumerate(self.rules) if rule.words}
-        self._searches: tuple[Callable[[], Scan], ...] = tuple(self._indexes(words))
-        if patterns:
-            window = 4 * max_holdback
-            searched = PatternSet(patterns, window=window, timeout=confirm_timeout)
-            self._searches += (searched.scan,)
+        self._searches: tuple[Callable[[], Scan], ...] = (
+            *self._indexes(words),
+            *self._pattern_sets(),
+        )
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> RuleSet:
         """These rules with more words, by rule id; what is compiled is shared.
@@ -84,6 +78,21 @@ class RuleSet:
     def stage(self) -> Redact:
         """A stage for one pipeline."""
         return Redact(self, [search() for search in self._searches])
+
+    def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
+        """One automaton for each way in which patterns read the text."""
+        kinds: dict[frozenset[str], list[Pattern]] = {}
+        for number, rule in enumerate(self.rules):
+            for index in range(len(rule.patterns)):
+                names = translation_of(rule)
+                kinds.setdefault(names, []).append(self._pattern(number, index))
+        for names, patterns in kinds.items():
+            yield PatternSet(
+                patterns,
+                window=4 * self.max_holdback,
+                timeout=self._timeout,
+                table=Table(names) if names else None,
+            ).scan
 
     def _pattern(self, number: int, index: int) -> Pattern:
         rule = self.rules[number]

@@ -1,0 +1,5 @@
+"""`python -m guardstream` is the command line."""
+
+from guardstream.cli import main
+
+main()
