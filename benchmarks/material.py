@@ -108,6 +108,14 @@ def words(language: str, count: int) -> tuple[str, ...]:
     return tuple(chosen[:count])
 
 
+def made_words(count: int) -> tuple[str, ...]:
+    """`count` different words that no prose contains, not even inside its own words."""
+    rng, found = random.Random(SEED), dict[str, None]()
+    while len(found) < count:
+        found[_pseudo(rng, 7, 14)] = None
+    return tuple(found)
+
+
 def prose(language: str, length: int) -> str:
     """`length` characters of prose that nobody here wrote; made sentences without the corpora."""
     name = "zh_markdown_d2l.md" if language == "zh" else "en_literature_gutenberg.txt"
@@ -137,7 +145,7 @@ class Planted:
 def planted(count: int = 300) -> Planted:
     """Prose with `count` secrets: words, addresses, numbers, keys, one of them 164 characters."""
     rng = random.Random(SEED)
-    listed = tuple(dict.fromkeys(_pseudo(rng, 7, 14) for _ in range(count * 2 // 3)))
+    listed = made_words(count * 2 // 3)
     found = list(listed)
     while len(found) < count:
         found.append(_value(rng, len(found)))

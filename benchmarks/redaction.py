@@ -111,6 +111,7 @@ async def measure(language: str, words: int, patterns: int) -> dict[str, float]:
         "ratio": round(costs["unseen"] / hopped, 1),
         "held_mean": round(stream.stats.held_mean, 2),
         "held_max": stream.stats.held_max,
+        "found": round(1_000 * len(stream.findings) / len(unseen), 1),
         "grown_mb": round(grown / 1024, 1),
     }
 

@@ -37,7 +37,7 @@ class Rival:
     @property
     def label(self) -> str:
         """The name and the version that is installed; raises PackageNotFoundError."""
-        return f"{self.name} {version(self.package)}" if self.package else self.name
+        return f"{self.name} ({version(self.package)})" if self.package else self.name
 
 
 def one_pattern(words: Sequence[str]) -> str:
@@ -160,7 +160,7 @@ RIVALS = (
         "llm_stream_processor", "llm_stream_processor", stream_processor("token"), words_only=True
     ),
     Rival(
-        "llm_stream_processor, chunk:64",
+        "llm_stream_processor, mode chunk:64",
         "llm_stream_processor",
         stream_processor("chunk:64"),
         words_only=True,

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from guardstream import Finish
-from guardstream.jsonstream.schema import Schema
-from guardstream.stages.structure import Settings, Structure
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Literal
 
-TRANSFER = Schema(
-    {
-        "type": "object",
-        "properties": {
-            "account": {"enum": ["savings", "checking"]},
-            "amount": {"type": "integer", "minimum": 1, "maximum": 500},
-        },
-        "required": ["account", "amount"],
-        "additionalProperties": False,
-    }
-)
+from pydantic import BaseModel, Field
+
+from guardstream import Guard, Policy, extract
 
 
-def call(arguments: str) -> None:
-    """Feed the arguments as a provider streams them; run the tool or say why not."""
-    stage = Structure(Settings(schema=TRANSFER))
-    for at in range(0, len(arguments), 4):
-        events = stage.feed(arguments[at : at + 4])
-        if events and isinstance(events[-1], Finish):
-            break
-    else:
-        stage.finish()
-    if stage.violations:
-        error = stage.violations[0]
+class Transfer(BaseModel, extra="forbid"):
+    account: Literal["savings", "checking"]
+    amount: int = Field(ge=1, le=500, strict=True)
+    note: str = ""
+
+
+guard = Guard(Policy.parse("rules: [{id: codename, words: [bluebird]}]"))
+
+
+async def model(arguments: str) -> AsyncIterator[dict[str, Any]]:
+    """Stands for a provider's stream: chat-completion chunks with one tool call."""
+    pieces = [arguments[at : at + 4] for at in range(0, len(arguments), 4)]
+    for number, piece in enumerate(["", *pieces]):
+        await asyncio.sleep(0)
+        function = {"arguments": piece} if number else {"name": "transfer", "arguments": ""}
+        delta = {"tool_calls": [{"index": 0, "function": function}]}
+        yield {
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+        }
+
+
+async def run(arguments: str) -> None:
+    """Run the tool with what the model wrote, guarded, or say why not."""
+    stream = guard.wrap(model(arguments))
+    try:
+        transfer = await extract.final(stream, Transfer, tool="transfer")
+    except extract.ExtractError as error:
         print(f"not run: {error} (after {error.offset} of {len(arguments)} characters)")
     else:
-        print("transfer:", stage.value)
+        print("transfer:", json.dumps(transfer.model_dump()))
 
 
-call('{"account": "savings", "amount": 120}')
-call('{"account": "savings", "amount": 120000, "note": "a long text that is never read"}')
-call('{"account": "offshore", "amount": 1, "note": "nor is this one"}')
-call('{"account": "savings"}')
+async def main() -> None:
+    await run('{"account": "savings", "amount": 120, "note": "for \\u0062luebird"}')
+    await run('{"account": "savings", "amount": "all of it", "note": "a text that is never read"}')
+    await run('{"account": "offshore", "amount": 1, "note": "nor is this one"}')
+    await run('{"account": "savings"}')
+
+
+asyncio.run(main())

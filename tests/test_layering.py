@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent / "guardstream"
 MODULES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = [
-    {"errors", "events"},
+    {"errors", "events", "validators"},
     {"scan", "jsonstream"},
     {"stages"},
     {"pipeline"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"flow", "runtime"},
     {"guarded", "guarded_sync", "extract"},
     {"guard"},
-    {"cli", "__init__"},
+    {"cli", "__init__", "__main__"},
 ]
 """Each layer may import those above it in this list, and its own modules."""
 

@@ -9,9 +9,16 @@ from typing import Annotated
 import typer
 
 from guardstream.cli import demo as demo_command
+from guardstream.cli import diff as diff_command
+from guardstream.cli import evaluate as evaluate_command
+from guardstream.cli import explain as explain_command
+from guardstream.cli import importing
 from guardstream.cli import json_verdicts as json_command
+from guardstream.cli import lint as lint_command
 from guardstream.cli import run as run_command
+from guardstream.cli import test as test_command
 from guardstream.errors import GuardstreamError
+from guardstream.policy import schema as policy_schema
 
 BAD_INPUT = 2
 
@@ -66,6 +73,94 @@ def demo(
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
     demo_command.demo(policy, speed)
+
+
+PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
+PoliciesArgument = Annotated[list[str], typer.Argument(help="Policy files, or packs.")]
+DatasetArgument = Annotated[Path, typer.Argument(help="JSON lines: text, and label or spans.")]
+
+
+@app.command()
+def lint(
+    policies: PoliciesArgument,
+    strict: Annotated[bool, typer.Option(help="Exit 1 if there are warnings.")] = False,
+) -> None:
+    """Say what is wrong and what is doubtful in policies: exit 0, 1 with --strict, 2 wrong."""
+    raise typer.Exit(lint_command.lint(policies, strict=strict))
+
+
+@app.command(name="test")
+def run_tests(
+    policies: PoliciesArgument,
+    inherited: Annotated[bool, typer.Option(help="Run the tests of inherited rules too.")] = False,
+    coverage: Annotated[bool, typer.Option(help="Name the rules that lack tests.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the results there, as XML.")] = None,
+) -> None:
+    """Run the inline tests of policies in every chunking that could matter: exit 1 on failure."""
+    status = test_command.test(policies, inherited=inherited, coverage=coverage, junit=junit)
+    raise typer.Exit(status)
+
+
+@app.command()
+def explain(
+    policy: PolicyArgument,
+    text: Annotated[
+        str | None, typer.Option(help="Say why this text comes out as it does.")
+    ] = None,
+    channel: Annotated[str, typer.Option(help="The channel of the text.")] = "text",
+) -> None:
+    """Print a policy whole, with each rule's origin, or why a text comes out as it does."""
+    if text is None:
+        said = explain_command.explain(policy)
+    else:
+        said = explain_command.explain_text(policy, text, channel)
+    print(said, end="")
+
+
+@app.command(name="eval")
+def evaluate(
+    policy: PolicyArgument,
+    dataset: DatasetArgument,
+    monitor: Annotated[bool, typer.Option(help="Count findings of monitor rules too.")] = False,
+    misses: Annotated[int, typer.Option(min=0, help="Print so many misses of each kind.")] = 20,
+) -> None:
+    """Measure recall and precision on a dataset, whole and per rule, with the misses."""
+    raise typer.Exit(evaluate_command.evaluate(policy, dataset, monitor=monitor, misses=misses))
+
+
+@app.command()
+def diff(
+    before: PolicyArgument,
+    after: PolicyArgument,
+    dataset: DatasetArgument,
+    show: Annotated[int, typer.Option(min=0, help="Print so many of the texts.")] = 20,
+) -> None:
+    """Say what would change on a dataset from one policy to another: exit 1 if anything does."""
+    raise typer.Exit(diff_command.diff(before, after, dataset, show=show))
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="The configuration, or a list of words.")],
+    kind: Annotated[
+        str | None, typer.Option("--from", help="gitleaks, presidio, bedrock or words.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the policy there.")] = None,
+) -> None:
+    """Make a policy of another tool's configuration; what is left out is said on stderr."""
+    made, notes = importing.convert(file, kind)
+    for note in notes:
+        print(note, file=sys.stderr)
+    if output is None:
+        print(made, end="")
+    else:
+        output.write_text(made, encoding="utf-8")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policy files."""
+    print(policy_schema.text(), end="")
 
 
 @app.callback()

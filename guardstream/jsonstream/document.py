@@ -7,6 +7,7 @@ and the error are the same however the text is cut.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from typing import Any, Protocol
 
 from guardstream.jsonstream import tokens as t
@@ -17,6 +18,9 @@ from guardstream.jsonstream.schema import Verdict
 from guardstream.jsonstream.schema_nodes import ANY, Node
 from guardstream.jsonstream.tokens import Token
 from guardstream.jsonstream.walker import Walker
+
+DEEPEST = Limits().depth
+"""Levels of a document with a schema: what judges a whole value is recursive, and reads no more."""
 
 
 class Checks(Protocol):
@@ -79,6 +83,8 @@ class Document:
         line: int = 1,
         column: int = 1,
     ) -> None:
+        if schema and limits and limits.depth > DEEPEST:
+            limits = replace(limits, depth=DEEPEST)
         self.lexer = Lexer(limits, duplicates=duplicates, offset=offset, line=line, column=column)
         self.start = offset
         self._schema = schema

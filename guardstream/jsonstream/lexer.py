@@ -78,6 +78,7 @@ class Lexer:
         "error",
         "offset",
         "path",
+        "waits",
     )
 
     def __init__(
@@ -91,6 +92,7 @@ class Lexer:
     ) -> None:
         self.done = False
         self.ended = False  # done or wrong
+        self.waits = False  # an escape has begun
         self.error: JSONSyntaxError | None = None
         self.offset = offset
         self.path: list[str | int | None] = []

@@ -94,6 +94,7 @@ def in_string(lexer: Lexer, text: str, index: int) -> int:
         return _add_escape(lexer, simple, end + 2, 2)
     lexer._escape = ""
     lexer._high = ""
+    lexer.waits = True
     lexer._state = _in_escape
     return end + 1
 
@@ -124,6 +125,7 @@ def _add_escape(lexer: Lexer, char: str, index: int, length: int) -> int:
     end = lexer._base + index
     lexer._out.append((lexer._kind + 1, char, end - length, end))
     lexer._parts.append(char)
+    lexer.waits = False
     lexer._state = in_string
     return index
 

@@ -22,7 +22,7 @@ from guardstream.scan.tree import max_width, min_width
 from guardstream.stages.rules import Rule
 
 _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
-"""Characters by which two classes are compared: overlapping ones share one of these, nearly always."""
+"""Characters by which two classes are compared: those that overlap nearly always share one."""
 
 
 def warnings(built: Built) -> list[str]:

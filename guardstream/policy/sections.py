@@ -49,11 +49,23 @@ Duration: TypeAlias = Annotated[
 ]
 
 
+def _null(value: Any) -> Any:
+    """Read YAML's null as the word: who writes it wants nulls, not numbers that nobody checks."""
+    return "null" if value is None else value
+
+
+Numbers: TypeAlias = Annotated[
+    Literal["string", "null", "zero", "leave"],
+    BeforeValidator(_null),
+    WithJsonSchema({"enum": ["string", "null", "zero", "leave", None]}),
+]
+
+
 class JsonLimitsFile(Model):
     """Bounds on a JSON document, in levels and code points."""
 
     depth: int = Field(default=128, ge=1, le=100_000)
-    """How deep objects and arrays may nest."""
+    """How deep objects and arrays may nest; with a schema, 128 at most."""
     digits: int = Field(default=1_000, ge=1, le=4_000)
     """The longest number; not more than `max_holdback` where rules look at numbers."""
     string: int = Field(default=10_000_000, ge=0)
@@ -83,8 +95,8 @@ class JsonFile(Model):
     """Whether a document that ends too early is closed."""
     redact_keys: bool = False
     """Whether rules apply to object keys too."""
-    numbers: Literal["string", "null", "zero"] | None = "string"
-    """What a number that a rule masks becomes; null leaves numbers alone."""
+    numbers: Numbers = "string"
+    """What a number that a rule masks becomes; `leave` leaves all numbers alone."""
     duplicates: bool = False
     """Whether a key may occur twice in an object."""
     limits: JsonLimitsFile = JsonLimitsFile()

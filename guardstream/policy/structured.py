@@ -22,6 +22,7 @@ from guardstream.policy.sections import JsonFile
 from guardstream.policy.sources import Loader, Source, Whole
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.structure import Settings
+from guardstream.stages.structure_settings import Numbers
 
 ARGUMENTS = "tool_args"
 
@@ -58,7 +59,7 @@ def guarding(
 
 def _settings(file: PolicyFile, section: JsonFile, schema: Schema | None) -> Settings:
     limits = section.limits
-    numbers = section.numbers
+    numbers = _numbers(section)
     # A number is held until it is over where rules look at it.
     digits = min(limits.digits, file.max_holdback) if numbers and file.rules else limits.digits
     return Settings(
@@ -81,10 +82,14 @@ def _arguments(file: PolicyFile, section: JsonFile | None) -> Settings:
         documents="many",
         on_violation="text",
         redact_keys=bool(section and section.redact_keys),
-        numbers=section.numbers if section else "string",
+        numbers=_numbers(section) if section else "string",
         limits=replace(_EXACT, digits=file.max_holdback),
         duplicates=True,
     )
+
+
+def _numbers(section: JsonFile) -> Numbers | None:
+    return None if section.numbers == "leave" else section.numbers
 
 
 def _schema(loader: Loader, source: Source, section: JsonFile) -> Schema | None:

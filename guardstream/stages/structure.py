@@ -78,7 +78,9 @@ class Structure:
         if document.ended:
             self._open = None
             return self._take(self._finder.resume(text, fed - len(text), tokens))
-        if self._passage.passes_whole(tokens, fed):
+        passage = self._passage
+        if passage.plain and not document.lexer.waits and not passage.raw:
+            passage.at = fed
             return [Text(text)] if text else []
         return self._inside(document, text, tokens)
 

@@ -21,6 +21,9 @@ from guardstream.stages.structure_tail import Tail
 class Passage:
     """One document's way out. `at` is how far it was let through, or given to a stage.
 
+    `raw` is the source from there on; where it is empty and the passage is `plain`, without rules
+    and repair, a chunk at whose end no escape is open may pass without it.
+
     A number waits for its end, so that rules see all of it. Where the stream goes on behind a
     mistake, it waits for the separator after it, for at most as many code points as a number may
     have: until then it may be the beginning of a text that is none of JSON's.
@@ -30,9 +33,9 @@ class Passage:
         self.at = start
         self._settings = settings
         self._output = output
-        self._plain = not settings.redact and not settings.repair
+        self.plain = not settings.redact and not settings.repair
         self._waits = settings.goes_on and settings.guards_numbers
-        self._raw = ""  # the source from `_raw_at` on
+        self.raw = ""
         self._raw_at = start
         self._in_string = False
         self._held_scalar = False  # a number that has begun waits for its end
@@ -59,31 +62,17 @@ class Passage:
             return fed - self._spans.start(self._spans.length - self._inner.held)
         return fed - self.at
 
-    def passes_whole(self, tokens: list[Token], fed: int) -> bool:
-        """Whether all that was fed comes through: no rules, and no half of an escape at its end."""
-        if not self._plain or self._raw:
-            return False
-        if tokens:
-            kind, _, _, end = tokens[-1]
-            inside = self._in_string = kind == t.STRING_PART or kind == t.KEY_PART
-            if inside and end != fed:
-                return False
-        elif self._in_string:
-            return False
-        self.at = fed
-        return True
-
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
         """Let through what can be of the document's next characters."""
-        if not self._raw:
+        if not self.raw:
             self._raw_at = self.at
-        self._raw += text
-        if self._plain:
+        self.raw += text
+        if self.plain:
             self._pass(document, tokens)
         else:
             self._guard(tokens)
             self._after_tokens(document, tokens)
-        self._raw = self._raw[self.at - self._raw_at :]
+        self.raw = self.raw[self.at - self._raw_at :]
         self._raw_at = self.at
 
     def settle(self) -> None:
@@ -97,7 +86,7 @@ class Passage:
         """What is left where the document is none any more at `offset`, and what guards it."""
         if self._number and offset - self._number[2] > self._settings.limits.digits:
             self._flush_number()
-        text = self._raw[self.at - self._raw_at :]
+        text = self.raw[self.at - self._raw_at :]
         redact = self._settings.redact
         if not redact:
             return text, None
@@ -111,9 +100,7 @@ class Passage:
     def _pass(self, document: Document, tokens: list[Token]) -> None:
         """Let a part through as it is; half an escape waits."""
         end = document.offset
-        if tokens:
-            self._in_string = tokens[-1][0] in parts.PARTS
-        if self._in_string:
+        if document.lexer.waits:
             end = tokens[-1][3] if tokens else self.at
         self._through(end)
 
@@ -174,7 +161,7 @@ class Passage:
             self._through(end)
         elif part:
             if end - start > len(part):
-                self._spelling.learn(part, self._raw[self.at - self._raw_at : end - self._raw_at])
+                self._spelling.learn(part, self.raw[self.at - self._raw_at : end - self._raw_at])
             self.at = end
             self._spans.add(part, start, end)
             events = inner.feed(part)
@@ -210,6 +197,7 @@ class Passage:
         assert self._settings.redact
         _, text, start, end = self._number
         self._number = None
+        self._held_scalar = False
         inner = self._settings.redact()
         events = inner.feed(text)
         if not any(isinstance(event, Finish) for event in events):
@@ -224,6 +212,6 @@ class Passage:
     def _through(self, end: int) -> None:
         """Let the source through up to the offset `end`."""
         if end > self.at:
-            text = self._raw[self.at - self._raw_at : end - self._raw_at]
+            text = self.raw[self.at - self._raw_at : end - self._raw_at]
             self._output.text(text, self.at)
             self.at = end

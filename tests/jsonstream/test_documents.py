@@ -8,6 +8,8 @@ import pytest
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Prose
+from guardstream.jsonstream.lexer import Limits
+from guardstream.jsonstream.schema import Schema
 from tests.jsonstream.corpora import cuttings
 
 NAMES = {Prose: "prose", Mark: "mark", Part: "json"}
@@ -90,3 +92,9 @@ def test_errors_count_lines_through_the_whole_stream():
     parts = [*finder.feed('{"a":\n1}\n {'), *finder.feed("\n x")]
     error = parts[-1].document.error
     assert (error.offset, error.line, error.column) == (13, 4, 2)
+
+
+def test_with_a_schema_no_limit_lets_a_document_nest_deeper_than_its_judges_read():
+    document = Document(Schema({"uniqueItems": True}), Limits(depth=100_000))
+    document.feed("[" * 100_000)
+    assert (document.offset, document.error.reason) == (128, "the document is nested too deeply")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardstream.events import Finding, Finish, Text
-from guardstream.jsonstream.lexer import Lexer
+from guardstream.jsonstream.lexer import Lexer, Limits
 from guardstream.jsonstream.schema import Schema
 from guardstream.pipeline import Pipeline
 from guardstream.stages.redact import RuleSet
@@ -223,7 +223,7 @@ OPTIONS = st.fixed_dictionaries(
         "fences": st.sampled_from([None, "strip", "keep", "require"]),
         "documents": st.sampled_from(["one", "many"]),
         "after": st.sampled_from(["stop", "ignore", "text"]),
-        "on_violation": st.sampled_from(["block", "stop", "monitor"]),
+        "on_violation": st.sampled_from(["block", "stop", "monitor", "text"]),
         "repair": st.sampled_from([None, "close"]),
         "redact": st.sampled_from([None, RULES.stage]),
         "redact_keys": st.booleans(),
@@ -251,7 +251,8 @@ def test_chunks_do_not_matter_and_what_comes_through_begins_a_document(text, opt
     released, findings, reason, violations = run(options, [text])
     for chunks in (list(text), cut(text, rng)):
         assert run(options, chunks) == (released, findings, reason, violations)
-    if options.documents == "one" and options.after != "text" and options.on_violation != "monitor":
+    strict = not options.goes_on
+    if options.documents == "one" and options.after != "text" and strict:
         if options.fences == "keep":
             return
         lexer = Lexer(duplicates=True)  # masked keys may be equal
@@ -259,6 +260,42 @@ def test_chunks_do_not_matter_and_what_comes_through_begins_a_document(text, opt
         assert lexer.error is None
         if options.repair and released.strip():
             json.loads(released)
-    if options.redact and options.on_violation != "monitor" and not options.fences:
+    if options.redact and strict and not options.fences:
         inside = re.sub(r'"[^"]*" ?:', "", released) if not options.redact_keys else released
         assert options.after == "text" or "password" not in inside
+
+
+@pytest.mark.parametrize(
+    ("text", "released"),
+    [
+        ("no JSON aa", "no JSON [w]"),
+        ("\ufeffaa", "\ufeff[w]"),
+        ('{"a": "aa", x "a\\u0061', '{"a": "[w]", x "[w]'),
+        ('{"a": "a\x01\\u0061a"}', '{"a": "a\x01[w]"}'),
+        ("[4, 4111", "[4, [w]"),
+        ("[411 1]", "[411 1]"),
+        ("[1]  and \\u0061a", "[1]  and [w]"),
+    ],
+)
+def test_what_is_no_json_may_be_text(text, released):
+    options = {"on_violation": "text", "documents": "many", "redact": RULES.stage}
+    assert text_and_reason(text, **options) == (released, "stop")
+    assert outcome(text, **options)[3] == []
+
+
+def test_a_number_waits_for_its_separator_but_not_longer_than_a_number_may_be():
+    options = Settings(on_violation="text", redact=RULES.stage, limits=Limits(digits=8))
+    stage = Structure(options)
+    released = ""
+    for char in "[411" + " " * 20:
+        released += "".join(e.text for e in stage.feed(char) if isinstance(e, Text))
+        assert stage.held <= 8
+    assert released == "[411" + " " * 20
+
+
+def test_escapes_stay_as_the_source_writes_them():
+    text = '["\\u00e9\\/\\u003c\\n\\"\\\\ é aa \\u00e9\\ud83d\\ude00"]'
+    assert text_and_reason(text, redact=RULES.stage) == (
+        '["\\u00e9\\/\\u003c\\n\\"\\\\ \\u00e9 [w] \\u00e9\\ud83d\\ude00"]',
+        "stop",
+    )

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,7 +95,9 @@ def test_rules_apply_inside_decoded_strings():
         ("documents: many", "[1]\n[2]\n", "[1]\n[2]\n"),
         ("redact_keys: true", '{"secret": 1}', '{"[w]": 1}'),
         ("numbers: zero", "[4111111111111111]", "[0]"),
-        ("numbers: null", "[4111111111111111]", "[4111111111111111]"),
+        ("numbers: 'null'", "[4111111111111111]", "[null]"),
+        ("numbers: null", "[4111111111111111]", "[null]"),
+        ("numbers: leave", "[4111111111111111]", "[4111111111111111]"),
         ("duplicates: true", '{"a": 1, "a": 2}', '{"a": 1, "a": 2}'),
         ("limits: {depth: 1}", "[[", "["),
         ("limits: {digits: 3}", "[1234", "[123"),
@@ -283,3 +286,26 @@ def test_what_is_valid_stays_valid_and_nothing_decoded_leaks(inner, kind):
         json.loads(released)
     if not findings:
         assert released == text
+
+
+@pytest.mark.parametrize(("after", "read"), [("stop", 8), ("ignore", 12), ("text", 12)])
+def test_a_complete_document_closes_the_source_unless_more_is_wanted(after, read):
+    class Source:
+        read = 0
+        closed = False
+
+        async def __aiter__(self):
+            for char in '{"a": 1} end':
+                self.read += 1
+                yield char
+
+        async def aclose(self):
+            self.closed = True
+
+    async def run():
+        source = Source()
+        stream = Guard(Policy.parse(f"json: {{after: {after}}}\n")).wrap(source)
+        return await stream.text(), source.read, source.closed, stream.finish
+
+    text = '{"a": 1} end' if after == "text" else '{"a": 1}'
+    assert anyio.run(run) == (text, read, True, "stop")

@@ -1,0 +1,80 @@
+"""Datasets of the commands `eval` and `diff`: JSON lines, one text each.
+
+A line is an object with `text`, and either `label` (1, true: something should be found; 0, false:
+nothing should), or `spans`, a list of `[start, end]` or `{"start": …, "end": …}` in code points.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guardstream.errors import GuardstreamError
+
+
+class DatasetError(GuardstreamError):
+    """A dataset cannot be read; the message names file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text, and what should be found in it, where the dataset says so."""
+
+    line: int
+    text: str
+    label: bool | None
+    spans: tuple[tuple[int, int], ...] | None
+
+
+def read(path: Path) -> Iterator[Example]:
+    """Read a dataset line by line; DatasetError names the line that is wrong."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _example(path, number, line)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not valid UTF-8") from error
+
+
+def _example(path: Path, number: int, line: str) -> Example:
+    try:
+        value = json.loads(line)
+        if not isinstance(value, dict) or not isinstance(value.get("text"), str):
+            raise ValueError("a line needs an object with a 'text'")
+        return Example(number, value["text"], _label(value), _spans(value))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}:{number}:1: {error}") from error
+
+
+def _label(value: dict[str, Any]) -> bool | None:
+    label = value.get("label")
+    if label not in (None, 0, 1):
+        raise ValueError("'label' must be 0 or 1")
+    if label is None and "spans" in value:
+        return bool(value["spans"])
+    return None if label is None else bool(label)
+
+
+def _spans(value: dict[str, Any]) -> tuple[tuple[int, int], ...] | None:
+    if value.get("spans") is None:
+        return None
+    return tuple(_span(span, len(value["text"])) for span in _list(value["spans"]))
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("'spans' must be a list")
+    return value
+
+
+def _span(span: Any, size: int) -> tuple[int, int]:
+    pair = [span.get("start"), span.get("end")] if isinstance(span, dict) else span
+    if not isinstance(pair, list) or len(pair) < 2 or not all(type(n) is int for n in pair[:2]):
+        raise ValueError("a span is [start, end] or an object with 'start' and 'end'")
+    if not 0 <= pair[0] <= pair[1] <= size:
+        raise ValueError(f"the span {pair[0]}–{pair[1]} is not within the text")
+    return pair[0], pair[1]

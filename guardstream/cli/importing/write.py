@@ -1,0 +1,88 @@
+"""What an importer makes, tried on the engine, and written as a policy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
+
+from guardstream.errors import GuardstreamError
+from guardstream.stages.redact import RuleError, RuleSet
+from guardstream.stages.rules import Rule
+
+
+class ImportingError(GuardstreamError):
+    """A file cannot be imported."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A policy that is being made: its name, rules as they stand in the file, and notes."""
+
+    name: str
+    description: str
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def slug(name: str) -> str:
+    """Return an id made of a name."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-").lower()[:100] or "rule"
+
+
+def usable(draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rules that the engine takes, their ids made unique, and notes on the others."""
+    kept: list[dict[str, Any]] = []
+    notes: list[str] = []
+    seen: dict[str, int] = {}
+    for rule in draft.rules:
+        patterns: list[str] = []
+        for pattern in rule.get("pattern", []):
+            problem = _problem(pattern, rule.get("group"))
+            if problem is None:
+                patterns.append(pattern)
+            else:
+                notes.append(f"rule {rule['id']!r}: a pattern is left out: {problem}")
+        if not patterns and not rule.get("words"):
+            continue
+        count = seen[rule["id"]] = seen.get(rule["id"], 0) + 1
+        name = rule["id"] if count == 1 else f"{rule['id']}-{count}"
+        kept.append({**rule, "id": name, **({"pattern": patterns} if patterns else {})})
+    return kept, notes
+
+
+def _problem(pattern: str, group: str | int | None) -> str | None:
+    """Return why the engine refuses a pattern; None if it takes it."""
+    try:
+        RuleSet([Rule("x", patterns=(pattern,), group=group)])
+    except RuleError as error:
+        return str(error)
+    return None
+
+
+def as_yaml(draft: Draft) -> str:
+    """Return the policy as YAML; patterns stand in single quotes, so that they read as they are."""
+    rules = [
+        {key: _quoted(value) if key == "pattern" else value for key, value in rule.items()}
+        for rule in draft.rules
+    ]
+    head = {"version": 1, "name": draft.name, "description": draft.description}
+    yaml = YAML()
+    yaml.width = 10_000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    out = StringIO()
+    yaml.dump({**head, "rules": rules}, out)
+    return out.getvalue()
+
+
+def _quoted(patterns: list[str]) -> Any:
+    """In single quotes, unless there is a character that needs an escape."""
+    quoted = [
+        SingleQuotedScalarString(pattern) if pattern.isprintable() else pattern
+        for pattern in patterns
+    ]
+    return quoted[0] if len(quoted) == 1 else quoted

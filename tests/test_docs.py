@@ -1,0 +1,70 @@
+"""What docs/policies.md shows is true: examples do what they say, and no key is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from guardstream import Policy, validators
+from guardstream.policy import inline, packs
+from guardstream.policy.document import read
+from guardstream.policy.model import MODELS, PolicyFile, keys
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PAGE = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+
+BLOCKS = re.findall(r"```(yaml|text|json)\n(.*?)```", PAGE, re.DOTALL)
+
+POLICIES = [text for kind, text in BLOCKS if kind == "yaml"]
+
+NAME = re.compile(r"file: ([\w./-]+\.\w+)")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name."""
+    for _, text in BLOCKS:
+        named = NAME.search(text.splitlines()[0])
+        if named:
+            path = tmp_path / named[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("GUARDSTREAM_KEY", "a key")
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", POLICIES, ids=range(len(POLICIES)))
+def test_the_examples_do_what_they_say(text: str, folder: Path) -> None:
+    policy = Policy.parse(text, name="docs/policies.md", folder=folder)
+    assert [outcome for outcome in inline.run(policy.built) if outcome.problem] == []
+
+
+def test_every_key_has_an_example() -> None:
+    shown = {key for text in POLICIES for key in stated(read(text).value)}
+    known = {key for model in (PolicyFile, *MODELS.values()) for key in keys(model)}
+    assert known - shown == set()
+
+
+def stated(value: object) -> Iterator[str]:
+    """Every key in a value, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from stated(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from stated(item)
+
+
+def test_every_pack_check_and_normalisation_is_named() -> None:
+    assert [name for name in packs.names() if f"`guardstream/{name}`" not in PAGE] == []
+    assert [name for name in validators.names() if f"`{name}" not in PAGE] == []
+
+
+def test_models_are_documented() -> None:
+    assert [m for m in MODELS.values() if not (issubclass(m, BaseModel) and m.__doc__)] == []

@@ -1,0 +1,97 @@
+"""Check digits accept what the standards' own examples say, and refuse every other last digit."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream import validators
+from guardstream.validators import NAMED
+
+GOOD = {
+    "luhn": ["4111111111111111", "378282246310005", "4012-8888-8888-1881", "6011 0009 9013 9424"],
+    "iban": ["GB29 NWBK 6016 1331 9268 19", "DE89370400440532013000", "NO9386011117947"],
+    "mod11": ["350303199002033073", "51343620190101156X", "51343620190101156x"],
+    "aba": ["121042882", "3222-7162-7", "011000015"],
+    "uscc": ["91350100M000100Y43"],
+    "ssn": ["219-09-9998", "078.05.1123"],
+    "nhs": ["943 476 5919", "401-023-2137"],
+    "verhoeff": ["2363", "3123 4567 8909"],
+    "bitcoin": [
+        "16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyZ",
+        "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy",
+        "bc1p5d7rjq7g6rdk2yhzks9smlaqtedr4dekq08ge8ztwac72sfr9rusxg3297",
+        "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
+    ],
+    "phone": ["+49 30 1234567", "(415) 555-0132"],
+    "ip": ["192.168.0.1", "10.0.0.0/8", "2001:db8::1", "::ffff:10.0.0.1"],
+    "mixed": ["a1"],
+    "varied": ["abcdef"],
+}
+
+BAD = {
+    "luhn": ["4111111111111112", "0000000000000000", "x", ""],
+    "iban": [
+        "GB29 NWBK 6016 1331 9268 18",
+        "DE8937040044053201300",
+        "GB29",
+        "1229NWBK60161331926819",
+    ],
+    "mod11": [
+        "350303199002033074",
+        "350303199013033073",
+        "35030319900203307",
+        "35030319900203307A",
+    ],
+    "aba": ["421042111", "121042883", "12104288", "130000000"],
+    "uscc": ["91350100M000100Y44", "91350100M000100I43", "9"],
+    "ssn": ["000-12-3456", "666-12-3456", "219-00-9998", "219-09-0000", "900-12-3456", "1"],
+    "nhs": ["943 476 5918", "943"],
+    "verhoeff": ["2364", "x", ""],
+    "bitcoin": [
+        "16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyY",
+        "1" + "z" * 34,
+        "bc1p5d7rjq7g6rdk2yhzks9smlaqtedr4dekq08ge8ztwac72sfr9rusxg3298",
+        "bc1Qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        "bc1bbbbbbbbbbbbbbb",
+    ],
+    "phone": ["123", "1" * 16],
+    "ip": ["300.1.1.1", "10.0.0.0/99", "std::cout"],
+    "mixed": ["ab", "12"],
+    "varied": ["aaaaab-----"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in GOOD.items() for t in ts])
+def test_what_is_right_is_accepted(name: str, text: str) -> None:
+    assert NAMED[name](text)
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in BAD.items() for t in ts])
+def test_what_is_wrong_is_refused(name: str, text: str) -> None:
+    assert not NAMED[name](text)
+
+
+def test_every_check_has_cases() -> None:
+    assert set(GOOD) == set(BAD) == set(NAMED)
+
+
+@pytest.mark.parametrize("name", ["luhn", "iban", "aba", "nhs", "verhoeff"])
+def test_every_other_last_digit_is_refused(name: str) -> None:
+    text = GOOD[name][0]
+    for digit in "0123456789":
+        if digit != text[-1]:
+            assert not NAMED[name](text[:-1] + digit)
+
+
+def test_no_check_raises_on_any_text() -> None:
+    for check in NAMED.values():
+        for text in ("", " ", "x", "１２３４", "²", "\ud800", "9" * 5000, "中文", "-" * 40):
+            assert check(text) in (True, False)
+
+
+def test_entropy_is_in_bits_a_character() -> None:
+    assert validators.shannon("") == 0
+    assert validators.shannon("aaaa") == 0
+    assert validators.shannon("abcd") == 2
+    assert validators.entropy(2)("abcd")
+    assert not validators.entropy(2.1)("abcd")
