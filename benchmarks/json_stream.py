@@ -10,12 +10,13 @@ too long is extrapolated from fewer chunks at that size, and marked with `~`.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from guardstream.jsonstream.document import Document
@@ -70,6 +71,22 @@ def one_string(size: int) -> str:
 
 
 Feeder = Callable[[list[str]], float]
+
+
+def bare_hop(chunks: list[str]) -> float:
+    """What an asynchronous generator costs that does nothing, for scale."""
+
+    async def source() -> AsyncIterator[str]:
+        for chunk in chunks:
+            yield chunk
+
+    async def run() -> float:
+        began = time.perf_counter()
+        async for _ in source():
+            pass
+        return time.perf_counter() - began
+
+    return asyncio.run(run())
 
 
 def lexer_alone(chunks: list[str]) -> float:
@@ -197,7 +214,12 @@ def cell(feeder: Feeder, chunks: list[str]) -> str:
 
 def main() -> None:
     """Print one table for each kind of text and size of chunk."""
-    ours = {"lexer alone": lexer_alone, "with schema": with_schema, "the stage": stage}
+    ours = {
+        "a bare async hop": bare_hop,
+        "lexer alone": lexer_alone,
+        "with schema": with_schema,
+        "the stage": stage,
+    }
     others = rivals()
     for name, make in (("records", records), ("one string", one_string)):
         texts = [make(size) for size in SIZES]

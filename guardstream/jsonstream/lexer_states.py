@@ -156,7 +156,7 @@ def _after_member(lexer: Lexer, text: str, index: int) -> int:
         offset = lexer._base + index
         lexer._out.append((t.COMMA, None, offset, offset + 1))
         lexer.path[-1] = None
-        if text[index + 1 : index + 3] == ' "':
+        if text.startswith(' "', index + 1):
             lexer._kind = t.KEY
             return begin_string(lexer, text, index + 3)
         lexer._state = _key

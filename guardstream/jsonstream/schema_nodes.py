@@ -68,7 +68,8 @@ class Node:
     #: Whether it asks something of a string while it comes, and of one that is over.
     watches_text: bool = True
     checks_text: bool = True
-    _entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
+    #: What `enter` has found for each kind, False where it was not asked yet.
+    entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
 
     def seal(self) -> None:
         """Work out what depends on other fields, when they are all set."""
@@ -102,9 +103,9 @@ class Node:
 
     def enter(self, kind: int) -> Node | None:
         """The one node that a value of `kind` must follow, or None where there are several."""
-        known = self._entered[kind]
+        known = self.entered[kind]
         if known is False:
-            known = self._entered[kind] = _resolve(self, kind)
+            known = self.entered[kind] = _resolve(self, kind)
         return known  # type: ignore[return-value]  # False was replaced
 
     def constrains(self, kind: int) -> bool:

@@ -31,6 +31,7 @@ from guardstream.jsonstream.tokens import (
     Token,
 )
 
+_FULL = Node(mask=0)  # of an array that may have no element
 _BETWEEN = (KEY, KEY_PART, COMMA)
 _LITERAL_KINDS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
 
@@ -130,16 +131,16 @@ class Walker:
 
     def _enter(self, kind: int, offset: int) -> Node:
         """The node that a value beginning at `offset` follows; ANY where a Parallel does."""
-        node = self._child.enter(kind)
+        child = self._child
+        node = child.entered[kind]
+        if node is False:
+            node = child.enter(kind)
         if node is None:
-            self._parallel = Parallel(self._child, self._budget, self._source, self._duplicates)
+            self._parallel = Parallel(child, self._budget, self._source, self._duplicates)
             return ANY
-        if not node.mask >> kind & 1:
-            raise Refused(offset, "type")
-        container = self._container
-        if not container and type(container) is list and self._node.max_items == 0:
-            raise Refused(offset, "maxItems")
-        return node
+        if not node.mask >> kind & 1:  # type: ignore[union-attr]  # False was replaced
+            raise Refused(offset, "maxItems" if child is _FULL else "type")
+        return node  # type: ignore[return-value]
 
     def _string_part(self, part: str, start: int, end: int) -> None:
         if not self._begun:
@@ -224,7 +225,7 @@ class Walker:
             node, container = self._enter(n.OBJECT, start), {}
         else:
             node, container = self._enter(n.ARRAY, start), []
-            self._child = node.item(0)
+            self._child = _FULL if node.max_items == 0 else node.item(0)
         self._add(container)
         self._stack.append((self._container, self._node, self._key, self._opened))
         self._container = container

@@ -25,6 +25,9 @@ __all__ = ["Redact", "RuleError", "RuleSet"]
 ENDING = frozenset(("block", "stop"))
 """The actions that end the stream."""
 
+MAX_PIECE = 4_096
+"""How many code points are looked at together; a longer chunk is cut."""
+
 MAX_PARTS = 64
 """How many chunks of source text may pile up before what is not needed is dropped."""
 
@@ -188,12 +191,15 @@ class Redact:
 
     def _feed_carefully(self, text: str, unread: Scan | None = None) -> list[Event]:
         """Feed from event to event; the searches before `unread` have read the text already."""
-        if self._finished or not text:
-            return []
         for scan in self._scans if unread else ():
             if scan is unread:
                 break
             scan.unread()
+        if len(text) > MAX_PIECE:
+            pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
+            return [event for piece in pieces for event in self._feed_carefully(piece)]
+        if self._finished or not text:
+            return []
         self._window.parts.append(text)
         self._regions.tail += text
         events: list[Event] = []

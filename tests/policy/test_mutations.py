@@ -11,7 +11,7 @@ import pytest
 from guardstream import Policy, PolicyError, pack
 from tests.policy.test_policy import FULL
 
-GOOD = [FULL.lstrip(), pack("chat").read_text(encoding="utf-8")]
+GOOD = [FULL.lstrip(), pack("pii-zh").read_text(encoding="utf-8")]
 
 POSITION = re.compile(r"^p:[1-9]\d*:[1-9]\d*: \S")
 

@@ -17,6 +17,9 @@ description: every key once
 max_holdback: 64
 on_overflow: block
 on_error: allow
+mode: enforce
+block_message: "Stopped."
+limits: {max_chars: 1000, stop: [END], idle: 30s, repeat: {min_chars: 5, times: 3}}
 rules:
   - id: words
     description: in line
@@ -41,6 +44,11 @@ rules:
   - id: off
     words: [never]
     enabled: false
+  - id: checked
+    words: [vier]
+    normalize: [case, width]
+    validate: [mod11, {entropy: 1.5}, guardstream.validators.luhn]
+    keywords: {words: [card], within: 20}
 """
 
 
@@ -52,13 +60,17 @@ def problems(text: str, folder: Path = Path()) -> list[str]:
 
 def test_every_key_is_understood() -> None:
     policy = Policy.parse(FULL)
-    words, key, several = policy.rules
+    words, key, several, checked = policy.rules
     assert (policy.name, policy.description) == ("all-keys", "every key once")
     assert words.words == ("no", "yes", "on")
     assert (words.severity, words.whole_word, words.ignore_case) == ("high", True, False)
     assert (words.allow_words, words.allow_patterns) == (("yes",), ("n.",))
     assert (key.group, key.replacement) == ("value", Keep(1, 1))
     assert (several.patterns, several.action) == (("ab{2}", "cd{2}"), "block")
+    assert (checked.normalize, len(checked.validators)) == (("case", "width"), 3)
+    assert (checked.keywords, checked.keyword_distance) == (("card",), 20)
+    assert policy.file.limits is not None
+    assert policy.file.limits.idle == 30.0
     assert policy.tests["words"] == [CaseFile(input="on", output="**"), CaseFile(clean="off")]
 
 
@@ -121,6 +133,36 @@ rules:
 
 
 CASES = {
+    "rules: [{id: a, words: [x], validate: lunh}]": "p:1:39: rule 'a': unknown check 'lunh', "
+    "did you mean 'luhn'?",
+    "rules: [{id: a, words: [x], validate: entropy}]": "p:1:39: rule 'a': 'entropy' needs its bits "
+    "a character: {entropy: 3.5}",
+    "rules: [{id: a, words: [x], validate: [luhn, no.such]}]": "p:1:46: rule 'a': cannot import "
+    "'no.such': No module named 'no'",
+    "rules: [{id: a, words: [x], validate: math.tau}]": "p:1:39: rule 'a': 'math.tau' is no "
+    "function",
+    "rules: [{id: a, words: [x], validate: math.nope}]": "p:1:39: rule 'a': cannot import "
+    "'math.nope': 'math' has no 'nope'",
+    "rules: [{id: a, words: [x], validate: {entropi: 3}}]": "p:1:40: unknown key 'entropi', "
+    "did you mean 'entropy'?",
+    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not possible here, known: "
+    "case, width, zero_width, confusables, separators, repeats, simplified",
+    "rules: [{id: a, words: [x], keywords: {word: [y]}}]": "p:1:39: missing key 'words'",
+    "rules: [{id: a, words: [x], replacement: {}}]": "p:1:42: a replacement has either 'keep' or "
+    "'pseudonym'",
+    "rules: [{id: a, words: [x], replacement: {pseudonym: {key_env: NO_SUCH_KEY}}}]": "p:1:64: the "
+    "environment variable 'NO_SUCH_KEY', which holds the key, is not set",
+    "limits: {idle: soon}": "p:1:16: expected a time such as 15s, 500ms or 2m",
+    "limits: {idle: 0}": "p:1:16: input should be greater than 0",
+    "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",
+    "limits: {max_char: 2}": "p:1:10: unknown key 'max_char', did you mean 'max_chars'?",
+    "json: {fence: strip}": "p:1:8: unknown key 'fence', did you mean 'fences'?",
+    "mode: shaddow": "p:1:7: 'shaddow' is not possible here, did you mean 'shadow'?",
+    "extends: nope.yaml": "p:1:10: cannot extend 'nope.yaml': nope.yaml:1:1: cannot be read: "
+    "no such file or directory",
+    "extends: [guardstream/nope]": "p:1:11: cannot extend 'guardstream/nope': no pack 'nope', "
+    "there are: chat, code, extraction, injection, pii-en, pii-zh, profanity-en, secrets, "
+    "sensitive-zh",
     "": "p:1:1: the policy is empty: start with 'version: 1'",
     "- 1": "p:1:1: the policy must be a mapping: start with 'version: 1'",
     "version: 2": "p:1:10: expected 1",
