@@ -8,7 +8,7 @@ EMPTY := build/empty
 BENCH := build/bench
 RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted
 
-.PHONY: demo test check lint fuzz bench examples wheel-demo clean
+.PHONY: demo test check lint fuzz bench eval packs examples wheel-demo clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
@@ -34,6 +34,14 @@ bench:
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
 	$(BENCH)/bin/python -m benchmarks
+
+eval: $(READY)
+	$(BIN)/python -m benchmarks.evaluate
+
+packs: $(READY)
+	$(BIN)/guardstream schema >policies/policy.schema.json
+	$(BIN)/guardstream lint policies/*.yaml
+	$(BIN)/guardstream test --coverage policies/*.yaml
 
 examples: $(READY)
 	@set -e; for example in examples/*.py; do \

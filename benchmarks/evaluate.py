@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
-from guardstream import Finding, Guard
+from guardstream import Finding, Guard, Policy
+from guardstream.policy.model import Normalization
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("GUARDSTREAM_CORPORA", ROOT.parent / "shared" / "corpora"))
@@ -238,6 +240,45 @@ def is_hard(case: dict[str, Any]) -> bool:
     return str(case.get("origin", "")).startswith(("NotInject", "PINT_hard"))
 
 
+# words
+
+
+def words() -> Iterator[Row]:
+    """A list of 60,000 Chinese words, each sampled word in each disguise."""
+    lines = (CORPORA / "words" / "zh_union_dedup.txt").read_text("utf-8").splitlines()
+    listed_words = [word for line in lines if len(word := line.strip()) > 1][:60_000]
+    rule = f"words: {{file: words}}, normalize: [{', '.join(get_args(Normalization))}]"
+    with TemporaryDirectory() as folder:
+        Path(folder, "words").write_text("\n".join(listed_words), encoding="utf-8")
+        text = f'rules: [{{id: listed, {rule}, replacement: "*"}}]'
+        guard = Guard(Policy.parse(text, folder=folder))
+    for name, disguise in disguises().items():
+        share = Share()
+        for word in listed_words[::40]:
+            text = f"说，{disguise(word)}。"
+            shown = guard.check(text).text
+            share.add(set(shown[2:-1]) == {"*"}, f"{name}: {text!r} {shown!r}")
+        yield Row("(60,000 words)", f"masked: {name}", *least(share, 99))
+        report(share, "missed")
+
+
+def disguises() -> dict[str, Callable[[str], str]]:
+    """The ways to write a word otherwise, by name."""
+    table = (CORPORA / "unicode" / "TSCharacters.txt").read_text("utf-8").splitlines()
+    pairs = [line.split("\t") for line in table if line and not line.startswith("#")]
+    traditional = {ord(pair[1].split()[0]): pair[0] for pair in reversed(pairs)}
+    wide = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+    return {
+        "plain": str,
+        "case": str.swapcase,
+        "width": lambda word: word.translate(wide),
+        "zero_width": "\u200b".join,
+        "separators": "-".join,
+        "repeats": lambda word: "".join(2 * character for character in word),
+        "simplified": lambda word: word.translate(traditional),
+    }
+
+
 # prose
 
 MARKDOWN = {"en_markdown_d2l.md", "zh_markdown_d2l.md"}
@@ -265,6 +306,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "secrets": secrets,
     "pii": pii,
     "injection": injection,
+    "words": words,
     "prose": prose,
 }
 

@@ -14,6 +14,7 @@ from guardstream.events import Finding
 from guardstream.guard import Guard
 from guardstream.policy import Policy, checks
 from guardstream.policy.build import Built
+from guardstream.policy.model import WordFile
 from guardstream.policy.sources import Origin, Placed
 
 _SHOWN = 60
@@ -39,6 +40,8 @@ def _commented(placed: Placed) -> str:
     said = f"from {_place(placed.origin)}"
     said += "".join(f", changed by {_place(change)}" for change in placed.changes)
     rule = placed.rule.model_dump(by_alias=True, exclude_unset=True)
+    if isinstance(placed.rule.words, WordFile):
+        rule["words"] = {"file": str(placed.origin.source.folder / placed.rule.words.file)}
     ordered = {"id": placed.rule.id, **{key: value for key, value in rule.items() if key != "id"}}
     body = "".join(f"    {line}\n" for line in _yaml(CommentedMap(ordered)).splitlines())
     return f"  # {said}\n  - {body.lstrip()}"

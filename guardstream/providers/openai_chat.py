@@ -139,7 +139,7 @@ class OpenAIChat:
         """Return a chunk that says only `text`, in the place where `chunk` has `slot`."""
         choice = _choice(chunk, slot.choice)
         delta = fields_of(choice).get("delta") or {}
-        value = fields_of(delta).get(slot.field)
+        value: Any = fields_of(delta).get(slot.field)
         if slot.field == "tool_calls":
             value = [_only_arguments(value, slot.number, text)]
         elif slot.field == "function_call":

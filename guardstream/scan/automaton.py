@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from guardstream.errors import PatternError
 from guardstream.scan.charset import CharSets
 from guardstream.scan.items import DEAD_END, START, Item, Steps, item_at, share_beginnings
 from guardstream.scan.nodes import Cat
@@ -37,8 +38,16 @@ from guardstream.scan.threads import (
     start_of,
 )
 
-MAX_TRANSITIONS = 60_000
-"""Transitions kept before the cache is flushed, as RE2 does."""
+MAX_TRANSITIONS = 40_000
+"""Transitions kept before the cache is flushed, as RE2 does; one to a crowded state counts more."""
+
+
+class TooLargeError(PatternError):
+    """A pattern is too large for the automaton; `index` is its number among the patterns."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 class State(dict[str, "tuple[State, Moves | None]"]):
@@ -88,7 +97,7 @@ class State(dict[str, "tuple[State, Moves | None]"]):
         if transition is None:
             transition = self.by_signature[signature] = self.automaton.build(self, signature)
         self[character] = transition
-        self.automaton.count()
+        self.automaton.count(1 + len(transition[0].threads) // 8)
         return transition
 
 
@@ -108,17 +117,7 @@ class Automaton:
     def __init__(self, patterns: Sequence[Searched]) -> None:
         self.sets = CharSets()
         self.patterns = tuple(patterns)
-        self.programs = [
-            Program(
-                index,
-                pattern.tree,
-                self.sets,
-                pattern.group,
-                relax=pattern.refusable or not pattern.eager,
-                merged=pattern.refusable or pattern.eager,
-            )
-            for index, pattern in enumerate(patterns)
-        ]
+        self.programs = [self._compiled(index) for index in range(len(patterns))]
         # `eager` needs to know a match's end at once, `ordered` needs to know it exactly.
         self.eager = [
             pattern.eager and not pattern.refusable and not program.decided_late
@@ -143,6 +142,20 @@ class Automaton:
         self._transitions = 0
         self.start = self._state((), START)
 
+    def _compiled(self, index: int) -> Program:
+        pattern = self.patterns[index]
+        try:
+            return Program(
+                index,
+                pattern.tree,
+                self.sets,
+                pattern.group,
+                relax=pattern.refusable or not pattern.eager,
+                merged=pattern.refusable or pattern.eager,
+            )
+        except PatternError as error:
+            raise TooLargeError(str(error), index) from error
+
     def _share(self) -> None:
         """Let patterns that hold nothing at their beginning share it."""
         takers = [
@@ -158,16 +171,18 @@ class Automaton:
             self.patterns += (Searched(Cat(()), holds=False),)
             self.ordered.append(False)
 
-    def count(self) -> None:
+    def count(self, weight: int) -> None:
         """Count a new transition; flush the cache when there are too many.
 
         Streams keep the states they are in; those are emptied, so that all they build is new.
         """
-        self._transitions += 1
+        self._transitions += weight
         if self._transitions > MAX_TRANSITIONS:
             self._transitions = 0
             states, self._states = self._states, {}
             self._roots = {}
+            self._beginnings = {}
+            self.sets.flush()
             for state in states.values():
                 state.clear()
                 state.by_signature.clear()

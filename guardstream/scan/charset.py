@@ -8,10 +8,17 @@ each character once, so that no Unicode table is needed and none can disagree.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import regex
 
+if TYPE_CHECKING:
+    from guardstream.scan.program import Place
+
 _BEYOND_ASCII = re.compile(r"\[\^|\\[^nrtfvxu0\]\[(){}.*+?^$|/\-\\\"'#&~ ]|\[:|[^\x00-\x7f]")
+MAX_SIGNATURES = 20_000
+"""How many characters' signatures are remembered."""
+
 _FIRST_WITHOUT_FOLDS = 0x2200
 """Above it no character folds to ASCII; the last that does is U+212B, the Angstrom sign."""
 
@@ -23,8 +30,16 @@ class CharSets:
         self._bits: dict[str, int] = {}
         self._signatures: dict[str, int] = {}
         self._count = 0
+        self.used: list[Place] = []
         self._all: list[tuple[int, regex.Pattern[str]]] = []
         self._wide: list[tuple[int, regex.Pattern[str]]] = []
+
+    def flush(self) -> None:
+        """Forget what can be worked out again: what was made at places, and signatures."""
+        for place in self.used:
+            place.items = None
+        self.used.clear()
+        self._signatures.clear()
 
     def next_number(self) -> int:
         """Numbers for what the automaton keeps in order."""
@@ -52,5 +67,7 @@ class CharSets:
             for bit, judge in judges:
                 if judge.match(character):
                     signature |= bit
+            if len(self._signatures) > MAX_SIGNATURES:
+                self._signatures.clear()
             self._signatures[character] = signature
         return signature

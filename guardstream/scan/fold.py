@@ -44,8 +44,10 @@ JOINS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_])"
 spaces between words."""
 
 _JOINS = regex.compile(JOINS)
+_WHOLE = regex.compile(
+    rf"(?s)(?={JOINS})(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}}).*(?<={JOINS})\Z"
+)
 _UNSPACED_LETTER = regex.compile(rf"(?=\p{{L}})[{_UNSPACED}]")
-_LETTER = regex.compile(r"\p{L}")
 _UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\u2800]")
 _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _SPACE = regex.compile(r"(?!\R)\s")
@@ -86,6 +88,8 @@ class Folding:
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""
+        if self.names <= {"case"}:
+            return word.casefold() if self.names else word
         folded = ""
         for character in word:
             letters = self.letters(character)
@@ -94,6 +98,9 @@ class Folding:
             folded += letters
         return folded
 
+
+MAX_TABLE = 20_000
+"""How many characters' translations are remembered."""
 
 PATTERN_NAMES = frozenset(("case", "width", "confusables", "simplified"))
 """What can be normalised for patterns: what maps one character to one. Their case is their own."""
@@ -107,6 +114,8 @@ class Table(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         letters = self._folding.letters(chr(code))
+        if len(self) > MAX_TABLE:
+            self.clear()
         self[code] = letters = letters if len(letters) == 1 else chr(code)
         return letters
 
@@ -142,9 +151,4 @@ def whole_by_default(word: str) -> bool:
     It is if it has letters, all of scripts that put spaces between words, and begins and ends in
     a character that continues words: `eval(` has no boundary of its own to ask for.
     """
-    return (
-        joins_words(word[0])
-        and joins_words(word[-1])
-        and _LETTER.search(word) is not None
-        and _UNSPACED_LETTER.search(word) is None
-    )
+    return _WHOLE.match(word) is not None

@@ -104,12 +104,15 @@ class Item:
 
 def item_at(place: Place, before: int) -> Item:
     """The item that stands at `place` behind a character of the signature `before`."""
-    if place.items is None:
-        place.items = {}
-    item = place.items.get(_ANY) or place.items.get(before)
+    items = place.items
+    if items is None:
+        # Another thread may flush them meanwhile; then this one keeps its own.
+        items = place.items = {}
+        place.program.sets.used.append(place)
+    item = items.get(_ANY) or items.get(before)
     if item is None:
         follow, looked_back = _follow(place, before)
-        item = place.items[before if looked_back else _ANY] = Item(place, follow)
+        item = items[before if looked_back else _ANY] = Item(place, follow)
     return item
 
 

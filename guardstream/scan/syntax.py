@@ -47,6 +47,7 @@ MAX_DEPTH = 100
 """How deep groups may nest."""
 
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
+_BLANK_COUNTER = re.compile(r"\{(?=[^}]*\s)[\d\s]*,?[\d\s]*\}")
 _OCTAL = re.compile(r"\\[0-7]{3}")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
 _REFUSED_ESCAPES = {
@@ -152,6 +153,8 @@ class _Parser:
             if flags.verbose:
                 while self._skip_blank():
                     pass
+                if _BLANK_COUNTER.match(self.pattern, self.at):
+                    raise PatternError("write the counter without blanks", self.at)
             items.append(self._quantified(item))
         return (items[0] if len(items) == 1 else Cat(tuple(items))), flags
 

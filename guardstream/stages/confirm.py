@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import regex
 
 from guardstream.errors import PatternError
-from guardstream.scan.fold import JOINS, NAMES, PATTERN_NAMES, Folding, separable, whole_by_default
+from guardstream.scan.fold import JOINS, NAMES, PATTERN_NAMES, Folding, whole_by_default
 from guardstream.scan.match import Confirm
 from guardstream.stages.rules import Rule
 
@@ -25,18 +25,12 @@ class RuleError(PatternError):
         self.pattern = pattern
 
 
-def folding_of(rule: Rule, word: str) -> frozenset[str]:
-    """How a rule's word is compared."""
-    names = set(rule.normalize) | ({"case"} if rule.ignore_case else set())
-    unknown = names.difference(NAMES)
-    if unknown:
-        known = ", ".join(NAMES)
-        raise RuleError(rule.id, f"unknown normalisation {min(unknown)!r}; known are {known}")
-    if not word or not Folding(frozenset(names)).word(word):
-        raise RuleError(rule.id, "an empty word would match everywhere; remove it")
-    if not separable(word):
-        names.discard("separators")
-    return frozenset(names)
+def folding_of(rule: Rule) -> Folding:
+    """How a rule's words are compared."""
+    names = frozenset(rule.normalize) | ({"case"} if rule.ignore_case else set())
+    for name in sorted(names.difference(NAMES)):
+        raise RuleError(rule.id, f"unknown normalisation {name!r}; known are {', '.join(NAMES)}")
+    return Folding(names)
 
 
 def translation_of(rule: Rule) -> frozenset[str]:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
+from guardstream.scan.automaton import TooLargeError
 from guardstream.scan.compiled import Pattern, compile_pattern
-from guardstream.scan.fold import Folding, Table, whole_by_default
+from guardstream.scan.fold import Folding, Table, separable, whole_by_default
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.patterns import PatternSet
 from guardstream.scan.words import WordIndex
@@ -84,18 +85,23 @@ class RuleSet:
 
     def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
         """One automaton for each way in which patterns read the text."""
-        kinds: dict[frozenset[str], list[Pattern]] = {}
+        kinds: dict[frozenset[str], list[tuple[int, int]]] = {}
         for number, rule in enumerate(self.rules):
-            for index in range(len(rule.patterns)):
-                names = translation_of(rule)
-                kinds.setdefault(names, []).append(self._pattern(number, index))
-        for names, patterns in kinds.items():
-            yield PatternSet(
-                patterns,
-                window=4 * self.max_holdback,
-                timeout=self._timeout,
-                table=Table(names) if names else None,
-            ).scan
+            if rule.patterns:
+                indices = kinds.setdefault(translation_of(rule), [])
+                indices += [(number, index) for index in range(len(rule.patterns))]
+        for names, places in kinds.items():
+            patterns = [self._pattern(number, index) for number, index in places]
+            try:
+                yield PatternSet(
+                    patterns,
+                    window=4 * self.max_holdback,
+                    timeout=self._timeout,
+                    table=Table(names) if names else None,
+                ).scan
+            except TooLargeError as error:
+                number, index = places[error.index]
+                raise RuleError(self.rules[number].id, str(error), index) from error
 
     def _pattern(self, number: int, index: int) -> Pattern:
         rule = self.rules[number]
@@ -118,11 +124,17 @@ class RuleSet:
         ] = {}
         for number, given in words.items():
             rule = self.rules[number]
+            folding = folding_of(rule)
+            whole_word, separators = rule.whole_word, "separators" in folding.names
             for word in given:
-                folding = folding_of(rule, word)
-                kind = rule.action != "monitor", folding
+                if not word or (folding.names and not folding.word(word)):
+                    raise RuleError(rule.id, "an empty word would match everywhere; remove it")
+                names = folding.names
+                if separators and not separable(word):
+                    names = names - {"separators"}
+                kind = rule.action != "monitor", names
                 parts, whole = kinds.setdefault(kind, ({}, {}))
-                alone = whole_by_default(word) if rule.whole_word is None else rule.whole_word
+                alone = whole_by_default(word) if whole_word is None else whole_word
                 (whole if alone else parts).setdefault(word, []).append(number)
         confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
         for (holds, names), (parts, whole) in kinds.items():

@@ -52,7 +52,8 @@ class Output:
         """Pass on what a guarding stage said; its end is the stream's."""
         for event in events:
             if isinstance(event, Text):
-                self.text(write(event.text), at)
+                text = write(event.text)
+                self.say(event if text == event.text else Text(text), at)
             elif isinstance(event, Finding):
                 self.say(place(event), at)
             else:
@@ -60,6 +61,8 @@ class Output:
 
     def release(self) -> None:
         """What waits is safe: the document can be closed after it."""
+        if not self._repair:
+            return
         self.events += self._pending
         self._pending = []
         self.waits_from = None

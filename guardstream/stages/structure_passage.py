@@ -34,6 +34,7 @@ class Passage:
         self._settings = settings
         self._output = output
         self.plain = not settings.redact and not settings.repair
+        self._quiet = _quiet(settings)
         self._waits = settings.goes_on and settings.guards_numbers
         self.raw = ""
         self._raw_at = start
@@ -64,6 +65,14 @@ class Passage:
 
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
         """Let through what can be of the document's next characters."""
+        if self._inner and len(tokens) == 1 and not self.raw:
+            kind, part, start, end = tokens[0]
+            if kind in parts.PARTS and len(part) == len(text) == end - start:
+                # Most chunks of a long string: nothing else is to be done.
+                self._feed_inner(self._inner, part, start, end)
+                if kind == t.STRING_PART:
+                    self._output.release()
+                return
         if not self.raw:
             self._raw_at = self.at
         self.raw += text
@@ -106,27 +115,32 @@ class Passage:
 
     def _guard(self, tokens: list[Token]) -> None:
         for token in tokens:
-            kind, value, start, end = token
             if self._number:
                 self._flush_number()
-            if kind in parts.PARTS:
-                self._string_part(kind, value, start, end)
-            elif kind in (t.STRING, t.KEY):
-                tail = value[len(value) - (end - 1 - start) :]
-                self._string_part(kind - t.STRING + t.STRING_PART, tail, start, end - 1)
-                self._end_string()
+            if token[0] not in self._quiet:
+                self._guard_token(token)
+
+    def _guard_token(self, token: Token) -> None:
+        kind, value, start, end = token
+        if kind in parts.PARTS:
+            self._string_part(kind, value, start, end)
+        elif kind in (t.STRING, t.KEY):
+            tail = value[len(value) - (end - 1 - start) :]
+            self._string_part(kind - t.STRING + t.STRING_PART, tail, start, end - 1)
+            self._end_string()
+            if self._settings.repair:
                 self._through(end)
-            elif kind in parts.NUMBERS and self._settings.guards_numbers:
-                self._through(start)
-                self._number = token
-                if not self._waits:
-                    self._flush_number()
-                continue
-            elif kind != t.SCALAR_PART:
-                self._through(end)
-                self._nest(kind)
-            if kind in parts.SAFE:
-                self._output.release()
+        elif kind in parts.NUMBERS and self._settings.guards_numbers:
+            self._through(start)
+            self._number = token
+            if not self._waits:
+                self._flush_number()
+            return
+        elif kind != t.SCALAR_PART:
+            self._through(end)
+            self._nest(kind)
+        if kind in parts.SAFE:
+            self._output.release()
 
     def _after_tokens(self, document: Document, tokens: list[Token]) -> None:
         if self._number:
@@ -136,6 +150,9 @@ class Passage:
             self._flush_number()
         last = tokens[-1] if tokens else None
         if self._in_string or (last is None and self._held_scalar):
+            return
+        if document.lexer.waits:  # in a key
+            self._through(last[3] if last else self.at)
             return
         self._held_scalar = bool(
             last
@@ -162,11 +179,15 @@ class Passage:
         elif part:
             if end - start > len(part):
                 self._spelling.learn(part, self.raw[self.at - self._raw_at : end - self._raw_at])
-            self.at = end
-            self._spans.add(part, start, end)
-            events = inner.feed(part)
-            held = inner.held
-            self._held_text = (self._held_text + part)[-held:] if held else ""
+            self._feed_inner(inner, part, start, end)
+
+    def _feed_inner(self, inner: Stage, part: str, start: int, end: int) -> None:
+        self.at = end
+        self._spans.add(part, start, end)
+        events = inner.feed(part)
+        held = inner.held
+        self._held_text = (self._held_text + part)[-held:] if held else ""
+        if events:
             self._output.guarded(events, end, self._in_source, self._spelling.write)
 
     def _begin_string(self, kind: int, start: int) -> None:
@@ -215,3 +236,11 @@ class Passage:
             text = self.raw[self.at - self._raw_at : end - self._raw_at]
             self._output.text(text, self.at)
             self.at = end
+
+
+def _quiet(settings: Settings) -> frozenset[int]:
+    """The kinds of tokens that no rule looks at: without repair they just come through."""
+    if settings.repair:
+        return frozenset()
+    kinds = {t.COMMA, t.LITERAL, *parts.CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
+    return frozenset(kinds | (set() if settings.redact_keys else {t.KEY, t.KEY_PART}))

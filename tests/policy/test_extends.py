@@ -117,7 +117,8 @@ def test_cycles_are_refused(base: Path) -> None:
         "itself" in found
     )
     assert problems(base, "extends: top.yaml") == [
-        "top.yaml:1:10: cannot extend 'top.yaml': that would be a cycle: it extends this file itself"
+        "top.yaml:1:10: cannot extend 'top.yaml': that would be a cycle: it extends this file "
+        "itself"
     ]
 
 

@@ -309,3 +309,26 @@ def test_a_complete_document_closes_the_source_unless_more_is_wanted(after, read
 
     text = '{"a": 1} end' if after == "text" else '{"a": 1}'
     assert anyio.run(run) == (text, read, True, "stop")
+
+
+FENCED = '```json\n{"a": "```"}\n```'
+NONE = ("", "content_filter")
+
+
+@pytest.mark.parametrize(
+    ("text", "bare", "strip", "require"),
+    [
+        ("[1] see", ("[1]", "stop"), NONE, NONE),
+        ("{Note: x}", ("{", "content_filter"), NONE, NONE),
+        ('So {"a": 1}!', NONE, ('{"a": 1}', "stop"), NONE),
+        (FENCED, NONE, ('{"a": "```"}', "stop"), ('{"a": "```"}', "stop")),
+        ('```json\n{"a": 1}', NONE, ('{"a": 1}', "stop"), ('{"a": 1}', "stop")),
+        ('{"a": 1}\n{"b": 2}', ('{"a": 1}', "stop"), ('{"a": 1}', "stop"), NONE),
+        ("42", ("42", "stop"), NONE, NONE),
+        ("\ufeff[1]", ("[1]", "stop"), NONE, NONE),
+    ],
+)
+def test_the_table_of_the_docs_holds(text, bare, strip, require):
+    for fences, expected in (("null", bare), ("strip", strip), ("require", require)):
+        found = outcome(f"json: {{fences: {fences}}}\n", text)
+        assert (found[0], found[2]) == expected

@@ -145,8 +145,8 @@ CASES = {
     "'math.nope': 'math' has no 'nope'",
     "rules: [{id: a, words: [x], validate: {entropi: 3}}]": "p:1:40: unknown key 'entropi', "
     "did you mean 'entropy'?",
-    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not possible here, known: "
-    "case, width, zero_width, confusables, separators, repeats, simplified",
+    "rules: [{id: a, words: [x], normalize: [wide]}]": "p:1:41: 'wide' is not possible "
+    "here, did you mean 'width'?",
     "rules: [{id: a, words: [x], keywords: {word: [y]}}]": "p:1:39: missing key 'words'",
     "rules: [{id: a, words: [x], replacement: {}}]": "p:1:42: a replacement has either 'keep' or "
     "'pseudonym'",

@@ -1,0 +1,318 @@
+"""lint, test, explain, eval, diff, import and schema: what they print, and how they exit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import NamedTuple, Protocol
+from xml.etree import ElementTree
+
+import pytest
+
+from guardstream import Guard, Policy
+from guardstream.cli import main
+from guardstream.cli.importing import convert
+from guardstream.policy import schema
+from tests.corpora import CORPORA, needs_corpora
+
+POLICY = """\
+rules:
+  - id: word
+    description: a reason
+    words: [secret, 敏感词]
+    normalize: [case, width]
+    replacement: "*"
+    tests: [{input: "a Secret", output: "a ******"}, {clean: secrets}]
+  - id: card
+    pattern: '(?<![0-9])[0-9]{16}(?![0-9])'
+    validate: luhn
+"""
+
+
+class Outcome(NamedTuple):
+    """The exit status and what was printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Cli(Protocol):
+    """The command line, called with its arguments."""
+
+    def __call__(self, *arguments: object) -> Outcome: ...
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run the command line in this process."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["guardstream", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        code = caught.value.code
+        return Outcome(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY, encoding="utf-8")
+    return path
+
+
+def dataset(folder: Path, *records: object) -> Path:
+    path = folder / "data.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    return path
+
+
+def test_lint_prints_warnings_and_errors_with_places(cli: Cli, policy: Path) -> None:
+    done = cli("lint", policy, "guardstream/pii-zh")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"{policy}:8:9: warning: rule 'card' has no test\n"
+    assert cli("lint", "--strict", policy).status == 1
+    policy.write_text("rulez: []", encoding="utf-8")
+    done = cli("lint", policy)
+    assert done.status == 2
+    assert done.out.startswith(f"{policy}:1:1: error: unknown key 'rulez'")
+
+
+def test_test_prints_a_table_and_writes_xml(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    done = cli("test", policy, "--junit", report)
+    assert done.status == 0
+    assert "2 tests, 0 failed" in done.out
+    root = ElementTree.parse(report).getroot()
+    assert [case.get("classname") for case in root.iter("testcase")] == ["word", "word"]
+    assert not list(root.iter("failure"))
+
+
+def test_test_fails_where_an_expectation_does(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    policy.write_text(POLICY.replace("a ******", "a [word]"), encoding="utf-8")
+    report = tmp_path / "report.xml"
+    done = cli("test", policy, "--junit", report)
+    assert done.status == 1
+    assert f"{policy}:7:13: rule 'word': expected 'a [word]', got 'a ******'" in done.out
+    assert len(list(ElementTree.parse(report).getroot().iter("failure"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ('{clean: "a secret"}', "expected 'a secret', got 'a ******'"),
+        ('{input: "nothing", output: "nothing"}', "the rule finds nothing"),
+    ],
+)
+def test_a_test_asks_for_findings_too(cli: Cli, policy: Path, case: str, said: str) -> None:
+    policy.write_text(POLICY.replace("{clean: secrets}", case), encoding="utf-8")
+    done = cli("test", policy)
+    assert done.status == 1
+    assert said in done.out
+
+
+def test_coverage_names_rules_without_tests(cli: Cli, policy: Path) -> None:
+    done = cli("test", policy, "--coverage")
+    assert done.status == 1
+    assert f"{policy}: rule 'card' lacks 'input' or 'clean' tests" in done.out
+
+
+def test_explain_prints_a_policy_that_is_the_same(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    top = tmp_path / "top.yaml"
+    top.write_text(
+        "extends: policy.yaml\nmax_holdback: 99\nrules:\n  - {id: card, action: block}\n"
+        "  - {id: word, enabled: false}\n",
+        encoding="utf-8",
+    )
+    done = cli("explain", top)
+    assert done.status == 0
+    assert f"# from {policy}:8, changed by {top}:4" in done.out
+    again = Policy.parse(done.out)
+    assert again.rules == Policy.load(top).rules
+    assert again.file.max_holdback == 99
+
+
+def test_explain_says_why_a_text_comes_out_as_it_does(cli: Cli, policy: Path) -> None:
+    done = cli("explain", policy, "--text", "ＳＥＣＲＥＴ 4111111111111111")
+    assert done.status == 0
+    assert "text out: '****** [card]'" in done.out
+    assert f"rule: {policy}:2, severity medium" in done.out
+    assert "why: a reason" in done.out
+    assert "normalised: case, width" in done.out
+    assert "U+FF33" in done.out
+    assert "validated: luhn" in done.out
+    assert "no rule found anything" in cli("explain", policy, "--text", "x").out
+
+
+def test_eval_counts_spans_and_labels(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    path = dataset(
+        tmp_path,
+        {"text": "a secret", "spans": [[2, 8]]},
+        {"text": "a phrase", "spans": [{"start": 2, "end": 8}]},
+        {"text": "secret", "label": 0},
+        {"text": "fine", "label": 0},
+        {"text": "unlabelled"},
+    )
+    done = cli("eval", policy, path)
+    assert done.status == 0
+    assert "recall      50.0 % (1/2) spans found in full" in done.out
+    assert "flagged     50.0 % (1/2) of the positives" in done.out
+    assert "flagged     50.0 % (1/2) of the negatives" in done.out
+    assert "precision   50.0 % (1/2) findings right" in done.out
+    assert "missed line 2: 2–8 'phrase'" in done.out
+    assert "wrong line 3: word: 'secret'" in done.out
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"text": 1}', '{"text": "x", "label": 7}', '{"text": "x", "spans": [[0, 9]]}'],
+)
+def test_a_bad_dataset_is_named_with_its_line(
+    cli: Cli, policy: Path, tmp_path: Path, line: str
+) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"text": "x", "label": 0}\n' + line, encoding="utf-8")
+    done = cli("eval", policy, path)
+    assert done.status == 2
+    assert done.err.startswith(f"{path}:2:1: ")
+    assert done.err.count("\n") == 1
+    assert cli("eval", policy, dataset(tmp_path, {"text": "x"})).status == 2
+    assert cli("eval", policy, tmp_path / "none").status == 2
+
+
+def test_diff_says_what_changes(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    after = tmp_path / "after.yaml"
+    after.write_text("extends: policy.yaml\nrules: [{id: word, replacement: X}]", encoding="utf-8")
+    path = dataset(tmp_path, {"text": "a secret"}, {"text": "fine"})
+    done = cli("diff", policy, after, path)
+    assert done.status == 1
+    assert "- 'a ******' stop [word]\n  + 'a XXXXXX' stop [word]" in done.out
+    assert "1 of 2 texts change" in done.out
+    assert cli("diff", policy, policy, path).status == 0
+
+
+def test_schema_is_printed(cli: Cli) -> None:
+    assert json.loads(cli("schema").out) == schema.schema()
+
+
+GITLEAKS = """
+title = "mine"
+[allowlist]
+regexes = ['''EXAMPLE$''']
+[[rules]]
+id = "one"
+description = "a key"
+regex = '''(?i)key[=:](k[0-9]{4}[a-z]*)(?:\\s|$)'''
+entropy = 1
+[[rules]]
+id = "two"
+regex = '''(?i)left-([a-z]{4})|right-([a-z]{4})'''
+[[rules]]
+id = "three"
+regex = '''a(?:b-([0-9]{2})|c-([0-9]{3}))'''
+[[rules]]
+id = "four"
+regex = '''(x)-([0-9]{2})'''
+secretGroup = 2
+[[rules]]
+id = "path"
+path = '''\\.pem$'''
+"""
+
+
+def test_gitleaks_rules_mask_only_the_secret(cli: Cli, tmp_path: Path) -> None:
+    source, made = tmp_path / "leaks.toml", tmp_path / "made.yaml"
+    source.write_text(GITLEAKS, encoding="utf-8")
+    done = cli("import", source, "--output", made)
+    assert (done.status, done.out) == (0, "")
+    assert "rule 'path' looks at paths only, and is left out" in done.err
+    guard = Guard.load(made)
+    shown = guard.check("KEY=k1234 left-abcd RIGHT-efgh ab-12 ac-123 x-77 key=k1234EXAMPLE").text
+    assert (
+        shown == "KEY=[one] left-[two] RIGHT-[two] ab-[three] ac-[three] x-[four] key=k1234EXAMPLE"
+    )
+
+
+def test_a_list_of_words_becomes_a_rule(tmp_path: Path) -> None:
+    path = tmp_path / "terms.txt"
+    path.write_text("# comment\nno: word\n敏感词\n\n敏感词\n", encoding="utf-8")
+    text, notes = convert(path, None)
+    assert notes == []
+    assert Guard(Policy.parse(text)).check("no: word, 敏感词").text == "********, ***"
+
+
+PRESIDIO = """
+recognizers:
+  - name: Zip
+    supported_entity: ZIP
+    patterns: [{name: zip, regex: '(?<![0-9])[0-9]{5}(?![0-9])', score: 0.01}]
+    context: [zip, code]
+  - name: Card
+    supported_entity: CREDIT_CARD
+    patterns: [{regex: '[0-9]{16}', score: 0.5}]
+  - {name: Titles, supported_entity: TITLE, deny_list: [Mr, Mrs]}
+  - {name: Model, supported_entity: PERSON}
+"""
+
+
+def test_presidio_recognisers_become_rules(tmp_path: Path) -> None:
+    path = tmp_path / "recognisers.yaml"
+    path.write_text(PRESIDIO, encoding="utf-8")
+    text, notes = convert(path, None)
+    assert [note for note in notes if "'person'" in note]
+    guard = Guard(Policy.parse(text))
+    assert guard.check("zip 90210, 90210").text.startswith("zip [zip]")
+    assert guard.check("Mr 4111111111111111 4111111111111112").text == (
+        "[title] [credit_card] 4111111111111112"
+    )
+
+
+BEDROCK = {
+    "name": "My guardrail",
+    "wordPolicy": {"words": [{"text": "secret plan"}], "managedWordLists": [{"type": "PROFANITY"}]},
+    "sensitiveInformationPolicy": {
+        "regexes": [{"name": "Order", "pattern": "ORD-[0-9]{4}", "action": "ANONYMIZE"}],
+        "piiEntities": [{"type": "EMAIL", "action": "BLOCK"}],
+    },
+    "topicPolicy": {"topics": [{"name": "x"}]},
+}
+
+
+def test_bedrock_guardrails_become_rules(tmp_path: Path) -> None:
+    path = tmp_path / "guardrail.json"
+    path.write_text(json.dumps(BEDROCK), encoding="utf-8")
+    text, notes = convert(path, None)
+    assert len(notes) == 3
+    guard = Guard(Policy.parse(text))
+    assert guard.check("ORD-1234 and a secret plan").text == "[order] and a "
+
+
+@pytest.mark.parametrize("name", ["x.toml", "x.json", "x.yaml"])
+def test_what_cannot_be_imported_is_one_line(cli: Cli, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("[", encoding="utf-8")
+    done = cli("import", path)
+    assert done.status == 2
+    assert done.err.startswith(str(path))
+    assert done.err.count("\n") == 1
+    assert cli("import", tmp_path / "none.toml").status == 2
+    assert "unknown format 'x'" in cli("import", path, "--from", "x").err
+
+
+@pytest.mark.corpus
+@needs_corpora
+def test_gitleaks_own_rules_import_and_find_their_own_cases() -> None:
+    text, _ = convert(CORPORA / "secrets" / "gitleaks.toml", None)
+    guard = Guard(Policy.parse(text))
+    assert len(guard.policy.rules) == 221
+    found = total = 0
+    with (CORPORA / "secrets" / "gitleaks_cases.jsonl").open(encoding="utf-8") as file:
+        for case in map(json.loads, file):
+            if case["kind"] == "tp":
+                total += 1
+                found += case["rule"] in {f.rule for f in guard.check(case["text"]).findings}
+    assert found / total > 0.99

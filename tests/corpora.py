@@ -1,0 +1,9 @@
+"""Where the shared corpora are, and the mark of tests that need them."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.evaluate import CORPORA
+
+needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"no corpora at {CORPORA}")

@@ -1,0 +1,89 @@
+"""Lint says what is allowed and probably not meant, with its place; good rules pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream import Policy
+from guardstream.policy.lint import pattern_warnings, warnings
+
+TESTS = "tests: [{clean: zzz}]"
+
+
+def lint(rules: str) -> list[str]:
+    return warnings(Policy.parse(rules, name="p").built)
+
+
+def test_a_good_rule_has_no_warnings() -> None:
+    assert (
+        lint(f"rules: [{{id: a, words: [x], {TESTS}}}, {{id: b, pattern: 'y{{1,9}}', {TESTS}}}]")
+        == []
+    )
+
+
+def test_a_rule_without_tests_is_named() -> None:
+    assert lint("rules: [{id: a, words: [x]}]") == ["p:1:14: warning: rule 'a' has no test"]
+
+
+def test_a_shadowed_rule_is_named() -> None:
+    first = f"- {{id: a, words: [X, y], pattern: ['p', 'q'], {TESTS}}}"
+    assert lint(f"rules:\n{first}\n- {{id: b, words: [x], pattern: q, {TESTS}}}") == [
+        "p:3:8: warning: rule 'b' is shadowed: 'a' finds all that it finds"
+    ]
+    for other in (
+        "words: [z]",
+        "pattern: z",
+        "words: [x], action: block",
+        "words: [x], whole_word: false",
+    ):
+        assert lint(f"rules:\n{first}\n- {{id: b, {other}, {TESTS}}}") == []
+
+
+def test_narrower_rules_shadow_nothing() -> None:
+    for narrow in (
+        "channels: [text]",
+        "validate: luhn",
+        "ignore_case: false",
+        "allow: {words: [q]}",
+    ):
+        text = (
+            f"rules:\n- {{id: a, words: [x], {narrow}, {TESTS}}}\n- {{id: b, words: [x], {TESTS}}}"
+        )
+        assert lint(text) == []
+
+
+def test_a_word_longer_than_what_is_held_is_named() -> None:
+    found = lint(f"max_holdback: 4\nrules: [{{id: a, words: [longer], {TESTS}}}]")
+    assert found == ["p:2:24: warning: rule 'a' has a word of 6 characters, 4 can be held"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "group", "said"),
+    [
+        ("ab+", None, "the pattern is unbounded"),
+        ("key=(?<v>[0-9]+)", "v", "the pattern is unbounded"),
+        (r"\s*=(?<v>[0-9]{4})", "v", ""),
+        ("a[0-9]{99}", None, "a match can have 100 characters, 20 can be held"),
+        (r"\bab", None, r"\b knows no boundary"),
+        (r"a\\b", None, ""),
+        (r"a(?:[a-z]+)+!", None, "quadratic"),
+        (r"a[a-z]*[a-z0-9]*!", None, "quadratic"),
+        (r"a\w*\s?\w+!", None, "quadratic"),
+        (r"a[0-9]*[a-z]*!", None, "the pattern is unbounded"),
+        (r"a(?:[a-z]+\s)+!", None, "the pattern is unbounded"),
+        ("a{1,5}", None, ""),
+        ("(", None, ""),
+    ],
+)
+def test_doubtful_patterns_are_named(pattern: str, group: str | None, said: str) -> None:
+    found = list(pattern_warnings(pattern, group, 20))
+    assert any(said in line for line in found) if said else found == []
+
+
+def test_separated_repeats_are_not_quadratic() -> None:
+    for pattern in (r"a[0-9]*[a-z]*!", r"a(?:[a-z]+\s)+!", r"a\w+@\w+"):
+        assert not [line for line in pattern_warnings(pattern, None, 20) if "quadratic" in line]
+
+
+def test_inherited_rules_are_judged_in_their_own_file() -> None:
+    assert lint("extends: guardstream/pii-zh") == []
