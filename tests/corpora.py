@@ -6,4 +6,6 @@ import pytest
 
 from benchmarks.evaluate import CORPORA
 
+__all__ = ["CORPORA", "needs_corpora"]
+
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"no corpora at {CORPORA}")

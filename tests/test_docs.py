@@ -13,6 +13,7 @@ from guardstream import Policy, validators
 from guardstream.policy import inline, packs
 from guardstream.policy.document import read
 from guardstream.policy.model import MODELS, PolicyFile, keys
+from guardstream.policy.sections import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,7 +47,8 @@ def test_the_examples_do_what_they_say(text: str, folder: Path) -> None:
 
 def test_every_key_has_an_example() -> None:
     shown = {key for text in POLICIES for key in stated(read(text).value)}
-    known = {key for model in (PolicyFile, *MODELS.values()) for key in keys(model)}
+    models: list[type[Model]] = [PolicyFile, *MODELS.values()]
+    known = {key for model in models for key in keys(model)}
     assert known - shown == set()
 
 

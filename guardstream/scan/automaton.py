@@ -38,7 +38,7 @@ from guardstream.scan.threads import (
     start_of,
 )
 
-MAX_TRANSITIONS = 40_000
+MAX_TRANSITIONS = 120_000
 """Transitions kept before the cache is flushed, as RE2 does; one to a crowded state counts more."""
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from guardstream.scan.fold import MAX_GAP, Folding, joins_words
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
 
-MAX_TRANSITIONS = 40_000
+MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
 
 MAX_AGE = 1 << 20
