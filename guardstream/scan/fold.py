@@ -21,7 +21,7 @@ NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", 
 - confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
   white space behind a character of a script without spaces
-- repeats: a letter that is repeated counts once
+- repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
 Patterns, which see one character for one, know width, confusables and simplified only.
@@ -92,10 +92,8 @@ class Folding:
             return word.casefold() if self.names else word
         folded = ""
         for character in word:
-            letters = self.letters(character)
-            if self.separates(character, folded[-1:]) or (self.repeats and letters == folded[-1:]):
-                continue
-            folded += letters
+            if not self.separates(character, folded[-1:]):
+                folded += self.letters(character)
         return folded
 
 

@@ -259,8 +259,9 @@ class Program:
     def _repeat(self, node: Repeat, after: Place, rare: int) -> Place:
         low, high = node.low, node.high
         within = self._rarity(node.item)
-        limit = EXACT_COUNT_BEHIND_LITERAL if within or rare >= LITERAL else EXACT_COUNT
-        if self._relax and max(low, high or 0) > limit:
+        costly = self._relax and not within and rare < LITERAL
+        limit = EXACT_COUNT if costly else EXACT_COUNT_BEHIND_LITERAL
+        if max(low, high or 0) > limit:
             self.exact = False
             low, high = min(low, EXACT_COUNT), None
         if high is None:

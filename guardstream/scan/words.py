@@ -144,7 +144,7 @@ class WordIndex:
         letters = self.folding.letters(character)
         if not letters:
             return self._state(self._unseen(shape))
-        if self.folding.repeats and letters == shape.last:
+        if self.folding.repeats and letters == shape.last and not self._goes_on(shape, letters):
             return self._state(self._repeated(shape))
         joins = bool(self.whole) and joins_words(character)
         decided = () if joins else tuple(_older(shape.waiting, ended=1))
@@ -152,6 +152,14 @@ class WordIndex:
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
         return self._state(self._grown(shape, letters, joins, decided))
+
+    def _goes_on(self, shape: Shape, letters: str) -> bool:
+        """Whether the oldest candidate itself has these letters next."""
+        if not shape.prefix:
+            return False
+        prefix = shape.prefix + letters
+        lists = (self.parts, self.whole) if shape.starts[0] else (self.parts,)
+        return any(prefix in words.rules or words.grows(prefix) for words in lists)
 
     @staticmethod
     def _unseen(shape: Shape) -> Shape:
