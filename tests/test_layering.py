@@ -27,7 +27,7 @@ LAYERS = [
 
 CORE = {"errors", "events", "scan", "jsonstream", "stages", "pipeline"}
 
-NO_CORE = {"asyncio", "anyio", "trio", "threading", "time", "datetime", "logging"}
+NO_CORE = {"asyncio", "anyio", "trio", "time", "datetime", "logging"}
 NO_CORE |= {"pathlib", "os", "io", "socket", "subprocess"}
 
 SDKS = {"openai", "anthropic", "google", "ollama", "cohere", "mistralai", "boto3", "litellm"}

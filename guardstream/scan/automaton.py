@@ -15,6 +15,7 @@ refused, or whose items over-approximate, keep every start instead, merged to th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from threading import Lock
 
 from guardstream.errors import PatternError
 from guardstream.scan.charset import CharSets
@@ -92,12 +93,14 @@ class State(dict[str, "tuple[State, Moves | None]"]):
         return self._by_pattern
 
     def __missing__(self, character: str) -> tuple[State, Moves | None]:
-        signature = self.automaton.sets.signature(character)
-        transition = self.by_signature.get(signature)
-        if transition is None:
-            transition = self.by_signature[signature] = self.automaton.build(self, signature)
-        self[character] = transition
-        self.automaton.count(1 + len(transition[0].threads) // 8)
+        automaton = self.automaton
+        with automaton.lock:
+            signature = automaton.sets.signature(character)
+            transition = self.by_signature.get(signature)
+            if transition is None:
+                transition = self.by_signature[signature] = automaton.build(self, signature)
+            self[character] = transition
+            automaton.count(1 + len(transition[0].threads) // 8)
         return transition
 
 
@@ -115,6 +118,8 @@ class Automaton:
     """All patterns of one rule set; `start` is the state at the beginning of a text."""
 
     def __init__(self, patterns: Sequence[Searched]) -> None:
+        # What streams read of the cache they read without it; to add to it takes the lock.
+        self.lock = Lock()
         self.sets = CharSets()
         self.patterns = tuple(patterns)
         self.programs = [self._compiled(index) for index in range(len(patterns))]

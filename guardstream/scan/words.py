@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
 from typing import NamedTuple
 
 from guardstream.scan.fold import MAX_GAP, Folding, joins_words
@@ -70,7 +71,8 @@ class WordState(dict[str, "WordState"]):
         self.held = max(shape.ages[:1] + tuple(word.began for word in shape.waiting), default=0)
 
     def __missing__(self, character: str) -> WordState:
-        state = self[character] = self.index.build(self.shape, character)
+        with self.index.lock:
+            state = self[character] = self.index.build(self.shape, character)
         return state
 
 
@@ -91,6 +93,7 @@ class WordIndex:
         confirm: Mapping[int, Confirm] | None = None,
     ) -> None:
         self.folding = folding
+        self.lock = Lock()
         self.holds = holds
         self.confirm = confirm or {}
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
@@ -147,7 +150,7 @@ class WordIndex:
         if self.folding.repeats and letters == shape.last and not self._goes_on(shape, letters):
             return self._state(self._repeated(shape))
         joins = bool(self.whole) and joins_words(character)
-        decided = () if joins else tuple(_older(shape.waiting, ended=1))
+        decided = tuple(_older((w for w in shape.waiting if not (joins and w.whole)), ended=1))
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
@@ -175,9 +178,8 @@ class WordIndex:
         ages, starts = _aged(shape), shape.starts
         if shape.gap:
             ages, starts = (*ages[:-1], 1), (*starts[:-1], not shape.joined)
-        longer = tuple(_older((word for word in shape.found if not word.ended), ended=0))
-        waiting = tuple(_older(shape.waiting, ended=0))
-        return shape._replace(ages=ages, starts=starts, waiting=waiting, found=longer, gap=0)
+        waiting = tuple(word._replace(ended=0) for word in _older(shape.waiting, ended=0))
+        return shape._replace(ages=ages, starts=starts, waiting=waiting, found=(), gap=0)
 
     @staticmethod
     def _separated(shape: Shape, joins: bool, found: tuple[Found, ...]) -> Shape:
@@ -191,14 +193,24 @@ class WordIndex:
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
         prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
+        again = bool(shape.last) and letters == shape.last
+        if again:
+            # A word that ends in the letter may reach further, as its repetition.
+            found = {}
+            waiting = dict.fromkeys(self._repeated(shape).waiting)
         for letter in letters:
-            prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
+            begun, may_begin = 1, not shape.joined
+            if again and prefix and not shape.gap:
+                # What begins with the letter may have begun with the one before.
+                begun, may_begin = ages[-1], may_begin or starts[-1]
+            prefix, ages, starts = prefix + letter, (*ages, begun), (*starts, may_begin)
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
                 suffix = prefix[begin:]
                 word = Found(ages[begin], 0, suffix)
                 if suffix in self.parts.rules:
-                    found[word] = None
+                    # Where letters may be repeated, the word may not be at its end.
+                    (waiting if self.folding.repeats else found)[word] = None
                 if starts[begin] and suffix in self.whole.rules:
                     waiting[word._replace(whole=True)] = None
                 if self._grows(suffix, starts[begin]):
@@ -313,8 +325,8 @@ class WordScan:
         return self._matches(self.state.shape.waiting, window)
 
     def stop(self, window: Window) -> list[Match]:
-        """See `Scan.stop`: a word that waits for its end does not stand."""
-        return self._matches((), window)
+        """See `Scan.stop`: a word that must stand alone waits for its end, and does not."""
+        return self._matches((w for w in self.state.shape.waiting if not w.whole), window)
 
     def _matches(self, found: Iterable[Found], window: Window) -> list[Match]:
         matches = []
