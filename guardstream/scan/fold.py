@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from itertools import groupby
 
 import regex
 
@@ -116,6 +117,12 @@ class Table(dict[int, str]):
             self.clear()
         self[code] = letters = letters if len(letters) == 1 else chr(code)
         return letters
+
+
+def runs(word: str) -> tuple[str, tuple[int, ...]]:
+    """The letters of a word without their repetitions, and how often each stands in a row."""
+    counted = [(letter, len(list(run))) for letter, run in groupby(word)]
+    return "".join([letter for letter, _ in counted]), tuple([count for _, count in counted])
 
 
 def separable(word: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
-from guardstream.scan.fold import MAX_GAP, Folding, joins_words
+from guardstream.scan.fold import MAX_GAP, Folding, joins_words, runs
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
 
 MAX_TRANSITIONS = 60_000
@@ -23,16 +23,20 @@ MAX_TRANSITIONS = 60_000
 MAX_AGE = 1 << 20
 """Where counting how long ago a candidate began ends; it has overflowed long before."""
 
+MAX_COUNT = 9
+"""How many repetitions of a letter are counted."""
+
 _LAST = "\U0010ffff"
 
 
 class Found(NamedTuple):
-    """A word in the text: how many characters ago it began and ended, the word as folded, and
-    whether it stands alone."""
+    """A word in the text: how many characters ago it began and ended, the word as folded, how
+    often each letter stood where repetitions are passed over, and whether it stands alone."""
 
     began: int
     ended: int
     word: str
+    counts: tuple[int, ...] = ()
     whole: bool = False
 
 
@@ -42,8 +46,9 @@ class Shape(NamedTuple):
     `prefix` is the live text as folded; `ages` say for each of its letters how many source
     characters ago it began, `starts` whether a word may begin there. `joined`: the last character
     continues words. `waiting` are complete words whose end is not decided, `found` those that the
-    last character has completed. `last` is the last letter where repeated ones count once, and
-    `gap` how many separators have been passed over since.
+    last character has completed. `last` is the last letter where repeated ones are passed over,
+    `counts` tell how often each letter of `prefix` stood then, and `gap` how many separators have
+    been passed over since.
     """
 
     prefix: str = ""
@@ -54,6 +59,7 @@ class Shape(NamedTuple):
     found: tuple[Found, ...] = ()
     last: str = ""
     gap: int = 0
+    counts: tuple[int, ...] = ()
 
 
 class WordState(dict[str, "WordState"]):
@@ -110,9 +116,9 @@ class WordIndex:
         """A search over one stream."""
         return WordScan(self)
 
-    def _grows(self, suffix: str, may_begin: bool) -> bool:
-        """Whether a longer word begins with `suffix`."""
-        return self.parts.grows(suffix) or (may_begin and self.whole.grows(suffix))
+    def _grows(self, suffix: str, may_begin: bool, counts: tuple[int, ...]) -> bool:
+        """Whether a longer word begins with `suffix`, or the word itself needs a letter again."""
+        return self.parts.grows(suffix, counts) or (may_begin and self.whole.grows(suffix, counts))
 
     def _state(self, shape: Shape) -> WordState:
         state = self._states.get(shape)
@@ -125,7 +131,9 @@ class WordIndex:
         shape = state.shape
         first = len(shape.prefix)
         for begin in range(len(shape.prefix) - 1, -1, -1):
-            if shape.ages[begin] < age and self._grows(shape.prefix[begin:], shape.starts[begin]):
+            if shape.ages[begin] < age and self._grows(
+                shape.prefix[begin:], shape.starts[begin], shape.counts[begin:]
+            ):
                 first = begin
         return self._state(
             shape._replace(
@@ -147,7 +155,7 @@ class WordIndex:
         letters = self.folding.letters(character)
         if not letters:
             return self._state(self._unseen(shape))
-        if self.folding.repeats and letters == shape.last and not self._goes_on(shape, letters):
+        if self.folding.repeats and letters == shape.last:
             return self._state(self._repeated(shape))
         joins = bool(self.whole) and joins_words(character)
         decided = tuple(_older((w for w in shape.waiting if not (joins and w.whole)), ended=1))
@@ -156,14 +164,6 @@ class WordIndex:
             return self._state(self._separated(shape, joins, decided))
         return self._state(self._grown(shape, letters, joins, decided))
 
-    def _goes_on(self, shape: Shape, letters: str) -> bool:
-        """Whether the oldest candidate itself has these letters next."""
-        if not shape.prefix:
-            return False
-        prefix = shape.prefix + letters
-        lists = (self.parts, self.whole) if shape.starts[0] else (self.parts,)
-        return any(prefix in words.rules or words.grows(prefix) for words in lists)
-
     @staticmethod
     def _unseen(shape: Shape) -> Shape:
         """Behind a character that is ignored: nothing is decided by it."""
@@ -171,15 +171,38 @@ class WordIndex:
             ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
         )
 
-    @staticmethod
-    def _repeated(shape: Shape) -> Shape:
+    def _repeated(self, shape: Shape) -> Shape:
         """Behind a letter once more: words that end in it reach further, and where separators
         stand between, another word may begin with it."""
         ages, starts = _aged(shape), shape.starts
-        if shape.gap:
+        if shape.gap and starts and not starts[-1]:
             ages, starts = (*ages[:-1], 1), (*starts[:-1], not shape.joined)
-        waiting = tuple(word._replace(ended=0) for word in _older(shape.waiting, ended=0))
-        return shape._replace(ages=ages, starts=starts, waiting=waiting, found=(), gap=0)
+        counts = _once_more(shape.counts)
+        waiting = {
+            word._replace(ended=0, counts=_once_more(word.counts)): None
+            for word in _older(shape.waiting, ended=0)
+        }
+        for begin in range(len(shape.prefix)):
+            waiting |= self._complete(shape.prefix, begin, ages, starts, counts)
+        return shape._replace(
+            ages=ages, starts=starts, waiting=tuple(waiting), found=(), gap=0, counts=counts
+        )
+
+    def _complete(
+        self,
+        prefix: str,
+        begin: int,
+        ages: tuple[int, ...],
+        starts: tuple[bool, ...],
+        counts: tuple[int, ...],
+    ) -> dict[Found, None]:
+        """The words, if any, that are the live text from `begin` on."""
+        suffix = prefix[begin:]
+        word = Found(ages[begin], 0, suffix, counts[begin:])
+        found = {word: None} if suffix in self.parts.rules else {}
+        if starts[begin] and suffix in self.whole.rules:
+            found[word._replace(whole=True)] = None
+        return found
 
     @staticmethod
     def _separated(shape: Shape, joins: bool, found: tuple[Found, ...]) -> Shape:
@@ -193,31 +216,26 @@ class WordIndex:
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
         prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
-        again = bool(shape.last) and letters == shape.last
-        if again:
-            # A word that ends in the letter may reach further, as its repetition.
-            found = {}
-            waiting = dict.fromkeys(self._repeated(shape).waiting)
+        repeats, counts = self.folding.repeats, shape.counts
         for letter in letters:
-            begun, may_begin = 1, not shape.joined
-            if again and prefix and not shape.gap:
-                # What begins with the letter may have begun with the one before.
-                begun, may_begin = ages[-1], may_begin or starts[-1]
-            prefix, ages, starts = prefix + letter, (*ages, begun), (*starts, may_begin)
+            prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
+            counts = (*counts, 1) if repeats else ()
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
-                suffix = prefix[begin:]
-                word = Found(ages[begin], 0, suffix)
-                if suffix in self.parts.rules:
-                    # Where letters may be repeated, the word may not be at its end.
-                    (waiting if self.folding.repeats else found)[word] = None
-                if starts[begin] and suffix in self.whole.rules:
-                    waiting[word._replace(whole=True)] = None
-                if self._grows(suffix, starts[begin]):
+                for word in self._complete(prefix, begin, ages, starts, counts):
+                    # Where letters may be repeated, no word is at its end yet.
+                    (waiting if repeats or word.whole else found)[word] = None
+                if self._grows(prefix[begin:], starts[begin], counts[begin:]):
                     first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
-        last = letters[-1] if self.folding.repeats else ""
-        return Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last)
+            counts = counts[first:]
+        last = letters[-1] if repeats else ""
+        return Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last, counts=counts)
+
+
+def _once_more(counts: tuple[int, ...]) -> tuple[int, ...]:
+    """The counts with the last letter read once more."""
+    return (*counts[:-1], min(counts[-1] + 1, MAX_COUNT)) if counts else ()
 
 
 def _aged(shape: Shape) -> tuple[int, ...]:
@@ -227,7 +245,7 @@ def _aged(shape: Shape) -> tuple[int, ...]:
 def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:
     """The words one character later; `ended` is 1 if it does not belong to them."""
     return (
-        Found(min(word.began + 1, MAX_AGE), word.ended + ended, word.word, word.whole)
+        word._replace(began=min(word.began + 1, MAX_AGE), ended=word.ended + ended)
         for word in words
     )
 
@@ -236,23 +254,39 @@ class _WordList:
     """Words as folded, sorted, with their rules."""
 
     def __init__(self, words: Mapping[str, Iterable[int]], folding: Folding) -> None:
-        self.rules: dict[str, tuple[int, ...]] = {}
+        self.rules: dict[str, dict[tuple[int, ...], tuple[int, ...]]] = {}
         for word, rules in words.items():
             folded = folding.word(word)
-            known = self.rules.get(folded, ())
-            self.rules[folded] = tuple(sorted({*known, *rules}))
+            folded, counts = runs(folded) if folding.repeats else (folded, ())
+            known = self.rules.setdefault(folded, {})
+            known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
         self._words = sorted(self.rules)
 
     def __bool__(self) -> bool:
         return bool(self._words)
+
+    def of(self, word: str, counts: tuple[int, ...] | None = None) -> list[int]:
+        """The rules of a word as folded, where its letters stand as often as `counts` say, or in
+        any number."""
+        return sorted(
+            {
+                rule
+                for needed, rules in self.rules[word].items()
+                if counts is None
+                or all(n <= c or c == MAX_COUNT for n, c in zip(needed, counts, strict=False))
+                for rule in rules
+            }
+        )
 
     def beginning(self, prefix: str) -> Sequence[str]:
         """The words that are longer than `prefix` and begin with it, in order."""
         low = bisect_right(self._words, prefix)
         return self._words[low : bisect_left(self._words, prefix + _LAST, low)]
 
-    def grows(self, prefix: str) -> bool:
-        """Whether some word is longer than `prefix` and begins with it."""
+    def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
+        """Whether some word is longer than `prefix` and begins with it, also by repetition."""
+        if counts and any(needed[-1] > counts[-1] for needed in self.rules.get(prefix, ())):
+            return True
         low = bisect_right(self._words, prefix)
         return low < len(self._words) and self._words[low].startswith(prefix)
 
@@ -333,7 +367,7 @@ class WordScan:
         for word in found:
             start, end = self.offset - word.began, self.offset - word.ended
             words = self._index.whole if word.whole else self._index.parts
-            for rule in words.rules[word.word]:
+            for rule in words.of(word.word, word.counts):
                 if rule in self._off:
                     continue
                 confirm = self._index.confirm.get(rule)
@@ -366,12 +400,12 @@ class WordScan:
         rules: set[int] = set()
         for word in shape.waiting:
             if word.began >= age:
-                rules.update(whole.rules[word.word])
+                rules.update((whole if word.whole else parts).of(word.word))
         for begin, began in enumerate(shape.ages):
             if began >= age:
                 suffix = shape.prefix[begin:]
                 for words in (parts, whole) if shape.starts[begin] else (parts,):
-                    rules.update(*[words.rules[longer] for longer in words.beginning(suffix)])
+                    rules.update(*[words.of(longer) for longer in words.beginning(suffix)])
         return sorted(rules - self._off)
 
     def overflow(self, hold: int, *, drop: bool) -> None:
