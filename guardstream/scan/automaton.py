@@ -39,8 +39,11 @@ from guardstream.scan.threads import (
     start_of,
 )
 
-MAX_TRANSITIONS = 120_000
-"""Transitions kept before the cache is flushed, as RE2 does; one to a crowded state counts more."""
+MAX_TRANSITIONS = 300_000
+"""Transitions kept before the cache is flushed, as RE2 does; about 100 bytes each, where one that
+had to be built counts as many as `BUILT` and the threads of its state."""
+
+BUILT = 4
 
 
 class TooLargeError(PatternError):
@@ -99,8 +102,9 @@ class State(dict[str, "tuple[State, Moves | None]"]):
             transition = self.by_signature.get(signature)
             if transition is None:
                 transition = self.by_signature[signature] = automaton.build(self, signature)
+                automaton.count(BUILT + len(transition[0].threads))
             self[character] = transition
-            automaton.count(1 + len(transition[0].threads) // 8)
+            automaton.count(1)
         return transition
 
 
