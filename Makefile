@@ -14,7 +14,8 @@ demo: $(READY)
 	$(BIN)/guardstream demo
 
 test check: lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov --cov-report=term -m "not generated"
+	$(BIN)/python -m pytest -m generated
 
 lint: $(READY)
 	$(BIN)/ruff check .

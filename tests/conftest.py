@@ -23,6 +23,16 @@ settings.register_profile(
 settings.register_profile("fuzz", settings.get_profile("default"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+GENERATED = ("stages", "scan", "jsonstream")
+"""Folders whose thousands of generated cases would take many times as long under coverage."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in GENERATED:
+            item.add_marker("generated")
+
+
 _composition = pytest.StashKey[Composition]()
 
 
