@@ -140,6 +140,7 @@ class WordIndex:
                 prefix=shape.prefix[first:],
                 ages=shape.ages[first:],
                 starts=shape.starts[first:],
+                counts=shape.counts[first:],
                 waiting=tuple(word for word in shape.waiting if word.began < age),
             )
         )
