@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from guardstream.cli.chunks import cut
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import JSONSyntaxError
 from guardstream.jsonstream.schema import Schema
@@ -53,7 +54,7 @@ def _verdict(
 ) -> dict[str, Any]:
     with _open(file) as source:
         texts = _Texts(source)
-        chunks = iter(texts) if chunk is None else _cut(iter(texts), chunk)
+        chunks = iter(texts) if chunk is None else cut(iter(texts), chunk)
         first = next(chunks, "")
         # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
         start = len(_BOM) if first.startswith(_BOM) else 0
@@ -115,15 +116,3 @@ def _open(file: str) -> AbstractContextManager[BinaryIO]:
     if sys.stdin is None:
         raise GuardstreamError("standard input is closed")
     return nullcontext(sys.stdin.buffer)
-
-
-def _cut(texts: Iterator[str], size: int) -> Iterator[str]:
-    """Cut a stream of text into chunks of `size` characters."""
-    rest = ""
-    for text in texts:
-        rest += text
-        whole = len(rest) - len(rest) % size
-        yield from (rest[place : place + size] for place in range(0, whole, size))
-        rest = rest[whole:]
-    if rest:
-        yield rest

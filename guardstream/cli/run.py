@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from guardstream.cli.chunks import cut
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.guarded_sync import SyncGuardedStream
@@ -31,7 +32,7 @@ def run(policy: str, file: str, chunk: int | None, findings: Path | None) -> int
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
         texts = _decoded(source, file)
-        stream = guard.wrap_sync(_cut(texts, chunk) if chunk else texts, keep_text=False)
+        stream = guard.wrap_sync(cut(texts, chunk) if chunk else texts, keep_text=False)
         stack.callback(_write_findings, stream, report)
         for text in stack.enter_context(stream):
             # As UTF-8 whatever the terminal says: the text came in as UTF-8.
@@ -74,18 +75,6 @@ def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
         if not data:
             return
         offset += len(data)
-
-
-def _cut(texts: Iterator[str], size: int) -> Iterator[str]:
-    """Cut a stream of text into chunks of `size` characters."""
-    rest = ""
-    for text in texts:
-        rest += text
-        whole = len(rest) - len(rest) % size
-        yield from (rest[place : place + size] for place in range(0, whole, size))
-        rest = rest[whole:]
-    if rest:
-        yield rest
 
 
 def _write_findings(stream: SyncGuardedStream[str], report: TextIO | None) -> None:

@@ -7,6 +7,7 @@ of the text, never of a chunk, and events stand in that order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -73,8 +74,7 @@ class RuleSet:
         for name in words:
             if name not in numbers:
                 raise RuleError(name, f"words are given for rule {name!r}, which is not there")
-        extended = object.__new__(RuleSet)
-        extended.__dict__ = dict(self.__dict__)
+        extended = copy(self)
         more = {numbers[name]: tuple(given) for name, given in words.items()}
         extended._searches = (*self._indexes(more), *self._searches)
         return extended
