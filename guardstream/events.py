@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
@@ -46,9 +46,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of a stream and its reason; nothing follows it."""
+    """The end of a pipeline and its reason; nothing follows it.
+
+    `ends` says what else is over: the whole stream, or the choice that the pipeline belongs to. A
+    block always ends the stream.
+    """
 
     reason: FinishReason
+    ends: Literal["stream", "choice"] = field(default="stream", compare=False)
 
 
 Event: TypeAlias = Text | Finding | Finish

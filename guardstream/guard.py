@@ -16,7 +16,8 @@ from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
-from guardstream.providers import Adapter, PlainText, detect, named
+from guardstream.providers import Adapter, chosen
+from guardstream.providers.base import Unknown
 from guardstream.stats import Meter, Result
 
 C = TypeVar("C")
@@ -50,18 +51,20 @@ class Guard:
         *,
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
+        unknown: Unknown | None = None,
         raise_on_block: bool = False,
         keep_text: bool = True,
     ) -> GuardedStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
 
         `provider` names the adapter, or is one; without it the first chunk tells. `words` are more
-        words for rules of the policy, by rule id, for this stream alone. With `raise_on_block` a
-        block raises BlockedError after the last chunk. Without `keep_text` the delivered text is
-        not kept for `result` and `text()`.
+        words for rules of the policy, by rule id, for this stream alone. `unknown="pass"` lets
+        events and fields through that the adapter does not know. With `raise_on_block` a block
+        raises BlockedError after the last chunk. Without `keep_text` the delivered text is not kept
+        for `result` and `text()`.
         """
         _check_async(stream)
-        start = self._start(provider, words)
+        start = self._start(provider, words, unknown)
         return GuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
 
     def wrap_sync(
@@ -70,12 +73,13 @@ class Guard:
         *,
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
+        unknown: Unknown | None = None,
         raise_on_block: bool = False,
         keep_text: bool = True,
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator."""
         _check_sync(stream)
-        start = self._start(provider, words)
+        start = self._start(provider, words, unknown)
         return SyncGuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
 
     def check(self, text: str, channel: str = "text") -> Result:
@@ -93,13 +97,18 @@ class Guard:
         return Pipeline(self.policy.stages(channel))
 
     def _start(
-        self, provider: str | Adapter[C] | None, words: Mapping[str, Sequence[str]] | None
+        self,
+        provider: str | Adapter[C] | None,
+        words: Mapping[str, Sequence[str]] | None,
+        unknown: Unknown | None,
     ) -> Callable[[Any, Meter], Flow[C]]:
         policy = self.policy.with_words(words) if words else self.policy
-        forced = named(provider) if isinstance(provider, str) else provider
+        passing = unknown or policy.unknown
+        if isinstance(provider, str):
+            chosen(provider, None)  # an unknown name is told now, not with the first chunk
 
         def start(chunk: Any, meter: Meter) -> Flow[C]:
-            adapter = forced or (PlainText() if chunk is None else detect(chunk))
+            adapter = chosen(provider, chunk, unknown=passing)
             return make_flow(
                 adapter, lambda channel: _stage(policy, channel), meter, policy.block_message
             )
@@ -119,7 +128,7 @@ def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     finish: FinishReason = getattr(events[-1], "reason", "stop")
     if finish == "content_filter" and channel == "text":
         text += message
-    return Result(text, tuple(found), finish)
+    return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
 
 
 def _check_async(stream: object) -> None:

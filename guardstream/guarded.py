@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from io import StringIO
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
 
+from guardstream.delivery import Delivered
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.flow import Flow, Sent
@@ -35,7 +35,7 @@ class Delivery(Generic[C]):
     def __init__(self, start: Start[C], *, raise_on_block: bool, keep_text: bool) -> None:
         self._start = start
         self._raise_on_block = raise_on_block
-        self._text = StringIO() if keep_text else None
+        self._delivered = Delivered() if keep_text else None
         self._meter = Meter()
         self._flow: Flow[C] | None = None
         self._queue: deque[Sent[C]] = deque()
@@ -70,7 +70,17 @@ class Delivery(Generic[C]):
     @property
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
-        return Result(self._text.getvalue() if self._text else "", self.findings, self._finish)
+        kept, flow = self._delivered, self._flow
+        if kept is None or flow is None:
+            return Result("", self.findings, self._finish)
+        return Result(
+            text=kept.answer.getvalue(),
+            findings=self.findings,
+            finish=self._finish,
+            channels=kept.channels(),
+            tool_calls=kept.calls(flow),
+            usage=flow.usage,
+        )
 
     def _begin(self, chunk: C | None) -> Flow[C]:
         """Make the flow that the first chunk asks for."""
@@ -83,15 +93,19 @@ class Delivery(Generic[C]):
         return flow.finish()
 
     def _deliver(self, sent: Sent[C]) -> C:
-        chunk, text, characters = sent
+        chunk, text, characters, parts = sent
         meter = self._meter
         meter.chunks_out += 1
         if characters:
             if not meter.characters_out:
                 meter.release_began()
             meter.characters_out += characters
-            if text and self._text is not None:
-                self._text.write(text)
+        kept = self._delivered
+        if kept is not None:
+            if text:
+                kept.answer.write(text)
+            for part in parts:
+                kept.add(part)
         return chunk
 
     def _end(self, reason: FinishReason) -> None:
@@ -107,9 +121,9 @@ class Delivery(Generic[C]):
         return BlockedError(self.blocked_by)
 
     def _kept_text(self) -> str:
-        if self._text is None:
+        if self._delivered is None:
             raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
-        return self._text.getvalue()
+        return self._delivered.answer.getvalue()
 
 
 class GuardedStream(Delivery[C]):

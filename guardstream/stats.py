@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from guardstream.events import Finding, FinishReason
 
@@ -29,15 +31,47 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call as it was delivered: guarded arguments, as text.
+
+    `complete` once its last argument was delivered; a block, a limit or a cut may come before.
+    """
+
+    name: str
+    arguments: str
+    id: str | None = None
+    choice: int = 0
+    complete: bool = False
+
+    def parse(self) -> Any:
+        """Return the arguments as a value; ValueError if they are no JSON."""
+        return json.loads(self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What was delivered: choice 0's text, all findings so far, and the finish reason at the end.
 
-    `finish` is None while the stream is open.
+    `finish` is None while the stream is open. `channels` has the text of each (choice, channel),
+    `usage` is the provider's own object, the last that came.
     """
 
     text: str
     findings: Sequence[Finding]
     finish: FinishReason | None
+    channels: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    tool_calls: Sequence[ToolCall] = ()
+    usage: Any = None
+
+    @property
+    def thinking(self) -> str:
+        """Choice 0's thinking."""
+        return self.channels.get((0, "thinking"), "")
+
+    @property
+    def refusal(self) -> str:
+        """Choice 0's refusal."""
+        return self.channels.get((0, "refusal"), "")
 
 
 class Meter:

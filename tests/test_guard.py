@@ -68,7 +68,7 @@ async def test_result_is_what_was_delivered_so_far() -> None:
     assert stream.result == Result("", (), None)
     await anext(stream)
     finding = Finding("word", 2, 8, "mask")
-    assert stream.result == Result("a ****** b", (finding,), None)
+    assert stream.result == Result("a ****** b", (finding,), None, {(0, "text"): "a ****** b"})
     await stream.text()
     assert stream.result.finish == "content_filter"
     assert stream.blocked_by == "bad"

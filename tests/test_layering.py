@@ -18,9 +18,13 @@ LAYERS = [
     {"stages"},
     {"pipeline"},
     {"policy", "providers", "stats"},
+    {"sse"},
     {"flow", "runtime"},
-    {"guarded", "guarded_sync", "extract"},
+    {"delivery"},
+    {"guarded", "guarded_sync", "extract", "messages"},
     {"guard"},
+    {"wire", "gate", "testing"},
+    {"serve"},
     {"cli", "__init__", "__main__"},
 ]
 """Each layer may import those above it in this list, and its own modules."""

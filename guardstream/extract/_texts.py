@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 from guardstream.providers import Adapter, detect, named
 from guardstream.providers.base import Slot
-from guardstream.providers.tools import tools
 
 TextOf: TypeAlias = Callable[[Any], str]
 
@@ -30,15 +29,16 @@ class Texts:
                 raise TypeError("a stream of str has no tool calls: leave 'tool' out")
             return chunk
         adapter = self._adapter = self._adapter or detect(chunk)
+        reading = adapter.read(chunk)
         if self._tool is not None and self._slot is None:
-            names = tools(adapter, chunk)
+            calls = reading.calls.items()
             self._slot = next(
-                (slot for slot, name in names.items() if name == self._tool and not slot.choice),
-                None,
+                (slot for slot, call in calls if call.name == self._tool and not slot.choice), None
             )
-        pieces = adapter.read(chunk).pieces
         return "".join(
-            piece.text for piece in pieces if not piece.whole and self._wanted(piece.slot)
+            piece.text
+            for piece in reading.pieces
+            if piece.kind == "delta" and self._wanted(piece.slot)
         )
 
     def _wanted(self, slot: Slot) -> bool:

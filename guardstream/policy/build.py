@@ -35,7 +35,8 @@ class Built:
 
     `json` is what the JSON stage does, for each channel that carries JSON.
     `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
-    of the settings that are set; `paths` are all files that were read.
+    of the settings that are set; `paths` are all files that were read, `digest` the
+    SHA-256 of what stood in them.
     """
 
     file: PolicyFile
@@ -47,6 +48,7 @@ class Built:
     rulesets: Mapping[str, RuleSet]
     json: Mapping[str, Settings]
     paths: tuple[Path, ...]
+    digest: str
 
 
 def load(path: Path, loader: Loader | None = None) -> Built:
@@ -82,6 +84,7 @@ def _built(loader: Loader, read: Callable[[], Whole]) -> Built:
         rulesets=_compiled(loader, file, rules),
         json=json,
         paths=tuple(loader.paths),
+        digest=loader.digest,
     )
 
 

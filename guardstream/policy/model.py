@@ -25,6 +25,7 @@ from guardstream.stages.rules import OnError, OnOverflow
 Normalization: TypeAlias = Literal[
     "case", "width", "zero_width", "confusables", "separators", "repeats", "simplified"
 ]
+Unknown: TypeAlias = Literal["refuse", "pass"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
@@ -189,6 +190,8 @@ class PolicyFile(Model):
     """What becomes of a candidate that would be held longer."""
     block_message: str = ""
     """Text that is sent before a blocked stream ends."""
+    unknown: Unknown = "refuse"
+    """What becomes of a provider's events and fields that are not known: `pass` is a hole."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     json_: JsonFile | None = Field(default=None, alias="json")
@@ -198,7 +201,8 @@ class PolicyFile(Model):
 
 
 SETTINGS = (
-    "mode", "on_error", "max_holdback", "on_overflow", "block_message", "json_", "limits"
+    "mode", "on_error", "max_holdback", "on_overflow", "block_message", "unknown", "json_",
+    "limits"
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
 

@@ -10,7 +10,7 @@ from guardstream.events import Stage
 from guardstream.pipeline import Pipeline
 from guardstream.policy import build, packs, structured
 from guardstream.policy.build import CHANNELS, Built
-from guardstream.policy.model import CaseFile, PolicyFile
+from guardstream.policy.model import CaseFile, PolicyFile, Unknown
 from guardstream.policy.shadow import Shadow
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
@@ -45,6 +45,16 @@ class Policy:
     def name(self) -> str:
         """The policy's name; empty if it has none."""
         return self.file.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with the policy and every file it needs."""
+        return self._built.digest[:12]
+
+    @property
+    def unknown(self) -> Unknown:
+        """What becomes of a provider's events and fields that may hold text and are not known."""
+        return self.file.unknown
 
     @property
     def description(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,7 @@ class Loader:
     def __init__(self) -> None:
         self.sources: list[Source] = []
         self.paths: list[Path] = []
+        self._digest = hashlib.sha256()
         self._done: dict[Path, Whole] = {}
         self._open: list[Path] = []
 
@@ -141,7 +143,18 @@ class Loader:
     def read_text(self, path: Path) -> str:
         """Read a file that the policy needs."""
         self.paths.append(path)
-        return read_text(path)
+        text = read_text(path)
+        self._note(text)
+        return text
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that was read, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def _note(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        self._digest.update(len(data).to_bytes(8, "big") + data)
 
     def load(self, path: Path) -> Whole:
         """Read a policy file, once; PolicyError if it cannot be read at all."""
@@ -159,6 +172,7 @@ class Loader:
 
     def parse(self, text: str, name: str, folder: Path) -> Whole:
         """Read the policy `text`; what is wrong with it stands in its source."""
+        self._note(text)
         source = Source(name, folder, read(text))
         self.sources.append(source)
         source.problems += source.document.problems

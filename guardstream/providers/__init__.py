@@ -2,40 +2,74 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.providers.base import Adapter
+from guardstream.providers.anthropic import Anthropic
+from guardstream.providers.base import Adapter, Unknown
 from guardstream.providers.openai_chat import OpenAIChat
 from guardstream.providers.text import PlainText
 
 ADAPTERS: dict[str, type[Any]] = {
     "text": PlainText,
     "openai_chat": OpenAIChat,
+    "anthropic": Anthropic,
 }
-"""Every adapter by name, in the order in which they are asked whether they know a chunk."""
+"""Every adapter of the package by name, in the order in which they are asked about a chunk."""
+
+ENTRY_POINTS = "guardstream.providers"
+"""The group in which other packages name their adapters' classes."""
 
 
-def named(name: str) -> Adapter[Any]:
+@cache
+def adapters() -> dict[str, type[Any]]:
+    """Return all adapters by name: those of the package, then those of installed ones."""
+    found = dict(ADAPTERS)
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name in found:
+            raise AdapterError(f"{entry.value!r} wants to be the adapter {entry.name!r}: taken")
+        found[entry.name] = entry.load()
+    return found
+
+
+def named(name: str, *, unknown: Unknown = "refuse") -> Adapter[Any]:
     """Return a new adapter by its name; AdapterError names those there are."""
-    if name not in ADAPTERS:
-        raise AdapterError(f"no adapter {name!r}, there are: {', '.join(ADAPTERS)}")
-    adapter: Adapter[Any] = ADAPTERS[name]()
+    known = adapters()
+    if name not in known:
+        raise AdapterError(f"no adapter {name!r}, there are: {', '.join(known)}")
+    adapter: Adapter[Any] = known[name](unknown=unknown)
     return adapter
 
 
-def detect(chunk: object) -> Adapter[Any]:
+def detect(chunk: object, *, unknown: Unknown = "refuse") -> Adapter[Any]:
     """Return a new adapter that knows chunks like `chunk`; AdapterError if there is none."""
-    for adapter in ADAPTERS.values():
+    for adapter in adapters().values():
         if adapter.accepts(chunk):
-            found: Adapter[Any] = adapter()
+            found: Adapter[Any] = adapter(unknown=unknown)
             return found
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
-    known = ", ".join(ADAPTERS)
+    known = ", ".join(adapters())
     raise AdapterError(
         f"no adapter knows chunks of type {kind!r}: pass provider= one of {known}, "
         "or wrap an iterator of the text alone"
     )
 
 
-__all__ = ["ADAPTERS", "Adapter", "OpenAIChat", "PlainText", "detect", "named"]
+def chosen(
+    provider: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "refuse"
+) -> Adapter[Any]:
+    """Return the adapter for a stream: by name, like the one given, or by its first chunk.
+
+    An adapter that is given is copied: an instance serves one stream.
+    """
+    if isinstance(provider, str):
+        return named(provider, unknown=unknown)
+    if provider is not None:
+        return deepcopy(provider)
+    return PlainText() if chunk is None else detect(chunk, unknown=unknown)
+
+
+__all__ = ["ADAPTERS", "Adapter", "OpenAIChat", "PlainText", "chosen", "detect", "named"]

@@ -1,14 +1,15 @@
 """What a provider adapter is: it finds the text in a chunk, and puts guarded text in its place.
 
 An adapter knows one wire format and no policy. It never changes a chunk that it was given, and it
-fails closed: what might be text and is not known to it is an AdapterError. Adding a provider is
-one module with an adapter and one entry in `guardstream.providers.ADAPTERS`.
+fails closed: what might be text and is not known to it is an AdapterError. One instance serves one
+stream, so it may remember which blocks are open. Adding a provider is one module with an adapter
+and one entry in `guardstream.providers.ADAPTERS`, or an entry point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason
 
@@ -16,11 +17,21 @@ C = TypeVar("C")
 
 Unknown: TypeAlias = Literal["refuse", "pass"]
 
+Kind: TypeAlias = Literal["delta", "whole", "copy", "parsed", "echo"]
+"""What a piece of text is to the stream.
+
+`delta`: the next characters of its slot. `whole`: a text of its own. `copy`: all of its slot's text
+so far, once more. `parsed`: JSON for a value that was parsed from the slot's text. `echo`: the
+slot's last delta, once more. What repeats text is replaced by what was released; if it does not
+repeat what the slot said, it is guarded as a whole text.
+"""
+
 
 class Slot(NamedTuple):
-    """Where a stream of text flows: each slot has a pipeline of its own.
+    """Where a stream of text flows: each slot has a pipeline of its own, unless it is joined.
 
-    `field` tells apart fields of one channel, `number` tool calls.
+    `field` tells apart fields of one channel, `number` tool calls and blocks. The answer itself is
+    channel `text`, field `content` or `text`.
     """
 
     choice: int
@@ -30,27 +41,59 @@ class Slot(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Some text in a chunk, never empty; `whole` if it is a text of its own, not streamed."""
+    """Some text in a chunk, never empty."""
 
     slot: Slot
     text: str
-    whole: bool = False
+    kind: Kind = "delta"
+
+
+class Call(NamedTuple):
+    """A tool call as it is announced: its tool, and its id if the format gives one."""
+
+    name: str
+    id: str | None = None
+
+
+_NONE: Mapping[Any, Any] = {}
 
 
 class Reading(NamedTuple):
     """What a chunk says: its pieces in order, the choices in it, and those that end with it.
 
-    `failed` if it reports an error, which ends the stream.
+    `failed`: it reports an error, which ends the stream.
+    `closed`: slots whose text is complete; what is held of it is settled before this chunk.
+    `joined`: slots that begin here and go on with the pipeline of an earlier one (consecutive
+    text blocks: a word may be cut by a citation).
+    `waits`: the chunk marks the end of this slot's block and goes out behind what is held of it,
+    unless the next chunk joins another block to it.
+    `calls`: tool calls that begin here, by the slot of their arguments. `usage`: as it stands.
     """
 
     pieces: Sequence[Piece]
     choices: Sequence[int]
-    finished: Mapping[int, FinishReason]
+    finished: Mapping[int, FinishReason] = _NONE
     failed: bool = False
+    closed: Sequence[Slot] = ()
+    joined: Mapping[Slot, Slot] = _NONE
+    waits: Slot | None = None
+    calls: Mapping[Slot, Call] = _NONE
+    usage: Any = None
+
+
+Said: TypeAlias = Callable[[Slot], str]
+"""Returns the text that was released in a slot so far."""
 
 
 class Adapter(Protocol[C]):
-    """One wire format. Methods raise AdapterError on what they do not know."""
+    """One wire format. Methods raise AdapterError on what they do not know.
+
+    A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
+    depends on its arguments alone: it may be called later than the chunks read meanwhile.
+    """
+
+    repeats: bool
+    """Whether chunks repeat text that was streamed: the flow then remembers it."""
 
     def read(self, chunk: C) -> Reading:
         """Find the text in `chunk`."""
@@ -63,10 +106,13 @@ class Adapter(Protocol[C]):
         """
         ...
 
-    def extra(self, chunk: C, slot: Slot, text: str) -> C:
-        """Return a chunk that only says `text`, made after `chunk`, which has a piece in `slot`."""
+    def extra(self, chunk: C, slot: Slot, text: str, said: Said) -> Sequence[C]:
+        """Return chunks that only say `text`, made after `chunk`, the last that had `slot`.
+
+        `said(slot)` includes `text` already.
+        """
         ...
 
-    def end(self, chunk: C, choice: int, reason: FinishReason) -> C | None:
-        """Return a chunk that ends `choice`, made after `chunk`; None if the format has none."""
+    def end(self, chunk: C, choice: int, reason: FinishReason, said: Said) -> Sequence[C]:
+        """Return the chunks that end `choice`, made after `chunk`, the last one that had it."""
         ...

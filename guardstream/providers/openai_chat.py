@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Slot, Unknown
+from guardstream.providers.base import Call, Kind, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import (
     fields_of,
     has_text,
@@ -82,6 +82,8 @@ class OpenAIChat:
     `unknown="pass"` lets fields through that may hold text this adapter does not know.
     """
 
+    repeats = False
+
     def __init__(self, *, unknown: Unknown = "refuse") -> None:
         self._unknown = unknown
 
@@ -119,7 +121,8 @@ class OpenAIChat:
             reason = values.get("finish_reason")
             if reason:
                 finished[index] = _REASONS.get(reason, "stop")
-        return Reading(pieces, indices, finished)
+        usage = fields.get("usage")
+        return Reading(pieces, indices, finished, calls=_calls(choices), usage=usage)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own, or None if nothing is left to say."""
@@ -135,7 +138,7 @@ class OpenAIChat:
             return None
         return replaced(chunk, {"choices": choices})
 
-    def extra(self, chunk: Any, slot: Slot, text: str) -> Any:
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a chunk that says only `text`, in the place where `chunk` has `slot`."""
         choice = _choice(chunk, slot.choice)
         delta = fields_of(choice).get("delta") or {}
@@ -148,18 +151,20 @@ class OpenAIChat:
             value = [_only_part(value, slot, text)]
         else:
             value = text
-        return _bare(chunk, choice, only(delta, {slot.field: value}), None)
+        return [_bare(chunk, choice, only(delta, {slot.field: value}), None)]
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason) -> Any:
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a chunk with an empty delta and `reason` as the finish reason."""
         found = _choice(chunk, choice)
-        return _bare(chunk, found, only(fields_of(found).get("delta") or {}, {}), reason)
+        return [_bare(chunk, found, only(fields_of(found).get("delta") or {}, {}), reason)]
 
     def _pieces(self, index: int, values: Mapping[str, Any]) -> list[Piece]:
         pieces: list[Piece] = []
 
         def collect(channel: str, name: str, number: int, text: str) -> str:
-            pieces.append(Piece(Slot(index, channel, name, number), text, name in _WHOLE))
+            slot = Slot(index, channel, name, number)
+            kind: Kind = "whole" if name in _WHOLE else "delta"
+            pieces.append(Piece(slot, text, kind))
             return text
 
         self._map_delta(values.get("delta"), collect)
@@ -323,6 +328,26 @@ class OpenAIChat:
 
 _CALL_META = frozenset({"id", "type", "index", "function", "custom"})
 _ARGUMENTS = ("arguments", "input")
+
+
+def _calls(choices: Sequence[Any]) -> Mapping[Slot, Call]:
+    """The tool calls that begin in a chunk: a name comes once, with a call's first piece."""
+    found: dict[Slot, Call] = {}
+    for choice in choices:
+        values = fields_of(choice)
+        delta = fields_of(values.get("delta"))
+        index = values.get("index") or 0
+        for place, call in enumerate(delta.get("tool_calls") or ()):
+            fields = fields_of(call)
+            number = fields.get("index")
+            name = fields_of(fields.get("function") or fields.get("custom")).get("name")
+            if name:
+                slot = Slot(index, "tool_args", "tool_calls", place if number is None else number)
+                found[slot] = Call(name, fields.get("id"))
+        name = fields_of(delta.get("function_call")).get("name")
+        if name:
+            found[Slot(index, "tool_args", "function_call")] = Call(name)
+    return found
 
 
 def _only_arguments(calls: Sequence[Any], index: int, text: str) -> Any:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Slot
+from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
 
 SLOT = Slot(0, "text", "")
 
 
 class PlainText:
     """The adapter for `str` chunks."""
+
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+        del unknown  # there is nothing in text that could be unknown
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -20,16 +25,16 @@ class PlainText:
 
     def read(self, chunk: str) -> Reading:
         """Find the text in `chunk`: all of it."""
-        return Reading([Piece(SLOT, chunk)] if chunk else [], (0,), {})
+        return Reading([Piece(SLOT, chunk)] if chunk else [], (0,))
 
     def write(self, chunk: str, texts: Sequence[str], *, ends: bool = True) -> str | None:  # noqa: ARG002
         """Return the guarded text, None if all of it is held."""
         return "".join(texts) or None
 
-    def extra(self, chunk: str, slot: Slot, text: str) -> str:  # noqa: ARG002
+    def extra(self, chunk: str, slot: Slot, text: str, said: Said) -> Sequence[str]:  # noqa: ARG002
         """Return `text`."""
-        return text
+        return [text]
 
-    def end(self, chunk: str, choice: int, reason: FinishReason) -> str | None:  # noqa: ARG002
-        """Return None: text has no end marks."""
-        return None
+    def end(self, chunk: str, choice: int, reason: FinishReason, said: Said) -> Sequence[str]:  # noqa: ARG002
+        """Return nothing: text has no end marks."""
+        return []

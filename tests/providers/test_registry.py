@@ -27,5 +27,5 @@ def test_text_is_one_piece() -> None:
     assert adapter.read("").pieces == []
     assert adapter.write("abc", ["x"]) == "x"
     assert adapter.write("abc", [""]) is None
-    assert adapter.extra("abc", SLOT, "rest") == "rest"
-    assert adapter.end("abc", 0, "stop") is None
+    assert adapter.extra("abc", SLOT, "rest", str) == ["rest"]
+    assert adapter.end("abc", 0, "stop", str) == []

@@ -1,0 +1,147 @@
+"""The pipelines of one stream, by slot, and what has gone through each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardstream.events import Event, Finish, Stage
+from guardstream.flow.base import MakeStage, stage_error
+from guardstream.providers.base import Slot
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """A pipeline, and the track in which it is being written."""
+
+    stage: Stage
+    track: Track = field(init=False)
+    done: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """A slot: its lane, the last chunk that had it, and its text on both sides of the guard.
+
+    Texts are kept only where chunks repeat them. `last` is what the last delta became.
+    """
+
+    slot: Slot
+    chunk: Any
+    lane: Lane
+    source: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    last: str = ""
+
+
+class Lanes:
+    """Tracks by slot; consecutive blocks have a track each and share one lane."""
+
+    def __init__(self, make_stage: MakeStage, *, remember: bool) -> None:
+        self._make_stage = make_stage
+        self._remember = remember
+        self._tracks: dict[Slot, Track] = {}
+        self._lanes: list[Lane] = []
+
+    @property
+    def held(self) -> int:
+        """How many code points are held back now, over all lanes that are open."""
+        return sum([lane.stage.held for lane in self._lanes if not lane.done])
+
+    def get(self, slot: Slot) -> Track | None:
+        """The track of a slot that has had text."""
+        return self._tracks.get(slot)
+
+    def open(self, choice: int | None = None) -> Iterator[Lane]:
+        """The lanes, of one choice or all, that are not done."""
+        for lane in self._lanes:
+            if not lane.done and (choice is None or lane.track.slot.choice == choice):
+                yield lane
+
+    def of(self, slots: Iterable[Slot]) -> Iterator[Lane]:
+        """The lanes of some slots that are not done."""
+        for slot in slots:
+            track = self._tracks.get(slot)
+            if track is not None and not track.lane.done:
+                yield track.lane
+
+    def tracks(self) -> Sequence[Track]:
+        """All tracks, in the order in which they began."""
+        return tuple(self._tracks.values())
+
+    def held_of(self, slot: Slot) -> int:
+        """How many code points are held back behind a slot."""
+        track = self._tracks.get(slot)
+        return 0 if track is None or track.lane.done else track.lane.stage.held
+
+    def feed(self, slot: Slot, text: str, chunk: Any) -> tuple[Track, Sequence[Event]]:
+        """Pass text on in a slot's lane, which is made if it is new."""
+        track = self._tracks.get(slot)
+        if track is None or track.lane.done:  # text behind the end of a text begins another
+            track = self._begin(slot, chunk)
+        track.chunk = chunk
+        if self._remember:
+            track.source.append(text)
+        track.lane.track = track
+        return track, _run(lambda: track.lane.stage.feed(text))
+
+    def _begin(self, slot: Slot, chunk: Any) -> Track:
+        lane = Lane(self._make_stage(slot.channel))
+        lane.track = self._tracks[slot] = Track(slot, chunk, lane)
+        self._lanes.append(lane)
+        return lane.track
+
+    def finish(self, lane: Lane) -> Sequence[Event]:
+        """Settle a lane at its source's end."""
+        lane.done = True
+        self._lanes = [each for each in self._lanes if not each.done]
+        return _run(lane.stage.finish)
+
+    def check(self, channel: str, text: str) -> Sequence[Event]:
+        """Guard a whole text at once; what it holds is settled right away."""
+        stage = self._make_stage(channel)
+        fed = _run(lambda: stage.feed(text))
+        rest = _run(stage.finish)
+        # That the text is over is no end of the stream; that it was blocked at its end is.
+        over = isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter" if rest else False
+        return [*fed, *(rest[:-1] if over else rest)]
+
+    def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
+        """Let a slot that begins go on with the lane of an earlier one, if that has had text."""
+        before = self._tracks.get(earlier)
+        if before is not None and not before.lane.done:
+            before.lane.track = self._tracks[slot] = Track(slot, chunk, before.lane)
+
+    def wrote(self, track: Track, text: str) -> None:
+        """Note what was released in a track."""
+        if self._remember and text:
+            track.said.append(text)
+
+    def say(self, slot: Slot, text: str) -> None:
+        """Note text that was said in a slot without having come in."""
+        track = self._tracks.get(slot)
+        if track is not None:
+            self.wrote(track, text)
+
+    def said(self, slot: Slot) -> str:
+        """What was released in a slot so far, where that is kept."""
+        track = self._tracks.get(slot)
+        return "".join(track.said) if track else ""
+
+    def source(self, slot: Slot) -> str | None:
+        """What came in in a slot so far, where that is kept; None if nothing did."""
+        track = self._tracks.get(slot)
+        return "".join(track.source) if track else None
+
+    def drop(self, choice: int | None = None) -> None:
+        """Forget what is held, of one choice or all."""
+        for lane in self.open(choice):
+            lane.done = True
+
+
+def _run(step: Callable[[], Sequence[Event]]) -> Sequence[Event]:
+    try:
+        return step()
+    except Exception as error:
+        raise stage_error(error) from error

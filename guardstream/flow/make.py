@@ -1,0 +1,24 @@
+"""Which flow an adapter's stream takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardstream.flow.base import Flow, MakeStage
+from guardstream.flow.chunks import ChunkFlow
+from guardstream.flow.text import TextFlow
+from guardstream.providers.base import Adapter
+from guardstream.providers.text import PlainText
+from guardstream.stats import Meter
+
+
+def make_flow(
+    adapter: Adapter[Any], make_stage: MakeStage, meter: Meter, block_message: str = ""
+) -> Flow[Any]:
+    """Return the flow for an adapter; plain text has a shorter way.
+
+    `block_message` is said, as an ordinary chunk, before a blocked stream ends.
+    """
+    if type(adapter) is PlainText:
+        return TextFlow(make_stage("text"), meter, block_message)
+    return ChunkFlow(adapter, make_stage, meter, block_message)

@@ -1,0 +1,34 @@
+"""What becomes of text that a chunk repeats: it is replaced by what was released of it."""
+
+from __future__ import annotations
+
+from guardstream.errors import AdapterError
+from guardstream.flow.lanes import Lanes
+from guardstream.providers.base import Piece
+from guardstream.providers.parsed import same_value
+
+
+def repeated(lanes: Lanes, piece: Piece) -> str | None:
+    """Return what a repeating piece becomes; None if it must be guarded as a text of its own.
+
+    That is so where its slot has not streamed what it claims to repeat. While the slot is still
+    open such a piece is an AdapterError: nobody can tell what may be shown of it.
+    """
+    track = lanes.get(piece.slot)
+    if track is None:
+        return None
+    if piece.kind == "echo":
+        if track.source and track.source[-1] == piece.text:
+            return track.last
+    else:
+        source, said = "".join(track.source), "".join(track.said)
+        if piece.kind == "parsed" and same_value(source, piece.text):
+            return piece.text if said == source else said
+        if source == piece.text:
+            return said
+    if not track.lane.done:
+        raise AdapterError(
+            f"a chunk repeats {piece.slot.channel!r} text of field {piece.slot.field!r} that was "
+            "not streamed before it"
+        )
+    return None

@@ -1,0 +1,76 @@
+"""The flow of `str` chunks: one pipeline, and the hot path of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.events import Event, Finding, FinishReason, Stage, Text
+from guardstream.flow.base import Sent, blocking, stage_error
+from guardstream.providers.base import Call, Slot
+from guardstream.stats import Meter
+
+
+class TextFlow:
+    """One stream of text; every chunk is part of the answer."""
+
+    def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
+        self.findings: list[Finding] = []
+        self.calls: dict[Slot, Call] = {}
+        self.usage: Any = None
+        self.ended: FinishReason | None = None
+        self.blocked_by: str | None = None
+        self._stage = stage
+        self._feed = stage.feed
+        self._meter = meter
+        self._block_message = block_message
+
+    @property
+    def held(self) -> int:
+        return self._stage.held
+
+    def feed(self, chunk: str) -> Sequence[Sent[str]]:
+        if not isinstance(chunk, str):
+            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text")
+        try:
+            events = self._feed(chunk)
+            held = self._stage.held
+        except Exception as error:
+            raise stage_error(error) from error
+        meter = self._meter
+        if meter.chunks_in:
+            # What `received` does, without the call.
+            meter.chunks_in += 1
+            meter.characters_in += len(chunk)
+            meter.held_total += held
+            if held > meter.held_max:
+                meter.held_max = held
+        else:
+            meter.received(len(chunk), held)
+        if len(events) == 1 and type(event := events[0]) is Text:
+            text = event.text
+            return ((text, text, len(text), ()),)
+        return self._sort(events) if events else ()
+
+    def finish(self) -> Sequence[Sent[str]]:
+        try:
+            events = self._stage.finish()
+        except Exception as error:
+            raise stage_error(error) from error
+        return self._sort(events)
+
+    def _sort(self, events: Sequence[Event]) -> Sequence[Sent[str]]:
+        text = ""
+        for event in events:
+            if isinstance(event, Text):
+                text += event.text
+            elif isinstance(event, Finding):
+                self.findings.append(event)
+            else:
+                self.ended = event.reason
+                self.blocked_by = blocking(event, self.findings)
+        said = [text] if text else []
+        if self.ended == "content_filter" and self._block_message:
+            said.append(self._block_message)
+        return [(part, part, len(part), ()) for part in said]

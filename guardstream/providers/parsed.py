@@ -1,0 +1,40 @@
+"""Values that a provider's package has parsed from streamed JSON: made anew from guarded text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
+
+
+def map_parsed(value: Any, change: Callable[[str], str]) -> Any:
+    """Change the JSON text that `value` stands for; return `value` itself if it did not change.
+
+    A model is made anew from the changed text, and is None if that is not valid for it.
+    """
+    old = to_json(value).decode()
+    new = change(old)
+    if new == old:
+        return value
+    if isinstance(value, BaseModel):
+        try:
+            return type(value).model_validate_json(new)
+        except ValidationError:
+            return None
+    return parsed(new)
+
+
+def parsed(text: str) -> Any:
+    """Parse JSON text as far as it goes; an empty object if there is nothing to parse."""
+    try:
+        return from_json(text, allow_partial=True) if text.strip() else {}
+    except ValueError:
+        return {}
+
+
+def same_value(text: str, other: str) -> bool:
+    """Tell whether two JSON texts, the first perhaps cut short, stand for the same value."""
+    return json.dumps(parsed(text), sort_keys=True) == json.dumps(parsed(other), sort_keys=True)
