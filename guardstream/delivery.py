@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
+from guardstream.events import FinishReason
 from guardstream.flow import Flow, Part
 from guardstream.providers.base import Slot
-from guardstream.stats import ToolCall
+from guardstream.stats import Result, ToolCall
 
 _ANSWER_FIELDS = ("", "content", "text")
 
@@ -50,3 +51,20 @@ class Delivered:
     def calls(self, flow: Flow[Any]) -> tuple[ToolCall, ...]:
         """All tool calls so far, in the order in which they began."""
         return tuple(self.call(slot, flow) for slot in flow.calls)
+
+
+def result_of(
+    flow: Flow[Any] | None, kept: Delivered | None, finish: FinishReason | None
+) -> Result:
+    """Return the result of a stream so far; without text if none was kept."""
+    findings = tuple(flow.findings) if flow else ()
+    if kept is None or flow is None:
+        return Result("", findings, finish)
+    return Result(
+        text=kept.answer.getvalue(),
+        findings=findings,
+        finish=finish,
+        channels=kept.channels(),
+        tool_calls=kept.calls(flow),
+        usage=flow.usage,
+    )

@@ -37,3 +37,7 @@ class BlockedError(GuardstreamError):
     def __init__(self, rule: str) -> None:
         super().__init__(f"stream blocked by rule {rule!r}")
         self.rule = rule
+
+
+class SSEError(GuardstreamError):
+    """A server-sent event cannot be read within the limits, or cannot be written as one."""

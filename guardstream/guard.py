@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.flow import Flow, make_flow
-from guardstream.guarded import GuardedStream
+from guardstream.flow import Flow, Media, WireFlow, make_flow
+from guardstream.flow.chunks import ChunkFlow
+from guardstream.flow.text import TextFlow
+from guardstream.guarded import GuardedStream, Start
 from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
@@ -64,7 +67,7 @@ class Guard:
         for `result` and `text()`.
         """
         _check_async(stream)
-        start = self._start(provider, words, unknown)
+        start = self.flow(provider=provider, words=words, unknown=unknown)
         return GuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
 
     def wrap_sync(
@@ -79,7 +82,7 @@ class Guard:
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator."""
         _check_sync(stream)
-        start = self._start(provider, words, unknown)
+        start = self.flow(provider=provider, words=words, unknown=unknown)
         return SyncGuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
 
     def check(self, text: str, channel: str = "text") -> Result:
@@ -96,22 +99,34 @@ class Guard:
         """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events."""
         return Pipeline(self.policy.stages(channel))
 
-    def _start(
+    def flow(
         self,
-        provider: str | Adapter[C] | None,
-        words: Mapping[str, Sequence[str]] | None,
-        unknown: Unknown | None,
-    ) -> Callable[[Any, Meter], Flow[C]]:
+        *,
+        provider: str | Adapter[Any] | None = None,
+        media: Media | None = None,
+        words: Mapping[str, Sequence[str]] | None = None,
+        unknown: Unknown | None = None,
+    ) -> Start[Any]:
+        """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
+
+        `media` says how bytes carry chunks: `sse`, `ndjson`, `text`; without it the first byte
+        tells the first two apart. The other arguments are those of `wrap`.
+        """
         policy = self.policy.with_words(words) if words else self.policy
         passing = unknown or policy.unknown
         if isinstance(provider, str):
             chosen(provider, None)  # an unknown name is told now, not with the first chunk
 
-        def start(chunk: Any, meter: Meter) -> Flow[C]:
-            adapter = chosen(provider, chunk, unknown=passing)
-            return make_flow(
-                adapter, lambda channel: _stage(policy, channel), meter, policy.block_message
-            )
+        def choose(chunk: Any) -> Adapter[Any]:
+            return chosen(provider, chunk, unknown=passing)
+
+        def start(chunk: Any, meter: Meter) -> Flow[Any]:
+            def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
+                return make_flow(adapter, partial(_stage, policy), meter, policy.block_message)
+
+            if media or isinstance(chunk, (bytes, bytearray, memoryview)):
+                return WireFlow(media, choose, make, partial(_is_harmless, policy))
+            return make(choose(chunk))
 
         return start
 
@@ -120,6 +135,13 @@ def _stage(policy: Policy, channel: str) -> Stage:
     """Return the pipeline of a channel; a single stage needs none around it."""
     stages = policy.stages(channel)
     return stages[0] if len(stages) == 1 else Pipeline(stages)
+
+
+def _is_harmless(policy: Policy, text: str) -> bool:
+    """Tell whether `policy` leaves a text as it is."""
+    stage = _stage(policy, "text")
+    result = _result([*stage.feed(text), *stage.finish()], "text", "")
+    return result.text == text and result.finish != "content_filter"
 
 
 def _result(events: Sequence[Event], channel: str, message: str) -> Result:

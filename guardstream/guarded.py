@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import anyio
 
-from guardstream.delivery import Delivered
+from guardstream.delivery import Delivered, result_of
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.flow import Flow, Sent
@@ -40,6 +40,7 @@ class Delivery(Generic[C]):
         self._flow: Flow[C] | None = None
         self._queue: deque[Sent[C]] = deque()
         self._stopping = False
+        self._faulted = False
         self._finish: FinishReason | None = None
 
     @property
@@ -70,17 +71,7 @@ class Delivery(Generic[C]):
     @property
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
-        kept, flow = self._delivered, self._flow
-        if kept is None or flow is None:
-            return Result("", self.findings, self._finish)
-        return Result(
-            text=kept.answer.getvalue(),
-            findings=self.findings,
-            finish=self._finish,
-            channels=kept.channels(),
-            tool_calls=kept.calls(flow),
-            usage=flow.usage,
-        )
+        return result_of(self._flow, self._delivered, self._finish)
 
     def _begin(self, chunk: C | None) -> Flow[C]:
         """Make the flow that the first chunk asks for."""
@@ -113,12 +104,15 @@ class Delivery(Generic[C]):
         if self._finish is None:
             self._finish = reason
 
-    def _blocked(self) -> BlockedError | None:
-        """Return the error of a blocked stream, once, if the caller asked for one."""
-        if not self._raise_on_block or self.blocked_by is None:
+    def _fault(self) -> Exception | None:
+        """Return, once, the error behind the last chunk: the flow's, or a block's if asked for."""
+        if self._faulted or self._flow is None:
             return None
-        self._raise_on_block = False
-        return BlockedError(self.blocked_by)
+        self._faulted = True
+        if self._flow.error is not None:
+            return self._flow.error
+        blocked = self._raise_on_block and self.blocked_by is not None
+        return BlockedError(str(self.blocked_by)) if blocked else None
 
     def _kept_text(self) -> str:
         if self._delivered is None:
@@ -237,7 +231,7 @@ class GuardedStream(Delivery[C]):
     def _nothing_more(self) -> Exception:
         if self._finish is None:
             return RuntimeError("another task is reading this stream")
-        return self._blocked() or StopAsyncIteration()
+        return self._fault() or StopAsyncIteration()
 
     async def _receive_scoped(self) -> C:
         """Wait for the source in a cancel scope, which `stop` cancels."""

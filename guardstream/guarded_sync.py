@@ -36,7 +36,7 @@ class SyncGuardedStream(Delivery[C]):
         """Return the next guarded chunk."""
         while not self._queue:
             if self._finish is not None:
-                raise self._blocked() or StopIteration
+                raise self._fault() or StopIteration
             sent = self._advance()
             if len(sent) == 1:
                 return self._deliver(sent[0])

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from guardstream.events import Event, Finish, Stage, Text
+
+
+@runtime_checkable
+class Cuttable(Protocol):
+    """A stage that has something to say where an earlier stage cuts its text off."""
+
+    def cut(self, finish: Finish) -> list[Event]:
+        """Drop what is held and return what completes the output, ending with `finish`."""
+        ...
 
 
 class Pipeline:
     """A row of stages that is a stage itself.
 
     Events pass on one by one, in the order in which the first stage gives them; whatever would
-    come after the first Finish is dropped. A stage that is stopped by an earlier stage's end
-    settles what it holds, as at the source's end; a blocked one discards it.
+    come after the first Finish is dropped. Where an earlier stage stops the text, as `stop`, the
+    later ones settle what they hold, as at the source's end; any other end discards it.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -22,23 +32,23 @@ class Pipeline:
     @property
     def held(self) -> int:
         """How many code points are held back now, over all stages."""
-        return sum(stage.held for stage in self._stages)
+        return 0 if self._finished else sum([stage.held for stage in self._stages])
 
     def feed(self, text: str) -> list[Event]:
         """Pass `text` through every stage."""
         if self._finished or not text:
             return []
-        return self._through([Text(text)], 0)
+        return self._through([Text(text)])
 
     def finish(self) -> list[Event]:
         """Settle every stage in order and end with one Finish."""
         if self._finished:
             return []
-        return self._through([Finish("stop")], 0)
+        return self._through([Finish("stop")])
 
-    def _through(self, events: list[Event], start: int) -> list[Event]:
-        for index in range(start, len(self._stages)):
-            events = self._step(self._stages[index], events)
+    def _through(self, events: list[Event]) -> list[Event]:
+        for stage in self._stages:
+            events = self._step(stage, events)
         if events and isinstance(events[-1], Finish):
             self._finished = True
         return events
@@ -49,14 +59,20 @@ class Pipeline:
         for event in events:
             if isinstance(event, Text):
                 out += stage.feed(event.text)
-            elif isinstance(event, Finish) and event.reason != "content_filter":
-                settled = stage.finish()
-                out += settled[:-1]
-                # The stage may have blocked while settling; otherwise the earlier reason stands.
-                last = settled[-1]
-                out.append(last if last == Finish("content_filter") else event)
+            elif isinstance(event, Finish):
+                out += _ended(stage, event)
             else:
                 out.append(event)
             if out and isinstance(out[-1], Finish):
                 return out
         return out
+
+
+def _ended(stage: Stage, finish: Finish) -> list[Event]:
+    """What a stage says when the one before it has ended."""
+    if finish.reason == "stop":
+        # The stage may end otherwise while it settles; as the first, it would.
+        return stage.finish()
+    if isinstance(stage, Cuttable):
+        return stage.cut(finish)
+    return [finish]

@@ -6,7 +6,7 @@ nothing of that chunk goes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
@@ -39,13 +39,21 @@ class Flow(Protocol[C]):
 
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
     are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's.
+    `error` is raised behind what was sent, by a flow that takes several chunks at once.
     """
 
-    findings: list[Finding]
-    ended: FinishReason | None
-    blocked_by: str | None
-    calls: dict[Slot, Call]
-    usage: Any
+    @property
+    def findings(self) -> list[Finding]: ...
+    @property
+    def ended(self) -> FinishReason | None: ...
+    @property
+    def blocked_by(self) -> str | None: ...
+    @property
+    def calls(self) -> Mapping[Slot, Call]: ...
+    @property
+    def usage(self) -> Any: ...
+    @property
+    def error(self) -> Exception | None: ...
 
     @property
     def held(self) -> int:

@@ -34,6 +34,7 @@ class ChunkFlow(Generic[C]):
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
+        self.error: Exception | None = None
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
         self._adapter = adapter
@@ -48,6 +49,11 @@ class ChunkFlow(Generic[C]):
     @property
     def held(self) -> int:
         return self._lanes.held
+
+    @property
+    def waiting(self) -> bool:
+        """Whether chunks wait behind held text."""
+        return bool(self._waiting)
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         try:

@@ -104,7 +104,9 @@ class Lanes:
         fed = _run(lambda: stage.feed(text))
         rest = _run(stage.finish)
         # That the text is over is no end of the stream; that it was blocked at its end is.
-        over = isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter" if rest else False
+        over = (
+            isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter" if rest else False
+        )
         return [*fed, *(rest[:-1] if over else rest)]
 
     def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.flow.base import Flow, MakeStage
+from guardstream.flow.base import MakeStage
 from guardstream.flow.chunks import ChunkFlow
 from guardstream.flow.text import TextFlow
 from guardstream.providers.base import Adapter
@@ -14,7 +14,7 @@ from guardstream.stats import Meter
 
 def make_flow(
     adapter: Adapter[Any], make_stage: MakeStage, meter: Meter, block_message: str = ""
-) -> Flow[Any]:
+) -> ChunkFlow[Any] | TextFlow:
     """Return the flow for an adapter; plain text has a shorter way.
 
     `block_message` is said, as an ordinary chunk, before a blocked stream ends.

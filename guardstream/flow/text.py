@@ -15,6 +15,9 @@ from guardstream.stats import Meter
 class TextFlow:
     """One stream of text; every chunk is part of the answer."""
 
+    error: Exception | None = None
+    waiting = False
+
     def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
         self.findings: list[Finding] = []
         self.calls: dict[Slot, Call] = {}

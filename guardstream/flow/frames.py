@@ -1,0 +1,200 @@
+"""How bytes carry chunks: server-sent events, lines of JSON, or text. Bytes in, frames out.
+
+Frames keep the bytes that they came from, so that what the guard leaves alone goes out as it came.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, TypeAlias
+
+from guardstream import sse
+from guardstream.errors import AdapterError, SSEError
+
+Media: TypeAlias = Literal["sse", "ndjson", "text"]
+
+DONE = "[DONE]"
+"""The data of the event that ends streams of chat completions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A piece of the source. `value` is a JSON object, text, or None for what carries neither.
+
+    `note` is text outside of the chunks, a comment. `name` and `id` are the event's; `done` if it
+    marks the stream's end.
+    """
+
+    value: dict[str, Any] | str | None
+    raw: bytes
+    note: str = ""
+    name: str = ""
+    id: str | None = None
+    done: bool = False
+
+
+class Frames(Protocol):
+    """A way to carry chunks in bytes. AdapterError is raised behind the frames before a fault."""
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Take the next bytes; give the frames that they complete."""
+        ...
+
+    def finish(self) -> Iterator[Frame]:
+        """Take the end."""
+        ...
+
+    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:
+        """Return a frame that carries `value`, named like the frame that it follows from."""
+        ...
+
+
+class EventFrames:
+    """Server-sent events with JSON objects, or text, as their data: the first event tells."""
+
+    def __init__(self) -> None:
+        self._decoder = sse.Decoder(strict=True)
+        self._json: bool | None = None
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        try:
+            items = self._decoder.feed(data)
+        except SSEError as error:
+            raise AdapterError(str(error)) from error
+        for item in items:
+            yield self._frame(item)
+        if self._decoder.error is not None:
+            raise AdapterError(str(self._decoder.error)) from self._decoder.error
+
+    def finish(self) -> Iterator[Frame]:
+        for item in self._decoder.finish():
+            yield self._frame(item)
+        if self._decoder.dropped:
+            yield self._last(self._decoder.dropped)
+
+    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:
+        kind = value.get("type") if isinstance(value, dict) else None
+        name = like.name if like else "message"
+        if name != "message" and isinstance(kind, str):
+            name = kind
+        data = value if isinstance(value, str) else _dumps(value)
+        return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))
+
+    def _last(self, rest: bytes) -> Frame:
+        """Return the last event where only its blank line is missing, which is common."""
+        for item in sse.Decoder(strict=True).feed(rest + b"\n\n"):
+            if isinstance(item, sse.Event) and (item.data == DONE or _object(item.data)):
+                return replace(self._frame(item), raw=rest)
+        raise AdapterError("the stream ends inside of a server-sent event")
+
+    def _frame(self, item: sse.Item) -> Frame:
+        if isinstance(item, sse.Comment):
+            return Frame(None, item.raw, note=item.text)
+        if isinstance(item, sse.Blank):
+            return Frame(None, item.raw if item.plain else b"\n")
+        raw = item.raw if item.plain else sse.encode(item)
+        if item.data == DONE:
+            return Frame(None, raw, name=item.event, id=item.id, done=True)
+        return Frame(self._value(item.data), raw, name=item.event, id=item.id)
+
+    def _value(self, data: str) -> dict[str, Any] | str:
+        value = _object(data) if self._json is not False else None
+        if self._json is None:
+            self._json = value is not None
+        if value is not None:
+            return value
+        if self._json:
+            raise AdapterError("the data of a server-sent event is no JSON object")
+        return data
+
+
+class LineFrames:
+    """A JSON object on each line."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        self._rest += data
+        lines = self._rest.split(b"\n") if b"\n" in data else [self._rest]
+        self._rest = lines.pop()
+        for line in lines:
+            yield self._frame(bytes(line) + b"\n")
+        if len(self._rest) > sse.MAX_EVENT:
+            raise AdapterError(f"a line of more than {sse.MAX_EVENT} bytes in a stream of JSON")
+
+    def finish(self) -> Iterator[Frame]:
+        if self._rest:
+            yield self._frame(bytes(self._rest))
+
+    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:  # noqa: ARG002
+        return _dumps(value).encode() + b"\n"
+
+    @staticmethod
+    def _frame(raw: bytes) -> Frame:
+        if not raw.strip():
+            return Frame(None, raw)
+        try:
+            value = _object(raw.decode())
+        except UnicodeDecodeError:
+            value = None
+        if value is None:
+            raise AdapterError("a line in a stream of JSON is no JSON object")
+        return Frame(value, raw)
+
+
+class TextFrames:
+    """Text in UTF-8."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        yield from self._read(data, final=False)
+
+    def finish(self) -> Iterator[Frame]:
+        yield from self._read(b"", final=True)
+
+    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:  # noqa: ARG002
+        assert isinstance(value, str)
+        return value.encode("utf-8", "surrogatepass")
+
+    def _read(self, data: bytes, *, final: bool) -> Iterator[Frame]:
+        fault = None
+        try:
+            text = self._decoder.decode(data, final)
+        except UnicodeDecodeError as error:
+            # What stands before the fault is good; the decoder's own rest belongs to it.
+            text, fault = error.object[: error.start].decode(), error
+        if text:
+            yield Frame(text, text.encode())
+        if fault is not None:
+            raise AdapterError("invalid UTF-8 in a stream of text") from None
+
+
+FRAMES: dict[Media, type[Frames]] = {"sse": EventFrames, "ndjson": LineFrames, "text": TextFrames}
+
+
+def sniffed(start: bytes) -> Media | None:
+    """Tell lines of JSON from server-sent events by the first byte; None if there is none yet."""
+    stripped = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not stripped:
+        return None
+    return "ndjson" if stripped[:1] == b"{" else "sse"
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    if text[:1] != "{" and not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,332 @@
+"""Server-sent events, both ways: bytes in, events out, and back; no I/O.
+
+The decoder follows the WHATWG standard (https://html.spec.whatwg.org/#server-sent-events, section
+9.2.6), gives the same items for every split of the bytes, and loses none of them: the `raw` of all
+items and `dropped`, joined, are what was fed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from guardstream.errors import SSEError
+
+MAX_LINE = 4 * 1024 * 1024
+"""Bytes in a line; a provider's longest, an image in base64, have one or two million."""
+
+MAX_EVENT = 8 * 1024 * 1024
+"""Bytes in an event, all its lines together."""
+
+_BOM = b"\xef\xbb\xbf"
+
+_LF, _COLON = b"\n:"
+
+_LINE_END = re.compile(rb"\r\n?|\n")
+
+_NEWLINE = re.compile(r"\r\n?|\n")
+
+_RETRY_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as a client sees it.
+
+    `event` is "message" where none is named. `id` is the one that this event states, `last_id` the
+    last that the stream has stated, which is what a client would send as `Last-Event-ID`. `retry`
+    counts milliseconds. `raw` are the bytes that it came from, blank line included; unless it is
+    `plain` they say more than the other fields do: comments, unknown fields, invalid UTF-8.
+    """
+
+    data: str
+    event: str = "message"
+    id: str | None = None
+    retry: int | None = None
+    last_id: str = field(default="", compare=False)
+    plain: bool = field(default=True, compare=False)
+    raw: bytes = field(default=b"", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment line that stands before an event or by itself, as heartbeats do."""
+
+    text: str
+    raw: bytes = field(default=b"", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A blank line, or fields without data: nothing is dispatched, but id and retry may be set."""
+
+    id: str | None = None
+    retry: int | None = None
+    plain: bool = field(default=True, compare=False)
+    raw: bytes = field(default=b"", compare=False, repr=False)
+
+
+Item: TypeAlias = Event | Comment | Blank
+
+
+class Decoder:
+    """Bytes of one stream in, items out.
+
+    Linear in the bytes for every split. SSEError is raised for what exceeds `max_line` or
+    `max_event` bytes, and, if `strict`, for invalid UTF-8, which otherwise becomes U+FFFD. Items
+    before the fault are returned first: `error` is then set, and the next call raises it.
+
+    `dropped` is set by `finish`: the bytes of an event that the stream's end has cut off.
+    """
+
+    def __init__(
+        self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT, strict: bool = False
+    ) -> None:
+        self.dropped = b""
+        self.error: SSEError | None = None
+        self.last_id = ""
+        self._max_line = max_line
+        self._max_event = max_event
+        self._strict = strict
+        self._buffer = bytearray()
+        self._before = 0  # bytes of the stream before the buffer
+        self._start = 0  # of the item, in the buffer
+        self._line = 0
+        self._searched = 0
+        self._began = False
+        self._crlf = True
+        self._skip_lf = False
+        self._open_block()
+
+    def feed(self, data: bytes) -> list[Item]:
+        """Take the next bytes; return the items that they complete."""
+        self._buffer += data
+        return self._read(last=False)
+
+    def finish(self) -> list[Item]:
+        """Take the stream's end; return what was waiting for a line feed after its `\\r`."""
+        items = self._read(last=True)
+        rest = bytes(self._buffer)
+        if rest and not self._in_block and self._line == len(rest):
+            items.append(Blank(raw=rest))  # a byte order mark alone, or the rest of a line end
+            rest = b""
+        self.dropped = rest
+        self._buffer.clear()
+        self._start = self._line = self._searched = 0
+        return items
+
+    def _read(self, *, last: bool) -> list[Item]:
+        if self.error is not None:
+            raise self.error
+        items: list[Item] = []
+        try:
+            if self._began or self._begin(last=last):
+                self._read_lines(items, last=last)
+        except SSEError as error:
+            self.error = error
+            if not items:
+                raise
+        self._forget()
+        return items
+
+    def _begin(self, *, last: bool) -> bool:
+        """Pass the byte order mark; return whether the first line has begun."""
+        size = len(self._buffer)
+        if not last and size < len(_BOM) and _BOM.startswith(self._buffer):
+            return False
+        self._began = True
+        if self._buffer.startswith(_BOM):
+            self._line = self._searched = len(_BOM)
+        return True
+
+    def _read_lines(self, items: list[Item], *, last: bool) -> None:
+        while (ends := self._line_end(last=last)) is not None:
+            end, after = ends
+            self._check_size(end)
+            line = bytes(self._buffer[self._line : end])
+            self._searched = after
+            if not line:
+                items.append(self._dispatch(after))
+            elif line[0] == _COLON and not self._in_block:
+                text = self._text(line[1:].removeprefix(b" "))
+                self._plain = True
+                items.append(Comment(text, self._raw(after)))
+            else:
+                self._field(line)
+            self._line = after
+        self._check_size(self._searched)
+
+    def _line_end(self, *, last: bool) -> tuple[int, int] | None:
+        """Return where the line ends and the next one begins; None if that has yet to come.
+
+        An item ends with the `\\r` of its last line where lines have not ended in `\\r\\n` so far:
+        it must not wait for a line feed that may never come. If it does come, it belongs to the
+        next item.
+        """
+        buffer = self._buffer
+        if self._skip_lf and self._line < len(buffer):
+            self._skip_lf = False
+            if buffer[self._line] == _LF:
+                self._crlf = True
+                self._line = self._searched = self._line + 1
+        found = _LINE_END.search(buffer, self._searched)
+        if found is None:
+            self._searched = len(buffer)
+            return None
+        end, after = found.span()
+        if buffer[end] == _LF:
+            self._crlf = False
+        elif not self._crlf:
+            self._skip_lf = True
+            after = end + 1
+        elif after == end + 1:
+            if after == len(buffer) and not last:
+                self._searched = end
+                return None
+            self._crlf = False
+        return end, after
+
+    def _check_size(self, end: int) -> None:
+        line, event = self._line + self._max_line, self._start + self._max_event
+        if end <= min(line, event):
+            return
+        what, size = ("a line", self._max_line) if line <= event else ("an event", self._max_event)
+        at = self._before + (self._line if line <= event else self._start)
+        raise SSEError(f"{what} of more than {size} bytes in an event stream, from byte {at} on")
+
+    def _open_block(self) -> None:
+        self._in_block = False
+        self._data: list[str] = []
+        self._event: str | None = None
+        self._id: str | None = None
+        self._retry: int | None = None
+        self._plain = True
+
+    def _field(self, line: bytes) -> None:
+        """Take a line of a block; what sets nothing, or is set again, is in `raw` alone."""
+        self._in_block = True
+        name, _, value = line.partition(b":")
+        if value[:1] == b" ":
+            value = value[1:]
+        if name == b"data":
+            self._data.append(self._text(value))
+        elif name == b"event":
+            self._plain &= self._event is None
+            self._event = self._text(value)
+        elif name == b"id" and b"\0" not in value:
+            self._plain &= self._id is None
+            self._id = self.last_id = self._text(value)
+        elif name == b"retry" and value.isdigit() and len(value) <= _RETRY_DIGITS:
+            self._plain &= self._retry is None
+            self._retry = int(value)
+        else:
+            self._plain = False
+
+    def _dispatch(self, after: int) -> Event | Blank:
+        raw = self._raw(after)
+        if not self._in_block:
+            return Blank(raw=raw)
+        item: Event | Blank
+        if self._data:
+            data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
+            event = self._event or "message"
+            item = Event(data, event, self._id, self._retry, self.last_id, self._plain, raw)
+        else:
+            plain = self._plain and self._event is None
+            item = Blank(self._id, self._retry, plain, raw)
+        self._open_block()
+        return item
+
+    def _raw(self, after: int) -> bytes:
+        raw = bytes(self._buffer[self._start : after])
+        self._start = after
+        return raw
+
+    def _text(self, value: bytes) -> str:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            if self._strict:
+                at = self._before + self._line
+                raise SSEError(f"invalid UTF-8 in an event stream, line at byte {at}") from None
+            self._plain = False
+            return value.decode(errors="replace")
+
+    def _forget(self) -> None:
+        """Let go of the bytes of items that were returned."""
+        start = self._start
+        if start:
+            del self._buffer[:start]
+            self._before += start
+            self._start = 0
+            self._line -= start
+            self._searched -= start
+
+
+def encode(item: Item) -> bytes:
+    """Return the bytes of an item, made from its fields; `raw` is not looked at.
+
+    Each line of data has a `data:` line: `\\r` and `\\r\\n` in it come out as `\\n`, as the format
+    has no other. SSEError for what the format cannot say: a line end in `event` or `id`, NUL in
+    `id`, half a surrogate pair.
+    """
+    if isinstance(item, Comment):
+        lines = [f": {line}" for line in _NEWLINE.split(item.text)]
+    else:
+        lines = _fields(item)
+    try:
+        return "\n".join([*lines, "", ""] if lines else ["", ""]).encode()
+    except UnicodeEncodeError:
+        raise SSEError("an event with half a surrogate pair cannot be sent as UTF-8") from None
+
+
+def _fields(item: Event | Blank) -> list[str]:
+    lines = []
+    if isinstance(item, Event) and item.event != "message":
+        lines.append(f"event: {_one_line('event', item.event)}")
+    if item.id is not None:
+        if "\0" in item.id:
+            raise SSEError("an 'id' with NUL is ignored by clients: leave it out")
+        lines.append(f"id: {_one_line('id', item.id)}")
+    if item.retry is not None:
+        if item.retry < 0:
+            raise SSEError(f"'retry' is {item.retry}: milliseconds are not negative")
+        lines.append(f"retry: {item.retry}")
+    if isinstance(item, Event):
+        lines += [f"data: {line}" for line in _NEWLINE.split(item.data)]
+    return lines
+
+
+def _one_line(name: str, value: str) -> str:
+    if _NEWLINE.search(value):
+        raise SSEError(f"{name!r} of an event must not contain a line end")
+    return value
+
+
+def start(id: str, **fields: object) -> Event:  # noqa: A002
+    """Return the event that begins an answer; `fields` are added to its JSON object."""
+    return _named("start", {"id": id, **fields})
+
+
+def content(text: str, **fields: object) -> Event:
+    """Return an event with the next piece of an answer."""
+    return _named("content", {"text": text, **fields})
+
+
+def complete(finish: str = "stop", **fields: object) -> Event:
+    """Return the event that ends an answer, with its finish reason."""
+    return _named("complete", {"finish": finish, **fields})
+
+
+def error(code: str, message: str, **fields: object) -> Event:
+    """Return the event that ends an answer that went wrong.
+
+    `EventSource` reports its own failures under the same name, without data.
+    """
+    return _named("error", {"code": code, "message": message, **fields})
+
+
+def _named(name: str, payload: dict[str, object]) -> Event:
+    return Event(json.dumps(payload, ensure_ascii=False, separators=(",", ":")), name)
