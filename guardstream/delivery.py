@@ -1,70 +1,249 @@
-"""What was delivered of one stream: the answer, what else was said, and the tool calls."""
+"""What both kinds of guarded stream share: what was found and delivered, and who is told of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from io import StringIO
-from typing import Any
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic, time
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
-from guardstream.events import FinishReason
-from guardstream.flow import Flow, Part
-from guardstream.providers.base import Slot
-from guardstream.stats import Result, ToolCall
+from guardstream.deadlines import Deadlines, Watch
+from guardstream.delivered import Delivered, result_of
+from guardstream.errors import AdapterError, BlockedError, StageError
+from guardstream.events import Finding, FinishReason
+from guardstream.flow import Flow, Part, Sent
+from guardstream.hooks import Due, Hooks, Returned
+from guardstream.observers import Observing, StreamRecord, StreamStart
+from guardstream.stats import Meter, Result, Stats, ToolCall
 
-_ANSWER_FIELDS = ("", "content", "text")
+C = TypeVar("C")
 
-
-class Delivered:
-    """Keeps delivered text by slot; the answer's stands by itself, since it is what most want."""
-
-    def __init__(self) -> None:
-        self.answer = StringIO()
-        self._slots: dict[Slot, StringIO] = {}
-        self._done: set[Slot] = set()
-
-    def add(self, part: Part) -> None:
-        """Keep a part of a chunk that was delivered."""
-        if part.text:
-            self._slots.setdefault(part.slot, StringIO()).write(part.text)
-        if part.done:
-            self._done.add(part.slot)
-
-    def channels(self) -> Mapping[tuple[int, str], str]:
-        """The text of each choice and channel; tool results and citations are not among them."""
-        found: dict[tuple[int, str], str] = {}
-        answer = self.answer.getvalue()
-        if answer:
-            found[0, "text"] = answer
-        for slot, text in self._slots.items():
-            if slot.channel != "text" or slot.field in _ANSWER_FIELDS:
-                key = (slot.choice, slot.channel)
-                found[key] = found.get(key, "") + text.getvalue()
-        return found
-
-    def call(self, slot: Slot, flow: Flow[Any]) -> ToolCall:
-        """The tool call whose arguments come in `slot`."""
-        named = flow.calls[slot]
-        text = self._slots.get(slot)
-        arguments = text.getvalue() if text else ""
-        return ToolCall(named.name, arguments, named.id, slot.choice, slot in self._done)
-
-    def calls(self, flow: Flow[Any]) -> tuple[ToolCall, ...]:
-        """All tool calls so far, in the order in which they began."""
-        return tuple(self.call(slot, flow) for slot in flow.calls)
+Start = Callable[[Any, Meter], Flow[C]]
+"""Makes the flow once the first chunk (None: the source was empty) shows what it is."""
 
 
-def result_of(
-    flow: Flow[Any] | None, kept: Delivered | None, finish: FinishReason | None
-) -> Result:
-    """Return the result of a stream so far; without text if none was kept."""
-    findings = tuple(flow.findings) if flow else ()
-    if kept is None or flow is None:
-        return Result("", findings, finish)
-    return Result(
-        text=kept.answer.getvalue(),
-        findings=findings,
-        finish=finish,
-        channels=kept.channels(),
-        tool_calls=kept.calls(flow),
-        usage=flow.usage,
-    )
+class Delivering(TypedDict, total=False):
+    """Options of `Guard.wrap` about delivery.
+
+    `raise_on_block`: a block raises BlockedError after the last chunk. `keep_text=False`: delivered
+    text is not kept for `result` and `text()`. `on_text`, `on_part`, `on_tool_call`, `on_finding`,
+    `on_finish`: callbacks, sync or async, called before the chunk is handed out; if one raises, the
+    stream ends with its error, or, with `callback_errors="report"`, the error's type is logged.
+    `deadlines` take the place of the policy's; `clock` gives seconds, monotonic. `attributes` go
+    into the record that observers get.
+    """
+
+    raise_on_block: bool
+    keep_text: bool
+    on_text: Callable[[str], Returned] | None
+    on_part: Callable[[Part], Returned] | None
+    on_tool_call: Callable[[ToolCall], Returned] | None
+    on_finding: Callable[[Finding], Returned] | None
+    on_finish: Callable[[Result], Returned] | None
+    callback_errors: Literal["raise", "report"]
+    deadlines: Deadlines | None
+    clock: Callable[[], float]
+    attributes: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a stream is delivered."""
+
+    raise_on_block: bool = False
+    keep_text: bool = True
+    hooks: Hooks = field(default_factory=Hooks)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    clock: Callable[[], float] = monotonic
+    observing: Observing = field(default_factory=Observing)
+
+
+class Delivery(Generic[C]):
+    """One stream's delivery: its counters, its result, and how it ended."""
+
+    def __init__(self, start: Start[C], options: Options) -> None:
+        if options.hooks.on_tool_call and not options.keep_text:
+            raise TypeError("on_tool_call needs the arguments so far: leave keep_text=True")
+        self.delta = ""
+        """The answer's text in the chunk that was delivered last."""
+        self._start = start
+        self._options = options
+        self._hooks = options.hooks or None
+        self._observing = options.observing or None
+        self._watch = Watch(options.deadlines, options.clock) if options.deadlines else None
+        self._delivered = Delivered() if options.keep_text else None
+        self._meter = Meter()
+        self._flow: Flow[C] | None = None
+        self._queue: deque[Sent[C]] = deque()
+        self._stopping = False
+        self._faulted = False
+        self._concluded = False
+        self._told = 0  # findings that callbacks have been told
+        self._opened: StreamStart | None = None
+        self._error: str | None = None
+        self._finish: FinishReason | None = None
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What the rules have found so far, over all choices and channels."""
+        return tuple(self._flow.findings) if self._flow else ()
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
+        return self._finish
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream, if one did."""
+        return self._flow.blocked_by if self._flow else None
+
+    @property
+    def held(self) -> int:
+        """How many code points are held back now."""
+        return self._flow.held if self._flow and self._finish is None else 0
+
+    @property
+    def stats(self) -> Stats:
+        """The counters as they stand."""
+        return self._meter.stats()
+
+    @property
+    def result(self) -> Result:
+        """A snapshot of what was delivered so far."""
+        return result_of(self._flow, self._delivered, self._finish)
+
+    def _begin(self, chunk: C | None) -> Flow[C]:
+        """Make the flow that the first chunk asks for."""
+        self._flow = self._start(chunk, self._meter)
+        return self._flow
+
+    def _feed(self, chunk: C) -> Sequence[Sent[C]]:
+        """Pass a chunk through the guard."""
+        flow = self._flow or self._begin(chunk)
+        sent = flow.feed(chunk)
+        if self._observing is not None:
+            self._meter.holding()
+        if self._watch is not None and self._meter.characters_in:
+            self._watch.begun = True
+        return sent
+
+    def _settle(self) -> Sequence[Sent[C]]:
+        """Take the source's end; return the rest."""
+        flow = self._flow or self._begin(None)
+        return flow.finish()
+
+    def _deliver(self, sent: Sent[C]) -> C:
+        chunk, text, characters, parts = sent
+        self.delta = text
+        meter = self._meter
+        meter.chunks_out += 1
+        if characters:
+            if not meter.characters_out:
+                meter.release_began()
+            meter.characters_out += characters
+        kept = self._delivered
+        if kept is not None:
+            if text:
+                kept.answer.write(text)
+            for part in parts:
+                kept.add(part)
+        return chunk
+
+    def _due(self, sent: Sent[C]) -> Iterator[Due]:
+        """The callbacks that are due before a chunk is delivered."""
+        assert self._hooks is not None
+        assert self._flow is not None
+        yield from self._due_findings()
+        yield from self._hooks.due(sent, self._flow, self._delivered)
+
+    def _due_findings(self) -> Iterator[Due]:
+        if self._hooks is not None and self._flow is not None:
+            found = self._flow.findings[self._told :]
+            self._told += len(found)
+            yield from self._hooks.found(found)
+
+    def _due_at_end(self) -> Iterator[Due]:
+        """The callbacks that are due once, at the end."""
+        yield from self._due_findings()
+        if self._hooks is not None and self._hooks.on_finish:
+            yield self._hooks.on_finish, self.result
+
+    def _open(self) -> None:
+        """Tell observers, once, that the stream begins."""
+        observing = self._observing
+        if observing is None or self._opened is not None:
+            return
+        self._opened = StreamStart(
+            id=secrets.token_hex(8),
+            started=time(),
+            policy=observing.policy,
+            fingerprint=observing.fingerprint,
+            shadow=observing.shadow,
+            attributes=observing.attributes,
+        )
+        observing.open(self._opened)
+
+    def _record(self) -> None:
+        """Tell observers, once, that the stream has ended."""
+        if self._opened is None or self._observing is None:
+            return
+        start, self._opened = self._opened, None
+        flow = self._flow
+        record = StreamRecord(
+            start=start,
+            provider=flow.provider if flow else None,
+            finish=self._finish or "cancelled",
+            blocked_by=self.blocked_by,
+            error=self._error,
+            findings=self.findings,
+            stats=self.stats,
+            usage=flow.usage if flow else None,
+        )
+        self._observing.close(record)
+
+    def _end(self, reason: FinishReason) -> None:
+        self._meter.end()
+        if self._finish is None:
+            self._finish = reason
+
+    def _note(self, error: BaseException) -> None:
+        """Remember the type of the exception that ends the stream."""
+        if not isinstance(error, StopRequestedError):
+            self._error = type(error).__name__
+
+    def _fault(self) -> Exception | None:
+        """Return, once, the error behind the last chunk: the flow's, or a block's if asked for."""
+        if self._faulted or self._flow is None:
+            return None
+        self._faulted = True
+        if self._flow.error is not None:
+            self._note(self._flow.error)
+            return self._flow.error
+        if self._options.raise_on_block and self.blocked_by is not None:
+            return BlockedError(self.blocked_by)
+        return None
+
+    def _kept_text(self) -> str:
+        if self._delivered is None:
+            raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
+        return self._delivered.answer.getvalue()
+
+
+class StopRequestedError(Exception):
+    """The stream is to end now, with this reason."""
+
+    def __init__(self, reason: FinishReason = "cancelled") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def reason_of(error: BaseException) -> FinishReason:
+    """Return the finish reason of a stream that `error` ended."""
+    if isinstance(error, StopRequestedError):
+        return error.reason
+    if isinstance(error, (AdapterError, StageError)):
+        return "content_filter"
+    return "error" if isinstance(error, Exception) else "cancelled"

@@ -7,15 +7,20 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Literal, TypeVar, Unpack
 
+from guardstream.deadlines import Deadlines
+from guardstream.delivery import Delivering, Options, Start
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.flow import Flow, Media, WireFlow, make_flow
 from guardstream.flow.chunks import ChunkFlow
 from guardstream.flow.text import TextFlow
-from guardstream.guarded import GuardedStream, Start
+from guardstream.guarded import GuardedStream
 from guardstream.guarded_sync import SyncGuardedStream
+from guardstream.hooks import Hooks
+from guardstream.observers import Observer, Observing
 from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
@@ -29,18 +34,35 @@ C = TypeVar("C")
 class Guard:
     """Applies one policy; made once, and shared freely between streams and threads."""
 
-    def __init__(self, policy: Policy | Watched) -> None:
+    def __init__(
+        self,
+        policy: Policy | Watched,
+        *,
+        observers: Sequence[Observer] = (),
+        observer_errors: Literal["report", "raise"] = "report",
+    ) -> None:
+        """`observers` are told of every stream; `observer_errors` says what becomes of theirs."""
         self._source = policy
+        self._observers = tuple(observers)
+        self._observer_errors = observer_errors
 
     @classmethod
-    def load(cls, path: str | Path, *, reload: bool = False) -> Guard:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        reload: bool = False,
+        observers: Sequence[Observer] = (),
+        observer_errors: Literal["report", "raise"] = "report",
+    ) -> Guard:
         """Read the policy file at `path`, or a pack as `guardstream/NAME`.
 
         PolicyError says for everything that is wrong where it stands: `file:line:column`. With
         `reload`, every new stream asks whether the file, or one that it needs, has changed, and
         takes the new policy; if that is not valid, the last one stays and the error is logged.
         """
-        return cls(Watched(path) if reload else Policy.load(path))
+        policy = Watched(path) if reload else Policy.load(path)
+        return cls(policy, observers=observers, observer_errors=observer_errors)
 
     @property
     def policy(self) -> Policy:
@@ -55,20 +77,19 @@ class Guard:
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
-        raise_on_block: bool = False,
-        keep_text: bool = True,
+        **options: Unpack[Delivering],
     ) -> GuardedStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
 
         `provider` names the adapter, or is one; without it the first chunk tells. `words` are more
         words for rules of the policy, by rule id, for this stream alone. `unknown="pass"` lets
-        events and fields through that the adapter does not know. With `raise_on_block` a block
-        raises BlockedError after the last chunk. Without `keep_text` the delivered text is not kept
-        for `result` and `text()`.
+        events and fields through that the adapter does not know. `Delivering` has the other
+        options: callbacks, deadlines, what raises and what is kept.
         """
         _check_async(stream)
-        start = self.flow(provider=provider, words=words, unknown=unknown)
-        return GuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
+        policy = self._policy_with(words)
+        start = self._flows(policy, provider=provider, unknown=unknown)
+        return GuardedStream(stream, start, self._options(policy, options))
 
     def wrap_sync(
         self,
@@ -77,13 +98,13 @@ class Guard:
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
-        raise_on_block: bool = False,
-        keep_text: bool = True,
+        **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator."""
         _check_sync(stream)
-        start = self.flow(provider=provider, words=words, unknown=unknown)
-        return SyncGuardedStream(stream, start, raise_on_block=raise_on_block, keep_text=keep_text)
+        policy = self._policy_with(words)
+        start = self._flows(policy, provider=provider, unknown=unknown)
+        return SyncGuardedStream(stream, start, self._options(policy, options))
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking."""
@@ -112,7 +133,21 @@ class Guard:
         `media` says how bytes carry chunks: `sse`, `ndjson`, `text`; without it the first byte
         tells the first two apart. The other arguments are those of `wrap`.
         """
-        policy = self.policy.with_words(words) if words else self.policy
+        return self._flows(
+            self._policy_with(words), provider=provider, media=media, unknown=unknown
+        )
+
+    def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
+        return self.policy.with_words(words) if words else self.policy
+
+    def _flows(
+        self,
+        policy: Policy,
+        *,
+        provider: str | Adapter[Any] | None,
+        media: Media | None = None,
+        unknown: Unknown | None,
+    ) -> Start[Any]:
         passing = unknown or policy.unknown
         if isinstance(provider, str):
             chosen(provider, None)  # an unknown name is told now, not with the first chunk
@@ -129,6 +164,42 @@ class Guard:
             return make(choose(chunk))
 
         return start
+
+    def _options(self, policy: Policy, options: Delivering) -> Options:
+        """Return how a stream is delivered: what the caller says, then what the policy says."""
+        hooks = Hooks(
+            on_text=options.get("on_text"),
+            on_part=options.get("on_part"),
+            on_tool_call=options.get("on_tool_call"),
+            on_finding=options.get("on_finding"),
+            on_finish=options.get("on_finish"),
+            errors=options.get("callback_errors", "raise"),
+        )
+        observing = Observing(
+            self._observers,
+            self._observer_errors,
+            policy=policy.name,
+            fingerprint=policy.fingerprint,
+            shadow=policy.shadow,
+            attributes=dict(options.get("attributes") or {}),
+        )
+        deadlines = options.get("deadlines")
+        return Options(
+            raise_on_block=options.get("raise_on_block", False),
+            keep_text=options.get("keep_text", True),
+            hooks=hooks,
+            deadlines=_deadlines(policy) if deadlines is None else deadlines,
+            clock=options.get("clock", monotonic),
+            observing=observing,
+        )
+
+
+def _deadlines(policy: Policy) -> Deadlines:
+    """Return the deadlines that a policy sets; one in shadow mode ends nothing."""
+    limits = policy.file.limits
+    if limits is None or policy.shadow:
+        return Deadlines()
+    return Deadlines(limits.first_token, limits.idle, limits.total)
 
 
 def _stage(policy: Policy, channel: str) -> Stage:

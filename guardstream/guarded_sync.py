@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
+from guardstream.delivery import Delivery, Options, Start, StopRequestedError, reason_of
 from guardstream.events import FinishReason
 from guardstream.flow import Sent
-from guardstream.guarded import Delivery, Start, reason_of
+from guardstream.hooks import Due
 from guardstream.runtime import close_source
 
 C = TypeVar("C")
@@ -19,13 +21,12 @@ class SyncGuardedStream(Delivery[C]):
     """An iterator of guarded chunks, of the same type as the source's.
 
     Use it as `with guard.wrap_sync(source) as stream:` so that the source is closed as soon as the
-    block is left.
+    block is left. Deadlines are looked at when a chunk comes: a wait cannot be interrupted.
     """
 
-    def __init__(
-        self, source: Iterable[C], start: Start[C], *, raise_on_block: bool, keep_text: bool
-    ) -> None:
-        super().__init__(start, raise_on_block=raise_on_block, keep_text=keep_text)
+    def __init__(self, source: Iterable[C], start: Start[C], options: Options) -> None:
+        options.hooks.check_sync()
+        super().__init__(start, options)
         self._iterator: Iterator[C] = iter(source)
         self._sources: tuple[object, ...] = (self._iterator, source)
 
@@ -36,11 +37,15 @@ class SyncGuardedStream(Delivery[C]):
         """Return the next guarded chunk."""
         while not self._queue:
             if self._finish is not None:
-                raise self._fault() or StopIteration
+                fault = self._fault()
+                self._conclude()
+                raise fault or StopIteration
             sent = self._advance()
-            if len(sent) == 1:
+            if len(sent) == 1 and self._hooks is None:
                 return self._deliver(sent[0])
             self._queue.extend(sent)
+        if self._hooks is not None:
+            self._call_before_delivery()
         return self._deliver(self._queue.popleft())
 
     def __enter__(self: S) -> S:
@@ -72,42 +77,95 @@ class SyncGuardedStream(Delivery[C]):
         """Close the source; what was not delivered yet is dropped. Idempotent."""
         self._queue.clear()
         self._close("cancelled")
+        self._conclude()
 
     def __del__(self) -> None:
-        if getattr(self, "_sources", None) and self._finish is None:
+        if not getattr(self, "_sources", None):
+            return
+        if self._finish is None:
             close_source(*self._sources)
+        with suppress(Exception):
+            self._record()
 
     def _advance(self) -> Sequence[Sent[C]]:
         """Take one chunk, or the end, from the source; return what may go out."""
-        if self._stopping:
-            self._close("cancelled")
-            return ()
         try:
+            self._open()
+            if self._watch is not None:
+                self._watch.wait()
+            if self._stopping:
+                raise StopRequestedError
             chunk = next(self._iterator)
             if self._stopping:
-                return ()
-            flow = self._flow or self._begin(chunk)
-            sent = flow.feed(chunk)
+                raise StopRequestedError
+            if self._watch is not None and self._watch.remaining() <= 0:
+                raise StopRequestedError("timeout")
+            sent = self._feed(chunk)
         except StopIteration:
             return self._exhausted()
+        except StopRequestedError as stop:
+            self._close(stop.reason)
+            return ()
         except BaseException as error:
-            self._close(reason_of(error))
+            self._fail(error)
             raise
-        if flow.ended is not None:
-            self._close(flow.ended)
+        if self._flow is not None and self._flow.ended is not None:
+            self._close(self._flow.ended)
         return sent
 
     def _exhausted(self) -> Sequence[Sent[C]]:
         try:
             sent = self._settle()
         except BaseException as error:
-            self._close(reason_of(error))
+            self._fail(error)
             raise
         assert self._flow is not None
         self._close(self._flow.ended or "stop")
         return sent
 
+    def _fail(self, error: BaseException) -> None:
+        """End the stream because of `error`, which is about to be raised."""
+        self._note(error)
+        self._close(reason_of(error))
+        with suppress(Exception):  # the first error is the one that counts
+            self._conclude()
+
     def _close(self, reason: FinishReason) -> None:
         if self._finish is None:
             self._end(reason)
             close_source(*self._sources)
+
+    def _conclude(self) -> None:
+        """Tell callbacks and observers, once, that the stream is over."""
+        if self._concluded:
+            return
+        self._concluded = True
+        try:
+            if self._hooks is not None:
+                self._call(self._due_at_end())
+        finally:
+            self._record()
+
+    def _call_before_delivery(self) -> None:
+        """Call what is due for the next chunk; if that fails, the chunk is not delivered."""
+        try:
+            self._call(self._due(self._queue[0]))
+        except BaseException as error:
+            self._queue.clear()
+            self._finish = None if self._finish is None else reason_of(error)
+            self._fail(error)
+            raise
+
+    def _call(self, due: Iterator[Due]) -> None:
+        assert self._hooks is not None
+        for callback, argument in due:
+            try:
+                returned = callback(argument)
+                if hasattr(returned, "__await__"):
+                    raise TypeError(
+                        "a callback of a stream without an event loop returned a "
+                        "coroutine: use wrap()"
+                    )
+            except Exception as error:
+                if not self._hooks.failed(error):
+                    raise

@@ -16,7 +16,8 @@ class Stats:
     """A snapshot of a stream's counters.
 
     Characters are code points of guarded text, over all choices and channels. Held characters are
-    counted after each chunk that came in. Seconds count from `wrap`; None is 'not yet'.
+    counted after each chunk that came in; `held_seconds` is how long any were, and is taken only of
+    streams that are observed. Seconds count from `wrap`; None is 'not yet'.
     """
 
     chunks_in: int
@@ -25,6 +26,7 @@ class Stats:
     characters_out: int
     held_mean: float
     held_max: int
+    held_seconds: float
     first_received: float | None
     first_released: float | None
     seconds: float
@@ -85,7 +87,10 @@ class Meter:
         "ended",
         "first_received",
         "first_released",
+        "held",
         "held_max",
+        "held_seconds",
+        "held_since",
         "held_total",
         "started",
     )
@@ -93,7 +98,9 @@ class Meter:
     def __init__(self) -> None:
         self.chunks_in = self.chunks_out = 0
         self.characters_in = self.characters_out = 0
-        self.held_total = self.held_max = 0
+        self.held = self.held_total = self.held_max = 0
+        self.held_seconds = 0.0
+        self.held_since: float | None = None
         self.first_received: float | None = None
         self.first_released: float | None = None
         self.ended: float | None = None
@@ -105,10 +112,20 @@ class Meter:
             self.first_received = monotonic()
         self.chunks_in += 1
         self.characters_in += characters
+        self.held = held
         if held:
             self.held_total += held
             if held > self.held_max:
                 self.held_max = held
+
+    def holding(self) -> None:
+        """Take the time while text is held back; called after each chunk that came in."""
+        if self.held:
+            if self.held_since is None:
+                self.held_since = monotonic()
+        elif self.held_since is not None:
+            self.held_seconds += monotonic() - self.held_since
+            self.held_since = None
 
     def delivered(self, characters: int) -> None:
         """Count a chunk that goes out, with as many characters of text."""
@@ -125,6 +142,8 @@ class Meter:
     def end(self) -> None:
         """Stop the clock."""
         if self.ended is None:
+            self.held = 0
+            self.holding()
             self.ended = monotonic()
 
     def stats(self) -> Stats:
@@ -136,6 +155,7 @@ class Meter:
             characters_out=self.characters_out,
             held_mean=self.held_total / self.chunks_in if self.chunks_in else 0.0,
             held_max=self.held_max,
+            held_seconds=self.held_seconds,
             first_received=self._since(self.first_received),
             first_released=self._since(self.first_released),
             seconds=(self.ended or monotonic()) - self.started,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.delivery import Delivered, result_of
+from guardstream.delivered import Delivered, result_of
 from guardstream.events import Finding, FinishReason
 from guardstream.flow import Flow, Media, Sent
 from guardstream.guard import Guard

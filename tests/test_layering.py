@@ -20,6 +20,8 @@ LAYERS = [
     {"policy", "providers", "stats"},
     {"sse"},
     {"flow", "runtime"},
+    {"delivered", "observers", "deadlines"},
+    {"hooks"},
     {"delivery"},
     {"guarded", "guarded_sync", "extract", "messages"},
     {"guard"},

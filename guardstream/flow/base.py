@@ -23,6 +23,16 @@ class Part(NamedTuple):
     text: str
     done: bool = False
 
+    @property
+    def choice(self) -> int:
+        """The choice that says it."""
+        return self.slot.choice
+
+    @property
+    def channel(self) -> str:
+        """The channel that it is said in."""
+        return self.slot.channel
+
 
 Sent: TypeAlias = tuple[C, str, int, Sequence[Part]]
 """A chunk that may go out, the answer's text in it, how many characters it shows, and its parts.
@@ -38,7 +48,8 @@ class Flow(Protocol[C]):
     """One stream's way through the guard.
 
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
-    are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's.
+    are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's,
+    `provider` the adapter's name.
     `error` is raised behind what was sent, by a flow that takes several chunks at once.
     """
 
@@ -52,6 +63,8 @@ class Flow(Protocol[C]):
     def calls(self) -> Mapping[Slot, Call]: ...
     @property
     def usage(self) -> Any: ...
+    @property
+    def provider(self) -> str: ...
     @property
     def error(self) -> Exception | None: ...
 

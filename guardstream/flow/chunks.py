@@ -51,6 +51,10 @@ class ChunkFlow(Generic[C]):
         return self._lanes.held
 
     @property
+    def provider(self) -> str:
+        return str(getattr(self._adapter, "name", type(self._adapter).__name__))
+
+    @property
     def waiting(self) -> bool:
         """Whether chunks wait behind held text."""
         return bool(self._waiting)

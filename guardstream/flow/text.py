@@ -17,6 +17,7 @@ class TextFlow:
 
     error: Exception | None = None
     waiting = False
+    provider = "text"
 
     def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
         self.findings: list[Finding] = []
@@ -46,6 +47,7 @@ class TextFlow:
             # What `received` does, without the call.
             meter.chunks_in += 1
             meter.characters_in += len(chunk)
+            meter.held = held
             meter.held_total += held
             if held > meter.held_max:
                 meter.held_max = held

@@ -66,6 +66,10 @@ class WireFlow:
         return self._flow.usage if self._flow else None
 
     @property
+    def provider(self) -> str:
+        return self._flow.provider if self._flow else "bytes"
+
+    @property
     def held(self) -> int:
         return self._flow.held if self._flow else 0
 

@@ -82,7 +82,9 @@ class OpenAIChat:
     `unknown="pass"` lets fields through that may hold text this adapter does not know.
     """
 
+    name = "openai_chat"
     repeats = False
+    sse_end = "[DONE]"
 
     def __init__(self, *, unknown: Unknown = "refuse") -> None:
         self._unknown = unknown

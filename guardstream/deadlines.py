@@ -1,0 +1,54 @@
+"""How long a stream may take: for its first text, between two chunks, and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds, None for no limit. A stream that exceeds one ends as `timeout`, held text dropped.
+
+    `first_token` is the longest time until the first chunk with text, from the moment the stream is
+    first read; `idle` the longest wait for a chunk; `total` the longest time in all.
+    """
+
+    first_token: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+    def __bool__(self) -> bool:
+        return not (self.first_token is None and self.idle is None and self.total is None)
+
+
+class Watch:
+    """Keeps a stream's deadlines by a monotonic clock."""
+
+    def __init__(self, deadlines: Deadlines, clock: Callable[[], float]) -> None:
+        self.begun = False  # whether text has come
+        self._deadlines = deadlines
+        self._clock = clock
+        self._started: float | None = None
+        self._waiting = 0.0
+
+    def wait(self) -> None:
+        """Note that the source is being waited for."""
+        self._waiting = self._clock()
+        if self._started is None:
+            self._started = self._waiting
+
+    def remaining(self) -> float:
+        """Return the seconds until the next deadline; zero or less if one has passed."""
+        assert self._started is not None
+        limits, started = self._deadlines, self._started
+        ends = [
+            since + limit
+            for since, limit in (
+                (started, None if self.begun else limits.first_token),
+                (self._waiting, limits.idle),
+                (started, limits.total),
+            )
+            if limit is not None
+        ]
+        return min(ends) - self._clock()

@@ -1,0 +1,77 @@
+"""What was delivered of one stream: the answer, what else was said, and the tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.flow import Flow, Part
+from guardstream.providers.base import Slot
+from guardstream.stats import Result, ToolCall
+
+_ANSWER_FIELDS = ("", "content", "text")
+
+
+class Delivered:
+    """Keeps delivered text by slot; the answer's stands by itself, since it is what most want."""
+
+    def __init__(self) -> None:
+        self.answer = StringIO()
+        self._slots: dict[Slot, StringIO] = {}
+        self._done: set[Slot] = set()
+
+    def add(self, part: Part) -> None:
+        """Keep a part of a chunk that was delivered."""
+        if part.text:
+            self._slots.setdefault(part.slot, StringIO()).write(part.text)
+        if part.done:
+            self._done.add(part.slot)
+
+    def channels(self) -> Mapping[tuple[int, str], str]:
+        """The text of each choice and channel; tool results and citations are not among them."""
+        found: dict[tuple[int, str], str] = {}
+        answer = self.answer.getvalue()
+        if answer:
+            found[0, "text"] = answer
+        for slot, text in self._slots.items():
+            if slot.channel != "text" or slot.field in _ANSWER_FIELDS:
+                key = (slot.choice, slot.channel)
+                found[key] = found.get(key, "") + text.getvalue()
+        return found
+
+    def call(self, slot: Slot, flow: Flow[Any]) -> ToolCall:
+        """The tool call whose arguments come in `slot`."""
+        named = flow.calls[slot]
+        text = self._slots.get(slot)
+        arguments = text.getvalue() if text else ""
+        return ToolCall(named.name, arguments, named.id, slot.choice, slot in self._done)
+
+    def completed(self, slot: Slot, flow: Flow[Any], parts: Sequence[Part]) -> ToolCall:
+        """The tool call that is complete with `parts`, which are about to be delivered."""
+        call = self.call(slot, flow)
+        rest = "".join(part.text for part in parts if part.slot == slot)
+        return replace(call, arguments=call.arguments + rest, complete=True)
+
+    def calls(self, flow: Flow[Any]) -> tuple[ToolCall, ...]:
+        """All tool calls so far, in the order in which they began."""
+        return tuple(self.call(slot, flow) for slot in flow.calls)
+
+
+def result_of(
+    flow: Flow[Any] | None, kept: Delivered | None, finish: FinishReason | None
+) -> Result:
+    """Return the result of a stream so far; without text if none was kept."""
+    findings = tuple(flow.findings) if flow else ()
+    if kept is None or flow is None:
+        return Result("", findings, finish)
+    return Result(
+        text=kept.answer.getvalue(),
+        findings=findings,
+        finish=finish,
+        channels=kept.channels(),
+        tool_calls=kept.calls(flow),
+        usage=flow.usage,
+    )

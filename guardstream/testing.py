@@ -1,0 +1,192 @@
+"""Tests for stages, policies and adapters of your own: they promise the same in every chunking.
+
+Each check raises AssertionError, which names the law that was broken and the chunks that broke it.
+They work in any test framework and need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from guardstream.errors import StageError
+from guardstream.events import Event, Finding, FinishReason, Text
+from guardstream.guard import Guard
+from guardstream.pipeline import Pipeline
+from guardstream.policy import Policy
+from guardstream.stages.custom import Checked, CustomStage
+
+SEEDS = range(20)
+"""How many random splits are tried if a test does not say."""
+
+
+def splits(text: str, n: int = 20, seed: int = 0) -> Iterator[list[str]]:
+    """Yield `text` whole, in single characters, and in `n` random splits, some chunks empty."""
+    yield [text]
+    yield list(text)
+    random = Random(seed)
+    for _ in range(n):
+        chunks, at = [], 0
+        while at < len(text):
+            size = random.choice((0, 1, 1, 2, 3, 5, 8, 13))
+            chunks.append(text[at : at + size])
+            at += size
+        yield chunks
+
+
+def check_stage(
+    make_stage: Callable[[], CustomStage],
+    texts: Iterable[str],
+    *,
+    seeds: Iterable[int] = SEEDS,
+    most_held: int | None = None,
+    alone: bool = False,
+) -> None:
+    """Check that a stage promises what all stages do, on each of `texts`.
+
+    - It gives the same text, the same findings in the same order and the same finish, each at the
+      same place, in any chunking: whole, character by character, in a random split for each seed.
+    - It returns events; a Finish is the last, spans are spans, nothing follows the end.
+    - Nothing is held at the end, and after each chunk at most `most_held`, if given, and never more
+      than was fed.
+    - A stage does not share what it has read with the next one that `make_stage` makes.
+    - If it is to be used `alone`, outside of a policy: `finish` ends with a Finish, and it has
+      nothing to say after that, nor to an empty chunk.
+    """
+    seeds, wrapper = list(seeds), _Alone if alone else Checked
+
+    def play(chunks: Sequence[str]) -> list[Event]:
+        given = make_stage()
+        return _played(wrapper(given, type(given).__name__), chunks, most_held)
+
+    for text in texts:
+        expected = play([text])
+        for chunks in _chunkings(text, seeds):
+            got = play(chunks)
+            if got != expected:
+                raise AssertionError(_difference(chunks, expected, got))
+        again = play([text])
+        if again != expected:
+            raise AssertionError(f"a stage remembers what an earlier one has read: {again}")
+
+
+def _chunkings(text: str, seeds: Iterable[int]) -> Iterator[list[str]]:
+    yield list(text)
+    for place in range(1, min(len(text), 40)):
+        yield [text[:place], text[place:]]
+    for seed in seeds:
+        yield from list(splits(text, 1, seed))[2:]
+
+
+def _difference(chunks: Sequence[str], expected: list[Event], got: list[Event]) -> str:
+    what = "events"
+    if _text(expected) != _text(got):
+        what = "text"
+    elif _others(expected) != _others(got):
+        what = "findings or finish"
+    return (
+        f"chunks matter: other {what} for the chunks {list(chunks)!r}\n"
+        f"  whole:     {expected}\n  in chunks: {got}"
+    )
+
+
+def _text(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def _others(events: Iterable[Event]) -> list[Event]:
+    return [event for event in events if not isinstance(event, Text)]
+
+
+class _Alone(Checked):
+    """Holds a stage to all that a Stage promises without anything around it."""
+
+    def feed(self, text: str) -> list[Event]:
+        events = super().feed(text)
+        if self._stage.feed(""):
+            raise self._error("has something to say to an empty chunk")
+        self._check_over()
+        return events
+
+    def finish(self) -> list[Event]:
+        events = [] if self._finished else self._checked(self._stage.finish())
+        if not self._finished:
+            raise self._error("ends without a Finish")
+        self._check_over()
+        return events
+
+    def _check_over(self) -> None:
+        if not self._finished:
+            return
+        if getattr(self._stage, "held", 0):
+            raise self._error("holds something after its end")
+        if [*self._stage.feed("x"), *self._stage.finish()]:
+            raise self._error("has something to say after its end")
+
+
+def _played(stage: Checked, chunks: Sequence[str], most: int | None) -> list[Event]:
+    """The events of a text in chunks, adjacent texts joined; AssertionError says what is wrong."""
+    events: list[Event] = []
+    fed = 0
+    try:
+        for chunk in chunks:
+            events += stage.feed(chunk)
+            fed += len(chunk)
+            _check_held(stage.held, fed, most)
+        events += stage.finish()
+    except StageError as error:
+        raise AssertionError(str(error)) from error
+    for event in events:
+        if isinstance(event, Finding) and event.kind != "overflow" and event.end > fed:
+            raise AssertionError(f"a finding reaches over the text's end at {fed}: {event}")
+    return _joined(events)
+
+
+def _check_held(held: int, fed: int, most: int | None) -> None:
+    if held > fed:
+        raise AssertionError(f"{held} characters are held, {fed} were fed")
+    if most is not None and held > most:
+        raise AssertionError(f"{held} characters are held, {most} are allowed")
+
+
+def _joined(events: Iterable[Event]) -> list[Event]:
+    joined: list[Event] = []
+    for event in events:
+        if joined and isinstance(event, Text) and isinstance(joined[-1], Text):
+            joined[-1] = Text(joined[-1].text + event.text)
+        else:
+            joined.append(event)
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A text, and what a policy makes of it; None is not checked."""
+
+    text: str
+    output: str | None = None
+    finish: FinishReason | None = None
+    rules: Sequence[str] | None = None
+    channel: str = "text"
+
+
+def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] = SEEDS) -> None:
+    """Check what a policy makes of texts, in any chunking.
+
+    `rules` of a case are those of the findings, in order.
+    """
+    guard, seeds = Guard(policy), list(seeds)
+    for case in cases:
+        check_stage(lambda c=case: Pipeline(policy.stages(c.channel)), [case.text], seeds=seeds)  # type: ignore[misc]
+        result = guard.check(case.text, case.channel)
+        rules = [finding.rule for finding in result.findings]
+        for what, expected, got in (
+            ("output", case.output, result.text),
+            ("finish", case.finish, result.finish),
+            ("rules", None if case.rules is None else list(case.rules), rules),
+        ):
+            if expected is not None and expected != got:
+                raise AssertionError(
+                    f"{what} for {case.text!r}: expected {expected!r}, got {got!r}"
+                )
