@@ -20,6 +20,7 @@ from guardstream.flow.text import TextFlow
 from guardstream.guarded import GuardedStream
 from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.hooks import Hooks
+from guardstream.messages import MessagesResult, check_messages
 from guardstream.observers import Observer, Observing
 from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
@@ -106,10 +107,24 @@ class Guard:
         start = self._flows(policy, provider=provider, unknown=unknown)
         return SyncGuardedStream(stream, start, self._options(policy, options))
 
+    def pinned(self) -> Guard:
+        """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
+        if not isinstance(self._source, Watched):
+            return self
+        return Guard(self.policy, observers=self._observers, observer_errors=self._observer_errors)
+
+    def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
+        """Apply the policy's `input` to what goes into a model; see `guardstream.messages`.
+
+        Messages of OpenAI's and Anthropic's shapes; they are not changed, the result has those
+        that may be sent. AdapterError for what may hold text and is not known.
+        """
+        return check_messages(self.policy, messages)
+
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking."""
         policy = self.policy
-        stage = _stage(policy, channel)
+        stage = pipeline_of(policy, channel)
         try:
             events = [*stage.feed(text), *stage.finish()]
         except Exception as error:
@@ -157,7 +172,7 @@ class Guard:
 
         def start(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
-                return make_flow(adapter, partial(_stage, policy), meter, policy.block_message)
+                return make_flow(adapter, partial(pipeline_of, policy), meter, policy.block_message)
 
             if media or isinstance(chunk, (bytes, bytearray, memoryview)):
                 return WireFlow(media, choose, make, partial(_is_harmless, policy))
@@ -202,7 +217,7 @@ def _deadlines(policy: Policy) -> Deadlines:
     return Deadlines(limits.first_token, limits.idle, limits.total)
 
 
-def _stage(policy: Policy, channel: str) -> Stage:
+def pipeline_of(policy: Policy, channel: str) -> Stage:
     """Return the pipeline of a channel; a single stage needs none around it."""
     stages = policy.stages(channel)
     return stages[0] if len(stages) == 1 else Pipeline(stages)
@@ -210,7 +225,7 @@ def _stage(policy: Policy, channel: str) -> Stage:
 
 def _is_harmless(policy: Policy, text: str) -> bool:
     """Tell whether `policy` leaves a text as it is."""
-    stage = _stage(policy, "text")
+    stage = pipeline_of(policy, "text")
     result = _result([*stage.feed(text), *stage.finish()], "text", "")
     return result.text == text and result.finish != "content_filter"
 

@@ -16,6 +16,7 @@ from guardstream.cli import importing
 from guardstream.cli import json_verdicts as json_command
 from guardstream.cli import lint as lint_command
 from guardstream.cli import run as run_command
+from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
@@ -155,6 +156,43 @@ def import_(
         print(made, end="")
     else:
         output.write_text(made, encoding="utf-8")
+
+
+@app.command()
+def serve(
+    policy: Annotated[
+        list[str],
+        typer.Option(help="A policy file or pack, or NAME=POLICY for others by name."),
+    ],
+    upstream: Annotated[str, typer.Option(help="Where requests go: https://api.openai.com.")],
+    route: Annotated[
+        list[str] | None, typer.Option(help="PATH=NAME: another policy for this path.")
+    ] = None,
+    by_header: Annotated[
+        bool, typer.Option("--by-header", help="Clients may name a policy in a header.")
+    ] = False,
+    other: Annotated[
+        str, typer.Option(help="What becomes of paths that are not guarded: refuse or pass.")
+    ] = "refuse",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Take policies anew when their files change.")
+    ] = False,
+) -> None:
+    """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
+    serve_command.serve(
+        policy,
+        upstream,
+        routes=route or [],
+        by_header=by_header,
+        other=other,
+        host=host,
+        port=port,
+        workers=workers,
+        reload=reload,
+    )
 
 
 @app.command()

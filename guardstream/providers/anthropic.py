@@ -106,7 +106,7 @@ _STOP_DETAILS = Tree(
 )
 
 
-def _message(kind: Kind) -> Spec:
+def message_spec(kind: Kind) -> Spec:
     return {
         **dict.fromkeys(("id", "type", "role", "model", "usage", "container"), KEEP),
         **dict.fromkeys(("context_management", "diagnostics"), META),
@@ -141,7 +141,7 @@ _SPEC = OneOf(
     "type",
     {
         "ping": {"type": KEEP},
-        "message_start": {"type": KEEP, "message": _message("whole")},
+        "message_start": {"type": KEEP, "message": message_spec("whole")},
         "content_block_start": {"type": KEEP, "index": META, "content_block": _block("delta")},
         "content_block_delta": {"type": META, "index": META, "delta": _DELTA},
         "content_block_stop": {"type": KEEP, "index": META, "content_block": _block("copy")},
@@ -158,7 +158,7 @@ _SPEC = OneOf(
         },
         "message_stop": {
             "type": KEEP,
-            "message": _message("copy"),
+            "message": message_spec("copy"),
             "amazon-bedrock-invocationMetrics": META,
         },
         "error": {

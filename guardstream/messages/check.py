@@ -1,0 +1,249 @@
+"""Judges messages of OpenAI's and Anthropic's shapes.
+
+Chat messages, items of the Responses API and Anthropic's messages are told apart by their own
+fields. Each text in them is a text of its own. Images, audio and files are not read. What may hold
+text and is not known is refused, or passes where the policy says so.
+
+Sources: OpenAI's API reference, "Create chat completion" (messages) and "Create a model response"
+(input); Anthropic's, "Create a Message" (messages, content blocks).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from guardstream.errors import AdapterError, StageError
+from guardstream.events import Event, Finding, Finish, FinishReason, Text
+from guardstream.messages.shapes import ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
+from guardstream.pipeline import Pipeline
+from guardstream.policy import Policy
+from guardstream.policy.model import InputFile
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_ROLES = frozenset(("user", "tool", "system", "developer", "assistant"))
+_TOOL = frozenset(("tool_result", "function_call_output", "custom_tool_call_output"))
+_MODEL = frozenset(("function_call", "custom_tool_call", "reasoning"))
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFinding:
+    """A finding in one text of the messages; its span counts in that text.
+
+    `message` is the number of the message, from 0, `role` whose text it is, `path` leads to the
+    text in the message: keys and numbers.
+    """
+
+    message: int
+    role: str
+    path: Path
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesResult:
+    """The messages that may be sent, none if they are blocked; and what was found in them.
+
+    A message in which nothing was changed is the object that was given; others are copies, plain
+    dictionaries.
+    """
+
+    messages: list[Any]
+    findings: Sequence[MessageFinding]
+    finish: FinishReason
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a rule forbids to send them."""
+        return self.finish == "content_filter"
+
+
+def check_messages(policy: Policy, messages: Iterable[Any]) -> MessagesResult:
+    """Apply the section `input` of a policy to messages; they are not changed.
+
+    Raises AdapterError for what may hold text and is not known, StageError if a stage fails.
+    """
+    if isinstance(messages, (str, bytes, Mapping)):
+        kind = type(messages).__name__
+        raise TypeError(f"check_messages() needs a list of messages, not {kind!r}")
+    rules = policy.input
+    given = list(messages)
+    if rules is None:
+        return MessagesResult(given, (), "stop")
+    check = _Check(rules, policy.file.input or InputFile())
+    try:
+        return MessagesResult(check.all(given), tuple(check.findings), "stop")
+    except _BlockedError:
+        return MessagesResult([], tuple(check.findings), "content_filter")
+
+
+class _BlockedError(Exception):
+    """A rule blocks the messages."""
+
+
+class _Check:
+    """One run over messages."""
+
+    def __init__(self, rules: Policy, section: InputFile) -> None:
+        self.findings: list[MessageFinding] = []
+        self._rules = rules
+        self._roles = frozenset(section.roles)
+        self._refuses = section.unknown == "refuse"
+        self._number = 0
+
+    def all(self, messages: list[Any]) -> list[Any]:
+        checked = []
+        for self._number, message in enumerate(messages):
+            checked.append(self._message(message))
+        return checked
+
+    def _message(self, message: Any) -> Any:
+        plain = self._plain(message, (), None)
+        if plain is None:
+            return message
+        kind = _name(plain.get("type") or "message")
+        if kind == "message":
+            return self._fields(message, plain, MESSAGE, (), self._role(plain.get("role")))
+        if kind in ITEMS:
+            return self._fields(message, plain, ITEMS[kind], (), _role_of(kind, "user"))
+        return self._unknown(message, (), None, f"an item of type {kind!r}")
+
+    def _role(self, given: object) -> str:
+        role = _name(given)
+        if role in ("function", *_ROLES):
+            return "tool" if role == "function" else role
+        self._unknown(None, ("role",), None, f"the role {role!r}")
+        return "user"
+
+    def _plain(self, value: Any, path: Path, role: str | None) -> Mapping[str, Any] | None:
+        """An object as a mapping; None if it is none and passes unread."""
+        if isinstance(value, Mapping):
+            return value
+        if hasattr(value, "model_dump"):
+            dumped: Mapping[str, Any] = value.model_dump(exclude_unset=True)
+            return dumped
+        self._unknown(value, path, role, f"a value of type {type(value).__name__!r}")
+        return None
+
+    def _fields(
+        self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
+    ) -> Any:
+        """Check the fields of an object; return the very same one if nothing changes."""
+        changed = {}
+        for key, value in plain.items():
+            kind, here = fields.get(key), (*path, key)
+            if kind == "meta" or value is None:
+                continue
+            if kind is None:
+                if value and not isinstance(value, (int, float)):
+                    self._unknown(value, here, role, "a field")
+                continue
+            checked = self._value(kind, value, here, role)
+            if checked is not value:
+                changed[key] = checked
+        return {**plain, **changed} if changed else given
+
+    def _value(self, kind: str, value: Any, path: Path, role: str) -> Any:
+        if kind == "parts":
+            return self._each(value, path, role, self._part)
+        if kind in OBJECTS:
+            fields = OBJECTS[kind]
+
+            def check(each: Any, here: Path, whose: str) -> Any:
+                return self._object(each, here, whose, fields)
+
+            return self._each(value, path, role, check)
+        if kind == "source":
+            return self._typed(value, path, role, SOURCES)
+        if kind == "arguments" and not isinstance(value, str):
+            return self._arguments(value, path, role)
+        if not isinstance(value, str):
+            return self._unknown(value, path, role, f"a value of type {type(value).__name__!r}")
+        return self._text(value, "tool_args" if kind == "arguments" else kind, path, role)
+
+    def _each(
+        self, value: Any, path: Path, role: str, check: Callable[[Any, Path, str], Any]
+    ) -> Any:
+        """Check a value, or each of a list; return the very same list if nothing changes."""
+        if not isinstance(value, (list, tuple)):
+            return check(value, path, role)
+        checked = [check(each, (*path, number), role) for number, each in enumerate(value)]
+        same = all(one is other for one, other in zip(checked, value, strict=True))
+        return value if same else checked
+
+    def _part(self, part: Any, path: Path, role: str) -> Any:
+        if isinstance(part, str):
+            return self._text(part, "text", path, role)
+        return self._typed(part, path, role, PARTS)
+
+    def _typed(self, value: Any, path: Path, role: str, shapes: Mapping[str, Fields]) -> Any:
+        """Check an object whose type says what its fields are."""
+        plain = self._plain(value, path, role)
+        if plain is None:
+            return value
+        kind = _name(plain.get("type") or "text")
+        if kind not in shapes:
+            return self._unknown(value, path, role, f"a part of type {kind!r}")
+        return self._fields(value, plain, shapes[kind], path, _role_of(kind, role))
+
+    def _object(self, value: Any, path: Path, role: str, fields: Fields) -> Any:
+        plain = self._plain(value, path, role)
+        return value if plain is None else self._fields(value, plain, fields, path, role)
+
+    def _arguments(self, value: Any, path: Path, role: str) -> Any:
+        """Arguments that are an object already: as JSON, each string in them is a text."""
+        try:
+            text = json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError):
+            return self._unknown(value, path, role, f"a value of type {type(value).__name__!r}")
+        checked = self._text(text, "tool_args", path, role)
+        if checked == text:
+            return value
+        try:
+            return json.loads(checked)
+        except ValueError:  # a rule has stopped in the middle
+            raise _BlockedError from None
+
+    # Texts
+
+    def _text(self, text: str, channel: str, path: Path, role: str) -> str:
+        if role not in self._roles or not text:
+            return text
+        stage = Pipeline(self._rules.stages(channel))
+        try:
+            events: list[Event] = [*stage.feed(text), *stage.finish()]
+        except Exception as error:
+            raise StageError(f"a stage failed ({type(error).__name__})") from error
+        for event in events:
+            if isinstance(event, Finding):
+                self.findings.append(MessageFinding(self._number, role, path, event))
+        if events[-1] == Finish("content_filter"):
+            raise _BlockedError
+        shown = "".join(event.text for event in events if isinstance(event, Text))
+        return text if shown == text else shown
+
+    def _unknown(self, value: Any, path: Path, role: str | None, what: str) -> Any:
+        """Refuse what is not known of a role that is judged, or of nobody knows whom."""
+        if self._refuses and (role is None or role in self._roles):
+            place = ".".join(map(str, path)) or "."
+            raise AdapterError(
+                f"message {self._number}: {what} at {place!r} is not known; "
+                "'unknown: pass' in the policy's 'input' lets it through unread"
+            )
+        return value
+
+
+def _name(value: object) -> str:
+    """A type or role as it may be said in an error; what is no short text becomes its own type."""
+    short = isinstance(value, str) and len(value) <= 40
+    return str(value) if short else f"<{type(value).__name__}>"
+
+
+def _role_of(kind: str, role: str) -> str:
+    """Whose text a part or item is that stands in a message of `role`."""
+    if kind in _TOOL:
+        return "tool"
+    return "assistant" if kind in _MODEL else role

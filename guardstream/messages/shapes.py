@@ -1,0 +1,103 @@
+"""The fields of messages and of their parts: which of them hold text, and of what kind.
+
+A field is of one of these kinds: `text`, `thinking`, `refusal` and `arguments` are texts of that
+channel; `parts` is a text or a list of parts, `source` where a document is from; a name in OBJECTS
+is an object with those fields, or a list of such; `meta` holds nothing that is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+Fields: TypeAlias = Mapping[str, str]
+
+
+def _fields(meta: str = "", **kinds: str) -> Fields:
+    """The fields of an object: those of `meta` by name, others by kind."""
+    names = ["type", "id", "cache_control", *meta.split()]
+    return MappingProxyType({**dict.fromkeys(names, "meta"), **kinds})
+
+
+MESSAGE = _fields(
+    "role tool_call_id status phase",
+    content="parts",
+    name="text",
+    refusal="refusal",
+    reasoning="thinking",
+    reasoning_content="thinking",
+    tool_calls="call",
+    function_call="call",
+    audio="audio",
+    annotations="citation",
+)
+"""A chat message, a message of the Responses API, or Anthropic's."""
+
+OBJECTS: Mapping[str, Fields] = MappingProxyType(
+    {
+        "call": _fields(
+            function="call", custom="call", name="text", arguments="arguments", input="text"
+        ),
+        "audio": _fields("data", transcript="text"),
+        "citation": _fields(
+            "url file_id container_id encrypted_index",
+            url_citation="citation",
+            cited_text="text",
+            document_title="text",
+            filename="text",
+            quote="text",
+            source="text",
+            title="text",
+        ),
+    }
+)
+"""What stands in messages and parts: tool calls and what they call, spoken answers, citations."""
+
+ITEMS: Mapping[str, Fields] = MappingProxyType(
+    {
+        "function_call": _fields("call_id status", name="text", arguments="arguments"),
+        "function_call_output": _fields("call_id status", output="parts"),
+        "custom_tool_call": _fields("call_id status", name="text", input="text"),
+        "custom_tool_call_output": _fields("call_id status", output="parts"),
+        "reasoning": _fields("status encrypted_content", summary="parts", content="parts"),
+        "item_reference": _fields(),
+    }
+)
+"""Items of the Responses API that are no messages."""
+
+PARTS: Mapping[str, Fields] = MappingProxyType(
+    {
+        "text": _fields(text="text", citations="citation"),
+        "input_text": _fields(text="text"),
+        "output_text": _fields("logprobs", text="text", annotations="citation"),
+        "summary_text": _fields(text="thinking"),
+        "reasoning_text": _fields(text="thinking"),
+        "thinking": _fields("signature", thinking="thinking"),
+        "redacted_thinking": _fields("data"),
+        "refusal": _fields(refusal="refusal"),
+        "image_url": _fields("image_url"),
+        "image": _fields("source"),
+        "input_image": _fields("image_url file_id detail"),
+        "input_audio": _fields("input_audio"),
+        "file": _fields("file"),
+        "input_file": _fields("file_id file_data file_url", filename="text"),
+        "tool_use": _fields(name="text", input="arguments"),
+        "server_tool_use": _fields(name="text", input="arguments"),
+        "tool_result": _fields("tool_use_id is_error", content="parts"),
+        "document": _fields("citations", source="source", title="text", context="text"),
+        "search_result": _fields("citations", source="text", title="text", content="parts"),
+    }
+)
+"""Parts of a message's content."""
+
+SOURCES: Mapping[str, Fields] = MappingProxyType(
+    {
+        "text": _fields("media_type", data="text"),
+        "content": _fields(content="parts"),
+        "base64": _fields("media_type data"),
+        "url": _fields("url"),
+        "file": _fields("file_id"),
+    }
+)
+"""Where a document of Anthropic's is from."""

@@ -1,0 +1,107 @@
+"""A guarding reverse proxy for the APIs of OpenAI and Anthropic: an ASGI application.
+
+Answers, streamed or not, and prompts go through a policy; keys are passed through and never
+logged. Each request stands by itself: any number of workers and machines need no shared state.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import anyio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from guardstream.serve.proxy_call import Upstream
+from guardstream.serve.proxy_exchange import Outcome, ProxyExchange
+from guardstream.serve.proxy_formats import ANY, FORMATS, Format
+from guardstream.serve.proxy_settings import ProxySettings
+
+log = logging.getLogger("guardstream.serve")
+
+
+class Proxy:
+    """The application for one upstream. `aclose` closes its connections."""
+
+    def __init__(self, settings: ProxySettings) -> None:
+        self.settings = settings
+        self._upstream: Upstream | None = None
+
+    @property
+    def upstream(self) -> Upstream:
+        """The client to the upstream, made in the event loop that uses it."""
+        if self._upstream is None:
+            self._upstream = Upstream(self.settings)
+        return self._upstream
+
+    async def aclose(self) -> None:
+        """Close the connections to the upstream."""
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            await upstream.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, until it is answered or its client leaves."""
+        path = scope["path"]
+        format_: Format = FORMATS.get(path, ANY)
+        exchange = ProxyExchange(self.settings, self.upstream, format_, scope, receive, send)
+        began = monotonic()
+        try:
+            await exchange.run()
+        finally:
+            _log(scope, exchange.outcome, monotonic() - began)
+
+
+def application(settings: ProxySettings) -> Starlette:
+    """Return the proxy with `/healthz`, which says that it runs, and `/readyz`.
+
+    It is ready once its policies are loaded, which they are before this returns, and until it is
+    being shut down.
+    """
+    proxy = Proxy(settings)
+    ready = False
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        nonlocal ready
+        ready = True
+        try:
+            yield
+        finally:
+            ready = False
+            with anyio.CancelScope(shield=True):
+                await proxy.aclose()
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_request: Request) -> Response:
+        policies = {name: guard.policy.fingerprint for name, guard in settings.guards.items()}
+        body = {"status": "ready" if ready else "closing", "policies": policies}
+        return JSONResponse(body, status_code=200 if ready else 503)
+
+    app = Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz)], lifespan=lifespan
+    )
+    app.router.default = proxy
+    return app
+
+
+def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
+    """Write one line about a request: no query, no header, no text."""
+    log.info(
+        "%s %s %s finish=%s policy=%s blocked_by=%s %.3fs",
+        scope.get("method", ""),
+        scope["path"],
+        outcome.status or "-",
+        outcome.finish or "-",
+        outcome.policy or "-",
+        outcome.blocked_by or "-",
+        seconds,
+    )

@@ -1,0 +1,148 @@
+"""One request to the upstream, and its answer: as a guarded stream, or guarded whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import httpx
+
+from guardstream.body import guard_body
+from guardstream.errors import GuardstreamError
+from guardstream.guard import Guard
+from guardstream.providers.fields import map_strings
+from guardstream.serve.proxy_formats import Format
+from guardstream.serve.proxy_settings import ProxySettings
+from guardstream.serve.routes import Headers
+
+_HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"}
+_HOP_BY_HOP |= {"trailer", "transfer-encoding", "upgrade", "proxy-connection"}
+"""https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
+
+_NOT_SENT = _HOP_BY_HOP | {"host", "content-length", "accept-encoding", "expect"}
+_NOT_SENT |= {"guardstream-policy"}
+_NOT_RETURNED = _HOP_BY_HOP | {"content-length", "content-encoding", "guardstream-policy", "etag"}
+
+
+class UpstreamError(Exception):
+    """The upstream cannot be reached, or answers with what cannot be guarded."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Upstream:
+    """The HTTP client that all requests share."""
+
+    def __init__(self, settings: ProxySettings) -> None:
+        self._settings = settings
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
+            limits=httpx.Limits(
+                max_connections=settings.max_connections, max_keepalive_connections=None
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def send(
+        self, method: str, path: str, query: str, headers: Headers, body: bytes
+    ) -> httpx.Response:
+        """Send a request; return the response with its body unread. UpstreamError if it fails."""
+        url = self._settings.url(path, query)
+        sent = [
+            (name, value)
+            for name, value in headers
+            if name.decode("latin-1").lower() not in _NOT_SENT
+        ]
+        sent.append((b"accept-encoding", b"identity"))
+        request = self._client.build_request(method, url, headers=sent, content=body)
+        try:
+            return await self._client.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise upstream_error(error) from error
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+class Bytes:
+    """The body of a response as a stream of bytes; closing it closes the connection."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
+
+    def __aiter__(self) -> Bytes:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._response.aclose()
+
+
+async def read_answer(response: httpx.Response, limit: int) -> bytes:
+    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or cut."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > limit:
+                raise UpstreamError(502, "upstream_too_large", "the upstream's answer is too large")
+            parts.append(part)
+    except httpx.HTTPError as error:
+        raise upstream_error(error) from error
+    return b"".join(parts)
+
+
+def guarded_answer(guard: Guard, format_: Format, body: bytes) -> bytes:
+    """Guard the whole answer of an endpoint. UpstreamError if it is none that can be guarded."""
+    value = _object(body)
+    try:
+        guarded, _ = guard_body(guard, format_.provider, value)
+    except GuardstreamError as error:
+        raise UpstreamError(502, "unguarded_answer", str(error)) from error
+    return body if guarded is value else json.dumps(guarded, ensure_ascii=False).encode()
+
+
+def guarded_error(guard: Guard, body: bytes) -> bytes:
+    """Guard every string in an upstream's error. UpstreamError if it is no JSON."""
+
+    def shown(text: str) -> str:
+        return guard.check(text).text
+
+    value = _object(body)
+    guarded = map_strings(value, shown)
+    return body if guarded is value else json.dumps(guarded, ensure_ascii=False).encode()
+
+
+def returned_headers(response: httpx.Response) -> Iterable[tuple[bytes, bytes]]:
+    """The headers of a response that the client gets."""
+    for name, value in response.headers.raw:
+        if name.decode("latin-1").lower() not in _NOT_RETURNED:
+            yield name.lower(), value
+
+
+def upstream_error(error: httpx.HTTPError) -> UpstreamError:
+    """Say what went wrong with the upstream, without its address or any text."""
+    kind = type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        return UpstreamError(504, "upstream_timeout", f"the upstream took too long ({kind})")
+    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise UpstreamError(502, "upstream_invalid", "the upstream's answer is no JSON object")
+    return value

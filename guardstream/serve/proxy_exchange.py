@@ -1,0 +1,206 @@
+"""One request of a client of the proxy: taken in, checked, sent on, and answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import anyio
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from guardstream import sse
+from guardstream.errors import GuardstreamError
+from guardstream.events import FinishReason
+from guardstream.guard import Guard
+from guardstream.runtime import aclose_source
+from guardstream.serve.proxy_call import (
+    Bytes,
+    Upstream,
+    UpstreamError,
+    guarded_answer,
+    guarded_error,
+    read_answer,
+    returned_headers,
+    upstream_error,
+)
+from guardstream.serve.proxy_formats import ANY, Format
+from guardstream.serve.proxy_input import RefusedError, checked_request
+from guardstream.serve.proxy_settings import ProxySettings
+from guardstream.serve.routes import POLICY_HEADER, label, values
+
+_MAX_ERROR = 1024 * 1024
+"""Bytes of an upstream's error that are read."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a request, for the log."""
+
+    status: int | None = None
+    finish: FinishReason | None = None
+    policy: str | None = None
+    blocked_by: str | None = None
+
+
+class ProxyExchange:
+    """Serves one request. The upstream is closed when the client leaves, whatever it waits for."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        upstream: Upstream,
+        format_: Format,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self.outcome = Outcome()
+        self._settings = settings
+        self._upstream = upstream
+        self._format = format_
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._label: bytes | None = None
+
+    async def run(self) -> None:
+        """Answer the request, or stop as soon as its client has left."""
+        try:
+            body = await self._read_body()
+        except RefusedError as error:
+            await self._refuse(error.status, error.code, error.message)
+            return
+        if body is None:
+            self.outcome.finish = "cancelled"
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, group.cancel_scope)
+            await self._serve(body)
+            group.cancel_scope.cancel()
+
+    async def _read_body(self) -> bytes | None:
+        """Return the request's body, None if the client leaves before its end."""
+        limit = self._settings.max_body
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return None
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    async def _watch(self, scope: anyio.CancelScope) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.outcome.finish = "cancelled"
+        scope.cancel()
+
+    async def _serve(self, body: bytes) -> None:
+        try:
+            guard = self._guard()
+            if self._format is ANY or self._scope["method"] != "POST":
+                await self._pass(body)
+            else:
+                await self._forward(guard, body)
+        except (RefusedError, UpstreamError) as error:
+            await self._refuse(error.status, error.code, error.message)
+
+    def _guard(self) -> Guard:
+        asked = values(self._scope["headers"], POLICY_HEADER)
+        guard = self._settings.guard(self._scope["path"], asked[0] if asked else None)
+        if guard is None:
+            raise RefusedError(400, "unknown_policy", "there is no policy of the name asked for")
+        guard = guard.pinned()
+        self._label = label(guard.policy)
+        self.outcome.policy = self._label.decode()
+        return guard
+
+    async def _pass(self, body: bytes) -> None:
+        """Answer a path that is not guarded, by the setting `other`."""
+        self._label = self.outcome.policy = None
+        if self._settings.other == "refuse":
+            raise RefusedError(404, "not_guarded", "this path is not guarded, and so not served")
+        response = await self._send_on(body)
+        try:
+            await self._start(response.status_code, returned_headers(response))
+            async for part in response.aiter_bytes():
+                await self._say(part)
+        except httpx.HTTPError:
+            return  # a body that is cut off says by itself that something is missing
+        finally:
+            await aclose_source(response)
+        await self._say(b"", more=False)
+
+    async def _forward(self, guard: Guard, body: bytes) -> None:
+        body = checked_request(guard, self._format.provider, body)
+        response = await self._send_on(body)
+        try:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if response.status_code >= 400:
+                answer = guarded_error(guard, await read_answer(response, _MAX_ERROR))
+                await self._whole(response, answer)
+            elif kind == "text/event-stream":
+                await self._stream(guard, response)
+            elif kind == "application/json":
+                answer = await read_answer(response, self._settings.max_answer)
+                await self._whole(response, guarded_answer(guard, self._format, answer))
+            else:
+                raise UpstreamError(502, "unguarded_answer", "the upstream's answer has a content "
+                                    "type that cannot be guarded")  # fmt: skip
+        finally:
+            await aclose_source(response)
+
+    async def _send_on(self, body: bytes) -> httpx.Response:
+        scope = self._scope
+        query = scope["query_string"].decode("latin-1")
+        return await self._upstream.send(
+            scope["method"], scope["path"], query, scope["headers"], body
+        )
+
+    async def _whole(self, response: httpx.Response, answer: bytes) -> None:
+        headers = [*returned_headers(response), (b"content-length", b"%d" % len(answer))]
+        await self._start(response.status_code, headers)
+        await self._say(answer, more=False)
+
+    async def _stream(self, guard: Guard, response: httpx.Response) -> None:
+        await self._start(response.status_code, returned_headers(response))
+        stream = guard.wrap(Bytes(response), provider=self._format.provider, keep_text=False)
+        async with stream:
+            try:
+                async for frame in stream:
+                    await self._say(frame)
+            except httpx.HTTPError as error:
+                wrong = upstream_error(error)
+                await self._say_error(wrong.status, wrong.code, wrong.message)
+            except GuardstreamError as error:
+                await self._say_error(502, "guard_failed", str(error))
+        if stream.finish == "timeout":
+            await self._say_error(504, "deadline", "the answer took longer than the policy allows")
+        self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
+        await self._say(b"", more=False)
+
+    async def _refuse(self, status: int, code: str, message: str) -> None:
+        body = json.dumps(self._format.error(status, code, message)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._start(status, headers)
+        await self._say(body, more=False)
+
+    async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        named = [] if self._label is None else [(POLICY_HEADER, self._label)]
+        self.outcome.status = status
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, *named]}
+        )
+
+    async def _say(self, body: bytes, *, more: bool = True) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _say_error(self, status: int, code: str, message: str) -> None:
+        await self._say(sse.encode(self._format.event(status, code, message)))

@@ -1,0 +1,75 @@
+"""Runs the proxy under uvicorn, in one process or several."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import uvicorn
+from starlette.applications import Starlette
+
+from guardstream.guard import Guard
+from guardstream.serve.proxy import application
+from guardstream.serve.proxy_settings import ProxySettings
+
+_ENVIRONMENT = "GUARDSTREAM_SERVE"
+"""Hands the options to worker processes, which load the policies themselves."""
+
+_MAX_HEADER = 64 * 1024
+"""Bytes of a request's line and headers together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What `guardstream serve` is called with; policies are paths by name."""
+
+    upstream: str
+    policies: Mapping[str, str]
+    routes: Mapping[str, str] = field(default_factory=dict)
+    by_header: bool = False
+    other: Literal["refuse", "pass"] = "refuse"
+    max_body: int = 16 * 1024 * 1024
+    reload: bool = False
+
+    def settings(self) -> ProxySettings:
+        """Load the policies. PolicyError, SettingsError."""
+        guards = {
+            name: Guard.load(path, reload=self.reload) for name, path in self.policies.items()
+        }
+        return ProxySettings(
+            upstream=self.upstream,
+            guards=guards,
+            routes=dict(self.routes),
+            by_header=self.by_header,
+            other=self.other,
+            max_body=self.max_body,
+        )
+
+
+def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
+    """Serve until told to stop. All that is wrong with the options is raised before that."""
+    options.settings()
+    os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
+    arguments: dict[str, Any] = {
+        "factory": True,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "access_log": False,  # it would show query strings, and some keys stand there
+        "log_level": "warning",
+        "h11_max_incomplete_event_size": _MAX_HEADER,
+        "timeout_graceful_shutdown": 30,
+        "server_header": False,
+    }
+    uvicorn.run(f"{__name__}:from_environment", **arguments)
+
+
+def from_environment() -> Starlette:
+    """Return the application that `serve` has described; each worker makes its own."""
+    return application(ServeOptions(**json.loads(os.environ[_ENVIRONMENT])).settings())

@@ -1,0 +1,65 @@
+"""What the proxy is told: where the upstream is, which policy guards what, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from guardstream.guard import Guard
+
+DEFAULT = "default"
+"""The name of the policy that guards what nothing else is said about."""
+
+
+class SettingsError(ValueError):
+    """A setting of the proxy is not valid; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """The settings of one proxy.
+
+    `guards` are by name, `default` among them; `routes` give paths another one. With `by_header`
+    a client may ask for one of them by its name in the header `guardstream-policy`: give it no
+    name that it must not choose. `other` says what becomes of paths that are not guarded.
+
+    Sizes are in bytes, times in seconds. `read_timeout` is the longest silence of the upstream
+    before its first byte and between any two; a policy's own deadlines may be shorter.
+    """
+
+    upstream: str
+    guards: Mapping[str, Guard]
+    routes: Mapping[str, str] = field(default_factory=dict)
+    by_header: bool = False
+    other: Literal["refuse", "pass"] = "refuse"
+    max_body: int = 16 * 1024 * 1024
+    max_answer: int = 64 * 1024 * 1024
+    connect_timeout: float = 10.0
+    read_timeout: float = 600.0
+    max_connections: int | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.upstream)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise SettingsError("upstream: expected a URL such as https://api.openai.com")
+        if DEFAULT not in self.guards:
+            raise SettingsError(f"guards: a policy named {DEFAULT!r} is needed")
+        for path, name in self.routes.items():
+            if name not in self.guards:
+                known = ", ".join(self.guards)
+                raise SettingsError(f"route {path!r}: no policy {name!r}, there are: {known}")
+
+    def url(self, path: str, query: str) -> str:
+        """Return where a request goes. A base that ends in `/v1` has that part of the path."""
+        base = self.upstream.rstrip("/")
+        if base.endswith("/v1") and path.startswith("/v1/"):
+            base = base.removesuffix("/v1")
+        return f"{base}{path}?{query}" if query else base + path
+
+    def guard(self, path: str, asked: str | None) -> Guard | None:
+        """Return the guard of a request; None if it asks for one that there is not."""
+        if asked is not None and self.by_header:
+            return self.guards.get(asked)
+        return self.guards[self.routes.get(path, DEFAULT)]
