@@ -6,7 +6,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 EMPTY := build/empty
 BENCH := build/bench
-RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted
+RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
+	langchain-core partial-json-parser instructor
 
 .PHONY: demo test check lint fuzz bench eval packs examples wheel-demo clean
 
@@ -35,6 +36,7 @@ bench:
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
 	$(BENCH)/bin/python -m benchmarks
+	$(BENCH)/bin/python -m benchmarks.json_stream
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate

@@ -33,10 +33,11 @@ def part_fault(
 
 def end_fault(node: Node, value: str, start: int, end: int) -> Fault | None:
     """The first fault in the string's last run, which begins at `start`, or at its quote."""
-    length = len(value) - (end - 1 - start)
-    fault = part_fault(node, value[:length], length, value[length:], start, end - 1)
-    if fault:
-        return fault
+    if node.texts is not None or (node.max_length is not None and len(value) > node.max_length):
+        length = len(value) - (end - 1 - start)
+        fault = part_fault(node, value[:length], length, value[length:], start, end - 1)
+        if fault:
+            return fault
     if len(value) < node.min_length:
         return end - 1, "minLength"
     if node.texts is not None and value not in node.texts:
@@ -119,12 +120,18 @@ def close_fault(node: Node, container: Any) -> str | None:
         return "minItems" if size < node.min_items else None
     if size < node.min_properties:
         return "minProperties"
-    return "required" if any(name not in container for name in node.required) else None
+    for name in node.required:
+        if name not in container:
+            return "required"
+    return None
 
 
 def number_fault(node: Node, value: float) -> str | None:
     """The keyword that refuses a number, which is known when it is over."""
-    return next((keyword for keyword, check in node.number_checks if not check(value)), None)
+    for keyword, check in node.number_checks:
+        if not check(value):
+            return keyword
+    return None
 
 
 def _full(limit: int | None, container: Sized) -> bool:

@@ -13,13 +13,12 @@ from typing import Any, TypeAlias
 
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.errors import JSONSyntaxError, json_pointer
+from guardstream.jsonstream.lexer_plans import LONGEST, PATIENCE, Plans, keep, replay
 from guardstream.jsonstream.lexer_scalars import (
     WHOLE,
     end_number,
-    end_string,
     in_number,
     in_string,
-    stop,
 )
 from guardstream.jsonstream.lexer_states import End, colon, past, skip, value
 from guardstream.jsonstream.tokens import Token
@@ -64,11 +63,16 @@ class Lexer:
         "_line_before",
         "_line_start",
         "_lines_base",
+        "_luck",
         "_max_digits",
         "_max_string",
+        "_missed_at",
         "_next",
         "_out",
         "_parts",
+        "_plans",
+        "_plans_fit",
+        "_rest",
         "_start",
         "_state",
         "_text",
@@ -115,6 +119,11 @@ class Lexer:
         self._keys: list[set[str]] = []
         self._out: list[Token] = []
         self._kind = t.STRING
+        self._plans: Plans | None = None  # for the next chunk; None if they must be looked up
+        self._plans_fit = min(self._max_digits, self._max_string) >= LONGEST
+        self._luck = PATIENCE
+        self._missed_at = offset
+        self._rest = 0  # chunks for which no plan is looked for
         self._parts: list[str] = []
         self._length = 0
         self._start = 0
@@ -122,29 +131,42 @@ class Lexer:
         self._high = ""
         self._within: Any = None  # the number's state, or the literal's word and value
 
-    def feed(self, text: str) -> list[Token]:
+    def feed(self, text: str) -> list[Token]:  # noqa: C901  # the hot loop
         """Take the next characters; `offset` then says how far they were accepted."""
         base = self._base = self.offset
         size = len(text)
         end = base + size
         if end > self._bound:
             return self._feed_slowly(text)
+        state = self._state
+        if (
+            state is in_string
+            and text.isprintable()  # as nearly all that no escape is needed for
+            and '"' not in text
+            and "\\" not in text
+            and size
+        ):
+            # Nearly half of all chunks: a run in a string.
+            length = self._length + size
+            if length <= self._max_string:
+                self._length = length
+                self._parts.append(text)
+                self.offset = end
+                return [(self._kind + 1, text, base, end)]
+        known = 1 < size <= LONGEST
+        if known and self._rest:
+            self._rest -= 1
+            known = False
+        elif known:
+            planned = replay(self, text, base)
+            if planned is not None:
+                self.offset = end
+                return planned
         self._text = text
         out: list[Token] = []
         self._out = out
         index = 0
         try:
-            if self._state is in_string and size:
-                # Nearly half of all chunks: text, and perhaps its end.
-                found = stop(text)
-                length = self._length + size
-                if found is None and length <= self._max_string:
-                    self._length = length
-                    self._parts.append(text)
-                    self.offset = end
-                    return [(self._kind + 1, text, base, end)]
-                if found and text[found.start()] == '"' and length <= self._max_string:
-                    index = end_string(self, text, 0, found.start())
             while index < size:
                 index = self._state(self, text, index)
         except End as over:
@@ -153,6 +175,9 @@ class Lexer:
             self._fail(error)
             index = error.offset - base
         self.offset = base + index
+        if known:
+            keep(self, text, out, state)
+        self._plans = None
         return out
 
     def finish(self) -> list[Token]:

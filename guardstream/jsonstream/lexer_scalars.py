@@ -13,8 +13,10 @@ from guardstream.jsonstream import tokens as t
 if TYPE_CHECKING:
     from guardstream.jsonstream.lexer import Lexer
 
-stop = re.compile(r'["\\\x00-\x1f\ud800-\udfff]').search  # where a run in a string ends
-_number = re.compile(r"(-?(?:0|[1-9][0-9]*))((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)").match
+_stop = re.compile(r'["\\\x00-\x1f\ud800-\udfff]').search  # where a run in a string ends
+_EXPONENT = r"([eE][+-]?[0-9]+)?"
+_FRACTION = r"(\.[0-9]+)?" + _EXPONENT
+_number = re.compile(r"(-?(?:0|[1-9][0-9]*))" + _FRACTION).match
 _digits = re.compile(r"[0-9]*").match
 
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -35,6 +37,14 @@ _NUMBER: dict[str, dict[str, str]] = {
     "exponent": dict.fromkeys("0123456789", "exponent"),
 }
 _RUNS = frozenset(("int", "fraction", "exponent"))
+# What may follow in them as far as it leaves the number whole; the groups are those of `_number`.
+_MORE = {
+    "zero": re.compile("()" + _FRACTION).match,
+    "int": re.compile("([0-9]*)" + _FRACTION).match,
+    "fraction": re.compile("()([0-9]*)" + _EXPONENT).match,
+    "exponent": re.compile("()()([0-9]*)").match,
+}
+_BEHIND_GROUP = {2: "fraction", 3: "exponent"}
 WHOLE = {"zero": t.INTEGER, "int": t.INTEGER, "fraction": t.FLOAT, "exponent": t.FLOAT}
 
 
@@ -44,29 +54,21 @@ def finish_document(lexer: Lexer) -> None:
 
 
 def begin_string(lexer: Lexer, text: str, index: int) -> int:
-    size = len(text)
-    start = lexer._base + index
-    if index == size:
-        lexer._parts = []
-        lexer._length = 0
-        lexer._state = in_string
-        lexer._out.append((lexer._kind + 1, "", start, start))
-        return index
-    match = stop(text, index)
-    if match is None:
-        if size - index <= lexer._max_string:
-            run = text[index:]
-            lexer._parts = [run]
-            lexer._length = size - index
-            lexer._state = in_string
-            lexer._out.append((lexer._kind + 1, run, start, start + size - index))
-            return size
-    else:
-        end = match.start()
-        if text[end] == '"' and end - index <= lexer._max_string:
-            lexer._parts = []
-            return end_string(lexer, text, index, end)
     lexer._parts = []
+    end = text.find('"', index)
+    run = text[index:] if end < 0 else text[index:end]
+    if run and len(run) <= lexer._max_string and run.isprintable() and "\\" not in run:
+        if end >= 0:
+            return end_string(lexer, text, index, end)
+        start = lexer._base + index
+        lexer._parts.append(run)
+        lexer._length = len(run)
+        lexer._state = in_string
+        lexer._out.append((lexer._kind + 1, run, start, start + len(run)))
+        return len(text)
+    if end == index:
+        return end_string(lexer, text, index, end)
+    start = lexer._base + index
     lexer._length = 0
     lexer._state = in_string
     lexer._out.append((lexer._kind + 1, "", start, start))
@@ -74,7 +76,7 @@ def begin_string(lexer: Lexer, text: str, index: int) -> int:
 
 
 def in_string(lexer: Lexer, text: str, index: int) -> int:
-    match = stop(text, index)
+    match = _stop(text, index)
     if match is None:
         return whole_run(lexer, text, index)
     end = match.start()
@@ -215,28 +217,54 @@ def _end_scalar(lexer: Lexer, index: int) -> int:
 
 def begin_number(lexer: Lexer, text: str, index: int) -> int:
     start = lexer._base + index
-    match = _number(text, index)
-    if match:
-        end = match.end()
-        if text[end : end + 1] in _DELIMITERS and end - index <= lexer._max_digits:
-            kind = t.INTEGER if match.end(1) == end else t.FLOAT
-            lexer._out.append((kind, match.group(), start, lexer._base + end))
-            return _end_scalar(lexer, end)
-    lexer._out.append((t.SCALAR_PART, text[index], start, start + 1))
+    run = first = text[index]
+    within = "minus" if first == "-" else "zero" if first == "0" else "int"
+    end = index + 1
+    if end < len(text):
+        match = _number(text, index)
+        if match and match.end() - index <= lexer._max_digits:
+            run, end = match[0], match.end()
+            if text[end : end + 1] in _DELIMITERS:
+                kind = t.INTEGER if match.lastindex == 1 else t.FLOAT
+                lexer._out.append((kind, run, start, lexer._base + end))
+                return _end_scalar(lexer, end)
+            within = _within(match, "zero" if run in ("0", "-0") else "int")
+    lexer._out.append((t.SCALAR_PART, first, start, start + 1))
     lexer._start = start
-    lexer._parts = [text[index]]
-    lexer._length = 1
-    lexer._within = {"-": "minus", "0": "zero"}.get(text[index], "int")
+    lexer._parts = [run]
+    lexer._length = end - index
+    lexer._within = within
     lexer._state = in_number
-    return index + 1
+    return end
 
 
 def in_number(lexer: Lexer, text: str, index: int) -> int:
     within = lexer._within
-    char = text[index]
-    if char in _DELIMITERS and within in WHOLE:
+    if within not in WHOLE:
+        return _by_character(lexer, text, index)
+    if text[index] in _DELIMITERS:
         return end_number(lexer, index)
-    following = _NUMBER[within].get(char)
+    match = _MORE[within](text, index)
+    assert match  # it may be empty
+    end = match.end()
+    length = lexer._length + end - index
+    ends = text[end : end + 1] in _DELIMITERS
+    if length > lexer._max_digits or not (ends or end == len(text)):
+        return _by_character(lexer, text, index)
+    lexer._parts.append(match[0])
+    lexer._length = length
+    lexer._within = _within(match, within)
+    return end_number(lexer, end) if ends else end
+
+
+def _within(match: re.Match[str], before: str) -> str:
+    """The state at the end of `match`; `before` if there is no fraction and no exponent in it."""
+    return _BEHIND_GROUP.get(match.lastindex or 1, before)
+
+
+def _by_character(lexer: Lexer, text: str, index: int) -> int:
+    within = lexer._within
+    following = _NUMBER[within].get(text[index])
     if following is None:
         if within in WHOLE:
             return end_number(lexer, index)
@@ -267,13 +295,15 @@ def begin_literal(lexer: Lexer, text: str, index: int) -> int:
         return _end_scalar(lexer, index + len(word))
     lexer._out.append((t.SCALAR_PART, text[index], start, start + 1))
     lexer._start = start
-    lexer._length = 1
     lexer._within = (word, value)
-    lexer._state = _in_literal
-    return index + 1
+    lexer._state = in_literal
+    lexer._length = 1
+    if word.startswith(text[index:]):
+        lexer._length = len(text) - index
+    return index + lexer._length
 
 
-def _in_literal(lexer: Lexer, text: str, index: int) -> int:
+def in_literal(lexer: Lexer, text: str, index: int) -> int:
     word, value = lexer._within
     rest = word[lexer._length :]
     piece = text[index : index + len(rest)]

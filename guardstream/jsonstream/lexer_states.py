@@ -117,7 +117,7 @@ def colon(lexer: Lexer, text: str, index: int) -> int:
     return index + 1
 
 
-def _after_item(lexer: Lexer, text: str, index: int) -> int:
+def after_item(lexer: Lexer, text: str, index: int) -> int:
     char = text[index]
     if char == " ":
         index += 1
@@ -140,7 +140,7 @@ def _after_item(lexer: Lexer, text: str, index: int) -> int:
     raise lexer._error(index, "expected ',' or ']'")
 
 
-def _after_member(lexer: Lexer, text: str, index: int) -> int:
+def after_member(lexer: Lexer, text: str, index: int) -> int:
     char = text[index]
     if char == " ":
         index += 1
@@ -179,12 +179,12 @@ def _open(lexer: Lexer, char: str, index: int) -> int:
         lexer._out.append((t.OPEN_OBJECT, None, offset, offset + 1))
         lexer._keys.append(set())
         lexer.path.append(None)
-        lexer._next = _after_member
+        lexer._next = after_member
         lexer._state = _first_key
     else:
         lexer._out.append((t.OPEN_ARRAY, None, offset, offset + 1))
         lexer.path.append(0)
-        lexer._next = _after_item
+        lexer._next = after_item
         lexer._state = _first_item
     return index + 1
 

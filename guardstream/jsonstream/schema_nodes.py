@@ -63,6 +63,8 @@ class Node:
     closed: tuple[str, ...] | None = None
     #: Each beginning of a closed name, with the names that begin so.
     beginnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The nodes of the names of which nothing else is asked.
+    known: dict[str, Node] = field(default_factory=dict)
     #: How many members or elements there can be, None if any number.
     most_members: int | None = None
     #: Whether it asks something of a string while it comes, and of one that is over.
@@ -70,6 +72,8 @@ class Node:
     checks_text: bool = True
     #: What `enter` has found for each kind, False where it was not asked yet.
     entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
+    #: The same where it is one node that allows such a value, otherwise None.
+    ready: list[Node | None] = field(default_factory=lambda: [None] * 7)
 
     def seal(self) -> None:
         """Work out what depends on other fields, when they are all set."""
@@ -77,6 +81,8 @@ class Node:
             allowed = (name for name, node in self.names.items() if node.mask)
             self.closed = tuple(sorted(allowed))
             self.beginnings = _beginnings(self.closed)
+        if not self.patterns and not self.name_check:
+            self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
         self.watches_text = self.max_length is not None or self.texts is not None
         checks = self.watches_text or self.min_length or self.text_checks or self.late
@@ -106,6 +112,8 @@ class Node:
         known = self.entered[kind]
         if known is False:
             known = self.entered[kind] = _resolve(self, kind)
+            if known and known.mask >> kind & 1:
+                self.ready[kind] = known
         return known  # type: ignore[return-value]  # False was replaced
 
     def constrains(self, kind: int) -> bool:

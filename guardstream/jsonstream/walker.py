@@ -70,15 +70,43 @@ class Walker:
         self._last: Any = None  # the value that ended last
         self._parallel: Parallel | None = None
 
-    def take(self, tokens: list[Token]) -> None:  # noqa: C901  # one branch for each token
+    def take(self, tokens: list[Token]) -> None:  # noqa: C901  # the hot loop
         """Follow the next tokens. Raises Refused."""
         kind = COMMA
         try:
             for token in tokens:
                 kind, value, start, end = token
                 if kind == STRING_PART:
-                    if not self._begun or self._scalar.watches_text:
+                    node = self._scalar
+                    if not self._begun:
                         self._string_part(value, start, end)
+                    elif node.watches_text:
+                        length = self._length + len(value)
+                        if node.texts is None and length <= node.max_length:  # type: ignore[operator]
+                            self._length = length
+                        else:
+                            self._string_part(value, start, end)
+                elif kind == KEY:
+                    child = self._node.known.get(value)
+                    # A name that is known and comes once needs no closer look.
+                    if child is None or not child.mask or value in self._container:
+                        self._member(value, start, end)
+                    else:
+                        self._begun = False
+                        self._child = child
+                        self._key = value
+                elif kind == KEY_PART:
+                    node = self._node
+                    most = node.most_members
+                    if most is not None:
+                        text = self._text + value if self._begun else value
+                        names = node.beginnings.get(text)
+                        used = self._container
+                        if names and names[0] not in used and len(used) < most:
+                            self._begun = True
+                            self._text = text
+                        else:
+                            self._key_part(value, start, end)
                 elif kind == COMMA:
                     node = self._node
                     if node is not ANY:
@@ -90,15 +118,12 @@ class Walker:
                         self._key = None
                 elif kind == STRING:
                     self._string(value, start, end)
-                elif kind == KEY:
-                    self._member(value, start, end)
-                elif kind == KEY_PART:
-                    if self._node.most_members is not None:
-                        self._key_part(value, start, end)
                 elif kind <= LITERAL:
                     self._end_scalar(kind, value, start, end)
                 elif kind == SCALAR_PART:
-                    self._begin_scalar(FIRST.get(value, n.NUMBER), start)
+                    first = FIRST.get(value, n.NUMBER)
+                    self._scalar = self._child.ready[first] or self._enter(first, start)
+                    self._begun = True
                 elif kind in (OPEN_OBJECT, OPEN_ARRAY):
                     self._open(kind, start)
                 else:
@@ -144,7 +169,7 @@ class Walker:
 
     def _string_part(self, part: str, start: int, end: int) -> None:
         if not self._begun:
-            self._scalar = self._enter(n.STRING, start - 1)
+            self._scalar = self._child.ready[n.STRING] or self._enter(n.STRING, start - 1)
             self._begun = True
             self._text = ""
             self._length = 0
@@ -163,7 +188,7 @@ class Walker:
             self._begun = False
             node = self._scalar
         else:
-            node = self._enter(n.STRING, start - 1)
+            node = self._child.ready[n.STRING] or self._enter(n.STRING, start - 1)
         if node.checks_text:
             fault = faults.end_fault(node, value, start, end)
             if fault:
@@ -180,27 +205,30 @@ class Walker:
             if self._node.unique:
                 self._unique(value, end - 1)
 
-    def _begin_scalar(self, kind: int, start: int) -> None:
-        self._scalar = self._enter(kind, start)
-        self._begun = True
-
     def _end_scalar(self, token: int, value: Any, start: int, end: int) -> None:
         last, kind = end, n.NUMBER  # a number is known to be over at the character after it
         if token == LITERAL:
             last, kind = end - 1, _LITERAL_KINDS[value]
         else:
             value = int(value) if token == INTEGER else float(value)
-        node = self._scalar if self._begun else self._enter(kind, start)
-        self._begun = False
+        if self._begun:
+            self._begun = False
+            node = self._scalar
+        else:
+            node = self._child.ready[kind] or self._enter(kind, start)
         self._last = value
-        if node is not ANY:
-            keyword = faults.number_fault(node, value) if kind == n.NUMBER else None
+        if node.number_checks and kind == n.NUMBER:
+            keyword = faults.number_fault(node, value)
             if keyword:
                 raise Refused(last, keyword)
-            if node.late >> kind & 1:
-                self._judge(node, value, start, last)
+        if node.late >> kind & 1:
+            self._judge(node, value, start, last)
+        container = self._container
+        if type(container) is dict:
+            container[self._key] = value
+            return
         self._add(value)
-        if self._node.unique and type(self._container) is list:
+        if self._node.unique and type(container) is list:
             self._unique(value, last)
 
     def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
@@ -222,9 +250,9 @@ class Walker:
     def _open(self, kind: int, start: int) -> None:
         container: Any
         if kind == OPEN_OBJECT:
-            node, container = self._enter(n.OBJECT, start), {}
+            node, container = self._child.ready[n.OBJECT] or self._enter(n.OBJECT, start), {}
         else:
-            node, container = self._enter(n.ARRAY, start), []
+            node, container = self._child.ready[n.ARRAY] or self._enter(n.ARRAY, start), []
             self._child = _FULL if node.max_items == 0 else node.item(0)
         self._add(container)
         self._stack.append((self._container, self._node, self._key, self._opened))
@@ -280,7 +308,8 @@ class Walker:
             self._begun = True
             self._text = ""
         node, used, so_far = self._node, self._container, self._text
-        self._text = text = so_far + part
+        # Where no names are closed, all that counts is whether the key has begun.
+        self._text = text = so_far + part if node.closed is not None else so_far or part
         most = node.most_members
         if so_far or self._duplicates or most is None or len(used) < most:
             if node.closed is None:
@@ -298,14 +327,11 @@ class Walker:
         if node is ANY:
             self._child = ANY
         else:
-            child = node.names.get(name)
-            # A name that is known and comes once needs no closer look.
-            if child is None or node.name_check or node.patterns or name in self._container:
-                twice = self._duplicates
-                fault = faults.key_fault(node, self._container, name, start, end, twice)
-                if fault:
-                    raise Refused(*fault)
-                child = node.member(name)
+            twice = self._duplicates
+            fault = faults.key_fault(node, self._container, name, start, end, twice)
+            if fault:
+                raise Refused(*fault)
+            child = node.member(name)
             if not child.mask:
                 raise Refused(end - 1, "properties")
             self._child = child

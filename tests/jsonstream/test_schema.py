@@ -67,6 +67,11 @@ EARLIEST = [
     ({"maxProperties": 1}, '{"a": 1|, "b": 2}', "maxProperties"),
     ({"required": ["a"]}, '{"b": 1|}', "required"),
     ({"properties": {"a": False}}, '{"a|": 1}', "properties"),
+    (
+        {"properties": {"never": False, "a": {}}, "additionalProperties": False},
+        '{"|never": 1}',
+        "additionalProperties",
+    ),
     ({"properties": {"a": {"maximum": 10}}}, '{"a": 11|}', "maximum"),
     ({"properties": {"a": {"minimum": 0}}}, '{"a": -1|, "b": 2}', "minimum"),
     ({"items": {"multipleOf": 3}}, "[3, 4|]", "multipleOf"),
