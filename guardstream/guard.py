@@ -90,7 +90,7 @@ class Guard:
         _check_async(stream)
         policy = self._policy_with(words)
         start = self._flows(policy, provider=provider, unknown=unknown)
-        return GuardedStream(stream, start, self._options(policy, options))
+        return GuardedStream(stream, start, self.options(policy, options))
 
     def wrap_sync(
         self,
@@ -105,7 +105,7 @@ class Guard:
         _check_sync(stream)
         policy = self._policy_with(words)
         start = self._flows(policy, provider=provider, unknown=unknown)
-        return SyncGuardedStream(stream, start, self._options(policy, options))
+        return SyncGuardedStream(stream, start, self.options(policy, options))
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
@@ -180,7 +180,7 @@ class Guard:
 
         return start
 
-    def _options(self, policy: Policy, options: Delivering) -> Options:
+    def options(self, policy: Policy, options: Delivering) -> Options:
         """Return how a stream is delivered: what the caller says, then what the policy says."""
         hooks = Hooks(
             on_text=options.get("on_text"),

@@ -20,6 +20,10 @@ DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A piece of the source. `value` is a JSON object, text, or None for what carries neither.
@@ -76,11 +80,13 @@ class EventFrames:
             yield self._last(self._decoder.dropped)
 
     def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:
-        kind = value.get("type") if isinstance(value, dict) else None
         name = like.name if like else "message"
+        if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
+            return b"data: %b\n\n" % _dumps(value)  # the common case, without the detour
+        kind = value.get("type") if isinstance(value, dict) else None
         if name != "message" and isinstance(kind, str):
             name = kind
-        data = value if isinstance(value, str) else _dumps(value)
+        data = value if isinstance(value, str) else _dumps(value).decode()
         return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))
 
     def _last(self, rest: bytes) -> Frame:
@@ -131,7 +137,7 @@ class LineFrames:
             yield self._frame(bytes(self._rest))
 
     def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:  # noqa: ARG002
-        return _dumps(value).encode() + b"\n"
+        return _dumps(value) + b"\n"
 
     @staticmethod
     def _frame(raw: bytes) -> Frame:
@@ -196,5 +202,8 @@ def _object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _dumps(value: Any) -> bytes:
+    try:
+        return _ENCODER.encode(value).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
+        return _ASCII_ENCODER.encode(value).encode()

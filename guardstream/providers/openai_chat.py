@@ -338,6 +338,8 @@ def _calls(choices: Sequence[Any]) -> Mapping[Slot, Call]:
     for choice in choices:
         values = fields_of(choice)
         delta = fields_of(values.get("delta"))
+        if not (delta.get("tool_calls") or delta.get("function_call")):
+            continue
         index = values.get("index") or 0
         for place, call in enumerate(delta.get("tool_calls") or ()):
             fields = fields_of(call)

@@ -15,6 +15,7 @@ from guardstream.providers.fields import map_strings
 from guardstream.serve.proxy_formats import Format
 from guardstream.serve.proxy_settings import ProxySettings
 from guardstream.serve.routes import Headers
+from guardstream.stats import Result
 
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"}
 _HOP_BY_HOP |= {"trailer", "transfer-encoding", "upgrade", "proxy-connection"}
@@ -23,6 +24,7 @@ _HOP_BY_HOP |= {"trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 _NOT_SENT = _HOP_BY_HOP | {"host", "content-length", "accept-encoding", "expect"}
 _NOT_SENT |= {"guardstream-policy"}
 _NOT_RETURNED = _HOP_BY_HOP | {"content-length", "content-encoding", "guardstream-policy", "etag"}
+_NOT_RETURNED |= {"date"}  # the server that runs the proxy adds its own
 
 
 class UpstreamError(Exception):
@@ -102,14 +104,15 @@ async def read_answer(response: httpx.Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def guarded_answer(guard: Guard, format_: Format, body: bytes) -> bytes:
+def guarded_answer(guard: Guard, format_: Format, body: bytes) -> tuple[bytes, Result]:
     """Guard the whole answer of an endpoint. UpstreamError if it is none that can be guarded."""
     value = _object(body)
     try:
-        guarded, _ = guard_body(guard, format_.provider, value)
+        guarded, result = guard_body(guard, format_.provider, value, keep_text=False)
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", str(error)) from error
-    return body if guarded is value else json.dumps(guarded, ensure_ascii=False).encode()
+    same = guarded is value
+    return body if same else json.dumps(guarded, ensure_ascii=False).encode(), result
 
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:

@@ -64,6 +64,7 @@ class ProxyExchange:
         self._receive = receive
         self._send = send
         self._label: bytes | None = None
+        self._answered = False
 
     async def run(self) -> None:
         """Answer the request, or stop as soon as its client has left."""
@@ -99,8 +100,9 @@ class ProxyExchange:
     async def _watch(self, scope: anyio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.outcome.finish = "cancelled"
-        scope.cancel()
+        if not self._answered:
+            self.outcome.finish = "cancelled"
+            scope.cancel()
 
     async def _serve(self, body: bytes) -> None:
         try:
@@ -150,7 +152,9 @@ class ProxyExchange:
                 await self._stream(guard, response)
             elif kind == "application/json":
                 answer = await read_answer(response, self._settings.max_answer)
-                await self._whole(response, guarded_answer(guard, self._format, answer))
+                answer, result = guarded_answer(guard, self._format, answer)
+                self.outcome.finish = result.finish
+                await self._whole(response, answer)
             else:
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer has a content "
                                     "type that cannot be guarded")  # fmt: skip
@@ -200,6 +204,7 @@ class ProxyExchange:
         )
 
     async def _say(self, body: bytes, *, more: bool = True) -> None:
+        self._answered = not more
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _say_error(self, status: int, code: str, message: str) -> None:
