@@ -1,5 +1,6 @@
 """Guardrails for token streams: exact masking and blocking of LLM output while it arrives."""
 
+from guardstream.deadlines import Deadlines
 from guardstream.errors import (
     AdapterError,
     BlockedError,
@@ -9,21 +10,24 @@ from guardstream.errors import (
     StageError,
 )
 from guardstream.events import Event, Finding, Finish, Text
+from guardstream.flow import Part
 from guardstream.guard import Guard
 from guardstream.guarded import GuardedStream
 from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.policy import Policy, pack
-from guardstream.stats import Result, Stats
+from guardstream.stats import Result, Stats, ToolCall
 
 __all__ = [
     "AdapterError",
     "BlockedError",
+    "Deadlines",
     "Event",
     "Finding",
     "Finish",
     "Guard",
     "GuardedStream",
     "GuardstreamError",
+    "Part",
     "PatternError",
     "Policy",
     "PolicyError",
@@ -32,5 +36,6 @@ __all__ = [
     "Stats",
     "SyncGuardedStream",
     "Text",
+    "ToolCall",
     "pack",
 ]
