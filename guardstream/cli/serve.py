@@ -29,9 +29,9 @@ def serve(
     missing = [name for name in ("httpx", "starlette", "uvicorn") if not _installed(name)]
     if missing:
         raise UsageError(f"serve needs {', '.join(missing)}: pip install 'guardstream[serve]'")
-    from guardstream.serve.proxy_run import ServeOptions
-    from guardstream.serve.proxy_run import serve as run
-    from guardstream.serve.proxy_settings import SettingsError
+    from guardstream.serve.proxy.run import ServeOptions
+    from guardstream.serve.proxy.run import serve as run
+    from guardstream.serve.proxy.settings import SettingsError
 
     if other not in ("refuse", "pass"):
         raise UsageError(f"--other {other!r}: expected refuse or pass")

@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from guardstream.serve.proxy_call import Upstream
-from guardstream.serve.proxy_exchange import Outcome, ProxyExchange
-from guardstream.serve.proxy_formats import ANY, FORMATS, Format
-from guardstream.serve.proxy_settings import ProxySettings
+from guardstream.serve.proxy.call import Upstream
+from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
+from guardstream.serve.proxy.formats import ANY, FORMATS, Format
+from guardstream.serve.proxy.settings import ProxySettings
 
 log = logging.getLogger("guardstream.serve")
 

@@ -13,8 +13,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from guardstream.guard import Guard
-from guardstream.serve.proxy import application
-from guardstream.serve.proxy_settings import ProxySettings
+from guardstream.serve.proxy.app import application
+from guardstream.serve.proxy.settings import ProxySettings
 
 _ENVIRONMENT = "GUARDSTREAM_SERVE"
 """Hands the options to worker processes, which load the policies themselves."""

@@ -12,8 +12,8 @@ from guardstream.body import guard_body
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.providers.fields import map_strings
-from guardstream.serve.proxy_formats import Format
-from guardstream.serve.proxy_settings import ProxySettings
+from guardstream.serve.proxy.formats import Format
+from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import Headers
 from guardstream.stats import Result
 

@@ -15,7 +15,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
 from guardstream.runtime import aclose_source
-from guardstream.serve.proxy_call import (
+from guardstream.serve.proxy.call import (
     Bytes,
     Upstream,
     UpstreamError,
@@ -25,9 +25,9 @@ from guardstream.serve.proxy_call import (
     returned_headers,
     upstream_error,
 )
-from guardstream.serve.proxy_formats import ANY, Format
-from guardstream.serve.proxy_input import RefusedError, checked_request
-from guardstream.serve.proxy_settings import ProxySettings
+from guardstream.serve.proxy.formats import ANY, Format
+from guardstream.serve.proxy.input import RefusedError, checked_request
+from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import POLICY_HEADER, label, values
 
 _MAX_ERROR = 1024 * 1024

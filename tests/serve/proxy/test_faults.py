@@ -1,0 +1,178 @@
+"""What goes wrong is told to the client in its own format; nothing unguarded is let through."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from guardstream import Guard, Policy
+from guardstream.serve.proxy import ProxySettings, SettingsError
+from tests.serve.proxy.upstream import Provider, chat, event, guard, message, proxied
+
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+BODY = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+
+
+def post(url: str, path: str = CHAT, body: Any = BODY, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.post(url + path, content=content, headers=headers, timeout=30)
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    return dict(json.loads(response.content)["error"])
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ([event("{broken json")], "no JSON object"),
+        ([b'data: {"choices": [\xff]}\n\n'], "invalid UTF-8"),
+        ([event({"choices": [], "news": "a secret"})], "news"),
+        ([b"data: " + b"x" * 10_000_000 + b"\n\n"], "line of more than"),
+        ([chat("cut ")[1][:40]], "ends inside"),
+    ],
+    ids=["json", "utf-8", "unknown", "line", "cut"],
+)
+def test_a_stream_that_cannot_be_guarded_ends_with_an_error(parts: list[bytes], why: str) -> None:
+    good = chat("it was a sec", "ret ")[:3]
+    with proxied(lambda provider, _: provider.stream([*good, *parts])) as (url, provider):
+        response = post(url)
+        assert provider.closed.wait(10)
+    assert response.status_code == 200
+    last = response.text.strip().rpartition("data: ")[2]
+    assert json.loads(last)["error"]["code"] == "guard_failed"
+    assert why in json.loads(last)["error"]["message"]
+    assert "secret" not in response.text
+
+
+def test_an_error_in_a_stream_of_anthropics_has_its_own_format() -> None:
+    parts = [message("hello")[0], event("{broken", "content_block_delta")]
+    with proxied(lambda provider, _: provider.stream(parts)) as (url, _):
+        response = post(url, MESSAGES)
+    name, data = response.text.strip().rsplit("\n", 1)
+    assert name.endswith("event: error")
+    assert json.loads(data.removeprefix("data: "))["error"]["type"] == "api_error"
+
+
+def test_an_error_of_the_upstream_keeps_its_status_and_loses_its_secrets() -> None:
+    def respond(_provider: Provider, _body: Any) -> Response:
+        detail = {"error": {"message": "the secret key is wrong", "type": "x", "code": None}}
+        return JSONResponse(detail, 429, headers={"retry-after": "7"})
+
+    with proxied(respond) as (url, _):
+        response = post(url)
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "7"
+    assert error_of(response)["message"] == "the ###### key is wrong"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_that_is_no_json_is_not_passed(status: int) -> None:
+    def respond(_provider: Provider, _body: Any) -> Response:
+        return PlainTextResponse("a secret page", status)
+
+    with proxied(respond) as (url, _):
+        response = post(url)
+    assert response.status_code == 502
+    assert "secret" not in response.text
+
+
+def test_an_upstream_that_is_not_there_is_a_bad_gateway() -> None:
+    with proxied(
+        lambda provider, _: provider.stream([]), upstream="http://127.0.0.1:9", connect_timeout=5
+    ) as (url, _):
+        response = post(url)
+    assert response.status_code == 502
+    assert error_of(response)["code"] == "upstream_error"
+
+
+def test_a_silent_upstream_ends_at_the_policys_deadline() -> None:
+    limited = Guard(Policy.parse("limits: {idle: 200ms}"))
+    parts = chat("hello")[:2]
+    with proxied(
+        lambda provider, _: provider.stream(parts, silent=True), guards={"default": limited}
+    ) as (url, provider):
+        response = post(url)
+        assert provider.closed.wait(10)
+    assert json.loads(response.text.strip().rpartition("data: ")[2])["error"]["code"] == "deadline"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/v1/models", b"", 404, "not_guarded"),
+        (CHAT, b"not json", 400, "invalid_json"),
+        (CHAT, b"[]", 400, "invalid_json"),
+        (CHAT, b" " * 2_000, 413, "body_too_large"),
+    ],
+)
+def test_a_request_that_cannot_be_served_is_refused(
+    path: str, body: bytes, status: int, code: str
+) -> None:
+    with proxied(lambda provider, _: provider.stream([]), max_body=1_000) as (url, provider):
+        response = post(url, path, body)
+    assert (response.status_code, error_of(response)["code"]) == (status, code)
+    assert not provider.requests
+
+
+def test_other_paths_pass_if_they_are_told_to() -> None:
+    def respond(_provider: Provider, _body: Any) -> Response:
+        return JSONResponse({"data": ["a secret model"]})
+
+    with proxied(respond, other="pass") as (url, _):
+        response = post(url, "/v1/models", b"{}")
+    assert response.json() == {"data": ["a secret model"]}
+    assert "guardstream-policy" not in response.headers
+
+
+def test_a_header_proves_which_policy_guarded_an_answer() -> None:
+    strict = Guard(Policy.parse("name: strict\nrules: [{id: w, words: [hello], replacement: '#'}]"))
+    guards = {"default": guard(), "strict": strict}
+    with proxied(
+        lambda provider, _: provider.stream(chat("hello")),
+        guards=guards,
+        routes={RESPONSES: "strict"},
+        by_header=True,
+    ) as (url, _):
+        plain, chosen = post(url), post(url, **{"guardstream-policy": "strict"})
+        unknown = post(url, **{"guardstream-policy": "none"})
+    assert plain.headers["guardstream-policy"] == f"proxied@{guard().policy.fingerprint}"
+    assert chosen.headers["guardstream-policy"] == f"strict@{strict.policy.fingerprint}"
+    assert '"#####"' in chosen.text
+    assert (unknown.status_code, error_of(unknown)["code"]) == (400, "unknown_policy")
+
+
+def test_keys_are_passed_on_and_never_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with proxied(lambda provider, _: provider.stream(chat("hello"))) as (url, provider):
+        post(url, f"{CHAT}?key=query-key", authorization="Bearer header-key")
+    assert provider.headers[0]["authorization"] == "Bearer header-key"
+    ours = [record.getMessage() for record in caplog.records if "guardstream" in record.name]
+    assert len(ours) == 1
+    assert "-key" not in ours[0]
+
+
+def test_the_proxy_says_that_it_runs_and_that_it_is_ready() -> None:
+    with proxied(lambda provider, _: provider.stream([])) as (url, _):
+        assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+        ready = httpx.get(f"{url}/readyz").json()
+    assert ready["policies"] == {"default": guard().policy.fingerprint}
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"upstream": "nowhere"}, "upstream"),
+        ({"guards": {}}, "default"),
+        ({"routes": {CHAT: "none"}}, "no policy 'none'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], why: str) -> None:
+    given = {"upstream": "http://localhost", "guards": {"default": guard()}}
+    with pytest.raises(SettingsError, match=why):
+        ProxySettings(**{**given, **settings})
