@@ -1,0 +1,99 @@
+"""`guardstream serve`, as a user starts it: one process or several, told to stop by a signal."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serve.apps import app_of
+from tests.serve.proxy.upstream import POLICY, Provider, chat
+from tests.serve.server import serving
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "guardstream", "serve", *arguments]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The command in a process of its own, once it is ready; its URL."""
+    port = free_port()
+    given = command("--port", str(port), *arguments)
+    with subprocess.Popen(given, stderr=subprocess.PIPE, text=True) as process:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_ready(url, process)
+            yield url, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)  # it is another program: there is nothing else to wait for
+    raise AssertionError("the proxy did not get ready")
+
+
+def workers_of(process: subprocess.Popen[str]) -> int:
+    """How many processes this one has started to serve."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    lines = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
+    return sum(b"resource_tracker" not in line for line in lines)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_guards_with_one_worker_and_with_two(workers: int, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    provider = Provider(lambda _: provider.stream(chat("a sec", "ret", " here")))
+    with serving(app_of(provider)) as port:
+        upstream = f"http://127.0.0.1:{port}"
+        arguments = ["--policy", str(policy), "--upstream", upstream, "--workers", str(workers)]
+        with running(*arguments) as (url, process):
+            if workers > 1:
+                assert workers_of(process) == workers
+            answers = [
+                httpx.post(f"{url}/v1/chat/completions", json={"messages": []}) for _ in range(8)
+            ]
+    assert all("######" in answer.text and "secret" not in answer.text for answer in answers)
+    assert len({answer.headers["guardstream-policy"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--policy", "none.yaml", "--upstream", "http://localhost"], "none.yaml"),
+        (["--policy", "guardstream/chat", "--upstream", "nowhere"], "upstream: expected a URL"),
+        (["--policy", "x=guardstream/chat", "--upstream", "http://localhost"], "'default'"),
+        (
+            ["--policy", "guardstream/chat", "--upstream", "http://x", "--route", "/v1=none"],
+            "no policy 'none'",
+        ),
+        (["--policy", "guardstream/chat", "--upstream", "http://x", "--other", "y"], "'y'"),
+    ],
+)
+def test_what_is_wrong_with_its_options_is_said_at_once(arguments: list[str], why: str) -> None:
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
