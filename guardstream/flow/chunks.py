@@ -45,6 +45,8 @@ class ChunkFlow(Generic[C]):
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}
         self._waiting: list[tuple[C, Reading]] = []
+        self._taken = getattr(adapter, "taken", None)
+        self._passed = getattr(adapter, "passed", None)
 
     @property
     def held(self) -> int:
@@ -61,6 +63,7 @@ class ChunkFlow(Generic[C]):
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         try:
+            chunk = self._taken(chunk) if self._taken else chunk
             reading = self._adapter.read(chunk)
             self._note_choices(chunk, reading)
             sent = self._take(chunk, reading)
@@ -155,9 +158,11 @@ class ChunkFlow(Generic[C]):
                 continue
             text = repeated(self._lanes, piece)
             if text is None and not (self.ended or piece.slot.choice in self._cut):
-                fresh.add(place)
+                if piece.kind != "parsed" and self._lanes.get(piece.slot) is None:
+                    fresh.add(place)
                 events = self._lanes.check(piece.slot.channel, piece.text)
                 text = self._text_of(piece.slot, events)
+                self._lanes.note_whole(piece, text)
             texts[place] = text or ""
         return fresh
 
@@ -169,7 +174,9 @@ class ChunkFlow(Generic[C]):
             piece.slot: place for place, piece in enumerate(reading.pieces) if piece.kind == "delta"
         }
         before: list[Sent[C]] = []
-        for choice in reading.finished:
+        for choice, reason in reading.finished.items():
+            if reason == "error":
+                self._lanes.drop(choice)
             for lane in self._lanes.open(choice):
                 track = lane.track
                 text = self._finish_lane(lane)
@@ -193,6 +200,8 @@ class ChunkFlow(Generic[C]):
             written = self._adapter.write(chunk, texts, ends=ends)
         if written is None:
             return []
+        if self._passed:
+            self._passed(written)
         return [self._counted(written, reading, texts, fresh)]
 
     def _counted(self, chunk: C, reading: Reading, texts: list[str], fresh: set[int]) -> Sent[C]:
@@ -315,8 +324,8 @@ class ChunkFlow(Generic[C]):
 
 
 def _says(reading: Reading) -> bool:
-    """Tell whether a chunk concerns text: it then cannot wait behind held text."""
-    return bool(reading.finished) or any(piece.kind != "echo" for piece in reading.pieces)
+    """Tell whether a chunk says something new: it then cannot wait behind held text."""
+    return bool(reading.finished) or any(p.kind in ("delta", "whole") for p in reading.pieces)
 
 
 def _is_answer(slot: Slot) -> bool:

@@ -51,7 +51,9 @@ class Frames(Protocol):
         """Take the end."""
         ...
 
-    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:
+    def write(
+        self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool, name: str = ""
+    ) -> bytes:
         """Return a frame that carries `value`, named like the frame that it follows from."""
         ...
 
@@ -79,8 +81,10 @@ class EventFrames:
         if self._decoder.dropped:
             yield self._last(self._decoder.dropped)
 
-    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:
-        name = like.name if like else "message"
+    def write(
+        self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool, name: str = ""
+    ) -> bytes:
+        name = name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
             return b"data: %b\n\n" % _dumps(value)  # the common case, without the detour
         kind = value.get("type") if isinstance(value, dict) else None
@@ -136,7 +140,14 @@ class LineFrames:
         if self._rest:
             yield self._frame(bytes(self._rest))
 
-    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:  # noqa: ARG002
+    def write(
+        self,
+        value: dict[str, Any] | str,
+        like: Frame | None,  # noqa: ARG002
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
         return _dumps(value) + b"\n"
 
     @staticmethod
@@ -164,7 +175,14 @@ class TextFrames:
     def finish(self) -> Iterator[Frame]:
         yield from self._read(b"", final=True)
 
-    def write(self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool) -> bytes:  # noqa: ARG002
+    def write(
+        self,
+        value: dict[str, Any] | str,
+        like: Frame | None,  # noqa: ARG002
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
         assert isinstance(value, str)
         return value.encode("utf-8", "surrogatepass")
 

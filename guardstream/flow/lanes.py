@@ -8,7 +8,7 @@ from typing import Any
 
 from guardstream.events import Event, Finish, Stage
 from guardstream.flow.base import MakeStage, stage_error
-from guardstream.providers.base import Slot
+from guardstream.providers.base import Piece, Slot
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +43,7 @@ class Lanes:
         self._remember = remember
         self._tracks: dict[Slot, Track] = {}
         self._lanes: list[Lane] = []
+        self._wholes: dict[tuple[Slot, str], str] = {}
 
     @property
     def held(self) -> int:
@@ -108,6 +109,14 @@ class Lanes:
             isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter" if rest else False
         )
         return [*fed, *(rest[:-1] if over else rest)]
+
+    def note_whole(self, piece: Piece, text: str) -> None:
+        """Note what became of a text that came whole: it may be repeated."""
+        self._wholes[piece.slot, piece.text] = text
+
+    def whole(self, piece: Piece) -> str | None:
+        """What became of a text that came whole before; None if it did not."""
+        return self._wholes.get((piece.slot, piece.text))
 
     def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
         """Let a slot that begins go on with the lane of an earlier one, if that has had text."""

@@ -15,8 +15,9 @@ def repeated(lanes: Lanes, piece: Piece) -> str | None:
     open such a piece is an AdapterError: nobody can tell what may be shown of it.
     """
     track = lanes.get(piece.slot)
-    if track is None:
-        return None
+    whole = lanes.whole(piece)
+    if track is None or whole is not None:
+        return whole
     if piece.kind == "echo":
         if track.source and track.source[-1] == piece.text:
             return track.last

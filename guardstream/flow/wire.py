@@ -45,6 +45,7 @@ class WireFlow:
         self._start = b""
         self._flow: ChunkFlow[Any] | TextFlow | None = None
         self._sse_end = ""
+        self._name: Callable[[Any], str] | None = None
         self._sources: dict[int, tuple[Any, Frame]] = {}
         self._last: Frame | None = None
         self._settled = False
@@ -134,6 +135,7 @@ class WireFlow:
     def _begin(self, value: Any) -> ChunkFlow[Any] | TextFlow:
         adapter = self._choose(value)
         self._sse_end = getattr(adapter, "sse_end", "")
+        self._name = getattr(adapter, "event_name", None)
         self._flow = self._make(adapter)
         return self._flow
 
@@ -164,6 +166,7 @@ class WireFlow:
             elif frame is not None and chunk == frame.value and isinstance(chunk, str):
                 raw = frame.raw
             else:
-                raw = self._frames.write(chunk, frame, keep_id=place == len(sent))
+                name = self._name(chunk) if self._name else ""
+                raw = self._frames.write(chunk, frame, keep_id=place == len(sent), name=name)
             written.append((raw, text, characters, parts))
         return written

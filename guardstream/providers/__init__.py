@@ -10,6 +10,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.providers.anthropic import Anthropic
 from guardstream.providers.base import Adapter, Unknown
+from guardstream.providers.named_events import NamedEvents
 from guardstream.providers.openai_chat import OpenAIChat
 from guardstream.providers.text import PlainText
 
@@ -17,6 +18,7 @@ ADAPTERS: dict[str, type[Any]] = {
     "text": PlainText,
     "openai_chat": OpenAIChat,
     "anthropic": Anthropic,
+    "events": NamedEvents,
 }
 """Every adapter of the package by name, in the order in which they are asked about a chunk."""
 

@@ -1,0 +1,71 @@
+"""The named events that `guardstream.sse` makes: start, content, complete, error.
+
+Each is a JSON object: `{"id": …}`, `{"text": …}`, `{"finish": …}`, `{"code": …, "message": …}`. An
+application sends them to its own page; other fields that hold text are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.walk import END, KEEP, Leaf, Path, Spec, SpecAdapter
+
+_SPEC: dict[str, Leaf] = {
+    "id": KEEP,
+    "text": Leaf("delta", "text", "text"),
+    "finish": END,
+    "code": KEEP,
+    "message": Leaf("whole", "text", "message"),
+}
+
+_NAMES = {"text": "content", "finish": "complete", "code": "error", "id": "start"}
+
+_REASONS: tuple[FinishReason, ...] = (
+    "stop",
+    "length",
+    "tool_calls",
+    "content_filter",
+    "cancelled",
+    "timeout",
+    "error",
+)
+
+
+class NamedEvents(SpecAdapter):
+    """The adapter for the payloads of named events."""
+
+    name = "events"
+    spec: ClassVar[Spec] = _SPEC
+    repeats = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is such a payload: some of these fields, and no others."""
+        if not isinstance(chunk, dict) or not chunk:
+            return False
+        return chunk.keys() <= _SPEC.keys() and bool(chunk.keys() & _NAMES.keys())
+
+    @staticmethod
+    def event_name(chunk: Mapping[str, Any]) -> str:
+        """Return the name of the event that carries `chunk`."""
+        return next((name for field, name in _NAMES.items() if field in chunk), "message")
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        finish = event.get("finish")
+        reason: FinishReason = finish if finish in _REASONS else "stop"
+        failed = "code" in event
+        return Reading(pieces, (0,), {0: reason} if finish else {}, failed)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return an event of content."""
+        return [{"text": text}]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the event that completes the answer."""
+        return [{"finish": reason}]
