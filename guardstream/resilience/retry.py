@@ -13,7 +13,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack, cast
 
-import stamina
+try:
+    import stamina
+except ImportError as error:  # pragma: no cover
+    raise ImportError("retrying needs stamina: pip install 'guardstream[retry]'") from error
 
 from guardstream.delivery import Delivering
 from guardstream.events import Finding, FinishReason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -28,7 +29,7 @@ def guarded(data: bytes, cuts: list[int]) -> bytes:
     wire = WireGuard(GUARD, media="sse")
     edges = [0, *sorted(cuts), len(data)]
     frames: list[bytes] = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         frames += wire.feed(data[start:end])
     return b"".join(frames + wire.finish())
 
