@@ -1,0 +1,16 @@
+"""Guarding over HTTP and WebSocket: ASGI middleware and replay; needs the extra `serve`."""
+
+from guardstream.serve.asgi import GuardMiddleware
+from guardstream.serve.replay import Kept, MemoryReplay, ReplayStore
+from guardstream.serve.routes import Route
+from guardstream.serve.streams import aiter_events, heartbeats
+
+__all__ = [
+    "GuardMiddleware",
+    "Kept",
+    "MemoryReplay",
+    "ReplayStore",
+    "Route",
+    "aiter_events",
+    "heartbeats",
+]

@@ -1,0 +1,64 @@
+"""ASGI middleware: guards what an application streams, by route and policy.
+
+It follows the ASGI specification (https://asgi.readthedocs.io/en/latest/specs/www.html, HTTP 2.5)
+and is a plain ASGI application itself. What is not guarded passes as it is, message by message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias, Unpack
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from guardstream.guard import Guard
+from guardstream.serve.exchange import Exchange
+from guardstream.serve.journal import Replay
+from guardstream.serve.replay import ReplayStore
+from guardstream.serve.resuming import resume
+from guardstream.serve.routes import Route, Routes, Settings
+from guardstream.serve.websocket import Connection
+
+Routing: TypeAlias = Route | tuple[str, Guard | None]
+
+
+class GuardMiddleware:
+    """Guards event streams, NDJSON, plain text and WebSocket messages of the application `app`.
+
+    The first of `routes` that matches a path is taken, then `guard` for all other paths; a route
+    without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
+    (pattern, guard). With `replay` the events of a stream are kept for clients that come back, and
+    `linger` is for how many seconds a stream goes on without its client.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        guard: Guard | None = None,
+        *,
+        routes: Iterable[Routing] = (),
+        replay: ReplayStore | None = None,
+        linger: float = 0.0,
+        **settings: Unpack[Settings],
+    ) -> None:
+        given = [
+            route if isinstance(route, Route) else Route(*route, **settings) for route in routes
+        ]
+        if guard is None and not given:
+            raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
+        self.app = app
+        self._routes = Routes(given, Route("/{path:path}", guard, **settings))
+        self._replay = None if replay is None else Replay(replay, linger)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or connection."""
+        kind = scope["type"]
+        route = self._routes.find(scope) if kind in ("http", "websocket") else None
+        if route is None:
+            await self.app(scope, receive, send)
+            return
+        route = route.pinned()
+        if kind == "websocket":
+            await Connection(scope, receive, send, route).run(self.app)
+        elif self._replay is None or not await resume(scope, receive, send, route, self._replay):
+            await Exchange(scope, receive, send, route, self._replay).run(self.app)

@@ -1,0 +1,53 @@
+"""How a response ends that cannot go on: in its own format, or instead of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from starlette.types import Message
+
+from guardstream import sse
+from guardstream.events import FinishReason
+from guardstream.flow import Media
+
+
+def error_frame(media: Media, code: str, message: str) -> bytes:
+    """Return the last frame of a body that went wrong; plain text has no way to say it.
+
+    The event is one that the clients of OpenAI and Anthropic raise, the line one that Ollama's
+    does (https://github.com/ollama/ollama/blob/main/docs/api.md).
+    """
+    if media == "sse":
+        detail = {"type": code, "code": code, "message": message}
+        return sse.encode(sse.error(code, message, type="error", error=detail))
+    if media == "ndjson":
+        return json.dumps({"error": message, "code": code}).encode() + b"\n"
+    return b""
+
+
+def ending(media: Media, frames: Sequence[bytes], finish: FinishReason) -> list[bytes]:
+    """Return what still has to be said after the last frames of a stream that the guard ended.
+
+    A provider's format has its own end, which is in them. Events of plain text have none: a
+    browser would take the end for a lost connection, and ask again.
+    """
+    if media != "sse":
+        return []
+    decoder = sse.Decoder(max_line=2 * sse.MAX_EVENT, max_event=2 * sse.MAX_EVENT)
+    items = decoder.feed(b"".join(frames))
+    data = [item.data for item in items if isinstance(item, sse.Event)]
+    if data and (data[-1].startswith("{") or data[-1] == "[DONE]"):
+        return []
+    return [sse.encode(sse.complete(finish))]
+
+
+def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:
+    """Return the start and the body of a response that stands in for one that cannot be given."""
+    body = json.dumps({"error": {"code": code, "message": message}}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    return {"type": "http.response.start", "status": status, "headers": headers}, body

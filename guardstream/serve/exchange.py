@@ -1,0 +1,260 @@
+"""One HTTP response on its way from an application through the guard to a client.
+
+A frame is handed to the server before the next one is taken from the application, so a slow client
+slows the application down and nothing piles up in between.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NoReturn
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guardstream.errors import GuardstreamError
+from guardstream.flow import Media
+from guardstream.serve.bodies import Body, BodyError, open_body
+from guardstream.serve.endings import ending, error_frame, refusal
+from guardstream.serve.journal import Journal, Replay
+from guardstream.serve.receiver import Receiver
+from guardstream.serve.routes import Headers, Route, guarded_headers, media_of
+from guardstream.serve.running import Running, StoppedError
+from guardstream.serve.streams import PING
+
+_LOG = logging.getLogger("guardstream.serve")
+
+PATIENCE = 1.0
+"""Seconds that a stopped application may take to leave before its client gets the last frames."""
+
+_PARTIAL = 206
+
+_PING: Message = {"type": "http.response.body", "body": PING, "more_body": True}
+
+_UNREAD = {"http.response.pathsend", "http.response.zerocopysend", "http.response.trailers"}
+"""Extensions by which text would pass the guard unread."""
+
+
+class Exchange:
+    """Runs an application for one request and guards what it sends.
+
+    The application runs in the caller's task, and is stopped the moment its client leaves or the
+    guard ends its stream.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, route: Route, replay: Replay | None
+    ) -> None:
+        if extensions := scope.get("extensions"):
+            # In place: what applications add to a scope, middleware around this one reads.
+            scope["extensions"] = {k: v for k, v in extensions.items() if k not in _UNREAD}
+        self._scope = scope
+        self._receiver = Receiver(receive, self._client_left)
+        self._send = send
+        self._route = route
+        self._replay = replay
+        self._media: Media | None = None
+        self._body: Body | None = None
+        self._journal: Journal | None = None
+        self._refusal: Message | None = None
+        self._last: list[bytes] | None = None
+        self._failure: Exception | None = None
+        self._silent = False  # an answer to HEAD: headers as of a guarded body, and no body
+        self._gone = False  # nothing more is sent to the client
+        self._complete = False  # the last frame is sent
+        self._group = anyio.create_task_group()
+        self._running = Running(self._take)
+        self._helping = anyio.CancelScope()
+        self._sending = anyio.Lock()
+        self._sent_at = 0.0
+
+    async def run(self, app: ASGIApp) -> None:
+        """Run `app` to its end; what it raises passes, unless the guard had ended it."""
+        try:
+            async with self._group:
+                failure = await self._running.run(app, self._scope, self._receiver)
+                failure = await self._conclude(failure)
+                self._group.cancel_scope.cancel()
+        finally:
+            await self._close_journal()
+        if failure is not None:
+            raise failure
+
+    async def _take(self, message: Message) -> None:
+        """Take a message from the application."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            await self._begin(message)
+        elif kind == "http.response.body" and self._body is not None:
+            await self._guard(self._body, message)
+        elif kind == "http.response.body" and self._silent:
+            await self._send({**message, "body": b""})
+        elif self._body is None:
+            await self._send(message)
+        else:
+            await self._fail("unguarded_message", BodyError(f"{kind!r} cannot be guarded"))
+
+    async def _begin(self, message: Message) -> None:
+        given = message.get("headers", ())
+        headers: Headers = [(bytes(name), bytes(value)) for name, value in given]
+        media = media_of(headers, self._route.text_types)
+        if media is None or message["status"] in (204, 304):
+            await self._send(message)
+            return
+        policy = self._route.label
+        if self._scope["method"] == "HEAD":
+            self._silent = True
+        else:
+            try:
+                if message["status"] == _PARTIAL:
+                    raise BodyError("a part of a body cannot be guarded: do not answer ranges")
+                self._body = open_body(self._route, media, headers)
+            except BodyError as error:
+                _LOG.error("refused a response: %s", error)
+                self._refusal, body = refusal(502, "unguardable_response", str(error))
+                self._stop([body])
+            self._media = media
+            if self._replay is not None and media == "sse":
+                self._journal = Journal(self._replay.store, self._scope["path"], policy)
+            self._group.start_soon(self._help)
+        await self._transmit({**message, "headers": guarded_headers(headers, policy)})
+
+    async def _guard(self, body: Body, message: Message) -> None:
+        last = not message.get("more_body", False)
+        try:
+            frames = body.feed(bytes(message.get("body", b"")))
+            cut = body.ended is not None
+            if last and not cut:
+                frames += body.finish()
+        except GuardstreamError as error:
+            await self._fail("guard_error", error)
+        if body.error is not None:
+            await self._fail("guard_error", body.error, frames)
+        if cut or body.ended == "content_filter":
+            assert self._media is not None
+            assert body.ended is not None
+            frames += ending(self._media, frames, body.ended)
+        if cut:
+            self._stop(frames)
+        await self._put(frames, last=last)
+
+    async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
+        """End the response with an error in its format; plain text, which has none, is cut off."""
+        _LOG.error("ended a response: %s", error)
+        assert self._media is not None
+        if self._media == "text":
+            self._failure = error
+            await self._put([*before], last=False)
+            self._stop(None)
+        self._stop([*before, error_frame(self._media, code, str(error))])
+
+    def _stop(self, last: list[bytes] | None) -> NoReturn:
+        """Cancel the application, which may use a provider; `last` is sent when it has left."""
+        self._last = last
+        self._running.stop()
+        self._group.start_soon(self._lose_patience)
+        raise StoppedError
+
+    async def _conclude(self, failure: Exception | None) -> Exception | None:
+        """Do what is left to do once the application has left; return what is to be raised."""
+        if self._running.stopped:
+            await self._send_last()
+            if failure is not None and not isinstance(failure, OSError):
+                _LOG.warning("an application failed when stopped (%s)", type(failure).__name__)
+            return self._failure
+        if self._body is not None and not self._complete and self._media is not None:
+            _LOG.error("an application left its response unfinished")
+            frame = error_frame(self._media, "upstream_error", "the answer broke off")
+            if frame:
+                await self._put([frame], last=True)
+        return failure
+
+    async def _lose_patience(self) -> None:
+        await anyio.sleep(PATIENCE)
+        await self._send_last()
+
+    async def _send_last(self) -> None:
+        """Send the last frames of a response that the guard ended, once."""
+        frames, self._last = self._last, None
+        if frames is None:
+            return
+        if self._refusal is not None:
+            await self._transmit(self._refusal)
+        await self._put(frames, last=True)
+
+    async def _put(self, frames: list[bytes], *, last: bool) -> None:
+        """Keep frames that were released, and send them."""
+        async with self._sending:
+            if self._journal is not None:
+                frames = await self._journal.keep(frames)
+            data = b"".join(frames)
+            if last:
+                self._complete = True
+                self._helping.cancel()
+                self._receiver.release()
+            if data or last:
+                message = {"type": "http.response.body", "body": data, "more_body": not last}
+                await self._transmit(message)
+
+    async def _transmit(self, message: Message) -> None:
+        """Send a message to the client, if it is still there."""
+        if self._gone:
+            return
+        try:
+            await self._send(message)
+        except OSError:
+            self._client_left()
+        self._sent_at = anyio.current_time()
+
+    def _client_left(self, _waiting: bool = False) -> bool:
+        """Stop the application at once, unless its stream is kept for a client that comes back.
+
+        Return False if it is to see to itself: its response is not guarded, or complete.
+        """
+        if self._body is None or self._complete:
+            return False
+        if self._running.stopped or self._gone:
+            return True
+        self._gone = True
+        if self._journal is not None and self._replay is not None and self._replay.linger:
+            self._group.start_soon(self._linger, self._journal, self._replay)
+        else:
+            self._running.stop()
+        return True
+
+    async def _linger(self, journal: Journal, replay: Replay) -> None:
+        """Let the application go on until nobody follows its stream."""
+        followed = True
+        while followed:
+            await anyio.sleep(replay.linger)
+            followed = await journal.followed()
+        self._running.stop()
+
+    async def _close_journal(self) -> None:
+        """Say in the store how the stream ended, whatever ended it."""
+        if self._journal is not None:
+            with anyio.move_on_after(PATIENCE, shield=True):
+                if not self._complete:
+                    frame = error_frame("sse", "cancelled", "the answer was not finished")
+                    await self._journal.keep([frame])
+                await self._journal.close()
+
+    async def _help(self) -> None:
+        """Watch for the client to leave, and send heartbeats, until the response is complete."""
+        beat = self._route.heartbeat if self._media == "sse" else None
+        with self._helping:
+            if beat is None:
+                await self._receiver.watch()
+                return
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._receiver.watch)
+                group.start_soon(self._beat, beat)
+
+    async def _beat(self, seconds: float) -> None:
+        while True:
+            silence = anyio.current_time() - self._sent_at
+            await anyio.sleep(max(seconds - silence, 0))
+            async with self._sending:
+                if anyio.current_time() - self._sent_at >= seconds:
+                    await self._transmit(_PING)

@@ -1,0 +1,126 @@
+"""The text messages of a WebSocket as something to guard; no I/O."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from guardstream.events import FinishReason
+from guardstream.guard import Guard
+from guardstream.serve.routes import Route
+from guardstream.wire import WireGuard
+
+
+class Messages(Protocol):
+    """Messages in, messages that may go out.
+
+    `ended` says why the connection is to end, if it is, `error` what fault is the reason.
+    """
+
+    @property
+    def ended(self) -> FinishReason | None: ...
+
+    @property
+    def error(self) -> Exception | None: ...
+
+    def feed(self, text: str) -> list[str]:
+        """Take a message; return those that may go out now."""
+        ...
+
+    def finish(self) -> list[str]:
+        """Take the end of the application's messages; return the rest."""
+        ...
+
+
+def messages_of(route: Route) -> Messages:
+    """Return the guard of one connection's messages."""
+    assert route.guard is not None
+    if route.websocket == "message":
+        return WholeMessages(route.guard)
+    if route.websocket == "json":
+        return JsonMessages(_wire(route, "ndjson"))
+    return TextMessages(route)
+
+
+class WholeMessages:
+    """Each message a text of its own."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.ended: FinishReason | None = None
+        self.error: Exception | None = None
+        self._guard = guard
+
+    def feed(self, text: str) -> list[str]:
+        result = self._guard.check(text)
+        if result.finish == "content_filter":
+            self.ended = result.finish
+        return [result.text] if result.text or not text else []
+
+    def finish(self) -> list[str]:
+        return []
+
+
+class JsonMessages:
+    """Each message a JSON event of a provider."""
+
+    def __init__(self, wire: WireGuard) -> None:
+        self._wire = wire
+
+    @property
+    def ended(self) -> FinishReason | None:
+        return self._wire.ended
+
+    @property
+    def error(self) -> Exception | None:
+        return self._wire.error
+
+    def feed(self, text: str) -> list[str]:
+        # Line ends stand only between the tokens of valid JSON.
+        line = text.replace("\r", " ").replace("\n", " ")
+        return _lines(self._wire.feed(line.encode() + b"\n"))
+
+    def finish(self) -> list[str]:
+        return _lines(self._wire.finish())
+
+
+class TextMessages:
+    """Pieces of one text, until the end mark, which begins another."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._wire = _wire(route, "text")
+        self.ended: FinishReason | None = None
+
+    @property
+    def error(self) -> Exception | None:
+        return self._wire.error
+
+    def feed(self, text: str) -> list[str]:
+        if text == self._route.end_mark:
+            rest = self.finish()
+            if self.ended is None:
+                self._wire = _wire(self._route, "text")
+                rest.append(text)
+            return rest
+        out = _joined(self._wire.feed(text.encode()))
+        self.ended = self._wire.ended
+        return out
+
+    def finish(self) -> list[str]:
+        out = _joined(self._wire.finish())
+        if self._wire.ended == "content_filter":
+            self.ended = self._wire.ended
+        return out
+
+
+def _wire(route: Route, media: Literal["ndjson", "text"]) -> WireGuard:
+    assert route.guard is not None
+    return WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
+
+
+def _joined(frames: list[bytes]) -> list[str]:
+    text = b"".join(frames).decode()
+    return [text] if text else []
+
+
+def _lines(frames: list[bytes]) -> list[str]:
+    return [line for line in b"".join(frames).decode().split("\n") if line.strip()]

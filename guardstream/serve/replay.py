@@ -1,0 +1,166 @@
+"""Released events, kept for a while so that a client that lost its connection can have them again.
+
+A store keeps bytes by stream and number and knows nothing else; what it is given was guarded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from sys import maxsize
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+import anyio
+
+MAX_EVENTS = 4096
+"""Events of one stream that are kept."""
+
+MAX_BYTES = 256 * 1024
+"""Bytes of one stream's events that are kept."""
+
+MAX_AGE = 300.0
+"""Seconds that a stream is kept after its last event."""
+
+MAX_STREAMS = 1024
+"""Streams that are kept in memory."""
+
+
+class Kept(NamedTuple):
+    """Events that follow a number, in order, and whether the stream has ended after them."""
+
+    events: Sequence[tuple[int, bytes]]
+    ended: bool
+
+
+class ReplayStore(Protocol):
+    """Keeps the released events of streams, within bounds.
+
+    A stream's events are numbered from 1 and appended in order, by one writer; the newest is kept
+    in any case. A stream's id is its key: who does not know it cannot read the stream. All methods
+    may be called from any task of one event loop.
+    """
+
+    async def append(self, stream: str, number: int, event: bytes) -> None:
+        """Keep an event; the oldest make way for it."""
+        ...
+
+    async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
+        """Return the events after `number`; wait up to `wait` seconds until there are any.
+
+        None if some of them, or the whole stream, are not kept (any more).
+        """
+        ...
+
+    async def followed(self, stream: str) -> bool:
+        """Tell whether anyone has waited for this stream's events in the last seconds."""
+        ...
+
+    async def close(self, stream: str) -> None:
+        """Mark the end of a stream: nothing will be appended."""
+        ...
+
+
+FOLLOWING = 5.0
+"""Seconds that a stream counts as followed after someone waited for its events."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    events: deque[tuple[int, bytes]] = field(default_factory=deque)
+    size: int = 0
+    dropped: int = 0
+    ended: bool = False
+    touched: float = 0.0
+    followed: float = -FOLLOWING
+    news: anyio.Event = field(default_factory=anyio.Event)
+
+
+class MemoryReplay:
+    """A store in this process's memory: for one worker."""
+
+    def __init__(
+        self,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+        max_age: float = MAX_AGE,
+        max_streams: int = MAX_STREAMS,
+    ) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._max_streams = max_streams
+        self._streams: OrderedDict[str, _Stream] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    async def append(self, stream: str, number: int, event: bytes) -> None:
+        kept = self._touched(stream)
+        kept.events.append((number, event))
+        kept.size += len(event)
+        while len(kept.events) > 1 and (
+            len(kept.events) > self._max_events or kept.size > self._max_bytes
+        ):
+            kept.dropped, old = kept.events.popleft()
+            kept.size -= len(old)
+        self._tell(kept)
+
+    async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
+        self._expire()
+        kept = self._streams.get(stream)
+        if kept is None:
+            return None
+        if wait:
+            kept.followed = monotonic() + wait
+            with anyio.move_on_after(wait):
+                while not (kept.ended or self._after(kept, number)):
+                    await kept.news.wait()
+        if number < kept.dropped:
+            return None
+        return Kept(self._after(kept, number), kept.ended)
+
+    async def followed(self, stream: str) -> bool:
+        kept = self._streams.get(stream)
+        return kept is not None and monotonic() < kept.followed + FOLLOWING
+
+    async def close(self, stream: str) -> None:
+        if stream in self._streams:
+            kept = self._touched(stream)
+            kept.ended = True
+            self._tell(kept)
+
+    def _touched(self, stream: str) -> _Stream:
+        self._expire()
+        kept = self._streams.setdefault(stream, _Stream())
+        kept.touched = monotonic()
+        self._streams.move_to_end(stream)
+        if len(self._streams) > self._max_streams:
+            self._forget()
+        return kept
+
+    def _expire(self) -> None:
+        """Forget the streams that are too old; those touched last stand last."""
+        before = monotonic() - self._max_age
+        while self._streams and next(iter(self._streams.values())).touched < before:
+            self._forget()
+
+    def _forget(self) -> None:
+        _, kept = self._streams.popitem(last=False)
+        kept.ended = True
+        kept.dropped = maxsize  # for those who wait for its events now
+        self._tell(kept)
+
+    @staticmethod
+    def _after(kept: _Stream, number: int) -> list[tuple[int, bytes]]:
+        if not kept.events or kept.events[-1][0] <= number:
+            return []
+        return [event for event in kept.events if event[0] > number]
+
+    @staticmethod
+    def _tell(kept: _Stream) -> None:
+        """Wake those who wait for events of this stream."""
+        kept.news.set()
+        kept.news = anyio.Event()

@@ -1,0 +1,103 @@
+"""Released events in Redis, for several workers and machines; needs the extra `redis`.
+
+A stream is a Redis stream (https://redis.io/docs/latest/develop/data-types/streams/) whose entry
+ids are the events' numbers. It expires by itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil
+from typing import Any
+
+from redis.asyncio import Redis
+
+from guardstream.serve.replay import FOLLOWING, MAX_AGE, MAX_BYTES, MAX_EVENTS, Kept
+
+_EVENT, _END = b"event", b"end"
+
+
+class RedisReplay:
+    """A store in Redis; the client must not decode responses, and is the caller's to close.
+
+    Errors of the client pass: whoever uses the store goes on without it.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        prefix: str = "guardstream:",
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+        max_age: float = MAX_AGE,
+    ) -> None:
+        if client.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ValueError("a replay store keeps bytes: make the client without decode_responses")
+        self._client: Any = client
+        self._prefix = prefix
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._max_age = ceil(max_age)
+        self._sizes: dict[str, deque[int]] = {}
+        self._totals: dict[str, int] = {}
+
+    async def append(self, stream: str, number: int, event: bytes) -> None:
+        oldest = number - self._count(stream, len(event)) + 1
+        key = self._key(stream)
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.xadd(key, {_EVENT: event}, id=f"{number}-0")
+            pipe.xtrim(key, minid=f"{oldest}-0", approximate=False)
+            pipe.expire(key, self._max_age)
+            await pipe.execute()
+
+    async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
+        key = self._key(stream)
+        kept = await self._read(key, number)
+        if not wait or kept is None or kept.events or kept.ended:
+            return kept
+        await self._client.set(self._follower(stream), b"1", ex=ceil(wait + FOLLOWING))
+        await self._client.xread({key: f"{number}-0"}, block=ceil(wait * 1000), count=1)
+        return await self._read(key, number)
+
+    async def followed(self, stream: str) -> bool:
+        return bool(await self._client.exists(self._follower(stream)))
+
+    async def close(self, stream: str) -> None:
+        self._sizes.pop(stream, None)
+        self._totals.pop(stream, None)
+        key = self._key(stream)
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.xadd(key, {_END: b""}, nomkstream=True)
+            pipe.expire(key, self._max_age)
+            await pipe.execute()
+
+    async def _read(self, key: str, number: int) -> Kept | None:
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.xrange(key, count=1)
+            pipe.xrange(key, min=f"({number}-0")
+            first, entries = await pipe.execute()
+        if not first or _number(first[0]) > number + 1:
+            return None
+        events = [(_number(entry), entry[1][_EVENT]) for entry in entries if _EVENT in entry[1]]
+        return Kept(events, ended=len(events) < len(entries))
+
+    def _count(self, stream: str, size: int) -> int:
+        """Count an event in; return how many of the stream's events are within the bounds."""
+        sizes = self._sizes.setdefault(stream, deque())
+        sizes.append(size)
+        total = self._totals.get(stream, 0) + size
+        while len(sizes) > 1 and (len(sizes) > self._max_events or total > self._max_bytes):
+            total -= sizes.popleft()
+        self._totals[stream] = total
+        return len(sizes)
+
+    def _key(self, stream: str) -> str:
+        return f"{self._prefix}{stream}"
+
+    def _follower(self, stream: str) -> str:
+        return f"{self._prefix}{stream}:follower"
+
+
+def _number(entry: Any) -> int:
+    return int(entry[0].partition(b"-")[0])

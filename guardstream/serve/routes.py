@@ -1,0 +1,129 @@
+"""What a middleware guards: routes, and which kinds of body can be guarded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, TypedDict
+from urllib.parse import quote
+
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+from guardstream.flow import Media
+from guardstream.guard import Guard
+from guardstream.policy import Policy
+from guardstream.providers.base import Unknown
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
+
+POLICY_HEADER = b"guardstream-policy"
+"""Says which policy, and which version of it, guarded a response."""
+
+_NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
+_NDJSON |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
+
+_OF_THE_BODY = {b"content-length", b"etag", b"content-md5", b"digest", b"content-digest"}
+_OF_THE_BODY |= {b"repr-digest", b"accept-ranges", b"content-encoding", POLICY_HEADER}
+"""Headers that say something about bytes which may change."""
+
+
+WebSocketMode: TypeAlias = Literal["text", "json", "message"]
+
+
+class Settings(TypedDict, total=False):
+    """How a route is guarded, as keywords: `Route` says what each means."""
+
+    provider: str | None
+    unknown: Unknown | None
+    text_types: tuple[str, ...]
+    decompress: bool
+    heartbeat: float | None
+    websocket: WebSocketMode
+    end_mark: str
+    binary: Unknown
+    inbound: Guard | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route and how it is guarded; `guard=None` passes it as it is.
+
+    `path` is a pattern as Starlette has them: `/chat/{id}`, `/api/{rest:path}`. `provider` names
+    the wire format of JSON events, otherwise the first one tells; `unknown` says what becomes of
+    what that format does not know, otherwise the policy does. `text_types` are media types that
+    are guarded as plain text; `""` is a response that names none. `decompress` reads gzip and
+    deflate, and sends them uncompressed. After `heartbeat` seconds of silence a comment is sent in
+    an event stream.
+
+    Messages of a WebSocket are, by `websocket`, pieces of one text ("text", which `end_mark`
+    ends), JSON events ("json"), or each a whole text ("message"); binary ones are refused unless
+    `binary="pass"`. `inbound` guards what clients send, each message as a whole text.
+    """
+
+    path: str
+    guard: Guard | None
+    provider: str | None = None
+    unknown: Unknown | None = None
+    text_types: tuple[str, ...] = ("text/plain", "")
+    decompress: bool = False
+    heartbeat: float | None = None
+    websocket: WebSocketMode = "text"
+    end_mark: str = "[DONE]"
+    binary: Unknown = "refuse"
+    inbound: Guard | None = None
+
+    def pinned(self) -> Route:
+        """Return this route with the policy that is in force now, whatever is reloaded later."""
+        return self if self.guard is None else replace(self, guard=self.guard.pinned())
+
+    @property
+    def label(self) -> bytes:
+        """The policy as the response header names it: `NAME@FINGERPRINT`."""
+        assert self.guard is not None
+        return label(self.guard.policy)
+
+
+class Routes:
+    """Routes in order: the first that matches is taken, and `otherwise` if none does."""
+
+    def __init__(self, routes: Iterable[Route], otherwise: Route) -> None:
+        self._routes = [(compile_path(route.path)[0], route) for route in routes]
+        self._otherwise = otherwise
+
+    def find(self, scope: Scope) -> Route | None:
+        """Return the route of a request; None if nothing guards it."""
+        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        matching = (route for pattern, route in self._routes if pattern.match(path))
+        route = next(matching, self._otherwise)
+        return route if route.guard is not None else None
+
+
+def label(policy: Policy) -> bytes:
+    """Return how a header names a policy; what is not ASCII in its name is percent-encoded."""
+    return f"{quote(policy.name or 'policy')}@{policy.fingerprint}".encode()
+
+
+def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
+    """Return what kind of body these headers announce; None for one that is not guarded."""
+    for value in values(headers, b"content-type") or [""]:
+        kind = value.partition(";")[0].strip().lower()
+        if kind == "text/event-stream":
+            return "sse"
+        if kind in _NDJSON:
+            return "ndjson"
+        if kind in text_types or ("text/*" in text_types and kind.startswith("text/")):
+            return "text"
+    return None
+
+
+def values(headers: Headers, name: bytes) -> list[str]:
+    """Return all values of a header."""
+    return [value.decode("latin-1") for key, value in headers if key.lower() == name]
+
+
+def guarded_headers(headers: Headers, policy: bytes) -> Headers:
+    """Return the headers of a response whose body is guarded by `policy`."""
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
+    return [*kept, (POLICY_HEADER, policy)]

@@ -1,0 +1,71 @@
+"""A running application that can be stopped at once, such that its source is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import anyio
+import anyio.lowlevel
+from starlette.types import ASGIApp, Message, Receive, Scope
+
+DROPPED = 64
+"""Messages of a stopped application that are dropped quietly before it is told."""
+
+
+class StoppedError(Exception):
+    """Raised by the handler of a message that stops the application."""
+
+
+class Running:
+    """Runs an application in the caller's task and hands its messages to `handle`.
+
+    Most applications send from inside a loop over their source. An exception out of `send` would
+    leave an asynchronous generator there suspended, for the garbage collector to close. So
+    `stop` makes `send` return, and cancels the application where it waits next: in its source.
+    One that sends on without waiting is cancelled in `send` after all, or has OSError there.
+    """
+
+    def __init__(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+        self.stopped = False
+        self._handle = handle
+        self._whole = anyio.CancelScope()
+        self._sends: set[anyio.CancelScope] = set()
+        self._dropped = 0
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> Exception | None:
+        """Run `app` to its end, or until it is stopped; return what it raised."""
+        with self._whole:
+            try:
+                await app(scope, receive, self._send)
+            except Exception as error:
+                return error
+        return None
+
+    def stop(self) -> None:
+        """Cancel the application, and `handle`; nothing more is taken from it."""
+        self.stopped = True
+        for sending in self._sends:
+            sending.cancel()
+        if not self._sends:
+            self._whole.cancel()
+
+    async def _send(self, message: Message) -> None:
+        if self.stopped:
+            await self._drop()
+            return
+        sending = anyio.CancelScope()
+        self._sends.add(sending)
+        try:
+            with sending, suppress(StoppedError):
+                await self._handle(message)
+        finally:
+            self._sends.discard(sending)
+            if self.stopped and not self._sends:
+                self._whole.cancel()
+
+    async def _drop(self) -> None:
+        self._dropped += 1
+        if self._dropped > DROPPED:
+            await anyio.lowlevel.checkpoint()
+            raise OSError("the stream has ended: its client has left, or the guard ended it")

@@ -1,0 +1,99 @@
+"""Server-sent events as asynchronous streams: decoded as they arrive, kept alive in silence."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from guardstream.runtime import aclose_source
+from guardstream.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
+
+PING = encode(Comment("ping"))
+"""A heartbeat: clients ignore it, proxies and browsers see that the connection lives."""
+
+
+async def aiter_events(
+    source: AsyncIterable[bytes],
+    *,
+    max_line: int = MAX_LINE,
+    max_event: int = MAX_EVENT,
+    strict: bool = False,
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of a stream of bytes; the source is closed on every way out.
+
+    SSEError as of `Decoder`. As the standard says, an event that the end cuts off is dropped.
+    """
+    decoder = Decoder(max_line=max_line, max_event=max_event, strict=strict)
+    try:
+        async for data in source:
+            for item in decoder.feed(data):
+                if isinstance(item, Event):
+                    yield item
+            if decoder.error is not None:
+                raise decoder.error
+        for item in decoder.finish():
+            if isinstance(item, Event):
+                yield item
+    finally:
+        await aclose_source(source)
+
+
+@asynccontextmanager
+async def heartbeats(
+    source: AsyncIterable[bytes], seconds: float
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Enter to get the chunks of `source`, and a comment whenever `seconds` pass without one.
+
+    A chunk has to be whole events. The source is read one chunk ahead, in a task that ends, and
+    the source with it, when the block is left; what the source raises is raised by the iterator.
+    """
+    beating = _Beating(source, seconds)
+    async with anyio.create_task_group() as group:
+        group.start_soon(beating.read)
+        try:
+            yield beating
+        finally:
+            group.cancel_scope.cancel()
+
+
+class _Beating:
+    """Chunks that another task reads; a chunk is never lost to the clock."""
+
+    def __init__(self, source: AsyncIterable[bytes], seconds: float) -> None:
+        self._source = source
+        self._seconds = seconds
+        self._chunks: deque[bytes] = deque()
+        self._ended: BaseException | None = None
+        self._filled = anyio.Event()
+        self._emptied = anyio.Event()
+
+    async def read(self) -> None:
+        try:
+            async for chunk in self._source:
+                self._chunks.append(chunk)
+                self._filled.set()
+                await self._emptied.wait()
+                self._emptied = anyio.Event()
+            self._ended = StopAsyncIteration()
+        except Exception as error:
+            self._ended = error
+        finally:
+            self._filled.set()
+            await aclose_source(self._source)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with anyio.move_on_after(self._seconds):
+            await self._filled.wait()
+        if self._chunks:
+            self._filled = anyio.Event()
+            self._emptied.set()
+            return self._chunks.popleft()
+        if self._ended is not None:
+            raise self._ended
+        return PING

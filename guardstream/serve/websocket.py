@@ -1,0 +1,149 @@
+"""One WebSocket connection on its way through the guard, message by message."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import NoReturn
+
+import anyio
+import anyio.lowlevel
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guardstream.errors import GuardstreamError
+from guardstream.guard import Guard
+from guardstream.serve.messages import messages_of
+from guardstream.serve.receiver import Receiver
+from guardstream.serve.routes import POLICY_HEADER, Route
+from guardstream.serve.running import Running, StoppedError
+
+_LOG = logging.getLogger("guardstream.serve")
+
+NORMAL, UNSUPPORTED, VIOLATION, INTERNAL = 1000, 1003, 1008, 1011
+"""Close codes: RFC 6455, section 7.4.1."""
+
+DENIAL = "websocket.http.response"
+"""The extension by which an application answers a handshake with a body, which nothing guards."""
+
+
+class Connection:
+    """Runs an application for one connection and guards its text messages.
+
+    The application is cancelled when the guard closes the connection; when the client leaves, it
+    is told if it waits for a message, and cancelled if it does not.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
+        if extensions := scope.get("extensions"):
+            scope["extensions"] = {k: v for k, v in extensions.items() if k != DENIAL}
+        self._scope = scope
+        self._receiver = Receiver(receive, self._client_left)
+        self._send = send
+        self._route = route
+        self._messages = messages_of(route)
+        self._left = False
+        self._group = anyio.create_task_group()
+        self._running = Running(self._take)
+
+    async def run(self, app: ASGIApp) -> None:
+        """Run `app` to its end; what it raises passes, unless the guard had ended it."""
+        async with self._group:
+            failure = await self._running.run(app, self._scope, self._give)
+            self._group.cancel_scope.cancel()
+        if failure is not None and not self._running.stopped:
+            raise failure
+
+    async def _give(self) -> Message:
+        """Return the client's next message; this is the application's `receive`."""
+        message = await self._receiver()
+        guard = self._route.inbound
+        if guard is None or message["type"] != "websocket.receive":
+            return message
+        try:
+            return await self._checked(guard, message)
+        except StoppedError:
+            await anyio.lowlevel.checkpoint()
+            return {"type": "websocket.disconnect", "code": VIOLATION}
+
+    async def _checked(self, guard: Guard, message: Message) -> Message:
+        """Return a client's message as the application may see it."""
+        text = message.get("text")
+        if text is None:
+            if self._route.binary == "refuse":
+                await self._close(UNSUPPORTED, "binary messages cannot be guarded")
+            return message
+        try:
+            result = guard.check(text)
+        except GuardstreamError as error:
+            await self._fail(error)
+        if result.finish == "content_filter":
+            await self._close(VIOLATION, "refused by policy")
+        return {**message, "text": result.text}
+
+    async def _take(self, message: Message) -> None:
+        """Take a message from the application."""
+        if self._left:
+            raise OSError("the client has left")
+        kind = message["type"]
+        if kind == "websocket.accept":
+            await self._accept(message)
+        elif kind == "websocket.send":
+            await self._guard(message)
+        else:
+            if kind == "websocket.close":
+                await self._settle()
+            await self._send(message)
+
+    async def _accept(self, message: Message) -> None:
+        headers = [*message.get("headers", []), (POLICY_HEADER, self._route.label)]
+        await self._send({**message, "headers": headers})
+        self._group.start_soon(self._receiver.watch)
+
+    async def _guard(self, message: Message) -> None:
+        text = message.get("text")
+        if text is None:
+            if self._route.binary == "refuse":
+                await self._close(UNSUPPORTED, "binary messages cannot be guarded")
+            await self._send(message)
+            return
+        try:
+            texts = self._messages.feed(text)
+        except GuardstreamError as error:
+            await self._fail(error)
+        await self._send_texts(texts)
+        if self._messages.ended is not None:
+            await self._close(NORMAL, "")
+
+    async def _settle(self) -> None:
+        """Send what is held when the application closes: nothing can follow it."""
+        try:
+            texts = self._messages.finish()
+        except GuardstreamError as error:
+            await self._fail(error)
+        await self._send_texts(texts)
+
+    async def _send_texts(self, texts: list[str]) -> None:
+        """Send guarded messages; close the connection if they were the last."""
+        for text in texts:
+            await self._send({"type": "websocket.send", "text": text})
+        if self._messages.error is not None:
+            await self._fail(self._messages.error)
+        if self._messages.ended == "content_filter":
+            await self._close(VIOLATION, "blocked by policy")
+
+    async def _fail(self, error: Exception) -> NoReturn:
+        _LOG.error("closed a connection: %s", error)
+        await self._close(INTERNAL, "guard error")
+
+    async def _close(self, code: int, reason: str) -> NoReturn:
+        """Close the connection and stop the application, which may use a provider."""
+        with suppress(OSError):
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        self._running.stop()
+        raise StoppedError
+
+    def _client_left(self, waiting: bool) -> bool:
+        self._left = True
+        if not waiting:
+            self._running.stop()
+        return False

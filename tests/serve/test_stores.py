@@ -1,0 +1,205 @@
+"""Replay stores: one contract for memory and a real Redis."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from redis.asyncio import Redis
+
+from guardstream.serve import MemoryReplay, ReplayStore
+from guardstream.serve.replay_redis import RedisReplay
+
+pytestmark = pytest.mark.anyio
+
+SERVER = shutil.which("redis-server")
+
+Make = Callable[..., ReplayStore]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # redis-py has no other
+
+
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Redis of our own."""
+    if SERVER is None:
+        pytest.skip("no redis-server is installed")
+    folder: Path = tmp_path_factory.mktemp("redis")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    with subprocess.Popen([SERVER, *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "eady to accept connections" in line:
+                break
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Makes an empty store."""
+    if request.param == "memory":
+        yield MemoryReplay
+        return
+    port = request.getfixturevalue("redis_port")
+    async with Redis(port=port) as client:
+        await client.flushall()
+        yield lambda **bounds: RedisReplay(client, **bounds)
+
+
+async def filled(store: ReplayStore, stream: str = "a", count: int = 5) -> ReplayStore:
+    for number in range(1, count + 1):
+        await store.append(stream, number, b"event %d" % number)
+    return store
+
+
+async def numbers(store: ReplayStore, since: int, stream: str = "a") -> list[int] | None:
+    kept = await store.since(stream, since)
+    return None if kept is None else [number for number, _ in kept.events]
+
+
+async def test_events_come_back_in_order_from_any_number(make: Make) -> None:
+    store = await filled(make())
+    for since in range(6):
+        kept = await store.since("a", since)
+        assert kept is not None
+        assert list(kept.events) == [(n, b"event %d" % n) for n in range(since + 1, 6)]
+        assert not kept.ended
+
+
+async def test_streams_are_apart(make: Make) -> None:
+    store = await filled(await filled(make()), "b", 2)
+    assert await numbers(store, 0, "b") == [1, 2]
+    assert await store.since("c", 0) is None
+
+
+async def test_the_end_is_told(make: Make) -> None:
+    store = await filled(make())
+    await store.close("a")
+    kept = await store.since("a", 3)
+    assert kept is not None
+    assert ([number for number, _ in kept.events], kept.ended) == ([4, 5], True)
+    assert await store.since("a", 5) == ([], True)
+    assert await store.since("a", 5, 60) == ([], True)
+
+
+async def test_closing_an_unknown_stream_keeps_nothing(make: Make) -> None:
+    store = make()
+    await store.close("a")
+    assert await store.since("a", 0) is None
+
+
+async def test_the_oldest_events_make_way_and_are_missed(make: Make) -> None:
+    store = await filled(make(max_events=3))
+    assert [await numbers(store, since) for since in (0, 1)] == [None, None]
+    assert await numbers(store, 2) == [3, 4, 5]
+    await store.close("a")
+    assert await numbers(store, 1) is None
+    assert await numbers(store, 2) == [3, 4, 5]
+
+
+async def test_bytes_are_bounded_and_the_newest_event_is_kept(make: Make) -> None:
+    store = make(max_bytes=100)
+    for number in range(1, 6):
+        await store.append("a", number, b"x" * 40)
+    assert await numbers(store, 3) == [4, 5]
+    assert await numbers(store, 2) is None
+    await store.append("a", 6, b"x" * 1000)
+    assert await numbers(store, 5) == [6]
+    assert await numbers(store, 4) is None
+
+
+async def test_who_waits_is_woken_by_an_event_and_by_the_end(make: Make) -> None:
+    store = await filled(make())
+    found: list[Any] = []
+
+    async def wait(since: int) -> None:
+        found.append(await store.since("a", since, 60))
+
+    with anyio.fail_after(10):
+        for step in range(2):
+            async with anyio.create_task_group() as group:
+                group.start_soon(wait, 5 + step)
+                while not await store.followed("a"):
+                    await anyio.lowlevel.checkpoint()
+                await (store.append("a", 6, b"six") if step == 0 else store.close("a"))
+    assert found == [([(6, b"six")], False), ([], True)]
+
+
+async def test_waiting_ends_by_itself(make: Make) -> None:
+    store = await filled(make())
+    with anyio.fail_after(10):
+        assert await store.since("a", 5, 0.01) == ([], False)
+
+
+async def test_a_stream_that_nobody_waited_for_is_not_followed(make: Make) -> None:
+    store = await filled(make())
+    await store.since("a", 0)
+    assert not await store.followed("a")
+
+
+async def test_the_number_of_streams_is_bounded_in_memory() -> None:
+    store = MemoryReplay(max_streams=2)
+    for stream in "abc":
+        await filled(store, stream)
+    assert await store.since("a", 0) is None
+    assert await numbers(store, 4, "c") == [5]
+
+
+async def test_who_waits_for_a_stream_that_is_forgotten_is_told() -> None:
+    store = MemoryReplay(max_streams=1)
+    await filled(store)
+    found: list[Any] = []
+
+    async def wait() -> None:
+        found.append(await store.since("a", 5, 60))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            while not await store.followed("a"):
+                await anyio.lowlevel.checkpoint()
+            await filled(store, "b")
+    assert found == [None]
+
+
+async def test_old_streams_are_forgotten_in_memory() -> None:
+    store = MemoryReplay(max_age=0)
+    await filled(store)
+    assert await store.since("a", 0) is None
+    assert len(store) == 0
+
+
+async def test_streams_expire_in_redis(redis_port: int) -> None:
+    async with Redis(port=redis_port) as client:
+        await client.flushall()
+        store = await filled(RedisReplay(client, max_age=100, prefix="p:"))
+        assert 0 < await client.ttl("p:a") <= 100
+        await client.persist("p:a")
+        await store.close("a")
+        assert 0 < await client.ttl("p:a") <= 100
+        await store.since("a", 9, 0.01)
+        assert all([await client.ttl(key) > 0 for key in await client.keys("*")])
+
+
+async def test_a_client_that_decodes_is_refused() -> None:
+    client = Redis(decode_responses=True)
+    with pytest.raises(ValueError, match="decode_responses"):
+        RedisReplay(client)
+    await client.aclose()

@@ -1,0 +1,266 @@
+"""WebSockets: messages of the application are guarded, and by setting those of the client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from guardstream import Guard, Policy
+from guardstream.serve import GuardMiddleware
+from tests.serve.apps import Upstream, guarded
+from tests.sources import broken_guard, guard
+
+pytestmark = pytest.mark.anyio
+
+Talk = Callable[[WebSocket], Awaitable[None]]
+
+
+class Call:
+    """One connection: what the application sent to its client."""
+
+    def __init__(self, *messages: str | bytes, stays: bool = False) -> None:
+        self.sent: list[Message] = []
+        self.left = anyio.Event()
+        if not stays:
+            self.left.set()
+        self._ahead: list[Message] = [{"type": "websocket.connect"}]
+        for message in messages:
+            key = "text" if isinstance(message, str) else "bytes"
+            self._ahead.append({"type": "websocket.receive", key: message})
+
+    async def to(self, app: Any) -> Call:
+        scope: dict[str, Any] = {
+            "type": "websocket",
+            "path": "/",
+            "headers": [],
+            "subprotocols": [],
+        }
+        scope |= {"extensions": {"websocket.http.response": {}}, "asgi": {"version": "3.0"}}
+        with anyio.fail_after(5):
+            await app(scope, self._receive, self._send)
+        return self
+
+    @property
+    def texts(self) -> list[str]:
+        return [m["text"] for m in self.sent if m["type"] == "websocket.send"]
+
+    @property
+    def closed(self) -> int | None:
+        """The code that the connection was closed with."""
+        codes = [m.get("code", 1000) for m in self.sent if m["type"] == "websocket.close"]
+        return codes[0] if codes else None
+
+    async def _receive(self) -> Message:
+        await anyio.lowlevel.checkpoint()
+        if self._ahead:
+            return self._ahead.pop(0)
+        await self.left.wait()
+        return {"type": "websocket.disconnect", "code": 1001}
+
+    async def _send(self, message: Message) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.sent.append(message)
+
+
+def app_of(talk: Talk) -> Any:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        await talk(socket)
+
+    return app
+
+
+def saying(*messages: str, closes: bool = True) -> Any:
+    """An application that says these messages."""
+
+    async def talk(socket: WebSocket) -> None:
+        for message in messages:
+            await socket.send_text(message)
+        if closes:
+            await socket.close()
+
+    return app_of(talk)
+
+
+def chunk(text: str) -> str:
+    delta = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return json.dumps({**head, "choices": [delta]}, indent=1)
+
+
+async def test_pieces_of_one_text_are_guarded_together() -> None:
+    call = await Call(stays=True).to(guarded(saying("a sec", "ret b sec")))
+    assert call.texts == ["a ", "****** b ", "sec"]
+    assert call.closed == 1000
+
+
+async def test_the_policy_is_told_at_the_handshake() -> None:
+    call = await Call(stays=True).to(guarded(saying()))
+    label = f"test@{guard().policy.fingerprint}".encode()
+    assert call.sent[0]["headers"] == [(b"guardstream-policy", label)]
+
+
+async def test_the_end_mark_ends_a_text() -> None:
+    call = await Call(stays=True).to(guarded(saying("a sec", "[DONE]", "ret b", "[DONE]")))
+    assert call.texts == ["a ", "sec", "[DONE]", "ret b", "[DONE]"]
+
+
+async def test_a_text_that_is_blocked_at_its_end_has_no_end_mark() -> None:
+    call = await Call(stays=True).to(guarded(saying("fine, forbidden", "[DONE]", closes=False)))
+    assert (call.texts, call.closed) == (["fine, "], 1008)
+
+
+async def test_each_message_can_be_a_text() -> None:
+    call = await Call(stays=True).to(
+        guarded(saying("sec", "ret", "secret", ""), websocket="message")
+    )
+    assert call.texts == ["sec", "ret", "******", ""]
+
+
+async def test_messages_can_be_events_of_a_provider() -> None:
+    app = guarded(saying(chunk("a sec"), chunk("ret b ")), websocket="json")
+    call = await Call(stays=True).to(app)
+    said = [json.loads(text)["choices"][0]["delta"]["content"] for text in call.texts]
+    assert said == ["a ", "****** b "]
+
+
+@pytest.mark.parametrize("mode", ["text", "json", "message"])
+async def test_a_block_closes_the_connection_and_the_source(mode: Any) -> None:
+    bad = "fine, forbidden!"
+    upstream = Upstream([chunk(bad).encode() if mode == "json" else bad.encode()], silent=True)
+
+    async def talk(socket: WebSocket) -> None:
+        async for message in upstream.stream():
+            await socket.send_text(message.decode())
+
+    call = await Call(stays=True).to(guarded(app_of(talk), websocket=mode))
+    assert call.closed == 1008
+    assert "fine, " in "".join(call.texts)
+    assert "forbidden" not in "".join(call.texts)
+    assert upstream.closed.is_set()
+
+
+async def test_a_stop_closes_the_connection_normally() -> None:
+    call = await Call(stays=True).to(guarded(saying("that is enough. ", "unread", closes=False)))
+    assert (call.texts, call.closed) == (["that is "], 1000)
+
+
+@pytest.mark.parametrize("mode", ["text", "message"])
+async def test_a_failing_stage_lets_nothing_through(mode: Any) -> None:
+    app = GuardMiddleware(saying("raw boom", closes=False), broken_guard(), websocket=mode)
+    call = await Call(stays=True).to(app)
+    assert (call.texts, call.closed) == ([], 1011)
+
+
+async def test_a_stage_that_fails_at_the_end_lets_nothing_through() -> None:
+    app = GuardMiddleware(saying("fine"), broken_guard(finishes=False))
+    assert (await Call(stays=True).to(app)).closed == 1011
+
+
+async def test_messages_that_are_no_events_of_a_provider_are_refused() -> None:
+    call = await Call(stays=True).to(guarded(saying("raw", closes=False), websocket="json"))
+    assert (call.texts, call.closed) == ([], 1011)
+
+
+async def test_binary_messages_are_refused_unless_they_are_to_pass() -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send_bytes(b"\x01")
+
+    assert (await Call(stays=True).to(guarded(app_of(talk)))).closed == 1003
+    call = await Call(stays=True).to(guarded(app_of(talk), binary="pass"))
+    assert call.sent[1:] == [{"type": "websocket.send", "bytes": b"\x01"}]
+
+
+async def echo(socket: WebSocket) -> None:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        if message.get("text") is None:
+            await socket.send_bytes(message["bytes"])
+        else:
+            await socket.send_text(f"<{message['text']}>")
+
+
+INBOUND = Guard(
+    Policy.parse(
+        "{version: 1, rules: [{id: a, words: [blue]}, {id: b, words: [evil], action: block}]}"
+    )
+)
+
+
+async def test_what_clients_send_is_guarded_by_setting() -> None:
+    app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
+    call = await Call("a blue bird", "fine").to(app)
+    assert call.texts == ["<a [a] bird>", "<fine>"]
+
+
+async def test_a_client_that_is_blocked_is_closed() -> None:
+    app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
+    call = await Call("fine", "an evil thing", "unread", stays=True).to(app)
+    assert (call.texts, call.closed) == (["<fine>"], 1008)
+
+
+async def test_binary_messages_of_clients_are_refused_unless_they_are_to_pass() -> None:
+    app = guarded(app_of(echo), inbound=INBOUND)
+    assert (await Call(b"\x01", stays=True).to(app)).closed == 1003
+    passing = guarded(app_of(echo), inbound=INBOUND, binary="pass")
+    assert (await Call(b"\x01").to(passing)).sent[1]["bytes"] == b"\x01"
+
+
+async def test_an_inbound_guard_that_fails_closes_the_connection() -> None:
+    app = guarded(app_of(echo), inbound=broken_guard())
+    assert (await Call("raw boom", stays=True).to(app)).closed == 1011
+
+
+async def test_an_application_that_listens_is_told_that_its_client_left() -> None:
+    told = []
+
+    async def talk(socket: WebSocket) -> None:
+        try:
+            await socket.receive_text()
+        except WebSocketDisconnect as gone:
+            told.append(gone.code)
+            with pytest.raises(OSError, match="left"):
+                await socket._send({"type": "websocket.send", "text": "late"})
+
+    await Call().to(guarded(app_of(talk)))
+    assert told == [1001]
+
+
+async def test_an_application_that_does_not_listen_is_stopped() -> None:
+    upstream = Upstream([b"text "], silent=True)
+    call = Call(stays=True)
+
+    async def talk(socket: WebSocket) -> None:
+        async for message in upstream.stream():
+            await socket.send_text(message.decode())
+            call.left.set()
+
+    await call.to(guarded(app_of(talk)))
+    assert upstream.closed.is_set()
+
+
+async def test_what_an_application_raises_passes() -> None:
+    async def talk(_: WebSocket) -> None:
+        raise RuntimeError("own")
+
+    with pytest.raises(RuntimeError, match="own"):
+        await Call(stays=True).to(guarded(app_of(talk)))
+
+
+async def test_a_denial_has_no_body() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert "websocket.http.response" not in scope["extensions"]
+        await WebSocket(scope, receive, send).close(4000)
+
+    call = await Call(stays=True).to(guarded(app))
+    assert call.sent == [{"type": "websocket.close", "code": 4000, "reason": ""}]
