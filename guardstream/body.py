@@ -33,10 +33,8 @@ def guard_body(
     def start(_body: Any, meter: Meter) -> Flow[dict[str, Any]]:
         return ChunkFlow(adapter, partial(pipeline_of, policy), meter, policy.block_message)
 
-    guarded = body
     with SyncGuardedStream([body], start, guard.options(policy, options)) as stream:
-        for guarded in stream:
-            pass
+        guarded = next(iter([*stream]), body)
         result = stream.result
     if adapter.reasons or adapter.messages:
         guarded = adapter.completed(guarded)

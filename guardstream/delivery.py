@@ -91,11 +91,6 @@ class Delivery(Generic[C]):
         return tuple(self._flow.findings) if self._flow else ()
 
     @property
-    def finish(self) -> FinishReason | None:
-        """Why the stream ended; None while it is open."""
-        return self._finish
-
-    @property
     def blocked_by(self) -> str | None:
         """The id of the rule that blocked the stream, if one did."""
         return self._flow.blocked_by if self._flow else None
@@ -230,6 +225,15 @@ class Delivery(Generic[C]):
         if self._delivered is None:
             raise RuntimeError("the text was not kept: wrap the stream with keep_text=True")
         return self._delivered.answer.getvalue()
+
+
+class Streaming(Delivery[C]):
+    """The delivery of a stream that is iterated."""
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
+        return self._finish
 
 
 class StopRequestedError(Exception):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 import anyio
 
-from guardstream.delivery import Delivery, Options, Start, StopRequestedError, reason_of
+from guardstream.delivery import Options, Start, StopRequestedError, Streaming, reason_of
 from guardstream.events import FinishReason
 from guardstream.flow import Sent
 from guardstream.hooks import Due
@@ -25,7 +25,7 @@ C = TypeVar("C")
 S = TypeVar("S", bound="GuardedStream[Any]")
 
 
-class GuardedStream(Delivery[C]):
+class GuardedStream(Streaming[C]):
     """An async iterator of guarded chunks, of the same type as the source's.
 
     Use it as `async with guard.wrap(source) as stream:` so that the source is closed as soon as

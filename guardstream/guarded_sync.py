@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
-from guardstream.delivery import Delivery, Options, Start, StopRequestedError, reason_of
+from guardstream.delivery import Options, Start, StopRequestedError, Streaming, reason_of
 from guardstream.events import FinishReason
 from guardstream.flow import Sent
 from guardstream.hooks import Due
@@ -17,7 +17,7 @@ C = TypeVar("C")
 S = TypeVar("S", bound="SyncGuardedStream[Any]")
 
 
-class SyncGuardedStream(Delivery[C]):
+class SyncGuardedStream(Streaming[C]):
     """An iterator of guarded chunks, of the same type as the source's.
 
     Use it as `with guard.wrap_sync(source) as stream:` so that the source is closed as soon as the

@@ -5,22 +5,23 @@ For servers and proxies. `Guard.wrap` takes a stream of bytes by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from guardstream.delivered import Delivered, result_of
-from guardstream.events import Finding, FinishReason
+from guardstream.deadlines import Deadlines
+from guardstream.delivery import Delivering, Delivery, reason_of
+from guardstream.events import FinishReason
 from guardstream.flow import Flow, Media, Sent
 from guardstream.guard import Guard
 from guardstream.providers.base import Adapter, Unknown
-from guardstream.stats import Meter, Result, Stats
 
 
-class WireGuard:
+class WireGuard(Delivery[bytes]):
     """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
 
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
-    what ended it, where that came behind frames that were good.
+    what ended it, where that came behind frames that were good. Observers of the guard are told of
+    the body, so `close` it when it is left. The policy's deadlines are yours to keep: `remaining`.
     """
 
     def __init__(
@@ -31,57 +32,64 @@ class WireGuard:
         provider: str | Adapter[Any] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        keep_text: bool = True,
+        deadlines: Deadlines | None = None,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
-        self._meter = Meter()
+        guard = guard.pinned()
+        options: Delivering = {
+            "keep_text": keep_text,
+            "deadlines": deadlines,
+            "attributes": attributes,
+        }
         start = guard.flow(provider=provider, media=media, words=words, unknown=unknown)
-        self._flow: Flow[bytes] = start(b"", self._meter)
-        self._delivered = Delivered()
+        super().__init__(start, guard.options(guard.policy, options))
+        self._bytes: Flow[bytes] = self._begin(b"")
+        if self._watch is not None:
+            self._watch.wait()
 
     @property
     def ended(self) -> FinishReason | None:
         """Why the body ended; None while it is open."""
-        return self._flow.ended
+        return self._finish
 
     @property
     def error(self) -> Exception | None:
         """The fault that ended the body, if one did."""
-        return self._flow.error
-
-    @property
-    def blocked_by(self) -> str | None:
-        """The id of the rule that blocked the body, if one did."""
-        return self._flow.blocked_by
-
-    @property
-    def findings(self) -> Sequence[Finding]:
-        """What the rules have found so far."""
-        return tuple(self._flow.findings)
-
-    @property
-    def result(self) -> Result:
-        """A snapshot of what went out."""
-        return result_of(self._flow, self._delivered, self._flow.ended)
-
-    @property
-    def stats(self) -> Stats:
-        """The counters as they stand."""
-        return self._meter.stats()
+        return self._bytes.error
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that may go out now."""
-        return self._out(self._flow.feed(data)) if self._flow.ended is None else []
+        return self._take(lambda: self._feed(data))
 
     def finish(self) -> list[bytes]:
         """Take the source's end; return the rest."""
-        frames = self._out(self._flow.finish()) if self._flow.ended is None else []
-        self._meter.end()
-        return frames
+        return self._take(self._settle)
 
-    def _out(self, sent: Sequence[Sent[bytes]]) -> list[bytes]:
-        meter, kept = self._meter, self._delivered
-        for _, text, characters, parts in sent:
-            meter.delivered(characters)
-            kept.answer.write(text)
-            for part in parts:
-                kept.add(part)
-        return [each[0] for each in sent]
+    def remaining(self) -> float | None:
+        """Return the seconds until the policy's next deadline; None if it has none."""
+        return None if self._watch is None or self._finish else self._watch.remaining()
+
+    def close(self, reason: FinishReason = "cancelled") -> None:
+        """End the body where it is, if it is open; what is held is dropped."""
+        self._end(reason)
+        self._record()
+
+    def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:
+        if self._finish is not None:
+            return []
+        self._open()
+        try:
+            sent = step()
+        except Exception as error:
+            self._note(error)
+            self.close(reason_of(error))
+            raise
+        if self._watch is not None:
+            self._watch.wait()
+        frames = [self._deliver(each) for each in sent]
+        if self._bytes.ended is not None:
+            if self._bytes.error is not None:
+                self._note(self._bytes.error)
+            self.close(self._bytes.ended)
+        return frames

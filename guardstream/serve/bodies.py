@@ -41,6 +41,14 @@ class Body(Protocol):
         """Take the source's end."""
         ...
 
+    def remaining(self) -> float | None:
+        """Return the seconds until the policy's next deadline; None if it has none."""
+        ...
+
+    def close(self, reason: FinishReason = "cancelled") -> None:
+        """End the body where it is."""
+        ...
+
 
 def open_body(route: Route, media: Media, headers: Headers) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read."""
@@ -57,12 +65,11 @@ def open_body(route: Route, media: Media, headers: Headers) -> Body:
     return body
 
 
-class Inflated:
-    """A compressed body; what comes out is not compressed."""
+class _Around:
+    """A body around another one, which knows how it goes."""
 
-    def __init__(self, body: Body, window: int) -> None:
+    def __init__(self, body: Body) -> None:
         self._body = body
-        self._zlib = zlib.decompressobj(window)
 
     @property
     def ended(self) -> FinishReason | None:
@@ -71,6 +78,20 @@ class Inflated:
     @property
     def error(self) -> Exception | None:
         return self._body.error
+
+    def remaining(self) -> float | None:
+        return self._body.remaining()
+
+    def close(self, reason: FinishReason = "cancelled") -> None:
+        self._body.close(reason)
+
+
+class Inflated(_Around):
+    """A compressed body; what comes out is not compressed."""
+
+    def __init__(self, body: Body, window: int) -> None:
+        super().__init__(body)
+        self._zlib = zlib.decompressobj(window)
 
     def feed(self, data: bytes) -> list[bytes]:
         try:
@@ -89,25 +110,17 @@ class Inflated:
         return self._body.finish()
 
 
-class Transcoded:
+class Transcoded(_Around):
     """A text in another charset than UTF-8, and back into it.
 
     What the charset does not have, in a replacement, becomes a question mark.
     """
 
     def __init__(self, body: Body, charset: str) -> None:
-        self._body = body
+        super().__init__(body)
         self._charset = charset
         self._decode = codecs.getincrementaldecoder(charset)().decode
         self._encode = codecs.getincrementalencoder(charset)("replace").encode
-
-    @property
-    def ended(self) -> FinishReason | None:
-        return self._body.ended
-
-    @property
-    def error(self) -> Exception | None:
-        return self._body.error
 
     def feed(self, data: bytes) -> list[bytes]:
         return self._back(self._body.feed(self._text(data, final=False).encode()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import anyio
@@ -77,6 +78,8 @@ class Exchange:
                 failure = await self._conclude(failure)
                 self._group.cancel_scope.cancel()
         finally:
+            if self._body is not None:
+                self._body.close()
             await self._close_journal()
         if failure is not None:
             raise failure
@@ -118,6 +121,8 @@ class Exchange:
             if self._replay is not None and media == "sse":
                 self._journal = Journal(self._replay.store, self._scope["path"], policy)
             self._group.start_soon(self._help)
+            if self._body is not None and self._body.remaining() is not None:
+                self._group.start_soon(self._keep_deadlines, self._body)
         await self._transmit({**message, "headers": guarded_headers(headers, policy)})
 
     async def _guard(self, body: Body, message: Message) -> None:
@@ -142,6 +147,11 @@ class Exchange:
     async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
         """End the response with an error in its format; plain text, which has none, is cut off."""
         _LOG.error("ended a response: %s", error)
+        await self._end_with(code, error, before)
+
+    async def _end_with(
+        self, code: str, error: Exception, before: Sequence[bytes] = ()
+    ) -> NoReturn:
         assert self._media is not None
         if self._media == "text":
             self._failure = error
@@ -250,6 +260,17 @@ class Exchange:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._receiver.watch)
                 group.start_soon(self._beat, beat)
+
+    async def _keep_deadlines(self, body: Body) -> None:
+        """End the response when a deadline of the policy passes."""
+        while (left := body.remaining()) is not None and not self._running.stopped:
+            if left > 0:
+                await anyio.sleep(left)
+                continue
+            body.close("timeout")
+            _LOG.error("ended a response: it took longer than the policy allows")
+            with suppress(StoppedError):
+                await self._end_with("deadline", TimeoutError("the answer took too long"))
 
     async def _beat(self, seconds: float) -> None:
         while True:
