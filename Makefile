@@ -4,6 +4,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
 RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
@@ -14,7 +15,7 @@ RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-r
 demo: $(READY)
 	$(BIN)/guardstream demo
 
-test check: lint
+test check: lint $(SYSTEM)
 	$(BIN)/python -m pytest --cov --cov-report=term -m "not generated"
 	$(BIN)/python -m pytest -m generated
 
@@ -63,6 +64,15 @@ $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	touch $@
+
+# A browser and a Redis server, for the tests that need them; without, those are skipped.
+$(SYSTEM): $(READY)
+	@command -v chromium >/dev/null && command -v redis-server >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+				apt-get -qq install -y --no-install-recommends chromium redis-server >/dev/null; \
+		else false; fi || echo "install chromium and redis-server to run all tests" >&2; }
 	touch $@
 
 clean:

@@ -1,0 +1,73 @@
+"""A FastAPI endpoint behind the guard, and a page that reads it by EventSource and by fetch.
+
+`python examples/fastapi_page.py --serve` and open http://127.0.0.1:8000. Without `--serve` it asks
+itself one question and ends. Put your provider's stream where `model` is.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import uvicorn
+from fastapi import Body, FastAPI
+from fastapi.responses import FileResponse, StreamingResponse
+
+from guardstream import Guard, sse
+from guardstream.serve import GuardMiddleware, MemoryReplay
+
+PAGE = Path(__file__).with_name("page") / "index.html"
+
+app = FastAPI()
+app.add_middleware(
+    GuardMiddleware, guard=Guard.load("guardstream/chat"), replay=MemoryReplay(), heartbeat=15.0
+)
+
+
+async def model(question: str) -> AsyncIterator[str]:
+    answer = f"You asked: {question} Write to ann@example.com, she knows. ❤"
+    for start in range(0, len(answer), 3):
+        await asyncio.sleep(0.01)
+        yield answer[start : start + 3]
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    return FileResponse(PAGE)
+
+
+@app.get("/answer")
+async def answer(question: str) -> StreamingResponse:
+    async def events() -> AsyncIterator[bytes]:
+        yield sse.encode(sse.start("1"))
+        async for text in model(question):
+            yield sse.encode(sse.content(text))
+        yield sse.encode(sse.complete())
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+@app.post("/text")
+async def text(question: Annotated[str, Body(embed=True)]) -> StreamingResponse:
+    return StreamingResponse(model(question), media_type="text/plain")
+
+
+async def ask_itself() -> None:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://example") as client:
+        events = (await client.get("/answer", params={"question": "Who?"})).content
+        plain = (await client.post("/text", json={"question": "Who?"})).text
+    print(plain)
+    said = [item for item in sse.Decoder().feed(events) if isinstance(item, sse.Event)]
+    assert plain == "You asked: Who? Write to [email], she knows. ❤"
+    assert b"example.com" not in events
+    assert [said[0].event, said[-1].event] == ["start", "complete"]
+
+
+if __name__ == "__main__":
+    if "--serve" in sys.argv:
+        uvicorn.run(app, port=8000)
+    else:
+        asyncio.run(ask_itself())
