@@ -52,9 +52,8 @@ def texts(chance: Random, choices: int, alphabet: str = "abcd ") -> dict[Key, st
 def stream(chance: Random, given: dict[Key, str]) -> list[dict[str, Any]]:
     """Chunks that say these texts, in pieces that take turns; each choice then ends."""
     rest = {key: text for key, text in given.items() if text}
-    chunks: list[dict[str, Any]] = []
-    for choice in sorted({choice for choice, _ in given}):
-        chunks.append(chunk(choice, {"role": "assistant"}))
+    choices = sorted({choice for choice, _ in given})
+    chunks = [chunk(choice, {"role": "assistant"}) for choice in choices]
     while rest:
         choice, field = key = chance.choice(sorted(rest))
         size = chance.randrange(1, 6)
