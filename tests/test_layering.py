@@ -25,8 +25,8 @@ LAYERS = [
     {"delivery"},
     {"guarded", "guarded_sync", "extract"},
     {"guard"},
-    {"wire", "gate", "testing", "body", "resilience", "consumers", "observability", "runnable"},
-    {"serve"},
+    {"wire", "prompts", "gate", "testing", "body", "resilience", "consumers", "observability", "runnable"},
+    {"serve", "transport"},
     {"cli", "__init__", "__main__"},
 ]
 """Each layer may import those above it in this list, and its own modules."""

@@ -26,7 +26,7 @@ from guardstream.serve.proxy.call import (
     upstream_error,
 )
 from guardstream.serve.proxy.formats import ANY, Format
-from guardstream.serve.proxy.input import RefusedError, checked_request
+from guardstream.prompts import RefusedError, checked_request
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import POLICY_HEADER, label, values
 

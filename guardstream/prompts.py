@@ -1,4 +1,4 @@
-"""What a client asks of a model, checked by a policy's `input` before it is sent on."""
+"""A request to a model's API, checked by a policy's `input` before it is sent on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from guardstream.guard import Guard
 class RefusedError(Exception):
     """A request that is answered with an error, in the format of its endpoint."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, rule: str | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.rule = status, code, message, rule
 
 
 _LISTS = {"openai_chat": "messages", "anthropic": "messages", "openai_responses": "input"}
@@ -44,7 +44,7 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
         raise RefusedError(400, "unguarded_input", str(error)) from error
     if checked.blocked:
         rule = checked.findings[-1].finding.rule if checked.findings else "input"
-        raise RefusedError(400, "content_filter", f"the prompt was blocked by rule {rule!r}")
+        raise RefusedError(400, "content_filter", f"the prompt was blocked by rule {rule!r}", rule)
     if all(new is old for new, old in zip(checked.messages, messages, strict=True)):
         return body
     _put_back(provider, request, checked.messages)

@@ -1,0 +1,272 @@
+"""Transports for httpx that guard what a provider's client receives, and what it sends.
+
+    client = AsyncOpenAI(http_client=httpx.AsyncClient(transport=GuardTransport(guard)))
+
+The guard then stands below the client: all that it makes of a stream (snapshots, final messages,
+parsed values) is made of guarded text. It works with every client that takes an httpx client of
+yours, and with successors of httpx that have its transports: give the `transport` to put it around.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from types import TracebackType
+from typing import Any, Literal
+
+from guardstream.body import guard_body
+from guardstream.errors import AdapterError, BlockedError
+from guardstream.guard import Guard
+from guardstream.prompts import RefusedError, checked_request
+from guardstream.providers.bodies import BODIES
+
+ENDPOINTS = {
+    "/chat/completions": "openai_chat",
+    "/completions": "openai_completions",
+    "/responses": "openai_responses",
+    "/messages": "anthropic",
+}
+"""How the paths of endpoints end, and the adapters of what they answer."""
+
+_STREAMS = ("text/event-stream", "application/x-ndjson")
+_ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
+
+
+class _Guarding:
+    """What both transports share: which requests and answers are guarded, and how.
+
+    Requests and responses are made of the classes of those that come in: of httpx, or like it.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        transport: Any = None,
+        *,
+        provider: str | None = None,
+        other: Literal["refuse", "pass"] = "refuse",
+    ) -> None:
+        self._guard = guard
+        self._transport = self._default() if transport is None else transport
+        self._provider = provider
+        self._other = other
+
+    def _default(self) -> Any:
+        raise NotImplementedError
+
+    def _provider_of(self, request: Any) -> str | None:
+        path = request.url.path
+        found = (name for end, name in ENDPOINTS.items() if path.endswith(end))
+        return self._provider or next(found, None)
+
+    def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
+        """Return the request that is sent. BlockedError if a rule forbids it."""
+        headers = request.headers.copy()
+        headers["accept-encoding"] = "identity"  # what is compressed cannot be read
+        provider = self._provider_of(request)
+        if provider in BODIES and request.method == "POST":
+            try:
+                body = checked_request(guard, str(provider), body)
+            except RefusedError as error:
+                raise BlockedError(error.rule or error.code) from error
+        headers.pop("content-length", None)
+        return type(request)(
+            request.method,
+            request.url,
+            headers=headers,
+            content=body,
+            extensions=request.extensions,
+        )
+
+    def _kind(self, request: Any, response: Any) -> Literal["stream", "body", "pass"]:
+        """Tell what becomes of an answer."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status_code >= 300 or response.status_code == 204:
+            return "pass"
+        if kind in _STREAMS:
+            return "stream"
+        if kind == "application/json" and self._provider_of(request) in BODIES:
+            return "body"
+        if self._other == "pass":
+            return "pass"
+        path = request.url.path
+        raise AdapterError(f"the answer of {path!r} is not guarded: other='pass' lets it through")
+
+    def _whole(self, request: Any, response: Any, body: bytes, guard: Guard) -> Any:
+        """Return the response with its whole answer guarded."""
+        value = json.loads(body)
+        guarded, _ = guard_body(guard, str(self._provider_of(request)), value, keep_text=False)
+        if guarded is not value:
+            body = json.dumps(guarded, ensure_ascii=False).encode()
+        return _answer(response, content=body)
+
+
+class GuardTransport(_Guarding):
+    """An asynchronous transport around another one, httpx's own by default.
+
+    `provider` names the adapter for all answers; otherwise the path tells, or the first chunk.
+    `other` says what becomes of answers that are neither streams nor known whole answers: an
+    AdapterError, or they pass. Errors of the provider pass. A prompt that the policy's `input`
+    forbids is a BlockedError.
+    """
+
+    def _default(self) -> Any:
+        import httpx
+
+        return httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request; return its answer, guarded."""
+        guard = self._guard.pinned()
+        sent = self._prepared(request, await request.aread(), guard)
+        response = await self._transport.handle_async_request(sent)
+        try:
+            kind = self._kind(request, response)
+            if kind == "body":
+                whole = self._whole(request, response, await response.aread(), guard)
+                await response.aclose()
+                return whole
+        except BaseException:
+            await response.aclose()
+            raise
+        if kind == "pass":
+            return response
+        stream = guard.wrap(_AsyncSource(response), provider=self._provider_of(request))
+        body = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
+        return _answer(response, stream=body(stream))
+
+    async def aclose(self) -> None:
+        """Close the transport behind this one."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> GuardTransport:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self._transport.__aexit__(kind, error, traceback)
+
+
+class SyncGuardTransport(_Guarding):
+    """The same for synchronous clients."""
+
+    def _default(self) -> Any:
+        import httpx
+
+        return httpx.HTTPTransport()
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request; return its answer, guarded."""
+        guard = self._guard.pinned()
+        response = self._transport.handle_request(self._prepared(request, request.read(), guard))
+        try:
+            kind = self._kind(request, response)
+            if kind == "body":
+                whole = self._whole(request, response, response.read(), guard)
+                response.close()
+                return whole
+        except BaseException:
+            response.close()
+            raise
+        if kind == "pass":
+            return response
+        stream = guard.wrap_sync(_SyncSource(response), provider=self._provider_of(request))
+        body = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
+        return _answer(response, stream=body(stream))
+
+    def close(self) -> None:
+        """Close the transport behind this one."""
+        self._transport.close()
+
+    def __enter__(self) -> SyncGuardTransport:
+        self._transport.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self._transport.__exit__(kind, error, traceback)
+
+
+class _AsyncSource:
+    """A response's bytes; closing it closes the connection."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._response.aiter_bytes():
+            yield part
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class _SyncSource:
+    """The same for a synchronous response."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._response.iter_bytes()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _answer(response: Any, **body: Any) -> Any:
+    """Return the response with another body."""
+    headers = response.headers.copy()
+    for name in _ABOUT_BYTES:
+        headers.pop(name, None)
+    return type(response)(response.status_code, headers=headers, **body)
+
+
+def _base(response: Any, name: str) -> type[Any]:
+    """Return the class that bodies have in the package that a response is from."""
+    return next(base for base in type(response.stream).__mro__ if base.__name__ == name)
+
+
+@cache
+def _async_body(base: type[Any]) -> type[Any]:
+    class Body(base):  # type: ignore[misc]
+        """A guarded stream as a client wants a body."""
+
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for frame in self._stream:
+                yield frame
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    return Body
+
+
+@cache
+def _sync_body(base: type[Any]) -> type[Any]:
+    class Body(base):  # type: ignore[misc]
+        """The same for a synchronous stream."""
+
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._stream
+
+        def close(self) -> None:
+            self._stream.close()
+
+    return Body
