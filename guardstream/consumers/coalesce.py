@@ -1,0 +1,105 @@
+"""Fewer, larger chunks: for printing, or for a network that dislikes small packets."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterable
+from typing import TypeVar
+
+import anyio
+
+from guardstream.consumers.reading import Reading
+
+C = TypeVar("C")
+
+
+class Coalesce(Reading[C]):
+    """Merges chunks of `str` or `bytes` until there are `characters`, or `milliseconds` passed.
+
+        async with Coalesce(stream, characters=40, milliseconds=50) as chunks:
+            async for chunk in chunks: ...
+
+    No text waits longer than `milliseconds` from when it came. Chunks of other types cannot be
+    merged and pass one by one. The stream is read ahead while a chunk is being handled, by at most
+    as many chunks as `buffer`.
+    """
+
+    def __init__(
+        self,
+        stream: AsyncIterable[C],
+        *,
+        characters: int = 40,
+        milliseconds: float = 50.0,
+        buffer: int = 64,
+    ) -> None:
+        if characters < 1 or milliseconds <= 0 or buffer < 1:
+            raise ValueError("coalescing needs at least one character, and more than no time")
+        super().__init__(stream)
+        self._characters = characters
+        self._seconds = milliseconds / 1000
+        self._buffer = buffer
+        self._chunks: deque[C] = deque()
+        self._size = 0
+        self._since = 0.0  # when the oldest chunk came
+        self._ended = False
+        self._error: Exception | None = None
+        self._news = anyio.Event()
+        self._room = anyio.Event()
+
+    async def __aenter__(self) -> Coalesce[C]:
+        await self._start()
+        return self
+
+    def __aiter__(self) -> Coalesce[C]:
+        return self
+
+    async def __anext__(self) -> C:
+        """Return the next merged chunk."""
+        while not self._chunks:
+            if self._ended:
+                error, self._error = self._error, None
+                raise error or StopAsyncIteration
+            self._news = anyio.Event()
+            await self._news.wait()
+        left = self._since + self._seconds - anyio.current_time()
+        if not self._enough() and left > 0:
+            with anyio.move_on_after(left):
+                await self._until_enough()
+        return self._merged()
+
+    async def _take(self, chunk: C) -> None:
+        while len(self._chunks) >= self._buffer:
+            self._room = anyio.Event()
+            await self._room.wait()
+        if not self._chunks:
+            self._since = anyio.current_time()
+        self._chunks.append(chunk)
+        self._size += len(chunk) if isinstance(chunk, (str, bytes)) else 0
+        self._news.set()
+
+    def _end(self, error: Exception | None) -> None:
+        self._ended = True
+        self._error = error
+        self._news.set()
+
+    def _enough(self) -> bool:
+        full = self._size >= self._characters or len(self._chunks) >= self._buffer
+        return full or self._ended or not isinstance(self._chunks[-1], (str, bytes))
+
+    async def _until_enough(self) -> None:
+        while not self._enough():
+            self._news = anyio.Event()
+            await self._news.wait()
+
+    def _merged(self) -> C:
+        """Take chunks of the first one's type from the front, as one."""
+        chunks = [self._chunks.popleft()]
+        kind = type(chunks[0])
+        if kind in (str, bytes):
+            while self._chunks and type(self._chunks[0]) is kind:
+                chunks.append(self._chunks.popleft())
+        self._size = sum(len(each) for each in self._chunks if isinstance(each, (str, bytes)))
+        self._room.set()
+        if len(chunks) == 1:
+            return chunks[0]
+        return kind().join(chunks)  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,69 @@
+"""Reads a stream in a task of its own, so that who waits for it may stop waiting at any time.
+
+A read that is cancelled ends a guarded stream. The task lives as long as the block that is entered,
+and the stream is closed when that is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from guardstream.runtime import aclose_source
+
+C = TypeVar("C")
+
+
+class Reading(Generic[C]):
+    """The base of what reads ahead; a subclass says what becomes of each chunk and of the end."""
+
+    def __init__(self, stream: AsyncIterable[C]) -> None:
+        self._stream = stream
+        self._group: TaskGroup | None = None
+        self._scope = anyio.CancelScope()
+
+    async def _take(self, chunk: C) -> None:
+        """Take a chunk; wait here to slow the stream down."""
+        raise NotImplementedError
+
+    def _end(self, error: Exception | None) -> None:
+        """Take the end, or what the stream raised."""
+        raise NotImplementedError
+
+    async def _start(self) -> None:
+        if self._group is not None:
+            raise RuntimeError("this is entered already: a stream is read once")
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._read)
+
+    async def _read(self) -> None:
+        error: Exception | None = None
+        try:
+            with self._scope:
+                async for chunk in self._stream:
+                    await self._take(chunk)
+        except Exception as raised:
+            error = raised
+        finally:
+            await aclose_source(self._stream)
+            self._end(error)
+
+    def _stop(self) -> None:
+        """Stop reading: nobody needs more."""
+        self._scope.cancel()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        group: Any = self._group
+        group.cancel_scope.cancel()
+        # What the block raised passes as it is, not as a group: the task itself raises nothing.
+        await group.__aexit__(None, None, None)

@@ -1,0 +1,146 @@
+"""Recordings of streams, for tests and demos: chunks with the times at which they came.
+
+A recording is JSON lines. The first is `{"recording": 1}`; then one for each chunk, with `t`, the
+seconds since the beginning, and `text`, `bytes` (base64), `json`, or `model` with the fields of an
+object and `type` with its class's name; the last one has `end`, true or an error's type.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+
+import anyio
+
+from guardstream.errors import GuardstreamError
+from guardstream.runtime import aclose_source
+
+C = TypeVar("C")
+
+Build = Callable[[Mapping[str, Any]], Any]
+"""Makes a chunk of the fields of a recorded object, such as a pydantic model's `model_validate`."""
+
+
+class RecordingError(GuardstreamError):
+    """A file is no recording; the message names its line."""
+
+
+def record(stream: AsyncIterable[C], path: str | Path) -> Recorder[C]:
+    """Return the same stream, and write what comes of it to `path`.
+
+    Around a guarded stream it records guarded chunks only.
+    """
+    return Recorder(stream, path)
+
+
+class Recorder(Generic[C]):
+    """An async iterator of a stream's chunks that records them."""
+
+    def __init__(self, stream: AsyncIterable[C], path: str | Path) -> None:
+        self._stream = stream
+        self._chunks = aiter(stream)
+        self._path = Path(path)
+        self._file: IO[str] | None = None
+        self._started = 0.0
+
+    def __aiter__(self) -> Recorder[C]:
+        return self
+
+    async def __anext__(self) -> C:
+        """Return the next chunk."""
+        if self._file is None:
+            self._file = self._path.open("w", encoding="utf-8")
+            self._started = time.monotonic()
+            self._line({"recording": 1})
+        try:
+            chunk = await anext(self._chunks)
+        except BaseException as error:
+            whole = isinstance(error, StopAsyncIteration)
+            self._close(True if whole else type(error).__name__)
+            raise
+        self._line(self._timed(_written(chunk)))
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the stream and the recording."""
+        self._close("closed")
+        await aclose_source(self._stream)
+
+    def _timed(self, line: dict[str, Any]) -> dict[str, Any]:
+        return {"t": round(time.monotonic() - self._started, 6), **line}
+
+    def _line(self, line: dict[str, Any]) -> None:
+        assert self._file is not None
+        if not self._file.closed:
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _close(self, end: bool | str) -> None:
+        if self._file is not None and not self._file.closed:
+            self._line(self._timed({"end": end}))
+            self._file.close()
+
+
+async def replay(
+    path: str | Path, *, speed: float = 1.0, build: Build | None = None
+) -> AsyncIterator[Any]:
+    """Yield the chunks of a recording at the times at which they came, `speed` times as fast.
+
+    Speed 0 does not wait at all. Objects come as dicts unless `build` makes something of their
+    fields. RecordingError for what is no recording. A recorded error just ends the stream.
+    """
+    started = anyio.current_time()
+    for seconds, chunk in _read(Path(path), build):
+        if speed:
+            await anyio.sleep_until(started + seconds / speed)
+        yield chunk
+
+
+def replay_sync(
+    path: str | Path, *, speed: float = 1.0, build: Build | None = None
+) -> Iterator[Any]:
+    """Yield what `replay` does, without an event loop."""
+    started = time.monotonic()
+    for seconds, chunk in _read(Path(path), build):
+        if speed:
+            time.sleep(max(0.0, started + seconds / speed - time.monotonic()))
+        yield chunk
+
+
+def _read(path: Path, build: Build | None) -> Iterator[tuple[float, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, 1):
+            try:
+                found = _timed_chunk(json.loads(text), first=number == 1)
+            except (ValueError, KeyError, TypeError, StopIteration):
+                raise RecordingError(f"{path}:{number}: this is no line of a recording") from None
+            if found is not None:
+                seconds, kind, chunk = found
+                yield seconds, build(chunk) if build and kind == "model" else chunk
+
+
+def _timed_chunk(line: Mapping[str, Any], *, first: bool) -> tuple[float, str, Any] | None:
+    """Return when a chunk came, its kind and the chunk; None for the first and the last line."""
+    if first and line["recording"] != 1:
+        raise ValueError(line["recording"])
+    if first or "end" in line:
+        return None
+    kind = next(kind for kind in ("text", "bytes", "json", "model") if kind in line)
+    value = line[kind]
+    chunk = base64.b64decode(value, validate=True) if kind == "bytes" else value
+    return float(line["t"]), kind, chunk
+
+
+def _written(chunk: Any) -> dict[str, Any]:
+    if isinstance(chunk, str):
+        return {"text": chunk}
+    if isinstance(chunk, (bytes, bytearray)):
+        return {"bytes": base64.b64encode(chunk).decode()}
+    if hasattr(chunk, "model_dump"):
+        kind = type(chunk)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        return {"type": name, "model": chunk.model_dump(mode="json", exclude_unset=True)}
+    return {"json": chunk}

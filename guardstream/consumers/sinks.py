@@ -1,0 +1,165 @@
+"""Places that guarded text is written to as it comes: a file, JSON lines, a log.
+
+Writes go to the operating system's cache, in microseconds; what may take long (forcing a file to
+the disk) happens once, at the end, in a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol, TypeVar
+
+import anyio.to_thread
+
+from guardstream.events import FinishReason
+from guardstream.guarded import GuardedStream
+from guardstream.stats import Result
+
+C = TypeVar("C")
+
+COMPLETE: Sequence[FinishReason] = ("stop", "length", "tool_calls")
+"""The finish reasons of an answer that is whole, or as long as it was allowed to be."""
+
+log = logging.getLogger("guardstream")
+
+
+class Sink(Protocol):
+    """Something that is written to."""
+
+    def write(self, text: str) -> None:
+        """Take the next text."""
+        ...
+
+    def close(self, result: Result) -> None:
+        """Take the end; it may take long."""
+        ...
+
+
+async def write_to(
+    stream: GuardedStream[C], *sinks: Sink, on_error: Literal["raise", "report"] = "raise"
+) -> Result:
+    """Read a stream to its end, write the answer's text to the sinks, and return the result.
+
+    A sink that fails, as a full disk makes it, ends the stream with its error (`raise`), or is
+    given up with a line in the log while the others go on (`report`). Sinks are closed on every
+    way out.
+    """
+    writing = list(sinks)
+    try:
+        async with stream:
+            async for _ in stream:
+                if stream.delta:
+                    _each(writing, lambda sink: sink.write(stream.delta), on_error)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(
+                _each, writing, lambda sink: sink.close(stream.result), on_error
+            )
+    return stream.result
+
+
+def _each(
+    sinks: list[Sink], act: Callable[[Sink], None], on_error: Literal["raise", "report"]
+) -> None:
+    for sink in [*sinks]:
+        try:
+            act(sink)
+        except Exception as error:
+            sinks.remove(sink)
+            if on_error == "raise":
+                raise
+            reason = error.strerror if isinstance(error, OSError) else ""
+            name = type(sink).__name__
+            log.error("sink %s failed (%s: %s)", name, type(error).__name__, reason)
+
+
+class FileSink:
+    """A file that is there once the answer is whole.
+
+    The text is written to `path.partial` beside it, which is renamed at the end; of an answer that
+    was blocked, cancelled or broke off it stays (`keep`) or is removed (`delete`).
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        partial: Literal["keep", "delete"] = "keep",
+        fsync: bool = True,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(f"{self.path.name}.partial")
+        self._keep = partial == "keep"
+        self._fsync = fsync
+        self._file: IO[str] | None = None
+
+    def write(self, text: str) -> None:
+        """Write text; it can be read from the partial file right away."""
+        file = self._opened()
+        file.write(text)
+        file.flush()
+
+    def close(self, result: Result) -> None:
+        """Rename the file if the answer is whole."""
+        with self._opened() as file:
+            if self._fsync:
+                file.flush()
+                os.fsync(file.fileno())
+        if result.finish in COMPLETE:
+            os.replace(self.partial, self.path)
+        elif not self._keep:
+            self.partial.unlink(missing_ok=True)
+
+    def _opened(self) -> IO[str]:
+        if self._file is None:
+            self._file = self.partial.open("w", encoding="utf-8", newline="")
+        return self._file
+
+
+class JsonLinesSink:
+    """JSON lines in a file: `{"text": …}` for each text, then `{"finish": …, "findings": […]}`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115
+
+    def write(self, text: str) -> None:
+        """Write a line."""
+        self._line({"text": text})
+
+    def close(self, result: Result) -> None:
+        """Write the last line."""
+        with self._file:
+            findings = [
+                {"rule": found.rule, "action": found.action, "channel": found.channel}
+                for found in result.findings
+            ]
+            self._line({"finish": result.finish, "findings": findings})
+
+    def _line(self, value: dict[str, Any]) -> None:
+        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+class LoggingSink:
+    """A log that gets each line of the answer, and its end."""
+
+    def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
+        self._logger = logger or logging.getLogger("guardstream.answers")
+        self._level = level
+        self._line = ""
+
+    def write(self, text: str) -> None:
+        """Log the lines that are whole with this text."""
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._logger.log(self._level, "%s", line)
+
+    def close(self, result: Result) -> None:
+        """Log what is left, and the finish reason."""
+        if self._line:
+            self._logger.log(self._level, "%s", self._line)
+        self._logger.log(self._level, "finish: %s", result.finish)

@@ -1,0 +1,311 @@
+"""Tee, coalescing, sinks and recordings: nothing lost, nothing doubled, the source closed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from guardstream import Guard, Policy
+from guardstream.consumers import (
+    Coalesce,
+    FileSink,
+    JsonLinesSink,
+    LoggingSink,
+    Tee,
+    TeeOverflowError,
+    record,
+    replay,
+    replay_sync,
+    write_to,
+)
+from guardstream.consumers.recording import RecordingError
+from guardstream.stats import Result
+from tests.sources import Silent, Source
+
+pytestmark = pytest.mark.anyio
+
+GUARD = Guard(
+    Policy.parse(
+        """
+rules:
+  - {id: word, words: [secret], replacement: "#"}
+  - {id: bad, words: [forbidden], action: block}
+"""
+    )
+)
+
+
+async def silent(*chunks: str) -> AsyncIterator[str]:
+    for chunk in chunks:
+        yield chunk
+    await anyio.sleep_forever()
+
+
+# -- tee
+
+
+async def test_each_branch_gets_every_chunk() -> None:
+    source = Source(["a sec", "ret ", "b ", "c"])
+    found: dict[int, list[str]] = {}
+
+    async def consume(number: int, branch: Any) -> None:
+        found[number] = [chunk async for chunk in branch]
+
+    async with (
+        Tee(GUARD.wrap(source), 3, buffer=1) as branches,
+        anyio.create_task_group() as group,
+    ):
+        for number, branch in enumerate(branches):
+            group.start_soon(consume, number, branch)
+    assert [*found.values()] == [found[0]] * 3
+    assert "".join(found[0]) == "a ###### b c"
+    assert source.closed == 1
+
+
+async def test_a_branch_that_leaves_does_not_stop_the_others() -> None:
+    chunks = [f"{number} " for number in range(20)]
+    source = Source(chunks)
+    async with Tee(GUARD.wrap(source), 2, buffer=2) as (first, second):
+        assert await anext(first) == "0 "
+        await first.aclose()
+        assert "".join([chunk async for chunk in second]) == "".join(chunks)
+    assert source.closed == 1
+
+
+async def test_a_branch_that_is_cancelled_does_not_stop_the_others() -> None:
+    async with Tee(silent("one "), 2) as (first, second):
+        assert await anext(first) == "one "
+        with anyio.move_on_after(0.01):
+            await anext(first)
+        assert await anext(second) == "one "
+
+
+async def test_the_source_is_closed_when_the_last_branch_leaves() -> None:
+    source = Silent(["one "])
+    stream = GUARD.wrap(source)
+    async with Tee(stream, 2) as (first, second):
+        await anext(first)
+        await first.aclose()
+        await second.aclose()
+        with anyio.fail_after(10):
+            while not source.closed:
+                await anyio.lowlevel.checkpoint()
+
+
+async def test_the_slowest_branch_slows_the_stream_down() -> None:
+    source = Source([f"{number} " for number in range(100)])
+    async with Tee(GUARD.wrap(source), 2, buffer=3) as (fast, _slow):
+        for _ in range(3):
+            await anext(fast)
+        with anyio.move_on_after(0.02):
+            await anext(fast)
+        assert source.awaits <= 6
+
+
+async def test_a_slow_branch_is_dropped_if_that_is_asked_for() -> None:
+    source = Source([f"{number} " for number in range(100)])
+    async with Tee(GUARD.wrap(source), 2, buffer=3, slow="drop") as (fast, slow):
+        assert len([chunk async for chunk in fast]) == 100
+        for _ in range(3):
+            await anext(slow)
+        with pytest.raises(TeeOverflowError):
+            await anext(slow)
+
+
+async def test_what_the_source_raises_is_raised_in_each_branch() -> None:
+    source = Source(["one "], error=LookupError("gone"))
+    async with Tee(GUARD.wrap(source), 2) as branches:
+        for branch in branches:
+            assert await anext(branch) == "one "
+            with pytest.raises(LookupError):
+                await anext(branch)
+
+
+async def test_what_the_block_raises_passes_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with Tee(silent(), 1):
+            raise ZeroDivisionError
+
+
+# -- coalescing
+
+
+async def test_chunks_are_merged_until_there_are_enough_characters() -> None:
+    source = Source(list("a secret and more of it"))
+    async with Coalesce(GUARD.wrap(source), characters=8, milliseconds=10_000) as merged:
+        chunks = [chunk async for chunk in merged]
+    assert "".join(chunks) == "a ###### and more of it"
+    assert all(len(chunk) >= 8 for chunk in chunks[:-1])
+
+
+async def test_no_text_waits_longer_than_it_may() -> None:
+    async with Coalesce(silent("a", "b"), characters=1000, milliseconds=20) as merged:
+        with anyio.fail_after(10):
+            assert await anext(merged) == "ab"
+
+
+async def test_chunks_that_cannot_be_merged_pass_one_by_one() -> None:
+    async def chunks() -> AsyncIterator[Any]:
+        for chunk in ({"n": 1}, "a", "b", {"n": 2}, b"c", b"d"):
+            yield chunk
+
+    async with Coalesce(chunks(), characters=100, milliseconds=10_000) as merged:
+        assert [chunk async for chunk in merged] == [{"n": 1}, "ab", {"n": 2}, b"cd"]
+
+
+async def test_an_error_comes_behind_the_text_before_it() -> None:
+    source = Source(["a", "b"], error=LookupError("gone"))
+    async with Coalesce(GUARD.wrap(source), characters=100, milliseconds=10_000) as merged:
+        assert await anext(merged) == "ab"
+        with pytest.raises(LookupError):
+            await anext(merged)
+
+
+# -- sinks
+
+
+async def test_a_file_is_there_when_the_answer_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "answer.txt"
+    sink = FileSink(path)
+    seen: list[str] = []
+
+    async def watched() -> AsyncIterator[str]:
+        for chunk in ("a sec", "ret ", "\r\nb"):
+            seen.append(sink.partial.read_text() if sink.partial.exists() else "")
+            assert not path.exists()
+            yield chunk
+
+    result = await write_to(GUARD.wrap(watched()), sink)
+    assert seen == ["", "a ", "a ###### "]
+    assert path.read_bytes() == b"a ###### \r\nb"
+    assert result.text == "a ###### \r\nb"
+    assert not sink.partial.exists()
+
+
+@pytest.mark.parametrize("partial", ["keep", "delete"])
+async def test_a_blocked_answer_is_no_file(tmp_path: Path, partial: Any) -> None:
+    sink = FileSink(tmp_path / "answer.txt", partial=partial)
+    await write_to(GUARD.wrap(Source(["it is forbidden"])), sink)
+    assert not sink.path.exists()
+    assert sink.partial.exists() == (partial == "keep")
+
+
+async def test_json_lines_and_logs_get_the_text_and_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "answers.jsonl"
+    await write_to(GUARD.wrap(Source(["one\ntwo sec", "ret"])), JsonLinesSink(path), LoggingSink())
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert "".join(line.get("text", "") for line in lines) == "one\ntwo ######"
+    assert lines[-1]["finish"] == "stop"
+    assert [record.getMessage() for record in caplog.records] == [
+        "one",
+        "two ######",
+        "finish: stop",
+    ]
+
+
+class Full:
+    """A sink whose disk is full after the first text."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def write(self, _text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self, _result: Result) -> None:
+        self.closed += 1
+
+
+async def test_a_full_disk_ends_the_stream_or_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Source(["one ", "two "])
+    with pytest.raises(OSError, match="No space"):
+        await write_to(GUARD.wrap(source), Full())
+    assert source.closed == 1
+    path = tmp_path / "answer.txt"
+    result = await write_to(
+        GUARD.wrap(Source(["one ", "two "])), Full(), FileSink(path), on_error="report"
+    )
+    assert path.read_text() == result.text == "one two "
+    assert "No space left on device" in caplog.text
+
+
+# -- recordings
+
+
+def chunk(content: str) -> ChatCompletionChunk:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": None}
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return ChatCompletionChunk.model_validate({**head, "choices": [choice]})
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        ["a", "é\n", ""],
+        [b"\xff", b"b"],
+        [{"choices": []}, {"n": [1, None]}],
+        [chunk("a"), chunk("b")],
+    ],
+    ids=["text", "bytes", "json", "model"],
+)
+async def test_a_recording_gives_the_same_chunks(tmp_path: Path, chunks: list[Any]) -> None:
+    async def source() -> AsyncIterator[Any]:
+        for each in chunks:
+            yield each
+
+    path = tmp_path / "recording.jsonl"
+    assert [each async for each in record(source(), path)] == chunks
+    build = ChatCompletionChunk.model_validate
+    assert [each async for each in replay(path, speed=0, build=build)] == chunks
+    assert [*replay_sync(path, speed=0, build=build)] == chunks
+
+
+async def test_what_is_recorded_is_guarded(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    async for _ in record(GUARD.wrap(Source(["a sec", "ret"])), path):
+        pass
+    assert "secret" not in path.read_text()
+    assert await GUARD.wrap(replay(path, speed=0)).text() == "a ######"
+
+
+async def test_a_recording_keeps_the_times(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    lines = [
+        {"recording": 1},
+        {"t": 0.0, "text": "a"},
+        {"t": 4.0, "text": "b"},
+        {"t": 4, "end": True},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    began = anyio.current_time()
+    assert [each async for each in replay(path, speed=100)] == ["a", "b"]
+    assert anyio.current_time() - began >= 0.04
+
+
+async def test_a_recording_says_how_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "recording.jsonl"
+    recorder = record(Source(["a"], error=LookupError("gone")), path)
+    with pytest.raises(LookupError):
+        [each async for each in recorder]
+    assert json.loads(path.read_text().splitlines()[-1])["end"] == "LookupError"
+
+
+@pytest.mark.parametrize("line", ["{}", "no json", '{"t": 1}', '{"t": 1, "bytes": "%"}', "[]"])
+async def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "recording.jsonl"
+    path.write_text(f'{{"recording": 1}}\n{line}\n')
+    with pytest.raises(RecordingError, match=":2: "):
+        [each async for each in replay(path)]
