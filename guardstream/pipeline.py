@@ -71,8 +71,9 @@ class Pipeline:
 def _ended(stage: Stage, finish: Finish) -> list[Event]:
     """What a stage says when the one before it has ended."""
     if finish.reason == "stop":
-        # The stage may end otherwise while it settles; as the first, it would.
-        return stage.finish()
+        settled = stage.finish()
+        # While it settles it may end otherwise, as a blocked text.
+        return [finish if event == finish else event for event in settled]
     if isinstance(stage, Cuttable):
         return stage.cut(finish)
     return [finish]

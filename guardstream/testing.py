@@ -6,15 +6,21 @@ They work in any test framework and need none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import zip_longest
 from random import Random
+from typing import Any
 
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Text
 from guardstream.guard import Guard
 from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
+from guardstream.providers import Adapter
+from guardstream.providers.base import Slot
 from guardstream.stages.custom import Checked, CustomStage
 
 SEEDS = range(20)
@@ -190,3 +196,77 @@ def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] 
                 raise AssertionError(
                     f"{what} for {case.text!r}: expected {expected!r}, got {got!r}"
                 )
+
+
+_MASKED = "rules: [{id: masked, pattern: '[^\\s*]', replacement: '*'}]"
+
+_WORD = re.compile(r"[^\W\d_]{5,}")
+
+
+def check_adapter(
+    make_adapter: Callable[[], Adapter[Any]], chunks: Iterable[Any], *, says: Iterable[str] = ()
+) -> None:
+    """Check an adapter on the chunks of a recorded stream.
+
+    - Under a policy without rules they come out as they came in.
+    - Under one that masks every character, no text that the adapter finds in what comes out is
+      other than masked, and none of its words is left anywhere in a chunk. `says` are texts that
+      the stream is known to say, in whatever field: only they tell what the adapter overlooks.
+    """
+    chunks, says = list(chunks), list(says)
+    passed = _guarded(make_adapter(), deepcopy(chunks), "{}")
+    for number, (one, other) in enumerate(zip_longest(passed, chunks)):
+        if one != other:
+            raise AssertionError(f"a policy without rules changes chunk {number}")
+    masked = _guarded(make_adapter(), deepcopy(chunks), _MASKED)
+    for text in _texts(make_adapter(), masked):
+        if text.strip("* \t\r\n"):
+            raise AssertionError(f"a text is not masked: {text!r}")
+    words = _words(make_adapter(), chunks, says)
+    if not words:
+        raise AssertionError("no word of the stream can be looked for: the adapter finds no text")
+    for number, chunk in enumerate(masked):
+        left = {word for text in _strings(chunk) for word in _WORD.findall(text)} & words
+        if left:
+            raise AssertionError(f"left in chunk {number} of the masked stream: {sorted(left)}")
+
+
+def _guarded(adapter: Adapter[Any], chunks: Sequence[Any], policy: str) -> list[Any]:
+    return list(Guard(Policy.parse(policy)).wrap_sync(chunks, provider=adapter))
+
+
+def _texts(adapter: Adapter[Any], chunks: Iterable[Any], *, calls: bool = False) -> list[str]:
+    """The texts of a stream, joined; those of tool calls, which stay JSON, only if asked for."""
+    texts: dict[Slot, str] = {}
+    for chunk in chunks:
+        for slot, text, kind in adapter.read(chunk).pieces:
+            if (slot.channel == "tool_args") == calls and kind != "parsed":
+                texts[slot] = texts.get(slot, "") + text
+    return list(texts.values())
+
+
+def _words(adapter: Adapter[Any], chunks: Sequence[Any], says: Sequence[str]) -> set[str]:
+    """The words of a stream's texts that stand nowhere else for another reason."""
+    said = " ".join([*_texts(adapter, chunks), *says])
+    names = {text for chunk in chunks for text in _strings(chunk, keys=True)}
+    names |= set(_WORD.findall(" ".join(_texts(adapter, chunks, calls=True))))
+    other = {word for name in names for word in _WORD.findall(name) if name == word or "_" in name}
+    return set(_WORD.findall(said)) - other
+
+
+def _strings(value: Any, *, keys: bool = False) -> Iterator[str]:
+    """Every string in a chunk, at any depth; with `keys` those of its fields' names too."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump()
+    elif hasattr(value, "__dict__"):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _strings(item, keys=keys)
+            if keys:
+                yield str(key)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item, keys=keys)
+    elif isinstance(value, (str, bytes)):
+        yield value if isinstance(value, str) else value.decode("utf-8", "replace")

@@ -14,14 +14,17 @@ from guardstream.policy import inline, packs
 from guardstream.policy.document import read
 from guardstream.policy.model import MODELS, PolicyFile, keys
 from guardstream.policy.sections import Model
+from tests.support import encodings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 PAGE = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
 
-BLOCKS = re.findall(r"```(yaml|text|json)\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)
 
 POLICIES = [text for kind, text in BLOCKS if kind == "yaml"]
+
+PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
 
 NAME = re.compile(r"file: ([\w./-]+\.\w+)")
 
@@ -36,6 +39,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("GUARDSTREAM_KEY", "a key")
+    monkeypatch.syspath_prepend(tmp_path)
+    encodings.install(monkeypatch, "o200k_base")
     return tmp_path
 
 
@@ -43,6 +48,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_examples_do_what_they_say(text: str, folder: Path) -> None:
     policy = Policy.parse(text, name="docs/policies.md", folder=folder)
     assert [outcome for outcome in inline.run(policy.built) if outcome.problem] == []
+
+
+def test_the_programs_run() -> None:
+    names: dict[str, object] = {"__name__": "docs"}
+    for text in PROGRAMS:
+        exec(text, names)
 
 
 def test_every_key_has_an_example() -> None:

@@ -15,6 +15,7 @@ from guardstream.cli import explain as explain_command
 from guardstream.cli import importing
 from guardstream.cli import json_verdicts as json_command
 from guardstream.cli import lint as lint_command
+from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
 from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
@@ -156,6 +157,15 @@ def import_(
         print(made, end="")
     else:
         output.write_text(made, encoding="utf-8")
+
+
+@app.command()
+def report(
+    audit: Annotated[list[str], typer.Argument(help="Audit logs.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what audit logs hold in sum: ends, findings, blocks, times."""
+    report_command.report(audit, as_json=json)
 
 
 @app.command()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -14,7 +15,7 @@ from guardstream.events import Finding
 from guardstream.guard import Guard
 from guardstream.policy import Policy, checks
 from guardstream.policy.build import Built
-from guardstream.policy.model import WordFile
+from guardstream.policy.model import SECTIONS, InputFile, WordFile
 from guardstream.policy.sources import Origin, Placed
 
 _SHOWN = 60
@@ -24,15 +25,41 @@ def explain(policy: str) -> str:
     """Return the policy as one file, what it extends included, with each rule's origin."""
     built = Policy.load(policy).built
     values = built.file.model_dump(
-        by_alias=True, exclude_defaults=True, exclude={"rules", "extends"}
+        by_alias=True, exclude_defaults=True, exclude={"rules", "extends", "input"}
     )
     head = CommentedMap({"version": 1, **values})
     for name, source in built.settings.items():
         key = name.rstrip("_")
-        if key in head and source is not built.source:
+        if key in head and name not in SECTIONS and source is not built.source:
             head.yaml_add_eol_comment(f"from {source.name}", key)
+    if "limits" in head:
+        head["limits"] = _section(built, "limits", head["limits"])
+    return _yaml(head) + _rules(built) + _input(built)
+
+
+def _section(built: Built, name: str, values: Mapping[str, Any]) -> CommentedMap:
+    """A section whose keys are inherited one by one, with the origin of each."""
+    section = CommentedMap(values)
+    for key in section:
+        source = built.keys[name, key]
+        if source is not built.source:
+            section.yaml_add_eol_comment(f"from {source.name}", key)
+    return section
+
+
+def _rules(built: Built) -> str:
     rules = [_commented(placed) for placed in (*built.placed, *built.disabled)]
-    return _yaml(head) + ("rules:\n" + "".join(rules) if rules else "rules: []\n")
+    return "rules:\n" + "".join(rules) if rules else "rules: []\n"
+
+
+def _input(built: Built) -> str:
+    """The section `input` as YAML, with its rules."""
+    if built.input is None:
+        return ""
+    section = built.file.input or InputFile()
+    values = section.model_dump(exclude_defaults=True, exclude={"rules", "extends"})
+    said = _yaml(_section(built, "input", values)) if values else ""
+    return "input:\n" + indent(said + _rules(built.input), "  ")
 
 
 def _commented(placed: Placed) -> str:

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import get_args
 
 from guardstream.errors import PolicyError
-from guardstream.policy import checks, structured
+from guardstream.policy import checks, limited, structured
 from guardstream.policy.document import Mark
+from guardstream.policy.limited import Limited
 from guardstream.policy.model import (
     KeywordsFile,
     PolicyFile,
@@ -22,6 +23,7 @@ from guardstream.policy.model import (
 from guardstream.policy.problems import nearest
 from guardstream.policy.sections import Channel
 from guardstream.policy.sources import Loader, Origin, Placed, Source, Whole
+from guardstream.stages.custom import StagePlan
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
 from guardstream.stages.structure import Settings
@@ -35,18 +37,23 @@ class Built:
 
     `json` is what the JSON stage does, for each channel that carries JSON.
     `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
-    of the settings that are set; `paths` are all files that were read, `digest` the
-    SHA-256 of what stood in them.
+    of the settings that are set, `keys` those of the keys that are inherited one by one. `limited`
+    and `plans` are what the sections `limits` and `stages` say, `input` the rules for what goes
+    into a model. `paths` are all files that were read, `digest` the SHA-256 of what stood in them.
     """
 
     file: PolicyFile
     source: Source
     settings: Mapping[str, Source]
+    keys: Mapping[tuple[str, str], Source]
     placed: tuple[Placed, ...]
     disabled: tuple[Placed, ...]
     rules: tuple[Rule, ...]
     rulesets: Mapping[str, RuleSet]
     json: Mapping[str, Settings]
+    limited: Limited | None
+    plans: tuple[StagePlan, ...]
+    input: Built | None
     paths: tuple[Path, ...]
     digest: str
 
@@ -66,26 +73,49 @@ def parse(text: str, name: str, folder: Path) -> Built:
 def _built(loader: Loader, read: Callable[[], Whole]) -> Built:
     whole = read()
     loader.sources.sort(key=lambda source: source is not whole.source)
+    finish = _prepared(loader, whole)
+    loader.check()
+    return finish()
+
+
+def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
+    """Check all that can be checked before compiling; return what compiles the rest."""
+    inner = _prepared(loader, _input(whole, whole.input)) if whole.input else None
     for placed in whole.rules.values():
         _check_rule(whole, placed)
     enabled = tuple(placed for placed in whole.rules.values() if placed.rule.enabled)
     sound = [placed for placed in enabled if _looks(placed.rule)]
     rules = [(placed, _rule(loader, placed)) for placed in sound]
     json = structured.compiled(loader, whole)
-    loader.check()
+    limits, plans = limited.compiled(whole), limited.plans(whole)
     file = whole.file
-    return Built(
+    return lambda: Built(
         file=file,
         source=whole.source,
         settings=MappingProxyType(whole.settings),
+        keys=MappingProxyType(whole.keys),
         placed=enabled,
         disabled=tuple(placed for placed in whole.rules.values() if not placed.rule.enabled),
         rules=tuple(rule for _, rule in rules),
         rulesets=_compiled(loader, file, rules),
         json=json,
+        limited=limits,
+        plans=plans,
+        input=inner and inner(),
         paths=tuple(loader.paths),
         digest=loader.digest,
     )
+
+
+_OUTPUT = frozenset(("json_", "limits", "stages", "input", "block_message"))
+"""The settings that are about what comes out of a model."""
+
+
+def _input(whole: Whole, part: Whole) -> Whole:
+    """The rules for what goes into a model as a policy of their own, with the outer settings."""
+    settings = {**part.settings, **whole.settings}
+    kept = {name: source for name, source in settings.items() if name not in _OUTPUT}
+    return Whole(part.source, kept, part.rules)
 
 
 # What no single key shows

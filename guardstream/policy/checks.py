@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 from guardstream import validators
 from guardstream.policy.model import EntropyFile
+from guardstream.policy.plugins import PluginError, imported
 from guardstream.policy.problems import nearest
 from guardstream.stages.rules import Validator
 
@@ -25,23 +23,10 @@ def named(check: str | EntropyFile) -> Validator:
         raise CheckError("'entropy' needs its bits a character: {entropy: 3.5}")
     if "." not in check:
         raise CheckError(f"unknown check {check!r}, {nearest(check, list(validators.names()))}")
-    return _imported(check)
-
-
-def _imported(path: str) -> Validator:
-    """Import the function at a dotted path, such as `company.checks.customer_number`."""
-    module, _, name = path.rpartition(".")
     try:
-        function: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, ValueError, TypeError) as error:
-        raise CheckError(f"cannot import {path!r}: {error}") from error
-    except AttributeError:
-        raise CheckError(f"cannot import {path!r}: {module!r} has no {name!r}") from None
-    except Exception as error:  # a module runs any code when it is imported
-        raise CheckError(f"cannot import {path!r}: {type(error).__name__}") from error
-    if not callable(function):
-        raise CheckError(f"{path!r} is no function")
-    checked: Validator = function
+        checked: Validator = imported(check)
+    except PluginError as error:
+        raise CheckError(str(error)) from error
     return checked
 
 

@@ -43,16 +43,19 @@ def run(built: Built, *, inherited: bool = False) -> Iterator[Outcome]:
             runs, problem = _run(built.rulesets[channel], placed, case)
             mark = here.mark("tests", number)
             yield Outcome(placed.rule.id, number + 1, here.source.name, mark, runs, problem)
+    if built.input is not None:
+        yield from run(built.input, inherited=inherited)
 
 
 def untested(built: Built, *, inherited: bool = False) -> list[str]:
     """Return the ids of the rules that lack a test of what they find, or of what they leave."""
-    return [
+    found = [
         placed.rule.id
         for placed in built.placed
         if (inherited or placed.origin.source is built.source)
         and {case.clean is None for case in placed.rule.tests} != {True, False}
     ]
+    return found + (untested(built.input, inherited=inherited) if built.input else [])
 
 
 def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from guardstream.policy.sources import Placed
 from guardstream.scan.nodes import Alt, Approximate, Assert, Cat, Char, Group, Look, Node, Repeat
 from guardstream.scan.syntax import Parsed, parse
 from guardstream.scan.tree import max_width, min_width
+from guardstream.stages.limits_stop import unreachable
 from guardstream.stages.rules import Rule
 
 _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
@@ -27,7 +28,7 @@ _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
 
 def warnings(built: Built) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
-    found: list[Problem] = []
+    found = [*_limits(built)]
     rules = list(zip(built.placed, built.rules, strict=True))
     for number, (placed, rule) in enumerate(rules):
         if placed.origin.source is not built.source:
@@ -40,7 +41,18 @@ def warnings(built: Built) -> list[str]:
             notes = pattern_warnings(pattern, rule.group, built.file.max_holdback)
             found += [Problem(mark, f"rule {rule.id!r}: {note}") for note in notes]
     said = [Problem(mark, f"warning: {text}") for mark, text in found]
-    return problems.lines_of(built.source.name, said)
+    lines = problems.lines_of(built.source.name, said)
+    return lines + (warnings(built.input) if built.input else [])
+
+
+def _limits(built: Built) -> Iterator[Problem]:
+    section, source = built.file.limits, built.keys.get(("limits", "stop"))
+    if section is None or source is not built.source:
+        return
+    for sequence, other in unreachable(section.stop).items():
+        mark = source.document.mark(("limits", "stop", section.stop.index(sequence)))
+        message = f"the stop sequence {sequence!r} is never reached: {other!r} in it ends before"
+        yield Problem(mark, message)
 
 
 def _pattern_mark(placed: Placed, index: int) -> Mark:

@@ -19,6 +19,8 @@ from guardstream.policy.sections import (
     LimitsFile,
     Model,
     RepeatFile,
+    StageFile,
+    TokensFile,
 )
 from guardstream.stages.rules import OnError, OnOverflow
 
@@ -26,6 +28,7 @@ Normalization: TypeAlias = Literal[
     "case", "width", "zero_width", "confusables", "separators", "repeats", "simplified"
 ]
 Unknown: TypeAlias = Literal["refuse", "pass"]
+Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
@@ -169,6 +172,19 @@ class RuleFile(Model):
     """Whether the rule applies at all; false switches an inherited rule off."""
 
 
+class InputFile(Model):
+    """What is looked for in the messages that go to a model."""
+
+    extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
+    """Policies whose rules come first: a pack as `guardstream/NAME`, or a relative file."""
+    rules: list[RuleFile] = Field(default=[])
+    """What to look for and what to do about it, in order."""
+    roles: list[Role] = Field(default=["user", "tool"], min_length=1)
+    """Whose messages are judged; what a tool returns is the tool's, in any message."""
+    unknown: Unknown = "refuse"
+    """What becomes of parts and fields of a message that are not known: `pass` is a hole."""
+
+
 class PolicyFile(Model):
     """The whole file."""
 
@@ -198,13 +214,20 @@ class PolicyFile(Model):
     """What is asked of output that is JSON."""
     limits: LimitsFile | None = None
     """Bounds on one stream."""
+    stages: list[StageFile] = Field(default=[])
+    """Stages of your own, in order."""
+    input: InputFile | None = None
+    """What is looked for in the messages that go to a model."""
 
 
 SETTINGS = (
     "mode", "on_error", "max_holdback", "on_overflow", "block_message", "unknown", "json_",
-    "limits"
+    "limits", "stages", "input",
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
+
+SECTIONS: tuple[Literal["limits", "input"], ...] = ("limits", "input")
+"""The sections that a policy inherits key by key."""
 
 MODELS: dict[str, type[Model]] = {
     "rules": RuleFile,
@@ -220,6 +243,9 @@ MODELS: dict[str, type[Model]] = {
     "json.limits": JsonLimitsFile,
     "limits": LimitsFile,
     "repeat": RepeatFile,
+    "tokens": TokensFile,
+    "stages": StageFile,
+    "input": InputFile,
 }
 """The model of the mapping that stands at a key, for naming the keys it knows."""
 

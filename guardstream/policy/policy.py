@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from guardstream.errors import PolicyError
@@ -11,7 +11,9 @@ from guardstream.pipeline import Pipeline
 from guardstream.policy import build, packs, structured
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.model import CaseFile, PolicyFile, Unknown
+from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
+from guardstream.stages.custom import CustomStage, Position, StagePlan
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
 from guardstream.stages.structure import Structure
@@ -24,12 +26,20 @@ class Policy:
     is wrong, all of them at once.
     """
 
-    def __init__(self, built: Built, words: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        built: Built,
+        words: Mapping[str, Sequence[str]] | None = None,
+        plans: tuple[StagePlan, ...] = (),
+    ) -> None:
         self._built = built
+        self._words = words
+        self._plans = plans
         self._rulesets = built.rulesets
         if words:
             self._rulesets = _with_words(built, words)
         self._json = structured.guarding(built.json, self._rulesets)
+        self._input = Policy(built.input) if built.input else None
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -77,6 +87,19 @@ class Policy:
         return self._built.rules
 
     @property
+    def limits(self) -> LimitsFile:
+        """The bounds on each stream, its deadlines included."""
+        return self.file.limits or LimitsFile()
+
+    @property
+    def input(self) -> Policy | None:
+        """The rules for what goes into a model, as a policy of their own; None if there are none.
+
+        Whose messages are judged stands in `file.input` of this policy.
+        """
+        return self._input
+
+    @property
     def tests(self) -> Mapping[str, Sequence[CaseFile]]:
         """The inline tests of each enabled rule, by its id."""
         return {rule.id: rule.tests for rule in self.file.rules if rule.enabled}
@@ -93,19 +116,48 @@ class Policy:
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
         """Return this policy with more words for some of its rules, by rule id."""
-        return Policy(self._built, words)
+        return Policy(self._built, words, self._plans)
+
+    def with_stages(self, stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> Policy:
+        """Return this policy with more stages of your own, behind those that it names.
+
+        Each is called for every pipeline and makes a stage, which stands after the rules; give a
+        StagePlan to say otherwise.
+        """
+        more = [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
+        return Policy(self._built, self._words, (*self._plans, *more))
 
     def stages(self, channel: str) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it."""
         if channel not in CHANNELS:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
+        limited = self._built.limited
+        stages = [
+            *(limited.stages(channel) if limited else ()),
+            *self._custom(channel, "before"),
+            *self._rules(channel),
+            *self._custom(channel, "after"),
+        ]
+        if self.shadow:
+            return [Shadow(Pipeline(stages))] if stages else []
+        return limited.around(stages, channel) if limited else stages
+
+    def _rules(self, channel: str) -> list[Stage]:
         ruleset, json = self._rulesets.get(channel), self._json.get(channel)
-        stages: list[Stage] = []
         if json is not None:
-            stages.append(Structure(json))
-        elif ruleset is not None:
-            stages.append(ruleset.stage())
-        return [Shadow(Pipeline(stages))] if self.shadow and stages else stages
+            return [Structure(json)]
+        return [ruleset.stage()] if ruleset is not None else []
+
+    def _custom(self, channel: str, position: Position) -> list[Stage]:
+        return [
+            plan.stage()
+            for plan in (*self._built.plans, *self._plans)
+            if plan.position == position and (plan.channels is None or channel in plan.channels)
+        ]
+
+
+def _plan(make: Callable[[], CustomStage]) -> StagePlan:
+    return StagePlan(make, getattr(make, "__name__", type(make).__name__))
 
 
 def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str, RuleSet]:

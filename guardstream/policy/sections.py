@@ -1,4 +1,4 @@
-"""The shape of the sections `json` and `limits` of a policy file."""
+"""The shape of the sections `json`, `limits` and `stages` of a policy file."""
 
 from __future__ import annotations
 
@@ -110,22 +110,58 @@ class RepeatFile(Model):
 
     min_chars: int = Field(default=20, ge=1, le=10_000)
     """The shortest piece, in code points, that counts."""
-    times: int = Field(default=8, ge=2, le=10_000)
+    times: int = Field(default=8, ge=3, le=10_000)
     """How often it must stand in a row."""
 
 
+class TokensFile(Model):
+    """A bound on tokens; one of `encoding` and `counter` says what a token is."""
+
+    max: int = Field(ge=1)
+    """Tokens after which the stream ends, as `length`."""
+    encoding: Annotated[str, Field(min_length=1)] | None = None
+    """An encoding of tiktoken, such as `o200k_base`."""
+    counter: Annotated[str, Field(min_length=1)] | None = None
+    """A counter that the program registers, an entry point, or a dotted path."""
+
+
 class LimitsFile(Model):
-    """Bounds on one stream; characters are counted in each pipeline by itself."""
+    """Bounds on one stream; text is counted in each pipeline by itself, before all rules."""
 
     max_chars: int | None = Field(default=None, ge=1)
     """Code points after which the stream ends, as `length`."""
-    stop: list[Annotated[str, Field(min_length=1)]] = []
+    max_lines: int | None = Field(default=None, ge=1)
+    """Lines after which the stream ends, as `length`."""
+    tokens: TokensFile | None = None
+    """Tokens after which the stream ends, as `length`."""
+    stop: list[Annotated[str, Field(min_length=1, max_length=1_000)]] = Field(
+        default=[], max_length=256
+    )
     """Texts at which the stream ends, as `stop`; they are not shown."""
     repeat: RepeatFile | None = None
-    """Ends a stream that repeats itself."""
+    """Ends a stream that repeats itself, as `length`."""
+    release: Literal["settled", "sentence", "paragraph", "complete"] = "settled"
+    """How much must be whole before it is released; `complete` is nothing before the end."""
+    release_max: int | None = Field(default=None, ge=1)
+    """Code points that may wait for release; more block. 10,000, for `complete` 100,000."""
+    channels: list[Channel] | None = Field(default=None, min_length=1)
+    """Where text is limited; everywhere if absent."""
     first_token: Duration | None = None
     """The longest wait for the first chunk."""
     idle: Duration | None = None
     """The longest wait between two chunks."""
     total: Duration | None = None
     """The longest time a stream may take."""
+
+
+class StageFile(Model):
+    """A stage of your own."""
+
+    use: str = Field(min_length=1)
+    """An entry point in the group `guardstream.stages`, or a dotted path."""
+    position: Literal["before", "after"] = "after"
+    """Whether it sees the text before the rules, or what they leave."""
+    options: dict[str, Any] = Field(default={})
+    """What the stage is made with."""
+    channels: list[Channel] | None = Field(default=None, min_length=1)
+    """Where it stands; everywhere if absent."""

@@ -13,7 +13,8 @@ from guardstream.errors import PolicyError
 from guardstream.policy import packs, problems
 from guardstream.policy.document import Document, Mark, Problem, read
 from guardstream.policy.document import Path as Key
-from guardstream.policy.model import SETTINGS, PolicyFile, RuleFile
+from guardstream.policy.model import SECTIONS, SETTINGS, PolicyFile, RuleFile
+from guardstream.policy.sections import Model
 
 MAX_FILE = 64 * 1024 * 1024
 """Bytes of a policy or word file; more is taken for a mistake."""
@@ -26,13 +27,17 @@ _METADATA = frozenset(("id", "description", "severity", "channels", "enabled"))
 
 @dataclass(eq=False, slots=True)
 class Source:
-    """One file: its name in messages, its values with their places, and what is wrong with it."""
+    """One file: its name in messages, its values with their places, and what is wrong with it.
+
+    Or a part of one that is like a policy: its keys stand below `prefix`.
+    """
 
     name: str
     folder: Path
     document: Document
     file: PolicyFile = field(default_factory=PolicyFile)
     problems: list[Problem] = field(default_factory=list)
+    prefix: Key = ()
 
     def report(self, mark: Mark, message: str) -> None:
         """Note one thing that is wrong."""
@@ -53,7 +58,7 @@ class Origin:
 
     def key(self, *parts: str | int) -> Key:
         """Return the path of one of the rule's values."""
-        return ("rules", self.index, *parts)
+        return (*self.source.prefix, "rules", self.index, *parts)
 
     def mark(self, *parts: str | int) -> Mark:
         """Return where one of the rule's values stands."""
@@ -91,18 +96,32 @@ class Placed:
 
 @dataclass(slots=True)
 class Whole:
-    """A policy with everything it extends: settings and rules, each with its source."""
+    """A policy with everything it extends: settings and rules, each with its source.
+
+    `keys` are those of the sections that are inherited key by key; `input` holds the rules for
+    what goes into a model.
+    """
 
     source: Source
     settings: dict[str, Source] = field(default_factory=dict)
     rules: dict[str, Placed] = field(default_factory=dict)
+    keys: dict[tuple[str, str], Source] = field(default_factory=dict)
+    input: Whole | None = None
 
     @property
     def file(self) -> PolicyFile:
         """The policy as one file."""
         values = {name: getattr(source.file, name) for name, source in self.settings.items()}
+        values |= {name: self._section(name) for name in SECTIONS if name in self.settings}
         rules = [placed.rule for placed in self.rules.values()]
         return self.source.file.model_copy(update={**values, "rules": rules})
+
+    def _section(self, name: str) -> Model | None:
+        """A section with the keys that any of the files state."""
+        section: Model | None = getattr(self.settings[name].file, name)
+        given = {key: source for (where, key), source in self.keys.items() if where == name}
+        values = {key: getattr(getattr(source.file, name), key) for key, source in given.items()}
+        return section and type(section)().model_copy(update=values)
 
 
 def read_text(path: Path) -> str:
@@ -179,11 +198,27 @@ class Loader:
         if not source.problems:
             _validate(source)
         whole = Whole(source)
+        self._extend(whole)
+        _add_own(whole)
+        self._add_input(whole)
+        return whole
+
+    def _extend(self, whole: Whole) -> None:
+        source = whole.source
         for index, parent in self._parents(source):
             self._check_extends(source, index, parent)
             _inherit(whole, parent)
-        _add_own(whole)
-        return whole
+
+    def _add_input(self, whole: Whole) -> None:
+        """Add the rules of the section `input`, which is a policy in the policy."""
+        source, section = whole.source, whole.source.file.input
+        if section is None:
+            return
+        part = _input(source, PolicyFile(extends=section.extends, rules=section.rules))
+        inherited = whole.input or Whole(part)
+        whole.input = Whole(part, inherited.settings, inherited.rules)
+        self._extend(whole.input)
+        _add_own(whole.input)
 
     def _parents(self, source: Source) -> Iterator[tuple[int, Whole]]:
         for index, name in enumerate(source.file.extends or ()):
@@ -202,8 +237,14 @@ class Loader:
             source.report(_extends_mark(source, index), f"{name!r}, which it extends, is not valid")
 
 
+def _input(source: Source, file: PolicyFile) -> Source:
+    """The section `input` of a file, which says what `file` does."""
+    place = source.name, source.folder, source.document
+    return Source(*place, file, source.problems, ("input",))
+
+
 def _extends_mark(source: Source, index: int) -> Mark:
-    return source.document.mark(("extends", index))
+    return source.document.mark((*source.prefix, "extends", index))
 
 
 def _resolved(path: Path) -> Path:
@@ -242,6 +283,10 @@ def _names(value: object) -> list[str] | None:
 
 def _inherit(whole: Whole, parent: Whole) -> None:
     whole.settings |= parent.settings
+    whole.keys |= parent.keys
+    if parent.input is not None:
+        whole.input = whole.input or Whole(_input(whole.source, PolicyFile()))
+        _inherit(whole.input, parent.input)
     for name, placed in parent.rules.items():
         known = whole.rules.get(name)
         if known is None or placed.changes or known.origin != placed.origin:
@@ -253,6 +298,10 @@ def _add_own(whole: Whole) -> None:
     source = whole.source
     given = source.file.model_fields_set
     whole.settings |= {name: source for name in SETTINGS if name in given}
+    for name in SECTIONS:
+        section = getattr(source.file, name)
+        for key in section.model_fields_set if section else ():
+            whole.keys[name, key] = source
     first: dict[str, Mark] = {}
     for index, rule in enumerate(source.file.rules):
         here = Origin(source, index)

@@ -90,6 +90,14 @@ class Structure:
             return []
         return self._take(self._finder.finish(), final=True)
 
+    def cut(self, finish: Finish) -> list[Event]:
+        """Take an earlier stage's end: drop what is held; with `repair` the document is closed."""
+        if self._finished:
+            return []
+        events = self._output.events = []
+        self._conclude(parts.Ended(finish))
+        return events
+
     def _inside(self, document: Document, text: str, tokens: list[Token]) -> list[Event]:
         events = self._output.events = []
         try:

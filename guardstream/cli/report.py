@@ -1,0 +1,17 @@
+"""`guardstream report`: what audit logs say in sum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from guardstream.observability.report import report as summarised
+
+
+def report(paths: Sequence[str], *, as_json: bool) -> None:
+    """Print a summary of audit logs."""
+    found = summarised(paths)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        print(*found.lines(), sep="\n")

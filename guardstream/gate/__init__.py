@@ -1,0 +1,73 @@
+"""A gate: asynchronous checks of a guarded stream, such as a moderation model or an HTTP call.
+
+It stands behind the guard and works on what the guard has released. It fails closed: what a check
+has not allowed in time is not released, and ends the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Collection
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from guardstream.gate.stream import GatedStream, Options, Otherwise
+from guardstream.gate.verdict import Check, Context, Verdict
+from guardstream.providers import Adapter
+from guardstream.providers.base import Unknown
+from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+
+__all__ = ["Check", "Context", "GatedStream", "Verdict", "gate"]
+
+C = TypeVar("C")
+
+Unit: TypeAlias = Literal["sentence", "paragraph", "complete"] | int
+"""What is judged as one; a number is so many code points."""
+
+_UNITS: dict[str, Callable[[], Units]] = {
+    "sentence": Sentences,
+    "paragraph": Paragraphs,
+    "complete": Whole,
+}
+
+
+def gate(
+    stream: AsyncIterable[C],
+    check: Check,
+    *,
+    unit: Unit = "sentence",
+    deadline: float = 10.0,
+    ahead: int = 10_000,
+    on_error: Otherwise = "block",
+    on_timeout: Otherwise = "block",
+    channels: Collection[str] | None = None,
+    provider: str | Adapter[Any] | None = None,
+    unknown: Unknown = "refuse",
+) -> GatedStream[C]:
+    """Return a stream of the chunks of `stream` whose texts `check` allows, in their order.
+
+    Each text (choice, channel, tool call) is cut into units, and `check(text, context)` is awaited
+    for each that is not blank; it returns a bool or a Verdict. Checks run beside each other and
+    beside the reading. A chunk of text is cut where a unit ends; a provider's chunk waits for all
+    units that have text in it.
+
+    - `deadline`: seconds that a check may take; `on_timeout` says what becomes of its text then,
+      `on_error` if it raises, which `errors` of the stream keeps.
+    - `ahead`: how many code points may wait before reading does. A unit that is longer blocks.
+    - `channels`: which are judged, all if None; the others pass, in order.
+    - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
+
+    A block closes the source and ends the stream as `content_filter`.
+    """
+    kept = None if channels is None else frozenset(channels)
+    judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, provider, unknown)
+    return GatedStream(stream, check, judging)
+
+
+def _units(unit: Unit) -> Callable[[], Units]:
+    if isinstance(unit, str) and unit not in _UNITS:
+        raise ValueError(
+            f"unit {unit!r} is not known: take one of {', '.join(_UNITS)}, or a number"
+        )
+    if isinstance(unit, int) and unit < 1:
+        raise ValueError(f"a unit has at least 1 character, not {unit}")
+    return _UNITS[unit] if isinstance(unit, str) else partial(Lengths, unit)

@@ -1,0 +1,357 @@
+"""A gated stream: iterate it instead of the guarded one.
+
+One task of its own reads the stream, one each judges a unit; none of them ever stands around a
+`yield`, and all of them end with the gate. What a check has not allowed is not released.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import anyio
+
+from guardstream.errors import AdapterError, StageError
+from guardstream.events import Finding, FinishReason
+from guardstream.gate.line import Line, Passed, Unit
+from guardstream.gate.verdict import ALLOW, BLOCK, Check, verdict_of
+from guardstream.providers import Adapter, chosen
+from guardstream.providers.base import Slot, Unknown
+from guardstream.runtime import CLOSE_SECONDS, Loop, aclose_source, running_loop
+from guardstream.stages.units import Units
+
+C = TypeVar("C")
+S = TypeVar("S", bound="GatedStream[Any]")
+
+Otherwise: TypeAlias = Literal["block", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a gate judges; see `gate`."""
+
+    make_units: Callable[[], Units]
+    deadline: float
+    ahead: int
+    on_error: Otherwise
+    on_timeout: Otherwise
+    channels: frozenset[str] | None
+    provider: str | Adapter[Any] | None
+    unknown: Unknown
+
+
+class _Signal:
+    """Wakes whoever waits for something to change."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def notify(self) -> None:
+        event, self._event = self._event, anyio.Event()
+        event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class _Core(Generic[C]):
+    """What the gate's own tasks share; it knows nothing of the iterator, which may be dropped."""
+
+    def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
+        self.line: Line[C] | None = None
+        self.adapter: Adapter[C] | None = None  # reads what is delivered, for `end`
+        self.error: Exception | None = None
+        self.over = False  # nothing more will be read
+        self.closed = False
+        self.errors: list[Exception] = []
+        self.changed: _Signal
+        self._source = source
+        self._check = check
+        self._options = options
+        self._loop: Loop | None = None
+        self._scopes: dict[Unit | None, anyio.CancelScope] = {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether the source is being read."""
+        return self._loop is not None
+
+    def begin(self) -> None:
+        """Begin to read the source."""
+        self._loop = running_loop()
+        self.changed = _Signal()
+        self._start(None, self._read)
+
+    def halt(self) -> None:
+        """Stop reading and judging."""
+        self.over = True
+        for scope in list(self._scopes.values()):
+            scope.cancel()
+        self.changed.notify()
+
+    async def close(self) -> None:
+        """Stop everything and wait until the source is closed."""
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            if not self.begun:
+                await aclose_source(self._source)
+                return
+            self.halt()
+            while self._scopes or not self.closed:
+                await self.changed.wait()
+
+    def abandon(self) -> None:
+        """Stop everything, from whatever thread: nobody is there any more."""
+        if self._loop is not None and not self.closed:
+            self._loop.call(self.halt)
+
+    def _start(self, unit: Unit | None, function: Callable[[], Awaitable[None]]) -> None:
+        """Run a task that `halt` cancels: the reader, or a unit's check."""
+        scope = self._scopes[unit] = anyio.CancelScope()
+
+        async def run() -> None:
+            try:
+                with scope:
+                    await function()
+            finally:
+                self._scopes.pop(unit, None)
+                self.changed.notify()
+
+        assert self._loop is not None
+        self._loop.spawn(run)
+
+    # Reading
+
+    async def _read(self) -> None:
+        source = self._source
+        iterator = source if hasattr(source, "__anext__") else source.__aiter__()
+        try:
+            await self._read_all(iterator)
+        except Exception as error:
+            self.error = error
+        finally:
+            self.over = True
+            self.changed.notify()
+            await aclose_source(*((source,) if iterator is source else (iterator, source)))
+            self.closed = True
+
+    async def _read_all(self, iterator: Any) -> None:
+        while True:
+            try:
+                chunk = await iterator.__anext__()
+            except StopAsyncIteration:
+                break
+            line = self.line or self._begin_line(chunk)
+            self._judge(line.take(chunk))
+            self.changed.notify()
+            while line.waiting > self._options.ahead and not line.stuck:
+                await self.changed.wait()
+            if line.barred:
+                return
+        self._judge((self.line or self._begin_line(None)).finish())
+
+    def _begin_line(self, chunk: C | None) -> Line[C]:
+        options = self._options
+        self.adapter = chosen(options.provider, chunk, unknown=options.unknown)
+        adapter = chosen(options.provider, chunk, unknown=options.unknown)
+        self.line = Line(adapter, options.make_units, options.channels, options.ahead)
+        return self.line
+
+    # Judging
+
+    def _judge(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            self._start(unit, lambda unit=unit: self._judge_unit(unit))  # type: ignore[misc]
+
+    async def _judge_unit(self, unit: Unit) -> None:
+        options, line = self._options, self.line
+        assert line is not None
+        verdict, failed = BLOCK, True
+        try:
+            with anyio.move_on_after(options.deadline) as scope:
+                answer = self._check(unit.text, unit.context)
+                verdict = verdict_of(await answer if isinstance(answer, Awaitable) else answer)
+                failed = False
+            if scope.cancelled_caught and options.on_timeout == "allow":
+                verdict = ALLOW
+        except Exception as error:
+            self.errors.append(error)
+            verdict = ALLOW if options.on_error == "allow" else BLOCK
+        finally:
+            # However the check was left, its text has a verdict now.
+            line.judge(unit, verdict, "rule_error" if failed else "match")
+            if line.barred:
+                # Nothing behind the unit will go out; earlier ones are still being judged.
+                self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        self.over = True
+        scope = self._scopes.get(None)
+        if scope is not None:
+            scope.cancel()
+
+
+class GatedStream(Generic[C]):
+    """An async iterator of chunks that a check has let through, of the same type as the source's.
+
+    Use it as `async with gate(stream, check) as gated:` so that the source is closed as soon as the
+    block is left. One task reads it at a time.
+    """
+
+    def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
+        self._source = source
+        self._core: _Core[C] = _Core(source, check, options)
+        self._queue: deque[C] = deque()
+        self._said: dict[Slot, list[str]] = {}
+        self._answer: list[str] = []
+        self._open: dict[int, C] = {}
+        self._finished: dict[int, FinishReason] = {}
+        self._finish: FinishReason | None = None
+        self._reading = False
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What the check has blocked or changed, and where it failed; not the guard's findings."""
+        return tuple(self._core.line.findings) if self._core.line else ()
+
+    @property
+    def errors(self) -> Sequence[Exception]:
+        """What the check has raised."""
+        return tuple(self._core.errors)
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
+        return self._finish
+
+    def __aiter__(self: S) -> S:
+        return self
+
+    async def __anext__(self) -> C:
+        """Return the next chunk that may be shown."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream")
+        self._reading = True
+        try:
+            while not self._queue:
+                if self._finish is not None:
+                    raise StopAsyncIteration
+                await self._advance()
+            return self._queue.popleft()
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            await self._end(_reason_of(error))
+            raise
+        finally:
+            self._reading = False
+
+    async def __aenter__(self: S) -> S:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def text(self) -> str:
+        """Read the stream to its end; return choice 0's text from the start."""
+        async for _ in self:
+            pass
+        return "".join(self._answer)
+
+    async def aclose(self) -> None:
+        """Stop all checks and close the source; what was not delivered is dropped. Idempotent."""
+        self._queue.clear()
+        await self._end("cancelled")
+
+    def __del__(self) -> None:
+        # A consumer that left without closing: the tasks of the gate end, and close the source.
+        core = getattr(self, "_core", None)
+        if core is not None:
+            core.abandon()
+
+    async def _advance(self) -> None:
+        """Put what may go out now into the queue, or wait until something changes."""
+        core = self._core
+        if not core.begun:
+            core.begin()
+        line = core.line
+        passed = line.pop() if line else None
+        if passed is not None:
+            self._pass(passed)
+            core.changed.notify()
+        elif line and (line.blocked or (line.barred and self._settled(line))):
+            line.give_up()
+            await self._end("content_filter")
+            self._queue.extend(self._ends())
+        elif self._settled(line):
+            await self._exhausted()
+        else:
+            await core.changed.wait()
+
+    def _settled(self, line: Line[C] | None) -> bool:
+        """Whether nothing more is read, and everything that was has its verdict."""
+        return self._core.over and self._core.closed and not (line and line.pending)
+
+    async def _exhausted(self) -> None:
+        error = self._core.error
+        if error is not None:
+            raise error
+        reason = getattr(self._source, "finish", None)
+        await self._end(reason or self._finished.get(min(self._finished, default=0), "stop"))
+
+    async def _end(self, reason: FinishReason) -> None:
+        if self._finish is None:
+            self._finish = reason
+            await self._core.close()
+
+    def _pass(self, passed: Passed[C]) -> None:
+        chunk, written, reading, texts = passed
+        adapter = self._core.adapter
+        assert adapter is not None
+        adapter.read(chunk)
+        for choice in reading.choices:
+            if choice not in self._finished:
+                self._open[choice] = chunk
+        for piece, text in zip(reading.pieces, texts, strict=True):
+            if piece.kind in ("delta", "whole"):
+                self._said.setdefault(piece.slot, []).append(text)
+            if piece.kind == "delta" and _is_answer(piece.slot):
+                self._answer.append(text)
+        line = self._core.line
+        if line is None or line.blocked is None:
+            for choice, reason in reading.finished.items():
+                self._finished[choice] = reason
+                self._open.pop(choice, None)
+        if written is not None:
+            self._queue.append(written)
+
+    def _ends(self) -> list[C]:
+        """The chunks that end every open choice of a blocked stream."""
+        adapter = self._core.adapter
+        assert adapter is not None
+
+        def said(slot: Slot) -> str:
+            return "".join(self._said.get(slot, ()))
+
+        return [
+            end
+            for choice, chunk in self._open.items()
+            for end in adapter.end(chunk, choice, "content_filter", said)
+        ]
+
+
+def _is_answer(slot: Slot) -> bool:
+    return slot.choice == 0 and slot.channel == "text" and slot.field in ("", "content", "text")
+
+
+def _reason_of(error: BaseException) -> FinishReason:
+    if isinstance(error, (AdapterError, StageError)):
+        return "content_filter"
+    return "error" if isinstance(error, Exception) else "cancelled"

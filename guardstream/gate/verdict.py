@@ -1,0 +1,64 @@
+"""What a check is told and what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from guardstream.events import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a text stands: of which choice and channel, and which unit of it, from 0.
+
+    `start` counts code points from the beginning of that text, as it came to the gate.
+    """
+
+    choice: int
+    channel: str
+    number: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a text.
+
+    "block" ends the stream before it; "mask" writes `*` for everything but white space; "replace"
+    writes `text` instead. `rule` names it in the finding. In formats whose chunks repeat what they
+    have said, masked and replaced text would come out again: there it blocks.
+    """
+
+    action: Literal["allow", "block", "mask", "replace"]
+    text: str = ""
+    rule: str = "gate"
+    severity: Severity = "medium"
+
+    def written(self, text: str, *, first: bool) -> str:
+        """What is written for a part of the text; `first` if it is the first one."""
+        if self.action == "allow":
+            return text
+        if self.action == "mask":
+            return re.sub(r"\S", "*", text)
+        return self.text if first and self.action == "replace" else ""
+
+
+ALLOW, BLOCK = Verdict("allow"), Verdict("block")
+
+Answer: TypeAlias = bool | Verdict
+"""True lets a text pass, False blocks, a Verdict says what else."""
+
+Check: TypeAlias = Callable[[str, Context], Awaitable[Answer] | Answer]
+"""Judges a text."""
+
+
+def verdict_of(answer: object) -> Verdict:
+    """Return what a check's answer means; TypeError if it means nothing."""
+    if isinstance(answer, Verdict):
+        return answer
+    if isinstance(answer, bool):
+        return ALLOW if answer else BLOCK
+    raise TypeError(f"a check returns a bool or a Verdict, not {type(answer).__name__!r}")

@@ -1,0 +1,36 @@
+"""Structured events in the standard log: one when a stream begins, one when it has ended."""
+
+from __future__ import annotations
+
+import logging
+
+from guardstream.observability.record import as_dict, start_as_dict
+from guardstream.observers import StreamRecord, StreamStart
+
+
+class LogObserver:
+    """Logs each stream; the fields stand in the log record's attribute `stream`.
+
+    A formatter for JSON, or structlog's `ExtraAdder`, writes them out. A block and an error are
+    logged as warnings.
+    """
+
+    def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
+        self._logger = logger or logging.getLogger("guardstream.streams")
+        self._level = level
+
+    def opened(self, start: StreamStart) -> None:
+        """Log that a stream begins, at the level DEBUG."""
+        self._logger.debug("stream %s begins", start.id, extra={"stream": start_as_dict(start)})
+
+    def closed(self, record: StreamRecord) -> None:
+        """Log how a stream ended."""
+        bad = record.error is not None or record.blocked_by is not None
+        self._logger.log(
+            max(self._level, logging.WARNING) if bad else self._level,
+            "stream %s ended: %s, %d findings",
+            record.start.id,
+            record.finish,
+            len(record.findings),
+            extra={"stream": as_dict(record)},
+        )

@@ -1,0 +1,148 @@
+"""Spans and metrics by OpenTelemetry.
+
+Names follow the semantic conventions for generative AI where there is one
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/), and begin with `guardstream.` otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardstream.observability.record import input_tokens, output_tokens
+from guardstream.observers import StreamRecord, StreamStart
+
+try:
+    from opentelemetry import metrics, trace
+    from opentelemetry.trace import Span, Status, StatusCode
+except ImportError as error:  # pragma: no cover
+    raise ImportError("traces need opentelemetry-api: 'guardstream[otel]'") from error
+
+_NAME = "guardstream"
+
+_PROVIDERS = {
+    "openai_chat": "openai",
+    "openai_responses": "openai",
+    "openai_completions": "openai",
+    "anthropic": "anthropic",
+    "gemini": "gcp.gemini",
+    "bedrock": "aws.bedrock",
+    "cohere": "cohere",
+    "mistral": "mistral_ai",
+}
+"""Adapters whose wire format has a well-known `gen_ai.provider.name`."""
+
+
+class OpenTelemetry:
+    """An observer that makes a span of each stream, and metrics of all.
+
+    A span's parent is the one that is current where the stream is first read. The providers are the
+    global ones if none are given.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+    ) -> None:
+        self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
+        meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
+        self._spans: dict[str, Span] = {}
+        self._streams = meter.create_counter("guardstream.streams", "{stream}")
+        self._findings = meter.create_counter("guardstream.findings", "{finding}")
+        self._tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}")
+        self._duration = meter.create_histogram("gen_ai.client.operation.duration", "s")
+        self._received = meter.create_histogram("gen_ai.client.operation.time_to_first_chunk", "s")
+        self._released = meter.create_histogram("guardstream.time_to_first_release", "s")
+        self._held = meter.create_histogram("guardstream.held.duration", "s")
+        self._held_characters = meter.create_histogram("guardstream.held.characters", "{character}")
+        self._speed = meter.create_histogram("guardstream.output.speed", "{token}/s")
+
+    def opened(self, start: StreamStart) -> None:
+        """Begin a span."""
+        attributes = {**_policy(start), **start.attributes, "guardstream.stream.id": start.id}
+        self._spans[start.id] = self._tracer.start_span("guardstream.stream", attributes=attributes)
+
+    def closed(self, record: StreamRecord) -> None:
+        """End the span, and measure the stream."""
+        attributes = _attributes(record)
+        self._measure(record, attributes)
+        span = self._spans.pop(record.start.id, None)
+        if span is None:
+            return
+        span.set_attributes({**attributes, **_details(record)})
+        for finding in record.findings:
+            span.add_event(
+                "guardstream.finding",
+                {
+                    "guardstream.rule": finding.rule,
+                    "guardstream.action": finding.action,
+                    "guardstream.severity": finding.severity,
+                    "guardstream.channel": finding.channel,
+                },
+            )
+        if record.error is not None:
+            span.set_status(Status(StatusCode.ERROR, record.error))
+        span.end()
+
+    def _measure(self, record: StreamRecord, attributes: dict[str, Any]) -> None:
+        stats = record.stats
+        self._streams.add(1, attributes)
+        for finding in record.findings:
+            about = {"guardstream.rule": finding.rule, "guardstream.action": finding.action}
+            self._findings.add(1, {**_policy(record.start), **about})
+        self._duration.record(stats.seconds, attributes)
+        self._held.record(stats.held_seconds, attributes)
+        self._held_characters.record(stats.held_max, attributes)
+        if stats.first_received is not None:
+            self._received.record(stats.first_received, attributes)
+        if stats.first_released is not None:
+            self._released.record(stats.first_released, attributes)
+        self._measure_tokens(record, attributes)
+
+    def _measure_tokens(self, record: StreamRecord, attributes: dict[str, Any]) -> None:
+        for kind, count in (("input", input_tokens(record)), ("output", output_tokens(record))):
+            if count is not None:
+                self._tokens.record(count, {**attributes, "gen_ai.token.type": kind})
+        made = output_tokens(record)
+        if made is not None and record.stats.seconds > 0:
+            self._speed.record(made / record.stats.seconds, attributes)
+
+
+def _policy(start: StreamStart) -> dict[str, Any]:
+    return {
+        "guardstream.policy.name": start.policy,
+        "guardstream.policy.version": start.fingerprint,
+        "guardstream.policy.shadow": start.shadow,
+    }
+
+
+def _attributes(record: StreamRecord) -> dict[str, Any]:
+    """What metrics are told apart by: few values each."""
+    attributes = {
+        **_policy(record.start),
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": _PROVIDERS.get(record.provider or "", record.provider or "unknown"),
+        "guardstream.finish": record.finish,
+    }
+    model = record.start.attributes.get("gen_ai.request.model")
+    if model is not None:
+        attributes["gen_ai.request.model"] = model
+    if record.error is not None:
+        attributes["error.type"] = record.error
+    return attributes
+
+
+def _details(record: StreamRecord) -> dict[str, Any]:
+    """What a span says besides."""
+    stats = record.stats
+    details: dict[str, Any] = {
+        "gen_ai.response.finish_reasons": (record.finish,),
+        "gen_ai.usage.input_tokens": input_tokens(record),
+        "gen_ai.usage.output_tokens": output_tokens(record),
+        "guardstream.blocked_by": record.blocked_by,
+        "guardstream.characters.received": stats.characters_in,
+        "guardstream.characters.released": stats.characters_out,
+        "guardstream.held.characters": stats.held_max,
+        "guardstream.held.duration": stats.held_seconds,
+    }
+    return {name: value for name, value in details.items() if value is not None}

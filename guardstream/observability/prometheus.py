@@ -1,0 +1,106 @@
+"""Metrics for Prometheus: `Prometheus()` is an observer, and `render()` what `/metrics` says.
+
+Labels are the policy and its version, finish reasons, rules and actions, and types of exceptions:
+all bounded. With several worker processes set `PROMETHEUS_MULTIPROC_DIR`, as the client's
+documentation says (https://prometheus.github.io/client_python/multiprocess/).
+"""
+
+from __future__ import annotations
+
+import os
+
+from guardstream.observability.record import output_tokens
+from guardstream.observers import StreamRecord, StreamStart
+
+try:
+    import prometheus_client as client
+    from prometheus_client import multiprocess
+except ImportError as error:  # pragma: no cover
+    raise ImportError("metrics need prometheus-client: 'guardstream[prometheus]'") from error
+
+CONTENT_TYPE = client.CONTENT_TYPE_LATEST
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_RATES = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
+_CHARACTERS = (1, 2, 5, 10, 25, 50, 100, 250, 1000)
+_POLICY = ("policy", "version")
+
+
+class Prometheus:
+    """An observer that counts streams and measures them; one for each registry."""
+
+    def __init__(self, registry: client.CollectorRegistry | None = None) -> None:
+        self.registry = registry or client.CollectorRegistry()
+        self._open = client.Gauge(
+            "guardstream_streams_open",
+            "Streams that have begun and not ended",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self._streams = self._counter("streams", "Streams that ended", "finish")
+        self._blocks = self._counter("blocks", "Streams that a rule blocked", "rule")
+        self._findings = self._counter("findings", "Findings", "rule", "action")
+        self._errors = self._counter("errors", "Streams that an exception ended", "error")
+        self._characters = self._counter("characters", "Characters", "direction")
+        self._received = self._histogram("first_received", "Until the first chunk", _SECONDS)
+        self._released = self._histogram("first_released", "Until the first text", _SECONDS)
+        self._duration = self._histogram("duration", "From first to last", _SECONDS)
+        self._held = self._histogram("held", "While text was held back", _SECONDS)
+        self._held_characters = self._histogram(
+            "held_characters", "Most characters held back at once", _CHARACTERS, unit=""
+        )
+        self._tokens = self._histogram(
+            "tokens_per_second",
+            "Output tokens a second, as the provider counts them",
+            _RATES,
+            unit="",
+        )
+
+    def opened(self, start: StreamStart) -> None:  # noqa: ARG002
+        """Count a stream that begins."""
+        self._open.inc()
+
+    def closed(self, record: StreamRecord) -> None:
+        """Count and measure a stream that has ended."""
+        policy = record.start.policy, record.start.fingerprint
+        stats = record.stats
+        self._open.dec()
+        self._streams.labels(*policy, record.finish).inc()
+        if record.blocked_by is not None:
+            self._blocks.labels(*policy, record.blocked_by).inc()
+        if record.error is not None:
+            self._errors.labels(*policy, record.error).inc()
+        for finding in record.findings:
+            self._findings.labels(*policy, finding.rule, finding.action).inc()
+        self._characters.labels(*policy, "in").inc(stats.characters_in)
+        self._characters.labels(*policy, "out").inc(stats.characters_out)
+        self._duration.labels(*policy).observe(stats.seconds)
+        self._held.labels(*policy).observe(stats.held_seconds)
+        self._held_characters.labels(*policy).observe(stats.held_max)
+        if stats.first_received is not None:
+            self._received.labels(*policy).observe(stats.first_received)
+        if stats.first_released is not None:
+            self._released.labels(*policy).observe(stats.first_released)
+        tokens = output_tokens(record)
+        if tokens is not None and stats.seconds > 0:
+            self._tokens.labels(*policy).observe(tokens / stats.seconds)
+
+    def render(self) -> bytes:
+        """Return the metrics in Prometheus' text format; of all workers, if there are several."""
+        registry = self.registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = client.CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return client.generate_latest(registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> client.Counter:
+        return client.Counter(
+            f"guardstream_{name}", text, (*_POLICY, *labels), registry=self.registry
+        )
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], unit: str = "_seconds"
+    ) -> client.Histogram:
+        return client.Histogram(
+            f"guardstream_{name}{unit}", text, _POLICY, registry=self.registry, buckets=buckets
+        )

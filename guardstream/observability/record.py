@@ -1,0 +1,93 @@
+"""A stream's record as plain values, the same for logs, audit and traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from guardstream.events import Finding
+from guardstream.observers import StreamRecord, StreamStart
+from guardstream.providers.fields import fields_of
+
+VERSION = 1
+"""The version of these fields; it grows when one is renamed or changes its meaning."""
+
+_INPUT: tuple[str, ...] = ("input_tokens", "prompt_tokens", "prompt_token_count", "promptTokenCount", "inputTokens")
+_OUTPUT: tuple[str, ...] = ("output_tokens", "completion_tokens", "candidates_token_count")
+_OUTPUT += ("candidatesTokenCount", "outputTokens", "eval_count")
+
+
+def as_dict(record: StreamRecord) -> dict[str, Any]:
+    """Return a record as JSON values. Times are seconds; `started` is ISO 8601 in UTC."""
+    stats = record.stats
+    return {
+        "v": VERSION,
+        **start_as_dict(record.start),
+        "provider": record.provider,
+        "finish": record.finish,
+        "blocked_by": record.blocked_by,
+        "error": record.error,
+        "seconds": _rounded(stats.seconds),
+        "first_received": _rounded(stats.first_received),
+        "first_released": _rounded(stats.first_released),
+        "chunks_in": stats.chunks_in,
+        "chunks_out": stats.chunks_out,
+        "characters_in": stats.characters_in,
+        "characters_out": stats.characters_out,
+        "held_mean": _rounded(stats.held_mean),
+        "held_max": stats.held_max,
+        "held_seconds": _rounded(stats.held_seconds),
+        "input_tokens": tokens(record.usage, _INPUT),
+        "output_tokens": tokens(record.usage, _OUTPUT),
+        "findings": [_finding(finding) for finding in record.findings],
+    }
+
+
+def start_as_dict(start: StreamStart) -> dict[str, Any]:
+    """Return what is known when a stream begins."""
+    started = datetime.fromtimestamp(start.started, UTC).isoformat(timespec="milliseconds")
+    return {
+        "id": start.id,
+        "started": started,
+        "policy": start.policy,
+        "fingerprint": start.fingerprint,
+        "shadow": start.shadow,
+        "attributes": dict(start.attributes),
+    }
+
+
+def input_tokens(record: StreamRecord) -> int | None:
+    """How many tokens went in, if the provider said so."""
+    return tokens(record.usage, _INPUT)
+
+
+def output_tokens(record: StreamRecord) -> int | None:
+    """How many tokens came out, if the provider said so."""
+    return tokens(record.usage, _OUTPUT)
+
+
+def tokens(usage: Any, names: tuple[str, ...]) -> int | None:
+    """Return the first of these fields of a provider's usage that is a number."""
+    if usage is None or isinstance(usage, (str, int, float, list)):
+        return None
+    fields: Mapping[str, Any] = fields_of(usage)
+    found = (fields[name] for name in names if isinstance(fields.get(name), int))
+    return next(found, None)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "action": finding.action,
+        "severity": finding.severity,
+        "kind": finding.kind,
+        "channel": finding.channel,
+        "choice": finding.choice,
+        "start": finding.start,
+        "end": finding.end,
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)

@@ -1,0 +1,109 @@
+"""The sections `limits` and `stages` of a policy, ready to begin pipelines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from guardstream.events import Stage
+from guardstream.pipeline import Pipeline
+from guardstream.policy import plugins
+from guardstream.policy.plugins import PluginError
+from guardstream.policy.sections import LimitsFile, StageFile
+from guardstream.policy.sources import Whole
+from guardstream.stages.custom import Checked, StagePlan
+from guardstream.stages.limits import LimitSet, Loops, TokenLimit
+from guardstream.stages.release import Mode, Release
+
+PROSE = frozenset(("text", "thinking", "refusal"))
+"""The channels that have sentences and paragraphs; elsewhere only `complete` waits."""
+
+BOUND, COMPLETE_BOUND = 10_000, 100_000
+"""How many code points may wait for release if a policy does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """What limits the text of each channel, and when it is released."""
+
+    limits: LimitSet
+    release: Mode | None
+    bound: int
+    channels: frozenset[str] | None
+
+    def stages(self, channel: str) -> list[Stage]:
+        """What stands before all else in a pipeline of `channel`."""
+        applies = self.channels is None or channel in self.channels
+        return [self.limits.stage()] if applies and self.limits else []
+
+    def around(self, stages: list[Stage], channel: str) -> list[Stage]:
+        """The stages of `channel`, with what they release delayed if that is asked for."""
+        if self.release is None or (self.channels is not None and channel not in self.channels):
+            return stages
+        if self.release != "complete" and channel not in PROSE:
+            return stages
+        stage = stages[0] if len(stages) == 1 else Pipeline(stages)
+        return [Release(stage, self.release, self.bound)]
+
+
+def compiled(whole: Whole) -> Limited | None:
+    """What the section `limits` says; None if there is none."""
+    section = whole.file.limits
+    if section is None:
+        return None
+    repeat, mode = section.repeat, section.release
+    bound = section.release_max or (COMPLETE_BOUND if mode == "complete" else BOUND)
+    return Limited(
+        limits=LimitSet(
+            max_chars=section.max_chars,
+            max_lines=section.max_lines,
+            tokens=_tokens(whole, section),
+            stop=section.stop,
+            repeat=Loops(repeat.min_chars, repeat.times) if repeat else None,
+        ),
+        release=None if mode == "settled" else mode,
+        bound=bound,
+        channels=frozenset(section.channels) if section.channels else None,
+    )
+
+
+def _tokens(whole: Whole, section: LimitsFile) -> TokenLimit | None:
+    given = section.tokens
+    if given is None:
+        return None
+    source = whole.keys["limits", "tokens"]
+    if (given.encoding is None) == (given.counter is None):
+        mark = source.document.key_mark(("limits", "tokens"))
+        source.report(mark, "tokens are counted by either 'encoding' or 'counter'")
+        return None
+    key = "encoding" if given.encoding else "counter"
+    try:
+        if given.encoding:
+            return TokenLimit(given.max, plugins.encoding(given.encoding))
+        return TokenLimit(given.max, plugins.counter(given.counter or ""))
+    except PluginError as error:
+        source.report(source.document.mark(("limits", "tokens", key)), str(error))
+        return None
+
+
+def plans(whole: Whole) -> tuple[StagePlan, ...]:
+    """What the section `stages` says; each stage is made once to see that it can be."""
+    source = whole.settings.get("stages")
+    found = []
+    for number, entry in enumerate(whole.file.stages if source else ()):
+        assert source is not None
+        try:
+            found.append(_plan(entry))
+        except PluginError as error:
+            source.report(source.document.mark(("stages", number, "use")), str(error))
+    return tuple(found)
+
+
+def _plan(entry: StageFile) -> StagePlan:
+    make = partial(plugins.named(plugins.STAGES, entry.use), **entry.options)
+    channels = frozenset(entry.channels) if entry.channels else None
+    try:
+        Checked(make(), entry.use)
+    except Exception as error:  # it is not ours, and may raise anything
+        raise PluginError(f"stage {entry.use!r} cannot be made: {error}") from error
+    return StagePlan(make, entry.use, entry.position, channels)

@@ -1,0 +1,151 @@
+"""Stages of your own: two methods, and what makes them safe in a pipeline.
+
+A stage is any object with `feed(text)` and `finish()`, which return what can be said by then. Its
+answer must not depend on how the text is cut into chunks; `guardstream.testing.check_stage` tells.
+Whatever it does wrong ends the stream as blocked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+from guardstream.errors import StageError
+from guardstream.events import (
+    Action,
+    Event,
+    Finding,
+    FindingKind,
+    Finish,
+    FinishReason,
+    Severity,
+    Text,
+)
+
+Position: TypeAlias = Literal["before", "after"]
+
+
+class CustomStage(Protocol):
+    """What a stage of your own looks like; it may also say how much it holds, as `held`.
+
+    `held` is an attribute or property: how many code points of what was fed are held back now.
+    """
+
+    def feed(self, text: str) -> Sequence[Event]:
+        """Take the next characters, at least one; return what can be said now.
+
+        A Finish ends the stream: nothing is fed after it.
+        """
+        ...
+
+    def finish(self) -> Sequence[Event]:
+        """Take the text's end; return the rest. A Finish may be left out if it is `stop`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """Where a stage of your own stands, and how one is made for each pipeline.
+
+    A stage "before" the rules sees the source's text, within the limits; one "after" them sees
+    guarded text, and answers itself for what it adds. `channels` are all if None.
+    """
+
+    make: Callable[[], CustomStage]
+    name: str
+    position: Position = "after"
+    channels: frozenset[str] | None = None
+
+    def stage(self) -> Checked:
+        """A stage for one pipeline."""
+        return Checked(self.make(), self.name)
+
+
+class Checked:
+    """A Stage around one of your own, which is held to what a stage promises.
+
+    Raises StageError where it breaks its word: something else than events, a span that is none,
+    an event behind a Finish.
+    """
+
+    def __init__(self, stage: CustomStage, name: str) -> None:
+        for method in ("feed", "finish"):
+            if not callable(getattr(stage, method, None)):
+                raise StageError(f"stage {name!r} has no method {method!r}")
+        self._stage = stage
+        self._name = name
+        self._finished = False
+
+    @property
+    def held(self) -> int:
+        """How many code points the stage says that it holds; 0 if it does not say."""
+        if self._finished:
+            return 0
+        held = getattr(self._stage, "held", 0)
+        if type(held) is not int or held < 0:
+            raise StageError(f"stage {self._name!r}: 'held' is a number of code points")
+        return held
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the next characters and return what can be said now."""
+        if self._finished or not text:
+            return []
+        return self._checked(self._stage.feed(text))
+
+    def finish(self) -> list[Event]:
+        """Take the text's end and return the rest, ending with a Finish."""
+        if self._finished:
+            return []
+        events = self._checked(self._stage.finish())
+        if not self._finished:
+            events.append(Finish("stop"))
+            self._finished = True
+        return events
+
+    def _checked(self, given: Sequence[Event]) -> list[Event]:
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            raise self._error(_refusal(given))
+        events = [event for event in given if event != Text("")]
+        for event in events:
+            if self._finished:
+                raise self._error("returned an event behind a Finish")
+            self._check(event)
+            self._finished = isinstance(event, Finish)
+        return events
+
+    def _check(self, event: Any) -> None:
+        if type(event) is Text:
+            valid = type(event.text) is str
+        elif type(event) is Finding:
+            valid = _is_finding(event)
+        elif type(event) is Finish:
+            valid = event.reason in get_args(FinishReason)
+        else:
+            raise self._error(f"returned {type(event).__name__!r}, which is no event")
+        if not valid:
+            raise self._error(f"returned a {type(event).__name__} with a value that is none")
+
+    def _error(self, message: str) -> StageError:
+        self._finished = True
+        return StageError(f"stage {self._name!r} {message}")
+
+
+def _refusal(given: object) -> str:
+    if inspect.iscoroutine(given):
+        given.close()
+        return "is asynchronous: put what waits behind a gate"
+    return f"returned {type(given).__name__!r} instead of a list"
+
+
+def _is_finding(finding: Finding) -> bool:
+    span = finding.start, finding.end
+    return (
+        all(type(offset) is int for offset in span)
+        and 0 <= finding.start <= finding.end
+        and isinstance(finding.rule, str)
+        and finding.action in get_args(Action)
+        and finding.severity in get_args(Severity)
+        and finding.kind in get_args(FindingKind)
+    )

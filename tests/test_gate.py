@@ -1,0 +1,472 @@
+"""A gate releases what a check allows, in order, and closes the source on every way out."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from guardstream import Finding
+from guardstream.gate import Context, GatedStream, Verdict, gate
+from guardstream.stages.units import Sentences
+from tests.providers.chunks import chunk, whole
+from tests.sources import Silent, Source, guard
+from tests.support.chunking import one_by_one, random_split
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "One is fine. Two is bad! Three is 3.14. Four\nFive? six"
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Judge:
+    """A check that remembers what it was asked, and answers by the first word that is known."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.asked: list[tuple[str, Context]] = []
+        self.answers = answers
+        self.running = self.most = 0
+
+    @property
+    def texts(self) -> list[str]:
+        """What it was asked about, in the order of the text."""
+        return [text for text, _ in sorted(self.asked, key=lambda each: each[1].number)]
+
+    async def __call__(self, text: str, context: Context) -> Any:
+        self.asked.append((text, context))
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await anyio.lowlevel.checkpoint()
+            for word, answer in self.answers.items():
+                if word in text:
+                    if isinstance(answer, BaseException):
+                        raise answer
+                    return await answer() if callable(answer) else answer
+            return True
+        finally:
+            self.running -= 1
+
+
+async def collected(stream: GatedStream[Any]) -> list[Any]:
+    return [chunk async for chunk in stream]
+
+
+async def test_a_text_comes_through_sentence_by_sentence() -> None:
+    judge, source = Judge(), Source([TEXT])
+    stream = gate(source, judge)
+    chunks = await collected(stream)
+    assert chunks == ["One is fine. ", "Two is bad! ", "Three is 3.14. ", "Four\n", "Five? ", "six"]
+    assert judge.texts == chunks
+    assert sorted(context.start for _, context in judge.asked) == [0, 13, 25, 40, 45, 51]
+    assert (stream.finish, source.closed, stream.findings) == ("stop", 1, ())
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("paragraph", ["a. b.\n\n", "c"]),
+        ("complete", ["a. b.\n\nc"]),
+        (3, ["a. ", "b.\n", "\nc"]),
+    ],
+)
+async def test_units_are_what_was_asked_for(unit: Any, expected: list[str]) -> None:
+    judge = Judge()
+    stream = gate(Source(["a. b.\n\nc"]), judge, unit=unit)
+    assert await stream.text() == "a. b.\n\nc"
+    assert judge.texts == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "finish", "action"),
+    [
+        (False, "One is fine. ", "content_filter", "block"),
+        (Verdict("block"), "One is fine. ", "content_filter", "block"),
+        (Verdict("mask"), TEXT.replace("Two is bad!", "*** ** ****"), "stop", "mask"),
+        (Verdict("replace", "(no) "), TEXT.replace("Two is bad! ", "(no) "), "stop", "mask"),
+        (Verdict("allow"), TEXT, "stop", None),
+    ],
+    ids=["false", "block", "mask", "replace", "allow"],
+)
+async def test_a_verdict_is_carried_out_in_any_chunking(
+    answer: Any, text: str, finish: str, action: str | None
+) -> None:
+    random = Random(1)
+    for chunks in (
+        [TEXT],
+        one_by_one(TEXT),
+        random_split(TEXT, random),
+        random_split(TEXT, random),
+    ):
+        source = Source(chunks)
+        stream = gate(source, Judge(bad=answer))
+        assert await stream.text() == text
+        assert (stream.finish, source.closed) == (finish, 1)
+        expected = [Finding("gate", 13, 25, action)] if action else []  # type: ignore[arg-type]
+        assert list(stream.findings) == expected
+
+
+async def test_checks_run_beside_each_other_and_come_through_in_order() -> None:
+    turns = [anyio.Event() for _ in range(4)]
+    order: list[int] = []
+
+    async def check(_: str, context: Context) -> bool:
+        # Each waits for the one behind it.
+        if context.number < 3:
+            await turns[context.number + 1].wait()
+        order.append(context.number)
+        turns[context.number].set()
+        return True
+
+    stream = gate(Source(["A. ", "B. ", "C. ", "D"]), check)
+    assert await collected(stream) == ["A. ", "B. ", "C. ", "D"]
+    assert order == [3, 2, 1, 0]
+
+
+async def test_reading_waits_when_it_is_too_far_ahead() -> None:
+    release = anyio.Event()
+    source = Source([f"S{number}. X" for number in range(50)])
+
+    async def check(_: str, context: Context) -> bool:
+        if context.number == 0:
+            await release.wait()
+        return True
+
+    stream = gate(source, check, ahead=40)
+    async with anyio.create_task_group() as group:
+        got: list[str] = []
+
+        async def read() -> None:
+            got.extend(await collected(stream))
+
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        assert source.awaits < 30
+        release.set()
+    assert "".join(got) == "".join(f"S{number}. X" for number in range(50))
+
+
+async def test_a_unit_that_does_not_end_blocks_whatever_the_chunks() -> None:
+    text = "One. Two is much too long"
+    for chunks in ([text], one_by_one(text)):
+        source = Source(chunks)
+        stream = gate(source, Judge(), ahead=12)
+        assert await stream.text() == "One. "
+        (finding,) = stream.findings
+        assert (finding.start, finding.action, finding.kind) == (5, "block", "overflow")
+        assert (stream.finish, source.closed) == ("content_filter", 1)
+
+
+@pytest.mark.parametrize("otherwise", ["block", "allow"])
+async def test_a_check_that_raises_is_decided_by_setting(otherwise: Any) -> None:
+    error, source = ValueError("no"), Source(one_by_one(TEXT))
+    stream = gate(source, Judge(bad=error), on_error=otherwise)
+    text = await stream.text()
+    (finding,) = stream.findings
+    assert (finding.kind, finding.start) == ("rule_error", 13)
+    assert stream.errors == (error,)
+    assert source.closed == 1
+    if otherwise == "block":
+        assert (text, stream.finish, finding.action) == ("One is fine. ", "content_filter", "block")
+    else:
+        assert (text, stream.finish, finding.action) == (TEXT, "stop", "monitor")
+
+
+@pytest.mark.parametrize("otherwise", ["block", "allow"])
+async def test_a_check_that_takes_too_long_is_decided_by_setting(otherwise: Any) -> None:
+    judge = Judge(bad=anyio.sleep_forever)
+    stream = gate(Source([TEXT]), judge, deadline=0.001, on_timeout=otherwise)
+    assert await stream.text() == ("One is fine. " if otherwise == "block" else TEXT)
+    assert [finding.kind for finding in stream.findings] == ["rule_error"]
+    assert judge.running == 0
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes"])
+async def test_an_answer_that_means_nothing_blocks(answer: Any) -> None:
+    stream = gate(Source([TEXT]), Judge(One=answer))
+    assert await stream.text() == ""
+    assert isinstance(stream.errors[0], TypeError)
+
+
+async def test_a_check_need_not_be_asynchronous() -> None:
+    stream = gate(Source([TEXT]), lambda text, _: "bad" not in text)
+    assert await stream.text() == "One is fine. "
+
+
+async def test_blank_units_are_not_judged() -> None:
+    judge = Judge()
+    assert await gate(Source(["\n\n \na\n"]), judge).text() == "\n\n \na\n"
+    assert judge.texts == ["a\n"]
+
+
+async def test_a_block_stops_reading_at_once() -> None:
+    source = Silent(["Bad. ", "Then"])
+    stream = gate(source, Judge(Bad=False))
+    assert await collected(stream) == []
+    assert (source.closed, stream.finish) == (1, "content_filter")
+
+
+async def test_a_sources_error_comes_after_what_is_whole() -> None:
+    error = OSError("gone")
+    source = Source(["One. ", "Two. ", "Thr"], error=error)
+    stream = gate(source, Judge())
+    assert [await anext(stream), await anext(stream)] == ["One. ", "Two. "]
+    with pytest.raises(OSError, match="gone") as caught:
+        await anext(stream)
+    assert caught.value is error
+    assert (stream.finish, source.closed) == ("error", 1)
+    assert await collected(stream) == []
+
+
+async def test_closing_ends_all_checks_and_the_source() -> None:
+    judge, source = Judge(Two=anyio.sleep_forever), Silent([TEXT])
+    async with gate(source, judge, deadline=60) as stream:
+        async for chunk in stream:
+            assert chunk == "One is fine. "
+            break
+    assert (judge.running, source.closed, stream.finish) == (0, 1, "cancelled")
+    await stream.aclose()
+    assert await collected(stream) == []
+
+
+async def test_a_gate_that_was_never_read_closes_its_source() -> None:
+    source = Source([TEXT])
+    async with gate(source, Judge()):
+        pass
+    assert source.closed == 1
+
+
+async def test_a_gate_that_is_dropped_closes_its_source() -> None:
+    source = Silent([TEXT])
+    stream = gate(source, Judge())
+    async for _ in stream:
+        break
+    del stream
+    gc.collect()
+    with anyio.fail_after(5):
+        while not source.closed:
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("at", range(30))
+async def test_cancelled_anywhere_the_source_is_closed_and_no_check_goes_on(at: int) -> None:
+    scope = anyio.CancelScope()
+
+    def before(number: int) -> None:
+        if number == at:
+            scope.cancel()
+
+    source, judge = Source(one_by_one("A b. C d. E"), before=before), Judge()
+    stream = gate(source, judge)
+    got: list[str] = []
+    with scope:
+        got += [part async for part in stream]
+    assert source.closed == 1
+    assert judge.running == 0
+    assert "A b. C d. E".startswith("".join(got))
+    assert stream.finish in ("stop", "cancelled")
+
+
+async def test_two_tasks_cannot_read_one_stream() -> None:
+    stream = gate(Silent([]), Judge())
+    async with anyio.create_task_group() as group:
+        group.start_soon(collected, stream)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="another task"):
+            await stream.__anext__()
+        group.cancel_scope.cancel()
+
+
+async def test_a_gate_stands_behind_a_guard() -> None:
+    chunks = ["A secret. Ag", "ain secret. for", "bidden"]
+    stream = gate(guard().wrap(Source(chunks)), Judge(Again=False))
+    assert await stream.text() == "A ******. "
+    allowed = gate(guard().wrap(Source(chunks)), Judge())
+    assert await allowed.text() == "A ******. Again ******. "
+    assert allowed.finish == "content_filter"
+
+
+# Chunks of a provider
+
+
+def chat(text: str, choice: int = 0, **more: Any) -> dict[str, Any]:
+    return chunk({"content": text, **more}, choice=choice)
+
+
+def last(choice: int = 0) -> dict[str, Any]:
+    return chunk(choice=choice, finish="stop")
+
+
+def contents(chunks: Sequence[Any], choice: int = 0) -> str:
+    own = [c for each in chunks for c in each["choices"] if c["index"] == choice]
+    return "".join(c["delta"].get("content") or "" for c in own)
+
+
+async def test_chunks_that_are_allowed_are_the_very_same() -> None:
+    usage = whole([], usage={"total_tokens": 3})
+    chunks = [chat("", role="assistant"), *map(chat, ["On", "e. T", "wo"]), last(), usage]
+    stream = gate(Source(chunks), Judge())
+    got = await collected(stream)
+    assert len(got) == len(chunks)
+    assert all(one is other for one, other in zip(got, chunks, strict=True))
+    assert (stream.finish, await gate(Source(chunks), Judge()).text()) == ("stop", "One. Two")
+
+
+async def test_a_blocked_choice_ends_as_the_format_has_it() -> None:
+    chunks = [*map(chat, ["On", "e. B", "ad. Th", "ree"]), last()]
+    for cut in (chunks, [*map(chat, one_by_one("One. Bad. Three")), last()]):
+        stream = gate(Source(cut), Judge(Bad=False))
+        got = await collected(stream)
+        assert contents(got) == "One. "
+        assert [c["choices"][0]["finish_reason"] for c in got][-1] == "content_filter"
+        assert stream.finish == "content_filter"
+
+
+async def test_a_changed_text_is_written_into_the_chunks() -> None:
+    chunks = [*map(chat, ["On", "e. B", "ad. Th", "ree"]), last()]
+    for answer, text in (
+        (Verdict("mask"), "One. **** Three"),
+        (Verdict("replace", "(no) "), "One. (no) Three"),
+    ):
+        stream = gate(Source(chunks), Judge(Bad=answer))
+        assert contents(await collected(stream)) == text
+
+
+async def test_every_choice_and_channel_is_judged_by_itself() -> None:
+    chunks = [chat("A. "), chat("X", 1), chat("B", reasoning_content="Hm"), chat("y. Z", 1)]
+    judge = Judge()
+    await collected(gate(Source([*chunks, last(0), last(1)]), judge))
+    asked = {(text, context.choice, context.channel) for text, context in judge.asked}
+    assert asked == {
+        ("A. ", 0, "text"), ("B", 0, "text"), ("Hm", 0, "thinking"), ("Xy. ", 1, "text"),
+        ("Z", 1, "text"),
+    }  # fmt: skip
+
+
+async def test_only_the_channels_that_are_named_are_judged() -> None:
+    judge = Judge(Hm=False)
+    chunks = [chat("B", reasoning_content="Hm"), last()]
+    got = await collected(gate(Source(chunks), judge, channels=["text"]))
+    assert got == chunks
+    assert [context.channel for _, context in judge.asked] == ["text"]
+
+
+async def test_a_block_behind_a_text_that_is_open_ends_the_stream() -> None:
+    source = Silent([chat("Open"), chat("Bad. X", 1)])
+    stream = gate(source, Judge(Bad=False))
+    got = await collected(stream)
+    assert [contents(got, 0), contents(got, 1)] == ["", ""]
+    assert [finding.choice for finding in stream.findings] == [1]
+    assert (stream.finish, source.closed) == ("content_filter", 1)
+
+
+async def test_an_unknown_chunk_is_refused() -> None:
+    stream = gate(Source([chat("A. "), {**chat("B"), "whisper": "text"}]), Judge())
+    with pytest.raises(Exception, match="whisper"):
+        await collected(stream)
+    assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize(("unit", "problem"), [("word", "'word' is not known"), (0, "at least 1")])
+async def test_a_unit_that_is_none_is_refused(unit: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        gate(Source([]), Judge(), unit=unit)
+
+
+async def test_random_verdicts_in_random_chunkings_are_one_answer() -> None:
+    random = Random(3)
+    for _ in range(60):
+        text = "".join(
+            random.choice(["a", "bad", ". ", "! ", "\n", "odd", "。"]) for _ in range(12)
+        )
+        parts, start = [], 0
+        for _, end in Sentences().read(text):
+            parts.append(text[start:end])
+            start = end
+        parts.append(text[start:])
+        expected = ""
+        for part in parts:
+            if "bad" in part:
+                break
+            expected += "*" if "odd" in part else part
+        answers = {"bad": False, "odd": Verdict("replace", "*")}
+        for cut in ([text], one_by_one(text), random_split(text, random)):
+            assert await gate(Source(cut), Judge(**answers)).text() == expected
+        provided = [*map(chat, filter(None, random_split(text, random))), last()]
+        assert contents(await collected(gate(Source(provided), Judge(**answers)))) == expected
+
+
+async def test_what_was_thought_does_not_hold_up_the_answer() -> None:
+    stream = gate(Silent([chat("", reasoning_content="Hm"), chat("A. B")]), Judge())
+    async with stream:
+        assert "Hm" in str(await anext(stream))
+
+
+async def test_one_choice_holds_up_the_others_only_so_long() -> None:
+    source = Source([chat("Open"), *[chat(f"Line {number}\n", 1) for number in range(20)], last()])
+    stream = gate(source, Judge(), ahead=50)
+    assert contents(await collected(stream)) == ""
+    (finding,) = stream.findings
+    assert (finding.choice, finding.kind, stream.finish) == (0, "overflow", "content_filter")
+
+
+# Chunks that repeat what they have said
+
+
+def events(*texts: str) -> list[dict[str, Any]]:
+    """Events as the helper of Anthropic's SDK gives them: each text with all of it so far."""
+    message = {
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "content": [],
+        "stop_reason": None, "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }  # fmt: skip
+    made: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    ]
+    said = ""
+    for text in texts:
+        said += text
+        delta = {"type": "text_delta", "text": text}
+        made.append({"type": "content_block_delta", "index": 0, "delta": delta})
+        made.append({"type": "text", "text": text, "snapshot": said})
+    block = {"type": "text", "text": said}
+    end = {"stop_reason": "end_turn", "stop_sequence": None}
+    return [
+        *made,
+        {"type": "content_block_stop", "index": 0, "content_block": block},
+        {"type": "message_delta", "delta": end, "usage": {"output_tokens": 2}},
+        {"type": "message_stop", "message": {**message, "content": [block], **end}},
+    ]
+
+
+async def test_what_is_repeated_waits_for_what_it_repeats() -> None:
+    given = events("On", "e. T", "wo is b", "ad. Th", "ree")
+    judge = Judge()
+    got = await collected(gate(Source(given), judge))
+    assert len(got) == len(given)
+    assert all(one is other for one, other in zip(got, given, strict=True))
+    assert judge.texts == ["One. ", "Two is bad. ", "Three"]
+
+
+@pytest.mark.parametrize("answer", [False, Verdict("mask"), Verdict("replace", "x")])
+async def test_what_would_be_repeated_is_blocked(answer: Any) -> None:
+    source = Source(events("On", "e. T", "wo is b", "ad. Th", "ree"))
+    stream = gate(source, Judge(bad=answer))
+    got = await collected(stream)
+    deltas = [event["delta"] for event in got if event["type"] == "content_block_delta"]
+    assert "".join(delta["text"] for delta in deltas) == "One. "
+    assert "Two" not in str(got)
+    assert [event["type"] for event in got][-3:] == [
+        "content_block_stop", "message_delta", "message_stop",
+    ]  # fmt: skip
+    assert (stream.finish, source.closed) == ("content_filter", 1)

@@ -1,0 +1,466 @@
+"""Messages for a model: every text in them is judged, and what is not known is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, Finding, Policy, PolicyError
+from guardstream.messages import MessageFinding, MessagesResult, check_messages
+from guardstream.policy import inline
+from guardstream.policy.lint import warnings
+
+RULES = """
+  rules:
+    - {id: word, words: [secret], replacement: "*"}
+    - {id: bad, words: [forbidden], action: block}
+    - {id: enough, words: [enough], action: stop}
+"""
+
+EVERYONE = "  roles: [user, tool, system, developer, assistant]\n"
+
+IMAGE = "data:image/png;base64,secret"
+
+
+@cache
+def policy(section: str = EVERYONE, head: str = "") -> Policy:
+    return Policy.parse(f"{head}\ninput:\n{section}{RULES}", name="p")
+
+
+def check(messages: list[Any], section: str = EVERYONE) -> MessagesResult:
+    """What becomes of messages, which are not changed."""
+    before = deepcopy(messages)
+    result = check_messages(policy(section), messages)
+    assert messages == before
+    return result
+
+
+OPENAI_CHAT: list[Any] = [
+    {"role": "system", "content": "be a secret"},
+    {"role": "developer", "content": [{"type": "text", "text": "a secret"}]},
+    {
+        "role": "user",
+        "name": "ann",
+        "content": [
+            {"type": "text", "text": "a secret"},
+            {"type": "image_url", "image_url": {"url": IMAGE}},
+            {"type": "input_audio", "input_audio": {"data": "secret", "format": "wav"}},
+            {"type": "file", "file": {"file_id": "secret"}},
+        ],
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "refusal": "a secret",
+        "reasoning_content": "a secret",
+        "annotations": [
+            {"type": "url_citation", "url_citation": {"url": "u", "title": "a secret"}}
+        ],
+        "tool_calls": [
+            {
+                "id": "1",
+                "type": "function",
+                "index": 0,
+                "function": {"name": "find", "arguments": '{"a": "a \\u0073ecret"}'},
+            },
+            {"id": "2", "type": "custom", "custom": {"name": "f", "input": "a secret"}},
+        ],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": "a secret"},
+    {"role": "function", "name": "f", "content": "a secret"},
+    {"role": "assistant", "content": "a secret", "function_call": {"arguments": '["a secret"]'}},
+]
+
+RESPONSES: list[Any] = [
+    {"role": "user", "content": "a secret"},
+    {
+        "type": "message",
+        "role": "user",
+        "content": [
+            {"type": "input_text", "text": "a secret"},
+            {"type": "input_image", "image_url": IMAGE, "detail": "low"},
+            {"type": "input_file", "file_data": "secret", "filename": "a secret"},
+        ],
+    },
+    {
+        "type": "message",
+        "role": "assistant",
+        "id": "m",
+        "status": "completed",
+        "content": [
+            {"type": "output_text", "text": "a secret", "annotations": [], "logprobs": []},
+            {"type": "refusal", "refusal": "a secret"},
+        ],
+    },
+    {
+        "type": "reasoning",
+        "id": "r",
+        "encrypted_content": "secret",
+        "summary": [{"type": "summary_text", "text": "a secret"}],
+        "content": [{"type": "reasoning_text", "text": "a secret"}],
+    },
+    {"type": "function_call", "call_id": "1", "name": "f", "arguments": '{"a": "a secret"}'},
+    {"type": "function_call_output", "call_id": "1", "output": "a secret"},
+    {
+        "type": "function_call_output",
+        "call_id": "1",
+        "output": [{"type": "input_text", "text": "a secret"}],
+    },
+    {"type": "custom_tool_call", "call_id": "1", "name": "f", "input": "a secret"},
+    {"type": "custom_tool_call_output", "call_id": "1", "output": "a secret"},
+    {"type": "item_reference", "id": "secret"},
+]
+
+ANTHROPIC: list[Any] = [
+    {"role": "user", "content": "a secret"},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "a secret", "signature": "secret"},
+            {"type": "redacted_thinking", "data": "secret"},
+            {
+                "type": "text",
+                "text": "a secret",
+                "citations": [
+                    {
+                        "type": "char_location",
+                        "cited_text": "a secret",
+                        "document_title": None,
+                        "document_index": 0,
+                        "start_char_index": 1,
+                    }
+                ],
+            },
+            {"type": "tool_use", "id": "1", "name": "f", "input": {"a": ["a secret"], "n": 3}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "1", "is_error": False, "content": "a secret"},
+            {
+                "type": "tool_result",
+                "tool_use_id": "2",
+                "content": [
+                    {"type": "text", "text": "a secret"},
+                    {"type": "image", "source": {"data": "secret"}},
+                ],
+            },
+            {
+                "type": "document",
+                "title": "a secret",
+                "context": "a secret",
+                "citations": {"enabled": True},
+                "source": {"type": "text", "media_type": "text/plain", "data": "a secret"},
+            },
+            {
+                "type": "document",
+                "source": {"type": "content", "content": [{"type": "text", "text": "a secret"}]},
+            },
+            {"type": "document", "source": {"type": "base64", "media_type": "x", "data": "secret"}},
+            {
+                "type": "search_result",
+                "source": "a secret",
+                "title": "a secret",
+                "content": [{"type": "text", "text": "a secret"}],
+                "cache_control": {"type": "ephemeral"},
+            },
+        ],
+    },
+]
+
+SHAPES = {"chat": OPENAI_CHAT, "responses": RESPONSES, "anthropic": ANTHROPIC}
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every string in a value that has a blank: those that are prose here."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, str) and " " in value:
+        yield value
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_text_in_a_message_is_judged(shape: str) -> None:
+    result = check(SHAPES[shape])
+    count = sum(
+        "secret" in json.dumps(text).replace("\\\\u0073", "s") for text in texts(SHAPES[shape])
+    )
+    assert [text for text in texts(result.messages) if "ecret" in text] == []
+    assert len(result.findings) == count > 5
+    for before, after in zip(SHAPES[shape], result.messages, strict=True):
+        assert masked(before) == after
+
+
+def masked(value: Any) -> Any:
+    """What masking makes of a message, said plainly."""
+    if isinstance(value, dict):
+        return {key: masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    if isinstance(value, str) and " " in value:
+        return value.replace("\\u0073", "s").replace("secret", "******")
+    return value
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_message_in_which_nothing_changes_is_the_same_object(shape: str) -> None:
+    clean = json.loads(
+        json.dumps(SHAPES[shape]).replace("secret", "public").replace("\\\\u0073ecret", "x")
+    )
+    result = check(clean)
+    assert all(one is other for one, other in zip(result.messages, clean, strict=True))
+    assert (result.findings, result.finish, result.blocked) == ((), "stop", False)
+
+
+def test_findings_say_where_and_whose_the_text_is() -> None:
+    result = check(ANTHROPIC)
+    finding = Finding("word", 2, 8, "mask")
+    assert result.findings[0] == MessageFinding(0, "user", ("content",), finding)
+    found = {(each.message, each.role, each.path) for each in result.findings}
+    assert (1, "assistant", ("content", 2, "citations", 0, "cited_text")) in found
+    assert (2, "tool", ("content", 1, "content", 0, "text")) in found
+    assert (2, "user", ("content", 3, "source", "content", 0, "text")) in found
+
+
+def test_by_default_what_users_and_tools_say_is_judged() -> None:
+    for shape in SHAPES.values():
+        assert {each.role for each in check(shape, "").findings} == {"user", "tool"}
+        tools = check(shape, "  roles: [tool]\n")
+        assert {each.role for each in tools.findings} == {"tool"}
+
+
+def test_a_block_sends_nothing() -> None:
+    result = check(
+        [{"role": "user", "content": "a secret"}, {"role": "user", "content": "forbidden"}]
+    )
+    assert (result.messages, result.blocked, result.finish) == ([], True, "content_filter")
+    assert [each.finding.rule for each in result.findings] == ["word", "bad"]
+    assert result.findings[1].message == 1
+
+
+def test_a_stop_cuts_one_text() -> None:
+    parts = [{"type": "text", "text": "it is enough now"}, {"type": "text", "text": "more"}]
+    result = check([{"role": "user", "content": parts}])
+    assert [part["text"] for part in result.messages[0]["content"]] == ["it is ", "more"]
+    assert not result.blocked
+
+
+def test_a_stop_in_arguments_that_are_an_object_blocks() -> None:
+    call = {"type": "tool_use", "id": "1", "name": "f", "input": {"a": "it is enough"}}
+    assert check([{"role": "assistant", "content": [call]}]).blocked
+
+
+UNKNOWN = [
+    ({"role": "user", "content": [{"type": "hologram", "text": "secret"}]},
+     "message 0: a part of type 'hologram' at 'content.0' is not known"),
+    ({"role": "user", "content": "a", "whisper": "secret"},
+     "message 0: a field at 'whisper' is not known"),
+    ({"role": "user", "content": [{"type": "text", "text": "a", "alt": ["secret"]}]},
+     "message 0: a field at 'content.0.alt' is not known"),
+    ({"role": "user", "content": [{"type": "text", "text": {"value": "secret"}}]},
+     "message 0: a value of type 'dict' at 'content.0.text' is not known"),
+    ({"role": "critic", "content": "secret"},
+     "message 0: the role 'critic' at 'role' is not known"),
+    ({"content": "secret"}, "message 0: the role '<NoneType>' at 'role' is not known"),
+    ({"type": "telepathy", "text": "secret"},
+     "message 0: an item of type 'telepathy' at '.' is not known"),
+    ("secret", "message 0: a value of type 'str' at '.' is not known"),
+    ({"role": "user", "content": 3.5},
+     "message 0: a value of type 'float' at 'content' is not known"),
+    ({"role": "user", "content": [{"type": "document", "source": {"type": "odd", "x": "secret"}}]},
+     "message 0: a part of type 'odd' at 'content.0.source' is not known"),
+    ({"role": "user", "content": [{"type": "tool_use", "input": {"a": {1}}}]},
+     "message 0: a value of type 'dict' at 'content.0.input' is not known"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "problem"), UNKNOWN, ids=range(len(UNKNOWN)))
+def test_what_is_not_known_is_refused(message: Any, problem: str) -> None:
+    with pytest.raises(AdapterError) as caught:
+        check([message])
+    assert str(caught.value).startswith(problem)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("message", [message for message, _ in UNKNOWN], ids=range(len(UNKNOWN)))
+def test_what_is_not_known_passes_if_the_policy_says_so(message: Any) -> None:
+    result = check([message, {"role": "user", "content": "secret"}], EVERYONE + "  unknown: pass\n")
+    assert result.messages[1]["content"] == "******"
+
+
+def test_what_is_not_known_is_no_matter_where_nobody_judges() -> None:
+    message = {"role": "assistant", "content": [{"type": "hologram"}], "whisper": "x"}
+    assert check([message], "  roles: [user]\n").messages == [message]
+
+
+def test_fields_that_hold_nothing_need_not_be_known() -> None:
+    message = {"role": "user", "content": "a", "x": None, "y": 3, "z": True, "empty": []}
+    assert check([message]).messages == [message]
+
+
+def test_objects_of_the_sdks_are_read_and_copied() -> None:
+    chat = pytest.importorskip("openai.types.chat")
+    call = {
+        "id": "1",
+        "type": "function",
+        "function": {"name": "f", "arguments": '{"a": "secret"}'},
+    }
+    given = chat.ChatCompletionMessage.model_validate(
+        {"role": "assistant", "content": "a secret", "tool_calls": [call]}
+    )
+    clean = chat.ChatCompletionMessage(role="assistant", content="fine")
+    result = check_messages(policy(), [given, clean])
+    assert result.messages[0]["content"] == "a ******"
+    assert result.messages[0]["tool_calls"][0]["function"]["arguments"] == '{"a": "******"}'
+    assert result.messages[1] is clean
+    assert given.content == "a secret"
+
+
+def test_blocks_of_anthropics_sdk_are_read() -> None:
+    types = pytest.importorskip("anthropic.types")
+    blocks = [
+        types.TextBlock(type="text", text="a secret", citations=None),
+        types.ToolUseBlock(type="tool_use", id="1", name="f", input={"a": "secret"}),
+    ]
+    (message,) = check_messages(policy(), [{"role": "assistant", "content": blocks}]).messages
+    assert [message["content"][0]["text"], message["content"][1]["input"]] == [
+        "a ******",
+        {"a": "******"},
+    ]
+
+
+def test_shadow_reports_and_changes_nothing() -> None:
+    messages = [{"role": "user", "content": "secret and forbidden"}]
+    result = check_messages(policy(head="mode: shadow"), messages)
+    assert result.messages == messages
+    assert [each.finding.rule for each in result.findings] == ["word", "bad"]
+    assert not result.blocked
+
+
+def test_a_policy_without_input_lets_everything_through() -> None:
+    plain = Policy.parse("rules: [{id: a, words: [secret], action: block}]")
+    messages = [{"role": "user", "content": "secret"}, "anything"]
+    assert check_messages(plain, messages) == MessagesResult(messages, (), "stop")
+
+
+def test_a_rule_that_fails_blocks() -> None:
+    made = Policy.parse(
+        "input: {rules: [{id: a, pattern: 'x+', validate: tests.test_messages.fails}]}"
+    )
+    assert check_messages(made, [{"role": "user", "content": "x y"}]).blocked
+
+
+def fails(text: str) -> bool:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("given", ["secret", {"role": "user"}, b"x"])
+def test_what_is_no_list_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match="needs a list of messages"):
+        check_messages(policy(), given)
+
+
+def places(value: Any) -> Iterator[Any]:
+    """Every object and list in a message that is read."""
+    if isinstance(value, (dict, list)):
+        yield value
+    if isinstance(value, list):
+        for item in value:
+            yield from places(item)
+    elif isinstance(value, dict):
+        unread = {"image_url", "input_audio", "file", "cache_control", "logprobs"}
+        if value.get("type") == "image":
+            unread.add("source")
+        if value.get("type") == "document":
+            unread.add("citations")
+        if value.get("type") == "tool_use":
+            unread.add("input")
+        for key in sorted(value.keys() - unread):
+            yield from places(value[key])
+
+
+def test_a_broken_message_is_refused_or_judged() -> None:
+    random, judged, refused = Random(5), 0, 0
+    for _ in range(3_000):
+        message = deepcopy(random.choice(random.choice(list(SHAPES.values()))))
+        place = random.choice(list(places(message)))
+        odd = random.choice([None, 3, "text", True, [], {}, 1.5, ["x"], {"type": "text"}, [None]])
+        if isinstance(place, list):
+            place.insert(random.randint(0, len(place)), random.choice([odd, "a secret"]))
+        elif random.random() < 0.3:
+            place["new"] = random.choice(["a secret", ["a secret"], {"text": "a secret"}])
+        else:
+            place[random.choice(list(place))] = odd
+        try:
+            result = check([message])
+        except AdapterError:
+            refused += 1
+            continue
+        judged += bool(result.findings)
+        assert [t for t in texts(result.messages) if "secret" in t] == [], message
+    assert judged > 500
+    assert refused > 800
+
+
+# The section `input`
+
+
+def test_input_inherits_rules_by_id_and_settings_by_key(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        f"max_holdback: 99\ninput:\n  unknown: pass{RULES}rules: [{{id: out, words: [x]}}]\n"
+    )
+    made = Policy.parse(
+        "extends: base.yaml\njson: {}\nlimits: {max_chars: 3}\n"
+        "input:\n  roles: [tool]\n  extends: guardstream/profanity-en\n"
+        "  rules: [{id: word, action: monitor}, {id: bad, enabled: false}]",
+        folder=tmp_path,
+    )
+    section, rules = made.file.input, made.input
+    assert section is not None
+    assert rules is not None
+    assert (section.roles, section.unknown) == (["tool"], "pass")
+    assert [rule.id for rule in rules.rules] == ["word", "enough", "profanity", "slurs"]
+    assert [rule.id for rule in made.rules] == ["out"]
+    assert (rules.file.max_holdback, rules.file.json_, rules.file.limits) == (99, None, None)
+    messages = [{"role": "tool", "content": "a secret forbidden"}]
+    assert check_messages(made, messages).messages == messages
+
+
+def test_what_is_wrong_in_input_is_said_with_its_place() -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse("input:\n  roles: [users]\n  rules:\n    - {id: a, pattern: '('}\n", name="p")
+    assert str(caught.value) == "p:2:11: 'users' is not possible here, did you mean 'user'?"
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(
+            "input:\n  extends: guardstream/none\n  rules:\n"
+            "    - {id: a, pattern: '('}\n    - {id: a, words: [b]}\n    - {id: c}\n",
+            name="p",
+        )
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("p:2:12: cannot extend 'guardstream/none'")
+    assert lines[1] == "p:5:12: duplicate rule id 'a', first in line 4"
+    assert lines[2].startswith("p:6:7: rule 'c' looks for nothing")
+    with pytest.raises(PolicyError, match=r"^p:1:36: rule 'a': "):
+        Policy.parse("input: {rules: [{id: a, pattern: 'x('}]}", name="p")
+
+
+def test_rules_for_input_are_tested_and_linted() -> None:
+    made = Policy.parse(
+        "input: {rules: [{id: a, words: [b], tests: [{clean: b}]}, {id: c, words: [d]}]}", name="p"
+    )
+    (outcome,) = inline.run(made.built)
+    assert (outcome.rule, outcome.problem) == ("a", "expected 'b', got '[a]'")
+    assert warnings(made.built) == ["p:1:64: warning: rule 'c' has no test"]
+    assert inline.untested(made.built) == ["a", "c"]
