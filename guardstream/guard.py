@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.base import Unknown
+from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stats import Meter, Result
 
 C = TypeVar("C")
@@ -39,11 +40,17 @@ class Guard:
         self,
         policy: Policy | Watched,
         *,
+        stages: Sequence[Callable[[], CustomStage] | StagePlan] = (),
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
     ) -> None:
-        """`observers` are told of every stream; `observer_errors` says what becomes of theirs."""
+        """`stages` are your own, behind the policy's: see `guardstream.stages.custom`.
+
+        `observers` are told of every stream; `observer_errors` says what becomes of theirs.
+        """
         self._source = policy
+        self._stages = tuple(stages)
+        self._staged: tuple[Policy, Policy] | None = None
         self._observers = tuple(observers)
         self._observer_errors = observer_errors
 
@@ -53,6 +60,7 @@ class Guard:
         path: str | Path,
         *,
         reload: bool = False,
+        stages: Sequence[Callable[[], CustomStage] | StagePlan] = (),
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
     ) -> Guard:
@@ -63,13 +71,18 @@ class Guard:
         takes the new policy; if that is not valid, the last one stays and the error is logged.
         """
         policy = Watched(path) if reload else Policy.load(path)
-        return cls(policy, observers=observers, observer_errors=observer_errors)
+        return cls(policy, stages=stages, observers=observers, observer_errors=observer_errors)
 
     @property
     def policy(self) -> Policy:
         """The policy that this guard applies to a stream that begins now."""
         source = self._source
-        return source.policy() if isinstance(source, Watched) else source
+        policy = source.policy() if isinstance(source, Watched) else source
+        if not self._stages:
+            return policy
+        if self._staged is None or self._staged[0] is not policy:
+            self._staged = policy, policy.with_stages(self._stages)
+        return self._staged[1]
 
     def wrap(
         self,

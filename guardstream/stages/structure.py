@@ -209,7 +209,7 @@ class Structure:
         if self._settings.documents == "many":
             return
         if self._settings.after == "stop":
-            raise parts.Ended(Finish("stop"))
+            raise parts.Ended(Finish("stop", "choice"))
         self._over = True
         self._finder.close()
 
