@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 
@@ -45,9 +46,17 @@ async def replay(request: Request) -> Response:
 @contextmanager
 def provider() -> Iterator[str]:
     """Serve the recordings; the address."""
-    app = Starlette(routes=[Route(path, replay, methods=["POST"]) for path in PATHS])
+    with serving(
+        Starlette(routes=[Route(path, replay, methods=["POST"]) for path in PATHS])
+    ) as url:
+        yield url
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """Serve an application in a thread of its own; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
