@@ -1,9 +1,9 @@
 """What the proxy adds: latency at the median and the 99th percentile, and memory for each stream.
 
-Run `python -m benchmarks.serve_load [STREAMS] [RATE] [SECONDS]`. An upstream replays streams of
-chat completions, every event with the time it was sent; clients take the time when it arrives: from
-the upstream itself, through the proxy on a path that it only passes, and through it guarded by the
-pack `chat`. Everything runs on this machine, each part in a process of its own.
+Run `python -m benchmarks.serve_load [STREAMS] [RATE] [SECONDS] [WORKERS]`. An upstream replays
+streams of chat completions, every event with the time it was sent; clients take the time when it
+arrives: from the upstream itself, through the proxy on a path that it only passes, and through it
+guarded by the pack `chat`. Everything runs on this machine, each part in a process of its own.
 """
 
 from __future__ import annotations
@@ -131,42 +131,55 @@ async def measured(
     return await reading, (peak - before) / streams
 
 
-def run(streams: int, rate: float, seconds: float) -> None:
-    """Print the table."""
-    source, proxy = free_port(), free_port()
-    here = "benchmarks.serve_load"
-    serving = [start("-m", here, "upstream", str(source), str(rate), str(seconds))]
-    wait_for(source)
-    url = f"http://127.0.0.1:{source}"
-    serve = ["-m", "guardstream", "serve", "--policy", "guardstream/chat", "--upstream", url]
-    serving.append(start(*serve, "--port", str(proxy), "--other", "pass"))
+def row(source: int, path: str, streams: int, workers: int) -> tuple[Sequence[float], float]:
+    """Measure a path of a proxy of its own; of the upstream itself without workers."""
+    if not workers:
+        return asyncio.run(measured(source, path, streams, None))
+    port = free_port()
+    serve = ["-m", "guardstream", "serve", "--policy", "guardstream/chat", "--other", "pass"]
+    serve += ["--upstream", f"http://127.0.0.1:{source}", "--port", str(port)]
+    proxy = start(*serve, "--workers", str(workers))
     try:
-        wait_for(proxy)
+        wait_for(port)
+        time.sleep(1.0)
+        asyncio.run(client(port, path, 20))  # what is worked out once is not counted
+        return asyncio.run(measured(port, path, streams, proxy.pid))
+    finally:
+        proxy.terminate()
+        proxy.wait()
+
+
+def run(streams: int, rate: float, seconds: float, workers: int) -> None:
+    """Print the table."""
+    source = free_port()
+    serving = start("-m", "benchmarks.serve_load", "upstream", str(source), str(rate), str(seconds))
+    try:
+        wait_for(source)
         print(f"{streams} streams at once, {rate:g} events a second each, {os.cpu_count()} cores")
-        print(f"{'':<24}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>10}{'KB/stream':>11}")
-        pid = serving[1].pid
-        asyncio.run(client(proxy, "/v1/chat/completions", 20))
-        for name, port, path, seen in (
-            ("upstream itself", source, "/replay", None),
-            ("proxy, only passing", proxy, "/replay", pid),
-            ("proxy, guarded", proxy, "/v1/chat/completions", pid),
+        print(f"{'':<28}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>10}{'KB/stream':>11}")
+        for name, path, processes in (
+            ("upstream itself", "/replay", 0),
+            ("proxy, only passing", "/replay", workers),
+            ("proxy, guarded", "/v1/chat/completions", workers),
         ):
-            latencies, grown = asyncio.run(measured(port, path, streams, seen))
+            latencies, grown = row(source, path, streams, processes)
             cuts = statistics.quantiles(latencies, n=100)
             speed = len(latencies) / (seconds - WARM_UP)
-            print(f"{name:<24}{cuts[49]:>10.2f}{cuts[98]:>10.2f}{speed:>10.0f}{grown:>11.1f}")
+            size = f"{grown:>11.1f}" if processes == 1 else f"{'':>11}"
+            print(f"{name:<28}{cuts[49]:>10.2f}{cuts[98]:>10.2f}{speed:>10.0f}{size}")
     finally:
-        for process in serving:
-            process.terminate()
-            process.wait()
+        serving.terminate()
+        serving.wait()
 
 
 def main() -> None:
     if sys.argv[1:2] == ["upstream"]:
         asyncio.run(upstream(int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
         return
-    numbers = [float(value) for value in sys.argv[1:]] + [100.0, 50.0, 10.0][len(sys.argv) - 1 :]
-    run(int(numbers[0]), numbers[1], numbers[2])
+    numbers = [float(value) for value in sys.argv[1:]] + [100.0, 50.0, 10.0, 1.0][
+        len(sys.argv) - 1 :
+    ]
+    run(int(numbers[0]), numbers[1], numbers[2], int(numbers[3]))
 
 
 if __name__ == "__main__":
