@@ -26,13 +26,16 @@ PATHS = {
     "/v1/responses": "openai_responses.sse",
     "/v1/messages": "anthropic.sse",
     "/api/chat": "ollama.ndjson",
-    "/v1beta/models/gemini:streamGenerateContent": "gemini.sse",
+    "/v1/models/gemini:streamGenerateContent": "gemini.sse",
 }
 
 
 async def replay(request: Request) -> Response:
     """Answer with the recording for this path, line by line."""
     recording = RECORDINGS / PATHS[request.url.path]
+    whole = recording.with_suffix(".json")
+    if whole.exists() and not (await request.json()).get("stream"):
+        return Response(whole.read_bytes(), media_type="application/json")
 
     async def lines() -> AsyncIterator[bytes]:
         with recording.open("rb") as file:
