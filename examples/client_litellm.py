@@ -9,7 +9,7 @@ from guardstream import Guard
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would ask the network
 
-import litellm  # noqa: E402
+import litellm
 
 
 async def main() -> None:

@@ -11,7 +11,7 @@ from guardstream.flow import Flow
 from guardstream.flow.chunks import ChunkFlow
 from guardstream.guard import Guard, pipeline_of
 from guardstream.guarded_sync import SyncGuardedStream
-from guardstream.providers.bodies import BODIES
+from guardstream.providers.bodies import BODIES, SAID
 from guardstream.stats import Meter, Result
 
 
@@ -34,8 +34,9 @@ def guard_body(
         return ChunkFlow(adapter, partial(pipeline_of, policy), meter, policy.block_message)
 
     with SyncGuardedStream([body], start, guard.options(policy, options)) as stream:
-        guarded = next(iter([*stream]), body)
+        sent = [each for each in stream if each is not SAID]
         result = stream.result
-    if adapter.reasons or adapter.messages:
-        guarded = adapter.completed(guarded)
+    guarded = sent[0] if sent else adapter.silent(body)
+    if adapter.reasons:
+        guarded = adapter.completed(guarded, body)
     return guarded, result

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from guardstream.providers import Adapter, detect, named
-from guardstream.providers.base import Slot
+from guardstream.providers.base import NEW, Piece, Slot
 
 TextOf: TypeAlias = Callable[[Any], str]
 
@@ -35,13 +35,10 @@ class Texts:
             self._slot = next(
                 (slot for slot, call in calls if call.name == self._tool and not slot.choice), None
             )
-        return "".join(
-            piece.text
-            for piece in reading.pieces
-            if piece.kind == "delta" and self._wanted(piece.slot)
-        )
+        return "".join(piece.text for piece in reading.pieces if self._wanted(piece))
 
-    def _wanted(self, slot: Slot) -> bool:
-        if self._tool is not None:
-            return slot == self._slot
-        return slot.choice == 0 and slot.channel == "text"
+    def _wanted(self, piece: Piece) -> bool:
+        slot = piece.slot
+        if self._tool is not None:  # some formats give a call's arguments at once
+            return slot == self._slot and piece.kind in NEW
+        return slot.choice == 0 and slot.channel == "text" and piece.kind in ("delta", "last")

@@ -12,7 +12,7 @@ from guardstream.events import Event, Finding, FinishReason, Text
 from guardstream.flow.base import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.flow.lanes import Lane, Lanes
 from guardstream.flow.repeats import repeated
-from guardstream.providers.base import Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.base import NEW, Adapter, Call, Reading, Slot
 from guardstream.stats import Meter
 
 C = TypeVar("C")
@@ -71,7 +71,7 @@ class ChunkFlow(Generic[C]):
             raise
         except Exception as error:
             raise adapter_error(error) from error
-        characters = sum([len(p.text) for p in reading.pieces if p.kind in ("delta", "whole")])
+        characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
 
@@ -108,6 +108,8 @@ class ChunkFlow(Generic[C]):
         if self.ended:
             return sent + self._ends()
         sent += self._release_waiting()
+        if self.ended:
+            return sent
         for slot, earlier in reading.joined.items():
             self._lanes.join(slot, earlier, chunk)
         if reading.waits is not None and self._lanes.held_of(reading.waits):
@@ -116,10 +118,13 @@ class ChunkFlow(Generic[C]):
         return sent + self._pass(chunk, reading)
 
     def _pass(self, chunk: C, reading: Reading) -> list[Sent[C]]:
+        over = self.ended is not None
         texts = self._texts(chunk, reading)
         before = [] if self.ended else self._finish_choices(reading, texts)
-        fresh = self._repeat(reading.pieces, texts)
+        fresh = self._repeat(reading, texts)
         sent = before + self._written(chunk, reading, texts, fresh)
+        if over:
+            return sent
         if self.ended == "content_filter":
             return sent + self._ends()
         sent += self._end_choices()
@@ -141,24 +146,33 @@ class ChunkFlow(Generic[C]):
                 break
             if slot.choice in self._cut:
                 continue
-            if kind == "delta":
+            if kind in ("delta", "last"):
                 track, events = self._lanes.feed(slot, text, chunk)
                 track.last = texts[place] = self._text_of(slot, events)
                 self._lanes.wrote(track, texts[place])
+                if kind == "last" and not (self.ended or slot.choice in self._cut):
+                    texts[place] += self._finish_lane(track.lane)
             elif kind == "whole":
                 texts[place] = self._text_of(slot, self._lanes.check(slot.channel, text))
+                if self._adapter.repeats:
+                    self._lanes.note_whole(reading.pieces[place], texts[place])
         return texts
 
-    def _repeat(self, pieces: Sequence[Piece], texts: list[str]) -> set[int]:
+    def _repeat(self, reading: Reading, texts: list[str]) -> set[int]:
         """Fill in what repeats text; return the places of what turned out to be new."""
         fresh = set()
-        for place, piece in enumerate(pieces):
-            if piece.kind in ("delta", "whole"):
+        for place, piece in enumerate(reading.pieces):
+            if piece.kind in NEW:
                 fresh.add(place)
                 continue
-            text = repeated(self._lanes, piece)
+            if piece.kind == "aside":
+                open_still = not (self.ended or piece.slot.choice in self._cut)
+                texts[place] = piece.text if open_still and self._lanes.harmless(piece) else ""
+                continue
+            text = repeated(self._lanes, piece, reading.waits)
             if text is None and not (self.ended or piece.slot.choice in self._cut):
-                if piece.kind != "parsed" and self._lanes.get(piece.slot) is None:
+                told = piece.kind != "parsed" or piece.slot in self.calls
+                if told and self._lanes.get(piece.slot) is None:
                     fresh.add(place)
                 events = self._lanes.check(piece.slot.channel, piece.text)
                 text = self._text_of(piece.slot, events)
@@ -167,25 +181,27 @@ class ChunkFlow(Generic[C]):
         return fresh
 
     def _finish_choices(self, reading: Reading, texts: list[str]) -> list[Sent[C]]:
-        """Settle the choices that end with this chunk; add to its texts, or go before it."""
-        if not reading.finished:
+        """Settle what ends with this chunk; add to its texts, or go before it."""
+        if not (reading.finished or reading.complete):
             return []
         places = {
             piece.slot: place for place, piece in enumerate(reading.pieces) if piece.kind == "delta"
         }
         before: list[Sent[C]] = []
+        lanes = list(self._lanes.of(reading.complete))
         for choice, reason in reading.finished.items():
             if reason == "error":
                 self._lanes.drop(choice)
-            for lane in self._lanes.open(choice):
-                track = lane.track
-                text = self._finish_lane(lane)
-                if track.slot in places:
-                    texts[places[track.slot]] += text
-                elif text:
-                    before += self._extra(track.chunk, track.slot, text)
-                if self.ended:
-                    return before
+            lanes += [lane for lane in self._lanes.open(choice) if lane not in lanes]
+        for lane in lanes:
+            track = lane.track
+            text = self._finish_lane(lane)
+            if track.slot in places:
+                texts[places[track.slot]] += text
+            elif text:
+                before += self._extra(track.chunk, track.slot, text)
+            if self.ended:
+                break
         return before
 
     def _written(
@@ -216,8 +232,9 @@ class ChunkFlow(Generic[C]):
                 parts.append(Part(slot, text))
         if self.calls:
             done = [slot for slot in self.calls if slot.choice in reading.finished]
-            done += [slot for slot in reading.closed if slot in self.calls]
-            parts += [Part(slot, "", done=True) for slot in done]
+            done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
+            if self.ended != "content_filter":
+                parts += [Part(s, "", done=True) for s in done if s.choice not in self._cut]
         return chunk, shown, characters, parts
 
     def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
@@ -240,10 +257,14 @@ class ChunkFlow(Generic[C]):
         return text
 
     def _release_waiting(self) -> list[Sent[C]]:
+        """Let out what waited. If one of those chunks ends the stream, the rest are dropped."""
         waiting, self._waiting = self._waiting, []
+        over = self.ended is not None
         sent: list[Sent[C]] = []
         for chunk, reading in waiting:
             sent += self._pass(chunk, reading)
+            if self.ended and not over:
+                break
         return sent
 
     def _end_choices(self) -> list[Sent[C]]:
@@ -325,7 +346,7 @@ class ChunkFlow(Generic[C]):
 
 def _says(reading: Reading) -> bool:
     """Tell whether a chunk says something new: it then cannot wait behind held text."""
-    return bool(reading.finished) or any(p.kind in ("delta", "whole") for p in reading.pieces)
+    return bool(reading.finished) or any(p.kind in NEW for p in reading.pieces)
 
 
 def _is_answer(slot: Slot) -> bool:

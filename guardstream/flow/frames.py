@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
@@ -14,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from guardstream import sse
 from guardstream.errors import AdapterError, SSEError
 
-Media: TypeAlias = Literal["sse", "ndjson", "text"]
+Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text"]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
@@ -29,7 +30,7 @@ class Frame:
     """A piece of the source. `value` is a JSON object, text, or None for what carries neither.
 
     `note` is text outside of the chunks, a comment. `name` and `id` are the event's; `done` if it
-    marks the stream's end.
+    marks the stream's end. `lead` is what stood between `raw` and the chunk before it.
     """
 
     value: dict[str, Any] | str | None
@@ -38,6 +39,7 @@ class Frame:
     name: str = ""
     id: str | None = None
     done: bool = False
+    lead: bytes = b""
 
 
 class Frames(Protocol):
@@ -57,8 +59,26 @@ class Frames(Protocol):
         """Return a frame that carries `value`, named like the frame that it follows from."""
         ...
 
+    def between(self, source: Frame | None) -> bytes:
+        """Return what stands before the next chunk that goes out, `source` if it came so."""
+        ...
 
-class EventFrames:
+    def close(self, mark: str) -> bytes:
+        """Return what ends the chunks here; `mark` is what the format says then, if anything."""
+        ...
+
+
+class _Apart:
+    """Frames that stand for themselves."""
+
+    def between(self, source: Frame | None) -> bytes:  # noqa: ARG002
+        return b""
+
+    def close(self, mark: str) -> bytes:  # noqa: ARG002
+        return b""
+
+
+class EventFrames(_Apart):
     """Server-sent events with JSON objects, or text, as their data: the first event tells."""
 
     def __init__(self) -> None:
@@ -93,6 +113,9 @@ class EventFrames:
         data = value if isinstance(value, str) else _dumps(value).decode()
         return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))
 
+    def close(self, mark: str) -> bytes:
+        return self.write(mark, None, keep_id=False) if mark else b""
+
     def _last(self, rest: bytes) -> Frame:
         """Return the last event where only its blank line is missing, which is common."""
         for item in sse.Decoder(strict=True).feed(rest + b"\n\n"):
@@ -121,7 +144,7 @@ class EventFrames:
         return data
 
 
-class LineFrames:
+class LineFrames(_Apart):
     """A JSON object on each line."""
 
     def __init__(self) -> None:
@@ -163,7 +186,118 @@ class LineFrames:
         return Frame(value, raw)
 
 
-class TextFrames:
+_STRUCTURE = re.compile(rb'[]["{}]')
+_IN_STRING = re.compile(rb'["\\]')
+_SPACE = b" \t\r\n"
+_START = _SPACE + codecs.BOM_UTF8
+
+
+class ArrayFrames:
+    """JSON objects in an array, as Gemini's REST interface sends them without `alt=sse`."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._read = 0  # how much of the rest was looked at
+        self._depth = 0
+        self._string = False
+        self._over = False
+        self._wrote = False
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        self._rest += data
+        while (frame := self._next()) is not None:
+            yield frame
+        if len(self._rest) > sse.MAX_EVENT:
+            raise AdapterError(f"more than {sse.MAX_EVENT} bytes of one item in a JSON array")
+
+    def finish(self) -> Iterator[Frame]:
+        if self._rest.strip() or (self._depth and not self._over):
+            raise AdapterError("the stream ends inside of a JSON array")
+        return iter(())
+
+    def write(
+        self,
+        value: dict[str, Any] | str,
+        like: Frame | None,  # noqa: ARG002
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
+        return _dumps(value)
+
+    def between(self, source: Frame | None) -> bytes:
+        lead = source.lead if source else b"\n"
+        first, self._wrote = not self._wrote, True
+        if first:
+            return lead.replace(b",", b"")
+        return lead if b"," in lead else b"," + lead
+
+    def close(self, mark: str) -> bytes:  # noqa: ARG002
+        return b"" if self._over else b"]"
+
+    def _next(self) -> Frame | None:
+        """Return the next frame that is complete."""
+        if self._depth > 1:
+            return self._item()
+        rest = self._rest
+        while self._read < len(rest):
+            byte = rest[self._read : self._read + 1]
+            self._read += 1
+            if self._over and byte in _SPACE:
+                return Frame(None, self._cut())
+            if byte in (_SPACE if self._depth else _START) or (byte == b"," and self._depth):
+                continue
+            if byte == b"[" and not self._depth and not self._over:
+                self._depth = 1
+                return Frame(None, self._cut())
+            if byte == b"]" and self._depth:
+                self._depth, self._over = 0, True
+                return Frame(None, self._cut(), done=True)
+            if byte == b"{" and self._depth:
+                self._depth = 2
+                return self._item()
+            raise AdapterError("a stream of JSON in an array has something else between its items")
+        return None
+
+    def _item(self) -> Frame | None:
+        rest = self._rest
+        while True:
+            found = (_IN_STRING if self._string else _STRUCTURE).search(rest, self._read)
+            if found is None:
+                self._read = len(rest)
+                return None
+            self._read = found.end()
+            if found[0] == b'"':
+                self._string = not self._string
+            elif found[0] == b"\\":
+                if self._read == len(rest):
+                    self._read -= 1
+                    return None
+                self._read += 1
+            else:
+                self._depth += 1 if found[0] in b"{[" else -1
+                if self._depth == 1:
+                    return self._object()
+
+    def _object(self) -> Frame:
+        item = self._cut()
+        start = item.index(b"{")
+        try:
+            value = _object(item[start:].decode())
+        except UnicodeDecodeError:
+            value = None
+        if value is None:
+            raise AdapterError("an item in a stream of JSON is no JSON object")
+        return Frame(value, item[start:], lead=item[:start])
+
+    def _cut(self) -> bytes:
+        cut = bytes(self._rest[: self._read])
+        del self._rest[: self._read]
+        self._read = 0
+        return cut
+
+
+class TextFrames(_Apart):
     """Text in UTF-8."""
 
     def __init__(self) -> None:
@@ -199,15 +333,22 @@ class TextFrames:
             raise AdapterError("invalid UTF-8 in a stream of text") from None
 
 
-FRAMES: dict[Media, type[Frames]] = {"sse": EventFrames, "ndjson": LineFrames, "text": TextFrames}
+FRAMES: dict[Media, type[Frames]] = {
+    "sse": EventFrames,
+    "ndjson": LineFrames,
+    "json_array": ArrayFrames,
+    "text": TextFrames,
+}
+
+_SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array"}
 
 
 def sniffed(start: bytes) -> Media | None:
-    """Tell lines of JSON from server-sent events by the first byte; None if there is none yet."""
-    stripped = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not stripped:
+    """Tell JSON from server-sent events by the first byte; None if there is none yet."""
+    if codecs.BOM_UTF8.startswith(start):
         return None
-    return "ndjson" if stripped[:1] == b"{" else "sse"
+    stripped = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    return _SNIFFED.get(stripped[:1], "sse") if stripped else None
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardstream.events import Event, Finish, Stage
+from guardstream.events import Event, Finish, Stage, Text
 from guardstream.flow.base import MakeStage, stage_error
 from guardstream.providers.base import Piece, Slot
 
@@ -117,6 +117,17 @@ class Lanes:
     def whole(self, piece: Piece) -> str | None:
         """What became of a text that came whole before; None if it did not."""
         return self._wholes.get((piece.slot, piece.text))
+
+    def harmless(self, piece: Piece) -> bool:
+        """Tell whether a text would be released as it is, without a word about it."""
+        text = self.whole(piece)
+        if text is None:
+            events = self.check(piece.slot.channel, piece.text)
+            blocked = any(isinstance(event, Finish) for event in events)
+            said = [event.text for event in events if isinstance(event, Text)]
+            text = "" if blocked else "".join(said)
+            self.note_whole(piece, text)
+        return text == piece.text
 
     def join(self, slot: Slot, earlier: Slot, chunk: Any) -> None:
         """Let a slot that begins go on with the lane of an earlier one, if that has had text."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from guardstream.errors import AdapterError
 from guardstream.flow.lanes import Lanes
-from guardstream.providers.base import Piece
+from guardstream.providers.base import Piece, Slot
 from guardstream.providers.parsed import same_value
 
 
-def repeated(lanes: Lanes, piece: Piece) -> str | None:
+def repeated(lanes: Lanes, piece: Piece, over: Slot | None) -> str | None:
     """Return what a repeating piece becomes; None if it must be guarded as a text of its own.
 
     That is so where its slot has not streamed what it claims to repeat. While the slot is still
-    open such a piece is an AdapterError: nobody can tell what may be shown of it.
+    open such a piece is an AdapterError: nobody can tell what may be shown of it. The text of the
+    slot `over` is complete, though its pipeline may go on with another.
     """
     track = lanes.get(piece.slot)
     whole = lanes.whole(piece)
@@ -27,7 +28,7 @@ def repeated(lanes: Lanes, piece: Piece) -> str | None:
             return piece.text if said == source else said
         if source == piece.text:
             return said
-    if not track.lane.done:
+    if not track.lane.done and piece.slot != over:
         raise AdapterError(
             f"a chunk repeats {piece.slot.channel!r} text of field {piece.slot.field!r} that was "
             "not streamed before it"

@@ -152,21 +152,22 @@ class WireFlow:
 
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends such streams, where the guard ends it before the source."""
-        if self.ended == "error" or not (self._sse_end and isinstance(self._frames, EventFrames)):
-            return []
-        return [(self._frames.write(self._sse_end, None, keep_id=False), "", 0, ())]
+        assert self._frames is not None
+        end = self._frames.close("" if self.ended == "error" else self._sse_end)
+        return [(end, "", 0, ())] if end else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
         assert self._frames is not None
         written: list[Sent[bytes]] = []
         for place, (chunk, text, characters, parts) in enumerate(sent, 1):
             source = self._sources.pop(id(chunk), None)
-            if source is not None and source[0] is chunk:
-                raw = source[1].raw
+            came = source[1] if source is not None and source[0] is chunk else None
+            if came is not None:
+                raw = came.raw
             elif frame is not None and chunk == frame.value and isinstance(chunk, str):
                 raw = frame.raw
             else:
                 name = self._name(chunk) if self._name else ""
                 raw = self._frames.write(chunk, frame, keep_id=place == len(sent), name=name)
-            written.append((raw, text, characters, parts))
+            written.append((self._frames.between(came) + raw, text, characters, parts))
         return written

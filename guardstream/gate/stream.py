@@ -331,6 +331,8 @@ class GatedStream(Generic[C]):
                 self._open.pop(choice, None)
         if written is not None:
             self._queue.append(written)
+            if hasattr(adapter, "passed"):
+                adapter.passed(written)
 
     def _ends(self) -> list[C]:
         """The chunks that end every open choice of a blocked stream."""

@@ -9,15 +9,47 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.providers.anthropic import Anthropic
+from guardstream.providers.assistants import Assistants
 from guardstream.providers.base import Adapter, Unknown
+from guardstream.providers.bedrock import Bedrock
+from guardstream.providers.cohere import Cohere
+from guardstream.providers.gemini import Gemini
+from guardstream.providers.interactions import Interactions
+from guardstream.providers.kosong import Kosong
+from guardstream.providers.langchain import LangChain
+from guardstream.providers.langchain_events import LangChainEvents
+from guardstream.providers.mistral import Mistral
 from guardstream.providers.named_events import NamedEvents
+from guardstream.providers.ollama import Ollama
 from guardstream.providers.openai_chat import OpenAIChat
+from guardstream.providers.openai_chat_events import OpenAIChatEvents
+from guardstream.providers.openai_completions import OpenAICompletions
+from guardstream.providers.openai_responses import OpenAIResponses
+from guardstream.providers.pydantic_ai import PydanticAI
 from guardstream.providers.text import PlainText
+from guardstream.providers.watsonx import Watsonx
+from guardstream.providers.writer import Writer
 
 ADAPTERS: dict[str, type[Any]] = {
     "text": PlainText,
     "openai_chat": OpenAIChat,
+    "openai_chat_events": OpenAIChatEvents,
+    "openai_completions": OpenAICompletions,
+    "openai_responses": OpenAIResponses,
     "anthropic": Anthropic,
+    "gemini": Gemini,
+    "ollama": Ollama,
+    "bedrock": Bedrock,
+    "cohere": Cohere,
+    "mistral": Mistral,
+    "langchain": LangChain,
+    "langchain_events": LangChainEvents,
+    "pydantic_ai": PydanticAI,
+    "kosong": Kosong,
+    "assistants": Assistants,
+    "interactions": Interactions,
+    "watsonx": Watsonx,
+    "writer": Writer,
     "events": NamedEvents,
 }
 """Every adapter of the package by name, in the order in which they are asked about a chunk."""
@@ -74,4 +106,15 @@ def chosen(
     return PlainText() if chunk is None else detect(chunk, unknown=unknown)
 
 
-__all__ = ["ADAPTERS", "Adapter", "OpenAIChat", "PlainText", "chosen", "detect", "named"]
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "OpenAIChat",
+    "OpenAIChatEvents",
+    "OpenAICompletions",
+    "OpenAIResponses",
+    "PlainText",
+    "chosen",
+    "detect",
+    "named",
+]

@@ -17,14 +17,19 @@ C = TypeVar("C")
 
 Unknown: TypeAlias = Literal["refuse", "pass"]
 
-Kind: TypeAlias = Literal["delta", "whole", "copy", "parsed", "echo"]
+Kind: TypeAlias = Literal["delta", "last", "whole", "copy", "parsed", "echo", "aside"]
 """What a piece of text is to the stream.
 
-`delta`: the next characters of its slot. `whole`: a text of its own. `copy`: all of its slot's text
-so far, once more. `parsed`: JSON for a value that was parsed from the slot's text. `echo`: the
-slot's last delta, once more. What repeats text is replaced by what was released; if it does not
-repeat what the slot said, it is guarded as a whole text.
+`delta`: the next characters of its slot. `last`: those that end it. `whole`: a text of its own.
+`copy`: all of its slot's text so far, once more. `parsed`: JSON for a value that was parsed from
+the slot's text. `echo`: the slot's last delta, once more. What repeats text is replaced by what was
+released; if it does not repeat what the slot said, it is guarded as a whole text. `aside`: a text
+that is not said (a token that was as likely): it is judged by itself, without findings, and becomes
+"" if anything in it would change.
 """
+
+NEW: tuple[Kind, ...] = ("delta", "last", "whole")
+"""Kinds of pieces that say something new."""
 
 
 class Slot(NamedTuple):
@@ -68,6 +73,7 @@ class Reading(NamedTuple):
     `waits`: the chunk marks the end of this slot's block and goes out behind what is held of it,
     unless the next chunk joins another block to it.
     `calls`: tool calls that begin here, by the slot of their arguments. `usage`: as it stands.
+    `complete`: slots that say their last in this chunk, with what is held of them.
     """
 
     pieces: Sequence[Piece]
@@ -79,6 +85,7 @@ class Reading(NamedTuple):
     waits: Slot | None = None
     calls: Mapping[Slot, Call] = _NONE
     usage: Any = None
+    complete: Sequence[Slot] = ()
 
 
 Said: TypeAlias = Callable[[Slot], str]
@@ -90,6 +97,10 @@ class Adapter(Protocol[C]):
 
     A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
     depends on its arguments alone: it may be called later than the chunks read meanwhile.
+
+    Two methods may be left out. `taken(chunk)` returns what stands for a chunk that came in, where
+    its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
+    out, as it goes out: an adapter that ends streams with a whole message builds it from those.
     """
 
     repeats: bool

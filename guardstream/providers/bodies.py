@@ -10,103 +10,97 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.anthropic import message_spec
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.walk import ABOUT, END, META, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.anthropic import REASONS as MESSAGE_REASONS
+from guardstream.providers.anthropic_spec import message_spec
+from guardstream.providers.base import Call, Kind, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, spelled
+from guardstream.providers.openai_chat import REASONS as CHAT_REASONS
+from guardstream.providers.openai_chat_spec import completion_spec
+from guardstream.providers.openai_completions import FIELDS
+from guardstream.providers.openai_responses import CALLS, finish_of
+from guardstream.providers.openai_responses_spec import response_spec
+from guardstream.providers.walk import Leaf, Path, Spec, SpecAdapter
 
-_ARGUMENTS = {"name": META, "arguments": Leaf("delta", "tool_args", "tool_calls")}
+SAID: dict[str, Any] = {}
+"""Stands for a message that is put into the body later, where chunks are counted."""
 
-_CITED = Tree(Leaf("whole", "text", "annotations"), frozenset({"type", "file_id"}))
-
-_LEFT_OUT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"type", "id", "index"}))
-
-_CHAT: Spec = {
-    **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings", "p"), META),
-    **dict.fromkeys(("prompt_filter_results", "moderation", "metadata", "request_id"), META),
-    "choices": [
-        {
-            **dict.fromkeys(("index", "content_filter_results", "content_filter_offsets"), META),
-            "logprobs": ABOUT,
-            "token_ids": ABOUT,
-            **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
-            "message": {
-                "role": META,
-                "content": Leaf("delta", "text", "content"),
-                "refusal": Leaf("delta", "refusal", "refusal"),
-                "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),
-                "reasoning": Leaf("delta", "thinking", "reasoning"),
-                "reasoning_details": [
-                    {
-                        **dict.fromkeys(("type", "id", "index", "format"), META),
-                        **dict.fromkeys(("signature", "data"), META),
-                        "text": Leaf("whole", "thinking", "reasoning_details"),
-                        "summary": Leaf("whole", "thinking", "reasoning_details"),
-                    }
-                ],
-                "annotations": [_CITED],
-                "executed_tools": [_LEFT_OUT],
-                "audio": {
-                    **dict.fromkeys(("id", "data", "expires_at"), META),
-                    "transcript": Leaf("delta", "text", "transcript"),
-                },
-                "function_call": {
-                    "name": META,
-                    "arguments": Leaf("delta", "tool_args", "function_call"),
-                },
-                "tool_calls": [
-                    {
-                        **dict.fromkeys(("id", "type", "index"), META),
-                        "function": _ARGUMENTS,
-                        "custom": {
-                            "name": META,
-                            "input": Leaf("delta", "tool_args", "tool_calls"),
-                        },
-                    }
-                ],
-            },
-        }
-    ],
-}
-
-_COMPLETION: Spec = {
-    **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", "prompt_filter_results"), META),
-    "choices": [
-        {
-            **dict.fromkeys(("index", "content_filter_results", "content_filter_offsets"), META),
-            "text": Leaf("delta", "text", "text"),
-            "logprobs": ABOUT,
-            "token_ids": ABOUT,
-            **dict.fromkeys(("finish_reason", "stop_reason"), END),
-        }
-    ],
-}
+_THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 
 
 class Body(SpecAdapter):
-    """The base of adapters for whole answers; what the guard adds is put in by `completed`."""
+    """The base of adapters for whole answers; `completed` puts in what the guard ends them with.
 
-    repeats = True
+    `messages` are what it says in each choice at the end, `reasons` why it ends that choice.
+    """
+
+    repeats = False
 
     def __init__(self, *, unknown: Any = "refuse") -> None:
         super().__init__(unknown=unknown)
         self.messages: dict[int, str] = {}
         self.reasons: dict[int, FinishReason] = {}
 
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in a body, in the order in which a stream would say it."""
+        reading = super().read(chunk)
+        return reading._replace(pieces=[reading.pieces[at] for at in self._order(reading.pieces)])
+
+    def _pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
+        found = super()._pieces(chunk, event)
+        last = {piece.slot: place for place, piece in enumerate(found)}
+        return [
+            piece._replace(kind=self._kind(piece, last=last[piece.slot] == place))
+            for place, piece in enumerate(found)
+        ]
+
+    def _kind(self, piece: Piece, *, last: bool) -> Kind:
+        """Return the kind of a piece: nothing is a copy where nothing was said before."""
+        if piece.kind != "delta":
+            return "aside" if piece.kind == "aside" else "whole"
+        return "last" if last else "delta"
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        """Return the places of pieces in the order in which a stream would say them."""
+        return range(len(pieces))
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        """Return the body with `texts` in place of its own; a body always goes out."""
+        order = self._order(self._pieces(chunk, fields_of(chunk)))
+        placed = dict(zip(order, texts, strict=True))
+        rest = iter([placed[at] for at in range(len(placed))])
+
+        def substitute(leaf: Leaf, value: Any, _path: Path) -> Any:
+            if leaf.kind == "about":
+                for _ in spelled(value):
+                    next(rest)
+                return None
+            if leaf.kind in ("keep", "end"):
+                return value if ends or leaf.kind == "keep" else None
+            return self._map_text(leaf, value, lambda text: next(rest) if text else text)
+
+        return self._walker.walk(chunk, self.spec, substitute)
+
+    def silent(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return a body that says nothing."""
+        count = len(self._pieces(body, body))
+        said: dict[str, Any] = self.write(body, [""] * count, ends=False)
+        return said
+
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Remember a message for a choice: it is put in later, as the body is one chunk."""
         self.messages[slot.choice] = self.messages.get(slot.choice, "") + text
-        return []
+        return [SAID]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Remember why a choice ends."""
         self.reasons[choice] = reason
         return []
 
-    def completed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the body with the messages and reasons that were remembered."""
+    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
+        """Return a guarded body with the messages and reasons that were remembered.
+
+        What came behind the place where a choice ended is left out, not left empty.
+        """
         raise NotImplementedError
 
 
@@ -114,60 +108,68 @@ class ChatBody(Body):
     """`chat.completion`: https://platform.openai.com/docs/api-reference/chat/object."""
 
     name = "openai_chat"
-    spec: ClassVar[Spec] = _CHAT
-    text_field = ("message", "content")
+    spec: ClassVar[Spec] = completion_spec("delta")
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        ranks = {channel: rank for rank, channel in enumerate(_THINKING_FIRST)}
+        return sorted(
+            range(len(pieces)),
+            key=lambda at: (pieces[at].slot.choice, ranks[pieces[at].slot.channel]),
+        )
+
+    def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
+        return piece.kind if piece.kind in ("delta", "aside") else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        choice = _index(event["choices"][path[0]], path[0])
+        choice = _index(event["choices"][path[0]], path[0]) if path else 0
         return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
-        choices = [_index(choice, at) for at, choice in enumerate(event.get("choices") or ())]
-        return Reading(
-            pieces,
-            choices,
-            dict.fromkeys(choices, "stop"),
-            calls=self._calls(event),
-            usage=event.get("usage"),
-        )
+        finished: dict[int, FinishReason] = {}
+        for at, choice in enumerate(event.get("choices") or ()):
+            reason = str(fields_of(choice).get("finish_reason"))
+            finished[_index(choice, at)] = CHAT_REASONS.get(reason, "stop")
+        usage = event.get("usage")
+        return Reading(pieces, tuple(finished), finished, calls=_chat_calls(event), usage=usage)
 
-    def completed(self, body: dict[str, Any]) -> dict[str, Any]:
+    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         choices = []
-        for at, choice in enumerate(body["choices"]):
+        for at, (choice, before) in enumerate(zip(body["choices"], source["choices"], strict=True)):
             index = _index(choice, at)
-            changed = choice
+            changed = {**choice, "finish_reason": before.get("finish_reason")}
             if index in self.reasons:
-                changed = replaced(changed, {"finish_reason": self.reasons[index]})
+                changed["finish_reason"] = self.reasons[index]
+                changed = self._cut(changed)
             if index in self.messages:
                 changed = self._with_text(changed, self.messages[index])
             choices.append(changed)
-        return replaced(body, {"choices": choices})  # type: ignore[no-any-return]
+        return {**body, "choices": choices}
 
-    def _with_text(self, choice: Any, text: str) -> Any:
-        holder = fields_of(choice)["message"]
-        content = fields_of(holder).get("content") or ""
-        return replaced(choice, {"message": replaced(holder, {"content": content + text})})
+    def _cut(self, choice: dict[str, Any]) -> dict[str, Any]:
+        message = dict(choice.get("message") or {})
+        calls = message.get("tool_calls") or []
+        kept = [call for call in calls if _arguments(call)]
+        if len(kept) < len(calls):
+            message["tool_calls"] = kept or None
+        return {**choice, "message": message}
 
-    def _calls(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
-        found = {}
-        for at, choice in enumerate(event.get("choices") or ()):
-            message = fields_of(fields_of(choice).get("message"))
-            for place, call in enumerate(message.get("tool_calls") or ()):
-                values = fields_of(call)
-                tool = fields_of(values.get("function") or values.get("custom"))
-                slot = Slot(_index(choice, at), "tool_args", "tool_calls", place)
-                found[slot] = Call(tool.get("name") or "", values.get("id"))
-        return found
+    def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
+        message = choice["message"]
+        said = (message.get("content") or "") + text
+        return {**choice, "message": {**message, "content": said}}
 
 
 class CompletionBody(ChatBody):
     """`text_completion`: https://platform.openai.com/docs/api-reference/completions/object."""
 
     name = "openai_completions"
-    spec: ClassVar[Spec] = _COMPLETION
+    spec: ClassVar[Spec] = FIELDS
 
-    def _with_text(self, choice: Any, text: str) -> Any:
-        return replaced(choice, {"text": (fields_of(choice).get("text") or "") + text})
+    def _cut(self, choice: dict[str, Any]) -> dict[str, Any]:
+        return choice
+
+    def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
+        return {**choice, "text": (choice.get("text") or "") + text}
 
 
 class MessageBody(Body):
@@ -191,22 +193,61 @@ class MessageBody(Body):
             if "input" in fields and fields.get("name"):
                 slot = Slot(0, "tool_args", "input", number)
                 calls[slot] = Call(fields["name"], fields.get("id"))
-        return Reading(pieces, (0,), {0: "stop"}, calls=calls, usage=event.get("usage"))
+        reason = MESSAGE_REASONS.get(str(event.get("stop_reason")), "stop")
+        return Reading(pieces, (0,), {0: reason}, calls=calls, usage=event.get("usage"))
 
-    def completed(self, body: dict[str, Any]) -> dict[str, Any]:
-        updates: dict[str, Any] = {}
-        if 0 in self.reasons:
-            stops = {"content_filter": "refusal", "length": "max_tokens"}
-            updates["stop_reason"] = stops.get(self.reasons[0], "end_turn")
+    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        stops = {"content_filter": "refusal", "length": "max_tokens"}
+        content = _said(body.get("content") or ())
         if 0 in self.messages:
-            block = {"type": "text", "text": self.messages[0]}
-            updates["content"] = [*(body.get("content") or ()), block]
-        return {**body, **updates}
+            content = _with_block(content, self.messages[0])
+        reason = stops.get(self.reasons[0], "end_turn")
+        return {**body, "content": content, "stop_reason": reason, "stop_sequence": None}
+
+
+class ResponseBody(Body):
+    """`response`: https://platform.openai.com/docs/api-reference/responses/object."""
+
+    name = "openai_responses"
+    spec: ClassVar[Spec] = response_spec("delta")
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        output, part = (*path, 0, 0)[:2]
+        if leaf.field == "text":  # consecutive messages are one text, as in the stream
+            part = 0
+            while output and _type(event["output"][output - 1]) == "message":
+                output -= 1
+        return Slot(0, leaf.channel, leaf.field, output * 1000 + part)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        calls = {}
+        for number, item in enumerate(event.get("output") or ()):
+            field = CALLS.get(_type(item))
+            if field is not None:
+                name = item.get("name") or _type(item).removesuffix("_call")
+                slot = Slot(0, "tool_args", field, number * 1000)
+                calls[slot] = Call(name, item.get("call_id") or item.get("id"))
+        finished = {0: finish_of(event)}
+        return Reading(pieces, (0,), finished, calls=calls, usage=event.get("usage"))
+
+    def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        reason = self.reasons[0]
+        output = _said(body.get("output") or ())
+        if 0 in self.messages:
+            part = {"type": "output_text", "text": self.messages[0], "annotations": []}
+            message = {"id": f"msg_guard_{len(output)}", "type": "message", "role": "assistant"}
+            output = [*output, {**message, "status": "completed", "content": [part]}]
+        if reason == "stop":
+            return {**body, "output": output}
+        details = {"length": "max_output_tokens", "content_filter": "content_filter"}
+        why = {"reason": details.get(reason)}
+        return {**body, "output": output, "status": "incomplete", "incomplete_details": why}
 
 
 BODIES: dict[str, type[Body]] = {
     "openai_chat": ChatBody,
     "openai_completions": CompletionBody,
+    "openai_responses": ResponseBody,
     "anthropic": MessageBody,
 }
 """The whole answers that are known, by the name of their stream's adapter."""
@@ -214,7 +255,61 @@ BODIES: dict[str, type[Body]] = {
 
 def _index(choice: Any, place: int) -> int:
     index = fields_of(choice).get("index")
-    return place if index is None else index
+    return place if index is None else int(index)
 
 
-__all__ = ["BODIES", "Body", "ChatBody", "CompletionBody", "MessageBody"]
+def _type(item: Any) -> str:
+    return str(fields_of(item).get("type"))
+
+
+def _chat_calls(event: Mapping[str, Any]) -> Mapping[Slot, Call]:
+    found = {}
+    for at, choice in enumerate(event.get("choices") or ()):
+        message = fields_of(fields_of(choice).get("message"))
+        for place, call in enumerate(message.get("tool_calls") or ()):
+            values = fields_of(call)
+            tool = fields_of(values.get("function") or values.get("custom"))
+            slot = Slot(_index(choice, at), "tool_args", "tool_calls", place)
+            found[slot] = Call(tool.get("name") or "", values.get("id"))
+        called = fields_of(message.get("function_call"))
+        if called.get("name"):
+            found[Slot(_index(choice, at), "tool_args", "function_call")] = Call(called["name"])
+    return found
+
+
+def _arguments(call: Mapping[str, Any]) -> Any:
+    tool = call.get("function") or call.get("custom") or {}
+    return tool.get("arguments") or tool.get("input")
+
+
+_SPOKEN = (
+    *("text", "thinking", "refusal", "input", "content", "summary", "arguments", "code", "action"),
+    *("operation", "queries", "results", "output", "outputs", "result", "tools", "error"),
+)
+"""Fields of blocks and items that say something."""
+
+_MARKS = ("type", "id", "file_id", "status", "encrypted_content", "encrypted_index", "page_age")
+
+
+def _said(blocks: Sequence[Any]) -> list[Any]:
+    """Return blocks as far as anything is said in them: those behind the end are left out."""
+    last = 0
+    for number, block in enumerate(blocks, 1):
+        if any(_says(block.get(name)) for name in _SPOKEN):
+            last = number
+    return list(blocks[:last])
+
+
+def _says(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_says(inner) for name, inner in value.items() if name not in _MARKS)
+    if isinstance(value, list):
+        return any(_says(inner) for inner in value)
+    return isinstance(value, str) and bool(value)
+
+
+def _with_block(content: list[Any], text: str) -> list[Any]:
+    """Return content that says a text behind it, in its last block if that is text."""
+    if content and _type(content[-1]) == "text":
+        return [*content[:-1], {**content[-1], "text": content[-1]["text"] + text}]
+    return [*content, {"type": "text", "text": text}]

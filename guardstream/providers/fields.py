@@ -6,7 +6,7 @@ Objects are duck-typed: pydantic models, or anything with attributes. Nothing is
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 
@@ -62,6 +62,22 @@ def has_text(value: Any) -> bool:
     if value is None or isinstance(value, (bool, int, float)):
         return False
     return any(has_text(item) for item in fields_of(value).values())
+
+
+def spelled(value: Any) -> Iterator[str]:
+    """Give the tokens in log probabilities: strings at any depth, and keys that have a number."""
+    if isinstance(value, str):
+        if value:
+            yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from spelled(item)
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        fields = fields_of(value)
+        if fields and all(isinstance(each, float) for each in fields.values()):
+            yield from (name for name in fields if name)
+        for item in fields.values():
+            yield from spelled(item)
 
 
 def same_or(old: str, new: str) -> str:

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Kind, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers import litellm
+from guardstream.providers.base import Kind, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import (
     fields_of,
     has_text,
@@ -21,6 +22,19 @@ from guardstream.providers.fields import (
     only,
     replaced,
     same_or,
+    spelled,
+)
+from guardstream.providers.openai_chat_chunks import (
+    ARGUMENTS,
+    ASIDE,
+    PART_FIELDS,
+    PART_TEXT,
+    bare,
+    calls_in,
+    choice_of,
+    only_arguments,
+    only_part,
+    says,
 )
 
 Visit: TypeAlias = Callable[[str, str, int, str], str]
@@ -33,22 +47,14 @@ _TEXT = {
     "reasoning": "thinking",  # OpenRouter, Groq, newer vLLM
 }
 
-_WHOLE = frozenset({"executed_tools", "error"})
+_WHOLE = frozenset({"executed_tools", "error", "annotations", *litellm.REPEATS[1:]})
 """Fields whose strings come whole, each a text of its own: Groq's tool results, an error event."""
-
-_PART_TEXT = {
-    "text": "text",
-    "thinking": "thinking",
-    "reasoning.text": "thinking",
-    "reasoning.summary": "thinking",
-}
-"""Channels of the typed parts of Mistral's content lists and OpenRouter's reasoning details."""
-
-_PART_FIELDS = ("text", "thinking", "summary")
 
 _PART_META = frozenset({"type", "id", "index", "format", "signature", "data"})
 
-_DELTA_META = frozenset({"role", "channel", "tool_call_id"})
+_CALL_META = frozenset({"id", "type", "index", "function", "custom"})
+
+_DELTA_META = frozenset({"role", "channel", "tool_call_id", "images"})
 
 _CHOICE_META = frozenset(
     {"index", "delta", "message", "finish_reason", "native_finish_reason", "stop_reason"}
@@ -60,13 +66,18 @@ _ABOUT_TEXT = ("logprobs", "token_ids")
 
 _END = ("finish_reason", "native_finish_reason", "stop_reason")
 
+_ASIDE = frozenset(ASIDE)
+
+_AUDIO = frozenset({"id", "data", "transcript", "expires_at"})
+
 _CHUNK_META = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint"}
     | {"obfuscation", "p"}  # random padding (OpenAI, Mistral)
     | {"provider", "x_groq", "sla_metrics", "prompt_filter_results", "moderation", "timings"}
+    | set(ASIDE)
 )
 
-_REASONS: dict[str, FinishReason] = {
+REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -74,6 +85,7 @@ _REASONS: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     "error": "error",
 }
+"""Finish reasons, in the guard's terms."""
 
 
 class OpenAIChat:
@@ -122,9 +134,14 @@ class OpenAIChat:
             pieces += self._pieces(index, values)
             reason = values.get("finish_reason")
             if reason:
-                finished[index] = _REASONS.get(reason, "stop")
+                finished[index] = REASONS.get(reason, "stop")
+        if not _ASIDE.isdisjoint(fields):
+            pieces += _pieces_aside(fields)
         usage = fields.get("usage")
-        return Reading(pieces, indices, finished, calls=_calls(choices), usage=usage)
+        closed = litellm.signed(choices)
+        return Reading(
+            pieces, indices, finished, closed=closed, calls=calls_in(choices), usage=usage
+        )
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own, or None if nothing is left to say."""
@@ -138,34 +155,39 @@ class OpenAIChat:
                 choices.append(written)
         if not choices and not fields_of(chunk).get("usage"):
             return None
-        return replaced(chunk, {"choices": choices})
+        fields = fields_of(chunk)
+        aside = {name: map_strings(fields[name], lambda _: next(rest)) for name in _aside(fields)}
+        return replaced(chunk, {"choices": choices, **aside})
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a chunk that says only `text`, in the place where `chunk` has `slot`."""
-        choice = _choice(chunk, slot.choice)
+        choice = choice_of(chunk, slot.choice)
         delta = fields_of(choice).get("delta") or {}
         value: Any = fields_of(delta).get(slot.field)
         if slot.field == "tool_calls":
-            value = [_only_arguments(value, slot.number, text)]
+            value = [only_arguments(value, slot.number, text)]
         elif slot.field == "function_call":
             value = only(value, {"arguments": text})
+        elif slot.field == "audio":
+            value = only(value, {"transcript": text})
         elif isinstance(value, list):
-            value = [_only_part(value, slot, text)]
+            value = only_part(value, slot, text)
         else:
             value = text
-        return [_bare(chunk, choice, only(delta, {slot.field: value}), None)]
+        once_more = litellm.only_thinking(delta, text) if slot.channel == "thinking" else {}
+        return [bare(chunk, choice, only(delta, {**once_more, slot.field: value}), None)]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a chunk with an empty delta and `reason` as the finish reason."""
-        found = _choice(chunk, choice)
-        return [_bare(chunk, found, only(fields_of(found).get("delta") or {}, {}), reason)]
+        found = choice_of(chunk, choice)
+        return [bare(chunk, found, only(fields_of(found).get("delta") or {}, {}), reason)]
 
     def _pieces(self, index: int, values: Mapping[str, Any]) -> list[Piece]:
         pieces: list[Piece] = []
 
         def collect(channel: str, name: str, number: int, text: str) -> str:
             slot = Slot(index, channel, name, number)
-            kind: Kind = "whole" if name in _WHOLE else "delta"
+            kind: Kind = "copy" if name in _WHOLE else "delta"
             pieces.append(Piece(slot, text, kind))
             return text
 
@@ -173,6 +195,9 @@ class OpenAIChat:
         message = values.get("message")
         if message:
             self._check_copy(message, [piece.text for piece in pieces])
+        if values.get("logprobs"):
+            slot = Slot(index, "text", "logprobs")
+            pieces += [Piece(slot, token, "aside") for token in _tokens(values)]
         return pieces
 
     def _check_copy(self, message: Any, texts: list[str]) -> None:
@@ -197,15 +222,18 @@ class OpenAIChat:
         fields = fields_of(choice)
         delta = self._map_delta(fields.get("delta"), substitute)
         changed = delta is not fields.get("delta")
+        tokens = _tokens(fields)
+        apart = [next(texts) for _ in tokens] != tokens
         updates: dict[str, Any] = {}
         if not ends:
             updates = {name: None for name in _END if fields.get(name)}
-        if not (changed or updates):
+        if not (changed or updates or apart):
             return choice
-        if not (_says(delta) or (ends and fields.get("finish_reason"))):
+        if not (says(delta) or (ends and fields.get("finish_reason"))):
             return None
-        if changed:
+        if changed or apart:
             updates |= {name: None for name in _ABOUT_TEXT if fields.get(name)}
+        if changed:
             updates["delta"] = delta
             if fields.get("message"):
                 rest = iter(used)
@@ -217,12 +245,18 @@ class OpenAIChat:
         if not delta:
             return delta
         updates: dict[str, Any] = {}
-        for name, value in fields_of(delta).items():
-            if not value or name in _DELTA_META:
+        fields = fields_of(delta)
+        for name, value in fields.items():
+            if not value or name in _DELTA_META or name in litellm.REPEATS:
                 continue
             new = self._map_field(name, value, visit)
             if new is not value:
                 updates[name] = new
+        for name in litellm.REPEATS:
+            if fields.get(name):
+                new = litellm.map_field(name, fields, {**fields, **updates}, visit)
+                if new is not fields[name]:
+                    updates[name] = new
         return replaced(delta, updates) if updates else delta
 
     def _map_field(self, name: str, value: Any, visit: Visit) -> Any:
@@ -234,10 +268,20 @@ class OpenAIChat:
             return self._map_list(value, lambda call, place: self._map_call(call, place, visit))
         if name in _WHOLE:
             return map_strings(value, lambda text: visit("text", name, 0, text))
+        if name == "audio":
+            return self._map_audio(value, visit)
         if name == "function_call":
             return self._map_arguments(value, "arguments", name, 0, visit)
         self._refuse("delta", name, value)
         return value
+
+    def _map_audio(self, audio: Any, visit: Visit) -> Any:
+        """Visit the transcript of what is spoken; the sound itself is no text."""
+        fields = fields_of(audio)
+        self._check("audio", fields, _AUDIO)
+        text = fields.get("transcript")
+        new = visit("text", "audio", 0, text) if text else text
+        return audio if new == text else replaced(audio, {"transcript": new})
 
     def _map_list(self, items: list[Any], change: Callable[[Any, int], Any | None]) -> list[Any]:
         """Change each item; an item that has nothing left to say is dropped."""
@@ -250,12 +294,12 @@ class OpenAIChat:
         """Visit the text of one typed part, which may be a list of parts again."""
         fields = fields_of(part)
         kind = fields.get("type")
-        channel = _PART_TEXT.get(kind) if isinstance(kind, str) else None
+        channel = PART_TEXT.get(kind) if isinstance(kind, str) else None
         updates: dict[str, Any] = {}
         for name, value in fields.items():
             if not value or name in _PART_META:
                 continue
-            if channel is None or name not in _PART_FIELDS:
+            if channel is None or name not in PART_FIELDS:
                 self._refuse(f"{field} part", name, value)
             elif isinstance(value, str):
                 new = visit(channel, field, 0, value)
@@ -293,18 +337,18 @@ class OpenAIChat:
                 new = self._map_arguments(value, key, "tool_calls", index, visit)
                 if new is not value:
                     updates[name] = new
-        self._check("tool call", fields, _CALL_META)
+        self._check("tool call", fields, _CALL_META | litellm.signatures(fields))
         if not updates:
             return call
         names = [fields_of(value).get("name") for value in updates.values()]
-        texts = [fields_of(value).get(key) for value in updates.values() for key in _ARGUMENTS]
+        texts = [fields_of(value).get(key) for value in updates.values() for key in ARGUMENTS]
         if not (fields.get("id") or any(names) or any(texts)):
             return None
         return replaced(call, updates)
 
     def _map_arguments(self, value: Any, key: str, field: str, index: int, visit: Visit) -> Any:
         fields = fields_of(value)
-        self._check(field, fields, frozenset({"name", key}))
+        self._check(field, fields, litellm.signatures(fields) | {"name", key})
         text = fields.get(key)
         if not text:
             return value
@@ -328,78 +372,25 @@ class OpenAIChat:
             )
 
 
-_CALL_META = frozenset({"id", "type", "index", "function", "custom"})
-_ARGUMENTS = ("arguments", "input")
+def _tokens(fields: Mapping[str, Any]) -> list[str]:
+    """The tokens that a choice's log probabilities spell out."""
+    return list(spelled(fields.get("logprobs")))
 
 
-def _calls(choices: Sequence[Any]) -> Mapping[Slot, Call]:
-    """The tool calls that begin in a chunk: a name comes once, with a call's first piece."""
-    found: dict[Slot, Call] = {}
-    for choice in choices:
-        values = fields_of(choice)
-        delta = fields_of(values.get("delta"))
-        if not (delta.get("tool_calls") or delta.get("function_call")):
-            continue
-        index = values.get("index") or 0
-        for place, call in enumerate(delta.get("tool_calls") or ()):
-            fields = fields_of(call)
-            number = fields.get("index")
-            name = fields_of(fields.get("function") or fields.get("custom")).get("name")
-            if name:
-                slot = Slot(index, "tool_args", "tool_calls", place if number is None else number)
-                found[slot] = Call(name, fields.get("id"))
-        name = fields_of(delta.get("function_call")).get("name")
-        if name:
-            found[Slot(index, "tool_args", "function_call")] = Call(name)
-    return found
+def _aside(fields: Mapping[str, Any]) -> list[str]:
+    if _ASIDE.isdisjoint(fields):
+        return []
+    return [name for name in ASIDE if fields.get(name)]
 
 
-def _only_arguments(calls: Sequence[Any], index: int, text: str) -> Any:
-    for place, call in enumerate(calls):
-        fields = fields_of(call)
-        number = fields.get("index")
-        if (place if number is None else number) == index:
-            name = "function" if fields.get("function") else "custom"
-            key = "arguments" if name == "function" else "input"
-            return only(call, {"index": index, name: only(fields[name], {key: text})})
-    raise AdapterError(f"no tool call {index} in the chunk")
+def _pieces_aside(fields: Mapping[str, Any]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for name in _aside(fields):
+        slot = Slot(0, "text", name)
 
+        def collect(text: str, slot: Slot = slot) -> str:
+            pieces.append(Piece(slot, text, "copy"))
+            return text
 
-def _only_part(parts: Sequence[Any], slot: Slot, text: str) -> Any:
-    """Return the last part of the slot's channel, saying only `text`."""
-    for part in reversed(parts):
-        fields = fields_of(part)
-        name = next((name for name in _PART_FIELDS if fields.get(name)), None)
-        if name is None or _PART_TEXT.get(fields.get("type", "")) != slot.channel:
-            continue
-        value: Any = text
-        if not isinstance(fields[name], str):
-            value = [replaced(fields[name][-1], {"text": text})]
-        blank = {key: None for key in ("data", "signature") if fields.get(key)}
-        return replaced(part, {**blank, name: value})
-    raise AdapterError(f"no part of channel {slot.channel!r} in the chunk")
-
-
-def _choice(chunk: Any, index: int) -> Any:
-    return next(
-        choice
-        for choice in fields_of(chunk)["choices"]
-        if (fields_of(choice).get("index") or 0) == index
-    )
-
-
-def _bare(chunk: Any, choice: Any, delta: Any, reason: str | None) -> Any:
-    """Return a chunk like `chunk` with this one choice, which says nothing but `delta`."""
-    values = fields_of(choice)
-    keep = {"index", "delta", "finish_reason", "logprobs"}
-    blank = {name: None for name in values if name not in ("index", "delta")}
-    if isinstance(choice, dict):
-        blank = {name: None for name in blank if name in keep}
-    updates = {**blank, "index": values.get("index") or 0, "delta": delta, "finish_reason": reason}
-    new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)
-    usage = {"usage": None} if fields_of(chunk).get("usage") else {}
-    return replaced(chunk, {"choices": [new], **usage})
-
-
-def _says(delta: Any) -> bool:
-    return any(value for name, value in fields_of(delta).items() if name != "channel")
+        map_strings(fields[name], collect)
+    return pieces

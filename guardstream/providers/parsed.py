@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 
 def map_parsed(value: Any, change: Callable[[str], str]) -> Any:
     """Change the JSON text that `value` stands for; return `value` itself if it did not change.
 
-    A model is made anew from the changed text, and is None if that is not valid for it.
+    A model or dataclass is made anew from the changed text, and is None if that is not valid for
+    it. What a model has by default alone was never in the text.
     """
-    old = to_json(value).decode()
+    if isinstance(value, BaseModel):
+        old = value.model_dump_json(by_alias=True, exclude_unset=True, warnings=False)
+    else:
+        old = to_json(value).decode()
     new = change(old)
     if new == old:
         return value
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel) or is_dataclass(value):
         try:
-            return type(value).model_validate_json(new)
+            return TypeAdapter(type(value)).validate_json(new)
         except ValidationError:
             return None
     return parsed(new)

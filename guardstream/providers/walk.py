@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
+from pydantic_core import from_json
+
 from guardstream.errors import AdapterError
 from guardstream.providers.base import Kind, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of, has_text, replaced, same_or
+from guardstream.providers.fields import fields_of, has_text, replaced, same_or, spelled
 from guardstream.providers.parsed import map_parsed
 
 
@@ -21,8 +23,8 @@ class Leaf(NamedTuple):
     """What a field holds: text of a kind, or something about the event.
 
     `meta` is harmless. `keep` is harmless, and worth sending without any text. `about` spells out
-    the text once more (log probabilities) and is left out where the text changed. `end` is a
-    reason to finish.
+    the text once more (log probabilities) and is left out where the text changed, or what else
+    it says would be changed. `end` is a reason to finish.
     """
 
     kind: Kind | Literal["meta", "keep", "about", "end"]
@@ -31,6 +33,8 @@ class Leaf(NamedTuple):
 
 
 META, KEEP, ABOUT, END = Leaf("meta"), Leaf("keep"), Leaf("about"), Leaf("end")
+
+_ASIDE = Leaf("about", "text", "logprobs")
 
 
 class OneOf(NamedTuple):
@@ -42,19 +46,41 @@ class OneOf(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """A value of any shape: each string in it is a text of its own, but for fields in `meta`."""
+    """A value of any shape: each string in it is a text of its own, but for fields in `meta`.
+
+    Fields in `about` spell out the event's text once more.
+    """
 
     leaf: Leaf
     meta: frozenset[str] = frozenset()
+    about: frozenset[str] = frozenset()
 
 
-Spec: TypeAlias = "Leaf | OneOf | Tree | dict[str, Any] | list[Any]"
+class Either(NamedTuple):
+    """Text, or something else."""
+
+    text: Leaf
+    other: Any
+
+
+Spec: TypeAlias = "Leaf | OneOf | Tree | Either | dict[str, Any] | list[Any]"
 
 Path: TypeAlias = tuple[int, ...]
 """The places in the lists that a field stands in, outermost first."""
 
 Visit: TypeAlias = Callable[[Leaf, Any, Path], Any]
 """Called with each leaf that is not meta, its value and path; returns what replaces the value."""
+
+GONE = object()
+"""What a visit returns for a value without which the item of a list that it stands in goes too."""
+
+_AS_VALUE: dict[str, Kind] = {
+    "delta": "whole",
+    "whole": "whole",
+    "copy": "parsed",
+    "echo": "parsed",
+}
+"""The kind of a piece whose leaf should hold text, but holds a value: its JSON, which is whole."""
 
 
 class Walker:
@@ -72,6 +98,10 @@ class Walker:
             return value if spec.kind == "meta" else visit(spec, value, path)
         if isinstance(spec, Tree):
             return self._walk_tree(value, spec, visit, path)
+        if isinstance(spec, Either):
+            return self.walk(
+                value, spec.text if isinstance(value, str) else spec.other, visit, path
+            )
         if isinstance(spec, OneOf):
             found = self._chosen(value, spec)
             return value if found is None else self.walk(value, found, visit, path)
@@ -90,7 +120,8 @@ class Walker:
         updates: dict[str, Any] = {}
         for name, old in fields_of(value).items():
             if name not in spec.meta:
-                new = self._walk_tree(old, spec, visit, path)
+                about = old and name in spec.about
+                new = visit(ABOUT, old, path) if about else self._walk_tree(old, spec, visit, path)
                 if new is not old:
                     updates[name] = new
         return replaced(value, updates) if updates else value
@@ -100,7 +131,9 @@ class Walker:
             self._refuse("a value where a list is expected", value)
             return value
         items = [self.walk(item, spec, visit, (*path, at)) for at, item in enumerate(value)]
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+        if all(a is b for a, b in zip(items, value, strict=True)):
+            return value
+        return [item for item in items if item is not GONE]
 
     def _walk_object(self, value: Any, spec: Mapping[str, Any], visit: Visit, path: Path) -> Any:
         if isinstance(value, (str, bytes, list, tuple)):
@@ -117,6 +150,8 @@ class Walker:
             new = self.walk(old, inner, visit, path)
             if new is not old:
                 updates[name] = new
+        if any(new is GONE for new in updates.values()):
+            return GONE
         return replaced(value, updates) if updates else value
 
     def _chosen(self, value: Any, spec: OneOf) -> Any:
@@ -166,14 +201,17 @@ class SpecAdapter:
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
         pieces = self._pieces(chunk, fields_of(chunk))
-        changed = [piece.text for piece in pieces] != list(texts)
+        said = [place for place, piece in enumerate(pieces) if piece.kind != "aside"]
+        changed = any(pieces[place].text != texts[place] for place in said)
         rest = iter(texts)
-        says = any(texts) or not all(piece.kind in ("delta", "echo") for piece in pieces)
+        says = _says(pieces, texts)
 
         def substitute(leaf: Leaf, value: Any, _path: Path) -> Any:
             nonlocal says
             if leaf.kind == "about":
-                return None if changed else value
+                tokens = list(spelled(value))
+                same = [next(rest) for _ in tokens] == tokens
+                return value if same and not changed else _left_out(value)
             if leaf.kind == "end" and not ends:
                 return None
             if leaf.kind in ("keep", "end"):
@@ -182,18 +220,23 @@ class SpecAdapter:
             return self._map_text(leaf, value, lambda text: next(rest) if text else text)
 
         written = self._walker.walk(chunk, self.spec, substitute)
-        return written if says else None
+        return written if says and written is not GONE else None
 
     def _pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
         pieces: list[Piece] = []
 
         def collect(leaf: Leaf, value: Any, path: Path) -> Any:
-            if leaf.kind in ("about", "keep", "end"):
+            if leaf.kind in ("keep", "end"):
+                return value
+            if leaf.kind == "about":
+                slot = self.slot(_ASIDE, event, path)
+                pieces.extend(Piece(slot, token, "aside") for token in spelled(value))
                 return value
             slot = self.slot(leaf, event, path)
+            kind = leaf.kind if isinstance(value, str) else _AS_VALUE.get(leaf.kind, leaf.kind)
 
             def note(text: str) -> str:
-                pieces.append(Piece(slot, text, leaf.kind))  # type: ignore[arg-type]
+                pieces.append(Piece(slot, text, kind))  # type: ignore[arg-type]
                 return text
 
             return self._map_text(leaf, value, note)
@@ -206,7 +249,39 @@ class SpecAdapter:
             return same_or(value, change(value))
         if leaf.kind == "parsed":
             return map_parsed(value, change)
+        if leaf.kind in _AS_VALUE and not isinstance(value, bytes):
+            number = isinstance(value, (bool, int, float))
+            return value if number else _map_value(value, change)
         raise AdapterError(f"{self.name}: {leaf.field!r} is not text")
+
+
+def _says(pieces: Sequence[Piece], texts: Sequence[str]) -> bool:
+    """Tell whether anything is left to say: beside a delta, what repeats text does not count."""
+    if any(piece.kind in ("delta", "echo") for piece in pieces):
+        said = zip(pieces, texts, strict=True)
+        return any(text for piece, text in said if piece.kind in ("delta", "echo", "whole"))
+    return any(piece.kind != "aside" for piece in pieces)
+
+
+def _map_value(value: Any, change: Callable[[str], str]) -> Any:
+    """Change a value's JSON; of an item whose value was not released to its end nothing is left."""
+    said: list[str] = []
+
+    def note(text: str) -> str:
+        said.append(change(text))
+        return said[0]
+
+    new = map_parsed(value, note)
+    try:
+        if new is not value:
+            from_json(said[0])
+    except ValueError:
+        return GONE
+    return new
+
+
+def _left_out(value: Any) -> Any:
+    return [] if isinstance(value, list) else None
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:

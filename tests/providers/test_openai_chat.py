@@ -443,9 +443,9 @@ def test_metadata_passes(make: Make) -> None:
 
 UNKNOWN = {
     "delta": chunk({"musings": "text"}),
-    "nested delta": chunk({"audio": {"id": "", "transcript": "text"}}),
+    "nested delta": chunk({"audio": {"id": "", "lyrics": "text"}}),
     "choice": whole([{"index": 0, "delta": {}, "text": "text"}]),
-    "chunk": {**chunk({"content": "x"}), "citations": ["text"]},
+    "chunk": {**chunk({"content": "x"}), "footnotes": ["text"]},
     "tool call": chunk({"tool_calls": [{"index": 0, "note": "text"}]}),
     "function": chunk({"tool_calls": [{"index": 0, "function": {"arguments": {"q": "text"}}}]}),
     "part": chunk({"content": [{"type": "image", "caption": "text"}]}),
@@ -491,8 +491,7 @@ def test_chunks_are_detected(item: Any) -> None:
     ],
 )
 def test_other_chunks_are_not_taken_for_chat(item: Any) -> None:
-    with pytest.raises(AdapterError, match="no adapter knows"):
-        detect(item)
+    assert not OpenAIChat.accepts(item)
 
 
 def test_an_event_without_choices_in_a_stream_is_refused() -> None:
@@ -527,3 +526,97 @@ def test_attribute_objects_are_copied_not_changed() -> None:
     out = guarded(source)
     assert [item.choices[0].delta.content for item in out] == ["my ", "****** "]
     assert [item.choices[0].delta.content for item in source] == ["my sec", "ret "]
+
+
+def test_what_is_spoken_is_guarded(make: Make) -> None:
+    parts = [{"id": "a", "transcript": "my sec"}, {"transcript": "ret"}, {"data": "UklGRg=="}]
+    out = guarded([*[make(chunk({"audio": part})) for part in parts], make(chunk(finish="stop"))])
+    said = [(delta.get("audio") or {}) for delta in deltas(out)]
+    assert "".join(part.get("transcript") or "" for part in said) == "my ******"
+    assert [part["data"] for part in said if part.get("data")] == ["UklGRg=="]
+    out = guarded([make(chunk({"audio": {"transcript": "a sec"}})), make(chunk(finish="stop"))])
+    assert [delta.get("audio") for delta in deltas(out)] == [
+        {"transcript": "a "},
+        {"transcript": "sec"},
+        None,
+    ]
+
+
+def test_citations_are_guarded_each_time_and_found_once(make: Make) -> None:
+    cited: dict[str, Any] = {
+        "citations": ["https://a", "a secret"],
+        "search_results": [{"title": "the secret"}],
+    }
+    source = [make(chunk({"content": "a"}, **cited)), make(chunk({}, finish="stop", **cited))]
+    stream_of = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    out = plain(list(stream_of))
+    assert [item["citations"] for item in out] == [["https://a", "a ******"]] * 2
+    assert [item["search_results"] for item in out] == [[{"title": "the ******"}]] * 2
+    assert len(stream_of.findings) == 2
+    out = plain(guarded([make(chunk({"content": "a sec"}, **cited)), make(chunk(finish="stop"))]))
+    assert "secret" not in str(out)
+
+
+def test_annotations_are_guarded(make: Make) -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "u", "title": "a secret"}}
+    out = plain(guarded([make(chunk({"annotations": [cited]})), make(chunk(finish="stop"))]))
+    found = out[0]["choices"][0]["delta"]["annotations"][0]["url_citation"]
+    assert found == {"url": "u", "title": "a ******"}
+
+
+def test_an_error_beside_the_choices_is_guarded(make: Make) -> None:
+    error = {"code": 502, "message": "a secret failed"}
+    source = [make(chunk({"content": "so"})), make(chunk({}, finish="error", error=error))]
+    stream_of = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    assert plain(list(stream_of))[-1]["error"]["message"] == "a ****** failed"
+    assert stream_of.finish == "error"
+
+
+def test_azure_sends_no_choices_first_and_offsets_later(make: Make) -> None:
+    filtered = {"hate": {"filtered": False, "severity": "safe"}}
+    offsets = {"check_offset": 1, "start_offset": 1, "end_offset": 9}
+    first = whole(
+        [], prompt_filter_results=[{"prompt_index": 0, "content_filter_results": filtered}]
+    )
+    first["object"] = ""
+    later = {"index": 0, "content_filter_offsets": offsets, "content_filter_results": filtered}
+    source = [
+        make({**first, "model": ""}),
+        make(chunk({"role": "assistant", "content": "a sec"})),
+        make(whole([{**later, "finish_reason": None}])),
+        make(chunk({"content": "ond"}, finish="stop")),
+    ]
+    out = plain(guarded(source))
+    assert out[0] == plain(source)[0]
+    choices = [choice for item in out[1:] for choice in item["choices"]]
+    assert [(choice.get("delta") or {}).get("content") for choice in choices] == [
+        "a ",
+        None,
+        "second",
+    ]
+    assert choices[1]["content_filter_offsets"] == offsets
+
+
+def test_the_block_message_comes_behind_thinking_parts(make: Make) -> None:
+    guard = Guard(Policy.parse(f"block_message: sorry\n{POLICY}"))
+    part = {"type": "thinking", "thinking": [{"type": "text", "text": "forbidden x"}]}
+    out = list(guard.wrap_sync([make(chunk({"content": [part]}))]))
+    assert deltas(out)[-2:] == [{"content": "sorry"}, {}]
+    assert finishes(out) == [(0, "content_filter")]
+
+
+def test_log_probabilities_of_what_was_not_said_are_guarded(make: Make) -> None:
+    def spelled(text: str, other: str) -> dict[str, Any]:
+        item = chunk({"content": text})
+        token = {"token": text, "logprob": -0.1, "bytes": None}
+        tokens = [{**token, "top_logprobs": [{**token, "token": each}]} for each in (text, other)]
+        item["choices"][0]["logprobs"] = {"content": tokens, "refusal": None}
+        return item
+
+    source = [make(spelled("a ", "the ")), make(spelled("word ", "secret")), make(chunk())]
+    stream_of = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    out = list(stream_of)
+    assert out[0] is source[0]
+    assert plain(out)[1]["choices"][0]["logprobs"] is None
+    assert accumulate(out)[0, "content"] == "a word "
+    assert (stream_of.findings, stream_of.finish) == ((), "stop")

@@ -13,9 +13,19 @@ import pytest
 
 from guardstream import Guard, Policy
 from tests.providers.chunks import accumulate, model
-from tests.providers.recordings import events, recordings
+from tests.providers.promises import passes_on_the_wire
+from tests.providers.recordings import events, recordings, wire
 
-RECORDINGS = recordings("openai_chat") + recordings("openai_python_snapshots")
+COMPATIBLE = (
+    *("alibaba", "deepseek__chat", "groq", "mistral", "moonshotai", "openai-compatible"),
+    *("openai__chat", "perplexity"),
+)
+
+RECORDINGS = [
+    *recordings("openai_chat"),
+    *recordings("openai_python_snapshots"),
+    *recordings("vercel_ai_chunks_jsonl", *COMPATIBLE),
+]
 
 pytestmark = [
     pytest.mark.corpus,
@@ -35,6 +45,7 @@ def test_an_empty_policy_changes_nothing(path: Path) -> None:
     assert list(EMPTY.wrap_sync(source, provider="openai_chat")) == source
     objects = [model(event) for event in source if is_chunk(event)]
     assert list(EMPTY.wrap_sync(objects)) == objects
+    passes_on_the_wire(wire(path), letters=2000)
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)

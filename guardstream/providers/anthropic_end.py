@@ -1,0 +1,221 @@
+"""The end of a message that the guard ends: the open block closed, then the message.
+
+It is built from what went out: events as they were passed on, and the released text of each block.
+The helper's events carry whole blocks and the whole message, which raw ones do not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.base import Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.parsed import parsed
+from guardstream.providers.walk import sibling
+
+TURN = 1000
+"""A slot's number is its block's index, and this for each message before it."""
+
+_LIB = "anthropic.lib.streaming"
+_DELTAS = {"text": "text_delta", "thinking": "thinking_delta", "input": "input_json_delta"}
+_FIELDS = {"text": "text", "thinking": "thinking", "input": "partial_json"}
+_ECHOES = {"text": "text", "thinking": "thinking", "input_json": "input"}
+_CLASSES = {
+    "text": ("TextEvent", "ParsedBetaTextEvent"),
+    "thinking": ("ThinkingEvent", "BetaThinkingEvent"),
+    "input": ("InputJsonEvent", "BetaInputJsonEvent"),
+}
+_BLOCKS = {
+    "text": "text",
+    "thinking": "thinking",
+    **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use"), "input"),
+}
+_CHANNELS = {"text": "text", "thinking": "thinking", "input": "tool_args"}
+_STOPS = {"content_filter": "refusal", "length": "max_tokens", "tool_calls": "tool_use"}
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block as it began, or as the helper gave it at its end."""
+
+    number: int
+    start: Any
+    citations: list[Any] = field(default_factory=list)
+    whole: Any = None
+
+
+class Ending:
+    """What went out of one stream, as far as its end needs it."""
+
+    def __init__(self) -> None:
+        self.helper: bool | None = None  # whether events are the helper's; not known at first
+        self._delta = False
+        self._begun = False
+        self._turn = 0
+        self._message: Any = None
+        self._open: _Block | None = None
+        self._over: list[_Block] = []
+        self._echoes: dict[str, Any] = {}
+        self._own: dict[Slot, str] = {}
+        self._output_tokens = 0
+
+    def saw(self, helper: bool, chunk: Any) -> None:
+        """Find out whether events are the helper's: each of its deltas has another behind it."""
+        if helper or self._delta:
+            self.helper = helper
+        self._delta = fields_of(fields_of(chunk).get("delta")).get("type") in _DELTAS.values()
+
+    def passed(self, chunk: Any) -> None:
+        """Take notice of an event that goes out."""
+        event = fields_of(chunk)
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            self._cited(event)
+        elif kind in _ECHOES:
+            self._echoes[_ECHOES[kind]] = chunk
+        elif kind == "message_start":
+            self._turn += self._begun
+            self._begun = True
+            self._message, self._open = event.get("message"), None
+            self._over.clear()
+            self._spent(fields_of(self._message).get("usage"))
+        elif kind == "content_block_start":
+            number = self._turn * TURN + (event.get("index") or 0)
+            self._open = _Block(number, event.get("content_block"))
+        elif kind == "content_block_stop" and self._open is not None:
+            self._open.whole = event.get("content_block")
+            self._over.append(self._open)
+            self._open = None
+        elif kind == "message_delta":
+            self._spent(event.get("usage"))
+
+    def _cited(self, event: Mapping[str, Any]) -> None:
+        citation = fields_of(event.get("delta")).get("citation")
+        if citation is not None and self._open is not None:
+            self._open.citations.append(citation)
+
+    def _spent(self, usage: Any) -> None:
+        self._output_tokens = fields_of(usage).get("output_tokens") or self._output_tokens
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return events that say `text` in a slot; in a block of its own where that is over."""
+        if self._open is None or self._open.number != slot.number or slot.field not in _DELTAS:
+            if slot.channel != "text":
+                raise AdapterError(f"no open block for text of field {slot.field!r}")
+            made = self._close(chunk, said)
+            slot = Slot(0, "text", "text", self._next())
+            self._own[slot] = text
+            return [*made, self._start(chunk, slot.number), *self._say(chunk, slot, text, text)]
+        return self._say(chunk, slot, text, self._said(slot, said))
+
+    def end(self, chunk: Any, reason: FinishReason, said: Said) -> list[Any]:
+        """Return the events that end the message."""
+        stop = _STOPS.get(reason, "end_turn")
+        delta = {"stop_reason": stop, "stop_sequence": None}
+        usage = {"output_tokens": self._output_tokens}
+        event = {"type": "message_delta", "delta": delta, "usage": usage}
+        made = self._close(chunk, said)
+        made.append(_made(chunk, "RawMessageDeltaEvent", event))
+        final: dict[str, Any] = {"type": "message_stop"}
+        if not self._helps(chunk) or self._message is None:
+            return [*made, _made(chunk, "RawMessageStopEvent", final)]
+        content = [self._whole(block, said) for block in self._over]
+        news = {"content": content, "stop_reason": stop}
+        final["message"] = {**_dumped(self._message), **news}
+        return [
+            *made,
+            _helped(chunk, "ParsedMessageStopEvent", "ParsedBetaMessageStopEvent", final),
+        ]
+
+    def _helps(self, chunk: Any) -> bool:
+        """Tell whether the helper's fields belong in events; they do no harm in raw objects."""
+        return not isinstance(chunk, dict) if self.helper is None else self.helper
+
+    def _next(self) -> int:
+        return max((block.number for block in self._over), default=self._turn * TURN - 1) + 1
+
+    def _said(self, slot: Slot, said: Said) -> str:
+        return self._own[slot] if slot in self._own else said(slot)
+
+    def _say(self, chunk: Any, slot: Slot, text: str, whole: str) -> list[Any]:
+        """Return the delta that says `text`, and the helper's event behind it."""
+        delta = {"type": _DELTAS[slot.field], _FIELDS[slot.field]: text}
+        event = {"type": "content_block_delta", "index": slot.number % TURN, "delta": delta}
+        made = [_made(chunk, "RawContentBlockDeltaEvent", event)]
+        if not self.helper:
+            return made
+        snapshot = parsed(whole) if slot.field == "input" else whole
+        echo = {_FIELDS[slot.field]: text, "snapshot": snapshot}
+        if slot.field in self._echoes:
+            return [*made, replaced(self._echoes[slot.field], echo)]
+        kind = "input_json" if slot.field == "input" else slot.field
+        return [*made, _helped(chunk, *_CLASSES[slot.field], {"type": kind, **echo})]
+
+    def _start(self, chunk: Any, number: int) -> Any:
+        block = {"type": "text", "text": "", "citations": None}
+        event = {"type": "content_block_start", "index": number % TURN, "content_block": block}
+        made = _made(chunk, "RawContentBlockStartEvent", event)
+        self._open = _Block(number, fields_of(made)["content_block"])
+        return made
+
+    def _close(self, chunk: Any, said: Said) -> list[Any]:
+        """Return the end of the open block."""
+        block, self._open = self._open, None
+        if block is None:
+            return []
+        self._over.append(block)
+        event: dict[str, Any] = {"type": "content_block_stop", "index": block.number % TURN}
+        if not self._helps(chunk):
+            return [_made(chunk, "RawContentBlockStopEvent", event)]
+        event["content_block"] = self._whole(block, said)
+        names = ("ParsedContentBlockStopEvent", "ParsedBetaContentBlockStopEvent")
+        return [_helped(chunk, *names, event)]
+
+    def _whole(self, block: _Block, said: Said) -> Mapping[str, Any]:
+        """Return a block with all that was said in it."""
+        if block.whole is not None:
+            return _dumped(block.whole)
+        values = dict(_dumped(block.start))
+        name = _BLOCKS.get(values.get("type", ""))
+        if name is not None:
+            text = self._said(Slot(0, _CHANNELS[name], name, block.number), said)
+            values[name] = (parsed(text) or values.get("input")) if name == "input" else text
+        if block.citations:
+            values["citations"] = [_dumped(each) for each in block.citations]
+        return values
+
+
+def _dumped(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, dict):
+        return value
+    dumped: Mapping[str, Any] = value.to_dict(warnings=False)
+    return dumped
+
+
+def _beta(chunk: Any) -> bool:
+    return "beta" in type(chunk).__module__
+
+
+def _made(chunk: Any, name: str, event: dict[str, Any]) -> Any:
+    """Return an event like `chunk`: a dict, or an object of the package's class `name`."""
+    if isinstance(chunk, dict):
+        return event
+    if _beta(chunk):
+        return sibling(chunk, "anthropic.types.beta", f"Beta{name}").construct(**event)
+    return sibling(chunk, "anthropic.types", name).construct(**event)
+
+
+def _helped(chunk: Any, name: str, beta: str, event: dict[str, Any]) -> Any:
+    """Return one of the helper's events."""
+    if isinstance(chunk, dict):
+        return event
+    name = beta if _beta(chunk) else name
+    modules = (_LIB, f"{_LIB}._types", f"{_LIB}._beta_types")
+    found = (getattr(sys.modules.get(module), name, None) for module in modules)
+    kind = next((each for each in found if each is not None), None) or sibling(chunk, _LIB, name)
+    return kind.construct(**event)

@@ -1,0 +1,176 @@
+"""The events of Anthropic's messages, field by field.
+
+Text is a delta where it is streamed and a copy wherever it is repeated. What comes whole (what a
+tool gave, citations) is named a copy everywhere: it is guarded when it comes first, and known when
+it is repeated.
+"""
+
+from __future__ import annotations
+
+from guardstream.providers.base import Kind
+from guardstream.providers.walk import END, KEEP, META, Leaf, OneOf, Spec, Tree
+
+_RESULT = Tree(
+    Leaf("copy", "text", "tool_result"),
+    frozenset({"type", "id", "tool_use_id", "file_id", "encrypted_content", "encrypted_index"})
+    | {"media_type", "file_type", "error_code", "retrieved_at", "page_age", "stop_reason"}
+    | {"tool_name", "return_code"},
+)
+"""What a server tool gave: what stands in it is text, but for ids and marks."""
+
+_CITATION = Tree(
+    Leaf("copy", "text", "citation"), frozenset({"type", "file_id", "encrypted_index"})
+)
+
+_TOOL: Spec = {
+    "type": KEEP,
+    "id": META,
+    "name": META,
+    "server_name": META,
+    "caller": META,
+    "input": Leaf("parsed", "tool_args", "input"),
+}
+
+_RESULTS = (
+    "web_search_tool_result",
+    "web_fetch_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
+    "mcp_tool_result",
+    "advisor_tool_result",
+)
+
+
+def _block(kind: Kind) -> Spec:
+    """A content block: at its start text goes on from it, at its end it is there once more."""
+    result: Spec = {
+        "type": KEEP,
+        "tool_use_id": META,
+        "caller": META,
+        "is_error": META,
+        "content": _RESULT,
+    }
+    return OneOf(
+        "type",
+        {
+            "text": {
+                "type": KEEP,
+                "text": Leaf(kind, "text", "text"),
+                "citations": [_CITATION],
+                "parsed_output": Leaf("parsed", "text", "text"),
+            },
+            "thinking": {
+                "type": KEEP,
+                "thinking": Leaf(kind, "thinking", "thinking"),
+                "signature": META,
+            },
+            "redacted_thinking": {"type": KEEP, "data": META},
+            "tool_use": _TOOL,
+            "server_tool_use": _TOOL,
+            "mcp_tool_use": _TOOL,
+            "container_upload": {"type": KEEP, "file_id": META},
+            "compaction": {
+                "type": KEEP,
+                "content": Leaf(kind, "text", "compaction"),
+                "encrypted_content": META,
+            },
+            "fallback": {"type": KEEP, "from": META, "to": META, "from_": META},
+            **dict.fromkeys(_RESULTS, result),
+        },
+    )
+
+
+_STOP_DETAILS = Tree(
+    Leaf("copy", "text", "stop_details"),
+    frozenset({"type", "category", "fallback_credit_token", "recommended_model"}),
+)
+
+
+def message_spec(kind: Kind) -> Spec:
+    """A whole message; `kind` is that of its text."""
+    return {
+        **dict.fromkeys(("id", "type", "role", "model", "usage", "container"), KEEP),
+        **dict.fromkeys(("context_management", "diagnostics"), META),
+        "content": [_block(kind)],
+        "stop_reason": END,
+        "stop_sequence": META,
+        "stop_details": _STOP_DETAILS,
+    }
+
+
+_DELTA = OneOf(
+    "type",
+    {
+        "text_delta": {"type": META, "text": Leaf("delta", "text", "text")},
+        "thinking_delta": {
+            "type": META,
+            "thinking": Leaf("delta", "thinking", "thinking"),
+            "estimated_tokens": META,
+        },
+        "signature_delta": {"type": META, "signature": KEEP},
+        "input_json_delta": {"type": META, "partial_json": Leaf("delta", "tool_args", "input")},
+        "citations_delta": {"type": KEEP, "citation": _CITATION},
+        "compaction_delta": {
+            "type": META,
+            "content": Leaf("delta", "text", "compaction"),
+            "encrypted_content": KEEP,
+        },
+    },
+)
+
+SPEC = OneOf(
+    "type",
+    {
+        "ping": {"type": KEEP},
+        "message_start": {"type": KEEP, "message": message_spec("whole")},
+        "content_block_start": {"type": KEEP, "index": META, "content_block": _block("delta")},
+        "content_block_delta": {"type": META, "index": META, "delta": _DELTA},
+        "content_block_stop": {"type": KEEP, "index": META, "content_block": _block("copy")},
+        "message_delta": {
+            "type": META,
+            "delta": {
+                "stop_reason": END,
+                "stop_sequence": META,
+                "stop_details": _STOP_DETAILS,
+                "container": META,
+            },
+            "usage": KEEP,
+            "context_management": META,
+        },
+        "message_stop": {
+            "type": KEEP,
+            "message": message_spec("copy"),
+            "amazon-bedrock-invocationMetrics": META,
+        },
+        "error": {
+            "type": KEEP,
+            "error": {"type": META, "message": Leaf("whole", "text", "error"), "details": META},
+            "request_id": META,
+        },
+        # What the helper adds behind the raw events.
+        "text": {
+            "type": META,
+            "text": Leaf("echo", "text", "text"),
+            "snapshot": Leaf("copy", "text", "text"),
+        },
+        "thinking": {
+            "type": META,
+            "thinking": Leaf("echo", "thinking", "thinking"),
+            "snapshot": Leaf("copy", "thinking", "thinking"),
+        },
+        "input_json": {
+            "type": META,
+            "partial_json": Leaf("echo", "tool_args", "input"),
+            "snapshot": Leaf("parsed", "tool_args", "input"),
+        },
+        "citation": {"type": KEEP, "citation": _CITATION, "snapshot": [_CITATION]},
+        "signature": {"type": KEEP, "signature": META},
+        "compaction": {
+            "type": KEEP,
+            "content": Leaf("copy", "text", "compaction"),
+            "encrypted_content": META,
+        },
+    },
+)

@@ -1,0 +1,295 @@
+"""OpenAI's assistants: the events of a run on a thread, its messages and its steps.
+
+Objects of the `openai` package, which hold an event's name and data, or the data alone as it comes
+over the wire. https://platform.openai.com/docs/api-reference/assistants-streaming/events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Kind, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.walk import (
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+
+_MARKS = frozenset({"type", "file_id", "id", "file_name", "index"})
+_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+
+
+def _content(kind: Kind) -> Spec:
+    """A message's content: it goes on from a delta, and is there once more in the whole message."""
+    marks = dict.fromkeys(("index", "type"), META)
+    return OneOf(
+        "type",
+        {
+            "text": {
+                **marks,
+                "text": {
+                    "value": Leaf(kind, "text", "text"),
+                    "annotations": Tree(Leaf("whole", "text", "citation"), _MARKS),
+                },
+            },
+            "refusal": {**marks, "refusal": Leaf(kind, "refusal", "refusal")},
+            "image_file": META,
+            "image_url": META,
+        },
+    )
+
+
+def _details(kind: Kind) -> Spec:
+    """What a step does: tool calls, or a message that is made."""
+    marks = dict.fromkeys(("index", "type", "id"), META)
+    code = {"input": Leaf(kind, "text", "code"), "outputs": _RESULT}
+    function = {
+        "name": META,
+        "arguments": Leaf(kind, "tool_args", "arguments"),
+        "output": Leaf("whole", "text", "tool_result"),
+    }
+    call = OneOf(
+        "type",
+        {
+            "code_interpreter": {**marks, "code_interpreter": code},
+            "function": {**marks, "function": function},
+            "file_search": {**marks, "file_search": _RESULT},
+        },
+    )
+    return {"type": META, "message_creation": META, "tool_calls": [call]}
+
+
+_ERROR = Tree(Leaf("whole", "text", "error"), frozenset({"code", "type"}))
+_TIMES = (
+    *("created_at", "started_at", "expires_at", "cancelled_at", "failed_at"),
+    *("completed_at", "expired_at", "incomplete_at"),
+)
+_IDS = ("id", "assistant_id", "thread_id", "run_id", "status", "metadata", "incomplete_details")
+_MADE: dict[str, Spec] = {"object": KEEP, **dict.fromkeys((*_TIMES, *_IDS), META)}
+_RUN_MARKS = (
+    *("model", "instructions", "tools", "tool_resources", "temperature", "top_p"),
+    *("reasoning_effort", "max_completion_tokens", "max_prompt_tokens"),
+    *("truncation_strategy", "usage", "response_format", "tool_choice"),
+)
+
+_SPEC = OneOf(
+    "object",
+    {
+        "thread": _MADE | {"tool_resources": META},
+        "thread.run": {
+            **_MADE,
+            **dict.fromkeys((*_RUN_MARKS, "parallel_tool_calls"), META),
+            "required_action": {
+                "type": META,
+                "submit_tool_outputs": {
+                    "tool_calls": [
+                        {
+                            **dict.fromkeys(("id", "type"), META),
+                            "function": {
+                                "name": META,
+                                "arguments": Leaf("copy", "tool_args", "arguments"),
+                            },
+                        }
+                    ]
+                },
+            },
+            "last_error": _ERROR,
+        },
+        "thread.run.step": {
+            **_MADE,
+            **dict.fromkeys(("type", "usage"), META),
+            "step_details": _details("copy"),
+            "last_error": _ERROR,
+        },
+        "thread.run.step.delta": {
+            **dict.fromkeys(("id", "object"), META),
+            "delta": {"step_details": _details("delta")},
+        },
+        "thread.message": {
+            **_MADE,
+            **dict.fromkeys(("role", "attachments"), META),
+            "content": [_content("copy")],
+        },
+        "thread.message.delta": {
+            **dict.fromkeys(("id", "object"), META),
+            "delta": {"role": META, "content": [_content("delta")]},
+        },
+    },
+)
+
+_ENDED = ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
+_STATUS: dict[str, FinishReason] = {
+    "incomplete": "length",
+    "failed": "error",
+    "cancelled": "cancelled",
+    "expired": "timeout",
+    "requires_action": "tool_calls",
+}
+
+
+class Assistants(SpecAdapter):
+    """The adapter for events of a run; there is one choice."""
+
+    name = "assistants"
+    spec = _SPEC
+    sse_end = "[DONE]"
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._numbers: dict[tuple[Any, Any], int] = {}  # of what is said, by object and place
+        self._made: dict[str, Any] = {}  # the last message and run
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of a run."""
+        kind = fields_of(_data(chunk)).get("object")
+        return isinstance(kind, str) and kind in _SPEC.specs
+
+    @staticmethod
+    def event_name(chunk: Mapping[str, Any]) -> str:
+        """Return the name of the event that carries `chunk`."""
+        kind = str(chunk["object"])
+        return kind if kind.endswith(".delta") else f"{kind}.{chunk.get('status') or 'created'}"
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in the event's data."""
+        return super().read(_data(chunk))
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event whose data say `texts`; None if nothing is left to say."""
+        written = super().write(_data(chunk), texts, ends=ends)
+        return None if written is None else _around(chunk, written)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind, status = str(event.get("object")), str(event.get("status"))
+        own = event.get("id")
+        if kind in ("thread.message", "thread.run"):
+            self._made[kind] = chunk
+        if kind == "thread.run":
+            found = [self._in_call(piece, event) for piece in pieces]
+            finished = {0: _STATUS.get(status, "stop")} if status in _ENDED else {}
+            return Reading(found, (0,), finished, usage=event.get("usage"))
+        found = [self._in_place(piece, own, event) for piece in pieces]
+        if kind.endswith(".delta"):
+            return Reading(found, (0,), calls=self._calls(own, event))
+        over = [piece.slot for piece in found if piece.kind == "copy"] if status in _ENDED else []
+        return Reading(found, (0,), closed=over)
+
+    def _in_place(self, piece: Piece, own: Any, event: Mapping[str, Any]) -> Piece:
+        """Return a piece in the slot of its place in a message or step."""
+        if piece.kind == "whole":
+            return piece
+        item = _items(event)[piece.slot.number]
+        index = item.get("index")
+        place = (own, piece.slot.number if index is None else index)
+        number = self._numbers.setdefault(place, len(self._numbers))
+        return piece._replace(slot=piece.slot._replace(number=number))
+
+    def _in_call(self, piece: Piece, event: Mapping[str, Any]) -> Piece:
+        """Return the arguments of a required action in the slot of their call."""
+        if piece.kind == "whole":
+            return piece
+        action = fields_of(fields_of(event.get("required_action")).get("submit_tool_outputs"))
+        own = fields_of(action["tool_calls"][piece.slot.number]).get("id")
+        number = self._numbers.get(("call", own), -1)
+        return piece._replace(slot=piece.slot._replace(number=number))
+
+    def _calls(self, own: Any, event: Mapping[str, Any]) -> dict[Slot, Call]:
+        calls: dict[Slot, Call] = {}
+        for place, item in enumerate(_items(event)):
+            name = fields_of(item.get("function")).get("name")
+            if name:
+                index = item.get("index")
+                place = place if index is None else index
+                number = self._numbers.setdefault((own, place), len(self._numbers))
+                self._numbers["call", item.get("id")] = number
+                calls[Slot(0, "tool_args", "arguments", number)] = Call(name, item.get("id"))
+        return calls
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a delta of the slot's message or step."""
+        data = fields_of(_data(chunk))
+        if slot.field == "content":
+            content = {"index": 0, "type": "text", "text": {"value": text, "annotations": []}}
+            message = fields_of(self._made["thread.message"])
+            return [_made(chunk, "thread.message.delta", message["id"], {"content": [content]})]
+        places = {number: place for place, number in self._numbers.items() if place[0] != "call"}
+        own, index = places[slot.number]
+        if slot.field in ("text", "refusal"):
+            value: Any = {"value": text} if slot.field == "text" else text
+            content = {"index": index, "type": slot.field, slot.field: value}
+            return [_made(chunk, "thread.message.delta", own, {"content": [content]})]
+        kind = "function" if slot.channel == "tool_args" else "code_interpreter"
+        inner = {"arguments": text} if kind == "function" else {"input": text}
+        call = {"index": index, "type": kind, kind: inner}
+        details = {"type": "tool_calls", "tool_calls": [call]}
+        return [_made(chunk, "thread.run.step.delta", data["id"], {"step_details": details})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return what ends the open message, with what was said in it, and the run."""
+        status = "completed" if reason == "stop" else "incomplete"
+        cut = {"reason": reason} if reason != "stop" else None
+        made: list[Any] = []
+        message, run = self._made.get("thread.message"), self._made.get("thread.run")
+        if message is not None and fields_of(message).get("status") not in _ENDED:
+            own = fields_of(message)["id"]
+            content = [
+                {
+                    "type": "text",
+                    "text": {"value": said(Slot(0, "text", "text", number)), "annotations": []},
+                }
+                for (of, _), number in self._numbers.items()
+                if of == own
+            ]
+            ended = {**_plain(message), "status": status, "incomplete_details": cut}
+            made.append(_event(chunk, {**ended, "content": content}))
+        if run is not None:
+            made.append(_event(chunk, {**_plain(run), "status": status, "incomplete_details": cut}))
+        return made
+
+
+def _data(chunk: Any) -> Any:
+    fields = {} if isinstance(chunk, (str, bytes)) else fields_of(chunk)
+    return fields["data"] if {"event", "data"} <= fields.keys() else chunk
+
+
+def _around(chunk: Any, data: Any) -> Any:
+    return data if _data(chunk) is chunk else replaced(chunk, {"data": data})
+
+
+def _items(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the fields of a message's contents, or of a step's tool calls."""
+    inner = fields_of(event.get("delta")) or event
+    details = fields_of(inner.get("step_details"))
+    return [fields_of(item) for item in inner.get("content") or details.get("tool_calls") or ()]
+
+
+def _plain(data: Any) -> dict[str, Any]:
+    return dict(data) if isinstance(data, dict) else dict(data.model_dump())
+
+
+def _made(chunk: Any, kind: str, own: str, delta: dict[str, Any]) -> Any:
+    return _event(chunk, {"id": own, "object": kind, "delta": delta})
+
+
+def _event(chunk: Any, data: dict[str, Any]) -> Any:
+    """Return an event like `chunk`: its data as a dict, or an object of the package's class."""
+    if _data(chunk) is chunk:
+        return data
+    name = Assistants.event_name(data)
+    if isinstance(chunk, dict):
+        return {"event": name, "data": data}
+    kind = "".join(word.capitalize() for word in name.split("."))
+    return sibling(chunk, type(chunk).__module__, kind).construct(event=name, data=data)

@@ -1,0 +1,184 @@
+"""Amazon Bedrock's ConverseStream: the events of boto3's and aioboto3's event streams.
+
+Each event is a dict with one key. The format:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. A block
+of text has no start, and its stop may be missing. Consecutive text blocks are one text, because
+citations cut an answer into blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of
+from guardstream.providers.walk import END, KEEP, META, Leaf, Path, Spec, SpecAdapter, Tree
+
+_CITATION = Tree(Leaf("whole", "text", "citation"))
+_RESULT = Tree(Leaf("whole", "text", "tool_result"))
+
+_DELTA: Spec = {
+    "text": Leaf("delta", "text", "text"),
+    "toolUse": {"input": Leaf("delta", "tool_args", "input")},
+    "toolResult": _RESULT,
+    "reasoningContent": {
+        "text": Leaf("delta", "thinking", "thinking"),
+        "signature": KEEP,
+        "redactedContent": KEEP,
+    },
+    "citation": _CITATION,
+    "image": KEEP,
+}
+
+_FAULT: Spec = {
+    "message": Leaf("whole", "text", "error"),
+    "originalMessage": Leaf("whole", "text", "error"),
+    "originalStatusCode": META,
+}
+
+_FAULTS = (
+    "internalServerException",
+    "modelStreamErrorException",
+    "validationException",
+    "throttlingException",
+    "serviceUnavailableException",
+)
+
+_SPEC: dict[str, Spec] = {
+    "messageStart": {"role": KEEP},
+    "contentBlockStart": {
+        "contentBlockIndex": KEEP,
+        "start": {
+            "toolUse": {"toolUseId": META, "name": META, "type": META},
+            "toolResult": {"toolUseId": META, "type": META, "status": META},
+            "image": META,
+        },
+    },
+    "contentBlockDelta": {"contentBlockIndex": META, "delta": _DELTA},
+    "contentBlockStop": {"contentBlockIndex": KEEP},
+    "messageStop": {
+        "stopReason": END,
+        "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
+    },
+    "metadata": {
+        "usage": KEEP,
+        "metrics": KEEP,
+        "trace": Tree(Leaf("whole", "text", "trace"), frozenset({"invokedModelId"})),
+        "performanceConfig": META,
+        "serviceTier": META,
+    },
+    **dict.fromkeys(_FAULTS, _FAULT),
+}
+
+_REASONS: dict[str, FinishReason] = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
+}
+_STOPS = {
+    "content_filter": "content_filtered",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+}
+
+
+class Bedrock(SpecAdapter):
+    """The adapter for events; one stream is one message."""
+
+    name = "bedrock"
+    spec: ClassVar[Spec] = _SPEC
+    repeats = False
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._index = -1
+        self._open: Slot | None = None
+        self._text: Slot | None = None  # the last block, if it was text
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event: a dict with one of these keys alone."""
+        return isinstance(chunk, dict) and len(chunk) == 1 and chunk.keys() <= _SPEC.keys()
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        index = fields_of(event.get("contentBlockDelta")).get("contentBlockIndex") or 0
+        return Slot(0, leaf.channel, leaf.field, index)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        if "contentBlockStart" in event:
+            return self._started(fields_of(event["contentBlockStart"]))
+        if "contentBlockDelta" in event:
+            return self._said(fields_of(event["contentBlockDelta"]), pieces)
+        if "contentBlockStop" in event:
+            slot, self._open = self._open, None
+            if slot is not None and slot == self._text:
+                return Reading(pieces, (0,), waits=slot)
+            return Reading(pieces, (0,), closed=(slot,) if slot else ())
+        if "messageStop" in event or event.keys() & set(_FAULTS):
+            return self._ended(event, pieces)
+        usage = fields_of(event.get("metadata")).get("usage")
+        return Reading(pieces, (0,), usage=usage)
+
+    def _started(self, start: Mapping[str, Any]) -> Reading:
+        self._index = start.get("contentBlockIndex") or 0
+        use = fields_of(fields_of(start.get("start")).get("toolUse"))
+        slot = Slot(0, "tool_args", "input", self._index)
+        over = self._over(slot)
+        self._open = slot
+        calls = {slot: Call(use["name"], use.get("toolUseId"))} if use else {}
+        return Reading((), (0,), closed=over, calls=calls)
+
+    def _said(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Read a delta: the first of a block without a start begins it."""
+        self._index = event.get("contentBlockIndex") or 0
+        slot = next((piece.slot for piece in pieces if piece.kind == "delta"), None)
+        if slot is None or slot == self._open:
+            return Reading(pieces, (0,))
+        earlier = self._text
+        joins = slot.field == "text" and earlier is not None and earlier != slot
+        over = self._over(slot)
+        self._open = slot
+        self._text = slot if slot.field == "text" else None
+        if joins and earlier is not None:
+            return Reading(pieces, (0,), joined={slot: earlier})
+        return Reading(pieces, (0,), closed=over)
+
+    def _ended(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        finished: dict[int, FinishReason] = {}
+        if "messageStop" in event:
+            reason = str(fields_of(event["messageStop"]).get("stopReason"))
+            finished[0] = _REASONS.get(reason, "stop")
+        return Reading(pieces, (0,), finished, not finished, self._over(None))
+
+    def _over(self, slot: Slot | None) -> list[Slot]:
+        """Return the blocks that are over where `slot` begins; text goes on in text."""
+        over = [each for each in (self._open, self._text) if each is not None and each != slot]
+        self._open = self._text = None
+        return list(dict.fromkeys(over))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a delta of the slot's block; of a new one, if nothing was said in any."""
+        made: list[Any] = []
+        if slot.field == "content":
+            made += self._close()
+            slot = self._open = Slot(0, "text", "text", self._index + 1)
+        delta: dict[str, Any] = {"text": text}
+        if slot.channel == "thinking":
+            delta = {"reasoningContent": delta}
+        elif slot.channel == "tool_args":
+            delta = {"toolUse": {"input": text}}
+        event = {"contentBlockIndex": slot.number, "delta": delta}
+        return [*made, {"contentBlockDelta": event}]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return what ends the open block, and the message with a stop reason."""
+        stop = {"stopReason": _STOPS.get(reason, "end_turn")}
+        return [*self._close(), {"messageStop": stop}]
+
+    def _close(self) -> list[Any]:
+        slot, self._open = self._open, None
+        return [{"contentBlockStop": {"contentBlockIndex": slot.number}}] if slot else []

@@ -1,0 +1,206 @@
+"""Cohere's v2 chat stream: events of the `cohere` package, or plain dicts.
+
+The format: https://docs.cohere.com/v2/docs/streaming. Consecutive text blocks are one text. A plan
+for tool calls (`tool_plan`) is thinking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of
+from guardstream.providers.walk import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+
+_CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
+
+_CONTENT: Spec = {
+    "type": META,
+    "text": Leaf("delta", "text", "text"),
+    "thinking": Leaf("delta", "thinking", "thinking"),
+}
+
+_CALL: Spec = {
+    "id": META,
+    "type": META,
+    "function": {"name": META, "arguments": Leaf("delta", "tool_args", "arguments")},
+}
+
+
+def _event(kept: bool, message: Any = None, **fields: Spec) -> Spec:
+    """An event; one that marks something is kept though it says nothing."""
+    type_ = KEEP if kept else META
+    delta: dict[str, Any] = {} if message is None else {"delta": {"message": message}}
+    return {"type": type_, "id": META, "index": META, **delta, **fields}
+
+
+_SPEC = OneOf(
+    "type",
+    {
+        "message-start": _event(True, Tree(Leaf("whole", "text", "start"), frozenset({"role"}))),
+        "content-start": _event(True, {"content": _CONTENT}),
+        "content-delta": _event(False, {"content": _CONTENT}, logprobs=ABOUT),
+        "content-end": _event(True),
+        "tool-plan-delta": _event(False, {"tool_plan": Leaf("delta", "thinking", "tool_plan")}),
+        "tool-call-start": _event(True, {"tool_calls": _CALL}),
+        "tool-call-delta": _event(False, {"tool_calls": _CALL}),
+        "tool-call-end": _event(True),
+        "citation-start": _event(True, {"citations": _CITATION}),
+        "citation-end": _event(True),
+        "message-end": _event(
+            True,
+            delta={
+                "finish_reason": END,
+                "usage": META,
+                "error": Leaf("whole", "text", "error"),
+            },
+        ),
+        "debug": _event(True, prompt=META),
+    },
+)
+
+_REASONS: dict[str, FinishReason] = {
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "tool_calls",
+    "ERROR_TOXIC": "content_filter",
+    "TIMEOUT": "timeout",
+    "ERROR": "error",
+}
+_STOPS = {"content_filter": "ERROR_TOXIC", "length": "MAX_TOKENS", "tool_calls": "TOOL_CALL"}
+
+
+class Cohere(SpecAdapter):
+    """The adapter for chat events; one stream is one message."""
+
+    name = "cohere"
+    spec = _SPEC
+    sse_end = "[DONE]"
+    repeats = False
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._index = -1
+        self._open: Slot | None = None
+        self._text: Slot | None = None  # the last block, if it was text
+        self._plan = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event; each type has a hyphen in its name."""
+        kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("type")
+        return isinstance(kind, str) and kind in _SPEC.specs and kind != "debug"
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field, event.get("index") or 0)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        kind = event.get("type")
+        if kind == "tool-plan-delta":
+            self._plan = True
+        elif kind == "content-start":
+            return self._started(event, pieces)
+        elif kind == "tool-call-start":
+            return self._called(event, pieces)
+        elif kind in ("content-end", "tool-call-end"):
+            slot, self._open = self._open, None
+            if slot is not None and slot == self._text:
+                return Reading(pieces, (0,), waits=slot)
+            return Reading(pieces, (0,), closed=(slot,) if slot else ())
+        elif kind == "message-end":
+            delta = fields_of(event.get("delta"))
+            reason = _REASONS.get(str(delta.get("finish_reason")), "stop")
+            return Reading(pieces, (0,), {0: reason}, closed=self._over(), usage=delta.get("usage"))
+        return Reading(pieces, (0,))
+
+    def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        content = fields_of(_message(event).get("content"))
+        kind = "thinking" if content.get("type") == "thinking" else "text"
+        self._index = event.get("index") or 0
+        slot, earlier = Slot(0, kind, kind, self._index), self._text
+        over = [each for each in self._over() if each != earlier or kind != "text"]
+        self._open = slot
+        self._text = slot if kind == "text" else None
+        joins = self._text is not None and earlier is not None
+        joined = {slot: earlier} if joins and earlier is not None else {}
+        return Reading(pieces, (0,), closed=over, joined=joined)
+
+    def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        call = fields_of(_message(event).get("tool_calls"))
+        over = self._over()
+        self._open = Slot(0, "tool_args", "arguments", event.get("index") or 0)
+        name = fields_of(call.get("function")).get("name") or ""
+        calls = {self._open: Call(name, call.get("id"))}
+        return Reading(pieces, (0,), closed=over, calls=calls)
+
+    def _over(self) -> list[Slot]:
+        """Return what ends where something else begins."""
+        over = [slot for slot in (self._open, self._text) if slot is not None]
+        if self._plan:
+            over.append(Slot(0, "thinking", "tool_plan"))
+        self._open, self._text, self._plan = None, None, False
+        return list(dict.fromkeys(over))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a delta of the slot's block; of a new one, if nothing was said in any."""
+        made: list[Any] = []
+        if slot.field == "content":
+            made += self._close(chunk)
+            slot = self._open = Slot(0, "text", "text", self._index + 1)
+            start = {"content": {"type": "text", "text": ""}}
+            made.append(_make(chunk, "content-start", start, slot.number))
+        if slot.field == "tool_plan":
+            return [*made, _make(chunk, "tool-plan-delta", {"tool_plan": text})]
+        if slot.channel == "tool_args":
+            call = {"tool_calls": {"function": {"arguments": text}}}
+            return [*made, _make(chunk, "tool-call-delta", call, slot.number)]
+        content = {"content": {slot.field: text}}
+        return [*made, _make(chunk, "content-delta", content, slot.number)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return what ends the open block, and the message with a finish reason."""
+        delta = {"finish_reason": _STOPS.get(reason, "COMPLETE")}
+        return [*self._close(chunk), _made(chunk, {"type": "message-end", "delta": delta})]
+
+    def _close(self, chunk: Any) -> list[Any]:
+        slot, self._open = self._open, None
+        if slot is None:
+            return []
+        kind = "tool-call-end" if slot.channel == "tool_args" else "content-end"
+        return [_made(chunk, {"type": kind, "index": slot.number})]
+
+
+def _message(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return fields_of(fields_of(event.get("delta")).get("message"))
+
+
+def _make(chunk: Any, kind: str, message: dict[str, Any], index: int | None = None) -> Any:
+    """Return a delta event like `chunk`."""
+    place = {} if index is None else {"index": index}
+    return _made(chunk, {"type": kind, **place, "delta": {"message": message}})
+
+
+def _made(chunk: Any, event: dict[str, Any]) -> Any:
+    """Return an event like `chunk`: a dict, or an object of the class for its type."""
+    if isinstance(chunk, dict):
+        return event
+    own = type(chunk)
+    suffix = own.__name__.removeprefix(_camel(fields_of(chunk)["type"]))
+    return sibling(chunk, own.__module__, _camel(event["type"]) + suffix).model_validate(event)
+
+
+def _camel(kind: str) -> str:
+    return "".join(word.capitalize() for word in kind.split("-"))

@@ -1,0 +1,184 @@
+"""Gemini's streams: responses of the `google-genai` package, or the JSON that REST and Vertex send.
+
+Each response has candidates with parts: text, thoughts, function calls. The format:
+https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent. Parts have no
+blocks, so text in a row is one text. A function call comes whole, or, from Vertex, in values by
+JSON path: there each string is a text of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.gemini_calls import Calls, call_in, get, parts_of, values_in
+from guardstream.providers.gemini_spec import SPEC, camel
+from guardstream.providers.runs import Runs
+from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
+
+_TYPES = "google.genai.types"
+
+_REASONS: dict[str, FinishReason] = {
+    "MAX_TOKENS": "length",
+    "SAFETY": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "RECITATION": "content_filter",
+    "SPII": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+}
+_STOPS = {"content_filter": "SAFETY", "length": "MAX_TOKENS"}
+
+
+class Gemini(SpecAdapter):
+    """The adapter for responses; a candidate is a choice."""
+
+    name = "gemini"
+    spec = SPEC
+    repeats = False
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs()
+        self._calls = Calls()
+        self._called: set[int] = set()  # choices
+        self._going_on: set[int] = set()  # choices of which a chunk did not say it is the last
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a response."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        candidates = fields.get("candidates")
+        if isinstance(candidates, list) and candidates:
+            first = fields_of(candidates[0]).keys()
+            return bool(first & {"content", "finishReason", "finish_reason"})
+        return bool(fields.keys() & {"promptFeedback", "prompt_feedback", "usageMetadata"})
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if not path or "candidates" not in event:
+            return Slot(0, leaf.channel, leaf.field)
+        candidate = fields_of(event["candidates"][path[0]])
+        choice, place = candidate.get("index") or 0, path[1] if len(path) > 1 else 0
+        if leaf.field == "text" and parts_of(candidate)[place].get("thought"):
+            return Slot(choice, "thinking", "thought")
+        if leaf.field == "partial":
+            value = values_in(parts_of(candidate)[place])[path[2]]
+            return Slot(choice, leaf.channel, str(get(value, "json_path")), place)
+        return Slot(choice, leaf.channel, leaf.field, place if leaf.channel == "tool_args" else 0)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        choices: list[int] = []
+        complete: list[Slot] = []
+        calls: dict[Slot, Call] = {}
+        finished: dict[int, FinishReason] = {}
+        for candidate in map(fields_of, event.get("candidates") or ()):
+            choice = candidate.get("index") or 0
+            choices.append(choice)
+            pieces, begun, over = self._calls.read(choice, candidate, pieces)
+            calls |= begun
+            complete += over
+            if begun:
+                self._called.add(choice)
+            reason = self._finish(choice, candidate)
+            if reason is not None:
+                finished[choice] = reason
+        pieces, closed, ended = self._runs.number(pieces)
+        failed, usage = bool(event.get("error")), get(event, "usage_metadata")
+        return Reading(
+            pieces,
+            choices or (0,),
+            finished,
+            failed,
+            closed,
+            calls=calls,
+            usage=usage,
+            complete=(*ended, *complete),
+        )
+
+    def _finish(self, choice: int, candidate: Mapping[str, Any]) -> FinishReason | None:
+        """Return why a candidate ends with this chunk.
+
+        Older models say STOP in every chunk: in a first one with text it says nothing.
+        """
+        reason = get(candidate, "finish_reason")
+        if not reason:
+            self._going_on.add(choice)
+            return None
+        if reason == "STOP" and choice not in self._going_on:
+            parts = parts_of(candidate)
+            if any(part.get("text") for part in parts) and not any(map(call_in, parts)):
+                return None
+        ended = _REASONS.get(str(getattr(reason, "value", reason)), "stop")
+        return "tool_calls" if ended == "stop" and choice in self._called else ended
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a response with one part of the slot's kind, in its candidate."""
+        candidate = _candidate(chunk, slot.choice)
+        if slot.channel == "tool_args":
+            part = _partial(chunk, candidate, slot, text)
+        else:
+            thought = {"thought": True} if slot.channel == "thinking" else {}
+            part = _make(chunk, "Part", {"text": text, **thought})
+        reason = get(fields_of(candidate), "finish_reason")
+        return [_bare(chunk, candidate, slot.choice, part, reason)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a response without text and with a finish reason."""
+        stop: Any = _STOPS.get(reason, "STOP")
+        if not isinstance(chunk, dict):
+            stop = sibling(chunk, _TYPES, "FinishReason")(stop)
+        part = _make(chunk, "Part", {"text": ""})
+        return [_bare(chunk, _candidate(chunk, choice), choice, part, stop)]
+
+
+def _candidate(chunk: Any, choice: int) -> Any:
+    candidates = fields_of(chunk).get("candidates") or ()
+    found = [each for each in candidates if (fields_of(each).get("index") or 0) == choice]
+    return found[0] if found else _make(chunk, "Candidate", {})
+
+
+def _partial(chunk: Any, candidate: Any, slot: Slot, text: str) -> Any:
+    """Return a part that goes on with a string of streamed arguments."""
+    value = {"json_path": slot.field, "string_value": text, "will_continue": True}
+    parts = parts_of(fields_of(candidate))
+    named = {"id": call_in(parts[-1]).get("id")} if parts and call_in(parts[-1]).get("id") else {}
+    call = {**named, "partial_args": [_make(chunk, "PartialArg", value)], "will_continue": True}
+    return _make(chunk, "Part", {"function_call": _make(chunk, "FunctionCall", call)})
+
+
+def _bare(chunk: Any, candidate: Any, choice: int, part: Any, reason: Any) -> Any:
+    """Return a response like `chunk` that has this one candidate, with this one part."""
+    content = _make(chunk, "Content", {"parts": [part], "role": "model"})
+    updates: dict[str, Any] = {"content": content}
+    if fields_of(candidate).get("index") is not None:
+        updates["index"] = choice
+    if reason:
+        updates |= _named(chunk, {"finish_reason": reason})
+    bare = _named(chunk, {"candidates": [only(candidate, updates)]})
+    if not isinstance(chunk, dict):
+        return replaced(chunk, {**bare, "usage_metadata": None, "prompt_feedback": None})
+    kept = ("modelVersion", "model_version", "responseId", "response_id", "createTime")
+    return bare | {name: chunk[name] for name in kept if name in chunk}
+
+
+def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:
+    """Return an object like those in `chunk`: a dict, or one of the package's class `name`."""
+    if isinstance(chunk, dict):
+        return _named(chunk, fields)
+    return sibling(chunk, _TYPES, name)(**fields)
+
+
+def _named(chunk: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields under the names that `chunk` uses."""
+    if not isinstance(chunk, dict):
+        return fields
+    names = [*chunk, *(name for each in chunk.get("candidates") or () for name in each)]
+    if any("_" in name for name in names):
+        return fields
+    return {camel(name): value for name, value in fields.items()}

@@ -1,0 +1,90 @@
+"""Function calls in Gemini's responses: numbered over the stream, their strings told apart.
+
+Vertex streams arguments as values by JSON path (`partialArgs`); a string of several pieces says
+`willContinue` with all but the last. https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.providers.base import Call, Piece, Slot
+from guardstream.providers.fields import fields_of
+from guardstream.providers.gemini_spec import camel
+
+
+def get(fields: Mapping[str, Any], name: str) -> Any:
+    """Return a field under whichever of its two names it has."""
+    found = fields.get(name)
+    return fields.get(camel(name)) if found is None else found
+
+
+def parts_of(candidate: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the fields of a candidate's parts."""
+    parts = fields_of(candidate.get("content")).get("parts") or ()
+    return [fields_of(part) for part in parts]
+
+
+def call_in(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a part's function call, none if it has none."""
+    return fields_of(get(part, "function_call"))
+
+
+def values_in(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the fields of the values that a part's function call has by JSON path."""
+    return [fields_of(value) for value in get(call_in(part), "partial_args") or ()]
+
+
+class Calls:
+    """The function calls of one stream, by choice."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last: dict[int, int] = {}
+        self._open: set[Slot] = set()  # strings that go on
+
+    def read(
+        self, choice: int, candidate: Mapping[str, Any], pieces: Sequence[Piece]
+    ) -> tuple[list[Piece], dict[Slot, Call], list[Slot]]:
+        """Return the pieces in the slots of their calls, the calls that begin, and what ends."""
+        over: list[Slot] = []
+        calls: dict[Slot, Call] = {}
+        moved: dict[Slot, Slot] = {}
+        whole: set[Slot] = set()
+        for place, part in enumerate(parts_of(candidate)):
+            call = call_in(part)
+            if call.get("name"):
+                slot = self._begin(choice)
+                calls[slot] = Call(call["name"], call.get("id"))
+                if not get(call, "will_continue"):
+                    over.append(slot)
+            args = Slot(choice, "tool_args", "args", self._last.get(choice, 0))
+            moved[args._replace(number=place)] = args
+            for value in values_in(part):
+                slot = args._replace(field=str(get(value, "json_path")))
+                moved[slot._replace(number=place)] = slot
+                if not self._goes_on(slot, value, over):
+                    whole.add(slot)
+        return [_moved(piece, moved, whole) for piece in pieces], calls, over
+
+    def _begin(self, choice: int) -> Slot:
+        self._last[choice] = self._count
+        self._count += 1
+        return Slot(choice, "tool_args", "args", self._last[choice])
+
+    def _goes_on(self, slot: Slot, value: Mapping[str, Any], over: list[Slot]) -> bool:
+        """Note a value; tell whether it is a piece of a longer string."""
+        if get(value, "will_continue"):
+            self._open.add(slot)
+            return True
+        if slot not in self._open:
+            return False
+        self._open.discard(slot)
+        over.append(slot)
+        return True
+
+
+def _moved(piece: Piece, moved: Mapping[Slot, Slot], whole: set[Slot]) -> Piece:
+    slot = moved.get(piece.slot, piece.slot)
+    return piece._replace(slot=slot, kind="whole" if slot in whole else piece.kind)

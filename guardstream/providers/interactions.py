@@ -1,0 +1,220 @@
+"""Google's interactions: steps of a model, each begun, said in deltas, and stopped.
+
+Events of the `google-genai` package or plain dicts: https://ai.google.dev/api/interactions-api.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.walk import (
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+
+_MARKS = frozenset({"type", "id", "call_id", "signature", "mime_type", "name", "data", "status"})
+_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+_CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS | {"place_id"})
+_SAID: Spec = {"type": META, "text": Leaf("delta", "text", "text"), "annotations": _CITATION}
+_THOUGHT: Spec = {"type": META, "text": Leaf("delta", "thinking", "thinking")}
+
+_TOOLS = (
+    *("code_execution", "file_search", "function", "google_maps", "google_search"),
+    *("mcp_server_tool", "processing", "retrieval", "url_context"),
+)
+_CALL: Spec = {
+    **dict.fromkeys(("type", "id", "name", "signature", "server_name", "search_type"), META),
+    "arguments": Leaf("whole", "tool_args", "args"),
+}
+_GIVEN: Spec = {
+    **dict.fromkeys(("type", "call_id", "id", "name", "signature", "server_name"), META),
+    **dict.fromkeys(("is_error", "status"), META),
+    "result": _RESULT,
+}
+_CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
+_RESULTS = {f"{tool}_result": _GIVEN for tool in _TOOLS}
+_MEDIA = dict.fromkeys(("image", "audio", "video", "document"), META)
+
+_STEP = OneOf(
+    "type",
+    {
+        "model_output": {
+            "type": META,
+            "content": [OneOf("type", {"text": _SAID, **_MEDIA})],
+            "error": Tree(Leaf("whole", "text", "error"), _MARKS),
+        },
+        "thought": {"type": META, "signature": META, "summary": [_THOUGHT]},
+        "user_input": META,
+        **_CALLS,
+        **_RESULTS,
+    },
+)
+
+_DELTA = OneOf(
+    "type",
+    {
+        "text": _SAID,
+        "thought_summary": {"type": META, "content": _THOUGHT},
+        "thought_signature": {"type": META, "signature": KEEP},
+        "arguments_delta": {
+            "type": META,
+            "arguments": Leaf("delta", "tool_args", "args"),
+            "partial_arguments": Leaf("delta", "tool_args", "args"),
+        },
+        "text_annotation_delta": {"type": KEEP, "annotations": _CITATION},
+        **{name: {**spec, "type": KEEP} for name, spec in (_CALLS | _RESULTS).items()},  # type: ignore[dict-item]
+        **_MEDIA,
+    },
+)
+
+_INTERACTION: Spec = {
+    **dict.fromkeys(("id", "object", "status", "model", "agent", "role", "usage"), META),
+    **dict.fromkeys(("created", "updated", "service_tier", "previous_interaction_id"), META),
+    **dict.fromkeys(("tools", "system_instruction", "input", "response_format"), META),
+    **dict.fromkeys(("generation_config", "agent_config", "response_modalities"), META),
+    **dict.fromkeys(("response_mime_type", "environment_id", "environment"), META),
+    **dict.fromkeys(("webhook_config", "cached_content", "labels", "safety_settings"), META),
+    **dict.fromkeys(("continuation_ids", "continuation_token"), META),
+    **dict.fromkeys(("output_image", "output_audio", "output_video"), META),
+    "output_text": Leaf("whole", "text", "steps"),
+    "outputs": _RESULT,
+    "errors": _RESULT,
+    "steps": Tree(Leaf("whole", "text", "steps"), _MARKS),
+    "error": Tree(Leaf("whole", "text", "error"), _MARKS),
+}
+
+_EVENT: dict[str, Spec] = {"event_type": KEEP, "event_id": META, "metadata": META}
+
+_SPEC = OneOf(
+    "event_type",
+    {
+        "interaction.created": {**_EVENT, "interaction": _INTERACTION},
+        "interaction.completed": {**_EVENT, "interaction": _INTERACTION},
+        "interaction.status_update": {**_EVENT, "interaction_id": META, "status": META},
+        "step.start": {**_EVENT, "index": META, "step": _STEP},
+        "step.delta": {**_EVENT, "event_type": META, "index": META, "delta": _DELTA},
+        "step.stop": {**_EVENT, "index": META, "usage": META, "status": META},
+        "error": {
+            **_EVENT,
+            "error": {"code": META, "message": Leaf("whole", "text", "error"), "status": META},
+        },
+    },
+)
+
+_STATUS: dict[str, FinishReason] = {
+    "failed": "error",
+    "cancelled": "cancelled",
+    "incomplete": "length",
+    "requires_action": "tool_calls",
+    "budget_exceeded": "length",
+}
+
+_SLOTS = {"model_output": ("text", "text"), "thought": ("thinking", "thinking")}
+
+
+class Interactions(SpecAdapter):
+    """The adapter for interaction events; there is one choice."""
+
+    name = "interactions"
+    spec = _SPEC
+    repeats = False
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._open: Slot | None = None
+        self._index = -1
+        self._interaction: Any = None
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of an interaction."""
+        fields = {} if isinstance(chunk, (str, bytes)) else fields_of(chunk)
+        kind = fields.get("event_type")
+        return isinstance(kind, str) and kind in _SPEC.specs
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field, event.get("index") or 0)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = event.get("event_type")
+        if kind == "step.start":
+            return self._started(event, pieces)
+        if kind == "step.stop":
+            slot, self._open = self._open, None
+            return Reading(pieces, (0,), closed=(slot,) if slot else ())
+        if kind in ("interaction.created", "interaction.completed"):
+            self._interaction = chunk
+        if kind == "interaction.completed":
+            interaction = fields_of(event.get("interaction"))
+            reason = _STATUS.get(str(interaction.get("status")), "stop")
+            return Reading(pieces, (0,), {0: reason}, usage=interaction.get("usage"))
+        return Reading(pieces, (0,), failed=kind == "error")
+
+    def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        step = fields_of(event.get("step"))
+        self._index = event.get("index") or 0
+        channel, field = _SLOTS.get(str(step.get("type")), ("tool_args", "args"))
+        over = () if self._open is None else (self._open,)
+        self._open = Slot(0, channel, field, self._index)
+        called = str(step.get("type")).endswith("_call")
+        name = step.get("name") or step.get("type")
+        calls = {self._open: Call(str(name), step.get("id"))} if called else {}
+        return Reading(pieces, (0,), closed=over, calls=calls)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a delta of the slot's step; of a new one, if nothing was said in any."""
+        made: list[Any] = []
+        if slot.field == "content":
+            made += self._close(chunk)
+            slot = self._open = Slot(0, "text", "text", self._index + 1)
+            start = {"index": slot.number, "step": {"type": "model_output"}}
+            made.append(_make(chunk, "StepStart", {"event_type": "step.start", **start}))
+        delta: dict[str, Any] = {"type": "text", "text": text}
+        if slot.channel == "thinking":
+            delta = {"type": "thought_summary", "content": delta}
+        elif slot.channel == "tool_args":
+            delta = {"type": "arguments_delta", "arguments": text}
+        event = {"event_type": "step.delta", "index": slot.number, "delta": delta}
+        return [*made, _make(chunk, "StepDelta", event)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return what ends the open step, and the interaction."""
+        made = self._close(chunk)
+        last = self._interaction
+        if last is None:
+            return made
+        status = "completed" if reason == "stop" else "incomplete"
+        interaction = replaced(fields_of(last)["interaction"], {"status": status})
+        if isinstance(last, dict):
+            return [*made, {"event_type": "interaction.completed", "interaction": interaction}]
+        kind = sibling(last, _package(last), "InteractionCompletedEvent")
+        return [*made, kind(interaction=interaction)]
+
+    def _close(self, chunk: Any) -> list[Any]:
+        slot, self._open = self._open, None
+        if slot is None:
+            return []
+        return [_make(chunk, "StepStop", {"event_type": "step.stop", "index": slot.number})]
+
+
+def _package(chunk: Any) -> str:
+    return type(chunk).__module__.rpartition(".")[0]
+
+
+def _make(chunk: Any, name: str, event: dict[str, Any]) -> Any:
+    """Return an event like `chunk`: a dict, or an object of the package's class `name`."""
+    if isinstance(chunk, dict):
+        return event
+    module = f"{_package(chunk)}.{name.lower()}"
+    return sibling(chunk, module, name).model_validate(event)

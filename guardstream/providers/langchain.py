@@ -1,0 +1,108 @@
+"""LangChain's streams: messages of `stream` and `astream`, alone or with what comes around them.
+
+That is a chat model's `ChatGenerationChunk`, a language model's `GenerationChunk`, and LangGraph's
+`(message, metadata)` of `stream_mode="messages"`. Text from an output parser is `str`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.langchain_messages import Messages
+
+_TYPES = frozenset({"AIMessageChunk", "ai", "tool", "ToolMessageChunk", "human", "system"})
+_GENERATIONS = frozenset({"ChatGenerationChunk", "ChatGeneration"})
+TEXT = Slot(0, "text", "content")
+
+
+def is_message(value: object) -> bool:
+    """Tell whether `value` is one of LangChain's messages."""
+    fields = fields_of(value)
+    return (
+        not isinstance(value, dict)
+        and fields.get("type") in _TYPES
+        and "content" in fields
+        and "additional_kwargs" in fields
+    )
+
+
+def is_generation(value: object) -> bool:
+    """Tell whether `value` is a chunk that models give inside: text, or a message."""
+    fields = fields_of(value)
+    return not isinstance(value, dict) and {"text", "generation_info", "type"} <= fields.keys()
+
+
+class LangChain:
+    """The adapter for messages and what holds one."""
+
+    name = "langchain"
+    repeats = True
+
+    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+        self._messages = Messages(unknown=unknown)
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a message, or holds one."""
+        if isinstance(chunk, tuple):
+            return len(chunk) == 2 and is_message(chunk[0]) and isinstance(chunk[1], dict)
+        return is_message(chunk) or is_generation(chunk)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in the message."""
+        message = _message(chunk)
+        if message is not None:
+            return self._messages.read(message)
+        text = fields_of(chunk)["text"]
+        return Reading([Piece(TEXT, text)] if text else [], (0,))
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a chunk whose message says `texts`; None if nothing is left to say."""
+        message = _message(chunk)
+        if message is None:
+            return _generation(chunk, texts[0]) if texts and texts[0] else None
+        written = self._messages.write(message, texts, ends=ends)
+        return None if written is None else _around(chunk, written)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a chunk whose message says only `text`."""
+        message = _message(chunk)
+        if message is None:
+            return [_generation(chunk, text)]
+        return [_around(chunk, made) for made in self._messages.extra(message, slot, text, said)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return a chunk whose message is the last; a model without messages has no end mark."""
+        message = _message(chunk)
+        if message is None:
+            return []
+        return [_around(chunk, made) for made in self._messages.end(message, choice, reason, said)]
+
+
+def _message(chunk: Any) -> Any:
+    if isinstance(chunk, tuple):
+        return chunk[0]
+    return chunk if is_message(chunk) else fields_of(chunk).get("message")
+
+
+def _around(chunk: Any, message: Any) -> Any:
+    """Return what holds a message, with another one; its text is made anew from that."""
+    if isinstance(chunk, tuple):
+        return (message, *chunk[1:])
+    if is_message(chunk):
+        return message
+    return type(chunk)(message=message, generation_info=_info(chunk))
+
+
+def _generation(chunk: Any, text: str) -> Any:
+    return replaced(chunk, {"text": text, "generation_info": _info(chunk)})
+
+
+def _info(chunk: Any) -> dict[str, Any] | None:
+    """Return what is known about a generation, without what spells out its text."""
+    info = fields_of(chunk).get("generation_info")
+    return {name: value for name, value in info.items() if name != "logprobs"} if info else info

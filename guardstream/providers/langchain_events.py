@@ -1,0 +1,177 @@
+"""LangChain's `astream_events` (v2): what every step of a chain does, each a run of its own.
+
+https://reference.langchain.com/python/langchain_core/runnables/#langchain_core.runnables.base.Runnable.astream_events.
+A chain repeats what its model says: each run is a choice, the first that streams is choice 0. What
+the caller gave passes, where it comes unchanged; any other text in an event is guarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of, has_text, map_strings, replaced, same_or
+from guardstream.providers.langchain import TEXT, LangChain, is_message
+from guardstream.providers.streamed import Streamed
+
+_VALUE = Slot(0, "text", "value")
+_CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk"})
+_MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
+
+Visit = Callable[[Piece], str]
+
+
+class LangChainEvents:
+    """The adapter for events."""
+
+    name = "langchain_events"
+    repeats = True
+
+    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+        self._unknown = unknown
+        self._runs: dict[str, tuple[int, LangChain]] = {}
+        self._streamed = Streamed()
+        self._given: set[str] = set()  # the caller's own texts
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event."""
+        return isinstance(chunk, dict) and {"event", "run_id", "data"} <= chunk.keys()
+
+    def read(self, chunk: Mapping[str, Any]) -> Reading:
+        """Find the text in what a run streams, and in what it was given or ends with."""
+        event, data = str(chunk["event"]), chunk["data"]
+        if event.endswith("_stream") and _streams(data.get("chunk")):
+            return self._stream(chunk, data["chunk"])
+        if event == "on_parser_stream" and self._unknown == "refuse" and has_text(data):
+            raise AdapterError(
+                "langchain: a parser's growing values cannot be guarded: put the guard before it"
+            )
+        if event.endswith("_start") and not chunk.get("parent_ids"):
+            map_strings(data.get("input"), self._note_given)
+            return Reading((), ())
+        pieces: list[Piece] = []
+
+        def collect(piece: Piece) -> str:
+            pieces.append(piece)
+            return piece.text
+
+        self._map_data(data, collect)
+        run = self._runs.get(chunk["run_id"])
+        if run is None or not event.endswith(("_end", "_error")):
+            return Reading(pieces, ())
+        return Reading(pieces, (run[0],), {run[0]: "stop"})
+
+    def write(self, chunk: Mapping[str, Any], texts: Sequence[str], *, ends: bool = True) -> Any:
+        """Return an event with `texts` in place of its own; None if nothing is left to say."""
+        data = chunk["data"]
+        if chunk["event"].endswith("_stream") and _streams(data.get("chunk")):
+            written = self._inner(chunk, data["chunk"], "write", texts, ends)
+            return None if written is None else _with_chunk(chunk, written)
+        rest = iter(texts)
+        return {**chunk, "data": self._map_data(data, lambda _: next(rest))}
+
+    def extra(self, chunk: Mapping[str, Any], slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return an event of the run that streams only `text`."""
+        inner = chunk["data"].get("chunk")
+        if not _streams(inner):
+            raise AdapterError("langchain: the run has streamed nothing to go on with")
+        return [
+            _with_chunk(chunk, made)
+            for made in self._inner(chunk, inner, "extra", slot._replace(choice=0), text, said)
+        ]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return an event that streams the run's last message, if it streams messages."""
+        inner = chunk["data"].get("chunk")
+        if not _streams(inner):
+            return []
+        made = self._inner(chunk, inner, "end", choice, reason, said)
+        return [_with_chunk(chunk, each) for each in made]
+
+    def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
+        """Read what a run streams, as the choice that it is."""
+        choice, adapter = self._runs.setdefault(
+            chunk["run_id"], (len(self._runs), LangChain(unknown=self._unknown))
+        )
+        if isinstance(inner, str):
+            reading = Reading([Piece(TEXT, inner)] if inner else [], (0,))
+        else:
+            reading = adapter.read(inner)
+
+        def here(slot: Slot) -> Slot:
+            return slot._replace(choice=choice)
+
+        pieces = [piece._replace(slot=here(piece.slot)) for piece in reading.pieces]
+        self._streamed.note(pieces)
+        calls: dict[Slot, Call] = {here(slot): call for slot, call in reading.calls.items()}
+        finished: dict[int, FinishReason] = dict.fromkeys(
+            (choice for _ in reading.finished), next(iter(reading.finished.values()), "stop")
+        )
+        return reading._replace(
+            pieces=pieces,
+            choices=(choice,),
+            finished=finished,
+            closed=[here(slot) for slot in reading.closed],
+            calls=calls,
+            complete=[here(slot) for slot in reading.complete],
+        )
+
+    def _inner(self, chunk: Mapping[str, Any], inner: Any, method: str, *arguments: Any) -> Any:
+        """Let the adapter of the run's messages make chunks; text needs none."""
+        if isinstance(inner, str):
+            if method == "write":
+                return arguments[0][0] or None
+            return [arguments[1]] if method == "extra" else []
+        adapter = self._runs[chunk["run_id"]][1]
+        if method == "write":
+            return adapter.write(inner, arguments[0], ends=arguments[1])
+        return getattr(adapter, method)(inner, *arguments)
+
+    def _note_given(self, text: str) -> str:
+        self._given.add(text)
+        return text
+
+    def _map_data(self, data: Mapping[str, Any], visit: Visit) -> Any:
+        """Visit each text in what a run was given or gave."""
+
+        def change(text: str) -> str:
+            if text in self._given:
+                return text
+            piece = Piece(_VALUE, text, "copy")
+            slot = self._streamed.find(piece) or _VALUE
+            return same_or(text, visit(piece._replace(slot=slot)))
+
+        return _mapped(data, change)
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Change each string in a value of any shape, but for marks and what the caller wrote."""
+    if isinstance(value, str):
+        return change(value) if value else value
+    if isinstance(value, (list, tuple)):
+        items = [_mapped(item, change) for item in value]
+        same = all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else type(value)(items)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    fields = fields_of(value)
+    message = is_message(value)
+    if message and fields["type"] in _CALLERS:
+        return value
+    marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
+    mapped = {name: _mapped(old, change) for name, old in fields.items() if name not in marks}
+    updates = {name: new for name, new in mapped.items() if new is not fields[name]}
+    return replaced(value, updates) if updates else value
+
+
+def _streams(value: Any) -> bool:
+    """Tell whether `value` is text, or a chunk that holds some."""
+    return isinstance(value, str) or LangChain.accepts(value)
+
+
+def _with_chunk(event: Mapping[str, Any], chunk: Any) -> dict[str, Any]:
+    return {**event, "data": {**event["data"], "chunk": chunk}}

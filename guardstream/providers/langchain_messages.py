@@ -1,0 +1,222 @@
+"""LangChain's messages as they stream: text, thinking and tool calls of `AIMessageChunk`s.
+
+What a message derives from its `tool_call_chunks` is made anew with them. Messages that come at the
+same time are told apart by their ids; what the caller wrote, human and system messages, passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.langchain_spec import SPEC
+from guardstream.providers.parsed import same_value
+from guardstream.providers.runs import Runs
+from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
+
+_ENDS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
+
+_REASONS: dict[str, FinishReason] = {
+    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS"), "length"),
+    **dict.fromkeys(("content_filter", "refusal", "SAFETY"), "content_filter"),
+    **dict.fromkeys(("tool_calls", "tool_use", "function_call", "TOOL_CALL"), "tool_calls"),
+}
+
+_TEXT_FIELDS = {
+    "text": ("text",),
+    "refusal": ("refusal",),
+    "thinking": ("thinking", "reasoning", "summary", "content", "reasoning_content"),
+}
+"""Where blocks of a channel hold their text."""
+
+_ECHO_FIELDS = ("partial_json", "args", "input", "arguments")
+_ENDED = frozenset({"ai", "tool"})
+
+
+class Messages(SpecAdapter):
+    """The adapter for messages themselves; there is one choice."""
+
+    name = "langchain"
+    spec = SPEC
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs()
+        self._numbers: dict[Hashable, int] = {}  # of calls, by message and index
+        self._indices: list[Any] = []
+        self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
+        self._called: set[Hashable] = set()
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        number = path[0] if path and leaf.channel == "tool_args" else 0
+        return Slot(0, leaf.channel, leaf.field, number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        key = event.get("id")
+        slots, calls, whole = self._calls_in(key, event)
+        found = [_in_slot(piece, slots, event) for piece in pieces]
+        found, closed, complete = self._runs.number(found, key)
+        live = self._live.setdefault(key, set())
+        live |= {piece.slot for piece in found if piece.kind == "delta"}
+        reason = self._reason(key, event)
+        finished: dict[int, FinishReason] = {}
+        if reason is not None:
+            complete += self._live.pop(key)
+            self._runs.stop(0, key)
+            if not self._live:
+                finished[0] = reason
+        return Reading(
+            found,
+            (0,),
+            finished,
+            closed=closed,
+            calls=calls,
+            usage=event.get("usage_metadata"),
+            complete=(*complete, *whole),
+        )
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a message that says `texts`, and what it derives from them."""
+        written = super().write(chunk, texts, ends=ends)
+        if written is None:
+            return None
+        if not ends:
+            written = _without_end(written)
+        fields = dict(fields_of(written))
+        old = fields_of(chunk).get("tool_call_chunks")
+        if fields.get("tool_call_chunks") == old or fields.get("type") != "AIMessageChunk":
+            return written
+        for name in ("tool_calls", "invalid_tool_calls"):
+            fields.pop(name, None)
+        return type(chunk)(**fields)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a chunk of the message that says only `text`, where `chunk` says such text."""
+        fields = fields_of(chunk)
+        if slot.channel == "tool_args":
+            return [_made(chunk, **self._arguments(fields, slot, text))]
+        if slot.field in ("reasoning_content", "refusal"):
+            return [_made(chunk, additional_kwargs={slot.field: text})]
+        content = fields.get("content")
+        if isinstance(content, list):
+            return [_made(chunk, content=_only_block(content, slot, text))]
+        return [_made(chunk, content=text)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a last chunk with a finish reason."""
+        metadata = {"finish_reason": reason}
+        return [_made(chunk, response_metadata=metadata, chunk_position="last")]
+
+    def _calls_in(
+        self, key: Hashable, event: Mapping[str, Any]
+    ) -> tuple[dict[int, Slot], dict[Slot, Call], list[Slot]]:
+        """Return the slots of a message's calls by place, those that begin, and whole ones."""
+        slots: dict[int, Slot] = {}
+        calls: dict[Slot, Call] = {}
+        whole: list[Slot] = []
+        found = event.get("tool_call_chunks") or ()
+        if event.get("type") == "ai":
+            found = event.get("tool_calls") or ()
+        for place, call in enumerate(found):
+            index = call.get("index")
+            known = (key, index) if index is not None else None
+            number = self._numbers.get(known, len(self._indices)) if known else len(self._indices)
+            if number == len(self._indices):
+                self._indices.append(index)
+            if known:
+                self._numbers[known] = number
+            slots[place] = slot = Slot(0, "tool_args", "tool_calls", number)
+            if call.get("name"):
+                calls[slot] = Call(call["name"], call.get("id"))
+                self._called.add(key)
+            if known is None:
+                whole.append(slot)
+        return slots, calls, whole
+
+    def _reason(self, key: Hashable, event: Mapping[str, Any]) -> FinishReason | None:
+        """Return why a message ends with this chunk; None if it does not."""
+        metadata = fields_of(event.get("response_metadata"))
+        reason = next((metadata[name] for name in _ENDS if metadata.get(name)), None)
+        last = event.get("chunk_position") == "last" or event.get("type") in _ENDED
+        if reason is None and not last:
+            return None
+        ended = _REASONS.get(str(reason), "stop")
+        return "tool_calls" if ended == "stop" and key in self._called else ended
+
+    def _arguments(self, fields: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
+        """Return the fields of a chunk that goes on with a call, where `fields` say such text."""
+        if slot.field != "tool_calls":
+            return {"content": _only_block(fields["content"], slot, text)}
+        index = self._indices[slot.number]
+        chunk = {"name": None, "args": text, "id": None, "index": index, "type": "tool_call_chunk"}
+        made: dict[str, Any] = {"tool_call_chunks": [chunk]}
+        content = fields.get("content")
+        if isinstance(content, list):
+            blocks = [b for b in content if isinstance(b, dict) and b.get("index") == index]
+            made["content"] = [_with_arguments(block, text) for block in blocks[-1:]]
+        raw = fields_of(fields.get("additional_kwargs")).get("tool_calls") or ()
+        calls = [call for call in raw if call.get("index") == index]
+        if calls:
+            function = {"arguments": text, "name": None}
+            call = {"index": index, "id": None, "type": None, "function": function}
+            made["additional_kwargs"] = {"tool_calls": [call]}
+        return made
+
+
+def _in_slot(piece: Piece, slots: Mapping[int, Slot], event: Mapping[str, Any]) -> Piece:
+    """Return a piece in its call's slot; one that repeats arguments in that of those."""
+    if piece.slot.channel != "tool_args":
+        return piece
+    if piece.slot.field == "tool_calls":
+        return piece._replace(slot=slots.get(piece.slot.number, piece.slot))
+    for place, chunk in enumerate(event.get("tool_call_chunks") or ()):
+        args = chunk.get("args") or ""
+        if args == piece.text or (piece.kind == "parsed" and same_value(args, piece.text)):
+            return piece._replace(slot=slots[place])
+    return piece._replace(kind="delta") if piece.kind == "echo" else piece
+
+
+def _made(chunk: Any, **fields: Any) -> Any:
+    """Return a chunk of the same message with these fields alone."""
+    kind = sibling(chunk, "langchain_core.messages", "AIMessageChunk")
+    return kind(**{"content": "", "id": fields_of(chunk).get("id"), **fields})
+
+
+def _only_block(content: Sequence[Any], slot: Slot, text: str) -> list[Any]:
+    """Return the last block of the slot's channel, saying only `text`."""
+    for block in reversed(content):
+        if isinstance(block, str):
+            if slot.channel == "text":
+                return [text]
+            continue
+        names = _TEXT_FIELDS.get(slot.channel, _ECHO_FIELDS)
+        name = next((name for name in names if block.get(name)), None)
+        if name is not None and not (slot.channel == "thinking" and block["type"] == "text"):
+            kept = {key: block[key] for key in ("type", "index", "id") if key in block}
+            return [{**kept, name: _inner(block[name], text)}]
+    return [{"type": "text", "text": text}]
+
+
+def _inner(value: Any, text: str) -> Any:
+    """Return what stands for text in a block: itself, or an object or list that holds it."""
+    if isinstance(value, list):
+        return [only(value[-1], {**_marks(value[-1]), "text": text})]
+    return {**_marks(value), "text": text} if isinstance(value, dict) else text
+
+
+def _marks(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value[key] for key in ("type", "index") if key in value}
+
+
+def _with_arguments(block: Mapping[str, Any], text: str) -> dict[str, Any]:
+    name = next((name for name in _ECHO_FIELDS if block.get(name)), "partial_json")
+    return {**_marks(block), name: text}
+
+
+def _without_end(message: Any) -> Any:
+    metadata = fields_of(message).get("response_metadata") or {}
+    kept = {name: value for name, value in metadata.items() if name not in _ENDS}
+    return replaced(message, {"response_metadata": kept, "chunk_position": None})

@@ -1,0 +1,136 @@
+"""What the fields of LangChain's messages are: `AIMessageChunk`, `AIMessage`, `ToolMessage`.
+
+Content is text, or a list of blocks in the provider's own shape or LangChain's:
+https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks. The blocks of
+Anthropic's tool calls, and the raw calls of OpenAI's, repeat the chunk's `tool_call_chunks`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardstream.providers.walk import KEEP, META, Either, Leaf, OneOf, Spec, Tree
+
+_MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
+_MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
+
+_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+_CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS)
+
+_METADATA = Tree(
+    Leaf("whole", "text", "metadata"),
+    frozenset({"model", "model_name", "model_provider", "model_id", "id", "created_at", "created"})
+    | {"finish_reason", "stop_reason", "done_reason", "system_fingerprint", "service_tier"}
+    | {"object", "output_version", "type", "role", "headers", "HTTPHeaders", "RequestId"}
+    | {"block_reason", "safety_ratings", "native_finish_reason", "status"},
+    frozenset({"logprobs", "logprobs_result"}),
+)
+
+_TEXT = Leaf("delta", "text", "content")
+_THINKING = Leaf("delta", "thinking", "content")
+_ECHO = Leaf("echo", "tool_args", "content")
+_EXTRAS = {"extras": _CITATION, "index": META, "id": META, "type": META, "caller": META}
+_DATA = {
+    **dict.fromkeys(("type", "id", "index", "url", "base64", "mime_type", "file_id"), META),
+    **dict.fromkeys(("image_url", "source", "data", "title", "context", "extras"), META),
+}
+_CALL: dict[str, Any] = {**_EXTRAS, "name": META, "error": META, "partial_json": _ECHO}
+
+_BLOCK = OneOf(
+    "type",
+    {
+        "text": {**_EXTRAS, "text": _TEXT, "annotations": _CITATION, "citations": _CITATION},
+        "text_delta": {**_EXTRAS, "text": _TEXT},
+        "output_text": {**_EXTRAS, "text": _TEXT, "annotations": _CITATION},
+        "refusal": {**_EXTRAS, "refusal": Leaf("delta", "refusal", "content")},
+        "thinking": {**_EXTRAS, "thinking": Either(_THINKING, _RESULT), "signature": KEEP},
+        "redacted_thinking": {**_EXTRAS, "data": KEEP},
+        "reasoning": {
+            **_EXTRAS,
+            "reasoning": _THINKING,
+            "summary": [{"type": META, "index": META, "text": _THINKING}],
+            "content": [{"type": META, "index": META, "text": _THINKING}],
+            "encrypted_content": KEEP,
+            "status": META,
+            "signature": KEEP,
+        },
+        "reasoning_content": {
+            **_EXTRAS,
+            "reasoning_content": {"text": _THINKING, "type": META, "signature": KEEP},
+        },
+        "tool_use": {**_CALL, "input": Either(_ECHO, _ECHO)},
+        "input_json_delta": _CALL,
+        "tool_call_chunk": {**_CALL, "args": _ECHO},
+        "tool_call": {**_CALL, "args": _ECHO},
+        "function_call": {**_CALL, "arguments": _ECHO, "call_id": META, "status": META},
+        "invalid_tool_call": {**_CALL, "args": _ECHO},
+        "server_tool_use": {**_CALL, "input": Leaf("whole", "tool_args", "server_tool")},
+        "server_tool_call": {**_CALL, "args": Leaf("whole", "tool_args", "server_tool")},
+        "server_tool_call_chunk": {**_CALL, "args": Leaf("delta", "tool_args", "server_tool")},
+        **dict.fromkeys(("server_tool_result", "non_standard", "tool_result"), _RESULT),
+        **dict.fromkeys(("web_search_tool_result", "code_execution_tool_result"), _RESULT),
+        **dict.fromkeys(("image", "image_url", "audio", "video", "file", "media"), _DATA),
+    },
+)
+
+_CONTENT = Either(_TEXT, [Either(_TEXT, _BLOCK)])
+
+_RAW_CALL = {
+    **dict.fromkeys(("id", "type", "index"), META),
+    "function": {"name": META, "arguments": Leaf("echo", "tool_args", "raw")},
+}
+
+_MESSAGE: dict[str, Spec] = {
+    **dict.fromkeys(("type", "name", "id", "example", "status"), META),
+    "content": _CONTENT,
+    "additional_kwargs": {
+        "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),
+        "refusal": Leaf("delta", "refusal", "refusal"),
+        "tool_calls": [_RAW_CALL],
+        "function_call": {"name": META, "arguments": Leaf("echo", "tool_args", "raw")},
+        "thinking_blocks": _RESULT,
+        "signature": META,
+        "__openai_function_call_ids__": META,
+        "__gemini_function_call_thought_signatures__": META,
+        "parsed": Leaf("parsed", "text", "content"),
+        "audio": {"id": META, "data": META, "expires_at": META, "transcript": _TEXT},
+    },
+    "response_metadata": _METADATA,
+    "usage_metadata": KEEP,
+    "chunk_position": META,
+}
+
+_CALLS = [
+    {"name": KEEP, "args": Leaf("whole", "tool_args", "tool_calls"), "id": META, "type": META}
+]
+
+SPEC: Spec = OneOf(
+    "type",
+    {
+        "AIMessageChunk": {
+            **_MESSAGE,
+            "tool_call_chunks": [
+                {
+                    **dict.fromkeys(("name", "id"), KEEP),
+                    "args": Leaf("delta", "tool_args", "tool_calls"),
+                    **dict.fromkeys(("index", "type"), META),
+                }
+            ],
+            "tool_calls": META,  # made anew from the chunks
+            "invalid_tool_calls": META,
+        },
+        "ai": {
+            **_MESSAGE,
+            "tool_calls": _CALLS,
+            "invalid_tool_calls": [
+                {**dict.fromkeys(("name", "id", "type", "error"), META), "args": _CALLS[0]["args"]}
+            ],
+        },
+        **dict.fromkeys(("human", "system", "HumanMessageChunk", "SystemMessageChunk"), META),
+        **dict.fromkeys(("remove",), META),
+        **dict.fromkeys(
+            ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk"),
+            Tree(_RESULT.leaf, _MARKS | {"name", "response_metadata"}),
+        ),
+    },
+)

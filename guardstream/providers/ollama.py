@@ -1,0 +1,160 @@
+"""Ollama's streams: lines of `/api/chat` and `/api/generate`, or the `ollama` package's responses.
+
+The format: https://github.com/ollama/ollama/blob/main/docs/api.md. The last response of `generate`
+has the whole conversation as token ids (`context`): it is left out if the answer was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.runs import Runs
+from guardstream.providers.walk import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
+
+_TIMES = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
+_COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")
+
+_SPEC: Spec = {
+    **dict.fromkeys(("model", "created_at", "remote_model", "remote_host"), META),
+    **dict.fromkeys(_TIMES + _COUNTS, META),
+    "message": {
+        "role": META,
+        "content": Leaf("delta", "text", "content"),
+        "thinking": Leaf("delta", "thinking", "thinking"),
+        "images": KEEP,
+        "tool_name": META,
+        "tool_calls": [
+            {
+                "id": META,
+                "type": META,
+                "function": {
+                    "name": KEEP,
+                    "index": META,
+                    "description": META,
+                    "arguments": Leaf("whole", "tool_args", "tool_calls"),
+                },
+            }
+        ],
+    },
+    "response": Leaf("delta", "text", "content"),
+    "thinking": Leaf("delta", "thinking", "thinking"),
+    "image": KEEP,
+    "context": KEEP,
+    "logprobs": ABOUT,
+    "done": END,
+    "done_reason": END,
+    "error": Leaf("whole", "text", "error"),
+}
+
+_SLOTS = (Slot(0, "text", "content"), Slot(0, "thinking", "thinking"))
+_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
+_DONE = ("stop", "length", "content_filter")
+
+
+class Ollama(SpecAdapter):
+    """The adapter for responses; there is one choice."""
+
+    name = "ollama"
+    spec = _SPEC
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs()
+        self._calls = 0
+        self._raw: dict[Slot, list[str]] = {}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a response."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        return "done" in fields and ("message" in fields or "response" in fields)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        numbered, calls = self._in_calls(event, pieces)
+        found, closed, complete = self._runs.number(numbered)
+        if "response" in event:
+            for slot, text, _ in found:
+                self._raw.setdefault(slot, []).append(text)
+        if event.get("context"):
+            found += [Piece(slot, text, "copy") for slot, text in self._copies()]
+        ends = {0: self._reason(event)} if event.get("done") else {}
+        return Reading(
+            found,
+            (0,),
+            ends,
+            bool(event.get("error")),
+            closed,
+            calls=calls,
+            usage={name: event[name] for name in _TIMES + _COUNTS if event.get(name)} or None,
+            complete=(*complete, *calls),
+        )
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts`; without its context, if that tells what they replaced."""
+        fields = fields_of(chunk)
+        count = len(self._pieces(chunk, fields))
+        written = super().write(chunk, texts[:count], ends=ends)
+        if written is not None and not ends and fields.get("done"):
+            written = replaced(written, {"done": False})
+        if written is None or list(texts[count:]) == [text for _, text in self._copies()]:
+            return written
+        if isinstance(written, dict):
+            return {name: value for name, value in written.items() if name != "context"}
+        return replaced(written, {"context": None})
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a response that says only `text`, and is not the last."""
+        return [_bare(chunk, slot.field, text, {"done": False})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a last response."""
+        done = {"done": True, "done_reason": reason if reason in _DONE else "stop"}
+        return [_bare(chunk, "content", "", done)]
+
+    def _in_calls(
+        self, event: Mapping[str, Any], pieces: Sequence[Piece]
+    ) -> tuple[list[Piece], dict[Slot, Call]]:
+        """Return the pieces with tool calls numbered over the stream, and the calls."""
+        calls: dict[Slot, Call] = {}
+        first = self._calls
+        for call in map(fields_of, fields_of(event.get("message")).get("tool_calls") or ()):
+            name = fields_of(call.get("function")).get("name") or ""
+            calls[Slot(0, "tool_args", "tool_calls", self._calls)] = Call(name, call.get("id"))
+            self._calls += 1
+        numbered = [
+            piece._replace(slot=piece.slot._replace(number=first + piece.slot.number))
+            if piece.slot.channel == "tool_args"
+            else piece
+            for piece in pieces
+        ]
+        return numbered, calls
+
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:
+        reason = _REASONS.get(event.get("done_reason") or "", "stop")
+        return "tool_calls" if reason == "stop" and self._calls else reason
+
+    def _copies(self) -> list[tuple[Slot, str]]:
+        """Return what came in so far, which is what a context spells out."""
+        return [(slot, text) for slot, parts in self._raw.items() if (text := "".join(parts))]
+
+
+def _bare(chunk: Any, field: str, text: str, done: dict[str, Any]) -> Any:
+    """Return a response like `chunk` that says only `text`."""
+    fields = fields_of(chunk)
+    kept = {name: fields[name] for name in ("model", "created_at") if name in fields}
+    if "message" not in fields:
+        name = "response" if field == "content" else field
+        said = {"response": "", name: text} if isinstance(chunk, dict) else {name: text}
+        return only(chunk, {**kept, **said, **done})
+    said = {"content": "", field: text} if isinstance(chunk, dict) else {field: text}
+    message = only(fields["message"], {"role": "assistant", **said})
+    return only(chunk, {**kept, "message": message, **done})

@@ -1,0 +1,279 @@
+"""The events of the `openai` package's `chat.completions.stream` helper.
+
+Each chunk comes as an event with a snapshot of the answer so far, and what is new in it once more
+as an event of its own. Snapshots, done events and parsed values are made of what was released.
+An event says nothing of its choice, so a chunk with more than one cannot be told apart and is
+refused. The helper goes on changing its snapshots: what is passed on are copies of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.openai_chat import OpenAIChat
+from guardstream.providers.openai_chat_spec import completion_spec
+from guardstream.providers.parsed import parsed
+from guardstream.providers.walk import (
+    ABOUT,
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    sibling,
+)
+
+_HELPER = "openai.lib.streaming.chat"
+
+_CONTENT = ("text", "content")
+_REFUSAL = ("refusal", "refusal")
+_ARGUMENTS = ("tool_args", "tool_calls")
+
+_SLOTS = {
+    "content.delta": _CONTENT,
+    "content.done": _CONTENT,
+    "refusal.delta": _REFUSAL,
+    "refusal.done": _REFUSAL,
+    "tool_calls.function.arguments.delta": _ARGUMENTS,
+    "tool_calls.function.arguments.done": _ARGUMENTS,
+    "logprobs.content.delta": _CONTENT,
+    "logprobs.content.done": _CONTENT,
+    "logprobs.refusal.delta": _REFUSAL,
+    "logprobs.refusal.done": _REFUSAL,
+}
+
+_LOGPROBS: Spec = {"type": META, "content": ABOUT, "refusal": ABOUT, "snapshot": ABOUT}
+
+_SPEC = OneOf(
+    "type",
+    {
+        "chunk": {"type": KEEP, "chunk": META, "snapshot": completion_spec("copy")},
+        "content.delta": {
+            "type": META,
+            "delta": Leaf("echo", *_CONTENT),
+            "snapshot": Leaf("copy", *_CONTENT),
+            "parsed": Leaf("parsed", *_CONTENT),
+        },
+        "content.done": {
+            "type": KEEP,
+            "content": Leaf("copy", *_CONTENT),
+            "parsed": Leaf("parsed", *_CONTENT),
+        },
+        "refusal.delta": {
+            "type": META,
+            "delta": Leaf("echo", *_REFUSAL),
+            "snapshot": Leaf("copy", *_REFUSAL),
+        },
+        "refusal.done": {"type": KEEP, "refusal": Leaf("copy", *_REFUSAL)},
+        "tool_calls.function.arguments.delta": {
+            **dict.fromkeys(("type", "name", "index"), META),
+            "arguments": Leaf("copy", *_ARGUMENTS),
+            "parsed_arguments": Leaf("parsed", *_ARGUMENTS),
+            "arguments_delta": Leaf("echo", *_ARGUMENTS),
+        },
+        "tool_calls.function.arguments.done": {
+            "type": KEEP,
+            **dict.fromkeys(("name", "index"), META),
+            "arguments": Leaf("copy", *_ARGUMENTS),
+            "parsed_arguments": Leaf("parsed", *_ARGUMENTS),
+        },
+        "logprobs.content.delta": _LOGPROBS,
+        "logprobs.content.done": _LOGPROBS,
+        "logprobs.refusal.delta": _LOGPROBS,
+        "logprobs.refusal.done": _LOGPROBS,
+    },
+)
+
+
+class OpenAIChatEvents(SpecAdapter):
+    """The adapter for the helper's events."""
+
+    name = "openai_chat_events"
+    spec: ClassVar[Spec] = _SPEC
+
+    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._chat = OpenAIChat(unknown=unknown)
+        self._choice = 0
+        self._texts: dict[Slot, str] = {}
+        self._snapshot: Any = None
+        self._names: dict[Slot, str] = {}
+        self._open: dict[Slot, None] = {}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of the helper."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        return fields.get("type") == "chunk" and "chunk" in fields and "snapshot" in fields
+
+    def taken(self, chunk: Any) -> Any:
+        """Return a copy of an event where the helper would change it later."""
+        if isinstance(chunk, dict):
+            return chunk
+        fields = fields_of(chunk)
+        if fields.get("type") != "chunk":
+            lists = {name: list(v) for name, v in fields.items() if isinstance(v, list)}
+            return replaced(chunk, lists) if lists else chunk
+        return replaced(
+            chunk,
+            {"snapshot": _frozen(fields["snapshot"]), "chunk": _frozen(fields["chunk"])},
+        )
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if event.get("type") == "chunk":
+            choices = fields_of(event["snapshot"])["choices"] if path else ()
+            choice = (fields_of(choices[path[0]]).get("index") or 0) if path else 0
+            return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
+        return Slot(self._choice, leaf.channel, leaf.field, event.get("index") or 0)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event."""
+        event = fields_of(chunk)
+        if event.get("type") == "chunk":
+            return self._read_chunk(chunk, event)
+        pieces = self._pieces(chunk, event)
+        kind = str(event.get("type"))
+        if kind.startswith("logprobs."):
+            pieces = self._spelled_out(kind)
+        if kind.endswith(".done") and kind in _SLOTS:
+            slot = Slot(self._choice, *_SLOTS[kind], event.get("index") or 0)
+            return Reading(pieces, (self._choice,), closed=(slot,))
+        return Reading(pieces, (self._choice,))
+
+    def _read_chunk(self, chunk: Any, event: Mapping[str, Any]) -> Reading:
+        reading = self._chat.read(event["chunk"])
+        if len(reading.choices) > 1:
+            raise AdapterError(f"{self.name}: a chunk with several choices cannot be told apart")
+        if reading.choices:
+            self._choice = reading.choices[0]
+        copies = self._pieces(chunk, event)
+        self._texts.update((piece.slot, piece.text) for piece in copies if piece.kind == "copy")
+        return reading._replace(pieces=[*reading.pieces, *copies])
+
+    def _spelled_out(self, kind: str) -> list[Piece]:
+        """Log probabilities repeat the text so far: they go out only as long as it is unchanged."""
+        slot = Slot(self._choice, *_SLOTS[kind])
+        text = self._texts.get(slot)
+        return [Piece(slot, text, "copy")] if text else []
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return the event with `texts` in place of its own."""
+        event = fields_of(chunk)
+        kind = str(event.get("type"))
+        if kind.startswith("logprobs."):
+            return None
+        if kind != "chunk":
+            return super().write(chunk, texts, ends=ends)
+        count = len(self._chat.read(event["chunk"]).pieces)
+        written = self._chat.write(event["chunk"], texts[:count], ends=ends)
+        if written is None:
+            return None
+        return replaced(super().write(chunk, texts[count:], ends=ends), {"chunk": written})
+
+    def passed(self, chunk: Any) -> None:
+        """Remember the last snapshot that went out, and what is open in it."""
+        event = fields_of(chunk)
+        kind = str(event.get("type"))
+        if kind == "chunk":
+            self._snapshot = event["snapshot"]
+        elif kind in _SLOTS and not kind.startswith("logprobs."):
+            slot = Slot(self._choice, *_SLOTS[kind], event.get("index") or 0)
+            if kind.endswith(".done"):
+                self._open.pop(slot, None)
+            else:
+                self._open[slot] = None
+                self._names[slot] = event.get("name") or ""
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a chunk event that says `text`, and the event that says it once more."""
+        made = self._chat.extra(fields_of(chunk)["chunk"], slot, text, said)
+        whole = said(slot)
+        events = self._chunks(chunk, made, slot.choice, lambda old: _with_text(old, slot, whole))
+        if (slot.channel, slot.field) == _ARGUMENTS and slot in self._names:
+            fields = {"arguments": whole, "arguments_delta": text}
+        elif (slot.channel, slot.field) in (_CONTENT, _REFUSAL):
+            fields = {"delta": text, "snapshot": whole}
+        else:
+            return events
+        self._open[slot] = None
+        return [*events, self._event(chunk, slot, "delta", fields)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return the chunk event that ends a choice, and the ends of what is open in it."""
+        made = self._chat.end(fields_of(chunk)["chunk"], choice, reason, said)
+        events = self._chunks(chunk, made, choice, lambda _: {"finish_reason": reason})
+        for slot in [slot for slot in self._open if slot.choice == choice]:
+            del self._open[slot]
+            field = "arguments" if slot.field == "tool_calls" else slot.field
+            events.append(self._event(chunk, slot, "done", {field: said(slot)}))
+        return events
+
+    def _chunks(
+        self, chunk: Any, made: Sequence[Any], index: int, change: Callable[[Any], Any]
+    ) -> list[Any]:
+        """Return chunk events with the last snapshot that went out, changed in one choice."""
+        snapshot = self._snapshot or _silent(fields_of(chunk)["snapshot"])
+        choices = []
+        for choice in fields_of(snapshot)["choices"]:
+            mine = (fields_of(choice).get("index") or 0) == index
+            choices.append(replaced(choice, change(fields_of(choice))) if mine else choice)
+        self._snapshot = replaced(snapshot, {"choices": choices})
+        return [replaced(chunk, {"chunk": each, "snapshot": self._snapshot}) for each in made]
+
+    def _event(self, chunk: Any, slot: Slot, state: str, fields: dict[str, Any]) -> Any:
+        """Return one of the helper's smaller events."""
+        kind, name = f"{slot.field}.{state}", f"{slot.field.title()}{state.title()}Event"
+        if slot.field == "tool_calls":
+            kind = f"tool_calls.function.arguments.{state}"
+            name = f"FunctionToolCallArguments{state.title()}Event"
+            value = parsed(fields["arguments"]) if state == "delta" else None
+            whose = {"name": self._names.get(slot, ""), "index": slot.number}
+            fields = {**fields, **whose, "parsed_arguments": value}
+        event = {"type": kind, **fields}
+        return (
+            event if isinstance(chunk, dict) else sibling(chunk, _HELPER, name).construct(**event)
+        )
+
+
+def _with_text(choice: Mapping[str, Any], slot: Slot, text: str) -> dict[str, Any]:
+    """Return what changes in a choice whose field now says `text` in all."""
+    message = choice["message"]
+    if slot.field != "tool_calls":
+        return {"message": replaced(message, {slot.field: text})}
+    calls = list(fields_of(message).get("tool_calls") or ())
+    if slot.number < len(calls):
+        call = calls[slot.number]
+        name = "function" if fields_of(call).get("function") else "custom"
+        key = "arguments" if name == "function" else "input"
+        tool = replaced(fields_of(call)[name], {key: text})
+        calls[slot.number] = replaced(call, {name: tool})
+    return {"message": replaced(message, {"tool_calls": calls})}
+
+
+def _silent(snapshot: Any) -> Any:
+    """Return a snapshot in which nothing was said."""
+    choices = []
+    for choice in fields_of(snapshot)["choices"]:
+        message = only(fields_of(choice)["message"], {"role": "assistant"})
+        choices.append(replaced(choice, {"message": message, "logprobs": None}))
+    return replaced(snapshot, {"choices": choices})
+
+
+def _frozen(value: Any) -> Any:
+    """Return a copy of a chunk or snapshot, as far as the helper changes it in place."""
+    choices = []
+    for choice in fields_of(value).get("choices") or ():
+        logprobs = fields_of(choice).get("logprobs")
+        lists = {name: list(v) for name, v in fields_of(logprobs).items() if isinstance(v, list)}
+        updates = {"logprobs": replaced(logprobs, lists)} if lists else {}
+        choices.append(replaced(choice, updates))
+    return replaced(value, {"choices": choices})

@@ -1,0 +1,75 @@
+"""A whole chat completion, field by field: as an API gives it, and as helpers accumulate it."""
+
+from __future__ import annotations
+
+from guardstream.providers.base import Kind
+from guardstream.providers.walk import ABOUT, END, META, Leaf, Spec, Tree
+
+_CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
+
+_RESULTS = Tree(Leaf("copy", "text", "executed_tools"), frozenset({"type", "id", "index"}))
+
+
+def _called(kind: Kind, argument: str, field: str) -> Spec:
+    return {
+        "name": META,
+        argument: Leaf(kind, "tool_args", field),
+        "parsed_arguments": Leaf("parsed", "tool_args", field),
+    }
+
+
+def _message(kind: Kind) -> Spec:
+    detail = Leaf(kind if kind == "copy" else "whole", "thinking", "reasoning_details")
+    return {
+        **dict.fromkeys(("role", "channel", "tool_call_id"), META),
+        "content": Leaf(kind, "text", "content"),
+        "parsed": Leaf("parsed", "text", "content"),
+        "refusal": Leaf(kind, "refusal", "refusal"),
+        "reasoning_content": Leaf(kind, "thinking", "reasoning_content"),
+        "reasoning": Leaf(kind, "thinking", "reasoning"),
+        "reasoning_details": [
+            {
+                **dict.fromkeys(("type", "id", "index", "format"), META),
+                **dict.fromkeys(("signature", "data"), META),
+                "text": detail,
+                "summary": detail,
+            }
+        ],
+        "annotations": [_CITED],
+        "executed_tools": [_RESULTS],
+        "audio": {
+            **dict.fromkeys(("id", "data", "expires_at"), META),
+            "transcript": Leaf(kind, "text", "audio"),
+        },
+        "function_call": _called(kind, "arguments", "function_call"),
+        "tool_calls": [
+            {
+                **dict.fromkeys(("id", "type", "index"), META),
+                "function": _called(kind, "arguments", "tool_calls"),
+                "custom": _called(kind, "input", "tool_calls"),
+            }
+        ],
+    }
+
+
+def completion_spec(kind: Kind) -> dict[str, Spec]:
+    """A chat completion; `kind` is that of its text."""
+    return {
+        **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
+        **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings", "p"), META),
+        **dict.fromkeys(("prompt_filter_results", "moderation", "metadata", "request_id"), META),
+        **{
+            name: Tree(Leaf("copy", "text", name))
+            for name in ("citations", "search_results", "images", "related_questions", "error")
+        },
+        "choices": [
+            {
+                **dict.fromkeys(("index", "content_filter_results"), META),
+                "content_filter_offsets": META,
+                "logprobs": ABOUT,
+                "token_ids": ABOUT,
+                **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
+                "message": _message(kind),
+            }
+        ],
+    }

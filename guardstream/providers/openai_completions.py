@@ -1,0 +1,108 @@
+"""Legacy completion chunks, as objects of the `openai` package or as plain dicts.
+
+The format: https://platform.openai.com/docs/api-reference/completions/object. vLLM, Azure and other
+compatible servers send it too, with fields of their own. Log probabilities spell the text out once
+more and are left out of chunks whose text changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.walk import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
+
+_CHOICE: Spec = {
+    **dict.fromkeys(("index", "content_filter_results", "content_filter_offsets"), META),
+    "text": Leaf("delta", "text", "text"),
+    "delta": {},  # some servers end with an empty one, as chat completions do
+    **dict.fromkeys(("logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs"), ABOUT),
+    **dict.fromkeys(("finish_reason", "stop_reason"), END),
+}
+
+FIELDS: dict[str, Spec] = {
+    **dict.fromkeys(("id", "object", "created", "model", "service_tier"), META),
+    **dict.fromkeys(("system_fingerprint", "provider", "obfuscation", "p"), META),
+    **dict.fromkeys(("usage", "prompt_filter_results"), KEEP),
+    "choices": [_CHOICE],
+}
+"""A chunk; a whole answer has the same fields."""
+
+REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+class OpenAICompletions(SpecAdapter):
+    """The adapter for legacy completion chunks."""
+
+    name = "openai_completions"
+    spec: ClassVar[Spec] = {
+        **FIELDS,
+        "error": {
+            **dict.fromkeys(("type", "code", "param"), META),
+            "message": Leaf("whole", "text", "error"),
+        },
+    }
+    repeats = False
+    sse_end = "[DONE]"
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` looks like a completion chunk."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        choices = fields.get("choices")
+        if not isinstance(choices, list):
+            return False
+        if not choices:
+            return fields.get("object") == "text_completion"
+        return all("text" in fields_of(choice) for choice in choices)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        choice = _index(event["choices"][path[0]], path[0]) if path else 0
+        return Slot(choice, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        choices = event.get("choices") or ()
+        if event.get("error"):
+            return Reading(pieces, (), failed=True)
+        finished: dict[int, FinishReason] = {}
+        for place, choice in enumerate(choices):
+            reason = fields_of(choice).get("finish_reason")
+            if reason:
+                finished[_index(choice, place)] = REASONS.get(reason, "stop")
+        indices = [_index(choice, place) for place, choice in enumerate(choices)]
+        return Reading(pieces, indices, finished, usage=event.get("usage"))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a chunk that says only `text`."""
+        return [_bare(chunk, slot.choice, text, None)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a chunk without text and with `reason` as the finish reason."""
+        return [_bare(chunk, choice, "", reason)]
+
+
+def _index(choice: Any, place: int) -> int:
+    index = fields_of(choice).get("index")
+    return place if index is None else int(index)
+
+
+def _bare(chunk: Any, index: int, text: str, reason: str | None) -> Any:
+    """Return a chunk like `chunk` with this one choice, which has nothing but a text."""
+    choices = fields_of(chunk)["choices"]
+    found = next(each for place, each in enumerate(choices) if _index(each, place) == index)
+    blank = {name: None for name, value in fields_of(found).items() if value and name != "index"}
+    updates = {**blank, "text": text, "finish_reason": reason}
+    if "delta" in blank:
+        del updates["delta"]
+    usage = {"usage": None} if fields_of(chunk).get("usage") else {}
+    return replaced(chunk, {"choices": [replaced(found, updates)], **usage})

@@ -1,0 +1,252 @@
+"""Responses API streams: raw events and those of the package's `responses.stream` helper.
+
+Objects of the `openai` package or plain dicts. The format:
+https://platform.openai.com/docs/api-reference/responses-streaming. All that the model says is
+guarded, and what tools give, wherever it is repeated: done events, items, the response at the end.
+What the response repeats of the request (instructions, tools, metadata) is the caller's own and
+passes, and so do encrypted reasoning, files and images. Consecutive text parts are one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of
+from guardstream.providers.openai_responses_end import PARTS, Ending, number_of, part_of
+from guardstream.providers.openai_responses_spec import LIFE, OVER, SPEC, STREAMED
+from guardstream.providers.walk import Leaf, Path, SpecAdapter
+
+CALLS = {
+    "function_call": "arguments",
+    "custom_tool_call": "input",
+    "mcp_call": "arguments",
+    "mcp_approval_request": "arguments",
+    "code_interpreter_call": "code",
+    "apply_patch_call": "diff",
+}
+"""Items that are tool calls, and the field of their arguments. Built-in tools have no name."""
+
+_CLIENT = ("function_call", "custom_tool_call", "apply_patch_call", "computer_call")
+"""Calls that the client is to make."""
+
+_INCOMPLETE: dict[Any, FinishReason] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+}
+
+
+class OpenAIResponses(SpecAdapter):
+    """The adapter for events of the Responses API."""
+
+    name = "openai_responses"
+    spec = SPEC
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._begun = False
+        self._turn = 0
+        self._places: dict[str, int] = {}
+        self._live: dict[Slot, None] = {}
+        self._text: Slot | None = None  # the last part, if it was text
+        self._shells: dict[int, Call] = {}
+        self._called = False
+        self._ending = Ending()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of a response's stream."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        kind = fields.get("type")
+        if not isinstance(kind, str) or "event_id" in fields:  # the realtime API's
+            return False
+        if kind in LIFE:
+            return "response" in fields
+        if kind in ("error", "keepalive"):
+            return "sequence_number" in fields
+        return kind.startswith("response.") and bool(
+            {"sequence_number", "output_index", "item_id"} & fields.keys()
+        )
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if event.get("type") in LIFE and path:
+            output = path[0]
+            item = fields_of(fields_of(event["response"])["output"][output])
+            output = self._places.get(str(item.get("id")), output)
+            return self._slot(leaf, output, path[1] if len(path) > 1 else 0)
+        part = part_of(event)
+        part = path[0] if part is None and path else part or 0
+        return self._slot(leaf, event.get("output_index") or 0, part)
+
+    def _slot(self, leaf: Leaf, output: int, part: int) -> Slot:
+        number = (self._turn * PARTS + output) * PARTS + part
+        return Slot(0, leaf.channel, leaf.field, number)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event; another response in the same stream begins anew."""
+        if fields_of(chunk).get("type") == "response.created":
+            self._turn += self._begun
+            self._begun = True
+            self._places.clear()
+            self._live.clear()
+        return super().read(chunk)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        kind = str(event.get("type"))
+        for piece in pieces:
+            if piece.kind == "delta":
+                self._live[piece.slot] = None
+        if kind == "response.output_text.delta":
+            return self._said_text(self._at(event, "text", "text"), pieces)
+        if kind in LIFE or kind == "error":
+            return self._life(kind, event, pieces)
+        if kind == "response.output_item.added":
+            return self._item_began(event, pieces)
+        if kind == "response.output_item.done":
+            return self._item_ended(event, pieces)
+        name, _, state = kind.removeprefix("response.").rpartition(".")
+        if name in ("content_part", "reasoning_summary_part"):
+            return self._part(state, event, pieces)
+        if name == "shell_call_command" and state == "added":
+            return self._shell(event, pieces)
+        if state == "done":
+            return self._done(name, event, pieces)
+        return Reading(pieces, (0,))
+
+    def _at(self, event: Mapping[str, Any], channel: str, field: str) -> Slot:
+        return Slot(0, channel, field, number_of(self._turn, event))
+
+    def _said_text(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
+        """Text goes on with the pipeline of the text part right before it."""
+        earlier, self._text = self._text, slot
+        self._live[slot] = None
+        if earlier == slot:
+            return Reading(pieces, (0,))
+        joined = {} if earlier is None else {slot: earlier}
+        return Reading(pieces, (0,), joined=joined)
+
+    def _other(self, pieces: Sequence[Piece], **said: Any) -> Reading:
+        """Something else than text begins: a text part that is over will not go on."""
+        closed: tuple[Slot, ...] = ()
+        if self._text is not None and self._text not in self._live:
+            closed, self._text = (self._text,), None
+        return Reading(pieces, (0,), closed=closed, **said)
+
+    def _item_began(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        item = fields_of(event.get("item"))
+        output, kind = event.get("output_index") or 0, str(item.get("type"))
+        self._places[str(item.get("id"))] = output
+        self._called |= kind in _CLIENT
+        if kind == "message":
+            return Reading(pieces, (0,))
+        if kind == "shell_call":
+            self._shells[output] = Call("shell", item.get("call_id"))
+        return self._other(pieces, calls=self._announced(event))
+
+    def _announced(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
+        item = fields_of(event.get("item"))
+        kind = str(item.get("type"))
+        if kind not in CALLS:
+            return {}
+        slot = self._at(event, "tool_args", CALLS[kind])
+        self._live[slot] = None
+        name = item.get("name") or kind.removesuffix("_call")
+        return {slot: Call(name, item.get("call_id") or item.get("id"))}
+
+    def _shell(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        slot = self._at(event, "tool_args", "commands")
+        self._live[slot] = None
+        call = self._shells.get(event.get("output_index") or 0, Call("shell"))
+        return Reading(pieces, (0,), calls={slot: call})
+
+    def _part(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = fields_of(event.get("part")).get("type")
+        if kind != "output_text":
+            return self._other(pieces) if state == "added" else Reading(pieces, (0,))
+        if state == "added":
+            return self._said_text(self._at(event, "text", "text"), pieces)
+        return self._text_over(self._at(event, "text", "text"), pieces)
+
+    def _text_over(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
+        self._live.pop(slot, None)
+        if slot == self._text:
+            return Reading(pieces, (0,), waits=slot)
+        return Reading(pieces, (0,), closed=(slot,))
+
+    def _done(self, name: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """The end of a slot: what is held of it goes out first."""
+        if name == "output_text":
+            return self._text_over(self._at(event, "text", "text"), pieces)
+        if name == "shell_call_output_content":
+            fields = [("text", "stdout"), ("text", "stderr")]
+        elif name == "audio.transcript":
+            fields = [("text", "transcript")]
+        else:
+            fields = [STREAMED[name][:2]] if name in STREAMED else []
+        closed = [self._at(event, *field) for field in fields]
+        for slot in closed:
+            self._live.pop(slot, None)
+        return Reading(pieces, (0,), closed=closed)
+
+    def _item_ended(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        output = number_of(self._turn, event) // PARTS
+        calls = {} if event.get("item") is None else self._late(event)
+        over = [slot for slot in self._live if slot.number // PARTS == output]
+        for slot in over:
+            del self._live[slot]
+        if self._text is not None and self._text.number // PARTS == output:
+            closed = [slot for slot in over if slot != self._text]
+            return Reading(pieces, (0,), closed=closed, waits=self._text, calls=calls)
+        return Reading(pieces, (0,), closed=over, calls=calls)
+
+    def _late(self, event: Mapping[str, Any]) -> Mapping[Slot, Call]:
+        """The call of an item that was not announced."""
+        known = str(fields_of(event["item"]).get("id")) in self._places
+        return {} if known else self._announced(event)
+
+    def _life(self, kind: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        response = fields_of(event.get("response"))
+        if kind == "error":
+            return Reading(pieces, (0,), {0: "error"})
+        if kind not in OVER:
+            return Reading(pieces, (0,))
+        closed = () if self._text is None else (self._text,)
+        self._text = None
+        finished = {0: finish_of(response)}
+        failed = kind == "response.failed"
+        if finished[0] == "stop" and self._called:
+            finished[0] = "tool_calls"
+        return Reading(pieces, (0,), finished, failed, closed, usage=response.get("usage"))
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return the event with `texts` in place of its own; one that ends all only as the end."""
+        if not ends and fields_of(chunk).get("type") in OVER:
+            return None
+        return super().write(chunk, texts, ends=ends)
+
+    def passed(self, chunk: Any) -> None:
+        """Remember what went out of each item."""
+        self._ending.passed(chunk)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a delta of the slot's part, in a message of its own if that part is over."""
+        return self._ending.extra(chunk, slot, text, said)
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the ends of the open parts and items, and of the response with all of them."""
+        return self._ending.end(chunk, reason, said)
+
+
+def finish_of(response: Mapping[str, Any]) -> FinishReason:
+    """Return why a response ended."""
+    if response.get("status") == "failed" or response.get("error"):
+        return "error"
+    if response.get("status") == "incomplete":
+        why = fields_of(response.get("incomplete_details")).get("reason")
+        return _INCOMPLETE.get(why, "stop")
+    items = [fields_of(item).get("type") for item in response.get("output") or ()]
+    return "tool_calls" if any(kind in _CLIENT for kind in items) else "stop"

@@ -1,0 +1,309 @@
+"""The end of a response that the guard ends: open parts and items closed, then the response.
+
+It is built from what went out: events as they were passed on, and the released text of each slot.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.base import Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.openai_responses_spec import LIFE, STREAMED
+from guardstream.providers.walk import sibling
+
+PARTS = 1000
+"""A slot's number is its output item's times this, and that of the part in the item."""
+
+_TYPES = "openai.types.responses"
+_HELPER = "openai.lib.streaming.responses"
+
+_NAMES = {field: name for name, (_, field, _) in STREAMED.items() if name != "mcp_call_arguments"}
+_CHANNELS = {field: channel for channel, field, _ in STREAMED.values()}
+_INDICES = {
+    **dict.fromkeys(("text", "refusal", "reasoning"), "content_index"),
+    "summary": "summary_index",
+    "commands": "command_index",
+}
+_PARTS = {
+    "text": ("output_text", "ResponseOutputText"),
+    "refusal": ("refusal", "ResponseOutputRefusal"),
+    "reasoning": ("reasoning_text", None),
+    "summary": ("summary_text", None),
+}
+"""The type of a slot's part, and its class where the package exports one."""
+
+_FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
+_RESULTS = ("stdout", "stderr", "transcript")
+_DETAILS = {"length": "max_output_tokens", "content_filter": "content_filter"}
+
+
+def part_of(event: Mapping[str, Any]) -> int | None:
+    """Return the place of an event's part in its item; None if it does not say so."""
+    for name in ("content_index", "summary_index", "command_index"):
+        if event.get(name) is not None:
+            return int(event[name])
+    return None
+
+
+def number_of(turn: int, event: Mapping[str, Any]) -> int:
+    """Return the number of an event's slot."""
+    return (turn * PARTS + (event.get("output_index") or 0)) * PARTS + (part_of(event) or 0)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An item that is not over: how it was announced, and its slots with the parts they are."""
+
+    item: Any = None
+    slots: dict[Slot, Any] = field(default_factory=dict)
+    done: set[Slot] = field(default_factory=set)
+
+
+class Ending:
+    """What went out of one stream, as far as its end needs it."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._turn = 0
+        self._helper = False
+        self._sequence: int | None = None
+        self._streams: Any = None
+        self._response: Any = None
+        self._open: dict[int, _Open] = {}
+        self._items: dict[int, Any] = {}
+        self._own: dict[Slot, str] = {}
+
+    def passed(self, chunk: Any) -> None:
+        """Take notice of an event that goes out."""
+        event = fields_of(chunk)
+        kind = str(event.get("type"))
+        number = event.get("sequence_number")
+        places = ("output_index", "content_index", "summary_index", "command_index")
+        streams = (kind, *map(event.get, places))
+        if streams == self._streams and number is not None:
+            self._sequence = number  # one more delta of the same text
+            return
+        self._streams = streams if kind.endswith(".delta") else None
+        self._sequence = self._sequence if number is None else number
+        if "snapshot" in event:
+            self._helper = not isinstance(chunk, dict)
+        output = number_of(self._turn, event) // PARTS
+        if kind in LIFE:
+            self._lives(kind, event)
+        elif kind == "response.output_item.added":
+            self._open[output] = _Open(event.get("item"))
+        elif kind == "response.output_item.done":
+            self._open.pop(output, None)
+            self._items[output] = event.get("item")
+        else:
+            self._passed_part(kind, event)
+
+    def _lives(self, kind: str, event: Mapping[str, Any]) -> None:
+        if kind == "response.created":
+            self._turn += self._begun
+            self._begun = True
+            self._open.clear()
+            self._items.clear()
+        self._response = event.get("response")
+
+    def _passed_part(self, kind: str, event: Mapping[str, Any]) -> None:
+        name, _, state = kind.removeprefix("response.").rpartition(".")
+        part = event.get("part")
+        known = STREAMED[name][1] if name in STREAMED else None
+        found = _FIELDS.get(fields_of(part).get("type", "")) if part is not None else known
+        if found is None:
+            return
+        number = number_of(self._turn, event)
+        slot = Slot(0, _CHANNELS[found], found, number)
+        record = self._open.setdefault(number // PARTS, _Open())
+        if part is not None or slot not in record.slots:
+            record.slots[slot] = part
+        if state == "done":
+            record.done.add(slot)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return events that say `text` in a slot; in a new message where it has no open part."""
+        streams = str(fields_of(chunk).get("type")).endswith(".delta")
+        if slot.field in _RESULTS and streams and slot not in self._own:
+            value = text if slot.field == "transcript" else {slot.field: text}
+            return [replaced(chunk, {"delta": value})]
+        record = self._open.get(slot.number // PARTS)
+        if record is not None and slot in record.slots and slot not in record.done:
+            whole = self._said(slot, said)
+            if streams:
+                return [_delta_like(chunk, text, whole)]
+            return [self._delta(chunk, slot, text, whole)]
+        if slot.channel != "text":
+            raise AdapterError(f"no open part for text of field {slot.field!r}")
+        return [*self._close(chunk, said, "completed"), *self._message(chunk, text)]
+
+    def _delta(self, chunk: Any, slot: Slot, text: str, whole: str) -> Any:
+        name = self._name(slot)
+        rest: dict[str, Any] = {"delta": text}
+        if name == "output_text":
+            rest["logprobs"] = []
+        if self._helper and name in ("output_text", "function_call_arguments"):
+            rest["snapshot"] = whole
+        return self._event(chunk, f"{name}.delta", slot, rest)
+
+    def _message(self, chunk: Any, text: str) -> list[Any]:
+        """Return the beginning of a message of the guard's own that says `text`."""
+        output = max((*self._items, *self._open, self._turn * PARTS - 1)) + 1
+        item = {"id": f"msg_guard_{output}", "type": "message", "role": "assistant"}
+        item |= {"status": "in_progress", "content": []}  # type: ignore[dict-item]
+        slot = Slot(0, "text", "text", output * PARTS)
+        self._own[slot] = text
+        self._open[output] = record = _Open(self._made(chunk, "ResponseOutputMessage", item))
+        record.slots[slot] = self._part(chunk, slot, None, "")
+        return [
+            self._event(chunk, "output_item.added", slot, {"item": record.item}),
+            self._event(chunk, "content_part.added", slot, {"part": record.slots[slot]}),
+            self._delta(chunk, slot, text, text),
+        ]
+
+    def end(self, chunk: Any, reason: FinishReason, said: Said) -> list[Any]:
+        """Return the events that end the response."""
+        status = "completed" if reason in ("stop", "tool_calls") else "incomplete"
+        events = self._close(chunk, said, status)
+        if self._response is None:
+            return events
+        details: Any = None
+        if status == "incomplete":
+            details = {"reason": _DETAILS.get(reason)}
+            if not isinstance(chunk, dict):
+                found = sibling(chunk, f"{_TYPES}.response", "IncompleteDetails")
+                details = found.construct(**details)
+        items = [self._items[output] for output in sorted(self._items)]
+        updates = {"status": status, "incomplete_details": details, "output": items}
+        response = replaced(self._response, updates)
+        if self._helper and status == "completed":
+            found = sibling(chunk, _TYPES, "ParsedResponse")
+            response = found.construct(**response.to_dict(warnings=False))
+        return [*events, self._event(chunk, status, None, {"response": response})]
+
+    def _close(self, chunk: Any, said: Said, status: str) -> list[Any]:
+        """Return the ends of all open parts and items."""
+        events: list[Any] = []
+        for output in sorted(self._open):
+            record = self._open[output]
+            for slot, part in record.slots.items():
+                text = self._said(slot, said)
+                record.slots[slot] = self._part(chunk, slot, part, text)
+                if slot not in record.done:
+                    events += self._part_ends(chunk, slot, record.slots[slot], text)
+            if record.item is not None:
+                item = self._items[output] = _filled(record, self._text_of(said), status)
+                slot = Slot(0, "text", "text", output * PARTS)
+                events.append(self._event(chunk, "output_item.done", slot, {"item": item}))
+        self._open.clear()
+        return events
+
+    def _said(self, slot: Slot, said: Said) -> str:
+        return self._own[slot] if slot in self._own else said(slot)
+
+    def _text_of(self, said: Said) -> Said:
+        return lambda slot: self._said(slot, said)
+
+    def _part(self, chunk: Any, slot: Slot, part: Any, text: str) -> Any:
+        """Return the part of a slot with its released text; None where slots are no parts."""
+        if slot.field not in _PARTS:
+            return None
+        key = "refusal" if slot.field == "refusal" else "text"
+        if part is not None:
+            return replaced(part, {key: text})
+        kind, name = _PARTS[slot.field]
+        made: dict[str, Any] = {"type": kind, key: text}
+        if slot.field == "text":
+            made["annotations"] = []
+        if name is None:
+            return made if isinstance(chunk, dict) else None
+        return self._made(chunk, name, made)
+
+    def _part_ends(self, chunk: Any, slot: Slot, part: Any, text: str) -> list[Any]:
+        name = self._name(slot)
+        if slot.field == "diff" and not isinstance(chunk, dict):
+            return []  # the package has no class for it
+        rest: dict[str, Any] = {STREAMED[name][2]: text}
+        if name == "output_text":
+            rest["logprobs"] = []
+        events = [self._event(chunk, f"{name}.done", slot, rest)]
+        if part is not None:
+            holder = "reasoning_summary_part" if slot.field == "summary" else "content_part"
+            events.append(self._event(chunk, f"{holder}.done", slot, {"part": part}))
+        return events
+
+    def _name(self, slot: Slot) -> str:
+        item = self._open[slot.number // PARTS].item
+        if slot.field == "arguments" and fields_of(item).get("type") == "mcp_call":
+            return "mcp_call_arguments"
+        return _NAMES[slot.field]
+
+    def _event(self, chunk: Any, name: str, slot: Slot | None, rest: dict[str, Any]) -> Any:
+        event: dict[str, Any] = {"type": f"response.{name}", **rest}
+        if slot is not None:
+            event |= self._place(name, slot)
+        if self._sequence is not None:
+            self._sequence += 1
+            event["sequence_number"] = self._sequence
+        words = name.replace("output_text", "text").replace(".", "_").split("_")
+        return self._made(chunk, f"Response{''.join(word.title() for word in words)}Event", event)
+
+    def _place(self, name: str, slot: Slot) -> dict[str, Any]:
+        output, part = divmod(slot.number, PARTS)
+        place: dict[str, Any] = {"output_index": output % PARTS}
+        if name.startswith("output_item"):
+            return place
+        item = fields_of(self._open[output].item).get("id")
+        if item:
+            place["item_id"] = item
+        if slot.field in _INDICES:
+            place[_INDICES[slot.field]] = part
+        return place
+
+    def _made(self, chunk: Any, name: str, values: dict[str, Any]) -> Any:
+        """Return `values` as they are, or as an object of the package's class `name`."""
+        if isinstance(chunk, dict):
+            return values
+        modules = (_HELPER, f"{_HELPER}._events") if self._helper else ()
+        found = [getattr(sys.modules.get(module), name, None) for module in modules]
+        kind = next((each for each in found if each), None) or sibling(chunk, _TYPES, name)
+        return kind.construct(**values)
+
+
+def _delta_like(chunk: Any, text: str, whole: str) -> Any:
+    """Return a delta event like `chunk` that says `text`."""
+    event = fields_of(chunk)
+    updates: dict[str, Any] = {"delta": text}
+    if "snapshot" in event:
+        updates["snapshot"] = whole
+    if event.get("logprobs"):
+        updates["logprobs"] = []
+    return replaced(chunk, updates)
+
+
+def _filled(record: _Open, said: Said, status: str) -> Any:
+    """Return an item with all that was said in it."""
+    fields = fields_of(record.item)
+    updates: dict[str, Any] = {"status": status} if "status" in fields else {}
+    commands = []
+    for slot, part in sorted(record.slots.items(), key=lambda each: each[0].number):
+        if part is not None:
+            parts = updates.setdefault("summary" if slot.field == "summary" else "content", [])
+            parts.append(part if isinstance(part, dict) else part.to_dict(warnings=False))
+        elif slot.field == "commands":
+            commands.append(said(slot))
+        elif slot.field == "diff":
+            updates["operation"] = replaced(fields["operation"], {"diff": said(slot)})
+        elif slot.field in fields:
+            updates[slot.field] = said(slot)
+    if commands:
+        updates["action"] = replaced(fields["action"], {"commands": commands})
+    if isinstance(record.item, dict):
+        return {**record.item, **updates}
+    return type(record.item).construct(**{**fields, **updates})  # an item's parts have own types

@@ -1,0 +1,325 @@
+"""The events of the Responses API, field by field.
+
+What the model streams is a delta of its slot, and a copy wherever it is repeated: in done events,
+in items and in the response at the end. What comes whole (a search query, what a tool gave) is
+named a copy everywhere, too: it is guarded when it comes first and known when it is repeated.
+"""
+
+from __future__ import annotations
+
+from guardstream.providers.base import Kind
+from guardstream.providers.walk import ABOUT, KEEP, META, Leaf, OneOf, Spec, Tree
+
+_IDS = frozenset(
+    {"type", "id", "call_id", "file_id", "container_id", "caller_id", "status", "detail", "role"}
+    | {"image_url", "file_data", "file_url", "screenshot", "encrypted_content"}
+)
+"""Ids and marks in values of any shape, and files, which are no text."""
+
+
+def _whole(channel: str, field: str) -> Tree:
+    return Tree(Leaf("copy", channel, field), _IDS)
+
+
+ANNOTATION = _whole("text", "annotations")
+
+
+def part_spec(kind: Kind) -> Spec:
+    """A part of a message or of reasoning."""
+    return OneOf(
+        "type",
+        {
+            "output_text": {
+                "type": KEEP,
+                "text": Leaf(kind, "text", "text"),
+                "annotations": [ANNOTATION],
+                "logprobs": ABOUT,
+                "parsed": Leaf("parsed", "text", "text"),
+            },
+            "refusal": {"type": KEEP, "refusal": Leaf(kind, "refusal", "refusal")},
+            "reasoning_text": {"type": KEEP, "text": Leaf(kind, "thinking", "reasoning")},
+            "summary_text": {"type": KEEP, "text": Leaf(kind, "thinking", "summary")},
+        },
+    )
+
+
+_ITEM: dict[str, Spec] = {
+    "type": KEEP,
+    **dict.fromkeys(("id", "status", "call_id", "name", "namespace", "caller", "async_"), META),
+    **dict.fromkeys(("async", "created_by", "server_label", "execution", "agent"), META),
+}
+
+
+def _arguments(kind: Kind, field: str = "arguments") -> Spec:
+    return {
+        **_ITEM,
+        "approval_request_id": META,
+        field: Leaf(kind, "tool_args", field),
+        "parsed_arguments": Leaf("parsed", "tool_args", "arguments"),
+        "output": _whole("text", "tool_result"),
+        "error": _whole("text", "tool_result"),
+    }
+
+
+def _streamed(kind: Kind) -> dict[str, Spec]:
+    """Items whose text is streamed."""
+    return {
+        "message": {**_ITEM, "role": META, "phase": META, "content": [part_spec(kind)]},
+        "reasoning": {
+            **_ITEM,
+            "encrypted_content": META,
+            "format": META,
+            "signature": META,
+            "summary": [part_spec(kind)],
+            "content": [part_spec(kind)],
+        },
+        "function_call": _arguments(kind),
+        "mcp_call": _arguments(kind),
+        "custom_tool_call": _arguments(kind, "input"),
+        "code_interpreter_call": {
+            **_ITEM,
+            "container_id": META,
+            "code": Leaf(kind, "tool_args", "code"),
+            "outputs": [
+                {"type": META, "url": META, "logs": Leaf("copy", "text", "tool_result")},
+            ],
+        },
+        "shell_call": {
+            **_ITEM,
+            "environment": META,
+            "action": {
+                **dict.fromkeys(("timeout_ms", "max_output_length"), META),
+                "commands": [Leaf(kind, "tool_args", "commands")],
+            },
+        },
+        "apply_patch_call": {
+            **_ITEM,
+            "operation": {
+                "type": META,
+                "path": Leaf("copy", "tool_args", "path"),
+                "diff": Leaf(kind, "tool_args", "diff"),
+            },
+        },
+        "shell_call_output": {
+            **_ITEM,
+            "max_output_length": META,
+            "output": [_shell_output(kind)],
+        },
+    }
+
+
+def _shell_output(kind: Kind) -> Spec:
+    return {
+        **dict.fromkeys(("outcome", "created_by"), META),
+        "stdout": Leaf(kind, "text", "stdout"),
+        "stderr": Leaf(kind, "text", "stderr"),
+    }
+
+
+_CALL = _whole("tool_args", "action")
+_RESULT = _whole("text", "tool_result")
+
+_WHOLE: dict[str, Spec] = {
+    "file_search_call": {**_ITEM, "queries": _CALL, "results": _RESULT},
+    "web_search_call": {
+        **_ITEM,
+        "action": _CALL,
+        "arguments": Leaf("copy", "tool_args", "arguments"),
+    },
+    "computer_call": {
+        **_ITEM,
+        "action": _CALL,
+        "actions": _CALL,
+        "pending_safety_checks": _RESULT,
+    },
+    "computer_call_output": {**_ITEM, "output": _RESULT, "acknowledged_safety_checks": _RESULT},
+    "local_shell_call": {**_ITEM, "action": _CALL},
+    "local_shell_call_output": {**_ITEM, "output": _RESULT},
+    "apply_patch_call_output": {**_ITEM, "output": _RESULT},
+    "function_call_output": {**_ITEM, "output": _RESULT},
+    "custom_tool_call_output": {**_ITEM, "output": _RESULT},
+    "tool_search_call": {**_ITEM, "arguments": _CALL},
+    "tool_search_output": {**_ITEM, "tools": _RESULT},
+    "additional_tools": {**_ITEM, "role": META, "tools": _RESULT},
+    "mcp_list_tools": {**_ITEM, "tools": _RESULT, "error": _RESULT},
+    "mcp_approval_request": {**_ITEM, "arguments": Leaf("copy", "tool_args", "arguments")},
+    "mcp_approval_response": {
+        **_ITEM,
+        **dict.fromkeys(("approval_request_id", "approve"), META),
+        "reason": _RESULT,
+    },
+    "program": {**_ITEM, "fingerprint": META, "code": _CALL},
+    "program_output": {**_ITEM, "result": _RESULT},
+    "compaction": {**_ITEM, "encrypted_content": META},
+    "image_generation_call": {
+        **_ITEM,
+        **dict.fromkeys(("result", "action", "background", "output_format", "quality"), META),
+        **dict.fromkeys(("size", "svg_usage"), META),
+        "revised_prompt": Leaf("copy", "text", "revised_prompt"),
+        "error": _RESULT,
+    },
+}
+"""Items that come whole."""
+
+
+def item_spec(kind: Kind) -> OneOf:
+    """An output item; `kind` is that of its streamed text."""
+    return OneOf("type", {**_WHOLE, **_streamed(kind)})
+
+
+_ECHOED = (
+    *("instructions", "input", "metadata", "prompt", "tools", "tool_choice", "text", "user"),
+    *("reasoning", "conversation", "previous_response_id", "safety_identifier"),
+    *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "include"),
+)
+"""What the caller sent, which the response repeats."""
+
+_NUMBERS = (
+    *("id", "object", "created_at", "completed_at", "model", "status", "background", "store"),
+    *("usage", "service_tier", "temperature", "top_p", "top_k", "top_logprobs", "truncation"),
+    *("max_output_tokens", "max_tool_calls", "parallel_tool_calls", "frequency_penalty"),
+    *("presence_penalty", "incomplete_details", "moderation", "content_filters", "tool_usage"),
+    *("access_programs", "billing", "context_management", "image", "input_transformations"),
+    *("prompt_cache_diagnostics", "prediction", "stream", "seed", "provider"),
+)
+
+_ERROR: Spec = {
+    **dict.fromkeys(("type", "code", "param"), META),
+    "message": Leaf("copy", "text", "error"),
+}
+
+
+def response_spec(kind: Kind) -> Spec:
+    """A whole response."""
+    return {
+        **dict.fromkeys((*_NUMBERS, *_ECHOED), META),
+        "output": [item_spec(kind)],
+        "output_text": Leaf("copy", "text", "output_text"),
+        "error": _ERROR,
+    }
+
+
+_EVENT: dict[str, Spec] = {
+    **dict.fromkeys(("sequence_number", "item_id", "output_index", "content_index"), META),
+    **dict.fromkeys(("summary_index", "command_index", "annotation_index"), META),
+    **dict.fromkeys(("obfuscation", "copilot_usage", "agent", "status"), META),
+}
+
+_PLAIN = (
+    *(f"response.code_interpreter_call.{at}" for at in ("in_progress", "interpreting")),
+    *(f"response.web_search_call.{at}" for at in ("in_progress", "searching")),
+    *(f"response.file_search_call.{at}" for at in ("in_progress", "searching")),
+    *(f"response.image_generation_call.{at}" for at in ("in_progress", "generating")),
+    *(f"response.mcp_{at}" for at in ("call.in_progress", "call.failed")),
+    *(f"response.mcp_list_tools.{at}" for at in ("in_progress", "failed")),
+    *(
+        f"response.{tool}.completed"
+        for tool in ("code_interpreter_call", "web_search_call", "file_search_call", "mcp_call")
+    ),
+    *("response.image_generation_call.completed", "response.mcp_list_tools.completed"),
+    *("response.compaction.compacting", "response.audio.done", "response.audio.transcript.done"),
+    "keepalive",
+)
+
+OVER = ("response.completed", "response.incomplete", "response.failed")
+LIFE = ("response.created", "response.queued", "response.in_progress", *OVER)
+"""Events that carry the whole response."""
+
+STREAMED = {
+    "output_text": ("text", "text", "text"),
+    "refusal": ("refusal", "refusal", "refusal"),
+    "reasoning_text": ("thinking", "reasoning", "text"),
+    "reasoning_summary_text": ("thinking", "summary", "text"),
+    "function_call_arguments": ("tool_args", "arguments", "arguments"),
+    "mcp_call_arguments": ("tool_args", "arguments", "arguments"),
+    "custom_tool_call_input": ("tool_args", "input", "input"),
+    "code_interpreter_call_code": ("tool_args", "code", "code"),
+    "shell_call_command": ("tool_args", "commands", "command"),
+    "apply_patch_call_operation_diff": ("tool_args", "diff", "diff"),
+}
+"""Delta and done events by the middle of their name: channel, field, the done event's own field."""
+
+
+def _events() -> dict[str, Spec]:
+    events: dict[str, Spec] = {name: {"type": KEEP, **_EVENT} for name in _PLAIN}
+    for name in LIFE:
+        events[name] = {"type": KEEP, **_EVENT, "response": response_spec("copy")}
+    for name, (channel, field, own) in STREAMED.items():
+        copy = Leaf("copy", channel, field)
+        events[f"response.{name}.delta"] = {
+            "type": META,
+            **_EVENT,
+            "delta": Leaf("delta", channel, field),
+            "snapshot": copy,
+            "logprobs": ABOUT,
+        }
+        events[f"response.{name}.done"] = {
+            "type": KEEP,
+            **_EVENT,
+            own: copy,
+            "name": META,
+            "logprobs": ABOUT,
+            "parsed": Leaf("parsed", channel, field),
+        }
+    for name, kind in _ITEM_EVENTS.items():
+        holder = "item" if "output_item" in name else "part"
+        spec = item_spec(kind) if holder == "item" else part_spec(kind)
+        events[name] = {"type": KEEP, **_EVENT, holder: spec}
+    return events
+
+
+_ITEM_EVENTS: dict[str, Kind] = {
+    "response.output_item.added": "delta",
+    "response.output_item.done": "copy",
+    "response.content_part.added": "delta",
+    "response.content_part.done": "copy",
+    "response.reasoning_summary_part.added": "delta",
+    "response.reasoning_summary_part.done": "copy",
+}
+
+SPEC = OneOf(
+    "type",
+    {
+        **_events(),
+        "response.output_text.annotation.added": {
+            "type": KEEP,
+            **_EVENT,
+            "annotation": ANNOTATION,
+        },
+        "response.shell_call_command.added": {
+            "type": KEEP,
+            **_EVENT,
+            "command": Leaf("delta", "tool_args", "commands"),
+        },
+        "response.shell_call_output_content.delta": {
+            "type": META,
+            **_EVENT,
+            "delta": _shell_output("delta"),
+        },
+        "response.shell_call_output_content.done": {
+            "type": KEEP,
+            **_EVENT,
+            "output": [_shell_output("copy")],
+        },
+        "response.image_generation_call.partial_image": {
+            "type": KEEP,
+            **_EVENT,
+            **dict.fromkeys(("partial_image_b64", "partial_image_index", "background"), META),
+            **dict.fromkeys(("output_format", "quality", "size"), META),
+        },
+        "response.audio.delta": {"type": KEEP, **_EVENT, "delta": META},
+        "response.audio.transcript.delta": {
+            "type": META,
+            **_EVENT,
+            "delta": Leaf("delta", "text", "transcript"),
+        },
+        "error": {
+            "type": KEEP,
+            **_EVENT,
+            **dict.fromkeys(("code", "param"), META),
+            "message": Leaf("copy", "text", "error"),
+            "error": _ERROR,
+        },
+    },
+)
+"""The events of a stream."""

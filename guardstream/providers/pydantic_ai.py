@@ -1,0 +1,159 @@
+"""pydantic-ai's events: those of `Agent.run_stream_events` and of a model's stream.
+
+https://ai.pydantic.dev/agents/#streaming-events-and-final-output. Parts begin, go on in deltas, and
+stand there once more as they end, in the calls made from them, and in the run's result with its
+messages. What the caller wrote, user and system prompts, passes. Consecutive text parts are one
+text, because citations cut an answer into parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of
+from guardstream.providers.pydantic_ai_spec import SPEC
+from guardstream.providers.streamed import Streamed
+from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
+
+_MODULE = "pydantic_ai.messages"
+
+_SLOTS = {
+    "text": ("text", "text"),
+    "thinking": ("thinking", "thinking"),
+    "tool-call": ("tool_args", "args"),
+    "builtin-tool-call": ("tool_args", "args"),
+    "compaction": ("text", "compaction"),
+}
+
+_DELTAS = {
+    "text": ("TextPartDelta", "content_delta", {"part_delta_kind": "text"}),
+    "thinking": ("ThinkingPartDelta", "content_delta", {"part_delta_kind": "thinking"}),
+    "tool_args": ("ToolCallPartDelta", "args_delta", {"part_delta_kind": "tool_call"}),
+}
+
+_PARTS = {"text": "TextPart", "thinking": "ThinkingPart"}
+
+
+class PydanticAI(SpecAdapter):
+    """The adapter for events; there is one choice."""
+
+    name = "pydantic_ai"
+    spec = SPEC
+
+    def __init__(self, *, unknown: Any = "refuse") -> None:
+        super().__init__(unknown=unknown)
+        self._indices: list[int] = []  # of parts, in the order in which they began
+        self._open: tuple[Slot, Any] | None = None
+        self._text: Slot | None = None  # the last part, if it was text
+        self._streamed = Streamed()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event."""
+        kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("event_kind")
+        return isinstance(kind, str) and kind in SPEC.specs
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        kind = event.get("event_kind")
+        if kind == "part_start":
+            return self._started(event, pieces)
+        if kind == "part_delta":
+            found = self._here(pieces)
+            self._streamed.note(found)
+            return Reading(found, (0,))
+        if kind == "part_end":
+            return self._ended(pieces)
+        found = [self._known(piece) for piece in pieces]
+        if kind == "final_result":
+            return Reading(found, (0,))
+        over, self._text = self._text, None
+        finished: dict[int, FinishReason] = {0: "stop"} if kind == "agent_run_result" else {}
+        return Reading(found, (0,), finished, closed=(over,) if over else ())
+
+    def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        part = fields_of(event.get("part"))
+        channel, field = _SLOTS.get(str(part.get("part_kind")), ("text", "tool_result"))
+        slot, earlier = Slot(0, channel, field, len(self._indices)), self._text
+        self._indices.append(event.get("index") or 0)
+        self._open = slot, part
+        self._text = slot if field == "text" else None
+        calls: dict[Slot, Call] = {}
+        if channel == "tool_args":
+            calls[slot] = Call(part.get("tool_name") or "", part.get("tool_call_id"))
+        found = self._here(pieces)
+        self._streamed.note(found)
+        if earlier is None:
+            return Reading(found, (0,), calls=calls)
+        if self._text is not None:
+            return Reading(found, (0,), joined={slot: earlier})
+        return Reading(found, (0,), closed=(earlier,), calls=calls)
+
+    def _ended(self, pieces: Sequence[Piece]) -> Reading:
+        found = [piece if piece.kind == "whole" else self._in_open(piece) for piece in pieces]
+        slot = None if self._open is None else self._open[0]
+        self._open = None
+        if slot is not None and slot == self._text:
+            return Reading(found, (0,), waits=slot)
+        return Reading(found, (0,), closed=() if slot is None else (slot,))
+
+    def _here(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """Return pieces in the slot of the part that is open; others stay where they are."""
+        own = None if self._open is None else self._open[0]
+        return [
+            self._in_open(piece) if own is not None and piece.slot.field == own.field else piece
+            for piece in pieces
+        ]
+
+    def _in_open(self, piece: Piece) -> Piece:
+        return piece if self._open is None else piece._replace(slot=self._open[0])
+
+    def _known(self, piece: Piece) -> Piece:
+        """Return a piece that repeats text in the slot that has said it."""
+        if piece.kind not in ("copy", "parsed"):
+            return piece
+        return piece._replace(slot=self._streamed.find(piece) or piece.slot)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a delta of the slot's part; of a new one, if nothing was said in any."""
+        if slot.field not in ("content", "compaction"):
+            name, field, kind = _DELTAS[slot.channel]
+            delta = _make(chunk, name, {field: text, **kind})
+            event = {"index": self._indices[slot.number], "delta": delta}
+            return [_make(chunk, "PartDeltaEvent", {**event, "event_kind": "part_delta"})]
+        made = self._close(chunk, said)
+        slot = Slot(0, "text", "text", len(self._indices))
+        index = max(self._indices, default=-1) + 1
+        self._indices.append(index)
+        part = _make(chunk, "TextPart", {"content": text, "part_kind": "text"})
+        for own, mark in (("PartStartEvent", "part_start"), ("PartEndEvent", "part_end")):
+            made.append(_make(chunk, own, {"index": index, "part": part, "event_kind": mark}))
+        return made
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return what ends the open part: there is no event for the end of a response."""
+        return self._close(chunk, said)
+
+    def _close(self, chunk: Any, said: Said) -> list[Any]:
+        if self._open is None:
+            return []
+        (slot, part), self._open = self._open, None
+        name = _PARTS.get(slot.channel)
+        if name is None:
+            fields = {key: part.get(key) for key in ("tool_name", "tool_call_id", "part_kind")}
+            name = "ToolCallPart" if part.get("part_kind") == "tool-call" else "NativeToolCallPart"
+            made = _make(chunk, name, {**fields, "args": said(slot)})
+        else:
+            made = _make(chunk, name, {"content": said(slot), "part_kind": slot.field})
+        event = {"index": self._indices[slot.number], "part": made, "event_kind": "part_end"}
+        return [_make(chunk, "PartEndEvent", event)]
+
+
+def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:
+    """Return an event or part like those in `chunk`: a dict, or an object of the class `name`."""
+    return fields if isinstance(chunk, dict) else sibling(chunk, _MODULE, name)(**fields)

@@ -1,0 +1,31 @@
+"""What a stream has said so far, by slot: to know a text again where a format repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guardstream.providers.base import Piece, Slot
+from guardstream.providers.parsed import same_value
+
+
+class Streamed:
+    """Remembers the deltas of one stream as they came in."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Slot, list[str]] = {}
+
+    def note(self, pieces: Iterable[Piece]) -> None:
+        """Remember what some pieces say for the first time."""
+        for slot, text, kind in pieces:
+            if kind in ("delta", "whole"):
+                self._texts.setdefault(slot, []).append(text)
+
+    def find(self, piece: Piece) -> Slot | None:
+        """Return the slot that has said what `piece` repeats; None if none has."""
+        for slot, parts in reversed(self._texts.items()):
+            if piece.kind == "parsed":
+                if slot.channel == "tool_args" and same_value("".join(parts), piece.text):
+                    return slot
+            elif sum(map(len, parts)) == len(piece.text) and "".join(parts) == piece.text:
+                return slot
+        return None

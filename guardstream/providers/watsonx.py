@@ -1,0 +1,96 @@
+"""IBM watsonx.ai's text generation: results with the next piece of text each.
+
+https://cloud.ibm.com/apidocs/watsonx-ai#text-generation-stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.walk import ABOUT, END, META, Leaf, Path, Spec, SpecAdapter, Tree
+
+_SPEC: Spec = {
+    **dict.fromkeys(("model_id", "model_version", "created_at", "project_id"), META),
+    "results": [
+        {
+            "generated_text": Leaf("delta", "text", "text"),
+            "generated_token_count": META,
+            "input_token_count": META,
+            "stop_reason": END,
+            "seed": META,
+            "generated_tokens": ABOUT,
+            "input_tokens": META,
+            "moderations": Tree(Leaf("whole", "text", "moderation"), frozenset({"entity"})),
+        }
+    ],
+    "system": Tree(Leaf("whole", "text", "system"), frozenset({"id", "more_info"})),
+}
+
+_OPEN = "not_finished"
+_REASONS: dict[str, FinishReason] = {
+    "max_tokens": "length",
+    "token_limit": "length",
+    "time_limit": "timeout",
+    "error": "error",
+}
+
+
+class Watsonx(SpecAdapter):
+    """The adapter for results; each is a choice."""
+
+    name = "watsonx"
+    spec = _SPEC
+    repeats = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` has results with generated text."""
+        results = fields_of(chunk).get("results")
+        if not isinstance(results, list) or not results:
+            return False
+        return all("generated_text" in fields_of(result) for result in results)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        results = [fields_of(result) for result in event.get("results") or ()]
+        finished: dict[int, FinishReason] = {}
+        for choice, result in enumerate(results):
+            reason = str(result.get("stop_reason") or _OPEN).lower()
+            if reason != _OPEN:
+                finished[choice] = _REASONS.get(reason, "stop")
+        return Reading(pieces, range(len(results)), finished)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts`; without `ends` its results go on."""
+        written = super().write(chunk, texts, ends=ends)
+        if written is None or ends:
+            return written
+        results = [replaced(each, {"stop_reason": _OPEN}) for each in fields_of(written)["results"]]
+        return replaced(written, {"results": results})
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a chunk in which one result says `text`."""
+        return [_bare(chunk, slot.choice, text, _OPEN)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a chunk in which one result has a stop reason."""
+        return [_bare(chunk, choice, "", "max_tokens" if reason == "length" else reason)]
+
+
+def _bare(chunk: Any, choice: int, text: str, reason: str) -> Any:
+    fields = fields_of(chunk)
+    said = {"generated_text": text, "stop_reason": reason}
+    silent = {"generated_text": "", "stop_reason": _OPEN}
+    about = {"generated_tokens", "moderations"} & fields_of(fields["results"][0]).keys()
+    results = [
+        replaced(each, {**dict.fromkeys(about), **(said if place == choice else silent)})
+        for place, each in enumerate(fields["results"])
+    ]
+    rest = {"system": None} if fields.get("system") else {}
+    return replaced(chunk, {"results": results, **rest})

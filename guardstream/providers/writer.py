@@ -1,0 +1,42 @@
+"""Writer's text completions: `{"value": …}`, one object for each piece of text.
+
+https://dev.writer.com/api-reference/completion-api/text-generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.walk import Leaf, Path, Spec, SpecAdapter
+
+
+class Writer(SpecAdapter):
+    """The adapter for pieces of a completion."""
+
+    name = "writer"
+    spec: ClassVar[Spec] = {"value": Leaf("delta", "text", "text")}
+    repeats = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece: an object with a value and nothing else."""
+        fields = fields_of(chunk)
+        return fields.keys() == {"value"} and isinstance(fields["value"], str)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        return Reading(pieces, (0,))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a piece that says `text`."""
+        return [replaced(chunk, {"value": text})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return nothing: there are no end marks."""
+        return []

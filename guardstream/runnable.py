@@ -1,0 +1,68 @@
+"""A guard as a step of a LangChain chain: `prompt | model | step(guard)`.
+
+The step passes on what the guard releases, as it arrives, in `stream` and `astream`; in `invoke`
+and `ainvoke` the whole of it. It takes messages and, behind an output parser, text.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from guardstream.errors import GuardstreamError
+from guardstream.guard import Guard
+
+_RUNNABLES = "langchain_core.runnables"
+_MESSAGES = "langchain_core.messages"
+
+
+def step(guard: Guard, **options: Any) -> Any:
+    """Return a Runnable that guards what passes; `options` are those of `Guard.wrap`.
+
+    Each call of the chain is a stream of its own. GuardstreamError if `langchain_core` has not been
+    imported: a chain to put the step into needs it anyway.
+    """
+    generator = getattr(sys.modules.get(_RUNNABLES), "RunnableGenerator", None)
+    if generator is None:
+        raise GuardstreamError(f"a step needs {_RUNNABLES!r}: import it before")
+
+    def guarded(chunks: Iterator[Any]) -> Iterator[Any]:
+        with guard.wrap_sync(_as_chunks(chunks), **options) as stream:
+            yield from stream
+
+    async def aguarded(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async with guard.wrap(_as_chunks_async(chunks), **options) as stream:
+            async for chunk in stream:
+                yield chunk
+
+    return generator(guarded, aguarded, name="guard")
+
+
+def _as_chunks(items: Iterator[Any]) -> Iterator[Any]:
+    try:
+        for item in items:
+            yield _as_chunk(item)
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
+
+
+async def _as_chunks_async(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    try:
+        async for item in items:
+            yield _as_chunk(item)
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _as_chunk(item: Any) -> Any:
+    """Return a whole message, as `invoke` gives it, as a chunk: chunks can be added up again."""
+    messages = sys.modules.get(_MESSAGES)
+    if messages is None or type(item) is not messages.AIMessage:
+        return item
+    fields = {name: value for name, value in vars(item).items() if name != "type"}
+    return messages.AIMessageChunk(**fields, chunk_position="last")

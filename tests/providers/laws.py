@@ -1,0 +1,132 @@
+"""What holds for every wire format, to be asked of each one's chunks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from pydantic_core import to_json
+
+from guardstream import Guard, Policy
+from guardstream.providers import detect
+from guardstream.wire import WireGuard
+from tests.providers.recordings import FOLDER
+
+GUARD = Guard(
+    Policy.parse(
+        """
+rules:
+  - {id: word, words: [secret], replacement: "#"}
+  - {id: bad, words: [forbidden], action: block}
+  - {id: enough, words: [enough], action: stop}
+"""
+    )
+)
+EMPTY = Guard(Policy.parse("version: 1"))
+
+
+def cuttings(text: str) -> Iterator[list[str]]:
+    """The text whole, one character at a time, and cut at random places."""
+    yield [text]
+    yield list(text)
+    chance = Random(text)
+    for _ in range(8):
+        edges = sorted({0, len(text), *(chance.randrange(1, len(text)) for _ in range(4))})
+        yield [text[start:end] for start, end in pairwise(edges)]
+
+
+def unchanged(source: Sequence[Any], **options: Any) -> bool:
+    """Whether an empty policy passes every chunk as the very same object."""
+    out = list(EMPTY.wrap_sync(source, **options))
+    return len(out) == len(source) and all(a is b for a, b in zip(out, source, strict=True))
+
+
+def on_the_wire(
+    data: bytes, guard: Guard = EMPTY, cuts: Sequence[int] = (), **options: Any
+) -> bytes:
+    """The guarded bytes of a body that comes cut at some places."""
+    wire = WireGuard(guard, **options)
+    frames: list[bytes] = []
+    for start, end in pairwise([0, *sorted(cuts), len(data)]):
+        frames += wire.feed(data[start:end])
+    return b"".join(frames + wire.finish())
+
+
+def in_any_cut(data: bytes, guard: Guard = EMPTY, **options: Any) -> bytes:
+    """The guarded bytes of a body, which must not depend on how its bytes are cut."""
+    whole = on_the_wire(data, guard, **options)
+    chance = Random(data)
+    for _ in range(6):
+        cuts = [chance.randrange(len(data)) for _ in range(5)]
+        assert on_the_wire(data, guard, cuts, **options) == whole
+    if len(data) < 20_000:
+        assert on_the_wire(data, guard, range(1, len(data)), **options) == whole
+    return whole
+
+
+def left_raw(chunks: Any, word: str = "secret") -> bool:
+    """Whether a word stands anywhere in some chunks."""
+    return word in to_json(chunks, serialize_unknown=True).decode()
+
+
+def lines(*chunks: dict[str, Any]) -> bytes:
+    """Chunks as lines of JSON."""
+    return b"".join(json.dumps(chunk).encode() + b"\n" for chunk in chunks)
+
+
+def events(*chunks: dict[str, Any]) -> bytes:
+    """Chunks as the data of server-sent events."""
+    return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+
+
+def recorded(*patterns: str) -> list[Any]:
+    """Recordings by their names, as test parameters."""
+    found = sorted(path for pattern in patterns for path in FOLDER.glob(pattern))
+    return [pytest.param(path, id=path.stem[-60:]) for path in found]
+
+
+def masked(texts: dict[Any, str], source: Any) -> tuple[Guard, str]:
+    """A guard for the most frequent word of some texts that stands nowhere else in the source."""
+    dumped = to_json(source, serialize_unknown=True).decode()
+    joined = json.dumps(" ".join(texts.values()), ensure_ascii=False)
+    words = re.findall(r"[^\W\d_]{3,}", joined)
+    own = [word for word in set(words) if dumped.count(f'"{word}"') == joined.count(f'"{word}"')]
+    word = max(sorted(own), key=words.count, default="nothing")
+    return Guard(Policy.parse(f"rules: [{{id: word, words: ['{word}'], replacement: '#'}}]")), word
+
+
+Texts = Callable[[Sequence[Any]], dict[Any, str]]
+
+
+def recut(source: Sequence[Any], chance: Random) -> Iterator[Any]:
+    """The chunks, but those that say nothing but deltas cut in two at random places."""
+    adapter = detect(source[0])
+    for chunk in source:
+        reading = adapter.read(chunk)
+        texts = [piece.text for piece in reading.pieces]
+        marks = reading.finished or reading.calls or reading.closed or reading.joined
+        if not texts or marks or any(piece.kind != "delta" for piece in reading.pieces):
+            yield chunk
+            continue
+        cuts = [chance.randrange(len(text) + 1) for text in texts]
+        both = list(zip(texts, cuts, strict=True))
+        for parts in ([text[:cut] for text, cut in both], [text[cut:] for text, cut in both]):
+            made = adapter.write(chunk, parts)
+            if made is not None:
+                yield made
+
+
+def check_masked(source: Sequence[Any], texts: Texts, **options: Any) -> None:
+    """Check that what a client joins is what the guard makes of what it would have joined."""
+    guard, _ = masked(texts(source), source)
+    chance = Random(len(source))
+    for cut in (source, list(recut(source, chance)), list(recut(source, chance))):
+        found = texts(list(guard.wrap_sync(cut, **options)))
+        for key, text in texts(source).items():
+            channel = "tool_args" if "tool_args" in key else "text"
+            assert found.get(key, "") == guard.check(text, channel).text

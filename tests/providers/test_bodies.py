@@ -1,0 +1,231 @@
+"""Whole answers: the same text, findings and finish as their streams, in the API's own shape."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from anthropic.types import Message
+from openai.types import Completion
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+
+from guardstream import AdapterError, Guard, Policy
+from guardstream.body import guard_body
+from tests.providers import messages, responses
+from tests.providers.chunks import call, chunk
+from tests.providers.promises import EMPTY, GUARD, POLICY, Event, has_word
+
+FORMATS = ["openai_chat", "openai_responses", "anthropic"]
+
+MODELS: dict[str, Any] = {
+    "openai_chat": ChatCompletion,
+    "openai_completions": Completion,
+    "openai_responses": Response,
+    "anthropic": Message,
+}
+
+JSON = '{"q":"%s"}'
+
+
+def chat(thinking: str, text: str, arguments: str) -> tuple[list[Event], Event]:
+    """The stream of a chat completion, and the completion."""
+    source = [chunk({"role": "assistant", "content": ""})]
+    source += [chunk({"reasoning": part}) for part in thinking]
+    source += [chunk({"content": part}) for part in text]
+    message: Event = {"role": "assistant", "content": text, "refusal": None}
+    message |= {"reasoning": thinking} if thinking else {}
+    if arguments:
+        source.append(chunk(call(0, "", id="c", type="function", name="find")))
+        source += [chunk(call(0, part)) for part in arguments]
+        function = {"name": "find", "arguments": arguments}
+        message["tool_calls"] = [{"id": "c", "type": "function", "function": function}]
+    finish = "tool_calls" if arguments else "stop"
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+    body = {"id": "c1", "object": "chat.completion", "created": 1, "model": "m"}
+    return [*source, chunk(finish=finish)], {**body, "choices": [choice], "usage": None}
+
+
+def response(thinking: str, text: str, arguments: str) -> tuple[list[Event], Event]:
+    items = [responses.thinking(*thinking)] if thinking else []
+    items += [responses.text(*text)] if text else []
+    items += [responses.call("find", *arguments)] if arguments else []
+    source = responses.stream(*items)
+    return source, source[-1]["response"]
+
+
+def message(thinking: str, text: str, arguments: str) -> tuple[list[Event], Event]:
+    blocks = [messages.thinking(*thinking)] if thinking else []
+    blocks += [messages.text(*text)] if text else []
+    blocks += [messages.tool("find", *arguments)] if arguments else []
+    stop = "tool_use" if arguments else "end_turn"
+    content: list[Event] = []
+    content += [{"type": "thinking", "thinking": thinking, "signature": "s"}] if thinking else []
+    content += [{"type": "text", "text": text}] if text else []
+    if arguments:
+        value = {"q": arguments.removeprefix('{"q":"').removesuffix('"}')}
+        content.append({"type": "tool_use", "id": "toolu_find", "name": "find", "input": value})
+    body = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m"}
+    usage = {"input_tokens": 5, "output_tokens": 9}
+    rest = {"content": content, "stop_reason": stop, "stop_sequence": None, "usage": usage}
+    return messages.message(*blocks, stop=stop), {**body, **rest}
+
+
+ANSWERS: dict[str, Callable[[str, str, str], tuple[list[Event], Event]]] = {
+    "openai_chat": chat,
+    "openai_responses": response,
+    "anthropic": message,
+}
+
+
+def checked(provider: str, body: Event, guard: Guard = GUARD) -> tuple[Event, Any]:
+    """The guarded body, which the SDK's class accepts."""
+    before = copy.deepcopy(body)
+    guarded, result = guard_body(guard, provider, body)
+    assert body == before
+    MODELS[provider].model_validate(guarded)
+    return guarded, result
+
+
+@pytest.mark.parametrize("provider", FORMATS)
+def test_a_body_that_nothing_changes_is_returned_as_it_is(provider: str) -> None:
+    _, body = ANSWERS[provider]("hm", "so it is", JSON % "x")
+    guarded, result = checked(provider, body)
+    assert guarded is body
+    assert guard_body(EMPTY, provider, body)[0] is body
+    assert result.finish == "tool_calls"
+
+
+CASES: Sequence[tuple[str, str, str]] = [
+    ("a secret", "so the secret, a secret", JSON % "my secret"),
+    ("", "a sec", ""),
+    ("", "so forbidden, unread", ""),
+    ("hm", "so it is", JSON % "forbidden thing"),
+    ("so forbidden thing", "unread secret", JSON % "unread"),
+    ("", "that is enough, unread", ""),
+    ("", "forbidden", ""),
+    ("", "enough", ""),
+]
+
+
+@pytest.mark.parametrize("provider", FORMATS)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("extra", ["", "block_message: sorry\n", "limits: {max_chars: 7}\n"])
+def test_a_body_says_what_its_stream_says(
+    provider: str, case: tuple[str, str, str], extra: str
+) -> None:
+    guard = Guard(Policy.parse(extra + POLICY))
+    source, body = ANSWERS[provider](*case)
+    guarded, result = checked(provider, body, guard)
+    stream = guard.wrap_sync(source)
+    list(stream)
+    assert result.text == stream.result.text
+    assert result.thinking == stream.result.thinking
+    assert [(f.rule, f.channel, f.start) for f in result.findings] == [
+        (f.rule, f.channel, f.start) for f in stream.findings
+    ]
+    assert result.finish == stream.finish
+    names = [(found.name, found.arguments) for found in result.tool_calls]
+    if provider != "anthropic":  # whose arguments are written anew from a value
+        assert names == [(found.name, found.arguments) for found in stream.result.tool_calls] or (
+            result.finish != "tool_calls"
+        )
+    for word in ("secret", "forbidden", "enough", "unread"):
+        assert not has_word(word, guarded)
+    assert text_of(provider, guarded) == result.text
+
+
+def text_of(provider: str, body: Event) -> str:
+    if provider == "openai_chat":
+        return str(body["choices"][0]["message"]["content"])
+    if provider == "anthropic":
+        return "".join(block["text"] for block in body["content"] if block["type"] == "text")
+    return Response.model_validate(body).output_text
+
+
+def test_a_blocked_chat_completion_ends_with_content_filter() -> None:
+    _, body = chat("", "so forbidden, unread", JSON % "x")
+    guarded, result = checked("openai_chat", body)
+    choice = guarded["choices"][0]
+    assert choice["finish_reason"] == "content_filter"
+    assert choice["message"]["content"] == "so "
+    assert choice["message"]["tool_calls"] is None, "a call that was never reached is not made"
+    assert result.finish == "content_filter"
+
+
+def test_a_blocked_response_is_incomplete() -> None:
+    _, body = response("hm", "so forbidden", JSON % "x")
+    guarded, _ = checked("openai_responses", body)
+    assert guarded["status"] == "incomplete"
+    assert guarded["incomplete_details"] == {"reason": "content_filter"}
+    assert [item["type"] for item in guarded["output"]] == ["reasoning", "message"]
+
+
+def test_a_blocked_message_is_a_refusal() -> None:
+    _, body = message("hm", "so forbidden", JSON % "x")
+    guarded, _ = checked("anthropic", body)
+    assert guarded["stop_reason"] == "refusal"
+    assert [block["type"] for block in guarded["content"]] == ["thinking", "text"]
+
+
+def test_a_limit_says_so() -> None:
+    guard = Guard(Policy.parse("limits: {max_chars: 5}"))
+    reasons = {
+        provider: checked(provider, ANSWERS[provider]("", "one two three", "")[1], guard)[0]
+        for provider in FORMATS
+    }
+    assert reasons["openai_chat"]["choices"][0]["finish_reason"] == "length"
+    assert reasons["anthropic"]["stop_reason"] == "max_tokens"
+    assert reasons["openai_responses"]["incomplete_details"] == {"reason": "max_output_tokens"}
+
+
+def test_choices_end_for_themselves() -> None:
+    _, body = chat("", "that is enough", "")
+    other = copy.deepcopy(body["choices"][0])
+    other |= {"index": 1, "finish_reason": "length"}
+    other["message"]["content"] = "a secret"
+    body["choices"].append(other)
+    guarded, _ = checked("openai_chat", body)
+    first, second = guarded["choices"]
+    assert (first["message"]["content"], first["finish_reason"]) == ("that is ", "stop")
+    assert (second["message"]["content"], second["finish_reason"]) == ("a ******", "length")
+
+
+def test_completions_are_guarded() -> None:
+    body = {"id": "c", "object": "text_completion", "created": 1, "model": "m", "usage": None}
+    choice = {"index": 0, "text": "a secret", "logprobs": None, "finish_reason": "stop"}
+    guarded, result = checked("openai_completions", {**body, "choices": [choice]})
+    assert guarded["choices"][0]["text"] == result.text == "a ******"
+    choice = {**choice, "text": "so forbidden"}
+    guarded, _ = checked("openai_completions", {**body, "choices": [choice]})
+    assert guarded["choices"][0] == {**choice, "text": "so ", "finish_reason": "content_filter"}
+
+
+def test_what_tools_gave_is_guarded_and_found_once() -> None:
+    found = {"type": "web_search_result", "title": "the secret", "url": "u", "page_age": None}
+    found |= {"encrypted_content": "x"}
+    _, body = message("", "so", "")
+    block = {"type": "web_search_tool_result", "tool_use_id": "t", "content": [found]}
+    body["content"].insert(0, block)
+    guarded, result = checked("anthropic", body)
+    assert guarded["content"][0]["content"][0]["title"] == "the ******"
+    assert len(result.findings) == 1
+
+
+def test_log_probabilities_go_where_anything_changed() -> None:
+    _, body = chat("", "a secret", "")
+    token = {"token": "secret", "logprob": -0.1, "bytes": None, "top_logprobs": []}
+    body["choices"][0]["logprobs"] = {"content": [token], "refusal": None}
+    guarded, _ = checked("openai_chat", body)
+    assert guarded["choices"][0]["logprobs"] is None
+
+
+@pytest.mark.parametrize("provider", FORMATS)
+def test_unknown_text_is_refused(provider: str) -> None:
+    _, body = ANSWERS[provider]("", "so", "")
+    with pytest.raises(AdapterError, match="field 'dream' is not known"):
+        guard_body(GUARD, provider, {**body, "dream": "secret"})
+    with pytest.raises(AdapterError, match="no whole answers of 'x'"):
+        guard_body(GUARD, "x", body)

@@ -1,0 +1,55 @@
+"""Every format's first chunks are known by its own adapter, whatever the order of the adapters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError
+from guardstream.providers import ADAPTERS, detect
+
+SAMPLES: list[tuple[str, dict[str, Any]]] = [
+    ("openai_chat", {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}),
+    ("openai_chat", {"choices": [{"index": 0, "delta": {"content": "a"}}]}),
+    ("anthropic", {"type": "message_start", "message": {}}),
+    ("gemini", {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}),
+    ("gemini", {"candidates": [{"finish_reason": "STOP"}]}),
+    ("gemini", {"promptFeedback": {"blockReason": "SAFETY"}}),
+    ("ollama", {"model": "m", "message": {"role": "assistant", "content": "a"}, "done": False}),
+    ("ollama", {"model": "m", "response": "a", "done": False}),
+    ("bedrock", {"messageStart": {"role": "assistant"}}),
+    ("bedrock", {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "a"}}}),
+    ("cohere", {"type": "message-start", "id": "i", "delta": {}}),
+    ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
+    ("langchain_events", {"event": "on_chain_start", "run_id": "r", "data": {"input": "a"}}),
+    ("pydantic_ai", {"event_kind": "part_start", "index": 0, "part": {"part_kind": "text"}}),
+    ("kosong", {"type": "text", "text": "a"}),
+    ("kosong", {"type": "think", "think": "a", "encrypted": None}),
+    ("assistants", {"id": "r", "object": "thread.run", "status": "queued"}),
+    ("assistants", {"event": "thread.run.queued", "data": {"id": "r", "object": "thread.run"}}),
+    ("interactions", {"event_type": "interaction.created", "interaction": {}}),
+    ("watsonx", {"model_id": "m", "results": [{"generated_text": ""}]}),
+    ("writer", {"value": "a"}),
+    ("events", {"text": "a"}),
+]
+
+
+@pytest.mark.parametrize(("name", "chunk"), SAMPLES)
+def test_one_adapter_alone_knows_a_chunk(name: str, chunk: dict[str, Any]) -> None:
+    assert [each for each, adapter in ADAPTERS.items() if adapter.accepts(chunk)] == [name]
+    assert type(detect(chunk)) is ADAPTERS[name]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"type": "session.created", "session": {"type": "translation", "model": "m"}},
+        {"type": "session.output_transcript.delta", "delta": "a"},
+        {"type": "debug", "prompt": "a"},
+        {"some": "text"},
+    ],
+)
+def test_other_formats_are_refused(chunk: dict[str, Any]) -> None:
+    with pytest.raises(AdapterError, match="no adapter knows"):
+        detect(chunk)

@@ -1,0 +1,273 @@
+"""LangChain's messages and events: masked alike, and what they derive made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+import anyio
+import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
+from langchain_core.prompts import ChatPromptTemplate
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+from guardstream import AdapterError, Guard, Policy, extract
+from guardstream.providers import detect
+from guardstream.providers.langchain import LangChain
+from guardstream.providers.langchain_events import LangChainEvents
+from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
+from tests.test_extract import collect
+
+
+def say(content: Any = "", **fields: Any) -> AIMessageChunk:
+    return AIMessageChunk(content=content, id="run-1", **fields)
+
+
+def args(said: str, index: int = 0, **named: Any) -> list[Any]:
+    return [{"name": None, "id": None, "index": index, **named, "args": said}]
+
+
+def summed(chunks: Sequence[Any]) -> Any:
+    """The message that LangChain makes of chunks."""
+    return reduce(add, chunks)
+
+
+def fake(*answers: str) -> GenericFakeChatModel:
+    return GenericFakeChatModel(messages=iter([AIMessage(answer) for answer in answers]))
+
+
+def test_text_thinking_and_arguments_are_masked_in_any_cut() -> None:
+    for pieces in cuttings('{"q": "a secret, no sec"}'):
+        source = [say(additional_kwargs={"reasoning_content": piece}) for piece in pieces]
+        source += [say(piece) for piece in pieces]
+        source += [say(tool_call_chunks=args("", name="find", id="c"))]
+        source += [say(tool_call_chunks=args(piece)) for piece in pieces]
+        source += [say(response_metadata={"finish_reason": "tool_calls"})]
+        source += [say(usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})]
+        stream = GUARD.wrap_sync([*source, say(chunk_position="last")])
+        out = list(stream)
+        message = summed(out)
+        masked = '{"q": "a ######, no sec"}'
+        assert message.content == masked
+        assert message.additional_kwargs["reasoning_content"] == masked
+        assert message.tool_calls[0]["args"] == {"q": "a ######, no sec"}
+        assert not left_raw(out)
+        call = stream.result.tool_calls[0]
+        assert (call.name, call.id, call.arguments, call.complete) == ("find", "c", masked, True)
+        assert stream.finish == "tool_calls"
+        assert stream.result.usage["total_tokens"] == 3
+
+
+def test_blocks_of_any_provider_are_masked_in_any_cut() -> None:
+    """Anthropic's blocks, whose tool calls stand in the content once more; LangChain's own."""
+    for pieces in cuttings('{"q": "a secret, no sec"}'):
+        source = [say([{"type": "thinking", "thinking": piece, "index": 0}]) for piece in pieces]
+        source += [say([{"type": "thinking", "signature": "s", "index": 0}])]
+        source += [say([{"type": "text", "text": piece, "index": 1}]) for piece in pieces]
+        use = {"type": "tool_use", "id": "c", "name": "find", "input": {}, "index": 2}
+        source += [say([use], tool_call_chunks=args("", 2, name="find", id="c"))]
+        for piece in pieces:
+            block = {"type": "input_json_delta", "partial_json": piece, "index": 2}
+            source.append(say([block], tool_call_chunks=args(piece, 2)))
+        out = list(GUARD.wrap_sync([*source, say(response_metadata={"stop_reason": "tool_use"})]))
+        message = summed(out)
+        masked = '{"q": "a ######, no sec"}'
+        thought, text, call = message.content
+        assert (thought["thinking"], text["text"], call["partial_json"]) == (masked,) * 3
+        assert message.tool_calls[0]["args"] == {"q": "a ######, no sec"}
+        assert not left_raw(out)
+
+
+def test_content_blocks_of_version_1_are_masked_in_any_cut() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        source = [say([{"type": "reasoning", "reasoning": piece, "index": 0}]) for piece in pieces]
+        source += [say([{"type": "text", "text": piece, "index": 1}]) for piece in pieces]
+        for piece in pieces:
+            block = {"type": "tool_call_chunk", "args": piece, "index": 2, "name": None, "id": None}
+            source.append(say([block], tool_call_chunks=args(piece, 2, name="f")))
+        out = list(GUARD.wrap_sync([*source, say(chunk_position="last")]))
+        reasoning, text, call = summed(out).content
+        assert reasoning["reasoning"] == text["text"] == call["args"] == "a ######, no sec"
+        assert not left_raw(out)
+
+
+def test_raw_calls_repeat_the_arguments() -> None:
+    source = []
+    for piece in ('{"q": "a sec', 'ret"}'):
+        raw = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": piece}}
+        chunks = args(piece, name="find", id="c")
+        source.append(say(tool_call_chunks=chunks, additional_kwargs={"tool_calls": [raw]}))
+    out = list(GUARD.wrap_sync([*source, say(chunk_position="last")]))
+    [raw] = summed(out).additional_kwargs["tool_calls"]
+    assert raw["function"]["arguments"] == '{"q": "a ######"}'
+    assert not left_raw(out)
+
+
+def test_what_no_rule_touches_passes_as_it_is() -> None:
+    chunk = say("plain")
+    assert unchanged([chunk, say(chunk_position="last")])
+    assert unchanged([(chunk, {"langgraph_node": "n"})])
+    assert unchanged([ChatGenerationChunk(message=chunk), GenerationChunk(text="so")])
+    assert unchanged([ToolMessage("rows", tool_call_id="c"), AIMessage("so")], provider="langchain")
+
+
+def test_what_holds_a_message_is_made_anew() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        chunks = [ChatGenerationChunk(message=say(piece)) for piece in pieces]
+        assert summed(list(GUARD.wrap_sync(chunks))).text == "a ######, no sec"
+        texts = [GenerationChunk(text=piece) for piece in pieces]
+        assert summed(list(GUARD.wrap_sync(texts))).text == "a ######, no sec"
+        pairs = [(say(piece), {"langgraph_node": "n"}) for piece in pieces]
+        out = list(GUARD.wrap_sync(pairs))
+        assert summed([chunk for chunk, _ in out]).content == "a ######, no sec"
+        assert out[-1][1] == {"langgraph_node": "n"}
+
+
+def test_messages_at_the_same_time_are_told_apart() -> None:
+    first, second = (AIMessageChunk(content="a sec", id=name) for name in "ab")
+    ends = [AIMessageChunk(content=text, id=name) for name, text in (("a", "ret"), ("b", "ond"))]
+    out = list(GUARD.wrap_sync([(chunk, {}) for chunk in (first, second, *ends)]))
+    texts = {name: "".join(c.content for c, _ in out if c.id == name) for name in "ab"}
+    assert texts == {"a": "a ######", "b": "a second"}
+
+
+def test_whole_messages_and_results_are_masked() -> None:
+    call = {"name": "find", "args": {"q": "secret"}, "id": "c"}
+    source = [AIMessage("a secret", tool_calls=[call]), ToolMessage("the secret", tool_call_id="c")]
+    stream = GUARD.wrap_sync([(message, {}) for message in source])
+    out = [message for message, _ in stream]
+    assert not left_raw(out)
+    assert out[0].tool_calls[0]["args"] == {"q": "######"}
+    assert stream.result.tool_calls[0].parse() == {"q": "######"}
+    assert stream.result.text == "a ######"
+
+
+def test_log_probabilities_of_changed_text_are_left_out() -> None:
+    logprobs = {"logprobs": {"content": [{"token": "secret"}]}}
+    source = [say("secret", response_metadata=logprobs), say(" x"), say(chunk_position="last")]
+    assert not left_raw(list(GUARD.wrap_sync(source)))
+
+
+def test_a_block_ends_the_message() -> None:
+    guard = Guard(
+        Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")
+    )
+    stream = guard.wrap_sync([say("so "), say("forbidden "), say("unread")])
+    message = summed(list(stream))
+    assert (message.content, stream.finish) == ("so no", "content_filter")
+    assert message.response_metadata["finish_reason"] == "content_filter"
+    call = say(tool_call_chunks=args('{"q": "forbidden"}', name="find", id="c"))
+    message = summed(list(guard.wrap_sync([say("so "), call, say(" unread")])))
+    assert message.tool_calls[0]["args"] == {"q": ""}  # what LangChain reads of the cut arguments
+
+
+def test_a_stop_ends_the_message() -> None:
+    stream = GUARD.wrap_sync([say("so enough "), say("unread"), say(chunk_position="last")])
+    message = summed(list(stream))
+    assert (message.content, message.chunk_position, stream.finish) == ("so ", "last", "stop")
+
+
+def test_what_is_not_known_is_refused() -> None:
+    for source in (
+        [say([{"type": "hologram", "words": "a"}])],
+        [say("a", additional_kwargs={"x": "b"})],
+    ):
+        with pytest.raises(AdapterError, match=r"'hologram'|'x'"):
+            list(GUARD.wrap_sync(source))
+        assert list(GUARD.wrap_sync(source, provider=LangChain(unknown="pass"))) == source
+
+
+def test_a_calls_arguments_are_extracted() -> None:
+    source = [
+        say(tool_call_chunks=args('{"rows": [1', name="find")),
+        say(tool_call_chunks=args(",2]}")),
+    ]
+    assert collect(lambda: extract.items(source, "rows.item", tool="find")) == [1, 2]
+
+
+PROMPT = ChatPromptTemplate.from_template("say {what}")
+
+
+def events(
+    runnable: Any, given: Any, guard: Guard = GUARD, **options: Any
+) -> tuple[list[Any], Any]:
+    """The guarded events of a chain, and the guarded stream."""
+
+    async def run() -> tuple[list[Any], Any]:
+        stream = guard.wrap(runnable.astream_events(given, version="v2"), **options)
+        return [event async for event in stream], stream
+
+    return anyio.run(run)
+
+
+def streamed(found: Sequence[Any], name: str) -> str:
+    chunks = [event["data"]["chunk"] for event in found if event["event"] == name]
+    return "".join(chunk if isinstance(chunk, str) else chunk.content for chunk in chunks)
+
+
+def test_every_event_of_a_chain_is_masked() -> None:
+    chain = PROMPT | fake("a secret, and no sec ret") | StrOutputParser()
+    found, stream = events(chain, {"what": "hi"})
+    masked = "a ######, and no sec ret"
+    for name in ("on_chat_model_stream", "on_parser_stream", "on_chain_stream"):
+        assert streamed(found, name) == masked
+    ends = {event["event"]: event["data"] for event in found}
+    assert ends["on_chain_end"]["output"] == ends["on_parser_end"]["output"] == masked
+    assert ends["on_parser_end"]["input"].content == masked
+    assert ends["on_chat_model_end"]["output"].content == masked
+    assert not left_raw(found)
+    assert stream.result.text == masked
+
+
+def test_an_empty_policy_changes_no_event() -> None:
+    chain = PROMPT | fake("a secret") | StrOutputParser()
+
+    async def run() -> bool:
+        source = [event async for event in chain.astream_events({"what": "x"}, version="v2")]
+        assert isinstance(detect(source[0]), LangChainEvents)
+        return unchanged(source)
+
+    assert anyio.run(run)
+
+
+def test_what_the_caller_gave_passes() -> None:
+    chain = PROMPT | fake("a secret") | StrOutputParser()
+    found, stream = events(chain, {"what": "the secret of the forbidden"})
+    starts = [event for event in found if event["event"] == "on_chain_start"]
+    assert starts[0]["data"]["input"] == {"what": "the secret of the forbidden"}
+    assert stream.finish == "stop"
+    assert streamed(found, "on_chain_stream") == "a ######"
+
+
+def test_a_graphs_events_are_masked() -> None:
+    model = fake("a secret, no sec")
+    graph = StateGraph(MessagesState)
+    graph.add_node("n", lambda state: {"messages": [model.invoke(state["messages"])]})
+    graph.add_edge(START, "n")
+    graph.add_edge("n", END)
+    found, stream = events(graph.compile(), {"messages": [HumanMessage("hi")]})
+    assert not left_raw(found)
+    assert found[-1]["data"]["output"]["messages"][-1].content == "a ######, no sec"
+    assert len(stream.findings) == 1
+
+
+def test_a_block_ends_the_events() -> None:
+    chain = PROMPT | fake("so forbidden things are unread") | StrOutputParser()
+    found, stream = events(chain, {"what": "hi"})
+    assert streamed(found, "on_chat_model_stream") == "so "
+    assert streamed(found, "on_chain_stream") == "so "
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "bad")
+    assert not left_raw(found, "forbidden")
+
+
+def test_growing_values_are_refused() -> None:
+    chain = fake(*['{"name": "secret"}'] * 2) | JsonOutputParser()
+    with pytest.raises(AdapterError, match="put the guard before it"):
+        events(chain, "hi")
+    found, _ = events(chain, "hi", EMPTY, unknown="pass")
+    assert found[-1]["data"]["output"] == {"name": "secret"}

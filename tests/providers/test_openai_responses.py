@@ -1,0 +1,357 @@
+"""Responses API streams: all text is guarded wherever it is repeated, and ends are well-formed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any
+
+import anyio
+import pytest
+
+from guardstream import AdapterError, extract
+from guardstream.providers import OpenAIResponses, detect
+from tests.providers.promises import (
+    GUARD,
+    guarded_bytes,
+    has_word,
+    passes_on_the_wire,
+    passes_unchanged,
+    plain,
+)
+from tests.providers.responses import (
+    USAGE,
+    call,
+    final,
+    guarded,
+    model,
+    said,
+    stream,
+    text,
+    thinking,
+    types,
+    whole,
+)
+from tests.providers.served import sse
+from tests.support.chunking import one_by_one, random_split
+
+Make = Callable[[dict[str, Any]], Any]
+
+SEARCH = {
+    "id": "ws_1",
+    "type": "web_search_call",
+    "status": "completed",
+    "action": {"type": "search", "query": "a secret place"},
+}
+RESULTS = {
+    "id": "fs_1",
+    "type": "file_search_call",
+    "status": "completed",
+    "queries": ["where is the secret"],
+    "results": [{"file_id": "f", "filename": "a.txt", "score": 0.5, "text": "the secret is here"}],
+}
+
+
+@pytest.fixture(params=[pytest.param(copy.deepcopy, id="dict"), pytest.param(model, id="object")])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Events as plain dicts and as the SDK's objects."""
+    made: Make = request.param
+    return made
+
+
+def test_what_no_rule_touches_passes_as_it_is(make: Make) -> None:
+    source = stream(
+        thinking("hm", "m"), call("find", '{"q"', ": 1}"), whole(SEARCH), text("a ", "b")
+    )
+    passes_unchanged([make(event) for event in source])
+    passes_on_the_wire(sse(source, named=True))
+
+
+def test_the_adapter_is_found_by_the_first_event(make: Make) -> None:
+    assert isinstance(detect(make(stream(text("a"))[0])), OpenAIResponses)
+
+
+@pytest.mark.parametrize("cut", ["whole", "letters", "random"])
+def test_text_is_masked_wherever_it_stands(make: Make, cut: str) -> None:
+    answer, thought = "so the secret, a secret", "think: secret!"
+    arguments = '{"q": "a secret", "n": [1, "secret"]}'
+    random = Random(7)
+    ways: dict[str, Callable[[str], list[str]]] = {
+        "whole": lambda value: [value],
+        "letters": one_by_one,
+        "random": lambda value: random_split(value, random),
+    }
+    parts = ways[cut]
+    source = stream(
+        thinking(*parts(thought)), call("find", *parts(arguments)), text(*parts(answer))
+    )
+    stream_of = GUARD.wrap_sync([make(event) for event in source])
+    out = list(stream_of)
+    assert said(out) == GUARD.check(answer).text == "so the ******, a ******"
+    assert said(out, "response.reasoning_summary_text") == GUARD.check(thought).text
+    guarded_arguments = GUARD.check(arguments, "tool_args").text
+    assert said(out, "response.function_call_arguments") == guarded_arguments
+    assert not any(has_word("secret", event) for event in out)
+    assert [finding.channel for finding in stream_of.findings] == [
+        "thinking",
+        *["tool_args"] * 2,
+        *["text"] * 2,
+    ]
+    items = final(out)["output"]
+    assert items[0]["summary"][0]["text"] == GUARD.check(thought).text
+    assert items[1]["arguments"] == guarded_arguments
+    assert items[2]["content"][0]["text"] == "so the ******, a ******"
+
+
+def test_the_result_has_calls_usage_and_channels(make: Make) -> None:
+    source = stream(thinking("a secret"), call("find", '{"q": "secret"}'), text("so"))
+    stream_of = GUARD.wrap_sync([make(event) for event in source])
+    list(stream_of)
+    result = stream_of.result
+    (found,) = result.tool_calls
+    assert (found.name, found.id, found.complete) == ("find", "call_fc_1", True)
+    assert found.parse() == {"q": "******"}
+    assert result.channels == {
+        (0, "text"): "so",
+        (0, "thinking"): "a ******",
+        (0, "tool_args"): '{"q": "******"}',
+    }
+    assert plain(result.usage)["total_tokens"] == USAGE["total_tokens"]
+    assert result.finish == "tool_calls"
+
+
+def test_held_text_comes_before_the_end_of_its_part(make: Make) -> None:
+    out = guarded(stream(text("a sec", "ond")), make)
+    at = types(out).index("output_text.done")
+    assert plain(out[at - 1])["delta"] == "second"
+    assert plain(out[at])["text"] == "a second"
+    out = guarded(stream(text("a sec")), make)
+    at = types(out).index("output_text.done")
+    assert [plain(event)["delta"] for event in out[at - 2 : at]] == ["a ", "sec"]
+    assert out[at] == make(stream(text("a sec"))[5])
+
+
+def test_a_word_is_masked_over_two_messages(make: Make) -> None:
+    source = stream(text("my sec", item="a"), text("ret", item="b"), text("!", item="c"))
+    out = guarded(source, make)
+    assert said(out) == "my ******!"
+    assert "".join(item["content"][0]["text"] for item in final(out)["output"]) == "my ******!"
+    assert not any(has_word("sec", event) or has_word("ret", event) for event in out)
+    assert types(out).count("output_item.done") == 3
+
+
+def test_a_tool_between_two_messages_parts_them(make: Make) -> None:
+    source = stream(text("my sec", item="a"), whole(SEARCH), text("ret", item="b"))
+    out = guarded(source, make)
+    assert said(out) == "my secret"
+    assert types(out).index("output_item.done") < types(out).index("output_item.added", 5)
+
+
+def test_what_tools_say_is_guarded_once_and_everywhere(make: Make) -> None:
+    stream_of = GUARD.wrap_sync([make(event) for event in stream(whole(SEARCH), whole(RESULTS))])
+    out = list(stream_of)
+    assert not any(has_word("secret", event) for event in out)
+    assert len(stream_of.findings) == 3
+    assert final(out)["output"][1]["results"][0]["text"] == "the ****** is here"
+    assert final(out)["output"][1]["results"][0]["file_id"] == "f"
+
+
+def test_annotations_hold_nothing_raw_and_are_found_once(make: Make) -> None:
+    source = stream(text("so it is"))
+    cited: dict[str, Any] = {"type": "url_citation", "title": "a secret", "url": "u"}
+    cited |= {"start_index": 0, "end_index": 1}
+    at = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "annotation_index": 0}
+    source.insert(5, {"type": "response.output_text.annotation.added", **at, "annotation": cited})
+    source[-1]["response"]["output"][0]["content"][0]["annotations"] = [cited]
+    stream_of = GUARD.wrap_sync([make(event) for event in source])
+    out = [plain(event) for event in stream_of]
+    assert not any(has_word("secret", event) for event in out)
+    assert len(stream_of.findings) == 1
+    assert out[-1]["response"]["output"][0]["content"][0]["annotations"][0]["title"] == "a ******"
+
+
+def test_log_probabilities_are_left_out_where_they_say_more(make: Make) -> None:
+    def spelled(token: str, other: str = "x") -> dict[str, Any]:
+        likely = [{"token": other, "logprob": -2.0, "bytes": []}]
+        return {"token": token, "logprob": -0.1, "bytes": [], "top_logprobs": likely}
+
+    source = stream(text("so ", "the secret", " is", " it"))
+    tokens = [spelled("so "), spelled("the secret"), spelled(" is", "secret"), spelled(" it")]
+    for event, token in zip(source[4:8], tokens, strict=True):
+        event["logprobs"] = [token]
+    source[8]["logprobs"] = tokens
+    source[-1]["response"]["output"][0]["content"][0]["logprobs"] = tokens
+    out = [plain(event) for event in GUARD.wrap_sync([make(event) for event in source])]
+    assert not any(has_word("secret", event) for event in out)
+    deltas = [event for event in out if event["type"] == "response.output_text.delta"]
+    assert [len(event["logprobs"]) for event in deltas] == [1, 0, 0, 1]
+    assert "".join(event["delta"] for event in deltas) == "so the ****** is it"
+
+
+def test_the_requests_own_words_pass(make: Make) -> None:
+    source = stream(text("so"))
+    source[0]["response"]["instructions"] = "never say secret"
+    out = guarded(source, make)
+    assert plain(out[0])["response"]["instructions"] == "never say secret"
+
+
+def test_an_unknown_event_is_refused_and_passed_if_asked() -> None:
+    source = stream(text("so"))
+    source.insert(2, {"type": "response.dream.delta", "delta": "secret", "sequence_number": 2})
+    with pytest.raises(AdapterError, match=r"type 'response\.dream\.delta' is not known"):
+        list(GUARD.wrap_sync([dict(event) for event in source]))
+    out = list(GUARD.wrap_sync([dict(event) for event in source], unknown="pass"))
+    assert out == source
+
+
+def test_an_unknown_field_with_text_is_refused(make: Make) -> None:
+    source = stream(text("so"))
+    source[4] |= {"dream": "secret"}
+    with pytest.raises(AdapterError, match="field 'dream' is not known"):
+        guarded(source, make)
+    source = stream(whole({**SEARCH, "answer": "secret"}))
+    with pytest.raises(AdapterError, match="field 'answer' is not known"):
+        guarded(source, make)
+
+
+def test_a_snapshot_of_text_that_was_not_streamed_is_guarded_alone(make: Make) -> None:
+    source = stream(text("a secret"))
+    del source[4]  # the delta
+    out = guarded(source, make)
+    assert not any(has_word("secret", event) for event in out)
+    assert final(out)["output"][0]["content"][0]["text"] == "a ******"
+
+
+@pytest.mark.parametrize(
+    ("item", "name", "field"),
+    [
+        ("mcp_call", "mcp_call_arguments", "arguments"),
+        ("custom_tool_call", "custom_tool_call_input", "input"),
+        ("code_interpreter_call", "code_interpreter_call_code", "code"),
+    ],
+)
+def test_the_input_of_every_tool_is_guarded(make: Make, item: str, name: str, field: str) -> None:
+    ids = {"id": "x", "type": item, "call_id": "c", "name": "n", "status": "in_progress"}
+    kind = f"response.{name}"
+    at = {"item_id": "x"}
+    between = [
+        {"type": f"{kind}.delta", **at, "delta": "my sec"},
+        {"type": f"{kind}.delta", **at, "delta": "ret forbid"},
+        {"type": f"{kind}.done", **at, field: "my secret forbid"},
+    ]
+    done = {**ids, field: "my secret forbid"}
+    out = guarded(stream(({**ids, field: ""}, between, done)), make)
+    assert said(out, kind) == "my ****** forbid"
+    assert final(out)["output"][0][field] == "my ****** forbid"
+    between[1]["delta"] = "ret forbidden"
+    out = guarded(stream(({**ids, field: ""}, between, done)), make)
+    assert types(out)[-3:] == [f"{name}.done", "output_item.done", "incomplete"]
+    assert final(out)["output"][0][field] == "my ****** "
+
+
+def test_commands_and_what_they_print_are_guarded(make: Make) -> None:
+    at = {"command_index": 0}
+    ids = {"id": "sh", "type": "shell_call", "call_id": "c", "status": "in_progress"}
+    kind = "response.shell_call_command"
+    between = [
+        {"type": f"{kind}.added", **at, "command": ""},
+        {"type": f"{kind}.delta", **at, "delta": "cat sec"},
+        {"type": f"{kind}.delta", **at, "delta": "ret"},
+        {"type": f"{kind}.done", **at, "command": "cat secret"},
+    ]
+    shell = (
+        {**ids, "action": {"commands": []}},
+        between,
+        {**ids, "action": {"commands": ["cat secret"]}},
+    )
+    printed = {"stdout": "a secret", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
+    ids = {"id": "so", "type": "shell_call_output", "call_id": "c", "status": "in_progress"}
+    name = "response.shell_call_output_content"
+    output = (
+        {**ids, "output": []},
+        [
+            {"type": f"{name}.delta", "item_id": "so", **at, "delta": {"stdout": "a sec"}},
+            {"type": f"{name}.delta", "item_id": "so", **at, "delta": {"stdout": "ret"}},
+            {"type": f"{name}.done", "item_id": "so", **at, "output": [printed]},
+        ],
+        {**ids, "output": [printed]},
+    )
+    stream_of = GUARD.wrap_sync([make(event) for event in stream(shell, output)])
+    out = list(stream_of)
+    assert not any(has_word("secret", event) for event in out)
+    assert final(out)["output"][0]["action"]["commands"] == ["cat ******"]
+    assert final(out)["output"][1]["output"][0]["stdout"] == "a ******"
+    assert [(c.name, c.id, c.arguments) for c in stream_of.result.tool_calls] == [
+        ("shell", "c", "cat ******")
+    ]
+
+
+def test_it_is_extracted_from() -> None:
+    source = stream(call("other", "[0]", item="a"), call("find", '[1, "sec', 'ret"]', item="b"))
+
+    async def play() -> AsyncIterator[Any]:
+        for event in source:
+            yield event
+
+    async def values() -> list[Any]:
+        items: AsyncIterator[Any] = extract.items(GUARD.wrap(play()), "item", tool="find")
+        return [item async for item in items]
+
+    assert anyio.run(values) == [1, "******"]
+
+
+def test_a_body_is_masked_alike_in_any_cut() -> None:
+    source = stream(
+        thinking("a sec", "ret"), call("find", '{"q": "sec', 'ret"}'), text("my secret")
+    )
+    out = guarded_bytes(sse(source, named=True))
+    assert not has_word("secret", out)
+    assert '"text":"my ******"' in out
+
+
+def test_a_refusal_is_guarded_in_its_own_channel(make: Make) -> None:
+    at = {"item_id": "m", "content_index": 0}
+    part = {"type": "refusal", "refusal": "no secret"}
+    between = [
+        {"type": "response.content_part.added", **at, "part": {**part, "refusal": ""}},
+        {"type": "response.refusal.delta", **at, "delta": "no sec"},
+        {"type": "response.refusal.delta", **at, "delta": "ret"},
+        {"type": "response.refusal.done", **at, "refusal": "no secret"},
+        {"type": "response.content_part.done", **at, "part": part},
+    ]
+    begun = {"id": "m", "type": "message", "role": "assistant", "status": "in_progress"}
+    item = ({**begun, "content": []}, between, {**begun, "content": [part]})
+    stream_of = GUARD.wrap_sync([make(event) for event in stream(item)])
+    out = list(stream_of)
+    assert stream_of.result.refusal == "no ******"
+    assert not any(has_word("secret", event) for event in out)
+    between[2]["delta"] = "ret forbidden "
+    out = guarded(stream(item), make)
+    assert final(out)["output"][0]["content"] == [{**part, "refusal": "no ****** "}]
+
+
+def test_what_is_spoken_is_guarded(make: Make) -> None:
+    kind = "response.audio.transcript"
+    source = stream(text("so"))
+    source[2:2] = [
+        {"type": f"{kind}.delta", "delta": "my sec", "sequence_number": 2},
+        {"type": f"{kind}.delta", "delta": "ond sec", "sequence_number": 2},
+        {"type": f"{kind}.done", "sequence_number": 2},
+    ]
+    out = guarded(source, make)
+    assert said(out, kind) == "my second sec"
+    assert types(out).index("audio.transcript.done") == 5
+
+
+def test_an_approval_is_a_call_with_its_arguments(make: Make) -> None:
+    asked = {"id": "mcpr", "type": "mcp_approval_request", "name": "send", "server_label": "s"}
+    stream_of = GUARD.wrap_sync(
+        [make(event) for event in stream(whole({**asked, "arguments": '{"q":"secret"}'}))]
+    )
+    out = list(stream_of)
+    (found,) = stream_of.result.tool_calls
+    assert (found.name, found.id, found.complete) == ("send", "mcpr", True)
+    assert found.parse() == {"q": "******"}
+    assert not any(has_word("secret", event) for event in out)
+    assert len(stream_of.findings) == 1

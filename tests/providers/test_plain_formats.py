@@ -1,0 +1,125 @@
+"""Formats that hold little but text: Writer, watsonx, and Replicate's events of plain text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, Guard, Policy, sse
+from guardstream.providers import detect
+from guardstream.providers.watsonx import Watsonx
+from guardstream.providers.writer import Writer
+from tests.providers.laws import (
+    GUARD,
+    check_masked,
+    cuttings,
+    events,
+    in_any_cut,
+    left_raw,
+    recorded,
+    unchanged,
+)
+
+BLOCK = Guard(
+    Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")
+)
+
+
+def piece(said: str) -> dict[str, Any]:
+    return {"value": said}
+
+
+def result(said: str, stop: str = "not_finished", **fields: Any) -> dict[str, Any]:
+    found = {"generated_text": said, "generated_token_count": 1, "stop_reason": stop, **fields}
+    return {"model_id": "m", "created_at": "t", "results": [found]}
+
+
+def joined(source: Any) -> dict[Any, str]:
+    return {
+        "text": "".join(
+            e.get("value", "") or e.get("results", [{}])[0].get("generated_text", "")
+            for e in source
+        )
+    }
+
+
+@pytest.mark.parametrize(("make", "kind"), [(piece, Writer), (result, Watsonx)])
+def test_text_is_masked_in_any_cut(make: Any, kind: Any) -> None:
+    for pieces in cuttings("a secret, no sec"):
+        source = [make(each) for each in pieces]
+        assert isinstance(detect(source[0]), kind)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert joined(out)["text"] == stream.result.text == "a ######, no sec"
+        assert not left_raw(out)
+    assert unchanged([make("plain ")])
+    assert in_any_cut(events(make("a"), make("b"))) == events(make("a"), make("b"))
+
+
+@pytest.mark.parametrize("make", [piece, result])
+def test_a_block_ends_the_text(make: Any) -> None:
+    stream = BLOCK.wrap_sync([make("so "), make("forbidden "), make("unread")])
+    assert joined(list(stream))["text"] == "so no"
+    assert stream.finish == "content_filter"
+
+
+def test_a_result_says_why_it_ends() -> None:
+    source = [result("a sec"), result("", "max_tokens")]
+    stream = GUARD.wrap_sync(source)
+    assert [each["results"][0]["stop_reason"] for each in stream][-1] == "max_tokens"
+    assert stream.finish == "length"
+    out = list(GUARD.wrap_sync([result("so enough ", "eos_token")]))
+    assert [each["results"][0]["stop_reason"] for each in out] == ["not_finished", "stop"]
+
+
+def test_tokens_of_changed_text_are_left_out() -> None:
+    source = [result("secret", generated_tokens=[{"text": "secret"}]), result(" x", "eos_token")]
+    assert not left_raw(list(GUARD.wrap_sync(source)))
+
+
+def test_what_is_not_known_is_refused() -> None:
+    source = [result("a", aside="words")]
+    with pytest.raises(AdapterError, match="'aside'"):
+        list(GUARD.wrap_sync(source))
+    assert list(GUARD.wrap_sync(source, provider=Watsonx(unknown="pass"))) == source
+    with pytest.raises(AdapterError, match="no adapter knows"):
+        list(GUARD.wrap_sync([{"value": "a", "aside": "words"}]))
+
+
+def test_replicates_events_are_text() -> None:
+    said = [
+        sse.Event(each, "output", id=str(place))
+        for place, each in enumerate(["", "a sec", "ret\n\nx"])
+    ]
+    body = b": hi\n\n" + b"".join(map(sse.encode, [*said, sse.Event("{}", "done", id="9")]))
+    assert in_any_cut(body, media="sse") == body
+    masked = b"".join(
+        data[6:]
+        for data in in_any_cut(body, GUARD, media="sse").splitlines()
+        if data[:5] == b"data:"
+    )
+    assert masked == b"a ######x{}"
+
+
+RECORDINGS = recorded("other/*writer*", "other/*test_generate*", "other/*watsonx*")
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", RECORDINGS)
+def test_recordings(path: Path) -> None:
+    data = path.read_bytes()
+    rows = [row.removeprefix("data:").strip() for row in data.decode().splitlines()]
+    source = [json.loads(row) for row in rows if row.startswith("{")]
+    assert unchanged(source)
+    check_masked(source, joined)
+    assert in_any_cut(data) == data
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("path", recorded("other/*replicate*"))
+def test_a_recording_of_text(path: Path) -> None:
+    data = path.read_bytes()
+    assert in_any_cut(data) == data

@@ -1,0 +1,28 @@
+"""What docs/providers.md shows is true: its programs run, and it names every adapter of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
+
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+NAMES = ["text", "openai_chat", "openai_chat_events", "openai_completions", "openai_responses"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_the_programs_run(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "policy.yaml").write_text("version: 1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "docs"}
+    exec(program, names)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "anthropic"])
+def test_every_format_has_a_row(name: str) -> None:
+    assert f"| `{name}` |" in PAGE
