@@ -6,23 +6,19 @@ Frames keep the bytes that they came from, so that what the guard leaves alone g
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream import sse
 from guardstream.errors import AdapterError, SSEError
+from guardstream.flow.objects import json_bytes, json_object
 
 Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text"]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +102,25 @@ class EventFrames(_Apart):
     ) -> bytes:
         name = name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
-            return b"data: %b\n\n" % _dumps(value)  # the common case, without the detour
+            return b"data: %b\n\n" % json_bytes(value)  # the common case, without the detour
         kind = value.get("type") if isinstance(value, dict) else None
         if name != "message" and isinstance(kind, str):
             name = kind
-        data = value if isinstance(value, str) else _dumps(value).decode()
+        data = value if isinstance(value, str) else json_bytes(value).decode()
         return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))
 
     def close(self, mark: str) -> bytes:
         return self.write(mark, None, keep_id=False) if mark else b""
 
     def _last(self, rest: bytes) -> Frame:
-        """Return the last event where only its blank line is missing, which is common."""
-        for item in sse.Decoder(strict=True).feed(rest + b"\n\n"):
-            if isinstance(item, sse.Event) and (item.data == DONE or _object(item.data)):
-                return replace(self._frame(item), raw=rest)
+        """Return the last event, with the blank line that it lacks: that is common."""
+        try:
+            items = sse.Decoder(strict=True).feed(rest + b"\n\n")
+        except SSEError as error:
+            raise AdapterError(str(error)) from error
+        for item in items:
+            if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
+                return self._frame(item)
         raise AdapterError("the stream ends inside of a server-sent event")
 
     def _frame(self, item: sse.Item) -> Frame:
@@ -134,7 +134,7 @@ class EventFrames(_Apart):
         return Frame(self._value(item.data), raw, name=item.event, id=item.id)
 
     def _value(self, data: str) -> dict[str, Any] | str:
-        value = _object(data) if self._json is not False else None
+        value = json_object(data) if self._json is not False else None
         if self._json is None:
             self._json = value is not None
         if value is not None:
@@ -155,13 +155,13 @@ class LineFrames(_Apart):
         lines = self._rest.split(b"\n") if b"\n" in data else [self._rest]
         self._rest = lines.pop()
         for line in lines:
+            self._check_size(line)
             yield self._frame(bytes(line) + b"\n")
-        if len(self._rest) > sse.MAX_EVENT:
-            raise AdapterError(f"a line of more than {sse.MAX_EVENT} bytes in a stream of JSON")
+        self._check_size(self._rest)
 
     def finish(self) -> Iterator[Frame]:
         if self._rest:
-            yield self._frame(bytes(self._rest))
+            yield self._frame(bytes(self._rest) + b"\n")
 
     def write(
         self,
@@ -171,16 +171,18 @@ class LineFrames(_Apart):
         keep_id: bool,  # noqa: ARG002
         name: str = "",  # noqa: ARG002
     ) -> bytes:
-        return _dumps(value) + b"\n"
+        return json_bytes(value) + b"\n"
+
+    @staticmethod
+    def _check_size(line: bytearray) -> None:
+        if len(line) > sse.MAX_EVENT:
+            raise AdapterError(f"a line of more than {sse.MAX_EVENT} bytes in a stream of JSON")
 
     @staticmethod
     def _frame(raw: bytes) -> Frame:
         if not raw.strip():
             return Frame(None, raw)
-        try:
-            value = _object(raw.decode())
-        except UnicodeDecodeError:
-            value = None
+        value = json_object(raw)
         if value is None:
             raise AdapterError("a line in a stream of JSON is no JSON object")
         return Frame(value, raw)
@@ -207,8 +209,7 @@ class ArrayFrames:
         self._rest += data
         while (frame := self._next()) is not None:
             yield frame
-        if len(self._rest) > sse.MAX_EVENT:
-            raise AdapterError(f"more than {sse.MAX_EVENT} bytes of one item in a JSON array")
+        self._check_size(len(self._rest))
 
     def finish(self) -> Iterator[Frame]:
         if self._rest.strip() or (self._depth and not self._over):
@@ -223,7 +224,7 @@ class ArrayFrames:
         keep_id: bool,  # noqa: ARG002
         name: str = "",  # noqa: ARG002
     ) -> bytes:
-        return _dumps(value)
+        return json_bytes(value)
 
     def between(self, source: Frame | None) -> bytes:
         lead = source.lead if source else b"\n"
@@ -282,15 +283,18 @@ class ArrayFrames:
     def _object(self) -> Frame:
         item = self._cut()
         start = item.index(b"{")
-        try:
-            value = _object(item[start:].decode())
-        except UnicodeDecodeError:
-            value = None
+        value = json_object(item[start:])
         if value is None:
             raise AdapterError("an item in a stream of JSON is no JSON object")
         return Frame(value, item[start:], lead=item[:start])
 
+    @staticmethod
+    def _check_size(size: int) -> None:
+        if size > sse.MAX_EVENT:
+            raise AdapterError(f"more than {sse.MAX_EVENT} bytes of one item in a JSON array")
+
     def _cut(self) -> bytes:
+        self._check_size(self._read)
         cut = bytes(self._rest[: self._read])
         del self._rest[: self._read]
         self._read = 0
@@ -349,20 +353,3 @@ def sniffed(start: bytes) -> Media | None:
         return None
     stripped = start.removeprefix(codecs.BOM_UTF8).lstrip()
     return _SNIFFED.get(stripped[:1], "sse") if stripped else None
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    if text[:1] != "{" and not text.lstrip().startswith("{"):
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _dumps(value: Any) -> bytes:
-    try:
-        return _ENCODER.encode(value).encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
-        return _ASCII_ENCODER.encode(value).encode()

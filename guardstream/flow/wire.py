@@ -15,8 +15,10 @@ from guardstream.events import Finding, FinishReason
 from guardstream.flow.base import Sent
 from guardstream.flow.chunks import ChunkFlow
 from guardstream.flow.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
+from guardstream.flow.objects import json_object
 from guardstream.flow.text import TextFlow
 from guardstream.providers.base import Adapter, Call, Slot
+from guardstream.providers.text import PlainText
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
 """Returns the adapter for a stream that begins with this chunk."""
@@ -122,6 +124,8 @@ class WireFlow:
         if self._settled:
             raise AdapterError("a chunk follows the end of the stream")
         flow = self._flow or self._begin(frame.value)
+        if isinstance(frame.value, str) and self._disguised(frame.value):
+            raise AdapterError("a chunk in JSON among the events of a stream of text")
         self._sources[id(frame.value)] = (frame.value, frame)
         self._last = frame
         sent = self._written(flow.feed(frame.value), frame)  # type: ignore[arg-type]
@@ -138,6 +142,16 @@ class WireFlow:
         self._name = getattr(adapter, "event_name", None)
         self._flow = self._make(adapter)
         return self._flow
+
+    def _disguised(self, text: str) -> bool:
+        """Tell whether an event's text is a provider's chunk, in which text may stand escaped."""
+        if not isinstance(self._frames, EventFrames) or text.lstrip()[:1] != "{":
+            return False
+        value = json_object(text)
+        try:
+            return value is not None and type(self._choose(value)) is not PlainText
+        except AdapterError:
+            return False  # of no format: text that looks like JSON
 
     def _settle(self) -> list[Sent[bytes]]:
         """Let the chunks' flow end: what it holds goes out, or blocks."""

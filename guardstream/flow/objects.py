@@ -1,0 +1,48 @@
+"""JSON objects as they come and go over the wire.
+
+What is passed on byte for byte must not say more than was read of it: an object that names a key
+twice is refused, as one reader takes the first value and another one the last.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from guardstream.errors import AdapterError
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+def json_object(data: str | bytes) -> dict[str, Any] | None:
+    """Return the JSON object that `data` is; None if it is none, or not in UTF-8.
+
+    AdapterError if it names a key twice.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode()
+        if text[:1] != "{" and not text.lstrip().startswith("{"):
+            return None
+        value = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a value as JSON in UTF-8."""
+    try:
+        return _ENCODER.encode(value).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
+        return _ASCII_ENCODER.encode(value).encode()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise AdapterError("an object in JSON names a key twice: readers differ in what it says")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
