@@ -9,8 +9,11 @@ from typing import Any
 
 import openai
 
-# The SDKs' HTTP library has changed its name between versions; take the one they use.
-httpx = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+
+def http_of(sdk: Any) -> Any:
+    """The HTTP library that an SDK uses: it differs between them, and between their versions."""
+    return importlib.import_module(sdk.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+
 
 Event = dict[str, Any]
 
@@ -42,8 +45,9 @@ class Body:
             yield chunk
 
 
-def transport(body: Body) -> Any:
-    """A transport that answers every request with `body`."""
+def transport(body: Body, sdk: Any = openai) -> Any:
+    """A transport that answers every request of an SDK's client with `body`."""
+    httpx = http_of(sdk)
 
     class Streamed(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[name-defined, misc]
         def __iter__(self) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import anthropic
 import pytest
 from anthropic.lib.streaming._beta_messages import accumulate_event
 
@@ -14,7 +15,7 @@ from guardstream import Guard, Policy
 from tests.providers.messages import beta_model, model
 from tests.providers.promises import Event, has_word, passes_on_the_wire, passes_unchanged
 from tests.providers.recordings import events, recordings, wire
-from tests.providers.served import httpx
+from tests.providers.served import http_of
 
 RECORDINGS = [
     *recordings("anthropic_messages"),
@@ -122,7 +123,7 @@ def test_the_accumulator_takes_what_is_masked_or_blocked(path: Path) -> None:
                 event=event,
                 current_snapshot=message,
                 json_bufs=buffers,
-                request_headers=httpx.Headers(),
+                request_headers=http_of(anthropic).Headers(),
             )
         answer = "".join(block.text for block in message.content if block.type == "text")
         assert answer == stream.result.text

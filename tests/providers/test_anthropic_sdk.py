@@ -32,7 +32,7 @@ def body(source: list[dict[str, Any]]) -> Body:
 
 
 def client(sent: Body) -> anthropic.Anthropic:
-    http = anthropic.DefaultHttpxClient(transport=transport(sent))
+    http = anthropic.DefaultHttpxClient(transport=transport(sent, anthropic))
     return anthropic.Anthropic(api_key="none", http_client=http, max_retries=0)
 
 
@@ -197,7 +197,7 @@ def test_what_a_server_tool_gave_is_found_once(helped: Any) -> None:
 @pytest.mark.anyio
 async def test_an_asynchronous_helper_is_guarded_and_closed() -> None:
     sent = body(message(text("my sec", "ret, so ", "forbidden", *[" unread"] * 200)))
-    http = anthropic.DefaultAsyncHttpxClient(transport=transport(sent))
+    http = anthropic.DefaultAsyncHttpxClient(transport=transport(sent, anthropic))
     async with (
         anthropic.AsyncAnthropic(api_key="none", http_client=http, max_retries=0) as api,
         api.messages.stream(**CALL) as events,

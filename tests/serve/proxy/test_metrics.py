@@ -1,0 +1,125 @@
+"""The proxy serves metrics and keeps an audit log, in one process and in several."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import Response
+
+from guardstream import Guard, Policy
+from guardstream.observability import AuditLog, read_audit
+from guardstream.observability.prometheus import Prometheus
+from tests.cli.test_serve import command, running
+from tests.observability.test_prometheus import samples
+from tests.serve.apps import app_of
+from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, proxied
+from tests.serve.server import serving
+from tests.watching import Failing, Watching
+
+PATH = "/v1/chat/completions"
+
+
+def ask(url: str) -> httpx.Response:
+    return httpx.post(url + PATH, json={"model": "m", "messages": []}, timeout=30)
+
+
+def guard(*observers: Any, **options: Any) -> Guard:
+    return Guard(Policy.parse(POLICY), observers=observers, **options)
+
+
+def test_streams_and_whole_answers_are_counted() -> None:
+    answers = [chat("a sec", "ret"), chat("it is forbidden"), None]
+
+    def respond(provider: Provider, _: Any) -> Response:
+        answer = answers[len(provider.requests) - 1]
+        return completion("a secret") if answer is None else provider.stream(answer)
+
+    metrics = Prometheus()
+    guards = {"default": guard(metrics)}
+    with proxied(respond, guards=guards, metrics=metrics) as (url, _):
+        for _ in answers:
+            ask(url)
+        response = httpx.get(f"{url}/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    found = samples(response.content)
+    assert found["guardstream_streams_total finish=stop"] == 2
+    assert found["guardstream_streams_total finish=content_filter"] == 1
+    assert found["guardstream_findings_total action=mask rule=word"] == 2
+    assert found["guardstream_blocks_total rule=bad"] == 1
+    assert found["guardstream_streams_open"] == 0
+    assert "secret" not in response.text
+
+
+def test_without_metrics_the_path_is_as_any_other() -> None:
+    with proxied(lambda provider, _: provider.stream([])) as (url, _):
+        assert httpx.get(f"{url}/metrics").status_code == 404
+
+
+def test_whole_answers_have_the_providers_usage() -> None:
+    seen = Watching()
+    with proxied(lambda *_: completion("a secret"), guards={"default": guard(seen)}) as (url, _):
+        ask(url)
+    assert (seen.record.provider, seen.record.finish) == ("openai_chat", "stop")
+    assert seen.record.usage["completion_tokens"] == 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("when", ["opened", "closed"])
+def test_an_observer_that_must_not_fail_fails_the_answer(when: str, whole: bool) -> None:
+    strict = guard(Failing(when), observer_errors="raise")
+
+    def respond(provider: Provider, _: Any) -> Response:
+        return completion("hello") if whole else provider.stream(chat("hello"))
+
+    with proxied(respond, guards={"default": strict}) as (url, _):
+        response = ask(url)
+    assert response.status_code == (502 if whole else 200)
+    assert "observer 'Failing' failed (OSError: No space left on device)" in response.text
+    assert "/var/log" not in response.text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_command_serves_metrics_and_keeps_a_log(workers: int, tmp_path: Path) -> None:
+    policy, audit = tmp_path / "policy.yaml", tmp_path / "audit.jsonl"
+    policy.write_text(POLICY)
+    provider = Provider(lambda _: provider.stream(chat("a sec", "ret", " here")))
+    with serving(app_of(provider)) as port:
+        arguments = ["--policy", policy, "--upstream", f"http://127.0.0.1:{port}"]
+        arguments += ["--workers", workers, "--metrics", "--audit", audit]
+        with running(*map(str, arguments)) as (url, _):
+            for _ in range(8):
+                ask(url)
+            found = samples(httpx.get(f"{url}/metrics").content)
+    assert found["guardstream_streams_total finish=stop"] == 8
+    records = [record for record in read_audit(audit) if isinstance(record, dict)]
+    assert sum("begins" in record for record in records) == 8
+    ended = [record for record in records if "finish" in record]
+    assert [record["finish"] for record in ended] == ["stop"] * 8
+    assert "secret" not in json.dumps(records)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--audit", "/none/audit.jsonl"], "/none/audit.jsonl: No such file or directory"),
+        (["--audit", "x", "--audit-errors", "ignore"], "expected report or raise"),
+    ],
+)
+def test_what_is_wrong_is_said_at_once(arguments: list[str], why: str) -> None:
+    given = command("--policy", "guardstream/chat", "--upstream", "http://x", *arguments)
+    done = subprocess.run(given, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip().rpartition("\n")[2]) == (2, done.stderr.strip())
+    assert why in done.stderr
+
+
+def test_a_log_can_be_opened_before_the_first_stream(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.open()
+    assert log.path.exists()
+    with pytest.raises(FileNotFoundError):
+        AuditLog(tmp_path / "none" / "audit.jsonl").open()
