@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from guardstream.delivery import Delivering
 from guardstream.errors import AdapterError
 from guardstream.flow import Flow
+from guardstream.flow.base import adapter_error
 from guardstream.flow.chunks import ChunkFlow
 from guardstream.guard import Guard, pipeline_of
 from guardstream.guarded_sync import SyncGuardedStream
@@ -36,7 +37,12 @@ def guard_body(
     with SyncGuardedStream([body], start, guard.options(policy, options)) as stream:
         sent = [each for each in stream if each is not SAID]
         result = stream.result
-    guarded = sent[0] if sent else adapter.silent(body)
-    if adapter.reasons:
-        guarded = adapter.completed(guarded, body)
+    try:
+        guarded = sent[0] if sent else adapter.silent(body)
+        if adapter.reasons:
+            guarded = adapter.completed(guarded, body)
+    except AdapterError:
+        raise
+    except Exception as error:
+        raise adapter_error(error) from error
     return guarded, result

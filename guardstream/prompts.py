@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
-from guardstream.errors import GuardstreamError
+from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.flow.objects import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.providers.fields import map_strings
 
 
 class RefusedError(Exception):
@@ -20,8 +22,27 @@ class RefusedError(Exception):
 _LISTS = {"openai_chat": "messages", "anthropic": "messages", "openai_responses": "input"}
 """Where each format has its messages."""
 
-_SYSTEM = {"anthropic": "system", "openai_responses": "instructions"}
-"""Where a format has a system prompt beside them."""
+_BESIDE: Mapping[str, Mapping[str, str]] = {
+    "openai_chat": {
+        **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
+        "prediction": "assistant",
+    },
+    "openai_completions": {"prompt": "user", "suffix": "user"},
+    "openai_responses": {
+        "instructions": "system",
+        **dict.fromkeys(("tools", "text"), "developer"),
+        "prompt": "user",
+    },
+    "anthropic": {"system": "system", "tools": "developer"},
+}
+"""What else is said to the model, in each format, and whose text it is."""
+
+_CONTENT = (
+    ("openai_completions", "prompt"),
+    ("openai_responses", "instructions"),
+    ("anthropic", "system"),
+)
+"""Fields that are like the content of a message; in others each string is a text of its own."""
 
 
 def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
@@ -30,56 +51,58 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     RefusedError if it is no JSON object, or if a rule forbids it.
     """
     try:
-        request = json.loads(body)
-    except (ValueError, RecursionError):
-        request = None
-    if not isinstance(request, dict):
+        request = json_object(body)
+    except AdapterError as error:
+        raise RefusedError(400, "invalid_json", str(error)) from error
+    if request is None:
         raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
     if guard.policy.input is None:
         return body
-    messages = _messages(provider, request)
+    checked = {
+        field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
+        for field, role in _BESIDE[provider].items()
+        if request.get(field)
+    }
+    if provider in _LISTS and request.get(_LISTS[provider]):
+        checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
+    if all(value is request[field] for field, value in checked.items()):
+        return body
+    return json_bytes({**request, **checked})
+
+
+def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
+    """Check the messages of a request; one text stands for a message of the user."""
+    given = request[field]
+    if isinstance(given, str):
+        return _content(guard, "user", given)
+    if not isinstance(given, list):
+        raise RefusedError(400, "invalid_request", f"{field!r} is no list")
+    checked = _checked(guard, given)
+    return given if all(a is b for a, b in zip(checked, given, strict=True)) else checked
+
+
+def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
+    """Check what is said to the model beside the messages."""
+    if content:
+        return _content(guard, role, value)
+    try:
+        return map_strings(value, lambda text: _content(guard, role, text))
+    except RecursionError:
+        raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
+
+
+def _content(guard: Guard, role: str, content: Any) -> Any:
+    return _checked(guard, [{"role": role, "content": content}])[0]["content"]
+
+
+def _checked(guard: Guard, messages: list[Any]) -> list[Any]:
+    """Return messages as they may be sent on. RefusedError if a rule forbids it."""
     try:
         checked = guard.check_messages(messages)
-    except GuardstreamError as error:
-        raise RefusedError(400, "unguarded_input", str(error)) from error
+    except (GuardstreamError, RecursionError) as error:
+        why = str(error) if isinstance(error, GuardstreamError) else "it is nested too deeply"
+        raise RefusedError(400, "unguarded_input", why) from error
     if checked.blocked:
         rule = checked.findings[-1].finding.rule if checked.findings else "input"
         raise RefusedError(400, "content_filter", f"the prompt was blocked by rule {rule!r}", rule)
-    if all(new is old for new, old in zip(checked.messages, messages, strict=True)):
-        return body
-    _put_back(provider, request, checked.messages)
-    return json.dumps(request, ensure_ascii=False).encode()
-
-
-def _messages(provider: str, request: dict[str, Any]) -> list[Any]:
-    """Return all that is said to the model as messages; the system prompt is the first."""
-    if provider == "openai_completions":
-        prompt = request.get("prompt") or ""
-        prompts = prompt if isinstance(prompt, list) else [prompt]
-        return [{"role": "user", "content": each} for each in prompts if isinstance(each, str)]
-    given = request.get(_LISTS[provider]) or []
-    if isinstance(given, str):
-        given = [{"role": "user", "content": given}]
-    if not isinstance(given, list):
-        raise RefusedError(400, "invalid_request", f"{_LISTS[provider]!r} is no list")
-    system = request.get(_SYSTEM.get(provider, ""))
-    return [{"role": "system", "content": system}, *given] if system else given
-
-
-def _put_back(provider: str, request: dict[str, Any], messages: list[Any]) -> None:
-    """Put checked messages where `_messages` took them from."""
-    if provider == "openai_completions":
-        texts = [message["content"] for message in messages]
-        prompt = request["prompt"]
-        if isinstance(prompt, list):
-            rest = iter(texts)
-            texts = [next(rest) if isinstance(each, str) else each for each in prompt]
-        request["prompt"] = texts if isinstance(prompt, list) else texts[0]
-        return
-    if request.get(_SYSTEM.get(provider, "")):
-        request[_SYSTEM[provider]] = messages[0]["content"]
-        messages = messages[1:]
-    if isinstance(request[_LISTS[provider]], str):
-        request[_LISTS[provider]] = messages[0]["content"]
-    else:
-        request[_LISTS[provider]] = messages
+    return checked.messages

@@ -9,7 +9,6 @@ yours, and with successors of httpx that have its transports: give the `transpor
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 from guardstream.body import guard_body
 from guardstream.errors import AdapterError, BlockedError
+from guardstream.flow.objects import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.prompts import RefusedError, checked_request
 from guardstream.providers.bodies import BODIES
@@ -95,10 +95,12 @@ class _Guarding:
 
     def _whole(self, request: Any, response: Any, body: bytes, guard: Guard) -> Any:
         """Return the response with its whole answer guarded."""
-        value = json.loads(body)
+        value = json_object(body)
+        if value is None:
+            raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
         guarded, _ = guard_body(guard, str(self._provider_of(request)), value, keep_text=False)
         if guarded is not value:
-            body = json.dumps(guarded, ensure_ascii=False).encode()
+            body = json_bytes(guarded)
         return _answer(response, content=body)
 
 

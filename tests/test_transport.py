@@ -135,3 +135,16 @@ def test_an_answer_that_is_not_known_is_refused_or_passes() -> None:
         http.get("http://provider/v1/models")
     with sync_client(answer, other="pass") as http:
         assert http.get("http://provider/v1/models").json() == {"data": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [(b"a secret", "no JSON object"), (b"[]", "no JSON object"), (b'{"a": 1, "a": 2}', "twice")],
+)
+def test_a_whole_answer_that_cannot_be_read_is_an_error(body: bytes, why: str) -> None:
+    source = Source([body])
+    client = sync_client(provider(source, "application/json"))
+    with pytest.raises(AdapterError, match=why) as raised:
+        client.post(URL, json=HELLO)
+    assert "secret" not in repr(raised.value.__cause__)
+    assert source.closed

@@ -13,7 +13,7 @@ from guardstream.providers.walk import END, KEEP, META, Leaf, OneOf, Spec, Tree
 _RESULT = Tree(
     Leaf("copy", "text", "tool_result"),
     frozenset({"type", "id", "tool_use_id", "file_id", "encrypted_content", "encrypted_index"})
-    | {"media_type", "file_type", "error_code", "retrieved_at", "page_age", "stop_reason"}
+    | {"media_type", "file_type", "error_code", "retrieved_at", "stop_reason"}
     | {"tool_name", "return_code"},
 )
 """What a server tool gave: what stands in it is text, but for ids and marks."""

@@ -119,8 +119,12 @@ def _shell_output(kind: Kind) -> Spec:
 _CALL = _whole("tool_args", "action")
 _RESULT = _whole("text", "tool_result")
 
+_TOOLS = Tree(Leaf("copy", "text", "tool_result"), frozenset({"type"}))
+_FOUND = Tree(Leaf("copy", "text", "tool_result"), frozenset({"file_id", "vector_store_id"}))
+"""Values in which names are of others' making: an attribute or argument may be called `status`."""
+
 _WHOLE: dict[str, Spec] = {
-    "file_search_call": {**_ITEM, "queries": _CALL, "results": _RESULT},
+    "file_search_call": {**_ITEM, "queries": _CALL, "results": _FOUND},
     "web_search_call": {
         **_ITEM,
         "action": _CALL,
@@ -138,10 +142,10 @@ _WHOLE: dict[str, Spec] = {
     "apply_patch_call_output": {**_ITEM, "output": _RESULT},
     "function_call_output": {**_ITEM, "output": _RESULT},
     "custom_tool_call_output": {**_ITEM, "output": _RESULT},
-    "tool_search_call": {**_ITEM, "arguments": _CALL},
-    "tool_search_output": {**_ITEM, "tools": _RESULT},
-    "additional_tools": {**_ITEM, "role": META, "tools": _RESULT},
-    "mcp_list_tools": {**_ITEM, "tools": _RESULT, "error": _RESULT},
+    "tool_search_call": {**_ITEM, "arguments": Tree(Leaf("copy", "tool_args", "action"))},
+    "tool_search_output": {**_ITEM, "tools": _TOOLS},
+    "additional_tools": {**_ITEM, "role": META, "tools": _TOOLS},
+    "mcp_list_tools": {**_ITEM, "tools": _TOOLS, "error": _RESULT},
     "mcp_approval_request": {**_ITEM, "arguments": Leaf("copy", "tool_args", "arguments")},
     "mcp_approval_response": {
         **_ITEM,

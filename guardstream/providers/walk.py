@@ -48,7 +48,8 @@ class OneOf(NamedTuple):
 class Tree(NamedTuple):
     """A value of any shape: each string in it is a text of its own, but for fields in `meta`.
 
-    Fields in `about` spell out the event's text once more.
+    A field in `meta` that holds more than a string is another one of that name, and is not left
+    out. Fields in `about` spell out the event's text once more.
     """
 
     leaf: Leaf
@@ -119,11 +120,12 @@ class Walker:
             return visit(spec.leaf, value, path)
         updates: dict[str, Any] = {}
         for name, old in fields_of(value).items():
-            if name not in spec.meta:
-                about = old and name in spec.about
-                new = visit(ABOUT, old, path) if about else self._walk_tree(old, spec, visit, path)
-                if new is not old:
-                    updates[name] = new
+            if name in spec.meta and isinstance(old, (str, bytes)):
+                continue
+            about = old and name in spec.about
+            new = visit(ABOUT, old, path) if about else self._walk_tree(old, spec, visit, path)
+            if new is not old:
+                updates[name] = new
         return replaced(value, updates) if updates else value
 
     def _walk_list(self, value: Any, spec: Any, visit: Visit, path: Path) -> Any:

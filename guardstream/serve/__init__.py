@@ -1,5 +1,10 @@
 """Guarding over HTTP and WebSocket: ASGI middleware and replay; needs the extra `serve`."""
 
+try:
+    import starlette  # noqa: F401
+except ImportError as error:  # pragma: no cover
+    raise ImportError("serving needs starlette: pip install 'guardstream[serve]'") from error
+
 from guardstream.serve.asgi import GuardMiddleware
 from guardstream.serve.replay import Kept, MemoryReplay, ReplayStore
 from guardstream.serve.routes import Route

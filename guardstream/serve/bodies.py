@@ -54,8 +54,10 @@ def open_body(route: Route, media: Media, headers: Headers) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read."""
     assert route.guard is not None
     body: Body = WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
-    charset = _charset(headers) if media == "text" else None
+    charset = _charset(headers)
     if charset is not None:
+        if media != "text":
+            raise BodyError(f"JSON and events in the charset {charset!r} cannot be guarded")
         body = Transcoded(body, charset)
     for encoding in _encodings(headers):
         if encoding not in _WINDOW or not route.decompress:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from starlette.types import Message
 
 from guardstream import sse
+from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.flow import Media
+from guardstream.guard import Guard
 
 
 def error_frame(media: Media, code: str, message: str) -> bytes:
@@ -40,6 +42,14 @@ def ending(media: Media, frames: Sequence[bytes], finish: FinishReason) -> list[
     if data and (data[-1].startswith("{") or data[-1] == "[DONE]"):
         return []
     return [sse.encode(sse.complete(finish))]
+
+
+def told(guard: Guard, error: Exception) -> str:
+    """Return what an error says, guarded: it may name fields, and their names are the source's."""
+    try:
+        return guard.check(str(error)).text
+    except GuardstreamError:
+        return f"the guard failed ({type(error).__name__})"
 
 
 def refusal(status: int, code: str, message: str) -> tuple[Message, bytes]:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardstream.errors import GuardstreamError
 from guardstream.flow import Media
 from guardstream.serve.bodies import Body, BodyError, open_body
-from guardstream.serve.endings import ending, error_frame, refusal
+from guardstream.serve.endings import ending, error_frame, refusal, told
 from guardstream.serve.journal import Journal, Replay
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import Headers, Route, guarded_headers, media_of
@@ -146,18 +146,20 @@ class Exchange:
 
     async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
         """End the response with an error in its format; plain text, which has none, is cut off."""
-        _LOG.error("ended a response: %s", error)
-        await self._end_with(code, error, before)
+        assert self._route.guard is not None
+        why = told(self._route.guard, error)
+        _LOG.error("ended a response: %s", why)
+        await self._end_with(code, why, before, error)
 
     async def _end_with(
-        self, code: str, error: Exception, before: Sequence[bytes] = ()
+        self, code: str, why: str, before: Sequence[bytes] = (), error: Exception | None = None
     ) -> NoReturn:
         assert self._media is not None
         if self._media == "text":
-            self._failure = error
+            self._failure = error or TimeoutError(why)
             await self._put([*before], last=False)
             self._stop(None)
-        self._stop([*before, error_frame(self._media, code, str(error))])
+        self._stop([*before, error_frame(self._media, code, why)])
 
     def _stop(self, last: list[bytes] | None) -> NoReturn:
         """Cancel the application, which may use a provider; `last` is sent when it has left."""
@@ -270,7 +272,7 @@ class Exchange:
             body.close("timeout")
             _LOG.error("ended a response: it took longer than the policy allows")
             with suppress(StoppedError):
-                await self._end_with("deadline", TimeoutError("the answer took too long"))
+                await self._end_with("deadline", "the answer took too long")
 
     async def _beat(self, seconds: float) -> None:
         while True:

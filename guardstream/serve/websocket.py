@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.serve.endings import told
 from guardstream.serve.messages import messages_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import POLICY_HEADER, Route
@@ -132,7 +133,8 @@ class Connection:
             await self._close(VIOLATION, "blocked by policy")
 
     async def _fail(self, error: Exception) -> NoReturn:
-        _LOG.error("closed a connection: %s", error)
+        assert self._route.guard is not None
+        _LOG.error("closed a connection: %s", told(self._route.guard, error))
         await self._close(INTERNAL, "guard error")
 
     async def _close(self, code: int, reason: str) -> NoReturn:

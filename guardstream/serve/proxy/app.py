@@ -59,7 +59,7 @@ class Proxy:
 
 
 def application(settings: ProxySettings) -> Starlette:
-    """Return the proxy with `/healthz`, which says that it runs, and `/readyz`.
+    """Return the proxy with `/healthz`, which says that it runs, `/readyz`, and any `/metrics`.
 
     It is ready once its policies are loaded, which they are before this returns, and until it is
     being shut down.
@@ -86,9 +86,15 @@ def application(settings: ProxySettings) -> Starlette:
         body = {"status": "ready" if ready else "closing", "policies": policies}
         return JSONResponse(body, status_code=200 if ready else 503)
 
-    app = Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz)], lifespan=lifespan
-    )
+    routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    metrics = settings.metrics
+    if metrics is not None:
+
+        def rendered(_request: Request) -> Response:
+            return Response(metrics.render(), media_type=metrics.content_type)
+
+        routes.append(Route("/metrics", rendered))
+    app = Starlette(routes=routes, lifespan=lifespan)
     app.router.default = proxy
     return app
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterable
+import codecs
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
 from guardstream.body import guard_body
-from guardstream.errors import GuardstreamError
+from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.flow.objects import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.providers.fields import map_strings
+from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import Headers
@@ -22,9 +25,13 @@ _HOP_BY_HOP |= {"trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 """https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
 
 _NOT_SENT = _HOP_BY_HOP | {"host", "content-length", "accept-encoding", "expect"}
-_NOT_SENT |= {"guardstream-policy"}
+_NOT_SENT |= {"guardstream-policy", "x-http-method-override", "x-method-override", "x-http-method"}
 _NOT_RETURNED = _HOP_BY_HOP | {"content-length", "content-encoding", "guardstream-policy", "etag"}
+_NOT_RETURNED |= {"content-md5", "digest", "content-digest", "repr-digest"}
 _NOT_RETURNED |= {"date"}  # the server that runs the proxy adds its own
+
+_PATH = "/:@!$&'()*+,;=~"
+"""What stands in paths as it is; a question mark that was escaped begins no query."""
 
 
 class UpstreamError(Exception):
@@ -53,18 +60,20 @@ class Upstream:
         self, method: str, path: str, query: str, headers: Headers, body: bytes
     ) -> httpx.Response:
         """Send a request; return the response with its body unread. UpstreamError if it fails."""
-        url = self._settings.url(path, query)
+        url = self._settings.url(quote(path, safe=_PATH), query)
         sent = [
             (name, value)
             for name, value in headers
             if name.decode("latin-1").lower() not in _NOT_SENT
         ]
         sent.append((b"accept-encoding", b"identity"))
-        request = self._client.build_request(method, url, headers=sent, content=body)
         try:
+            request = self._client.build_request(method, url, headers=sent, content=body)
             return await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
             raise upstream_error(error) from error
+        except httpx.InvalidURL as error:
+            raise UpstreamError(400, "invalid_path", "the path cannot be sent on") from error
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -110,20 +119,43 @@ def guarded_answer(guard: Guard, format_: Format, body: bytes) -> tuple[bytes, R
     try:
         guarded, result = guard_body(guard, format_.provider, value, keep_text=False)
     except GuardstreamError as error:
-        raise UpstreamError(502, "unguarded_answer", str(error)) from error
+        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
     same = guarded is value
-    return body if same else json.dumps(guarded, ensure_ascii=False).encode(), result
+    return body if same else json_bytes(guarded), result
 
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:
-    """Guard every string in an upstream's error. UpstreamError if it is no JSON."""
+    """Guard every string in an upstream's error. UpstreamError if that cannot be done."""
 
     def shown(text: str) -> str:
         return guard.check(text).text
 
     value = _object(body)
-    guarded = map_strings(value, shown)
-    return body if guarded is value else json.dumps(guarded, ensure_ascii=False).encode()
+    try:
+        guarded = map_strings(value, shown)
+        names = all(shown(name) == name for name in _names(guarded))
+    except (GuardstreamError, RecursionError):
+        names = False
+    if not names:
+        raise UpstreamError(502, "unguarded_answer", "the upstream's error cannot be guarded")
+    return body if guarded is value else json_bytes(guarded)
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Give the names of all fields in a value of JSON."""
+    if isinstance(value, dict):
+        yield from value
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, (dict, list)):
+            yield from _names(item)
+
+
+def in_utf8(response: httpx.Response) -> bool:
+    """Tell whether a response is in UTF-8, as JSON and events always are, and says nothing else."""
+    try:
+        return codecs.lookup(response.charset_encoding or "utf-8").name in ("utf-8", "ascii")
+    except LookupError:
+        return False
 
 
 def returned_headers(response: httpx.Response) -> Iterable[tuple[bytes, bytes]]:
@@ -143,9 +175,9 @@ def upstream_error(error: httpx.HTTPError) -> UpstreamError:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+        value = json_object(body)
+    except AdapterError as error:
+        raise UpstreamError(502, "upstream_invalid", str(error)) from error
+    if value is None:
         raise UpstreamError(502, "upstream_invalid", "the upstream's answer is no JSON object")
     return value

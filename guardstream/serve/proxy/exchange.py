@@ -14,24 +14,28 @@ from guardstream import sse
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
+from guardstream.prompts import RefusedError, checked_request
 from guardstream.runtime import aclose_source
+from guardstream.serve.endings import told
 from guardstream.serve.proxy.call import (
     Bytes,
     Upstream,
     UpstreamError,
     guarded_answer,
     guarded_error,
+    in_utf8,
     read_answer,
     returned_headers,
     upstream_error,
 )
-from guardstream.serve.proxy.formats import ANY, Format
-from guardstream.prompts import RefusedError, checked_request
+from guardstream.serve.proxy.formats import ANY, Format, disguised
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import POLICY_HEADER, label, values
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
+
+_PARTIAL = 206
 
 
 @dataclass(slots=True)
@@ -129,6 +133,8 @@ class ProxyExchange:
         self._label = self.outcome.policy = None
         if self._settings.other == "refuse":
             raise RefusedError(404, "not_guarded", "this path is not guarded, and so not served")
+        if self._format is ANY and disguised(self._scope["path"]):
+            raise RefusedError(404, "not_guarded", "this path may be another name of a guarded one")
         response = await self._send_on(body)
         try:
             await self._start(response.status_code, returned_headers(response))
@@ -145,6 +151,9 @@ class ProxyExchange:
         response = await self._send_on(body)
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if response.status_code == _PARTIAL or not in_utf8(response):
+                raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
+                                    "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
             if response.status_code >= 400:
                 answer = guarded_error(guard, await read_answer(response, _MAX_ERROR))
                 await self._whole(response, answer)
@@ -184,7 +193,7 @@ class ProxyExchange:
                 wrong = upstream_error(error)
                 await self._say_error(wrong.status, wrong.code, wrong.message)
             except GuardstreamError as error:
-                await self._say_error(502, "guard_failed", str(error))
+                await self._say_error(502, "guard_failed", told(guard, error))
         if stream.finish == "timeout":
             await self._say_error(504, "deadline", "the answer took longer than the policy allows")
         self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from guardstream import sse
 
@@ -74,6 +76,23 @@ FORMATS = {
     )
 }
 """The endpoints that are guarded, by path."""
+
+_APART = re.compile(r"[/\\]")
+_PARAMETERS = re.compile("[;?#]")
+
+
+def disguised(path: str) -> bool:
+    """Tell whether an upstream may take an unguarded path for one that is guarded.
+
+    Or for another host's, where it does not begin with a slash.
+    """
+    segments = _APART.split(unquote(path))
+    if not path.isprintable() or path[:1] != "/" or not {".", ".."}.isdisjoint(segments):
+        return True
+    named = [_PARAMETERS.split(segment)[0].strip().lower() for segment in segments]
+    plain = "".join(f"/{name}" for name in named if name)
+    return plain in FORMATS or f"/v1{plain}" in FORMATS
+
 
 ANY = Format("", "", _openai, _openai_event)
 """What other paths are answered with."""

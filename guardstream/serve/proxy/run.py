@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +15,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from guardstream.guard import Guard
+from guardstream.observability import AuditLog
+from guardstream.observers import Observer
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.settings import ProxySettings
 
@@ -34,11 +38,31 @@ class ServeOptions:
     other: Literal["refuse", "pass"] = "refuse"
     max_body: int = 16 * 1024 * 1024
     reload: bool = False
+    metrics: bool = False
+    audit: str | None = None
+    audit_errors: Literal["report", "raise"] = "report"
 
     def settings(self) -> ProxySettings:
-        """Load the policies. PolicyError, SettingsError."""
+        """Load the policies. PolicyError, SettingsError; OSError if the audit log has no place."""
+        observers: list[Observer] = []
+        metrics = None
+        if self.metrics:
+            from guardstream.observability.prometheus import Prometheus
+
+            metrics = Prometheus()
+            observers.append(metrics)
+        if self.audit is not None:
+            audit = AuditLog(self.audit, starts=True)
+            audit.open()
+            observers.append(audit)
         guards = {
-            name: Guard.load(path, reload=self.reload) for name, path in self.policies.items()
+            name: Guard.load(
+                path,
+                reload=self.reload,
+                observers=observers,
+                observer_errors=self.audit_errors,
+            )
+            for name, path in self.policies.items()
         }
         return ProxySettings(
             upstream=self.upstream,
@@ -47,6 +71,7 @@ class ServeOptions:
             by_header=self.by_header,
             other=self.other,
             max_body=self.max_body,
+            metrics=metrics,
         )
 
 
@@ -67,7 +92,19 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
         "timeout_graceful_shutdown": 30,
         "server_header": False,
     }
-    uvicorn.run(f"{__name__}:from_environment", **arguments)
+    with _metrics_folder(options, workers):
+        uvicorn.run(f"{__name__}:from_environment", **arguments)
+
+
+@contextmanager
+def _metrics_folder(options: ServeOptions, workers: int) -> Iterator[None]:
+    """Give several workers a folder in which they share their metrics, if they have none."""
+    if not options.metrics or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="guardstream-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def from_environment() -> Starlette:

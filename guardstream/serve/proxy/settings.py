@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from guardstream.guard import Guard
+
+if TYPE_CHECKING:
+    from guardstream.observability.prometheus import Prometheus
 
 DEFAULT = "default"
 """The name of the policy that guards what nothing else is said about."""
@@ -25,6 +28,8 @@ class ProxySettings:
     a client may ask for one of them by its name in the header `guardstream-policy`: give it no
     name that it must not choose. `other` says what becomes of paths that are not guarded.
 
+    `metrics` are served at `/metrics`; the guards have to be told of them as their observer.
+
     Sizes are in bytes, times in seconds. `read_timeout` is the longest silence of the upstream
     before its first byte and between any two; a policy's own deadlines may be shorter.
     """
@@ -39,6 +44,7 @@ class ProxySettings:
     connect_timeout: float = 10.0
     read_timeout: float = 600.0
     max_connections: int | None = None
+    metrics: Prometheus | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.upstream)

@@ -1,0 +1,103 @@
+"""Requests: every place in which something is said to a model is judged, or the request refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy
+from guardstream.prompts import RefusedError, checked_request
+
+ROLES = "roles: [user, tool, system, developer, assistant]"
+
+
+def guard(settings: str = ROLES) -> Guard:
+    rules = """
+    - {id: bad, words: [falcon], action: block}
+    - {id: word, words: [zebra], replacement: '#'}
+"""
+    return Guard(Policy.parse(f"input:\n  {settings}\n  rules:{rules}"))
+
+
+HI = [{"role": "user", "content": "hi"}]
+
+PLACES: list[tuple[str, dict[str, Any]]] = [
+    ("openai_chat", {"messages": [{"role": "user", "content": "a WORD"}]}),
+    (
+        "openai_chat",
+        {"messages": HI, "tools": [{"function": {"name": "f", "description": "WORD"}}]},
+    ),
+    ("openai_chat", {"messages": HI, "functions": [{"name": "f", "description": "a WORD"}]}),
+    ("openai_chat", {"messages": HI, "prediction": {"type": "content", "content": "a WORD"}}),
+    ("openai_chat", {"messages": HI, "response_format": {"json_schema": {"description": "WORD"}}}),
+    ("openai_chat", {"messages": [{"role": "user", "content": "a WORD"}], "": "x"}),
+    ("openai_completions", {"prompt": "a WORD"}),
+    ("openai_completions", {"prompt": ["a", "a WORD"]}),
+    ("openai_completions", {"prompt": "a", "suffix": "a WORD"}),
+    ("openai_responses", {"input": "a WORD"}),
+    ("openai_responses", {"input": "a", "instructions": "a WORD"}),
+    ("openai_responses", {"input": [{"role": "user", "content": "a WORD"}]}),
+    ("openai_responses", {"input": "a", "prompt": {"id": "p", "variables": {"v": "a WORD"}}}),
+    ("openai_responses", {"input": "a", "tools": [{"type": "function", "description": "WORD"}]}),
+    ("anthropic", {"messages": HI, "system": "a WORD"}),
+    ("anthropic", {"messages": HI, "system": [{"type": "text", "text": "a WORD"}]}),
+    ("anthropic", {"messages": HI, "tools": [{"name": "f", "description": "a WORD"}]}),
+    ("anthropic", {"messages": [*HI, {"role": "assistant", "content": "a WORD"}]}),
+]
+
+
+def filled(request: dict[str, Any], word: str) -> bytes:
+    return json.dumps(request).replace("WORD", word).encode()
+
+
+@pytest.mark.parametrize(("provider", "request_"), PLACES)
+def test_what_is_said_to_a_model_is_judged_wherever_it_stands(
+    provider: str, request_: dict[str, Any]
+) -> None:
+    with pytest.raises(RefusedError, match="blocked by rule 'bad'"):
+        checked_request(guard(), provider, filled(request_, "falcon"))
+    masked = checked_request(guard(), provider, filled(request_, "zebra"))
+    assert json.loads(masked) == json.loads(filled(request_, "#####"))
+
+
+@pytest.mark.parametrize(("provider", "request_"), PLACES)
+def test_a_request_in_which_nothing_changes_is_sent_on_byte_for_byte(
+    provider: str, request_: dict[str, Any]
+) -> None:
+    body = b" " + filled(request_, "word")
+    assert checked_request(guard(), provider, body) is body
+
+
+@pytest.mark.parametrize("prompt", [[1, 2], [[1, 2], [3]], ["a", [3]], {"text": "a", "b": "c"}])
+def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: Any) -> None:
+    body = json.dumps({"prompt": prompt}).encode()
+    with pytest.raises(RefusedError, match="is not known") as refused:
+        checked_request(guard(), "openai_completions", body)
+    assert refused.value.code == "unguarded_input"
+    assert checked_request(guard(f"{ROLES}\n  unknown: pass"), "openai_completions", body) is body
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"messages": [{"role": "user", "content": "falcon"}], "messages": []}', "twice"),
+        (b'{"messages": [{"role": "user", "content": "falcon", "content": "a"}]}', "twice"),
+        (json.dumps({"messages": HI}).encode("utf-16"), "no JSON object"),
+        (b"[" * 100_000, "no JSON object"),
+        (b'{"messages": [], "n": ' + b"1" * 5_000 + b"}", "no JSON object"),
+        (b'{"messages": [], "tools": ' + b"[" * 700 + b"1" + b"]" * 700 + b"}", "too deeply"),
+    ],
+    ids=["key", "inner key", "utf-16", "depth", "digits", "deep tools"],
+)
+def test_a_request_that_others_may_read_otherwise_is_refused(body: bytes, why: str) -> None:
+    with pytest.raises(RefusedError, match=why) as refused:
+        checked_request(guard(), "openai_chat", body)
+    assert refused.value.status == 400
+
+
+def test_half_a_surrogate_pair_beside_masked_text_is_sent_on() -> None:
+    body = rb'{"messages": [{"role": "user", "content": "zebra \ud83d"}]}'
+    checked = json.loads(checked_request(guard(), "openai_chat", body))
+    assert checked["messages"][0]["content"] == "##### \ud83d"

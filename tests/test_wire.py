@@ -1,0 +1,142 @@
+"""Bytes that are passed on say no more than what was judged, and faults do not depend on cuts."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, Guard, Policy
+from guardstream.body import guard_body
+from guardstream.flow import Media
+from guardstream.sse import MAX_EVENT
+from guardstream.wire import WireGuard
+
+GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret, 秘密], replacement: '#'}]"))
+
+
+def through(parts: list[bytes], media: Media | None, provider: str | None) -> tuple[bytes, str]:
+    """What comes out of a body, and the fault that ended it."""
+    wire = WireGuard(GUARD, media=media, provider=provider)
+    out = b""
+    try:
+        for part in parts:
+            out += b"".join(wire.feed(part))
+        out += b"".join(wire.finish())
+    except AdapterError as error:
+        return out, str(error)
+    return out, str(wire.error or "")
+
+
+def guarded(data: bytes, media: Media | None = "sse", provider: str | None = None) -> Any:
+    """The same for a body whole, in bytes and cut at random."""
+    chance = Random(data)
+    places = sorted(chance.randrange(len(data) + 1) for _ in range(5))
+    cuts = [[0, len(data)], range(len(data) + 1), [0, *places, len(data)]]
+    found = {through([data[a:b] for a, b in pairwise(cut)], media, provider) for cut in cuts}
+    assert len(found) == 1
+    return found.pop()
+
+
+def said(text: str, choice: int = 0) -> bytes:
+    choices = [{"index": choice, "delta": {"content": text}, "finish_reason": None}]
+    return f"data: {json.dumps({'choices': choices})}".encode()
+
+
+TWICE = (
+    '{"choices": [{"index": 0, "delta": {"content": "secret", "content": "x"}}]}',
+    '{"choices": [{"index": 0, "delta": {"content": "secret"}, "delta": {"content": "x"}}]}',
+    r'{"choices": [{"index": 0, "delta": {"content": "s\u0065cret", "c\u006fntent": "x"}}]}',
+)
+
+
+@pytest.mark.parametrize("chunk", TWICE)
+@pytest.mark.parametrize("provider", ["openai_chat", None])
+@pytest.mark.parametrize("media", ["sse", "ndjson", "json_array"])
+def test_a_key_that_is_named_twice_is_refused(
+    chunk: str, provider: str | None, media: Media
+) -> None:
+    frames = {"sse": f"data: {chunk}\n\n", "ndjson": f"{chunk}\n", "json_array": f"[{chunk}]"}
+    out, fault = guarded(frames[media].encode(), media, provider)
+    assert b"x" not in out
+    assert "names a key twice" in fault
+
+
+@pytest.mark.parametrize(
+    "tail", [b"note: secret\ndata: [DONE]", b'data: {"choices": []}\n: secret\n', b"id: 1\rid: 2"]
+)
+def test_a_last_event_that_is_cut_off_says_nothing_that_was_not_judged(tail: bytes) -> None:
+    out, _ = guarded(said("hello ") + b"\n\n" + tail)
+    assert b"secret" not in out
+
+
+def test_invalid_utf8_in_a_last_event_is_the_adapters_error() -> None:
+    out, fault = guarded(said("hello ") + b"\n\ndata: {\xff")
+    assert out == said("hello ") + b"\n\n"
+    assert "invalid UTF-8" in fault
+
+
+def test_what_follows_a_last_event_that_is_cut_off_is_an_event_of_its_own() -> None:
+    out, _ = guarded(said("a sec", 1) + b"\n\n" + said("b "))
+    texts = [
+        json.loads(event.removeprefix(b"data: "))["choices"][0]["delta"]["content"]
+        for event in out.split(b"\n\n")[:-1]
+    ]
+    assert texts == ["a ", "b ", "sec"]
+
+
+def test_what_follows_a_last_line_that_is_cut_off_is_a_line_of_its_own() -> None:
+    lines = said("a sec", 1)[6:] + b"\n" + said("b ")[6:]
+    out, _ = guarded(lines, "ndjson")
+    assert [json.loads(line)["choices"][0]["delta"]["content"] for line in out.splitlines()] == [
+        *("a ", "b ", "sec")
+    ]
+
+
+@pytest.mark.parametrize("text", [r"{\"text\": \"\u79d8\u5bc6\"}", r"{\"choices\": []}"])
+def test_a_chunk_among_events_of_text_is_refused(text: str) -> None:
+    data = text.replace('\\"', '"')
+    out, fault = guarded(f"data: hello \n\ndata: {data}\n\n".encode())
+    assert out == b"data: hello \n\n"
+    assert "among the events of a stream of text" in fault
+
+
+def test_text_that_is_json_of_no_format_is_text() -> None:
+    out, fault = guarded(b'data: it is \n\ndata: {"a secret": 1}\n\n')
+    assert (out, fault) == (b'data: it is \n\ndata: {"a ######": 1}\n\n', "")
+
+
+@pytest.mark.parametrize(("media", "head"), [("ndjson", b""), ("json_array", b"[")])
+def test_what_is_too_long_is_refused_in_every_cut(media: Media, head: bytes) -> None:
+    data = head + b'{"choices": [], "p": "' + b"x" * MAX_EVENT + b'"}\n'
+    whole, half = [data], [data[: len(data) // 2], data[len(data) // 2 :]]
+    found = [through(parts, media, "openai_chat") for parts in (whole, half)]
+    assert found[0] == found[1]
+    assert f"more than {MAX_EVENT} bytes" in found[0][1]
+
+
+def test_half_a_surrogate_pair_beside_masked_text_stays_escaped() -> None:
+    out, _ = guarded(rb'data: {"choices": [{"index": 0, "delta": {"content": "secret\ud83d "}}]}')
+    assert rb"######\ud83d " in out
+    body = {"choices": [{"index": 0, "message": {"content": "secret\ud83d"}}]}
+    changed, _ = guard_body(GUARD, "openai_chat", body)
+    assert changed["choices"][0]["message"]["content"] == "######\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("openai_chat", {"choices": [{"message": {"content": "a", "tool_calls": [5]}}]}),
+        ("openai_chat", {"choices": [{"message": 5.0}, {"message": {"content": "a secret b"}}]}),
+        ("anthropic", {"content": [5, {"type": "text", "text": "a secret b"}]}),
+    ],
+)
+def test_a_whole_answer_that_cannot_be_cut_is_the_adapters_error(
+    provider: str, body: dict[str, Any]
+) -> None:
+    stopping = Guard(Policy.parse("rules: [{id: word, words: [a], action: block}]"))
+    with pytest.raises(AdapterError, match="malformed chunk"):
+        guard_body(stopping, provider, body)
