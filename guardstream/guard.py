@@ -126,6 +126,15 @@ class Guard:
             return self
         return Guard(self.policy, observers=self._observers, observer_errors=self._observer_errors)
 
+    def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
+        """Return a guard with more stages of your own, and otherwise like this one."""
+        return Guard(
+            self._source,
+            stages=(*self._stages, *stages),
+            observers=self._observers,
+            observer_errors=self._observer_errors,
+        )
+
     def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.messages`.
 

@@ -25,7 +25,17 @@ LAYERS = [
     {"delivery"},
     {"guarded", "guarded_sync", "extract"},
     {"guard"},
-    {"wire", "prompts", "gate", "testing", "body", "resilience", "consumers", "observability", "runnable"},
+    {
+        "wire",
+        "prompts",
+        "gate",
+        "testing",
+        "body",
+        "resilience",
+        "consumers",
+        "observability",
+        "runnable",
+    },
     {"serve", "transport"},
     {"cli", "__init__", "__main__"},
 ]

@@ -8,24 +8,24 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.providers.anthropic import Anthropic
-from guardstream.providers.assistants import Assistants
+from guardstream.providers.anthropic.messages import Anthropic
 from guardstream.providers.base import Adapter, Unknown
 from guardstream.providers.bedrock import Bedrock
 from guardstream.providers.cohere import Cohere
-from guardstream.providers.gemini import Gemini
-from guardstream.providers.interactions import Interactions
+from guardstream.providers.google.gemini import Gemini
+from guardstream.providers.google.interactions import Interactions
 from guardstream.providers.kosong import Kosong
-from guardstream.providers.langchain import LangChain
-from guardstream.providers.langchain_events import LangChainEvents
+from guardstream.providers.langchain.chunks import LangChain
+from guardstream.providers.langchain.events import LangChainEvents
 from guardstream.providers.mistral import Mistral
 from guardstream.providers.named_events import NamedEvents
 from guardstream.providers.ollama import Ollama
-from guardstream.providers.openai_chat import OpenAIChat
-from guardstream.providers.openai_chat_events import OpenAIChatEvents
-from guardstream.providers.openai_completions import OpenAICompletions
-from guardstream.providers.openai_responses import OpenAIResponses
-from guardstream.providers.pydantic_ai import PydanticAI
+from guardstream.providers.openai.assistants import Assistants
+from guardstream.providers.openai.chat import OpenAIChat
+from guardstream.providers.openai.chat_events import OpenAIChatEvents
+from guardstream.providers.openai.completions import OpenAICompletions
+from guardstream.providers.openai.responses import OpenAIResponses
+from guardstream.providers.pydantic_ai.events import PydanticAI
 from guardstream.providers.text import PlainText
 from guardstream.providers.watsonx import Watsonx
 from guardstream.providers.writer import Writer

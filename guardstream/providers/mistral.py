@@ -11,7 +11,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.base import Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.openai_chat import OpenAIChat
+from guardstream.providers.openai.chat import OpenAIChat
 
 
 class Mistral:

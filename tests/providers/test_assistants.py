@@ -14,7 +14,7 @@ from openai.types.beta import AssistantStreamEvent
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
-from guardstream.providers.assistants import Assistants
+from guardstream.providers.openai.assistants import Assistants
 from tests.providers.laws import (
     GUARD,
     check_masked,

@@ -12,7 +12,7 @@ from google import genai
 from google.genai import types
 
 from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers.gemini import Gemini
+from guardstream.providers.google.gemini import Gemini
 from tests.providers.laws import (
     GUARD,
     check_masked,

@@ -13,7 +13,7 @@ from google.genai import types
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
-from guardstream.providers.interactions import Interactions
+from guardstream.providers.google.interactions import Interactions
 from tests.providers.laws import (
     GUARD,
     check_masked,

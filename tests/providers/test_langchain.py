@@ -18,8 +18,8 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
-from guardstream.providers.langchain import LangChain
-from guardstream.providers.langchain_events import LangChainEvents
+from guardstream.providers.langchain.chunks import LangChain
+from guardstream.providers.langchain.events import LangChainEvents
 from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
 from tests.test_extract import collect
 

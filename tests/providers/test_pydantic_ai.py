@@ -26,7 +26,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
 from guardstream import AdapterError, Guard, Policy, extract
-from guardstream.providers.pydantic_ai import PydanticAI
+from guardstream.providers.pydantic_ai.events import PydanticAI
 from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
 from tests.test_extract import collect
 

@@ -14,7 +14,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.base import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
-from guardstream.providers.pydantic_ai_spec import SPEC
+from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.streamed import Streamed
 from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
 

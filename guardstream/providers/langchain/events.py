@@ -14,7 +14,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.base import Call, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, has_text, map_strings, replaced, same_or
-from guardstream.providers.langchain import TEXT, LangChain, is_message
+from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")

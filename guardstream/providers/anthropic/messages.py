@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.anthropic_end import TURN, Ending
-from guardstream.providers.anthropic_spec import SPEC
+from guardstream.providers.anthropic.ending import TURN, Ending
+from guardstream.providers.anthropic.spec import SPEC
 from guardstream.providers.base import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.walk import Leaf, Path, SpecAdapter

@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.langchain_messages import Messages
+from guardstream.providers.langchain.messages import Messages
 
 _TYPES = frozenset({"AIMessageChunk", "ai", "tool", "ToolMessageChunk", "human", "system"})
 _GENERATIONS = frozenset({"ChatGenerationChunk", "ChatGeneration"})

@@ -14,8 +14,8 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.base import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
-from guardstream.providers.gemini_calls import Calls, call_in, get, parts_of, values_in
-from guardstream.providers.gemini_spec import SPEC, camel
+from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
+from guardstream.providers.google.gemini_spec import SPEC, camel
 from guardstream.providers.runs import Runs
 from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
 

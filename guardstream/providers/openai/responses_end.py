@@ -14,7 +14,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.base import Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.openai_responses_spec import LIFE, STREAMED
+from guardstream.providers.openai.responses_spec import LIFE, STREAMED
 from guardstream.providers.walk import sibling
 
 PARTS = 1000

@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.providers.base import Call, Piece, Slot
 from guardstream.providers.fields import fields_of
-from guardstream.providers.gemini_spec import camel
+from guardstream.providers.google.gemini_spec import camel
 
 
 def get(fields: Mapping[str, Any], name: str) -> Any:

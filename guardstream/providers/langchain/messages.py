@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.base import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
-from guardstream.providers.langchain_spec import SPEC
+from guardstream.providers.langchain.spec import SPEC
 from guardstream.providers.parsed import same_value
 from guardstream.providers.runs import Runs
 from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling

@@ -24,7 +24,7 @@ from guardstream.providers.fields import (
     same_or,
     spelled,
 )
-from guardstream.providers.openai_chat_chunks import (
+from guardstream.providers.openai.chat_chunks import (
     ARGUMENTS,
     ASIDE,
     PART_FIELDS,

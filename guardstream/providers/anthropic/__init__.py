@@ -1,0 +1,1 @@
+"""Anthropic's messages, raw and through the package's helper."""

@@ -1,0 +1,1 @@
+"""Google's formats: generate content, interactions."""

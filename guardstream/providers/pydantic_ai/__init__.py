@@ -1,0 +1,1 @@
+"""pydantic-ai's events."""
