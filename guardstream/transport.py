@@ -65,6 +65,10 @@ class _Guarding:
         headers = request.headers.copy()
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
         provider = self._provider_of(request)
+        checks = guard.policy.input is not None and request.method == "POST"
+        if checks and provider not in BODIES and self._other == "refuse":
+            path = request.url.path
+            raise AdapterError(f"prompts to {path!r} cannot be checked: other='pass' sends them")
         if provider in BODIES and request.method == "POST":
             try:
                 body = checked_request(guard, str(provider), body)

@@ -148,3 +148,11 @@ def test_a_whole_answer_that_cannot_be_read_is_an_error(body: bytes, why: str) -
         client.post(URL, json=HELLO)
     assert "secret" not in repr(raised.value.__cause__)
     assert source.closed
+
+
+def test_a_prompt_that_cannot_be_checked_is_not_sent() -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={})
+
+    with sync_client(answer) as http, pytest.raises(AdapterError, match="prompts to '/api/chat'"):
+        http.post("http://provider/api/chat", json=HELLO)
