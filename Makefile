@@ -32,12 +32,13 @@ bench:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BENCH)/bin/python -m pip install --quiet --editable .
+	$(BENCH)/bin/python -m pip install --quiet --editable ".[otel,prometheus]" opentelemetry-sdk
 	@for rival in $(RIVALS); do \
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
 	$(BENCH)/bin/python -m benchmarks
 	$(BENCH)/bin/python -m benchmarks.json_stream
+	$(BENCH)/bin/python -m benchmarks.observing
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate

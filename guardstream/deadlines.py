@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,11 @@ class Watch:
     """Keeps a stream's deadlines by a monotonic clock."""
 
     def __init__(self, deadlines: Deadlines, clock: Callable[[], float]) -> None:
-        self.begun = False  # whether text has come
-        self._deadlines = deadlines
+        self.begun = False
+        """Whether text has come."""
+        self._first_token = _or_never(deadlines.first_token)
+        self._idle = _or_never(deadlines.idle)
+        self._total = _or_never(deadlines.total)
         self._clock = clock
         self._started: float | None = None
         self._waiting = 0.0
@@ -39,16 +43,13 @@ class Watch:
             self._started = self._waiting
 
     def remaining(self) -> float:
-        """Return the seconds until the next deadline; zero or less if one has passed."""
+        """Return the seconds until the next deadline; zero or less if one has passed, or inf."""
         assert self._started is not None
-        limits, started = self._deadlines, self._started
-        ends = [
-            since + limit
-            for since, limit in (
-                (started, None if self.begun else limits.first_token),
-                (self._waiting, limits.idle),
-                (started, limits.total),
-            )
-            if limit is not None
-        ]
-        return min(ends) - self._clock()
+        end = min(self._waiting + self._idle, self._started + self._total)
+        if not self.begun:
+            end = min(end, self._started + self._first_token)
+        return end - self._clock()
+
+
+def _or_never(seconds: float | None) -> float:
+    return inf if seconds is None else seconds

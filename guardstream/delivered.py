@@ -49,6 +49,11 @@ class Delivered:
         arguments = text.getvalue() if text else ""
         return ToolCall(named.name, arguments, named.id, slot.choice, slot in self._done)
 
+    def completing(self, parts: Sequence[Part]) -> Sequence[Slot]:
+        """The tool calls that are complete with `parts`; formats may say so more than once."""
+        done = dict.fromkeys(part.slot for part in parts if part.done)
+        return [slot for slot in done if slot not in self._done]
+
     def completed(self, slot: Slot, flow: Flow[Any], parts: Sequence[Part]) -> ToolCall:
         """The tool call that is complete with `parts`, which are about to be delivered."""
         call = self.call(slot, flow)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any, Generic, Literal, TypedDict, TypeVar
@@ -19,6 +20,8 @@ from guardstream.observers import Observing, StreamRecord, StreamStart
 from guardstream.stats import Meter, Result, Stats, ToolCall
 
 C = TypeVar("C")
+
+log = logging.getLogger("guardstream")
 
 Start = Callable[[Any, Meter], Flow[C]]
 """Makes the flow once the first chunk (None: the source was empty) shows what it is."""
@@ -147,24 +150,25 @@ class Delivery(Generic[C]):
                 kept.add(part)
         return chunk
 
-    def _due(self, sent: Sent[C]) -> Iterator[Due]:
+    def _due(self, sent: Sent[C]) -> list[Due]:
         """The callbacks that are due before a chunk is delivered."""
         assert self._hooks is not None
         assert self._flow is not None
-        yield from self._due_findings()
-        yield from self._hooks.due(sent, self._flow, self._delivered)
+        due = self._hooks.due(sent, self._flow, self._delivered)
+        return [*self._due_findings(), *due] if len(self._flow.findings) > self._told else due
 
-    def _due_findings(self) -> Iterator[Due]:
-        if self._hooks is not None and self._flow is not None:
-            found = self._flow.findings[self._told :]
-            self._told += len(found)
-            yield from self._hooks.found(found)
+    def _due_findings(self) -> list[Due]:
+        """The callbacks that are due for findings that they do not know."""
+        if self._hooks is None or self._flow is None:
+            return []
+        found = self._flow.findings[self._told :]
+        self._told += len(found)
+        return self._hooks.found(found)
 
-    def _due_at_end(self) -> Iterator[Due]:
+    def _due_at_end(self) -> list[Due]:
         """The callbacks that are due once, at the end."""
-        yield from self._due_findings()
-        if self._hooks is not None and self._hooks.on_finish:
-            yield self._hooks.on_finish, self.result
+        callback = self._hooks.on_finish if self._hooks is not None else None
+        return [(callback, self.result)] if callback else []
 
     def _open(self) -> None:
         """Tell observers, once, that the stream begins."""
@@ -183,11 +187,17 @@ class Delivery(Generic[C]):
 
     def _record(self) -> None:
         """Tell observers, once, that the stream has ended."""
-        if self._opened is None or self._observing is None:
-            return
+        record = self._take_record()
+        if record is not None:
+            self._options.observing.close(record)
+
+    def _take_record(self) -> StreamRecord | None:
+        """Return, once, what observers are told of the stream; None if they know nothing of it."""
         start, self._opened = self._opened, None
+        if start is None:
+            return None
         flow = self._flow
-        record = StreamRecord(
+        return StreamRecord(
             start=start,
             provider=flow.provider if flow else None,
             finish=self._finish or "cancelled",
@@ -197,7 +207,6 @@ class Delivery(Generic[C]):
             stats=self.stats,
             usage=flow.usage if flow else None,
         )
-        self._observing.close(record)
 
     def _end(self, reason: FinishReason) -> None:
         self._meter.end()
@@ -205,9 +214,9 @@ class Delivery(Generic[C]):
             self._finish = reason
 
     def _note(self, error: BaseException) -> None:
-        """Remember the type of the exception that ends the stream."""
-        if not isinstance(error, StopRequestedError):
-            self._error = type(error).__name__
+        """Remember the type of the exception that ends the stream; the first one counts."""
+        if isinstance(error, Exception) and not isinstance(error, StopRequestedError):
+            self._error = self._error or type(error).__name__
 
     def _fault(self) -> Exception | None:
         """Return, once, the error behind the last chunk: the flow's, or a block's if asked for."""
@@ -230,10 +239,34 @@ class Delivery(Generic[C]):
 class Streaming(Delivery[C]):
     """The delivery of a stream that is iterated."""
 
+    callback_error: BaseException | None = None
+    """What a callback raised to end the stream."""
+
+    _expired = False  # whether a deadline has passed
+    _calling = False  # whether callbacks are being called
+
     @property
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""
         return self._finish
+
+    def _look(self) -> None:
+        """Raise StopRequestedError if the stream was stopped, or a deadline has passed."""
+        if self._watch is not None and not self._stopping and self._watch.remaining() <= 0:
+            self._expired = self._stopping = True
+        if self._stopping:
+            raise self._stopped()
+
+    def _stopped(self) -> StopRequestedError:
+        return StopRequestedError("timeout" if self._expired else "cancelled")
+
+    def _call_failed(self, error: BaseException) -> None:
+        """Drop what callbacks were not told of, because of `error`."""
+        self.callback_error = error
+        self._queue.clear()
+        if self._finish is not None:
+            self._finish = reason_of(error)
+        self._note(error)
 
 
 class StopRequestedError(Exception):
@@ -242,6 +275,11 @@ class StopRequestedError(Exception):
     def __init__(self, reason: FinishReason = "cancelled") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def hide(error: Exception) -> None:
+    """Log an error that comes behind another one, which is the one that is raised."""
+    log.error("a guarded stream that had failed failed again (%s)", type(error).__name__)
 
 
 def reason_of(error: BaseException) -> FinishReason:

@@ -8,14 +8,15 @@ group stands around a `yield`: there is no generator here at all, so nothing is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+import weakref
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
 import anyio
 
-from guardstream.delivery import Options, Start, StopRequestedError, Streaming, reason_of
+from guardstream.delivery import Options, Start, StopRequestedError, Streaming, hide, log, reason_of
 from guardstream.events import FinishReason
 from guardstream.flow import Sent
 from guardstream.hooks import Due
@@ -45,7 +46,6 @@ class GuardedStream(Streaming[C]):
         self._reader: asyncio.Task[Any] | anyio.CancelScope | None = None
         self._interrupted = False
         self._timer: asyncio.TimerHandle | None = None
-        self._expired = False
         self._done: anyio.Event | None = None
 
     def __aiter__(self: S) -> S:
@@ -64,8 +64,8 @@ class GuardedStream(Streaming[C]):
                 else:
                     self._reader = asyncio.current_task(self._native)
                     chunk = await self._next()
-                if self._stopping:
-                    raise StopRequestedError
+                if self._stopping or self._watch is not None:
+                    self._look()
                 sent = self._feed(chunk)
                 flow = self._flow
                 if flow is not None and flow.ended is not None:
@@ -78,7 +78,7 @@ class GuardedStream(Streaming[C]):
                 return self._deliver(sent[0])
             self._queue.extend(sent)
         if self._hooks is not None:
-            await self._call_before_delivery()
+            return await self._deliver_called()
         return self._deliver(self._queue.popleft())
 
     async def __aenter__(self: S) -> S:
@@ -90,7 +90,12 @@ class GuardedStream(Streaming[C]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        except Exception as failure:
+            if error is None:
+                raise
+            hide(failure)
 
     async def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start."""
@@ -129,8 +134,12 @@ class GuardedStream(Streaming[C]):
         if self._finish is None:
             sources = self._sources
             self._loop.spawn(lambda: aclose_source(*sources))  # type: ignore[union-attr]
-        with suppress(Exception):
-            self._record()
+        record = self._take_record()
+        if record is not None:
+            # Not here: observers have locks, and this may run in the midst of whatever they do.
+            tell = partial(self._options.observing.close_quietly, record)
+            if not self._loop.call(tell):  # type: ignore[union-attr]
+                tell()
 
     # -- reading the source
 
@@ -138,10 +147,11 @@ class GuardedStream(Streaming[C]):
         """Get ready to wait for the source."""
         if self._loop is None:
             self._enter_loop()
-        if self._stopping:
-            raise StopRequestedError
         if self._watch is not None:
-            self._watch_source()
+            self._watch.wait()
+        self._look()
+        if self._watch is not None and self._native is not None and self._timer is None:
+            self._look_later()
 
     def _enter_loop(self) -> None:
         """Find out which event loop this is: asyncio's tasks can be woken without a scope."""
@@ -156,30 +166,28 @@ class GuardedStream(Streaming[C]):
         with anyio.CancelScope(deadline=limit) as scope:
             self._reader = scope
             return await self._next()
-        self._expired = not self._stopping
-        raise StopRequestedError("timeout" if self._expired else "cancelled")
+        self._expired = self._expired or not self._stopping
+        raise self._stopped()
 
-    def _watch_source(self) -> None:
-        """Wait under the deadlines; one timer stands for all chunks of the stream."""
+    def _look_later(self) -> None:
+        """Set the timer for the next deadline: one stands for all chunks of the stream."""
         assert self._watch is not None
-        self._watch.wait()
+        assert self._native is not None
         remaining = self._watch.remaining()
-        if remaining <= 0:
-            raise StopRequestedError("timeout")
-        if self._native is not None and self._timer is None:
-            self._timer = self._native.call_later(remaining, self._look_at_clock)
+        if remaining < float("inf"):
+            # The timer must not keep a stream alive that its consumer has left.
+            self._timer = self._native.call_later(max(remaining, 0.0), _ring, weakref.ref(self))
 
     def _look_at_clock(self) -> None:
         """End a wait that has taken too long; otherwise look again when it could have."""
         self._timer = None
-        if self._reader is None or self._watch is None or self._native is None:
+        if self._reader is None or self._watch is None:
             return
-        remaining = self._watch.remaining()
-        if remaining <= 0:
+        if self._watch.remaining() > 0:
+            self._look_later()
+        else:
             self._expired = True
             self._wake()
-        else:
-            self._timer = self._native.call_later(remaining, self._look_at_clock)
 
     def _wake(self) -> None:
         """Wake the task that waits for the source; runs in the event loop."""
@@ -204,7 +212,7 @@ class GuardedStream(Streaming[C]):
     async def _left(self, error: BaseException) -> Sequence[Sent[C]]:
         """Close the source after `error`; return what the source's end settles, or raise."""
         if self._take_back_cancel() and isinstance(error, asyncio.CancelledError):
-            error = StopRequestedError("timeout" if self._expired else "cancelled")
+            error = self._stopped()
         if isinstance(error, GeneratorExit) or self._loop is None:
             raise error  # nothing can be awaited; of a task being destroyed, __del__ takes care
         if isinstance(error, StopAsyncIteration):
@@ -229,8 +237,10 @@ class GuardedStream(Streaming[C]):
         self._note(error)
         await self._close(reason_of(error))
         if not isinstance(error, StopRequestedError):
-            with suppress(Exception):  # the first error is the one that counts
+            try:
                 await self._conclude()
+            except Exception as later:
+                hide(later)
 
     async def _close(self, reason: FinishReason) -> None:
         if self._finish is not None:
@@ -248,7 +258,12 @@ class GuardedStream(Streaming[C]):
         if self._finish is None:
             return RuntimeError("another task is reading this stream")
         fault = self._fault()
-        await self._conclude()
+        try:
+            await self._conclude()
+        except Exception as later:
+            if fault is None:
+                raise
+            hide(later)
         return fault or StopAsyncIteration()
 
     async def _conclude(self) -> None:
@@ -258,24 +273,48 @@ class GuardedStream(Streaming[C]):
         self._concluded = True
         try:
             if self._hooks is not None:
-                with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-                    await self._call(self._due_at_end())
+                with anyio.move_on_after(CLOSE_SECONDS, shield=True) as scope:
+                    await self._call_at_end()
+                if scope.cancelled_caught:
+                    log.error("callbacks at a stream's end took too long and were cancelled")
+        except Exception as error:
+            self._note(error)
+            raise
         finally:
             self._record()
 
     # -- callbacks
 
-    async def _call_before_delivery(self) -> None:
-        """Call what is due for the next chunk; if that fails, the chunk is not delivered."""
+    async def _deliver_called(self) -> C:
+        """Deliver the next chunk once callbacks know of it; if one fails, it is not delivered."""
+        if self._calling:
+            raise RuntimeError("another task is reading this stream")
+        due = self._due(self._queue[0])
+        if not due:
+            return self._deliver(self._queue.popleft())
+        self._calling = True
         try:
-            await self._call(self._due(self._queue[0]))
+            await self._call(due)
         except BaseException as error:
-            self._queue.clear()
-            self._finish = None if self._finish is None else reason_of(error)
+            self._call_failed(error)
             await self._fail(error)
             raise
+        finally:
+            self._calling = False
+        if not self._queue:  # a callback, or another task, has closed the stream
+            return await self.__anext__()
+        return self._deliver(self._queue.popleft())
 
-    async def _call(self, due: Iterator[Due]) -> None:
+    async def _call_at_end(self) -> None:
+        try:
+            await self._call(self._due_findings())
+        except Exception as error:
+            self._call_failed(error)
+            raise
+        finally:
+            await self._call(self._due_at_end())
+
+    async def _call(self, due: Sequence[Due]) -> None:
         assert self._hooks is not None
         for callback, argument in due:
             try:
@@ -285,3 +324,9 @@ class GuardedStream(Streaming[C]):
             except Exception as error:
                 if not self._hooks.failed(error):
                     raise
+
+
+def _ring(left: weakref.ref[GuardedStream[Any]]) -> None:
+    stream = left()
+    if stream is not None:
+        stream._look_at_clock()

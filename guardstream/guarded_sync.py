@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
-from guardstream.delivery import Options, Start, StopRequestedError, Streaming, reason_of
+from guardstream.delivery import Options, Start, StopRequestedError, Streaming, hide, reason_of
 from guardstream.events import FinishReason
 from guardstream.flow import Sent
 from guardstream.hooks import Due
@@ -37,15 +36,13 @@ class SyncGuardedStream(Streaming[C]):
         """Return the next guarded chunk."""
         while not self._queue:
             if self._finish is not None:
-                fault = self._fault()
-                self._conclude()
-                raise fault or StopIteration
+                raise self._nothing_more()
             sent = self._advance()
             if len(sent) == 1 and self._hooks is None:
                 return self._deliver(sent[0])
             self._queue.extend(sent)
         if self._hooks is not None:
-            self._call_before_delivery()
+            return self._deliver_called()
         return self._deliver(self._queue.popleft())
 
     def __enter__(self: S) -> S:
@@ -57,7 +54,12 @@ class SyncGuardedStream(Streaming[C]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            hide(failure)
 
     def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start."""
@@ -84,8 +86,9 @@ class SyncGuardedStream(Streaming[C]):
             return
         if self._finish is None:
             close_source(*self._sources)
-        with suppress(Exception):
-            self._record()
+        record = self._take_record()
+        if record is not None:
+            self._options.observing.close_quietly(record)
 
     def _advance(self) -> Sequence[Sent[C]]:
         """Take one chunk, or the end, from the source; return what may go out."""
@@ -93,13 +96,9 @@ class SyncGuardedStream(Streaming[C]):
             self._open()
             if self._watch is not None:
                 self._watch.wait()
-            if self._stopping:
-                raise StopRequestedError
+            self._look()
             chunk = next(self._iterator)
-            if self._stopping:
-                raise StopRequestedError
-            if self._watch is not None and self._watch.remaining() <= 0:
-                raise StopRequestedError("timeout")
+            self._look()
             sent = self._feed(chunk)
         except StopIteration:
             return self._exhausted()
@@ -127,13 +126,25 @@ class SyncGuardedStream(Streaming[C]):
         """End the stream because of `error`, which is about to be raised."""
         self._note(error)
         self._close(reason_of(error))
-        with suppress(Exception):  # the first error is the one that counts
+        try:
             self._conclude()
+        except Exception as later:
+            hide(later)
 
     def _close(self, reason: FinishReason) -> None:
         if self._finish is None:
             self._end(reason)
             close_source(*self._sources)
+
+    def _nothing_more(self) -> Exception:
+        fault = self._fault()
+        try:
+            self._conclude()
+        except Exception as later:
+            if fault is None:
+                raise
+            hide(later)
+        return fault or StopIteration()
 
     def _conclude(self) -> None:
         """Tell callbacks and observers, once, that the stream is over."""
@@ -142,21 +153,35 @@ class SyncGuardedStream(Streaming[C]):
         self._concluded = True
         try:
             if self._hooks is not None:
-                self._call(self._due_at_end())
+                self._call_at_end()
+        except Exception as error:
+            self._note(error)
+            raise
         finally:
             self._record()
 
-    def _call_before_delivery(self) -> None:
-        """Call what is due for the next chunk; if that fails, the chunk is not delivered."""
+    def _deliver_called(self) -> C:
+        """Deliver the next chunk once callbacks know of it; if one fails, it is not delivered."""
         try:
             self._call(self._due(self._queue[0]))
         except BaseException as error:
-            self._queue.clear()
-            self._finish = None if self._finish is None else reason_of(error)
+            self._call_failed(error)
             self._fail(error)
             raise
+        if not self._queue:  # a callback has closed the stream
+            return next(self)
+        return self._deliver(self._queue.popleft())
 
-    def _call(self, due: Iterator[Due]) -> None:
+    def _call_at_end(self) -> None:
+        try:
+            self._call(self._due_findings())
+        except Exception as error:
+            self._call_failed(error)
+            raise
+        finally:
+            self._call(self._due_at_end())
+
+    def _call(self, due: Sequence[Due]) -> None:
         assert self._hooks is not None
         for callback, argument in due:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -56,27 +56,24 @@ class Hooks:
             ):
                 raise TypeError("a stream without an event loop cannot await: give it plain calls")
 
-    def found(self, findings: list[Finding]) -> Iterator[Due]:
+    def found(self, findings: list[Finding]) -> list[Due]:
         """What is due for new findings."""
-        if self.on_finding:
-            for finding in findings:
-                yield self.on_finding, finding
+        return [(self.on_finding, finding) for finding in findings] if self.on_finding else []
 
-    def due(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> Iterator[Due]:
+    def due(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
         """What is due for a chunk that is about to be delivered."""
         _, text, _, parts = sent
+        due: list[Due] = []
         if text and self.on_text:
-            yield self.on_text, text
+            due.append((self.on_text, text))
         if self.on_part:
             if text:
-                yield self.on_part, Part(_ANSWER, text)
-            for part in parts:
-                if part.text:
-                    yield self.on_part, part
-        if self.on_tool_call and kept is not None:
-            for part in parts:
-                if part.done:
-                    yield self.on_tool_call, kept.completed(part.slot, flow, parts)
+                due.append((self.on_part, Part(_ANSWER, text)))
+            due += [(self.on_part, part) for part in parts if part.text]
+        if parts and self.on_tool_call and kept is not None:
+            calls = [kept.completed(slot, flow, parts) for slot in kept.completing(parts)]
+            due += [(self.on_tool_call, call) for call in calls]
+        return due
 
     def failed(self, error: Exception) -> bool:
         """Log a callback's error; return whether the stream goes on."""

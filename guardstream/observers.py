@@ -6,14 +6,19 @@ An observer has two methods, both quick and sync. Exporters for logs, metrics an
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from guardstream.errors import GuardstreamError
 from guardstream.events import Finding, FinishReason
 from guardstream.stats import Stats
 
 log = logging.getLogger("guardstream")
+
+
+class ObserverError(GuardstreamError):
+    """An observer failed, and `observer_errors="raise"`; its exception is the `__cause__`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class StreamStart:
 class StreamRecord:
     """A stream that has ended: how, what was found, and its counters. No text of it.
 
-    `error` is the type of the exception that ended it, if one did; `usage` is the provider's own.
+    `error` is the type of the exception that ended it, if one did; a cancellation is none. `usage`
+    is the provider's own.
     """
 
     start: StreamStart
@@ -62,7 +68,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Observing:
-    """The observers of a stream. An error of theirs is logged (`report`) or ends it (`raise`)."""
+    """The observers of a stream. An error of theirs is logged (`report`) or ends it (`raise`).
+
+    Each is told, whatever another one does.
+    """
 
     observers: Sequence[Observer] = ()
     errors: Literal["report", "raise"] = "report"
@@ -75,34 +84,39 @@ class Observing:
         return bool(self.observers)
 
     def open(self, start: StreamStart) -> None:
-        """Tell all that a stream begins."""
-        for observer in self.observers:
-            try:
-                observer.opened(start)
-            except Exception as error:
-                self._failed(observer, error)
+        """Tell all that a stream begins. ObserverError if that is asked for."""
+        self._settle(self._tell(lambda observer: observer.opened(start)))
 
     def close(self, record: StreamRecord) -> None:
-        """Tell all that it has ended; each is told, whatever another one does."""
-        failure: Exception | None = None
+        """Tell all that it has ended. ObserverError if that is asked for."""
+        self._settle(self._tell(lambda observer: observer.closed(record)))
+
+    def close_quietly(self, record: StreamRecord) -> None:
+        """Tell all that it has ended, where nobody is left who could be told of an error."""
+        for failure in self._tell(lambda observer: observer.closed(record)):
+            log.error("%s", failure)
+
+    def _tell(self, tell: Callable[[Observer], None]) -> list[ObserverError]:
+        failures = []
         for observer in self.observers:
             try:
-                observer.closed(record)
+                tell(observer)
             except Exception as error:
-                try:
-                    self._failed(observer, error)
-                except Exception as raised:
-                    failure = failure or raised
-        if failure is not None:
+                failures.append(_failure(observer, error))
+        return failures
+
+    def _settle(self, failures: list[ObserverError]) -> None:
+        raised = failures[:1] if self.errors == "raise" else []
+        for failure in failures[len(raised) :]:
+            log.error("%s", failure)
+        for failure in raised:
             raise failure
 
-    def _failed(self, observer: Observer, error: Exception) -> None:
-        if self.errors == "raise":
-            raise error
-        name = type(observer).__name__
-        log.error("observer %s failed (%s: %s)", name, type(error).__name__, _reason(error))
 
-
-def _reason(error: Exception) -> str:
-    """Return an operating system's reason; the text of other errors may hold anything."""
-    return error.strerror or "" if isinstance(error, OSError) else ""
+def _failure(observer: Observer, error: Exception) -> ObserverError:
+    """Name an operating system's reason; the text of other errors may hold anything."""
+    reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    name = type(observer).__name__
+    failure = ObserverError(f"observer {name!r} failed ({type(error).__name__}{reason})")
+    failure.__cause__ = error
+    return failure

@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, Protocol
 
 import anyio
@@ -24,12 +25,15 @@ _closing: set[asyncio.Task[object]] = set()
 class Loop(Protocol):
     """The running event loop, as seen from another thread or a finaliser."""
 
-    def call(self, function: Callable[[], object]) -> None:
-        """Call `function` soon, in the loop's thread; do nothing if the loop has ended."""
+    def call(self, function: Callable[[], object]) -> bool:
+        """Call `function` soon, in the loop's thread; do nothing, False, if the loop has ended."""
         ...
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
-        """Run `function` soon in a task of its own; do nothing if the loop has ended."""
+        """Run `function` soon in a task of its own; do nothing if the loop has ended.
+
+        The task has the context variables of the caller.
+        """
         ...
 
 
@@ -39,9 +43,12 @@ class AsyncioLoop:
     def __init__(self) -> None:
         self.native = asyncio.get_running_loop()
 
-    def call(self, function: Callable[[], object]) -> None:
-        with suppress(RuntimeError):
+    def call(self, function: Callable[[], object]) -> bool:
+        try:
             self.native.call_soon_threadsafe(function)
+        except RuntimeError:
+            return False
+        return True
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
         self.call(lambda: self._start(function))
@@ -64,12 +71,16 @@ class TrioLoop:
         self._ended: type[Exception] = sys.modules["trio"].RunFinishedError
         self._token = self._lowlevel.current_trio_token()
 
-    def call(self, function: Callable[[], object]) -> None:
-        with suppress(self._ended):
+    def call(self, function: Callable[[], object]) -> bool:
+        try:
             self._token.run_sync_soon(function)
+        except self._ended:
+            return False
+        return True
 
     def spawn(self, function: Callable[[], Awaitable[object]]) -> None:
-        self.call(lambda: self._lowlevel.spawn_system_task(function))
+        context = copy_context()
+        self.call(lambda: self._lowlevel.spawn_system_task(function, context=context))
 
 
 def running_loop() -> AsyncioLoop | TrioLoop:

@@ -6,13 +6,15 @@ For servers and proxies. `Guard.wrap` takes a stream of bytes by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from guardstream.deadlines import Deadlines
-from guardstream.delivery import Delivering, Delivery, reason_of
+from guardstream.delivery import Delivering, Delivery, log, reason_of
 from guardstream.events import FinishReason
 from guardstream.flow import Flow, Media, Sent
 from guardstream.guard import Guard
+from guardstream.observers import ObserverError
 from guardstream.providers.base import Adapter, Unknown
 
 
@@ -21,7 +23,8 @@ class WireGuard(Delivery[bytes]):
 
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
     what ended it, where that came behind frames that were good. Observers of the guard are told of
-    the body, so `close` it when it is left. The policy's deadlines are yours to keep: `remaining`.
+    the body, so `close` it when it is left; that they failed at its end is an `error` too, if the
+    guard is to raise it. The policy's deadlines are yours to keep: `remaining`.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class WireGuard(Delivery[bytes]):
         start = guard.flow(provider=provider, media=media, words=words, unknown=unknown)
         super().__init__(start, guard.options(guard.policy, options))
         self._bytes: Flow[bytes] = self._begin(b"")
+        self._unseen: ObserverError | None = None
         if self._watch is not None:
             self._watch.wait()
 
@@ -56,7 +60,7 @@ class WireGuard(Delivery[bytes]):
     @property
     def error(self) -> Exception | None:
         """The fault that ended the body, if one did."""
-        return self._bytes.error
+        return self._bytes.error or self._unseen
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that may go out now."""
@@ -68,18 +72,29 @@ class WireGuard(Delivery[bytes]):
 
     def remaining(self) -> float | None:
         """Return the seconds until the policy's next deadline; None if it has none."""
-        return None if self._watch is None or self._finish else self._watch.remaining()
+        remaining = inf if self._watch is None or self._finish else self._watch.remaining()
+        return None if remaining == inf else remaining
 
     def close(self, reason: FinishReason = "cancelled") -> None:
         """End the body where it is, if it is open; what is held is dropped."""
         self._end(reason)
-        self._record()
+        try:
+            self._record()
+        except ObserverError as error:
+            log.error("%s", error)
+            self._unseen = error
+
+    def __del__(self) -> None:
+        # Whoever left it open: it has begun, so it has a record.
+        record = self._take_record() if getattr(self, "_opened", None) else None
+        if record is not None:
+            self._options.observing.close_quietly(record)
 
     def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:
         if self._finish is not None:
             return []
-        self._open()
         try:
+            self._open()
             sent = step()
         except Exception as error:
             self._note(error)

@@ -1,20 +1,26 @@
-"""What docs/policies.md shows is true: examples do what they say, and no key is missing."""
+"""What docs/policies.md and docs/operations.md show is true, and nothing is missing in them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from guardstream import Policy, validators
+from guardstream import Guard, Policy, validators
+from guardstream.hooks import Hooks
+from guardstream.observability import as_dict
+from guardstream.observability.prometheus import Prometheus
 from guardstream.policy import inline, packs
 from guardstream.policy.document import read
 from guardstream.policy.model import MODELS, PolicyFile, keys
 from guardstream.policy.sections import Model
+from guardstream.stats import Result
 from tests.support import encodings
+from tests.watching import Watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +31,8 @@ BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)
 POLICIES = [text for kind, text in BLOCKS if kind == "yaml"]
 
 PROGRAMS = [text for kind, text in BLOCKS if kind == "python"]
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 NAME = re.compile(r"file: ([\w./-]+\.\w+)")
 
@@ -81,3 +89,19 @@ def test_every_pack_check_and_normalisation_is_named() -> None:
 
 def test_models_are_documented() -> None:
     assert [m for m in MODELS.values() if not (issubclass(m, BaseModel) and m.__doc__)] == []
+
+
+def test_the_programs_of_operations_run() -> None:
+    names: dict[str, object] = {"__name__": "docs"}
+    for text in re.findall(r"```python\n(.*?)```", OPERATIONS, re.DOTALL):
+        exec(text, names)
+
+
+def test_every_field_metric_and_callback_is_named() -> None:
+    seen, metrics = Watching(), Prometheus()
+    Guard(Policy.parse("version: 1"), observers=[seen, metrics]).wrap_sync(["a"]).text()
+    families = {family.name: family.type for family in metrics.registry.collect()}
+    named = [name + "_total" * (kind == "counter") for name, kind in families.items()]
+    named += [*as_dict(seen.record), *(each.name for each in fields(Result))]
+    named += [each.name for each in fields(Hooks) if each.name.startswith("on_")]
+    assert [name for name in named if f"`{name}`" not in OPERATIONS] == []

@@ -190,6 +190,15 @@ def serve(
     reload: Annotated[
         bool, typer.Option("--reload", help="Take policies anew when their files change.")
     ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Serve metrics for Prometheus at /metrics.")
+    ] = False,
+    audit: Annotated[
+        str | None, typer.Option(help="Append a record of each stream to this file.")
+    ] = None,
+    audit_errors: Annotated[
+        str, typer.Option(help="What an audit log that cannot be written does: report or raise.")
+    ] = "report",
 ) -> None:
     """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
     serve_command.serve(
@@ -202,6 +211,9 @@ def serve(
         port=port,
         workers=workers,
         reload=reload,
+        metrics=metrics,
+        audit=audit,
+        audit_errors=audit_errors,
     )
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 from guardstream.errors import GuardstreamError
+
+C = TypeVar("C", bound=str)
+
+_OTHER: Sequence[Literal["refuse", "pass"]] = ("refuse", "pass")
+_ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
 
 
 class UsageError(GuardstreamError):
@@ -24,30 +29,46 @@ def serve(
     port: int,
     workers: int,
     reload: bool,
+    metrics: bool,
+    audit: str | None,
+    audit_errors: str,
 ) -> None:
     """Serve until told to stop."""
-    missing = [name for name in ("httpx", "starlette", "uvicorn") if not _installed(name)]
-    if missing:
-        raise UsageError(f"serve needs {', '.join(missing)}: pip install 'guardstream[serve]'")
+    _check_installed(metrics=metrics)
     from guardstream.serve.proxy.run import ServeOptions
     from guardstream.serve.proxy.run import serve as run
     from guardstream.serve.proxy.settings import SettingsError
 
-    if other not in ("refuse", "pass"):
-        raise UsageError(f"--other {other!r}: expected refuse or pass")
-    what: Literal["refuse", "pass"] = "pass" if other == "pass" else "refuse"
     options = ServeOptions(
         upstream=upstream,
         policies=_named(policies, "--policy", default="default"),
         routes=_named(routes, "--route"),
         by_header=by_header,
-        other=what,
+        other=_one_of(_OTHER, other, "--other"),
         reload=reload,
+        metrics=metrics,
+        audit=audit,
+        audit_errors=_one_of(_ERRORS, audit_errors, "--audit-errors"),
     )
     try:
         run(options, host=host, port=port, workers=workers)
     except SettingsError as error:
         raise UsageError(str(error)) from error
+
+
+def _check_installed(*, metrics: bool) -> None:
+    missing = [name for name in ("httpx", "starlette", "uvicorn") if not _installed(name)]
+    if missing:
+        raise UsageError(f"serve needs {', '.join(missing)}: pip install 'guardstream[serve]'")
+    if metrics and not _installed("prometheus_client"):
+        raise UsageError("--metrics needs prometheus-client: pip install 'guardstream[prometheus]'")
+
+
+def _one_of(choices: Sequence[C], given: str, option: str) -> C:
+    for choice in choices:
+        if choice == given:
+            return choice
+    raise UsageError(f"{option} {given!r}: expected {' or '.join(choices)}")
 
 
 def _installed(name: str) -> bool:

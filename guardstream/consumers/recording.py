@@ -11,6 +11,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
@@ -52,23 +53,32 @@ class Recorder(Generic[C]):
 
     async def __anext__(self) -> C:
         """Return the next chunk."""
-        if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8")
-            self._started = time.monotonic()
-            self._line({"recording": 1})
         try:
+            if self._file is None:
+                self._begin()
             chunk = await anext(self._chunks)
-        except BaseException as error:
-            whole = isinstance(error, StopAsyncIteration)
-            self._close(True if whole else type(error).__name__)
+            self._line(self._timed(_written(chunk)))
+        except StopAsyncIteration:
+            self._close(True)
             raise
-        self._line(self._timed(_written(chunk)))
+        except BaseException as error:
+            with suppress(OSError):  # the first error is the one that counts
+                self._close(type(error).__name__)
+            await aclose_source(self._stream)
+            raise
         return chunk
 
     async def aclose(self) -> None:
         """Close the stream and the recording."""
-        self._close("closed")
-        await aclose_source(self._stream)
+        try:
+            self._close("closed")
+        finally:
+            await aclose_source(self._stream)
+
+    def _begin(self) -> None:
+        self._file = self._path.open("w", encoding="utf-8")
+        self._started = time.monotonic()
+        self._line({"recording": 1})
 
     def _timed(self, line: dict[str, Any]) -> dict[str, Any]:
         return {"t": round(time.monotonic() - self._started, 6), **line}
@@ -80,8 +90,8 @@ class Recorder(Generic[C]):
 
     def _close(self, end: bool | str) -> None:
         if self._file is not None and not self._file.closed:
-            self._line(self._timed({"end": end}))
-            self._file.close()
+            with self._file:
+                self._line(self._timed({"end": end}))
 
 
 async def replay(

@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, TypeVar
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TextIO
 
 import anyio.to_thread
 
 from guardstream.events import FinishReason
-from guardstream.guarded import GuardedStream
 from guardstream.stats import Result
-
-C = TypeVar("C")
 
 COMPLETE: Sequence[FinishReason] = ("stop", "length", "tool_calls")
 """The finish reasons of an answer that is whole, or as long as it was allowed to be."""
@@ -28,7 +27,7 @@ log = logging.getLogger("guardstream")
 
 
 class Sink(Protocol):
-    """Something that is written to."""
+    """Something that is written to. After an error it is not called again: it cleans up itself."""
 
     def write(self, text: str) -> None:
         """Take the next text."""
@@ -39,42 +38,64 @@ class Sink(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """A stream whose text can be written: a guarded one, or one that is opened again."""
+
+    @property
+    def result(self) -> Result: ...
+    @property
+    def delta(self) -> str: ...
+    def __aiter__(self) -> AsyncIterator[object]: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
 async def write_to(
-    stream: GuardedStream[C], *sinks: Sink, on_error: Literal["raise", "report"] = "raise"
+    stream: Readable, *sinks: Sink, on_error: Literal["raise", "report"] = "raise"
 ) -> Result:
     """Read a stream to its end, write the answer's text to the sinks, and return the result.
 
     A sink that fails, as a full disk makes it, ends the stream with its error (`raise`), or is
-    given up with a line in the log while the others go on (`report`). Sinks are closed on every
-    way out.
+    given up with a line in the log while the others go on (`report`). The others are closed on
+    every way out.
     """
     writing = list(sinks)
     try:
         async with stream:
             async for _ in stream:
                 if stream.delta:
-                    _each(writing, lambda sink: sink.write(stream.delta), on_error)
+                    _settle(_each(writing, lambda sink: sink.write(stream.delta)), on_error)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(
-                _each, writing, lambda sink: sink.close(stream.result), on_error
+            failures = await anyio.to_thread.run_sync(
+                _each, writing, lambda sink: sink.close(stream.result)
             )
+    _settle(failures, on_error)
     return stream.result
 
 
-def _each(
-    sinks: list[Sink], act: Callable[[Sink], None], on_error: Literal["raise", "report"]
-) -> None:
+def _each(sinks: list[Sink], act: Callable[[Sink], None]) -> list[Exception]:
+    """Do something with all sinks, drop those that fail, and return their errors."""
+    failures = []
     for sink in [*sinks]:
         try:
             act(sink)
         except Exception as error:
             sinks.remove(sink)
-            if on_error == "raise":
-                raise
+            failures.append(error)
             reason = error.strerror if isinstance(error, OSError) else ""
-            name = type(sink).__name__
-            log.error("sink %s failed (%s: %s)", name, type(error).__name__, reason)
+            log.error("sink %s failed (%s: %s)", type(sink).__name__, type(error).__name__, reason)
+    return failures
+
+
+def _settle(failures: list[Exception], on_error: Literal["raise", "report"]) -> None:
+    if failures and on_error == "raise":
+        raise failures[0]
 
 
 class FileSink:
@@ -95,26 +116,23 @@ class FileSink:
         self.partial = self.path.with_name(f"{self.path.name}.partial")
         self._keep = partial == "keep"
         self._fsync = fsync
-        self._file: IO[str] | None = None
+        self._file: TextIO | None = None
 
     def write(self, text: str) -> None:
         """Write text; it can be read from the partial file right away."""
-        file = self._opened()
-        file.write(text)
-        file.flush()
+        _write(self._opened(), text)
 
     def close(self, result: Result) -> None:
         """Rename the file if the answer is whole."""
         with self._opened() as file:
             if self._fsync:
-                file.flush()
                 os.fsync(file.fileno())
         if result.finish in COMPLETE:
             os.replace(self.partial, self.path)
         elif not self._keep:
             self.partial.unlink(missing_ok=True)
 
-    def _opened(self) -> IO[str]:
+    def _opened(self) -> TextIO:
         if self._file is None:
             self._file = self.partial.open("w", encoding="utf-8", newline="")
         return self._file
@@ -140,8 +158,7 @@ class JsonLinesSink:
             self._line({"finish": result.finish, "findings": findings})
 
     def _line(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
-        self._file.flush()
+        _write(self._file, json.dumps(value, ensure_ascii=False) + "\n")
 
 
 class LoggingSink:
@@ -163,3 +180,14 @@ class LoggingSink:
         if self._line:
             self._logger.log(self._level, "%s", self._line)
         self._logger.log(self._level, "finish: %s", result.finish)
+
+
+def _write(file: TextIO, text: str) -> None:
+    """Write and flush; a file that cannot be written is closed."""
+    try:
+        file.write(text)
+        file.flush()
+    except OSError:
+        with suppress(OSError):
+            file.close()
+        raise

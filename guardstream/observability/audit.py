@@ -6,8 +6,10 @@ killed leaves at most one torn line, which readers skip and count.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from typing import Any
 
 from guardstream.observability.record import as_dict, start_as_dict
 from guardstream.observers import StreamRecord, StreamStart
+
+_BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
+"""How every record begins; nowhere else does this stand, as quotes in values are escaped."""
 
 
 class AuditLog:
@@ -34,14 +39,20 @@ class AuditLog:
         self._fsync = fsync
         self._starts = starts
         self._mode = mode
-        self._lock = threading.Lock()
+        # A stream that is collected as garbage in the midst of a write has a record, too.
+        self._lock = threading.RLock()
         self._file: int | None = None
         self._torn = False
+
+    def open(self) -> None:
+        """Open the file now, so that what is wrong with its path is said at once. OSError."""
+        with self._lock:
+            self._opened()
 
     def opened(self, start: StreamStart) -> None:
         """Write that a stream begins, if that is asked for."""
         if self._starts:
-            self._write({"v": 1, "begins": True, **start_as_dict(start)})
+            self._write({**start_as_dict(start), "begins": True})
 
     def closed(self, record: StreamRecord) -> None:
         """Write a stream's record."""
@@ -52,16 +63,17 @@ class AuditLog:
         with self._lock:
             self._close()
 
-    def _write(self, line: dict[str, Any]) -> None:
-        data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    def _write(self, record: dict[str, Any]) -> None:
+        line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+        # Half a surrogate pair becomes an escape, which is one in JSON, too.
+        data = line.encode(errors="backslashreplace") + b"\n"
         with self._lock:
             file = self._opened()
             if self._torn:
                 data = b"\n" + data  # behind what an earlier write did not finish
             self._torn = True
-            written = os.write(file, data)
-            if written < len(data):
-                raise OSError(28, "only a part of an audit record could be written", str(self.path))
+            if os.write(file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             self._torn = False
             if self._fsync:
                 os.fsync(file)
@@ -90,31 +102,43 @@ class AuditLog:
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """A line that is no record: a process was killed while it wrote it."""
+    """A line that is no record, or not only: a process was killed while it wrote it."""
 
     path: str
     line: int
 
 
 def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
-    """Yield the records of an audit log, oldest first, and what is torn among them."""
+    """Yield the records of an audit log, oldest first, and what is torn among them.
+
+    OSError if it cannot be read.
+    """
     with Path(path).open("rb") as file:
-        for number, data in enumerate(file, 1):
-            if not data.strip():
-                continue
-            try:
-                record = json.loads(data)
-            except ValueError:
-                record = None
-            if isinstance(record, dict) and "id" in record and data.endswith(b"\n"):
-                yield record
-            else:
+        for number, line in enumerate(file, 1):
+            # What another process wrote behind a torn record is whole.
+            begun = [found.start() for found in _BEGINNING.finditer(line)]
+            record = _record(line[begun[-1] :]) if begun else None
+            if line.strip() and (record is None or begun[-1] > 0):
                 yield Torn(str(path), number)
+            if record is not None:
+                yield record
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
 
 
 def _ends_in_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+    """Tell whether a file ends in a line's end; what cannot be read, such as a pipe, may not."""
+    try:
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except OSError:
+        return False

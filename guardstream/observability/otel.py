@@ -6,6 +6,7 @@ Names follow the semantic conventions for generative AI where there is one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from guardstream.observability.record import input_tokens, output_tokens
@@ -31,6 +32,13 @@ _PROVIDERS = {
 }
 """Adapters whose wire format has a well-known `gen_ai.provider.name`."""
 
+_SECONDS = [0.01 * 2**step for step in range(14)]
+_TOKENS = [4**step for step in range(14)]
+"""The conventions' own buckets, for durations and for tokens."""
+
+_CHARACTERS = (1, 2, 5, 10, 25, 50, 100, 250, 1000)
+_SPEEDS = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
+
 
 class OpenTelemetry:
     """An observer that makes a span of each stream, and metrics of all.
@@ -49,17 +57,28 @@ class OpenTelemetry:
         self._spans: dict[str, Span] = {}
         self._streams = meter.create_counter("guardstream.streams", "{stream}")
         self._findings = meter.create_counter("guardstream.findings", "{finding}")
-        self._tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}")
-        self._duration = meter.create_histogram("gen_ai.client.operation.duration", "s")
-        self._received = meter.create_histogram("gen_ai.client.operation.time_to_first_chunk", "s")
-        self._released = meter.create_histogram("guardstream.time_to_first_release", "s")
-        self._held = meter.create_histogram("guardstream.held.duration", "s")
-        self._held_characters = meter.create_histogram("guardstream.held.characters", "{character}")
-        self._speed = meter.create_histogram("guardstream.output.speed", "{token}/s")
+
+        def histogram(name: str, unit: str, buckets: Sequence[float]) -> metrics.Histogram:
+            return meter.create_histogram(
+                name, unit, explicit_bucket_boundaries_advisory=list(buckets)
+            )
+
+        self._tokens = histogram("gen_ai.client.token.usage", "{token}", _TOKENS)
+        self._duration = histogram("gen_ai.client.operation.duration", "s", _SECONDS)
+        self._received = histogram("gen_ai.client.operation.time_to_first_chunk", "s", _SECONDS)
+        self._released = histogram("guardstream.time_to_first_release", "s", _SECONDS)
+        self._held = histogram("guardstream.held.duration", "s", _SECONDS)
+        self._held_characters = histogram("guardstream.held.characters", "{character}", _CHARACTERS)
+        self._speed = histogram("guardstream.output.speed", "{token}/s", _SPEEDS)
 
     def opened(self, start: StreamStart) -> None:
         """Begin a span."""
-        attributes = {**_policy(start), **start.attributes, "guardstream.stream.id": start.id}
+        attributes = {
+            **start.attributes,
+            **_policy(start),
+            "guardstream.policy.shadow": start.shadow,
+            "guardstream.stream.id": start.id,
+        }
         self._spans[start.id] = self._tracer.start_span("guardstream.stream", attributes=attributes)
 
     def closed(self, record: StreamRecord) -> None:
@@ -69,7 +88,7 @@ class OpenTelemetry:
         span = self._spans.pop(record.start.id, None)
         if span is None:
             return
-        span.set_attributes({**attributes, **_details(record)})
+        span.set_attributes(_details(record))
         for finding in record.findings:
             span.add_event(
                 "guardstream.finding",
@@ -85,57 +104,57 @@ class OpenTelemetry:
         span.end()
 
     def _measure(self, record: StreamRecord, attributes: dict[str, Any]) -> None:
-        stats = record.stats
+        stats, policy = record.stats, _policy(record.start)
         self._streams.add(1, attributes)
         for finding in record.findings:
             about = {"guardstream.rule": finding.rule, "guardstream.action": finding.action}
-            self._findings.add(1, {**_policy(record.start), **about})
+            self._findings.add(1, {**policy, **about})
         self._duration.record(stats.seconds, attributes)
-        self._held.record(stats.held_seconds, attributes)
-        self._held_characters.record(stats.held_max, attributes)
         if stats.first_received is not None:
             self._received.record(stats.first_received, attributes)
         if stats.first_released is not None:
-            self._released.record(stats.first_released, attributes)
-        self._measure_tokens(record, attributes)
-
-    def _measure_tokens(self, record: StreamRecord, attributes: dict[str, Any]) -> None:
+            self._released.record(stats.first_released, policy)
+        self._held.record(stats.held_seconds, policy)
+        self._held_characters.record(stats.held_max, policy)
         for kind, count in (("input", input_tokens(record)), ("output", output_tokens(record))):
             if count is not None:
                 self._tokens.record(count, {**attributes, "gen_ai.token.type": kind})
         made = output_tokens(record)
-        if made is not None and record.stats.seconds > 0:
-            self._speed.record(made / record.stats.seconds, attributes)
+        if made is not None and stats.seconds > 0:
+            self._speed.record(made / stats.seconds, policy)
 
 
 def _policy(start: StreamStart) -> dict[str, Any]:
     return {
         "guardstream.policy.name": start.policy,
         "guardstream.policy.version": start.fingerprint,
-        "guardstream.policy.shadow": start.shadow,
     }
 
 
 def _attributes(record: StreamRecord) -> dict[str, Any]:
     """What metrics are told apart by: few values each."""
-    attributes = {
-        **_policy(record.start),
+    attributes = {**_policy(record.start), **_outcome(record)}
+    model = record.start.attributes.get("gen_ai.request.model")
+    if model is not None:
+        attributes["gen_ai.request.model"] = model
+    return attributes
+
+
+def _outcome(record: StreamRecord) -> dict[str, Any]:
+    """How a stream ended, and whose it was."""
+    outcome = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": _PROVIDERS.get(record.provider or "", record.provider or "unknown"),
         "guardstream.finish": record.finish,
     }
-    model = record.start.attributes.get("gen_ai.request.model")
-    if model is not None:
-        attributes["gen_ai.request.model"] = model
-    if record.error is not None:
-        attributes["error.type"] = record.error
-    return attributes
+    return outcome if record.error is None else {**outcome, "error.type": record.error}
 
 
 def _details(record: StreamRecord) -> dict[str, Any]:
     """What a span says besides."""
     stats = record.stats
     details: dict[str, Any] = {
+        **_outcome(record),
         "gen_ai.response.finish_reasons": (record.finish,),
         "gen_ai.usage.input_tokens": input_tokens(record),
         "gen_ai.usage.output_tokens": output_tokens(record),

@@ -1,13 +1,15 @@
 """Metrics for Prometheus: `Prometheus()` is an observer, and `render()` what `/metrics` says.
 
 Labels are the policy and its version, finish reasons, rules and actions, and types of exceptions:
-all bounded. With several worker processes set `PROMETHEUS_MULTIPROC_DIR`, as the client's
-documentation says (https://prometheus.github.io/client_python/multiprocess/).
+all bounded. With several worker processes set `PROMETHEUS_MULTIPROC_DIR` to an empty folder before
+they start (https://prometheus.github.io/client_python/multiprocess/); `guardstream serve` does.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from guardstream.observability.record import output_tokens
 from guardstream.observers import StreamRecord, StreamStart
@@ -18,7 +20,7 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError("metrics need prometheus-client: 'guardstream[prometheus]'") from error
 
-CONTENT_TYPE = client.CONTENT_TYPE_LATEST
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _RATES = (1, 5, 10, 25, 50, 100, 250, 500, 1000)
@@ -28,6 +30,9 @@ _POLICY = ("policy", "version")
 
 class Prometheus:
     """An observer that counts streams and measures them; one for each registry."""
+
+    content_type = client.CONTENT_TYPE_LATEST
+    """The media type of what `render` returns."""
 
     def __init__(self, registry: client.CollectorRegistry | None = None) -> None:
         self.registry = registry or client.CollectorRegistry()
@@ -88,7 +93,9 @@ class Prometheus:
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format; of all workers, if there are several."""
         registry = self.registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        folder = os.environ.get(MULTIPROCESS)
+        if folder is not None:
+            _forget_dead(Path(folder))
             registry = client.CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return client.generate_latest(registry)
@@ -104,3 +111,16 @@ class Prometheus:
         return client.Histogram(
             f"guardstream_{name}{unit}", text, _POLICY, registry=self.registry, buckets=buckets
         )
+
+
+def _forget_dead(folder: Path) -> None:
+    """Drop what workers that were killed had open: they cannot say so themselves."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another worker was faster
+                multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            continue  # it lives, as another user

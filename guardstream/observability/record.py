@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,16 +12,29 @@ from guardstream.providers.fields import fields_of
 VERSION = 1
 """The version of these fields; it grows when one is renamed or changes its meaning."""
 
-_INPUT: tuple[str, ...] = ("input_tokens", "prompt_tokens", "prompt_token_count", "promptTokenCount", "inputTokens")
-_OUTPUT: tuple[str, ...] = ("output_tokens", "completion_tokens", "candidates_token_count")
-_OUTPUT += ("candidatesTokenCount", "outputTokens", "eval_count")
+_INPUT = (
+    "input_tokens",
+    "prompt_tokens",
+    "prompt_token_count",
+    "promptTokenCount",
+    "inputTokens",
+    "prompt_eval_count",
+)
+_OUTPUT = (
+    "output_tokens",
+    "completion_tokens",
+    "candidates_token_count",
+    "candidatesTokenCount",
+    "outputTokens",
+    "eval_count",
+)
+"""How the providers call what they count."""
 
 
 def as_dict(record: StreamRecord) -> dict[str, Any]:
     """Return a record as JSON values. Times are seconds; `started` is ISO 8601 in UTC."""
     stats = record.stats
     return {
-        "v": VERSION,
         **start_as_dict(record.start),
         "provider": record.provider,
         "finish": record.finish,
@@ -38,8 +50,8 @@ def as_dict(record: StreamRecord) -> dict[str, Any]:
         "held_mean": _rounded(stats.held_mean),
         "held_max": stats.held_max,
         "held_seconds": _rounded(stats.held_seconds),
-        "input_tokens": tokens(record.usage, _INPUT),
-        "output_tokens": tokens(record.usage, _OUTPUT),
+        "input_tokens": input_tokens(record),
+        "output_tokens": output_tokens(record),
         "findings": [_finding(finding) for finding in record.findings],
     }
 
@@ -48,6 +60,7 @@ def start_as_dict(start: StreamStart) -> dict[str, Any]:
     """Return what is known when a stream begins."""
     started = datetime.fromtimestamp(start.started, UTC).isoformat(timespec="milliseconds")
     return {
+        "v": VERSION,
         "id": start.id,
         "started": started,
         "policy": start.policy,
@@ -59,21 +72,21 @@ def start_as_dict(start: StreamStart) -> dict[str, Any]:
 
 def input_tokens(record: StreamRecord) -> int | None:
     """How many tokens went in, if the provider said so."""
-    return tokens(record.usage, _INPUT)
+    return _count(record.usage, _INPUT)
 
 
 def output_tokens(record: StreamRecord) -> int | None:
     """How many tokens came out, if the provider said so."""
-    return tokens(record.usage, _OUTPUT)
+    return _count(record.usage, _OUTPUT)
 
 
-def tokens(usage: Any, names: tuple[str, ...]) -> int | None:
+def _count(usage: Any, names: tuple[str, ...]) -> int | None:
     """Return the first of these fields of a provider's usage that is a number."""
-    if usage is None or isinstance(usage, (str, int, float, list)):
+    if usage is None:
         return None
-    fields: Mapping[str, Any] = fields_of(usage)
-    found = (fields[name] for name in names if isinstance(fields.get(name), int))
-    return next(found, None)
+    fields = fields_of(usage)
+    fields = {**fields_of(fields.get("tokens")), **fields}  # Cohere's stand there
+    return next((fields[name] for name in names if type(fields.get(name)) is int), None)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -8,16 +8,47 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from guardstream.observability.audit import Torn, read_audit
 
 _MEASURED = ("seconds", "first_received", "first_released", "held_max", "held_seconds")
+_SPEEDS = ("characters_per_second", "tokens_per_second")
+_COUNTED = ("finishes", "policies", "findings", "blocks", "errors")
+_SUMMED = ("characters_in", "characters_out", "input_tokens", "output_tokens")
+
+
+class _Finding(BaseModel):
+    rule: str
+    action: str
+
+
+class _Stream(BaseModel):
+    """What is asked of the record of a stream."""
+
+    policy: str
+    fingerprint: str
+    finish: str
+    findings: list[_Finding]
+    seconds: float
+    characters_in: int
+    characters_out: int
+    held_max: int
+    held_seconds: float
+    blocked_by: str | None = None
+    error: str | None = None
+    first_received: float | None = None
+    first_released: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(slots=True)
 class Report:
     """Counts over records, and their measurements by name.
 
-    `unfinished` are streams that began and never ended: their process was killed.
+    `unfinished` are streams that began and never ended: they run still, or their process was
+    killed. `torn` are lines that are no records.
     """
 
     streams: int = 0
@@ -30,40 +61,45 @@ class Report:
     errors: Counter[str] = field(default_factory=Counter)
     characters_in: int = 0
     characters_out: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
     measured: dict[str, list[float]] = field(
-        default_factory=lambda: {name: [] for name in (*_MEASURED, "characters_per_second")}
+        default_factory=lambda: {name: [] for name in (*_MEASURED, *_SPEEDS)}
     )
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, stream: _Stream) -> None:
         """Count a stream that has ended."""
         self.streams += 1
-        self.finishes[record["finish"]] += 1
-        self.policies[f"{record['policy'] or '-'}@{record['fingerprint']}"] += 1
-        for finding in record["findings"]:
-            self.findings[f"{finding['rule']} ({finding['action']})"] += 1
-        if record["blocked_by"]:
-            self.blocks[record["blocked_by"]] += 1
-        if record["error"]:
-            self.errors[record["error"]] += 1
-        self.characters_in += record["characters_in"]
-        self.characters_out += record["characters_out"]
+        self.finishes[stream.finish] += 1
+        self.policies[f"{stream.policy or '-'}@{stream.fingerprint}"] += 1
+        self.findings.update(f"{found.rule} ({found.action})" for found in stream.findings)
+        if stream.blocked_by:
+            self.blocks[stream.blocked_by] += 1
+        if stream.error:
+            self.errors[stream.error] += 1
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + (getattr(stream, name) or 0))
+        self._measure(stream)
+
+    def _measure(self, stream: _Stream) -> None:
         for name in _MEASURED:
-            if record[name] is not None:
-                self.measured[name].append(record[name])
-        if record["seconds"]:
-            speed = record["characters_out"] / record["seconds"]
+            value = getattr(stream, name)
+            if value is not None:
+                self.measured[name].append(value)
+        if stream.seconds > 0:
+            speed = stream.characters_out / stream.seconds
             self.measured["characters_per_second"].append(speed)
+            if stream.output_tokens is not None:
+                self.measured["tokens_per_second"].append(stream.output_tokens / stream.seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON values, with percentiles of what was measured."""
-        counts = ("finishes", "policies", "findings", "blocks", "errors")
         return {
             "streams": self.streams,
             "torn": self.torn,
             "unfinished": self.unfinished,
-            **{name: dict(getattr(self, name).most_common()) for name in counts},
-            "characters_in": self.characters_in,
-            "characters_out": self.characters_out,
+            **{name: dict(getattr(self, name).most_common()) for name in _COUNTED},
+            **{name: getattr(self, name) for name in _SUMMED},
             **{name: percentiles(values) for name, values in self.measured.items()},
         }
 
@@ -71,12 +107,14 @@ class Report:
         """Yield the report for people to read."""
         yield f"streams {self.streams}, unfinished {self.unfinished}, torn lines {self.torn}"
         yield f"characters in {self.characters_in}, out {self.characters_out}"
-        for name in ("finishes", "policies", "findings", "blocks", "errors"):
+        yield f"tokens in {self.input_tokens}, out {self.output_tokens}"
+        for name in _COUNTED:
             counted: Counter[str] = getattr(self, name)
             if counted:
                 yield f"{name}:"
                 yield from (f"  {count:>8}  {key}" for key, count in counted.most_common())
-        yield f"{'':<24}{'p50':>12}{'p95':>12}{'p99':>12}"
+        if self.streams:
+            yield f"{'':<24}{'p50':>12}{'p95':>12}{'p99':>12}"
         for name, values in self.measured.items():
             cells = "".join(f"{value:>12.3f}" for value in percentiles(values).values())
             if cells:
@@ -84,20 +122,31 @@ class Report:
 
 
 def report(paths: Iterable[str]) -> Report:
-    """Summarise audit logs. OSError if one cannot be read."""
+    """Summarise audit logs, in any order. OSError if one cannot be read."""
     found = Report()
-    open_streams: set[str] = set()
+    begun: set[str] = set()
+    ended: set[str] = set()
     for path in paths:
         for record in read_audit(path):
             if isinstance(record, Torn):
                 found.torn += 1
-            elif record.get("begins"):
-                open_streams.add(record["id"])
+                continue
+            here, there = (begun, ended) if record.get("begins") else (ended, begun)
+            if record["id"] in there:
+                there.discard(record["id"])
             else:
-                open_streams.discard(record["id"])
-                found.add(record)
-    found.unfinished = len(open_streams)
+                here.add(record["id"])
+            if here is ended:
+                _add(found, record)
+    found.unfinished = len(begun)
     return found
+
+
+def _add(found: Report, record: dict[str, Any]) -> None:
+    try:
+        found.add(_Stream.model_validate(record))
+    except ValidationError:
+        found.torn += 1
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

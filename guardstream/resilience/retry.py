@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, TypeAlias, TypeVar, Unpack, cast
+from typing import Any, Generic, TypeAlias, TypeVar, Unpack
 
 try:
     import stamina
 except ImportError as error:  # pragma: no cover
     raise ImportError("retrying needs stamina: pip install 'guardstream[retry]'") from error
 
-from guardstream.delivery import Delivering
+import anyio
+
+from guardstream.delivery import Delivering, hide, reason_of
 from guardstream.events import Finding, FinishReason
 from guardstream.guard import Guard
 from guardstream.guarded import GuardedStream
+from guardstream.hooks import Hooks
+from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
-from guardstream.stats import Result
+from guardstream.runtime import CLOSE_SECONDS, Loop, running_loop
+from guardstream.stats import Meter, Result, Stats
 
 C = TypeVar("C")
 
@@ -58,6 +62,10 @@ def retrying(
     `max_retry_after`. Then the `fallbacks` are tried in order, each as often. A policy's deadline
     that passes before anything was released is an error worth it. `options` are those of
     `Guard.wrap`; the error of the last attempt is raised.
+
+    Once something was released, an error is raised, unless `resume` opens a source that goes on
+    from there; it is tried while fewer than `attempts` sources were opened. Rules see what comes
+    behind the text that was released. Observers are told of each attempt, as a stream of its own.
     """
     waits = {"attempts": attempts, "timeout": timeout, "wait_initial": wait_initial}
     plan = _Plan(worth, max_retry_after, {**waits, "wait_max": wait_max})
@@ -77,10 +85,8 @@ class _Plan:
         self.waits = waits
         self._max_retry_after = max_retry_after
 
-    def hook(self, error: Exception) -> bool | float:
-        """Return whether to try again, or after how many seconds."""
-        if not self.worth(error):
-            return False
+    def wait(self, error: Exception) -> bool | float:
+        """Return after how many seconds to try again; True if the server does not say."""
         asked = retry_after(error)
         if asked is None:
             return True
@@ -91,7 +97,7 @@ class RetryingStream(Generic[C]):
     """An async iterator of guarded chunks; `async with` closes whatever source is open.
 
     Chunks without text that precede the first released character are held until it comes, so that
-    an attempt that fails leaves no trace.
+    an attempt that fails leaves no trace. One task reads it at a time.
     """
 
     def __init__(
@@ -102,33 +108,40 @@ class RetryingStream(Generic[C]):
         plan: _Plan,
         options: Delivering,
     ) -> None:
+        if resume is not None and not options.get("keep_text", True):
+            raise TypeError("resume needs the text so far: leave keep_text=True")
         self.attempts = 0
         """How often a source was opened."""
-        self._guard = guard
+        self.delta = ""
+        """The answer's text in the chunk that was delivered last."""
+        self._guard = self._first_guard = guard
         self._sources = sources
         self._resume = resume
         self._plan = plan
-        self._on_finish = options.get("on_finish")
+        self._hooks = Hooks(
+            on_finish=options.get("on_finish"), errors=options.get("callback_errors", "raise")
+        )
         self._options: Delivering = {**options, "on_finish": None}
         self._stream: GuardedStream[Any] | None = None
-        self._early: deque[Any] = deque()
+        self._ready = False  # whether the stream is one to deliver
+        self._early: deque[tuple[C, str]] = deque()
+        self._withheld = False  # whether its first text was dropped undelivered
+        self._late = False  # whether the last attempt has missed a deadline
         self._before: Result | None = None
+        self._finish: FinishReason | None = None
         self._stopped = False
+        self._loop: Loop | None = None
+        self._opening: anyio.CancelScope | None = None
 
     @property
     def result(self) -> Result:
         """What was delivered so far; text and findings of all the streams that it came from."""
         current = self._stream.result if self._stream else Result("", (), None)
-        before = self._before
-        if before is None:
-            return current
-        text = before.text + current.text
-        return replace(
-            current,
-            text=text,
-            findings=(*before.findings, *current.findings),
-            channels={**current.channels, (0, "text"): text},
-        )
+        if self._early or self._withheld:  # the last of them has the only text
+            current = Result("", current.findings, current.finish)
+        if self._before is not None:
+            current = joined(self._before, current)
+        return replace(current, finish=self.finish)
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -138,31 +151,41 @@ class RetryingStream(Generic[C]):
     @property
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""
-        return self._stream.finish if self._stream else None
+        if self._finish is None and self._ready and self._stream is not None:
+            return self._stream.finish
+        return self._finish
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream, if one did."""
+        return self._stream.blocked_by if self._stream else None
+
+    @property
+    def stats(self) -> Stats:
+        """The counters of the stream that is read now."""
+        return self._stream.stats if self._stream else Meter().stats()
 
     def __aiter__(self) -> RetryingStream[C]:
         return self
 
     async def __anext__(self) -> C:
         """Return the next guarded chunk."""
-        if self._stream is None:
-            await self._begin()
-        if self._early:
-            chunk: C = self._early.popleft()
-            return chunk
-        stream = self._stream
-        assert stream is not None
-        try:
-            return cast("C", await anext(stream))
-        except StopAsyncIteration:
-            await self._conclude()
-            raise
-        except Exception as error:
-            if not self._resumable(error):
-                await self._conclude()
+        while self._finish is None:
+            try:
+                return await self._next()
+            except StopAsyncIteration:
+                await self._conclude(self.finish or "cancelled")
+            except BaseException as error:
+                if self._resumable(error):
+                    self._go_on()
+                    continue
+                self._early.clear()
+                try:
+                    await self._conclude("timeout" if self._late else reason_of(error))
+                except Exception as later:
+                    hide(later)
                 raise
-        await self._go_on()
-        return await anext(self)
+        raise StopAsyncIteration
 
     async def __aenter__(self) -> RetryingStream[C]:
         return self
@@ -182,76 +205,150 @@ class RetryingStream(Generic[C]):
         return self.result.text
 
     def stop(self) -> None:
-        """End the stream now, as `GuardedStream.stop` does; no further attempt is made."""
+        """End the stream now, from any thread; no further attempt is made."""
         self._stopped = True
         if self._stream is not None:
             self._stream.stop()
+        if self._loop is not None and self._opening is not None:
+            self._loop.call(self._opening.cancel)
 
     async def aclose(self) -> None:
         """Close the source; what was not delivered yet is dropped. Idempotent."""
-        self._stopped = True
+        self.stop()
+        self._withheld = self._withheld or bool(self._early)
         self._early.clear()
         if self._stream is not None:
             await self._stream.aclose()
-            await self._conclude()
+        await self._conclude(self.finish or "cancelled")
+
+    # -- opening
+
+    async def _next(self) -> C:
+        if not self._ready:
+            await self._begin()
+        stream = self._stream
+        if stream is None or not self._ready:
+            self._early.clear()
+            raise StopAsyncIteration
+        if self._early:
+            chunk, self.delta = self._early.popleft()
+            return chunk
+        following: C = await anext(stream)
+        self.delta = stream.delta
+        return following
 
     async def _begin(self) -> None:
-        """Open the first source that works."""
+        """Open the first source that works, unless `stop` is called meanwhile."""
+        self._loop = self._loop or running_loop()
+        with anyio.CancelScope() as self._opening:
+            if not self._stopped:
+                await self._try_all()
+        self._opening = None
+
+    async def _try_all(self) -> None:
         for place, source in enumerate(self._sources, 1):
             try:
-                await self._try(source)
+                async for attempt in stamina.retry_context(on=self._wait, **self._plan.waits):
+                    with attempt:
+                        await self._attempt(source)
                 return
             except Exception as error:
-                if place == len(self._sources) or not self._plan.worth(error):
-                    await self._conclude()
+                if place == len(self._sources) or not self._worth(error):
                     raise
 
-    def _resumable(self, error: Exception) -> bool:
-        if self._resume is None or self._stopped or self.attempts >= self._plan.waits["attempts"]:
-            return False
-        return self._plan.worth(error)
+    def _worth(self, error: Exception) -> bool:
+        """Tell whether to try again: not if the error is a callback's, whatever it is."""
+        ours = self._stream is not None and self._stream.callback_error is error
+        return not ours and self._plan.worth(error)
 
-    async def _go_on(self) -> None:
-        """Open a source that goes on from what was released."""
-        assert self._resume is not None
-        resume, self._before = self._resume, self.result
-        self._stream = None
-        text = self._before.text
-        await self._try(lambda: resume(text))
-
-    async def _conclude(self) -> None:
-        """Call `on_finish` once, with the whole result: each attempt would call it otherwise."""
-        callback, self._on_finish = self._on_finish, None
-        if callback is not None:
-            returned = callback(self.result)
-            if isinstance(returned, Awaitable):
-                await returned
-
-    async def _try(self, source: Open[C]) -> None:
-        """Open a source and read it until it releases text, or ends; again if that fails."""
-        async for attempt in stamina.retry_context(on=self._plan.hook, **self._plan.waits):
-            with attempt:
-                await self._attempt(source)
+    def _wait(self, error: Exception) -> bool | float:
+        """Tell whether to try again, or after how many seconds."""
+        return self._plan.wait(error) if self._worth(error) else False
 
     async def _attempt(self, source: Open[C]) -> None:
+        """Open a source and read it until it releases something, or ends."""
         self.attempts += 1
         self._early.clear()
+        self._stream, self._late = None, False
         opened = source()
         if isinstance(opened, Awaitable):
             opened = await opened
         chunks: Any = _one(opened) if isinstance(opened, str) else opened
         stream = self._stream = self._guard.wrap(chunks, **self._options)
-        try:
-            async for chunk in stream:
-                self._early.append(chunk)
-                if stream.stats.characters_out:
-                    return
-        except BaseException:
-            with suppress(Exception):
-                await stream.aclose()
-            raise
-        if stream.finish == "timeout" and not self._stopped:
+        if self._stopped:
+            stream.stop()
+        async for chunk in stream:
+            self._early.append((chunk, stream.delta))
+            if _released(stream):
+                break
+        self._late = stream.finish == "timeout" and not _released(stream)
+        if self._late:
             raise TimeoutError("nothing was released before the deadline")
+        self._ready = True
+
+    # -- going on, and the end
+
+    def _resumable(self, error: BaseException) -> bool:
+        if self._resume is None or not self._ready or self._stopped:
+            return False
+        more = self.attempts < self._plan.waits["attempts"]
+        return more and isinstance(error, Exception) and self._worth(error)
+
+    def _go_on(self) -> None:
+        """Have a source opened that goes on from what was released."""
+        assert self._resume is not None
+        resume, self._before = self._resume, self.result
+        text = self._before.text
+        if text:
+            self._guard = self._first_guard.with_stages(continuing(text))
+        self._sources = [lambda: resume(text)]
+        self._stream, self._ready = None, False
+
+    async def _conclude(self, reason: FinishReason) -> None:
+        """End, and call `on_finish` with the whole result: each attempt would call it otherwise."""
+        if self._finish is not None:
+            return
+        self._finish = reason
+        callback = self._hooks.on_finish
+        if callback is None:
+            return
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            try:
+                returned = callback(self.result)
+                if isinstance(returned, Awaitable):
+                    await returned
+            except Exception as error:
+                if not self._hooks.failed(error):
+                    raise
+
+
+def joined(before: Result, current: Result) -> Result:
+    """Return the result of a stream that goes on where another one broke off."""
+    found = [each for each in current.findings if not _known(each, len(before.text))]
+    channels = {
+        key: before.channels.get(key, "") + current.channels.get(key, "")
+        for key in {**before.channels, **current.channels}
+    }
+    calls = [call for call in before.tool_calls if call.complete]
+    return Result(
+        text=before.text + current.text,
+        findings=(*before.findings, *found),
+        finish=current.finish,
+        channels=channels,
+        tool_calls=(*calls, *current.tool_calls),
+        usage=current.usage or before.usage,
+    )
+
+
+def _known(finding: Finding, end: int) -> bool:
+    """Tell whether a finding lies in the text that rules were shown again."""
+    return (finding.choice, finding.channel) == (0, "text") and finding.end <= end
+
+
+def _released(stream: GuardedStream[Any]) -> bool:
+    """Tell whether something was released that must not come again: text, or a call of a tool."""
+    calls = stream.result.tool_calls
+    return stream.stats.characters_out > 0 or any(call.complete for call in calls)
 
 
 async def _one(text: str) -> Any:

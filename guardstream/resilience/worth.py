@@ -1,13 +1,16 @@
 """Which errors are worth another attempt, and how long a server asks to wait before it.
 
-Errors of the providers' packages are told by their status and by their class's name, as no such
-package is imported: those of httpx, openai, anthropic, google-genai, ollama and kosong are known.
+Errors of the providers' packages are told by their status, by what they say of themselves and by
+their class's name, as no such package is imported: those of httpx, aiohttp, openai, anthropic,
+google-genai, ollama and botocore are known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from guardstream.errors import GuardstreamError
 
@@ -16,45 +19,92 @@ STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 _CLASSES = frozenset(
     {"APIConnectionError", "APITimeoutError", "TransportError", "ServerTimeoutError"}
-    | {"ClientConnectionError", "EndpointConnectionError", "ConnectTimeoutError"}
-    | {"ReadTimeoutError", "IncompleteRead", "ServiceUnavailable"}
+    | {"ClientConnectionError", "ClientPayloadError", "EndpointConnectionError"}
+    | {"ConnectTimeoutError", "ReadTimeoutError", "IncompleteRead", "ServiceUnavailable"}
 )
 """Classes, or bases of them, of errors about a connection: httpx, aiohttp, the SDKs, botocore."""
+
+_OWN_FAULT = frozenset({"UnsupportedProtocol", "LocalProtocolError"})
+"""Those of httpx that are about the request: it would be the same again."""
+
+_PASSING = frozenset(
+    {"overloaded_error", "api_error", "rate_limit_error", "timeout_error"}
+    | {"server_error", "rate_limit_exceeded", "ThrottlingException", "ServiceUnavailableException"}
+)
+"""Types and codes of errors that a stream tells of behind a status of 200."""
+
+_LASTING = frozenset({"insufficient_quota"})
+"""Codes of errors that come with a 429, and do not pass."""
 
 
 def worth_retrying(error: Exception) -> bool:
     """Tell whether another attempt may succeed: no connection, a time-out, 429, most 5xx."""
-    if isinstance(error, GuardstreamError):
+    said = [getattr(error, name, None) for name in ("type", "code")]
+    if isinstance(error, GuardstreamError) or any(
+        each in _LASTING for each in said if _named(each)
+    ):
         return False
     status = status_of(error)
-    if status is not None:
+    if status is not None and status >= 400:
         return status in STATUSES
     if isinstance(error, (ConnectionError, TimeoutError)):
         return True
-    return any(base.__name__ in _CLASSES for base in type(error).__mro__)
+    if any(each in _PASSING for each in said if _named(each)):
+        return True
+    classes = {base.__name__ for base in type(error).__mro__}
+    return bool(classes & _CLASSES) and not classes & _OWN_FAULT
 
 
 def status_of(error: Exception) -> int | None:
     """Return the HTTP status that an error tells of, if it does."""
     response = getattr(error, "response", None)
-    for holder, name in ((error, "status_code"), (response, "status_code"), (error, "code")):
-        value = getattr(holder, name, None)
+    for holder, name in (
+        (error, "status_code"),
+        (response, "status_code"),
+        (error, "status"),
+        (error, "code"),
+        (_botocore(response), "HTTPStatusCode"),
+    ):
+        value = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
         if isinstance(value, int) and 100 <= value <= 599:
             return value
     return None
 
 
 def retry_after(error: Exception) -> float | None:
-    """Return how many seconds the server asks to wait (RFC 9110, section 10.2.3), if it does."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    if headers is None:
-        return None
+    """Return how many seconds the server asks to wait (RFC 9110, section 10.2.3), if it does.
+
+    `retry-after-ms`, which OpenAI and Azure send, is more exact and counts first.
+    """
+    headers = dict(_headers(error))
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
     seconds = _number(value)
     return seconds if seconds is not None else _until(value)
+
+
+def _headers(error: Exception) -> Iterator[tuple[str, str]]:
+    """The headers of the response that an error is about, names in lower case."""
+    response = getattr(error, "response", None)
+    for holder in (error, response):
+        headers = getattr(holder, "headers", None)
+        if headers is not None and hasattr(headers, "items"):
+            yield from ((str(name).lower(), str(value)) for name, value in headers.items())
+    yield from _botocore(response).get("HTTPHeaders", {}).items()
+
+
+def _botocore(response: Any) -> Mapping[str, Any]:
+    """What a response of botocore, a dict, says of HTTP."""
+    found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _named(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _number(value: str | None) -> float | None:

@@ -1,0 +1,84 @@
+"""`guardstream report`: audit logs in sum, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardstream.observability import AuditLog, report
+from tests.sources import gen
+from tests.streams import chat
+from tests.watching import watched
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "guardstream", "report", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Path:
+    """The log of four streams, one of which never ended; a process was killed while it wrote."""
+    path = tmp_path / "audit.jsonl"
+    guard = watched(AuditLog(path, starts=True))
+    guard.wrap_sync(gen(["a sec", "ret b"])).text()
+    guard.wrap_sync(gen(["it is forbidden"])).text()
+    list(guard.wrap_sync(chat()))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, lines[0].replace(b'"id":"', b'"id":"x'), lines[1][:50]]))
+    return path
+
+
+def test_it_is_for_people(audit: Path) -> None:
+    done = run(audit)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "streams 3, unfinished 1, torn lines 1" in done.stdout
+    assert "tokens in 7, out 9" in done.stdout
+    for line in ("1  content_filter", "4  word (mask)", "1  bad"):
+        assert line in done.stdout
+    assert "p95" in done.stdout
+
+
+def test_it_is_json_if_asked_for(audit: Path) -> None:
+    found: dict[str, Any] = json.loads(run(audit, "--json").stdout)
+    assert (found["streams"], found["unfinished"], found["torn"]) == (3, 1, 1)
+    assert found["finishes"] == {"stop": 1, "content_filter": 1, "tool_calls": 1}
+    assert found["blocks"] == {"bad": 1}
+    assert found["seconds"].keys() == {"p50", "p95", "p99"}
+    assert found["tokens_per_second"]["p50"] > 0
+
+
+def test_several_logs_are_one_in_any_order(audit: Path, tmp_path: Path) -> None:
+    lines = audit.read_bytes().splitlines(keepends=True)
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.write_bytes(b"".join(lines[:3]))
+    second.write_bytes(b"".join(lines[3:]))
+    together = report([str(second), str(first)]).as_dict()
+    assert together == report([str(audit)]).as_dict()
+
+
+def test_an_empty_log_has_nothing_to_say(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").touch()
+    done = run(tmp_path / "audit.jsonl")
+    assert done.stdout.splitlines() == [
+        "streams 0, unfinished 0, torn lines 0",
+        "characters in 0, out 0",
+        "tokens in 0, out 0",
+    ]
+
+
+def test_records_of_something_else_are_counted_as_torn(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_text('{"v":1,"id":"x","finish":"stop"}\n{"v":1,"id":"y"}\n')
+    assert (report([str(path)]).torn, report([str(path)]).streams) == (2, 0)
+
+
+def test_a_log_that_is_not_there_is_said() -> None:
+    done = run("none.jsonl")
+    assert done.returncode == 2
+    assert done.stderr == "none.jsonl: No such file or directory\n"

@@ -1,0 +1,152 @@
+"""What a result says: the text of each channel, tool calls, usage; the same in any chunking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy, Result
+from tests.providers.chunks import call, chunk
+from tests.sources import Source, gen
+from tests.streams import CUTS, GUARD, Cut, chat, event_stream, message
+from tests.support.chunking import random_split
+
+pytestmark = pytest.mark.anyio
+
+MAKERS = pytest.mark.parametrize("make", [chat, message], ids=["openai", "anthropic"])
+
+Make = Callable[..., list[dict[str, Any]]]
+
+
+def result_of(chunks: list[Any], **options: Any) -> Result:
+    stream = GUARD.wrap_sync(gen(chunks), **options)
+    for _ in stream:
+        pass
+    return stream.result
+
+
+@MAKERS
+@pytest.mark.parametrize("cut", CUTS, ids=range(len(CUTS)))
+def test_a_result_has_every_channel_and_the_tool_calls(make: Make, cut: Cut) -> None:
+    result = result_of(make(cut))
+    assert (result.text, result.thinking) == ("the ###### is told", "think of a ###### ")
+    assert result.channels[0, "tool_args"] == '{"to": "######", "count": 2}'
+    (sent,) = result.tool_calls
+    assert (sent.name, sent.id, sent.complete) == ("send", "call_1", True)
+    assert sent.parse() == {"to": "######", "count": 2}
+    assert [found.channel for found in result.findings] == ["thinking", "text", "tool_args"]
+    assert result.finish == "tool_calls"
+
+
+@MAKERS
+def test_usage_is_the_providers_own_in_all(make: Make) -> None:
+    usage = result_of(make()).usage
+    counts = {name.partition("_")[0]: count for name, count in usage.items()}
+    assert (counts.get("prompt", counts.get("input")), 9) == (7, usage[_output(usage)])
+
+
+def _output(usage: dict[str, int]) -> str:
+    return "completion_tokens" if "completion_tokens" in usage else "output_tokens"
+
+
+@MAKERS
+async def test_an_asynchronous_stream_and_one_of_bytes_have_the_same_result(make: Make) -> None:
+    expected = result_of(make())
+    stream = GUARD.wrap(Source(make()))
+    async for _ in stream:
+        pass
+    assert stream.result == expected
+    data = event_stream(make())
+    for seed in range(3):
+        cut = random_split(data.decode(), Random(seed))
+        body = GUARD.wrap(Source([piece.encode() for piece in cut]))
+        async for _ in body:
+            pass
+        assert body.result == expected
+
+
+def test_each_choice_has_texts_of_its_own() -> None:
+    chunks = [
+        chunk({"content": "one sec"}),
+        chunk({"content": "two"}, choice=1),
+        chunk({"refusal": "no sec"}, choice=1),
+        chunk({"content": "ret"}),
+        chunk({"refusal": "ret"}, choice=1),
+        chunk({}, finish="stop"),
+        chunk({}, choice=1, finish="stop"),
+    ]
+    result = result_of(chunks)
+    assert result.channels == {
+        (0, "text"): "one ######",
+        (1, "text"): "two",
+        (1, "refusal"): "no ######",
+    }
+    assert (result.text, result.refusal) == ("one ######", "")
+
+
+def test_several_calls_are_kept_apart_and_in_order() -> None:
+    chunks = [
+        chunk(call(0, '{"a": ', id="x", name="first")),
+        chunk(call(1, "[]", id="y", name="second")),
+        chunk(call(0, '"secret"}')),
+        chunk({}, finish="tool_calls"),
+    ]
+    calls = result_of(chunks).tool_calls
+    assert [(each.name, each.arguments) for each in calls] == [
+        ("first", '{"a": "######"}'),
+        ("second", "[]"),
+    ]
+
+
+def test_a_call_that_is_cut_off_is_not_complete() -> None:
+    chunks = [chunk(call(0, '{"to": "x", ', id="x", name="send"))]
+    (cut,) = result_of(chunks).tool_calls
+    assert (cut.complete, cut.arguments) == (False, '{"to": "x", ')
+    with pytest.raises(json.JSONDecodeError):
+        cut.parse()
+
+
+def test_a_blocked_call_is_not_complete() -> None:
+    chunks = [
+        chunk(call(0, '{"to": "forbidden"}', id="x", name="send")),
+        chunk({}, finish="tool_calls"),
+    ]
+    result = result_of(chunks)
+    assert result.finish == "content_filter"
+    assert not any(each.complete for each in result.tool_calls)
+    assert "forbidden" not in str(result)
+
+
+def test_a_snapshot_is_what_was_delivered_so_far() -> None:
+    stream = GUARD.wrap_sync(gen(["a sec", "ret b", " c"]))
+    assert next(stream) == "a "
+    assert stream.result == Result("a ", (), None, {(0, "text"): "a "})
+    assert next(stream) == "###### b"
+    assert (stream.result.text, stream.result.finish) == ("a ###### b", None)
+
+
+def test_no_text_is_kept_if_none_is_to_be() -> None:
+    stream = GUARD.wrap_sync(chat(), keep_text=False)
+    for _ in stream:
+        pass
+    result = stream.result
+    assert (result.text, result.channels, result.tool_calls) == ("", {}, ())
+    assert (len(result.findings), result.finish) == (3, "tool_calls")
+    with pytest.raises(RuntimeError, match="keep_text=True"):
+        stream.text()
+
+
+def test_a_block_message_is_part_of_the_answer() -> None:
+    guard = Guard(
+        Policy.parse(
+            "block_message: ' [stopped]'\nrules: [{id: bad, words: [forbidden], action: block}]"
+        )
+    )
+    stream = guard.wrap_sync(chat(text="it is forbidden to say"))
+    for _ in stream:
+        pass
+    assert (stream.result.text, stream.result.finish) == ("it is  [stopped]", "content_filter")
