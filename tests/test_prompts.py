@@ -87,7 +87,10 @@ def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: An
         (json.dumps({"messages": HI}).encode("utf-16"), "no JSON object"),
         (b"[" * 100_000, "no JSON object"),
         (b'{"messages": [], "n": ' + b"1" * 5_000 + b"}", "no JSON object"),
-        (b'{"messages": [], "tools": ' + b"[" * 700 + b"1" + b"]" * 700 + b"}", "too deeply"),
+        (
+            b'{"messages": [], "tools": ' + b"[" * 5_000 + b"1" + b"]" * 5_000 + b"}",
+            "too deeply|no JSON",
+        ),
     ],
     ids=["key", "inner key", "utf-16", "depth", "digits", "deep tools"],
 )
