@@ -12,8 +12,6 @@ from guardstream.flow import Flow, Part
 from guardstream.providers.base import Slot
 from guardstream.stats import Result, ToolCall
 
-_ANSWER_FIELDS = ("", "content", "text")
-
 
 class Delivered:
     """Keeps delivered text by slot; the answer's stands by itself, since it is what most want."""
@@ -37,7 +35,7 @@ class Delivered:
         if answer:
             found[0, "text"] = answer
         for slot, text in self._slots.items():
-            if slot.channel != "text" or slot.field in _ANSWER_FIELDS:
+            if slot.is_streamed:
                 key = (slot.choice, slot.channel)
                 found[key] = found.get(key, "") + text.getvalue()
         return found

@@ -226,7 +226,7 @@ class ChunkFlow(Generic[C]):
         for place in sorted(fresh):
             slot, text = reading.pieces[place].slot, texts[place]
             characters += len(text)
-            if _is_answer(slot):
+            if slot.is_answer:
                 shown += text
             elif text:
                 parts.append(Part(slot, text))
@@ -320,7 +320,7 @@ class ChunkFlow(Generic[C]):
     def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
         """Return chunks that say `text` alone; it is counted with the first of them."""
         chunks = self._adapter.extra(chunk, slot, text, self._lanes.said)
-        answer = _is_answer(slot)
+        answer = slot.is_answer
         sent: list[Sent[C]] = [(each, "", 0, ()) for each in chunks]
         if sent:
             parts = () if answer else (Part(slot, text),)
@@ -347,8 +347,3 @@ class ChunkFlow(Generic[C]):
 def _says(reading: Reading) -> bool:
     """Tell whether a chunk says something new: it then cannot wait behind held text."""
     return bool(reading.finished) or any(p.kind in NEW for p in reading.pieces)
-
-
-def _is_answer(slot: Slot) -> bool:
-    """Tell whether text of this slot belongs to the answer."""
-    return slot.choice == 0 and slot.channel == "text" and slot.field in ("", "content", "text")

@@ -64,8 +64,22 @@ class Frames(Protocol):
         ...
 
 
-class _Apart:
-    """Frames that stand for themselves."""
+class _Plain:
+    """Frames that stand for themselves, and have no names or ids."""
+
+    def write(
+        self,
+        value: dict[str, Any] | str,
+        like: Frame | None,  # noqa: ARG002
+        *,
+        keep_id: bool,  # noqa: ARG002
+        name: str = "",  # noqa: ARG002
+    ) -> bytes:
+        return self._bytes(value)
+
+    @staticmethod
+    def _bytes(value: dict[str, Any] | str) -> bytes:
+        return json_bytes(value)
 
     def between(self, source: Frame | None) -> bytes:  # noqa: ARG002
         return b""
@@ -74,7 +88,7 @@ class _Apart:
         return b""
 
 
-class EventFrames(_Apart):
+class EventFrames(_Plain):
     """Server-sent events with JSON objects, or text, as their data: the first event tells."""
 
     def __init__(self) -> None:
@@ -144,7 +158,7 @@ class EventFrames(_Apart):
         return data
 
 
-class LineFrames(_Apart):
+class LineFrames(_Plain):
     """A JSON object on each line."""
 
     def __init__(self) -> None:
@@ -163,14 +177,8 @@ class LineFrames(_Apart):
         if self._rest:
             yield self._frame(bytes(self._rest) + b"\n")
 
-    def write(
-        self,
-        value: dict[str, Any] | str,
-        like: Frame | None,  # noqa: ARG002
-        *,
-        keep_id: bool,  # noqa: ARG002
-        name: str = "",  # noqa: ARG002
-    ) -> bytes:
+    @staticmethod
+    def _bytes(value: dict[str, Any] | str) -> bytes:
         return json_bytes(value) + b"\n"
 
     @staticmethod
@@ -194,7 +202,7 @@ _SPACE = b" \t\r\n"
 _START = _SPACE + codecs.BOM_UTF8
 
 
-class ArrayFrames:
+class ArrayFrames(_Plain):
     """JSON objects in an array, as Gemini's REST interface sends them without `alt=sse`."""
 
     def __init__(self) -> None:
@@ -215,16 +223,6 @@ class ArrayFrames:
         if self._rest.strip() or (self._depth and not self._over):
             raise AdapterError("the stream ends inside of a JSON array")
         return iter(())
-
-    def write(
-        self,
-        value: dict[str, Any] | str,
-        like: Frame | None,  # noqa: ARG002
-        *,
-        keep_id: bool,  # noqa: ARG002
-        name: str = "",  # noqa: ARG002
-    ) -> bytes:
-        return json_bytes(value)
 
     def between(self, source: Frame | None) -> bytes:
         lead = source.lead if source else b"\n"
@@ -301,7 +299,7 @@ class ArrayFrames:
         return cut
 
 
-class TextFrames(_Apart):
+class TextFrames(_Plain):
     """Text in UTF-8."""
 
     def __init__(self) -> None:
@@ -313,14 +311,8 @@ class TextFrames(_Apart):
     def finish(self) -> Iterator[Frame]:
         yield from self._read(b"", final=True)
 
-    def write(
-        self,
-        value: dict[str, Any] | str,
-        like: Frame | None,  # noqa: ARG002
-        *,
-        keep_id: bool,  # noqa: ARG002
-        name: str = "",  # noqa: ARG002
-    ) -> bytes:
+    @staticmethod
+    def _bytes(value: dict[str, Any] | str) -> bytes:
         assert isinstance(value, str)
         return value.encode("utf-8", "surrogatepass")
 

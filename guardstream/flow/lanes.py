@@ -85,7 +85,7 @@ class Lanes:
         if self._remember:
             track.source.append(text)
         track.lane.track = track
-        return track, _run(lambda: track.lane.stage.feed(text))
+        return track, _run(track.lane.stage.feed, text)
 
     def _begin(self, slot: Slot, chunk: Any) -> Track:
         lane = Lane(self._make_stage(slot.channel))
@@ -102,13 +102,12 @@ class Lanes:
     def check(self, channel: str, text: str) -> Sequence[Event]:
         """Guard a whole text at once; what it holds is settled right away."""
         stage = self._make_stage(channel)
-        fed = _run(lambda: stage.feed(text))
+        fed = _run(stage.feed, text)
         rest = _run(stage.finish)
         # That the text is over is no end of the stream; that it was blocked at its end is.
-        over = (
-            isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter" if rest else False
-        )
-        return [*fed, *(rest[:-1] if over else rest)]
+        if rest and isinstance(rest[-1], Finish) and rest[-1].reason != "content_filter":
+            rest = rest[:-1]
+        return [*fed, *rest]
 
     def note_whole(self, piece: Piece, text: str) -> None:
         """Note what became of a text that came whole: it may be repeated."""
@@ -151,19 +150,14 @@ class Lanes:
         track = self._tracks.get(slot)
         return "".join(track.said) if track else ""
 
-    def source(self, slot: Slot) -> str | None:
-        """What came in in a slot so far, where that is kept; None if nothing did."""
-        track = self._tracks.get(slot)
-        return "".join(track.source) if track else None
-
     def drop(self, choice: int | None = None) -> None:
         """Forget what is held, of one choice or all."""
         for lane in self.open(choice):
             lane.done = True
 
 
-def _run(step: Callable[[], Sequence[Event]]) -> Sequence[Event]:
+def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:
     try:
-        return step()
+        return step(*text)
     except Exception as error:
         raise stage_error(error) from error

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from guardstream.errors import AdapterError, StageError
+from guardstream.delivery import reason_of
 from guardstream.events import Finding, FinishReason
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import ALLOW, BLOCK, Check, verdict_of
@@ -243,7 +243,7 @@ class GatedStream(Generic[C]):
         except StopAsyncIteration:
             raise
         except BaseException as error:
-            await self._end(_reason_of(error))
+            await self._end(reason_of(error))
             raise
         finally:
             self._reading = False
@@ -322,7 +322,7 @@ class GatedStream(Generic[C]):
         for piece, text in zip(reading.pieces, texts, strict=True):
             if piece.kind in ("delta", "whole"):
                 self._said.setdefault(piece.slot, []).append(text)
-            if piece.kind == "delta" and _is_answer(piece.slot):
+            if piece.kind == "delta" and piece.slot.is_answer:
                 self._answer.append(text)
         line = self._core.line
         if line is None or line.blocked is None:
@@ -347,13 +347,3 @@ class GatedStream(Generic[C]):
             for choice, chunk in self._open.items()
             for end in adapter.end(chunk, choice, "content_filter", said)
         ]
-
-
-def _is_answer(slot: Slot) -> bool:
-    return slot.choice == 0 and slot.channel == "text" and slot.field in ("", "content", "text")
-
-
-def _reason_of(error: BaseException) -> FinishReason:
-    if isinstance(error, (AdapterError, StageError)):
-        return "content_filter"
-    return "error" if isinstance(error, Exception) else "cancelled"

@@ -44,6 +44,16 @@ class Slot(NamedTuple):
     field: str
     number: int = 0
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether its text is what a model says, not what tools gave it or what it cites."""
+        return self.channel != "text" or self.field in ("", "content", "text")
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether its text belongs to the answer."""
+        return self.choice == 0 and self.channel == "text" and self.is_streamed
+
 
 class Piece(NamedTuple):
     """Some text in a chunk, never empty."""
