@@ -22,6 +22,15 @@ USAGE = {
 }
 
 
+SEARCH = {
+    "id": "ws_1",
+    "type": "web_search_call",
+    "status": "completed",
+    "action": {"type": "search", "query": "a secret place"},
+}
+"""An item of a built-in tool."""
+
+
 def response(output: list[Event], status: str = "in_progress", **fields: Any) -> Event:
     """A response with these items, as its lifecycle events carry it."""
     rest = {"created_at": 1.0, "model": "m", "parallel_tool_calls": True, "tool_choice": "auto"}

@@ -21,6 +21,7 @@ from tests.providers.promises import (
     plain,
 )
 from tests.providers.responses import (
+    SEARCH,
     USAGE,
     call,
     final,
@@ -38,12 +39,6 @@ from tests.support.chunking import one_by_one, random_split
 
 Make = Callable[[dict[str, Any]], Any]
 
-SEARCH = {
-    "id": "ws_1",
-    "type": "web_search_call",
-    "status": "completed",
-    "action": {"type": "search", "query": "a secret place"},
-}
 RESULTS = {
     "id": "fs_1",
     "type": "file_search_call",

@@ -18,6 +18,7 @@ from tests.providers.promises import (
     plain,
 )
 from tests.providers.responses import (
+    SEARCH,
     call,
     final,
     guarded,
@@ -32,13 +33,6 @@ from tests.providers.responses import (
 from tests.providers.served import sse
 
 Make = Callable[[dict[str, Any]], Any]
-
-SEARCH = {
-    "id": "ws_1",
-    "type": "web_search_call",
-    "status": "completed",
-    "action": {"type": "search", "query": "a secret place"},
-}
 
 
 @pytest.fixture(params=[pytest.param(copy.deepcopy, id="dict"), pytest.param(model, id="object")])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
@@ -13,15 +10,13 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from guardstream import Guard, Policy
 from tests.providers.chunks import call, chunk
+from tests.providers.served import Body, sse, transport
 
 pytestmark = [
     pytest.mark.anyio,
     # The SDK leaves generators of its own to the garbage collector, which trio reports.
     pytest.mark.filterwarnings("ignore:Async generator 'openai:ResourceWarning"),
 ]
-
-# The SDK's HTTP library has changed its name between versions; take the one it uses.
-httpx = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 
 GUARD = Guard(
     Policy.parse(
@@ -34,41 +29,9 @@ GUARD = Guard(
 )
 
 
-class Body:
-    """A response body that counts what was read of it, and remembers that it was closed."""
-
-    def __init__(self, chunks: list[dict[str, Any]]) -> None:
-        self.lines = [f"data: {json.dumps(item)}\n\n".encode() for item in chunks]
-        self.lines.append(b"data: [DONE]\n\n")
-        self.sent = 0
-        self.closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        for line in self.lines:
-            self.sent += 1
-            yield line
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for line in self:
-            yield line
-
-
-def response(body: Body) -> Any:
-    class Streamed(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[name-defined, misc]
-        def __iter__(self) -> Iterator[bytes]:
-            return iter(body)
-
-        def __aiter__(self) -> AsyncIterator[bytes]:
-            return body.__aiter__()
-
-        def close(self) -> None:
-            body.closed = True
-
-        async def aclose(self) -> None:
-            body.closed = True
-
-    headers = {"content-type": "text/event-stream"}
-    return httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=Streamed()))
+def body_of(chunks: list[dict[str, Any]]) -> Body:
+    """A response body that says one chunk at a time."""
+    return Body(*(sse([item]) for item in chunks), sse([], done=True))
 
 
 def answer(*parts: str) -> list[dict[str, Any]]:
@@ -77,8 +40,8 @@ def answer(*parts: str) -> list[dict[str, Any]]:
 
 
 async def test_an_asynchronous_answer_is_masked_and_closed() -> None:
-    body = Body(answer("my sec", "ret", "."))
-    http = openai.DefaultAsyncHttpxClient(transport=response(body))
+    body = body_of(answer("my sec", "ret", "."))
+    http = openai.DefaultAsyncHttpxClient(transport=transport(body))
     async with openai.AsyncOpenAI(api_key="none", http_client=http) as client:
         created = await client.chat.completions.create(model="m", messages=[], stream=True)
         async with GUARD.wrap(created) as stream:
@@ -89,8 +52,8 @@ async def test_an_asynchronous_answer_is_masked_and_closed() -> None:
 
 
 async def test_a_block_closes_the_response_before_it_is_read_whole() -> None:
-    body = Body(answer("so forbidden", ", ", *["unread "] * 200))
-    http = openai.DefaultAsyncHttpxClient(transport=response(body))
+    body = body_of(answer("so forbidden", ", ", *["unread "] * 200))
+    http = openai.DefaultAsyncHttpxClient(transport=transport(body))
     async with openai.AsyncOpenAI(api_key="none", http_client=http) as client:
         created = await client.chat.completions.create(model="m", messages=[], stream=True)
         stream = GUARD.wrap(created)
@@ -107,8 +70,8 @@ async def test_an_answer_not_awaited_says_what_to_do() -> None:
 
 
 def test_a_plain_answer_is_masked_and_closed() -> None:
-    body = Body(answer("my sec", "ret", "."))
-    http = openai.DefaultHttpxClient(transport=response(body))
+    body = body_of(answer("my sec", "ret", "."))
+    http = openai.DefaultHttpxClient(transport=transport(body))
     with openai.OpenAI(api_key="none", http_client=http) as client:
         created = client.chat.completions.create(model="m", messages=[], stream=True)
         with GUARD.wrap_sync(created) as stream:
@@ -118,7 +81,7 @@ def test_a_plain_answer_is_masked_and_closed() -> None:
 
 def test_the_accumulator_of_the_sdk_gives_the_guarded_message() -> None:
     state = ChatCompletionStreamState()
-    body = Body(
+    body = body_of(
         [
             chunk({"role": "assistant", "content": "my sec"}),
             chunk({"content": "ret is"}),
@@ -127,7 +90,7 @@ def test_the_accumulator_of_the_sdk_gives_the_guarded_message() -> None:
             chunk(finish="tool_calls"),
         ]
     )
-    http = openai.DefaultHttpxClient(transport=response(body))
+    http = openai.DefaultHttpxClient(transport=transport(body))
     with openai.OpenAI(api_key="none", http_client=http) as client:
         created = client.chat.completions.create(model="m", messages=[], stream=True)
         for item in GUARD.wrap_sync(created):
@@ -142,8 +105,8 @@ def test_the_accumulator_of_the_sdk_gives_the_guarded_message() -> None:
 
 def test_the_accumulator_accepts_a_blocked_stream() -> None:
     state = ChatCompletionStreamState()
-    body = Body(answer("so forbidden", ", unread"))
-    http = openai.DefaultHttpxClient(transport=response(body))
+    body = body_of(answer("so forbidden", ", unread"))
+    http = openai.DefaultHttpxClient(transport=transport(body))
     with openai.OpenAI(api_key="none", http_client=http) as client:
         created = client.chat.completions.create(model="m", messages=[], stream=True)
         for item in GUARD.wrap_sync(created):
