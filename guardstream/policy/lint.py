@@ -16,9 +16,19 @@ from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.sources import Placed
-from guardstream.scan.nodes import Alt, Approximate, Assert, Cat, Char, Group, Look, Node, Repeat
-from guardstream.scan.syntax import Parsed, parse
-from guardstream.scan.tree import max_width, min_width
+from guardstream.scan.regex.analysis import max_width, min_width
+from guardstream.scan.regex.ast import (
+    Alt,
+    Approximate,
+    Assert,
+    Cat,
+    Char,
+    Group,
+    Look,
+    Node,
+    Repeat,
+)
+from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.stages.limits_stop import unreachable
 from guardstream.stages.rules import Rule
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
-from guardstream.scan.automaton import TooLargeError
-from guardstream.scan.compiled import Pattern, compile_pattern
 from guardstream.scan.fold import Folding, Table, separable, whole_by_default
 from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.patterns import PatternSet
+from guardstream.scan.regex.dfa import TooLargeError
+from guardstream.scan.regex.pattern import Pattern, compile_pattern
+from guardstream.scan.regex.search import PatternSet
 from guardstream.scan.words import WordIndex
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
 from guardstream.stages.regions import Regions

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import pytest
 
 from guardstream.scan import words
-from guardstream.scan.automaton import Automaton
 from guardstream.scan.match import Match
-from guardstream.scan.patterns import PatternScan
-from guardstream.scan.program import Condition, Program
+from guardstream.scan.regex.dfa import Automaton
+from guardstream.scan.regex.nfa import Condition, Program
+from guardstream.scan.regex.search import PatternScan
 from guardstream.scan.words import WordIndex, WordScan
 from guardstream.stages.redact import Redact
 from guardstream.stages.regions import Regions

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import regex
 
 if TYPE_CHECKING:
-    from guardstream.scan.program import Place
+    from guardstream.scan.regex.nfa import Place
 
 _BEYOND_ASCII = re.compile(r"\[\^|\\[^nrtfvxu0\]\[(){}.*+?^$|/\-\\\"'#&~ ]|\[:|[^\x00-\x7f]")
 MAX_SIGNATURES = 20_000

@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guardstream.errors import PatternError
-from guardstream.scan.charset import CharSets
-from guardstream.scan.nodes import (
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.analysis import min_width
+from guardstream.scan.regex.ast import (
     Alt,
     Approximate,
     Assert,
@@ -24,10 +25,9 @@ from guardstream.scan.nodes import (
     Node,
     Repeat,
 )
-from guardstream.scan.tree import min_width
 
 if TYPE_CHECKING:
-    from guardstream.scan.items import Item
+    from guardstream.scan.regex.closure import Item
 
 MAX_PLACES = 4_000
 """How many places one pattern may have once its counters are written out."""

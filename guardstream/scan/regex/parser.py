@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
-from guardstream.scan.nodes import (
+from guardstream.scan.regex.ast import (
     ANY,
     ANY_STRING,
     Alt,

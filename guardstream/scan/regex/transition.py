@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from guardstream.scan.items import Item, Steps
-from guardstream.scan.program import VARIABLE
-from guardstream.scan.threads import (
+from guardstream.scan.regex.closure import Item, Steps
+from guardstream.scan.regex.nfa import VARIABLE
+from guardstream.scan.regex.registers import (
     HERE,
     NOWHERE,
     SEVERAL,

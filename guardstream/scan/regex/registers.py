@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from guardstream.scan.items import Item
-from guardstream.scan.nodes import Node
-from guardstream.scan.program import VARIABLE
+from guardstream.scan.regex.ast import Node
+from guardstream.scan.regex.closure import Item
+from guardstream.scan.regex.nfa import VARIABLE
 
 FIXED = -1
 """In a Thread: the item's distance says where it began."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from guardstream.scan.charset import CharSets
-from guardstream.scan.nodes import Cat
-from guardstream.scan.program import BEFORE, FREE, Condition, Place, Program
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.ast import Cat
+from guardstream.scan.regex.nfa import BEFORE, FREE, Condition, Place, Program
 
 START = -1
 """The signature that stands for 'no character before: the start of the text'."""

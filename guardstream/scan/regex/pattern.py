@@ -9,10 +9,10 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Confirm
-from guardstream.scan.nodes import Cat, Group, Node, Repeat
-from guardstream.scan.syntax import Parsed, parse
-from guardstream.scan.threads import Searched
-from guardstream.scan.tree import always_captures, look_behind, min_width, without
+from guardstream.scan.regex.analysis import always_captures, look_behind, min_width, without
+from guardstream.scan.regex.ast import Cat, Group, Node, Repeat
+from guardstream.scan.regex.parser import Parsed, parse
+from guardstream.scan.regex.registers import Searched
 
 MAX_LEAD = 20
 """The longest optional beginning that the automaton follows letter by letter."""

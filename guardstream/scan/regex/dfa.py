@@ -18,12 +18,11 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 
 from guardstream.errors import PatternError
-from guardstream.scan.charset import CharSets
-from guardstream.scan.items import DEAD_END, START, Item, Steps, item_at, share_beginnings
-from guardstream.scan.nodes import Cat
-from guardstream.scan.program import Program
-from guardstream.scan.step import Roots, Step
-from guardstream.scan.threads import (
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.ast import Cat
+from guardstream.scan.regex.closure import DEAD_END, START, Item, Steps, item_at, share_beginnings
+from guardstream.scan.regex.nfa import Program
+from guardstream.scan.regex.registers import (
     FIXED,
     HERE,
     NOWHERE,
@@ -38,6 +37,7 @@ from guardstream.scan.threads import (
     renumbered,
     start_of,
 )
+from guardstream.scan.regex.transition import Roots, Step
 
 MAX_TRANSITIONS = 300_000
 """Transitions kept before the cache is flushed, as RE2 does; about 100 bytes each, where one that

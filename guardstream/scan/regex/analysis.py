@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guardstream.errors import PatternError
-from guardstream.scan.nodes import (
+from guardstream.scan.regex.ast import (
     Alt,
     Approximate,
     Assert,
