@@ -1,4 +1,4 @@
-"""Writes guardstream/scan/tables.py from Unicode's and OpenCC's tables.
+"""Writes guardstream/scan/words/tables.py from Unicode's and OpenCC's tables.
 
     python tools/make_tables.py confusables.json TSCharacters.txt
 
@@ -52,7 +52,7 @@ def written(name: str, text: str) -> str:
 def main() -> None:
     alike = sorted(confusables(Path(sys.argv[1])).items())
     chinese = sorted(simplified(Path(sys.argv[2])).items())
-    out = Path(__file__).parent.parent / "guardstream" / "scan" / "tables.py"
+    out = Path(__file__).parent.parent / "guardstream" / "scan" / "words" / "tables.py"
     out.write_text(
         '"""Tables of characters that are compared alike; written by tools/make_tables.py.\n\n'
         "Confusable letters: Unicode Technical Standard 39. Traditional and Simplified Chinese: "

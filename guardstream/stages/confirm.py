@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import regex
 
 from guardstream.errors import PatternError
-from guardstream.scan.fold import JOINS, NAMES, PATTERN_NAMES, Folding, whole_by_default
 from guardstream.scan.match import Confirm
+from guardstream.scan.words.normalize import JOINS, NAMES, PATTERN_NAMES, Folding, whole_by_default
 from guardstream.stages.rules import Rule
 
 

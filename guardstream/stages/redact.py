@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
-from guardstream.scan.fold import Folding, Table, separable, whole_by_default
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.dfa import TooLargeError
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet
-from guardstream.scan.words import WordIndex
+from guardstream.scan.words.aho_corasick import WordIndex
+from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
 from guardstream.stages.regions import Regions
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule

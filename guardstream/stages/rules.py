@@ -48,7 +48,7 @@ class Rule:
     once a region, the empty string deletes; `{id}` in it becomes the rule's id.
 
     `ignore_case` is about `words`; patterns say `(?i)`. `normalize` names what else is made alike
-    before words are compared, see `guardstream.scan.fold`.
+    before words are compared, see `guardstream.scan.words.normalize`.
 
     A match that a validator refuses, that equals one of `allow_words` (ignoring case if
     `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group`

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from guardstream.scan import words
 from guardstream.scan.match import Match
 from guardstream.scan.regex.dfa import Automaton
 from guardstream.scan.regex.nfa import Condition, Program
 from guardstream.scan.regex.search import PatternScan
-from guardstream.scan.words import WordIndex, WordScan
+from guardstream.scan.words import aho_corasick as words
+from guardstream.scan.words.aho_corasick import WordIndex, WordScan
 from guardstream.stages.redact import Redact
 from guardstream.stages.regions import Regions
 from tests.support.generate import draw_case

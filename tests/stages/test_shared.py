@@ -11,8 +11,8 @@ from unittest.mock import patch
 import pytest
 
 from guardstream.events import Event
-from guardstream.scan import words
 from guardstream.scan.regex import dfa as automaton
+from guardstream.scan.words import aho_corasick as words
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 from tests.support.chunking import play

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding
-from guardstream.scan import words
 from guardstream.scan.regex import dfa as automaton
+from guardstream.scan.words import aho_corasick as words
 from guardstream.stages import redact
 from guardstream.stages.redact import RuleSet
 

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from guardstream.scan.fold import Table
 from guardstream.scan.match import UNREAD, Match, Window
 from guardstream.scan.regex.dfa import Automaton, State
 from guardstream.scan.regex.nfa import MAX_BLUR
 from guardstream.scan.regex.pattern import MARKER, Pattern
 from guardstream.scan.regex.registers import FIXED, NOWHERE, Accept, Thread, resolve
+from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""

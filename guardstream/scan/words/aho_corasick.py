@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
-from guardstream.scan.fold import MAX_GAP, Folding, joins_words, runs
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
+from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""

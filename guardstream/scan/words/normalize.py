@@ -132,14 +132,14 @@ def separable(word: str) -> bool:
 
 @cache
 def _confusables() -> dict[int, str]:
-    from guardstream.scan.tables import CONFUSABLE, LOOKS_LIKE
+    from guardstream.scan.words.tables import CONFUSABLE, LOOKS_LIKE
 
     return dict(zip(map(ord, CONFUSABLE), LOOKS_LIKE, strict=True))
 
 
 @cache
 def _simplified() -> dict[int, str]:
-    from guardstream.scan.tables import SIMPLIFIED, TRADITIONAL
+    from guardstream.scan.words.tables import SIMPLIFIED, TRADITIONAL
 
     return dict(zip(map(ord, TRADITIONAL), SIMPLIFIED, strict=True))
 

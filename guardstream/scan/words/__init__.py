@@ -1,0 +1,1 @@
+"""Words: Aho-Corasick over a sorted list, compared after normalization."""
