@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from guardstream.jsonstream.document import Document
-from guardstream.jsonstream.lexer import Lexer
+from guardstream.jsonstream.lexer.lexer import Lexer
 from guardstream.jsonstream.schema import Schema
 from guardstream.stages.structure import Settings, Structure
 

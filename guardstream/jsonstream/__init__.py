@@ -10,7 +10,7 @@ from guardstream.jsonstream.errors import (
     SchemaError,
     SchemaViolationError,
 )
-from guardstream.jsonstream.lexer import Lexer, Limits
+from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.schema import Schema
 from guardstream.jsonstream.schema_models import ModelSchema
 from guardstream.jsonstream.verdict import verdict

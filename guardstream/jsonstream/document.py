@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.errors import DocumentError, SchemaViolationError, json_pointer
-from guardstream.jsonstream.lexer import Lexer, Limits
+from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.refused import Refused
 from guardstream.jsonstream.schema import Verdict
 from guardstream.jsonstream.schema_nodes import ANY, Node

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from guardstream.jsonstream.document import Checks, Document
 from guardstream.jsonstream.errors import DocumentError
-from guardstream.jsonstream.lexer import Limits
+from guardstream.jsonstream.lexer.lexer import Limits
 
 
 def verdict(

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from guardstream.events import Severity, Stage
 from guardstream.jsonstream.document import Checks
 from guardstream.jsonstream.documents import Fences
-from guardstream.jsonstream.lexer import Limits
+from guardstream.jsonstream.lexer.lexer import Limits
 
 OnViolation: TypeAlias = Literal["block", "stop", "monitor", "text"]
 After: TypeAlias = Literal["stop", "ignore", "text"]

@@ -8,7 +8,7 @@ import pytest
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Prose
-from guardstream.jsonstream.lexer import Limits
+from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.schema import Schema
 from tests.jsonstream.corpora import cuttings
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.errors import DocumentError
-from guardstream.jsonstream.lexer import Lexer, Limits
+from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import cut, decoded, needs_corpus, parsing_cases
 from tests.jsonstream.judge import first_error

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from guardstream.jsonstream.lexer_scalars import in_literal, in_number, in_string
-from guardstream.jsonstream.lexer_states import after_item, after_member
+from guardstream.jsonstream.lexer.scalars import in_literal, in_number, in_string
+from guardstream.jsonstream.lexer.structure import after_item, after_member
 from guardstream.jsonstream.tokens import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
@@ -26,7 +26,7 @@ from guardstream.jsonstream.tokens import (
 )
 
 if TYPE_CHECKING:
-    from guardstream.jsonstream.lexer import Lexer
+    from guardstream.jsonstream.lexer.lexer import Lexer
 
 LONGEST = 16  # code points of a chunk that is kept
 PATIENCE = 256  # a chunk without a plan takes 3 of it, and _GAIN code points give 1 back

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.lexer_scalars import (
+from guardstream.jsonstream.lexer.scalars import (
     begin_literal,
     begin_number,
     begin_string,
@@ -17,7 +17,7 @@ from guardstream.jsonstream.lexer_scalars import (
 )
 
 if TYPE_CHECKING:
-    from guardstream.jsonstream.lexer import Lexer
+    from guardstream.jsonstream.lexer.lexer import Lexer
 
 _not_space = re.compile(r"[^ \t\n\r]").search
 _SPACE = frozenset(" \t\n\r")

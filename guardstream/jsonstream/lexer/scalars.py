@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guardstream.jsonstream import tokens as t
 
 if TYPE_CHECKING:
-    from guardstream.jsonstream.lexer import Lexer
+    from guardstream.jsonstream.lexer.lexer import Lexer
 
 _stop = re.compile(r'["\\\x00-\x1f\ud800-\udfff]').search  # where a run in a string ends
 _EXPONENT = r"([eE][+-]?[0-9]+)?"

@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.errors import JSONSyntaxError, json_pointer
-from guardstream.jsonstream.lexer_plans import LONGEST, PATIENCE, Plans, keep, replay
-from guardstream.jsonstream.lexer_scalars import (
+from guardstream.jsonstream.lexer.cache import LONGEST, PATIENCE, Plans, keep, replay
+from guardstream.jsonstream.lexer.scalars import (
     WHOLE,
     end_number,
     in_number,
     in_string,
 )
-from guardstream.jsonstream.lexer_states import End, colon, past, skip, value
+from guardstream.jsonstream.lexer.structure import End, colon, past, skip, value
 from guardstream.jsonstream.tokens import Token
 
 
