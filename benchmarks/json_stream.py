@@ -26,7 +26,7 @@ from typing import Any
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer.lexer import Lexer
-from guardstream.jsonstream.schema import Schema
+from guardstream.jsonstream.schema.schema import Schema
 from guardstream.stages.structure import Settings, Structure
 
 ORDER = {

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from guardstream.cli.chunks import cut
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import JSONSyntaxError
-from guardstream.jsonstream.schema import Schema
+from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
 from guardstream.policy.sources import read_text
 from guardstream.policy.structured import read_schema

@@ -16,7 +16,7 @@ from guardstream.extract._reader import Reader, Stream
 from guardstream.extract._texts import TextOf, Texts
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.documents import Fences
-from guardstream.jsonstream.schema_models import EarlySchema
+from guardstream.jsonstream.schema.models import EarlySchema
 from guardstream.jsonstream.tokens import Token
 from guardstream.providers import Adapter
 

@@ -11,8 +11,8 @@ from guardstream.jsonstream.errors import (
     SchemaViolationError,
 )
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
-from guardstream.jsonstream.schema import Schema
-from guardstream.jsonstream.schema_models import ModelSchema
+from guardstream.jsonstream.schema.models import ModelSchema
+from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
 
 __all__ = [

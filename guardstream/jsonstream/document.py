@@ -14,8 +14,8 @@ from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.errors import DocumentError, SchemaViolationError, json_pointer
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.refused import Refused
-from guardstream.jsonstream.schema import Verdict
-from guardstream.jsonstream.schema_nodes import ANY, Node
+from guardstream.jsonstream.schema.nodes import ANY, Node
+from guardstream.jsonstream.schema.schema import Verdict
 from guardstream.jsonstream.tokens import Token
 from guardstream.jsonstream.walker import Walker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sized
 from typing import Any, TypeAlias
 
-from guardstream.jsonstream.schema_nodes import Node, continues
+from guardstream.jsonstream.schema.nodes import Node, continues
 
 Fault: TypeAlias = tuple[int, str]  # an offset in the source and the keyword that refuses
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from guardstream.jsonstream import faults
-from guardstream.jsonstream import schema_nodes as n
 from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.refused import Budget, Refused
-from guardstream.jsonstream.schema_nodes import ANY, FIRST, NEVER, Choice, Node, possible
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node, possible
 from guardstream.jsonstream.tokens import Token
 
 #: Runs in one value. Past it further nodes are left to the judge of the whole, so that schemas

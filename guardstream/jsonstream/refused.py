@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from guardstream.jsonstream.schema_nodes import Node
+from guardstream.jsonstream.schema.nodes import Node
 
 _SHARE = 8
 _FREE = 4_096

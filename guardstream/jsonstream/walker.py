@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from guardstream.jsonstream import faults
-from guardstream.jsonstream import schema_nodes as n
 from guardstream.jsonstream.parallel import Parallel
 from guardstream.jsonstream.refused import Budget, Refused
-from guardstream.jsonstream.schema_nodes import ANY, FIRST, Node
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.nodes import ANY, FIRST, Node
 from guardstream.jsonstream.tokens import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,

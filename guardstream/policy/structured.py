@@ -14,7 +14,7 @@ from types import MappingProxyType
 from guardstream.errors import PolicyError
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.lexer.lexer import Limits
-from guardstream.jsonstream.schema import Schema
+from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
 from guardstream.policy.document import Mark, read
 from guardstream.policy.model import PolicyFile

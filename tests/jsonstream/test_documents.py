@@ -9,7 +9,7 @@ import pytest
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Prose
 from guardstream.jsonstream.lexer.lexer import Limits
-from guardstream.jsonstream.schema import Schema
+from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream.corpora import cuttings
 
 NAMES = {Prose: "prose", Mark: "mark", Part: "json"}

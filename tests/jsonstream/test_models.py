@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from guardstream.jsonstream.document import Document
-from guardstream.jsonstream.schema_models import ModelSchema
+from guardstream.jsonstream.schema.models import ModelSchema
 from tests.jsonstream.corpora import cuttings
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaError, SchemaViolationError
 from guardstream.jsonstream.lexer.lexer import Limits
-from guardstream.jsonstream.schema import Schema
+from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream import bfcl
 from tests.jsonstream.corpora import cut, cuttings, needs_corpus, schema_groups
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from guardstream.events import Finding, Finish, Text
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
-from guardstream.jsonstream.schema import Schema
+from guardstream.jsonstream.schema.schema import Schema
 from guardstream.pipeline import Pipeline
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule

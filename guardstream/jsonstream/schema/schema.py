@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema_rs
 
 from guardstream.jsonstream.errors import SchemaError
-from guardstream.jsonstream.schema_compile import Compiler, validator
-from guardstream.jsonstream.schema_nodes import ANY, NEVER, Node
-from guardstream.jsonstream.schema_refs import DRAFT
+from guardstream.jsonstream.schema.compile import Compiler, validator
+from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
+from guardstream.jsonstream.schema.refs import DRAFT
 
 #: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from guardstream.jsonstream import schema_nodes as n
-from guardstream.jsonstream.schema import Verdict
-from guardstream.jsonstream.schema_nodes import ANY, NEVER, Choice, Node
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
+from guardstream.jsonstream.schema.schema import Verdict
 
 Core: TypeAlias = Mapping[str, Any]
 

@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from guardstream.jsonstream import schema_nodes as n
 from guardstream.jsonstream.errors import SchemaError
-from guardstream.jsonstream.schema_nodes import ANY, NEVER, Choice, Node
-from guardstream.jsonstream.schema_refs import ROOT, References, Schema
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
+from guardstream.jsonstream.schema.refs import ROOT, References, Schema
 
 _TYPES = {
     "object": 1 << n.OBJECT,

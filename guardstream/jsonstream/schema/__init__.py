@@ -1,0 +1,1 @@
+"""JSON Schema compiled to states that refuse at the first character."""
