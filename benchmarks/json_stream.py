@@ -27,7 +27,7 @@ from typing import Any
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer.lexer import Lexer
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.stages.structure import Settings, Structure
+from guardstream.stages.json.structure import Settings, Structure
 
 ORDER = {
     "type": "object",

@@ -22,12 +22,12 @@ from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.hooks import Hooks
 from guardstream.messages import MessagesResult, check_messages
 from guardstream.observers import Observer, Observing
-from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.base import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
+from guardstream.stages.pipeline import Pipeline
 from guardstream.stats import Meter, Result
 
 C = TypeVar("C")

@@ -17,11 +17,11 @@ from typing import Any
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Text
 from guardstream.guard import Guard
-from guardstream.pipeline import Pipeline
 from guardstream.policy import Policy
 from guardstream.providers import Adapter
 from guardstream.providers.base import Slot
 from guardstream.stages.custom import Checked, CustomStage
+from guardstream.stages.pipeline import Pipeline
 
 SEEDS = range(20)
 """How many random splits are tried if a test does not say."""

@@ -24,9 +24,9 @@ from guardstream.policy.problems import nearest
 from guardstream.policy.sections import Channel
 from guardstream.policy.sources import Loader, Origin, Placed, Source, Whole
 from guardstream.stages.custom import StagePlan
+from guardstream.stages.json.structure import Settings
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
-from guardstream.stages.structure import Settings
 
 CHANNELS: tuple[str, ...] = get_args(Channel)
 

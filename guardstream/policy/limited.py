@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from guardstream.events import Stage
-from guardstream.pipeline import Pipeline
 from guardstream.policy import plugins
 from guardstream.policy.plugins import PluginError
 from guardstream.policy.sections import LimitsFile, StageFile
 from guardstream.policy.sources import Whole
 from guardstream.stages.custom import Checked, StagePlan
-from guardstream.stages.limits import LimitSet, Loops, TokenLimit
+from guardstream.stages.limits.limits import LimitSet, Loops, TokenLimit
+from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.release import Mode, Release
 
 PROSE = frozenset(("text", "thinking", "refusal"))

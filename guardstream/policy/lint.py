@@ -29,7 +29,7 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.stages.limits_stop import unreachable
+from guardstream.stages.limits.stop import unreachable
 from guardstream.stages.rules import Rule
 
 _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"

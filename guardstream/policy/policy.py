@@ -7,16 +7,16 @@ from pathlib import Path
 
 from guardstream.errors import PolicyError
 from guardstream.events import Stage
-from guardstream.pipeline import Pipeline
 from guardstream.policy import build, packs, structured
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.model import CaseFile, PolicyFile, Unknown
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
 from guardstream.stages.custom import CustomStage, Position, StagePlan
+from guardstream.stages.json.structure import Structure
+from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
-from guardstream.stages.structure import Structure
 
 
 class Policy:

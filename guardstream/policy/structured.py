@@ -20,9 +20,9 @@ from guardstream.policy.document import Mark, read
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.sections import JsonFile
 from guardstream.policy.sources import Loader, Source, Whole
+from guardstream.stages.json.settings import Numbers
+from guardstream.stages.json.structure import Settings
 from guardstream.stages.redact import RuleSet
-from guardstream.stages.structure import Settings
-from guardstream.stages.structure_settings import Numbers
 
 ARGUMENTS = "tool_args"
 

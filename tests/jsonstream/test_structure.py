@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from guardstream.events import Finding, Finish, Text
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.pipeline import Pipeline
+from guardstream.stages.json.structure import Settings, Structure
+from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
-from guardstream.stages.structure import Settings, Structure
 from tests.jsonstream.corpora import cut, cuttings
 
 SCHEMA = Schema(

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardstream.events import Event, Finding, Finish, FinishReason, Stage, Text
-from guardstream.stages import limits_repeat
-from guardstream.stages.limits import LimitSet, Loops, TokenLimit
-from guardstream.stages.limits_repeat import RepeatScan
+from guardstream.stages.limits import repeat as limits_repeat
+from guardstream.stages.limits.limits import LimitSet, Loops, TokenLimit
+from guardstream.stages.limits.repeat import RepeatScan
 from guardstream.testing import check_stage
 from tests.support.chunking import joined, one_by_one, play, random_split
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardstream.events import Event, Finding, Finish, FinishReason, Text
-from guardstream.pipeline import Pipeline
+from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.release import Mode, Release
 from guardstream.stages.rules import Rule

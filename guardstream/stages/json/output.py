@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from guardstream.events import Event, Finding, Text
-from guardstream.stages.structure_parts import Ended
+from guardstream.stages.json.parts import Ended
 
 
 class Output:

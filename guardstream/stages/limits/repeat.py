@@ -17,7 +17,7 @@ from __future__ import annotations
 from heapq import heapify, heapreplace
 from typing import NamedTuple
 
-from guardstream.stages.limits_bounds import End
+from guardstream.stages.limits.bounds import End
 
 LONGEST = 2_000
 """The longest piece, in code points, whose repetition is found; memory grows with it."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage
 from guardstream.jsonstream import tokens as t
-from guardstream.stages.structure_settings import Numbers
+from guardstream.stages.json.settings import Numbers
 
 PARTS = (t.STRING_PART, t.KEY_PART)
 NUMBERS = (t.INTEGER, t.FLOAT)

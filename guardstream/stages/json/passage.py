@@ -12,10 +12,10 @@ from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.strings import Spans, Spelling
 from guardstream.jsonstream.tokens import Token
-from guardstream.stages import structure_parts as parts
-from guardstream.stages.structure_output import Output
-from guardstream.stages.structure_settings import Settings
-from guardstream.stages.structure_tail import Tail
+from guardstream.stages.json import parts
+from guardstream.stages.json.output import Output
+from guardstream.stages.json.settings import Settings
+from guardstream.stages.json.tail import Tail
 
 
 class Passage:

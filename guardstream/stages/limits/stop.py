@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from guardstream.stages.limits_bounds import End
+from guardstream.stages.limits.bounds import End
 
 
 def unreachable(sequences: Iterable[str]) -> dict[str, str]:

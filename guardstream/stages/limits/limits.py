@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from guardstream.events import Event, Finding, Finish, Severity, Text
-from guardstream.stages.limits_bounds import Bound, Characters, Count, End, Lines, Tokens
-from guardstream.stages.limits_repeat import Loops, RepeatScan
-from guardstream.stages.limits_stop import Sequences, StopScan
+from guardstream.stages.limits.bounds import Bound, Characters, Count, End, Lines, Tokens
+from guardstream.stages.limits.repeat import Loops, RepeatScan
+from guardstream.stages.limits.stop import Sequences, StopScan
 
 __all__ = ["LimitSet", "Limits", "Loops", "TokenLimit"]
 

@@ -14,11 +14,11 @@ from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.strings import Spans
 from guardstream.jsonstream.tokens import Token
-from guardstream.stages import structure_parts as parts
-from guardstream.stages.structure_output import Output
-from guardstream.stages.structure_passage import Passage
-from guardstream.stages.structure_settings import Settings
-from guardstream.stages.structure_tail import Tail
+from guardstream.stages.json import parts
+from guardstream.stages.json.output import Output
+from guardstream.stages.json.passage import Passage
+from guardstream.stages.json.settings import Settings
+from guardstream.stages.json.tail import Tail
 
 __all__ = ["Settings", "Structure"]
 

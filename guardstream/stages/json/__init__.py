@@ -1,0 +1,1 @@
+"""JSON documents in a text: found, validated, and their strings redacted."""

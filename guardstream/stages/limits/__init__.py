@@ -1,0 +1,1 @@
+"""Limits on a channel: characters, lines, tokens, stop sequences, repetition."""
