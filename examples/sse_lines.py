@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 
 from guardstream import Guard
-from guardstream.sse import Decoder, Event
+from guardstream.framing.sse import Decoder, Event
 
 
 def line(content: str) -> str:

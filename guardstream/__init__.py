@@ -10,7 +10,7 @@ from guardstream.errors import (
     StageError,
 )
 from guardstream.events import Event, Finding, Finish, Text
-from guardstream.flow import Part
+from guardstream.flow.base import Part
 from guardstream.guard import Guard
 from guardstream.guarded import GuardedStream
 from guardstream.guarded_sync import SyncGuardedStream

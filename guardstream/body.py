@@ -7,8 +7,7 @@ from typing import Any, Unpack
 
 from guardstream.delivery import Delivering
 from guardstream.errors import AdapterError
-from guardstream.flow import Flow
-from guardstream.flow.base import adapter_error
+from guardstream.flow.base import Flow, adapter_error
 from guardstream.flow.chunks import ChunkFlow
 from guardstream.guard import Guard, pipeline_of
 from guardstream.guarded_sync import SyncGuardedStream

@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.flow import Flow, Part
+from guardstream.flow.base import Flow, Part
 from guardstream.providers.base import Slot
 from guardstream.stats import Result, ToolCall
 

@@ -14,7 +14,7 @@ from guardstream.deadlines import Deadlines, Watch
 from guardstream.delivered import Delivered, result_of
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.flow import Flow, Part, Sent
+from guardstream.flow.base import Flow, Part, Sent
 from guardstream.hooks import Due, Hooks, Returned
 from guardstream.observers import Observing, StreamRecord, StreamStart
 from guardstream.stats import Meter, Result, Stats, ToolCall

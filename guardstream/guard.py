@@ -14,9 +14,12 @@ from guardstream.deadlines import Deadlines
 from guardstream.delivery import Delivering, Options, Start
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.flow import Flow, Media, WireFlow, make_flow
+from guardstream.flow.base import Flow
 from guardstream.flow.chunks import ChunkFlow
+from guardstream.flow.make import make_flow
 from guardstream.flow.text import TextFlow
+from guardstream.flow.wire import WireFlow
+from guardstream.framing.frames import Media
 from guardstream.guarded import GuardedStream
 from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.hooks import Hooks

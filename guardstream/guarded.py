@@ -18,7 +18,7 @@ import anyio
 
 from guardstream.delivery import Options, Start, StopRequestedError, Streaming, hide, log, reason_of
 from guardstream.events import FinishReason
-from guardstream.flow import Sent
+from guardstream.flow.base import Sent
 from guardstream.hooks import Due
 from guardstream.runtime import CLOSE_SECONDS, Loop, TrioLoop, aclose_source, running_loop
 

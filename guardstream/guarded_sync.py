@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from guardstream.delivery import Options, Start, StopRequestedError, Streaming, hide, reason_of
 from guardstream.events import FinishReason
-from guardstream.flow import Sent
+from guardstream.flow.base import Sent
 from guardstream.hooks import Due
 from guardstream.runtime import close_source
 

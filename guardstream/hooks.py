@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from guardstream.delivered import Delivered
 from guardstream.events import Finding
-from guardstream.flow import Flow, Part, Sent
+from guardstream.flow.base import Flow, Part, Sent
 from guardstream.providers.base import Slot
 from guardstream.stats import Result, ToolCall
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.flow.objects import json_bytes, json_object
+from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.providers.fields import map_strings
 

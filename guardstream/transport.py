@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from guardstream.body import guard_body
 from guardstream.errors import AdapterError, BlockedError
-from guardstream.flow.objects import json_bytes, json_object
+from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.prompts import RefusedError, checked_request
 from guardstream.providers.bodies import BODIES

@@ -12,7 +12,8 @@ from typing import Any
 from guardstream.deadlines import Deadlines
 from guardstream.delivery import Delivering, Delivery, log, reason_of
 from guardstream.events import FinishReason
-from guardstream.flow import Flow, Media, Sent
+from guardstream.flow.base import Flow, Sent
+from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.observers import ObserverError
 from guardstream.providers.base import Adapter, Unknown

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardstream import sse
 from guardstream.errors import SSEError
-from guardstream.sse import Blank, Comment, Decoder, Event, Item, encode
+from guardstream.framing import sse
+from guardstream.framing.sse import Blank, Comment, Decoder, Event, Item, encode
 from tests.corpora import CORPORA, needs_corpora
 
 CASES = CORPORA / "sse" / "sse_cases.json"

@@ -11,8 +11,8 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy
 from guardstream.body import guard_body
-from guardstream.flow import Media
-from guardstream.sse import MAX_EVENT
+from guardstream.framing.frames import Media
+from guardstream.framing.sse import MAX_EVENT
 from guardstream.wire import WireGuard
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret, 秘密], replacement: '#'}]"))

@@ -14,9 +14,9 @@ from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.flow.base import Sent
 from guardstream.flow.chunks import ChunkFlow
-from guardstream.flow.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
-from guardstream.flow.objects import json_object
 from guardstream.flow.text import TextFlow
+from guardstream.framing.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
+from guardstream.framing.json import json_object
 from guardstream.providers.base import Adapter, Call, Slot
 from guardstream.providers.text import PlainText
 

@@ -1,4 +1,4 @@
-"""The named events that `guardstream.sse` makes: start, content, complete, error.
+"""The named events that `guardstream.framing.sse` makes: start, content, complete, error.
 
 Each is a JSON object: `{"id": …}`, `{"text": …}`, `{"finish": …}`, `{"code": …, "message": …}`. An
 application sends them to its own page; other fields that hold text are refused.

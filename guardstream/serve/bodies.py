@@ -9,7 +9,7 @@ from typing import Protocol
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
-from guardstream.flow import Media
+from guardstream.framing.frames import Media
 from guardstream.serve.routes import Headers, Route, values
 from guardstream.wire import WireGuard
 

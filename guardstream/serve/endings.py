@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from starlette.types import Message
 
-from guardstream import sse
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
-from guardstream.flow import Media
+from guardstream.framing import sse
+from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 
 

@@ -15,7 +15,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
-from guardstream.flow import Media
+from guardstream.framing.frames import Media
 from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, told
 from guardstream.serve.journal import Journal, Replay

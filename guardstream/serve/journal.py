@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.serve.replay import ReplayStore
-from guardstream.sse import MAX_EVENT, Decoder, Event
 
 _LOG = logging.getLogger("guardstream.serve")
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from guardstream.flow import Media
+from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.policy import Policy
 from guardstream.providers.base import Unknown

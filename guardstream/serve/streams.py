@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
 from guardstream.runtime import aclose_source
-from guardstream.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
 
 PING = encode(Comment("ping"))
 """A heartbeat: clients ignore it, proxies and browsers see that the connection lives."""

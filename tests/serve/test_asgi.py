@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 
 from guardstream import Guard, Policy
 from guardstream.errors import GuardstreamError
+from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, Route
-from guardstream.sse import Decoder, Event
 from tests.serve.apps import Upstream, app_of, guarded, streaming
 from tests.serve.visit import Visit
 from tests.sources import broken_guard, guard

@@ -26,8 +26,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from guardstream import Guard
+from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, MemoryReplay
-from guardstream.sse import Decoder, Event
 from tests.serve.django_app import application as django_application
 from tests.serve.server import serving
 from tests.sources import broken_guard, guard

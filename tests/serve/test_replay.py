@@ -11,8 +11,8 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import Guard, Policy
+from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, Kept, MemoryReplay
-from guardstream.sse import Decoder, Event
 from tests.serve.apps import Upstream, guarded, streaming
 from tests.serve.visit import Visit
 

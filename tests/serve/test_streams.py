@@ -9,8 +9,8 @@ import anyio.lowlevel
 import pytest
 
 from guardstream.errors import SSEError
+from guardstream.framing.sse import Event
 from guardstream.serve import aiter_events, heartbeats
-from guardstream.sse import Event
 from tests.serve.apps import Upstream
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ import httpx
 
 from guardstream.body import guard_body
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.flow.objects import json_bytes, json_object
+from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.providers.fields import map_strings
 from guardstream.serve.endings import told

@@ -10,9 +10,9 @@ import anyio
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from guardstream import sse
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
+from guardstream.framing import sse
 from guardstream.guard import Guard
 from guardstream.prompts import RefusedError, checked_request
 from guardstream.runtime import aclose_source

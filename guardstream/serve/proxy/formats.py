@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from guardstream import sse
+from guardstream.framing import sse
 
 
 @dataclass(frozen=True, slots=True)

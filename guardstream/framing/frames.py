@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
-from guardstream import sse
 from guardstream.errors import AdapterError, SSEError
-from guardstream.flow.objects import json_bytes, json_object
+from guardstream.framing import sse
+from guardstream.framing.json import json_bytes, json_object
 
 Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text"]
 

@@ -1,0 +1,1 @@
+"""How bytes carry chunks: server-sent events, lines and arrays of JSON, plain text."""
