@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks import material
 from guardstream import Deadlines, Guard
 from guardstream.observability import AuditLog
-from guardstream.observers import Observer
+from guardstream.stream.observers import Observer
 
 LENGTHS = (50, 250, 1_000)
 CHUNKS = 20_000

@@ -1,6 +1,5 @@
 """Guardrails for token streams: exact masking and blocking of LLM output while it arrives."""
 
-from guardstream.deadlines import Deadlines
 from guardstream.errors import (
     AdapterError,
     BlockedError,
@@ -10,12 +9,13 @@ from guardstream.errors import (
     StageError,
 )
 from guardstream.events import Event, Finding, Finish, Text
-from guardstream.flow.base import Part
 from guardstream.guard import Guard
-from guardstream.guarded import GuardedStream
-from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.policy import Policy, pack
-from guardstream.stats import Result, Stats, ToolCall
+from guardstream.stream.asynchronous import GuardedStream
+from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.protocol import Part
+from guardstream.stream.result import Result, Stats, ToolCall
+from guardstream.stream.synchronous import SyncGuardedStream
 
 __all__ = [
     "AdapterError",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Unpack
 
-from guardstream.delivery import Delivering
 from guardstream.errors import AdapterError
-from guardstream.flow.base import Flow, adapter_error
-from guardstream.flow.chunks import ChunkFlow
 from guardstream.guard import Guard, pipeline_of
-from guardstream.guarded_sync import SyncGuardedStream
 from guardstream.providers.bodies import BODIES, SAID
-from guardstream.stats import Meter, Result
+from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.protocol import Flow, adapter_error
+from guardstream.stream.result import Meter, Result
+from guardstream.stream.state import Delivering
+from guardstream.stream.synchronous import SyncGuardedStream
 
 
 def guard_body(

@@ -10,28 +10,28 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, TypeVar, Unpack
 
-from guardstream.deadlines import Deadlines
-from guardstream.delivery import Delivering, Options, Start
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.flow.base import Flow
-from guardstream.flow.chunks import ChunkFlow
-from guardstream.flow.make import make_flow
-from guardstream.flow.text import TextFlow
-from guardstream.flow.wire import WireFlow
 from guardstream.framing.frames import Media
-from guardstream.guarded import GuardedStream
-from guardstream.guarded_sync import SyncGuardedStream
-from guardstream.hooks import Hooks
 from guardstream.messages import MessagesResult, check_messages
-from guardstream.observers import Observer, Observing
 from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.base import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
-from guardstream.stats import Meter, Result
+from guardstream.stream.asynchronous import GuardedStream
+from guardstream.stream.bytes import WireFlow
+from guardstream.stream.callbacks import Hooks
+from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.make import make_flow
+from guardstream.stream.observers import Observer, Observing
+from guardstream.stream.protocol import Flow
+from guardstream.stream.result import Meter, Result
+from guardstream.stream.state import Delivering, Options, Start
+from guardstream.stream.synchronous import SyncGuardedStream
+from guardstream.stream.text import TextFlow
 
 C = TypeVar("C")
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from guardstream.deadlines import Deadlines
-from guardstream.delivery import Delivering, Delivery, log, reason_of
 from guardstream.events import FinishReason
-from guardstream.flow.base import Flow, Sent
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard
-from guardstream.observers import ObserverError
 from guardstream.providers.base import Adapter, Unknown
+from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.observers import ObserverError
+from guardstream.stream.protocol import Flow, Sent
+from guardstream.stream.state import Delivering, Delivery, log, reason_of
 
 
 class WireGuard(Delivery[bytes]):

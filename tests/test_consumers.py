@@ -27,7 +27,7 @@ from guardstream.consumers import (
     write_to,
 )
 from guardstream.consumers.recording import RecordingError
-from guardstream.stats import Result
+from guardstream.stream.result import Result
 from tests.sources import Silent, Source
 
 pytestmark = pytest.mark.anyio

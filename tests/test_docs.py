@@ -11,14 +11,14 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy, validators
-from guardstream.hooks import Hooks
 from guardstream.observability import as_dict
 from guardstream.observability.prometheus import Prometheus
 from guardstream.policy import inline, packs
 from guardstream.policy.document import read
 from guardstream.policy.model import MODELS, PolicyFile, keys
 from guardstream.policy.sections import Model
-from guardstream.stats import Result
+from guardstream.stream.callbacks import Hooks
+from guardstream.stream.result import Result
 from tests.support import encodings
 from tests.watching import Watching
 

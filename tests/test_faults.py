@@ -14,7 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.observers import ObserverError
+from guardstream.stream.observers import ObserverError
 from tests.faults import EACH, Bomb, PlannedError, Run, Steps, counted, said
 from tests.sources import POLICY, gen
 from tests.watching import Failing, Watching, watched

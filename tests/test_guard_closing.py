@@ -226,7 +226,7 @@ async def test_a_closing_that_hangs_does_not_hang_the_consumer(
         async def aclose(self) -> None:
             await anyio.sleep_forever()
 
-    monkeypatch.setattr("guardstream.runtime.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("guardstream.stream.loops.CLOSE_SECONDS", 0.01)
     assert await drain(guard().wrap(Hanging(CHUNKS))) == "a ****** and more"
 
 

@@ -288,7 +288,7 @@ async def test_a_callback_at_the_end_that_hangs_does_not_hang_the_consumer(
     async def hang(_: Result) -> None:
         await anyio.sleep_forever()
 
-    monkeypatch.setattr("guardstream.guarded.CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("guardstream.stream.asynchronous.CLOSE_SECONDS", 0.01)
     with anyio.fail_after(10):
         assert await guard().wrap(Source(CHUNKS), on_finish=hang).text() == "a ****** and more"
     assert "took too long" in caplog.text

@@ -11,7 +11,7 @@ import pytest
 
 from guardstream import Deadlines, Guard, GuardedStream, Policy, StageError, Text
 from guardstream.body import guard_body
-from guardstream.observers import ObserverError
+from guardstream.stream.observers import ObserverError
 from guardstream.wire import WireGuard
 from tests.sources import BrokenPolicy, Silent, Source, gen
 from tests.streams import chat, event_stream

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from guardstream import Guard, Policy
-from guardstream.observers import StreamRecord, StreamStart
+from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.sources import POLICY
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from guardstream.guard import Guard
-from guardstream.guarded import GuardedStream
+from guardstream.stream.asynchronous import GuardedStream
 
 _ROUNDS = 50
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from guardstream.cli.datasets import read
 from guardstream.guard import Guard
-from guardstream.stats import Result
+from guardstream.stream.result import Result
 
 SAME, DIFFERENT = 0, 1
 

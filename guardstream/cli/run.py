@@ -14,7 +14,7 @@ from typing import BinaryIO, TextIO
 from guardstream.cli.chunks import cut
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
-from guardstream.guarded_sync import SyncGuardedStream
+from guardstream.stream.synchronous import SyncGuardedStream
 
 CLEAN, BLOCKED = 0, 3
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from guardstream.runtime import aclose_source
+from guardstream.stream.loops import aclose_source
 
 C = TypeVar("C")
 

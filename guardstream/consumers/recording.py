@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, TypeVar
 import anyio
 
 from guardstream.errors import GuardstreamError
-from guardstream.runtime import aclose_source
+from guardstream.stream.loops import aclose_source
 
 C = TypeVar("C")
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, Self, TextIO
 import anyio.to_thread
 
 from guardstream.events import FinishReason
-from guardstream.stats import Result
+from guardstream.stream.result import Result
 
 COMPLETE: Sequence[FinishReason] = ("stop", "length", "tool_calls")
 """The finish reasons of an answer that is whole, or as long as it was allowed to be."""

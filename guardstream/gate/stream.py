@@ -14,14 +14,14 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from guardstream.delivery import reason_of
 from guardstream.events import Finding, FinishReason
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import ALLOW, BLOCK, Check, verdict_of
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.base import Slot, Unknown
-from guardstream.runtime import CLOSE_SECONDS, Loop, aclose_source, running_loop
 from guardstream.stages.units import Units
+from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, running_loop
+from guardstream.stream.state import reason_of
 
 C = TypeVar("C")
 S = TypeVar("S", bound="GatedStream[Any]")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.observability.record import as_dict, start_as_dict
-from guardstream.observers import StreamRecord, StreamStart
+from guardstream.stream.observers import StreamRecord, StreamStart
 
 _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
 """How every record begins; nowhere else does this stand, as quotes in values are escaped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from guardstream.observability.record import as_dict, start_as_dict
-from guardstream.observers import StreamRecord, StreamStart
+from guardstream.stream.observers import StreamRecord, StreamStart
 
 
 class LogObserver:

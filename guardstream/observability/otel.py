@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.observability.record import input_tokens, output_tokens
-from guardstream.observers import StreamRecord, StreamStart
+from guardstream.stream.observers import StreamRecord, StreamStart
 
 try:
     from opentelemetry import metrics, trace

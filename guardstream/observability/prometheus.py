@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from guardstream.observability.record import output_tokens
-from guardstream.observers import StreamRecord, StreamStart
+from guardstream.stream.observers import StreamRecord, StreamStart
 
 try:
     import prometheus_client as client

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from guardstream.events import Finding
-from guardstream.observers import StreamRecord, StreamStart
 from guardstream.providers.fields import fields_of
+from guardstream.stream.observers import StreamRecord, StreamStart
 
 VERSION = 1
 """The version of these fields; it grows when one is renamed or changes its meaning."""

@@ -19,15 +19,15 @@ except ImportError as error:  # pragma: no cover
 
 import anyio
 
-from guardstream.delivery import Delivering, hide, reason_of
 from guardstream.events import Finding, FinishReason
 from guardstream.guard import Guard
-from guardstream.guarded import GuardedStream
-from guardstream.hooks import Hooks
 from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
-from guardstream.runtime import CLOSE_SECONDS, Loop, running_loop
-from guardstream.stats import Meter, Result, Stats
+from guardstream.stream.asynchronous import GuardedStream
+from guardstream.stream.callbacks import Hooks
+from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
+from guardstream.stream.result import Meter, Result, Stats
+from guardstream.stream.state import Delivering, hide, reason_of
 
 C = TypeVar("C")
 

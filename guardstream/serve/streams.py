@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from guardstream.framing.sse import MAX_EVENT, MAX_LINE, Comment, Decoder, Event, encode
-from guardstream.runtime import aclose_source
+from guardstream.stream.loops import aclose_source
 
 PING = encode(Comment("ping"))
 """A heartbeat: clients ignore it, proxies and browsers see that the connection lives."""

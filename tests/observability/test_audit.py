@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from guardstream.observability import AuditLog, Torn, read_audit
-from guardstream.observers import ObserverError
+from guardstream.stream.observers import ObserverError
 from tests.sources import gen
 from tests.watching import watched
 

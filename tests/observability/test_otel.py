@@ -16,7 +16,7 @@ from opentelemetry.semconv._incubating.metrics import gen_ai_metrics as names
 from opentelemetry.trace import StatusCode
 
 from guardstream.observability.otel import OpenTelemetry
-from guardstream.observers import StreamRecord, StreamStart
+from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.sources import Source, gen
 from tests.streams import chat, message
 from tests.watching import Watching, watched

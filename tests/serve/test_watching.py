@@ -11,8 +11,8 @@ import pytest
 from starlette.responses import StreamingResponse
 
 from guardstream import Guard, Policy
-from guardstream.observers import StreamRecord, StreamStart
 from guardstream.serve import GuardMiddleware
+from guardstream.stream.observers import StreamRecord, StreamStart
 from tests.serve.apps import app_of
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import Headers
-from guardstream.stats import Result
+from guardstream.stream.result import Result
 
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"}
 _HOP_BY_HOP |= {"trailer", "transfer-encoding", "upgrade", "proxy-connection"}

@@ -15,7 +15,6 @@ from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
 from guardstream.prompts import RefusedError, checked_request
-from guardstream.runtime import aclose_source
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.call import (
     Bytes,
@@ -31,6 +30,7 @@ from guardstream.serve.proxy.call import (
 from guardstream.serve.proxy.formats import ANY, Format, disguised
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import POLICY_HEADER, label, values
+from guardstream.stream.loops import aclose_source
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""

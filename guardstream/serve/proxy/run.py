@@ -16,9 +16,9 @@ from starlette.applications import Starlette
 
 from guardstream.guard import Guard
 from guardstream.observability import AuditLog
-from guardstream.observers import Observer
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.settings import ProxySettings
+from guardstream.stream.observers import Observer
 
 _ENVIRONMENT = "GUARDSTREAM_SERVE"
 """Hands the options to worker processes, which load the policies themselves."""

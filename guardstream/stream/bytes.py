@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.flow.base import Sent
-from guardstream.flow.chunks import ChunkFlow
-from guardstream.flow.text import TextFlow
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
 from guardstream.framing.json import json_object
 from guardstream.providers.base import Adapter, Call, Slot
 from guardstream.providers.text import PlainText
+from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.protocol import Sent
+from guardstream.stream.text import TextFlow
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
 """Returns the adapter for a stream that begins with this chunk."""

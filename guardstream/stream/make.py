@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.flow.base import MakeStage
-from guardstream.flow.chunks import ChunkFlow
-from guardstream.flow.text import TextFlow
 from guardstream.providers.base import Adapter
 from guardstream.providers.text import PlainText
-from guardstream.stats import Meter
+from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.protocol import MakeStage
+from guardstream.stream.result import Meter
+from guardstream.stream.text import TextFlow
 
 
 def make_flow(

@@ -7,9 +7,9 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.flow.base import Sent, blocking, stage_error
 from guardstream.providers.base import Call, Slot
-from guardstream.stats import Meter
+from guardstream.stream.protocol import Sent, blocking, stage_error
+from guardstream.stream.result import Meter
 
 
 class TextFlow:

@@ -8,9 +8,9 @@ from io import StringIO
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.flow.base import Flow, Part
 from guardstream.providers.base import Slot
-from guardstream.stats import Result, ToolCall
+from guardstream.stream.protocol import Flow, Part
+from guardstream.stream.result import Result, ToolCall
 
 
 class Delivered:

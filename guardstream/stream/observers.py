@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import Finding, FinishReason
-from guardstream.stats import Stats
+from guardstream.stream.result import Stats
 
 log = logging.getLogger("guardstream")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-from guardstream.delivery import Options, Start, StopRequestedError, Streaming, hide, reason_of
 from guardstream.events import FinishReason
-from guardstream.flow.base import Sent
-from guardstream.hooks import Due
-from guardstream.runtime import close_source
+from guardstream.stream.callbacks import Due
+from guardstream.stream.loops import close_source
+from guardstream.stream.protocol import Sent
+from guardstream.stream.state import Options, Start, StopRequestedError, Streaming, hide, reason_of
 
 C = TypeVar("C")
 S = TypeVar("S", bound="SyncGuardedStream[Any]")

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, FinishReason, Text
-from guardstream.flow.base import MakeStage, Part, Sent, adapter_error, blocking
-from guardstream.flow.lanes import Lane, Lanes
-from guardstream.flow.repeats import repeated
 from guardstream.providers.base import NEW, Adapter, Call, Reading, Slot
-from guardstream.stats import Meter
+from guardstream.stream.protocol import MakeStage, Part, Sent, adapter_error, blocking
+from guardstream.stream.repeats import repeated
+from guardstream.stream.result import Meter
+from guardstream.stream.slots import Lane, Lanes
 
 C = TypeVar("C")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardstream.events import Event, Finish, Stage, Text
-from guardstream.flow.base import MakeStage, stage_error
 from guardstream.providers.base import Piece, Slot
+from guardstream.stream.protocol import MakeStage, stage_error
 
 
 @dataclass(slots=True, eq=False)

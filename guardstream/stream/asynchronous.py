@@ -16,11 +16,19 @@ from typing import Any, TypeVar, cast
 
 import anyio
 
-from guardstream.delivery import Options, Start, StopRequestedError, Streaming, hide, log, reason_of
 from guardstream.events import FinishReason
-from guardstream.flow.base import Sent
-from guardstream.hooks import Due
-from guardstream.runtime import CLOSE_SECONDS, Loop, TrioLoop, aclose_source, running_loop
+from guardstream.stream.callbacks import Due
+from guardstream.stream.loops import CLOSE_SECONDS, Loop, TrioLoop, aclose_source, running_loop
+from guardstream.stream.protocol import Sent
+from guardstream.stream.state import (
+    Options,
+    Start,
+    StopRequestedError,
+    Streaming,
+    hide,
+    log,
+    reason_of,
+)
 
 C = TypeVar("C")
 S = TypeVar("S", bound="GuardedStream[Any]")

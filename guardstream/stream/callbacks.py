@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from guardstream.delivered import Delivered
 from guardstream.events import Finding
-from guardstream.flow.base import Flow, Part, Sent
 from guardstream.providers.base import Slot
-from guardstream.stats import Result, ToolCall
+from guardstream.stream.protocol import Flow, Part, Sent
+from guardstream.stream.result import Result, ToolCall
+from guardstream.stream.transcript import Delivered
 
 Returned: TypeAlias = Awaitable[object] | object
 """What a callback returns: nothing of interest, or something to await."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
-from guardstream.deadlines import Deadlines, Watch
-from guardstream.delivered import Delivered, result_of
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.flow.base import Flow, Part, Sent
-from guardstream.hooks import Due, Hooks, Returned
-from guardstream.observers import Observing, StreamRecord, StreamStart
-from guardstream.stats import Meter, Result, Stats, ToolCall
+from guardstream.stream.callbacks import Due, Hooks, Returned
+from guardstream.stream.deadlines import Deadlines, Watch
+from guardstream.stream.observers import Observing, StreamRecord, StreamStart
+from guardstream.stream.protocol import Flow, Part, Sent
+from guardstream.stream.result import Meter, Result, Stats, ToolCall
+from guardstream.stream.transcript import Delivered, result_of
 
 C = TypeVar("C")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from guardstream.errors import AdapterError
-from guardstream.flow.lanes import Lanes
 from guardstream.providers.base import Piece, Slot
 from guardstream.providers.parsed import same_value
+from guardstream.stream.slots import Lanes
 
 
 def repeated(lanes: Lanes, piece: Piece, over: Slot | None) -> str | None:
