@@ -12,7 +12,7 @@ import openai
 from support.local_provider import provider
 
 from guardstream import Guard
-from guardstream.transport import GuardTransport
+from guardstream.http.transport import GuardTransport
 
 HELLO = [{"role": "user", "content": "Who can help me?"}]
 

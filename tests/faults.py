@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import Event, Guard, GuardedStream, Policy, Result, Text
-from guardstream.wire import WireGuard
+from guardstream.http.stream import WireGuard
 from tests.providers.chunks import accumulate
 from tests.sources import Source
 from tests.streams import chat, event_stream, message

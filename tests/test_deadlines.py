@@ -13,7 +13,7 @@ import pytest
 import trio.testing
 
 from guardstream import Deadlines, Guard, GuardedStream, Policy
-from guardstream.wire import WireGuard
+from guardstream.http.stream import WireGuard
 from tests.sources import Silent, Source, gen, guard
 from tests.streams import GUARD, chat, event_stream
 

@@ -10,8 +10,8 @@ import pytest
 
 from guardstream import Guard, Policy, Result
 from guardstream.consumers import Coalesce, JsonLinesSink, Sink, Tee, record, write_to
+from guardstream.http.stream import WireGuard
 from guardstream.resilience import RetryingStream, retrying
-from guardstream.wire import WireGuard
 from tests.faults import (
     BLOCKED,
     BODY,

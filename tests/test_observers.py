@@ -10,9 +10,9 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import Deadlines, Guard, GuardedStream, Policy, StageError, Text
-from guardstream.body import guard_body
+from guardstream.http.body import guard_body
+from guardstream.http.stream import WireGuard
 from guardstream.stream.observers import ObserverError
-from guardstream.wire import WireGuard
 from tests.sources import BrokenPolicy, Silent, Source, gen
 from tests.streams import chat, event_stream
 from tests.watching import Failing, Watching, watched

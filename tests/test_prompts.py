@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.prompts import RefusedError, checked_request
+from guardstream.http.request import RefusedError, checked_request
 
 ROLES = "roles: [user, tool, system, developer, assistant]"
 

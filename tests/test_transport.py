@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from guardstream import AdapterError, BlockedError
-from guardstream.transport import GuardTransport, SyncGuardTransport
+from guardstream.http.transport import GuardTransport, SyncGuardTransport
 from tests.serve.proxy.upstream import chat, guard
 
 URL = "http://provider/v1/chat/completions"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.body import guard_body
 from guardstream.framing.frames import Media
 from guardstream.framing.sse import MAX_EVENT
-from guardstream.wire import WireGuard
+from guardstream.http.body import guard_body
+from guardstream.http.stream import WireGuard
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret, 秘密], replacement: '#'}]"))
 

@@ -10,8 +10,8 @@ from typing import Protocol
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
+from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Headers, Route, values
-from guardstream.wire import WireGuard
 
 MAX_INFLATED = 8 * 1024 * 1024
 """Bytes that one message may decompress to."""

@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 
 from guardstream.events import FinishReason
 from guardstream.guard import Guard
+from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Route
-from guardstream.wire import WireGuard
 
 
 class Messages(Protocol):

@@ -13,8 +13,8 @@ import pytest
 from pydantic_core import to_json
 
 from guardstream import Guard, Policy
+from guardstream.http.stream import WireGuard
 from guardstream.providers import detect
-from guardstream.wire import WireGuard
 from tests.providers.recordings import FOLDER
 
 GUARD = Guard(

@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, extract
+from guardstream.http.stream import WireGuard
 from guardstream.providers import detect
 from guardstream.providers.anthropic.messages import Anthropic
-from guardstream.wire import WireGuard
 from tests.providers.messages import beta_model, message, model, text, thinking, tool, whole
 from tests.providers.promises import (
     GUARD,

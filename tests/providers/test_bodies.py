@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
 from guardstream import AdapterError, Guard, Policy
-from guardstream.body import guard_body
+from guardstream.http.body import guard_body
 from tests.providers import messages, responses
 from tests.providers.chunks import call, chunk
 from tests.providers.promises import EMPTY, GUARD, POLICY, Event, has_word

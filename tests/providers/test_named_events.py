@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, sse
-from guardstream.wire import WireGuard
+from guardstream.http.stream import WireGuard
 
 GUARD = Guard(
     Policy.parse(

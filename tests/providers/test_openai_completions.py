@@ -11,8 +11,8 @@ from openai._models import construct_type
 from openai.types import Completion
 
 from guardstream import AdapterError, Guard, Policy
+from guardstream.http.stream import WireGuard
 from guardstream.providers import OpenAICompletions, detect
-from guardstream.wire import WireGuard
 from tests.providers.promises import (
     GUARD,
     POLICY,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy
-from guardstream.wire import WireGuard
+from guardstream.http.stream import WireGuard
 from tests.providers.promises import (
     GUARD,
     POLICY,

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import httpx
 
-from guardstream.body import guard_body
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http.body import guard_body
 from guardstream.providers.fields import map_strings
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format

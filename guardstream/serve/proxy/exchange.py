@@ -14,7 +14,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
-from guardstream.prompts import RefusedError, checked_request
+from guardstream.http.request import RefusedError, checked_request
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.call import (
     Bytes,

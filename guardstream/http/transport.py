@@ -14,11 +14,11 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Literal
 
-from guardstream.body import guard_body
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.prompts import RefusedError, checked_request
+from guardstream.http.body import guard_body
+from guardstream.http.request import RefusedError, checked_request
 from guardstream.providers.bodies import BODIES
 
 ENDPOINTS = {
