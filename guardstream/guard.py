@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeVar, Unpack
 from guardstream.errors import StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.framing.frames import Media
-from guardstream.messages import MessagesResult, check_messages
 from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
+from guardstream.prompts import MessagesResult, check_messages
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.base import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
@@ -139,7 +139,7 @@ class Guard:
         )
 
     def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
-        """Apply the policy's `input` to what goes into a model; see `guardstream.messages`.
+        """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
         Messages of OpenAI's and Anthropic's shapes; they are not changed, the result has those
         that may be sent. AdapterError for what may hold text and is not known.

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, Finding, Policy, PolicyError
-from guardstream.messages import MessageFinding, MessagesResult, check_messages
 from guardstream.policy import inline
 from guardstream.policy.lint import warnings
+from guardstream.prompts import MessageFinding, MessagesResult, check_messages
 
 RULES = """
   rules:

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Text
-from guardstream.messages.shapes import ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
 from guardstream.policy import Policy
 from guardstream.policy.model import InputFile
+from guardstream.prompts.shapes import ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
 from guardstream.stages.pipeline import Pipeline
 
 Path: TypeAlias = tuple[str | int, ...]
