@@ -8,7 +8,7 @@ from langchain_openai import ChatOpenAI
 from support.local_provider import provider
 
 from guardstream import Guard
-from guardstream.runnable import step
+from guardstream.integrations.langchain import step
 
 guard = Guard.load("guardstream/chat")
 SAID = "Certainly! Write to [email], she will help."

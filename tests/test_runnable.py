@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
-from guardstream.runnable import step
+from guardstream.integrations.langchain import step
 from tests.providers.laws import GUARD
 
 PROMPT = ChatPromptTemplate.from_template("say {what}")
@@ -80,7 +80,7 @@ def test_a_block_can_raise() -> None:
 def test_without_langchain_it_says_what_is_missing() -> None:
     code = (
         "from guardstream import Guard, Policy\n"
-        "from guardstream.runnable import step\n"
+        "from guardstream.integrations.langchain import step\n"
         "try:\n    step(Guard(Policy.parse('version: 1')))\n"
         "except Exception as error:\n    print(error)"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guardstream import validators
-from guardstream.validators import NAMED
+from guardstream.policy import validators
+from guardstream.policy.validators import NAMED
 
 GOOD = {
     "luhn": ["4111111111111111", "378282246310005", "4012-8888-8888-1881", "6011 0009 9013 9424"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardstream import validators
+from guardstream.policy import validators
 from guardstream.policy.model import EntropyFile
 from guardstream.policy.plugins import PluginError, imported
 from guardstream.policy.problems import nearest

@@ -47,7 +47,7 @@ rules:
   - id: checked
     words: [vier]
     normalize: [case, width]
-    validate: [mod11, {entropy: 1.5}, guardstream.validators.luhn]
+    validate: [mod11, {entropy: 1.5}, guardstream.policy.validators.luhn]
     keywords: {words: [card], within: 20}
 """
 

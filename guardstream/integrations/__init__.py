@@ -1,0 +1,1 @@
+"""Guards as parts of other frameworks."""
