@@ -17,7 +17,7 @@ from guardstream.policy import Policy
 from guardstream.policy.reload import Watched
 from guardstream.prompts import MessagesResult, check_messages
 from guardstream.providers import Adapter, chosen
-from guardstream.providers.base import Unknown
+from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.asynchronous import GuardedStream

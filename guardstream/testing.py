@@ -19,7 +19,7 @@ from guardstream.events import Event, Finding, FinishReason, Text
 from guardstream.guard import Guard
 from guardstream.policy import Policy
 from guardstream.providers import Adapter
-from guardstream.providers.base import Slot
+from guardstream.providers.adapter import Slot
 from guardstream.stages.custom import Checked, CustomStage
 from guardstream.stages.pipeline import Pipeline
 

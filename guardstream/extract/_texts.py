@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from guardstream.providers import Adapter, detect, named
-from guardstream.providers.base import NEW, Piece, Slot
+from guardstream.providers.adapter import NEW, Piece, Slot
 
 TextOf: TypeAlias = Callable[[Any], str]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.providers import Adapter
-from guardstream.providers.base import Unknown
+from guardstream.providers.adapter import Unknown
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
 
 __all__ = ["Check", "Context", "GatedStream", "Verdict", "gate"]

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from guardstream.events import Finding, FindingKind
 from guardstream.gate.verdict import ALLOW, BLOCK, Context, Verdict
 from guardstream.providers import PlainText
-from guardstream.providers.base import Adapter, Piece, Reading, Slot
+from guardstream.providers.adapter import Adapter, Piece, Reading, Slot
 from guardstream.stages.units import Units
 
 C = TypeVar("C")

@@ -18,7 +18,7 @@ from guardstream.events import Finding, FinishReason
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import ALLOW, BLOCK, Check, verdict_of
 from guardstream.providers import Adapter, chosen
-from guardstream.providers.base import Slot, Unknown
+from guardstream.providers.adapter import Slot, Unknown
 from guardstream.stages.units import Units
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, running_loop
 from guardstream.stream.state import reason_of

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from guardstream.errors import AdapterError
 from guardstream.guard import Guard, pipeline_of
-from guardstream.providers.bodies import BODIES, SAID
+from guardstream.providers.whole import BODIES, SAID
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.protocol import Flow, adapter_error
 from guardstream.stream.result import Meter, Result

@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard
-from guardstream.providers.base import Adapter, Unknown
+from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.observers import ObserverError
 from guardstream.stream.protocol import Flow, Sent

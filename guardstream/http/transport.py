@@ -19,7 +19,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
-from guardstream.providers.bodies import BODIES
+from guardstream.providers.whole import BODIES
 
 ENDPOINTS = {
     "/chat/completions": "openai_chat",

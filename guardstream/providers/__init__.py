@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from guardstream.errors import AdapterError
+from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.anthropic.messages import Anthropic
-from guardstream.providers.base import Adapter, Unknown
 from guardstream.providers.bedrock import Bedrock
 from guardstream.providers.cohere import Cohere
 from guardstream.providers.google.gemini import Gemini

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
-from guardstream.providers.walk import END, KEEP, META, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, SpecAdapter, Tree
 
 _CITATION = Tree(Leaf("whole", "text", "citation"))
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))

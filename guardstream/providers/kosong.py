@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.runs import Runs
-from guardstream.providers.walk import KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
+from guardstream.providers.spec import KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
 
 _MEDIA: Spec = {"url": KEEP, "id": META}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from guardstream.providers.base import Slot
+from guardstream.providers.adapter import Slot
 from guardstream.providers.fields import fields_of, has_text, only, replaced
 
 REPEATS = ("thinking_blocks", "provider_specific_fields", "reasoning_items")

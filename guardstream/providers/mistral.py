@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 

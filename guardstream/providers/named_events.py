@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot
-from guardstream.providers.walk import END, KEEP, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.spec import END, KEEP, Leaf, Path, Spec, SpecAdapter
 
 _SPEC: dict[str, Leaf] = {
     "id": KEEP,

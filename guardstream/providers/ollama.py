@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.runs import Runs
-from guardstream.providers.walk import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
 
 _TIMES = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 _COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from guardstream.providers.base import Piece, Slot
+from guardstream.providers.adapter import Piece, Slot
 
 
 class Runs:

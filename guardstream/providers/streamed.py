@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from guardstream.providers.base import Piece, Slot
+from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.parsed import same_value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 
 SLOT = Slot(0, "text", "")
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.walk import ABOUT, END, META, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import ABOUT, END, META, Leaf, Path, Spec, SpecAdapter, Tree
 
 _SPEC: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at", "project_id"), META),

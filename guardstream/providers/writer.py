@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.walk import Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 
 
 class Writer(SpecAdapter):

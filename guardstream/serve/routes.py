@@ -13,7 +13,7 @@ from starlette.types import Scope
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.policy import Policy
-from guardstream.providers.base import Unknown
+from guardstream.providers.adapter import Unknown
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""

@@ -14,7 +14,7 @@ from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
 from guardstream.framing.json import json_object
-from guardstream.providers.base import Adapter, Call, Slot
+from guardstream.providers.adapter import Adapter, Call, Slot
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.protocol import Sent

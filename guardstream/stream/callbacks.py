@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from guardstream.events import Finding
-from guardstream.providers.base import Slot
+from guardstream.providers.adapter import Slot
 from guardstream.stream.protocol import Flow, Part, Sent
 from guardstream.stream.result import Result, ToolCall
 from guardstream.stream.transcript import Delivered

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, FinishReason, Text
-from guardstream.providers.base import NEW, Adapter, Call, Reading, Slot
+from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
 from guardstream.stream.protocol import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter

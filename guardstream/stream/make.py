@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.base import Adapter
+from guardstream.providers.adapter import Adapter
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.protocol import MakeStage

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, Finish, FinishReason, Stage
-from guardstream.providers.base import Call, Slot
+from guardstream.providers.adapter import Call, Slot
 
 C = TypeVar("C")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardstream.errors import AdapterError
-from guardstream.providers.base import Piece, Slot
+from guardstream.providers.adapter import Piece, Slot
 from guardstream.providers.parsed import same_value
 from guardstream.stream.slots import Lanes
 

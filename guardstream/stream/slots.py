@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardstream.events import Event, Finish, Stage, Text
-from guardstream.providers.base import Piece, Slot
+from guardstream.providers.adapter import Piece, Slot
 from guardstream.stream.protocol import MakeStage, stage_error
 
 

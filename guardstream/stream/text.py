@@ -7,7 +7,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.providers.base import Call, Slot
+from guardstream.providers.adapter import Call, Slot
 from guardstream.stream.protocol import Sent, blocking, stage_error
 from guardstream.stream.result import Meter
 

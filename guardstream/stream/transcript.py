@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Slot
+from guardstream.providers.adapter import Slot
 from guardstream.stream.protocol import Flow, Part
 from guardstream.stream.result import Result, ToolCall
 

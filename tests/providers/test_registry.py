@@ -6,7 +6,7 @@ import pytest
 
 from guardstream import AdapterError
 from guardstream.providers import ADAPTERS, PlainText, detect, named
-from guardstream.providers.base import Piece
+from guardstream.providers.adapter import Piece
 from guardstream.providers.text import SLOT
 
 

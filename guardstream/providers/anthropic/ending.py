@@ -13,10 +13,10 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.base import Said, Slot
+from guardstream.providers.adapter import Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.parsed import parsed
-from guardstream.providers.walk import sibling
+from guardstream.providers.spec import sibling
 
 TURN = 1000
 """A slot's number is its block's index, and this for each message before it."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.anthropic.ending import TURN, Ending
 from guardstream.providers.anthropic.spec import SPEC
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.walk import Leaf, Path, SpecAdapter
+from guardstream.providers.spec import Leaf, Path, SpecAdapter
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
 """What the helper adds behind raw events."""

@@ -7,8 +7,8 @@ it is repeated.
 
 from __future__ import annotations
 
-from guardstream.providers.base import Kind
-from guardstream.providers.walk import END, KEEP, META, Leaf, OneOf, Spec, Tree
+from guardstream.providers.adapter import Kind
+from guardstream.providers.spec import END, KEEP, META, Leaf, OneOf, Spec, Tree
 
 _RESULT = Tree(
     Leaf("copy", "text", "tool_result"),

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import SPEC, camel
 from guardstream.providers.runs import Runs
-from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
+from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 
 _TYPES = "google.genai.types"
 

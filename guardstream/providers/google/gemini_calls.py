@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.providers.base import Call, Piece, Slot
+from guardstream.providers.adapter import Call, Piece, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.google.gemini_spec import camel
 

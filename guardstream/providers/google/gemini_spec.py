@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.walk import ABOUT, END, KEEP, META, Leaf, Spec, Tree
+from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Spec, Tree
 
 
 def camel(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.langchain.messages import Messages
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, has_text, map_strings, replaced, same_or
 from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.streamed import Streamed

@@ -10,12 +10,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.langchain.spec import SPEC
 from guardstream.providers.parsed import same_value
 from guardstream.providers.runs import Runs
-from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
+from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 
 _ENDS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.walk import KEEP, META, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import KEEP, META, Either, Leaf, OneOf, Spec, Tree
 
 _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Kind, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.walk import (
+from guardstream.providers.spec import (
     KEEP,
     META,
     Leaf,

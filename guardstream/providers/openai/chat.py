@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers import litellm
-from guardstream.providers.base import Kind, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Kind, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import (
     fields_of,
     has_text,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
-from guardstream.providers.base import Call, Slot
+from guardstream.providers.adapter import Call, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 
 PART_TEXT = {

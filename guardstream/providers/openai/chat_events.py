@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.parsed import parsed
-from guardstream.providers.walk import (
+from guardstream.providers.spec import (
     ABOUT,
     KEEP,
     META,

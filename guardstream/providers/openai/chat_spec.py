@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from guardstream.providers.base import Kind
-from guardstream.providers.walk import ABOUT, END, META, Leaf, Spec, Tree
+from guardstream.providers.adapter import Kind
+from guardstream.providers.spec import ABOUT, END, META, Leaf, Spec, Tree
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.walk import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
 
 _CHOICE: Spec = {
     **dict.fromkeys(("index", "content_filter_results", "content_filter_offsets"), META),

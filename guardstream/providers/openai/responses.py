@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.responses_end import PARTS, Ending, number_of, part_of
 from guardstream.providers.openai.responses_spec import LIFE, OVER, SPEC, STREAMED
-from guardstream.providers.walk import Leaf, Path, SpecAdapter
+from guardstream.providers.spec import Leaf, Path, SpecAdapter
 
 CALLS = {
     "function_call": "arguments",

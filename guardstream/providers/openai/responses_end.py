@@ -12,10 +12,10 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.base import Said, Slot
+from guardstream.providers.adapter import Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.responses_spec import LIFE, STREAMED
-from guardstream.providers.walk import sibling
+from guardstream.providers.spec import sibling
 
 PARTS = 1000
 """A slot's number is its output item's times this, and that of the part in the item."""

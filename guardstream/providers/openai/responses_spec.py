@@ -7,8 +7,8 @@ named a copy everywhere, too: it is guarded when it comes first and known when i
 
 from __future__ import annotations
 
-from guardstream.providers.base import Kind
-from guardstream.providers.walk import ABOUT, KEEP, META, Leaf, OneOf, Spec, Tree
+from guardstream.providers.adapter import Kind
+from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, OneOf, Spec, Tree
 
 _IDS = frozenset(
     {"type", "id", "call_id", "file_id", "container_id", "caller_id", "status", "detail", "role"}

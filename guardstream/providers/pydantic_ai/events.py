@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.base import Call, Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.pydantic_ai.spec import SPEC
+from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 from guardstream.providers.streamed import Streamed
-from guardstream.providers.walk import Leaf, Path, SpecAdapter, sibling
 
 _MODULE = "pydantic_ai.messages"
 

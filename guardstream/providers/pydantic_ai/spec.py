@@ -5,8 +5,8 @@ https://ai.pydantic.dev/api/messages/
 
 from __future__ import annotations
 
-from guardstream.providers.base import Kind
-from guardstream.providers.walk import ABOUT, KEEP, META, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.adapter import Kind
+from guardstream.providers.spec import ABOUT, KEEP, META, Either, Leaf, OneOf, Spec, Tree
 
 _MARKS = frozenset({"kind", "part_kind", "tool_call_id", "tool_name", "tool_kind", "id", "data"})
 _MARKS |= {"media_type", "format", "identifier", "signature", "encrypted_content", "type", "status"}

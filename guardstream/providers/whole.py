@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
-from guardstream.providers.base import Call, Kind, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, spelled
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
 from guardstream.providers.openai.responses_spec import response_spec
-from guardstream.providers.walk import Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 
 SAID: dict[str, Any] = {}
 """Stands for a message that is put into the body later, where chunks are counted."""

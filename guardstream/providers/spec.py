@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
-from guardstream.providers.base import Kind, Piece, Reading, Slot, Unknown
+from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of, has_text, replaced, same_or, spelled
 from guardstream.providers.parsed import map_parsed
 
