@@ -20,7 +20,7 @@ from guardstream.policy.sections import Model
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.result import Result
 from tests.support import encodings
-from tests.watching import Watching
+from tests.support.watching import Watching
 
 ROOT = Path(__file__).resolve().parent.parent
 

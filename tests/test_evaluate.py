@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import evaluate
-from tests.corpora import needs_corpora
+from tests.support.corpora import needs_corpora
 
 
 @pytest.mark.corpus

@@ -21,8 +21,8 @@ from guardstream import (
     StageError,
     Text,
 )
-from tests.sources import Source, agen, broken_guard, guard
 from tests.support.chunking import every_split, random_split
+from tests.support.sources import Source, agen, broken_guard, guard
 
 pytestmark = pytest.mark.anyio
 

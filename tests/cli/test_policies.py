@@ -14,7 +14,7 @@ from guardstream import Guard, Policy
 from guardstream.cli import main
 from guardstream.cli.importing import convert
 from guardstream.policy import schema
-from tests.corpora import CORPORA, needs_corpora
+from tests.support.corpora import CORPORA, needs_corpora
 
 POLICY = """\
 rules:

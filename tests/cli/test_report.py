@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from guardstream.observability import AuditLog, report
-from tests.sources import gen
-from tests.streams import chat
-from tests.watching import watched
+from tests.support.sources import gen
+from tests.support.streams import chat
+from tests.support.watching import watched
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -16,8 +16,8 @@ import pytest
 
 from guardstream.observability import AuditLog, Torn, read_audit
 from guardstream.stream.observers import ObserverError
-from tests.sources import gen
-from tests.watching import watched
+from tests.support.sources import gen
+from tests.support.watching import watched
 
 CHUNKS = ["a ", "sec", "ret", " and", " more"]
 

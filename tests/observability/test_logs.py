@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from guardstream.observability import LogObserver
-from tests.sources import gen
-from tests.watching import watched
+from tests.support.sources import gen
+from tests.support.watching import watched
 
 
 def logged(caplog: pytest.LogCaptureFixture, chunks: list[str], **options: Any) -> Any:

@@ -17,9 +17,9 @@ from opentelemetry.trace import StatusCode
 
 from guardstream.observability.otel import OpenTelemetry
 from guardstream.stream.observers import StreamRecord, StreamStart
-from tests.sources import Source, gen
-from tests.streams import chat, message
-from tests.watching import Watching, watched
+from tests.support.sources import Source, gen
+from tests.support.streams import chat, message
+from tests.support.watching import Watching, watched
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from guardstream.observability.prometheus import Prometheus
-from tests.sources import Source, gen
-from tests.streams import GUARD, chat
-from tests.watching import watched
+from tests.support.sources import Source, gen
+from tests.support.streams import GUARD, chat
+from tests.support.watching import watched
 
 
 def samples(text: bytes) -> dict[str, float]:

@@ -15,6 +15,7 @@ from openai.types.beta import AssistantStreamEvent
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
 from guardstream.providers.openai.assistants import Assistants
+from tests.extract.test_extract import collect
 from tests.providers.laws import (
     GUARD,
     check_masked,
@@ -24,7 +25,6 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
-from tests.test_extract import collect
 
 RECORDINGS = recorded("other/*test_assistant*")
 

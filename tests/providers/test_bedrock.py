@@ -17,6 +17,7 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers.bedrock import Bedrock
+from tests.extract.test_extract import collect
 from tests.providers.laws import (
     GUARD,
     check_masked,
@@ -25,7 +26,6 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
-from tests.test_extract import collect
 
 RECORDINGS = recorded("vercel*/amazon-bedrock__*")
 

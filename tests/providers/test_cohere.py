@@ -12,6 +12,7 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers.cohere import Cohere
+from tests.extract.test_extract import collect
 from tests.providers.laws import (
     GUARD,
     check_masked,
@@ -21,7 +22,6 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
-from tests.test_extract import collect
 
 RECORDINGS = recorded("vercel*/cohere__*", "other/*cohere*", "other/*test_chains*")
 

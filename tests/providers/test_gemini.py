@@ -13,6 +13,7 @@ from google.genai import types
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers.google.gemini import Gemini
+from tests.extract.test_extract import collect
 from tests.providers.laws import (
     GUARD,
     check_masked,
@@ -24,7 +25,6 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
-from tests.test_extract import collect
 
 RECORDINGS = recorded("gemini/*", "gemini_js_mock_responses/*", "vercel*/google__google*")
 

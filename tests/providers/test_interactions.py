@@ -14,6 +14,7 @@ from google.genai import types
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
 from guardstream.providers.google.interactions import Interactions
+from tests.extract.test_extract import collect
 from tests.providers.laws import (
     GUARD,
     check_masked,
@@ -24,7 +25,6 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
-from tests.test_extract import collect
 
 RECORDINGS = recorded("vercel*/google__interactions*")
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
 from guardstream.providers.kosong import Kosong
+from tests.extract.test_extract import collect
 from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, lines, unchanged
-from tests.test_extract import collect
 
 try:
     from kosong.message import TextPart, ThinkPart, ToolCall, ToolCallPart

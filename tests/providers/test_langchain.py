@@ -20,8 +20,8 @@ from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers import detect
 from guardstream.providers.langchain.chunks import LangChain
 from guardstream.providers.langchain.events import LangChainEvents
+from tests.extract.test_extract import collect
 from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
-from tests.test_extract import collect
 
 
 def say(content: Any = "", **fields: Any) -> AIMessageChunk:

@@ -14,8 +14,8 @@ litellm = pytest.importorskip("litellm", reason="litellm and the newest openai e
 from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices  # noqa: E402
 
 from guardstream import extract  # noqa: E402
+from tests.extract.test_extract import collect  # noqa: E402
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged  # noqa: E402
-from tests.test_extract import collect  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 

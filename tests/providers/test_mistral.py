@@ -13,6 +13,7 @@ from mistralai.client import Mistral as Client
 from guardstream import AdapterError, extract
 from guardstream.providers import detect
 from guardstream.providers.mistral import Mistral
+from tests.extract.test_extract import collect
 from tests.providers.chunks import call, chunk
 from tests.providers.laws import (
     GUARD,
@@ -23,7 +24,6 @@ from tests.providers.laws import (
     recorded,
     unchanged,
 )
-from tests.test_extract import collect
 
 RECORDINGS = recorded("vercel*/mistral__*")
 

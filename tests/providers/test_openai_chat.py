@@ -12,7 +12,7 @@ import pytest
 from guardstream import AdapterError, Guard, Policy, StageError
 from guardstream.providers import OpenAIChat, detect
 from tests.providers.chunks import accumulate, call, chunk, model, whole
-from tests.sources import Source, broken_guard
+from tests.support.sources import Source, broken_guard
 
 POLICY = """
 rules:

@@ -27,8 +27,8 @@ from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolC
 
 from guardstream import AdapterError, Guard, Policy, extract
 from guardstream.providers.pydantic_ai.events import PydanticAI
+from tests.extract.test_extract import collect
 from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw, unchanged
-from tests.test_extract import collect
 
 ARGUMENTS = '{"q": "a secret, no sec"}'
 MASKED = '{"q": "a ######, no sec"}'

@@ -7,7 +7,7 @@ from typing import Any
 import anyio.lowlevel
 
 from guardstream.resilience import RetryingStream
-from tests.sources import Source
+from tests.support.sources import Source
 
 CHUNKS = ["a ", "sec", "ret", " and", " more"]
 WHOLE = "a ****** and more"

@@ -16,8 +16,8 @@ from tests.resilience.providers import (
     broken,
     drain,
 )
-from tests.sources import Source, guard
-from tests.streams import GUARD, chat
+from tests.support.sources import Source, guard
+from tests.support.streams import GUARD, chat
 
 pytestmark = pytest.mark.anyio
 

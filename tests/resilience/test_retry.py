@@ -22,9 +22,9 @@ from tests.resilience.providers import (
     broken,
     drain,
 )
-from tests.sources import Source, broken_guard, guard
-from tests.streams import CUTS, GUARD, Cut, chat, message
-from tests.watching import Watching, watched
+from tests.support.sources import Source, broken_guard, guard
+from tests.support.streams import CUTS, GUARD, Cut, chat, message
+from tests.support.watching import Watching, watched
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from tests.resilience.providers import (
     broken,
     drain,
 )
-from tests.sources import Silent, Source, guard
-from tests.streams import GUARD, chat
+from tests.support.sources import Silent, Source, guard
+from tests.support.streams import GUARD, chat
 
 pytestmark = pytest.mark.anyio
 

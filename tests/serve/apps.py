@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from guardstream.serve import GuardMiddleware
-from tests.sources import guard
+from tests.support.sources import guard
 
 
 class Upstream:
@@ -73,5 +73,5 @@ def streaming(
 
 
 def guarded(app: ASGIApp, **settings: Any) -> GuardMiddleware:
-    """The application behind the middleware, with the policy of `tests.sources`."""
+    """The application behind the middleware, with the policy of `tests.support.sources`."""
     return GuardMiddleware(app, guard(), **settings)

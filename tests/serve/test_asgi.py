@@ -23,7 +23,7 @@ from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, Route
 from tests.serve.apps import Upstream, app_of, guarded, streaming
 from tests.serve.visit import Visit
-from tests.sources import broken_guard, guard
+from tests.support.sources import broken_guard, guard
 
 pytestmark = pytest.mark.anyio
 

@@ -30,7 +30,7 @@ from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, MemoryReplay
 from tests.serve.django_app import application as django_application
 from tests.serve.server import serving
-from tests.sources import broken_guard, guard
+from tests.support.sources import broken_guard, guard
 
 SSE = "text/event-stream"
 

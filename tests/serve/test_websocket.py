@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from guardstream import Guard, Policy
 from guardstream.serve import GuardMiddleware
 from tests.serve.apps import Upstream, guarded
-from tests.sources import broken_guard, guard
+from tests.support.sources import broken_guard, guard
 
 pytestmark = pytest.mark.anyio
 

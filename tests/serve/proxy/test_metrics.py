@@ -19,7 +19,7 @@ from tests.observability.test_prometheus import samples
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, chat, completion, proxied
 from tests.serve.server import serving
-from tests.watching import Failing, Watching
+from tests.support.watching import Failing, Watching
 
 PATH = "/v1/chat/completions"
 

@@ -15,9 +15,9 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.stream.observers import ObserverError
-from tests.faults import EACH, Bomb, PlannedError, Run, Steps, counted, said
-from tests.sources import POLICY, gen
-from tests.watching import Failing, Watching, watched
+from tests.support.faults import EACH, Bomb, PlannedError, Run, Steps, counted, said
+from tests.support.sources import POLICY, gen
+from tests.support.watching import Failing, Watching, watched
 
 pytestmark = pytest.mark.anyio
 

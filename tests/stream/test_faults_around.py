@@ -12,7 +12,7 @@ from guardstream import Guard, Policy, Result
 from guardstream.consumers import Coalesce, JsonLinesSink, Sink, Tee, record, write_to
 from guardstream.http.stream import WireGuard
 from guardstream.resilience import RetryingStream, retrying
-from tests.faults import (
+from tests.support.faults import (
     BLOCKED,
     BODY,
     PLAIN,
@@ -25,8 +25,8 @@ from tests.faults import (
     counted,
     said,
 )
-from tests.sources import POLICY
-from tests.watching import Watching, watched
+from tests.support.sources import POLICY
+from tests.support.watching import Watching, watched
 
 pytestmark = pytest.mark.anyio
 

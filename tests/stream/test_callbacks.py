@@ -11,8 +11,8 @@ import pytest
 
 from guardstream import BlockedError, Finding, GuardedStream, Part, Result, ToolCall
 from tests.providers.chunks import call, chunk
-from tests.sources import Silent, Source, gen, guard
-from tests.streams import ARGUMENTS, CUTS, GUARD, Cut, chat, message
+from tests.support.sources import Silent, Source, gen, guard
+from tests.support.streams import ARGUMENTS, CUTS, GUARD, Cut, chat, message
 
 pytestmark = pytest.mark.anyio
 

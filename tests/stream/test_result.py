@@ -11,9 +11,9 @@ import pytest
 
 from guardstream import Guard, Policy, Result
 from tests.providers.chunks import call, chunk
-from tests.sources import Source, gen
-from tests.streams import CUTS, GUARD, Cut, chat, event_stream, message
 from tests.support.chunking import random_split
+from tests.support.sources import Source, gen
+from tests.support.streams import CUTS, GUARD, Cut, chat, event_stream, message
 
 pytestmark = pytest.mark.anyio
 

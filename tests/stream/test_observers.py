@@ -13,9 +13,9 @@ from guardstream import Deadlines, Guard, GuardedStream, Policy, StageError, Tex
 from guardstream.http.body import guard_body
 from guardstream.http.stream import WireGuard
 from guardstream.stream.observers import ObserverError
-from tests.sources import BrokenPolicy, Silent, Source, gen
-from tests.streams import chat, event_stream
-from tests.watching import Failing, Watching, watched
+from tests.support.sources import BrokenPolicy, Silent, Source, gen
+from tests.support.streams import chat, event_stream
+from tests.support.watching import Failing, Watching, watched
 
 pytestmark = pytest.mark.anyio
 

@@ -12,9 +12,9 @@ import pytest
 from guardstream import Event, Guard, GuardedStream, Policy, Result, Text
 from guardstream.http.stream import WireGuard
 from tests.providers.chunks import accumulate
-from tests.sources import Source
-from tests.streams import chat, event_stream, message
-from tests.watching import Watching, watched
+from tests.support.sources import Source
+from tests.support.streams import chat, event_stream, message
+from tests.support.watching import Watching, watched
 
 PLAIN = ["a ", "sec", "ret", " and", " more"]
 BLOCKED = ["fine ", "forbidden", " unread"]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from guardstream import AdapterError, BlockedError, Guard, StageError
-from tests.sources import agen, broken_guard, gen, guard
 from tests.support.chunking import every_split
+from tests.support.sources import agen, broken_guard, gen, guard
 
 CHUNKS = ["a ", "sec", "ret", " and", " more"]
 

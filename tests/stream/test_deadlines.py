@@ -14,8 +14,8 @@ import trio.testing
 
 from guardstream import Deadlines, Guard, GuardedStream, Policy
 from guardstream.http.stream import WireGuard
-from tests.sources import Silent, Source, gen, guard
-from tests.streams import GUARD, chat, event_stream
+from tests.support.sources import Silent, Source, gen, guard
+from tests.support.streams import GUARD, chat, event_stream
 
 LIMITED = Guard(Policy.parse("limits: {first_token: 1s, idle: 2s, total: 5s}"))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from guardstream import Guard, Policy
 from guardstream.stream.observers import StreamRecord, StreamStart
-from tests.sources import POLICY
+from tests.support.sources import POLICY
 
 
 class Watching:

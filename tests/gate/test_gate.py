@@ -15,8 +15,8 @@ from guardstream import Finding
 from guardstream.gate import Context, GatedStream, Verdict, gate
 from guardstream.stages.units import Sentences
 from tests.providers.chunks import chunk, whole
-from tests.sources import Silent, Source, guard
 from tests.support.chunking import one_by_one, random_split
+from tests.support.sources import Silent, Source, guard
 
 pytestmark = pytest.mark.anyio
 

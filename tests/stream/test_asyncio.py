@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardstream import GuardedStream
-from tests.sources import Silent, guard
+from tests.support.sources import Silent, guard
 
 
 async def drain(stream: GuardedStream[Any]) -> str:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from guardstream.errors import SSEError
 from guardstream.framing import sse
 from guardstream.framing.sse import Blank, Comment, Decoder, Event, Item, encode
-from tests.corpora import CORPORA, needs_corpora
+from tests.support.corpora import CORPORA, needs_corpora
 
 CASES = CORPORA / "sse" / "sse_cases.json"
 

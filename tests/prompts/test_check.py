@@ -357,7 +357,7 @@ def test_a_policy_without_input_lets_everything_through() -> None:
 
 def test_a_rule_that_fails_blocks() -> None:
     made = Policy.parse(
-        "input: {rules: [{id: a, pattern: 'x+', validate: tests.test_messages.fails}]}"
+        "input: {rules: [{id: a, pattern: 'x+', validate: tests.prompts.test_check.fails}]}"
     )
     assert check_messages(made, [{"role": "user", "content": "x y"}]).blocked
 

@@ -28,7 +28,7 @@ from guardstream.consumers import (
 )
 from guardstream.consumers.recording import RecordingError
 from guardstream.stream.result import Result
-from tests.sources import Silent, Source
+from tests.support.sources import Silent, Source
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import GuardedStream, StageError
-from tests.sources import Silent, Source, agen, broken_guard, guard
+from tests.support.sources import Silent, Source, agen, broken_guard, guard
 
 pytestmark = pytest.mark.anyio
 

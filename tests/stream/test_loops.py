@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from tests.sources import Source, guard
+from tests.support.sources import Source, guard
 
 pytestmark = pytest.mark.anyio
 
