@@ -8,40 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent / "guardstream"
+from tests.support.layers import CORE, DOORS, LAYERS, PACKAGE, ROOT, layer_of, member, written
 
-MODULES = sorted(ROOT.rglob("*.py"))
-
-LAYERS = [
-    {"errors", "events", "validators"},
-    {"scan", "jsonstream"},
-    {"stages"},
-    {"pipeline"},
-    {"policy", "providers", "stats"},
-    {"sse"},
-    {"flow", "runtime"},
-    {"delivered", "observers", "deadlines", "messages", "messages_shapes"},
-    {"hooks"},
-    {"delivery"},
-    {"guarded", "guarded_sync", "extract"},
-    {"guard"},
-    {
-        "wire",
-        "prompts",
-        "gate",
-        "testing",
-        "body",
-        "resilience",
-        "consumers",
-        "observability",
-        "runnable",
-    },
-    {"serve", "transport"},
-    {"cli", "__init__", "__main__"},
-]
-"""Each layer may import those above it in this list, and its own modules."""
-
-CORE = {"errors", "events", "scan", "jsonstream", "stages", "pipeline"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
 NO_CORE = {"asyncio", "anyio", "trio", "time", "datetime", "logging"}
 NO_CORE |= {"pathlib", "os", "io", "socket", "subprocess"}
@@ -51,11 +20,6 @@ SDKS |= {"langchain", "langchain_core", "pydantic_ai", "kosong"}
 
 SHARED = {"guardstream.stages.rules"}
 """Data that all stages may use."""
-
-
-def part(path: Path) -> str:
-    """The layer's member that a module belongs to."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -69,52 +33,62 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-def layer(name: str) -> int:
-    return next(number for number, members in enumerate(LAYERS) if name in members)
-
-
 def own(name: str) -> str | None:
     """The layer's member that an import names, None if it is not ours."""
     parts = name.split(".")
-    known = {member for members in LAYERS for member in members}
-    return parts[1] if parts[0] == "guardstream" and len(parts) > 1 and parts[1] in known else None
+    return parts[1] if parts[0] == "guardstream" and len(parts) > 1 and parts[1] in KNOWN else None
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+KNOWN = {name for members in LAYERS for name in members} | DOORS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path) -> None:
-    here = part(path)
+    here = member(path)
     for name in imports(path):
         there = own(name)
         if there is not None and there != here:
-            assert layer(there) < layer(here) or (layer(there) == layer(here) and here in PEERS)
+            assert there not in DOORS, f"{name}: import it from where it stands"
+            assert layer_of(there) < layer_of(here) or (here, there) in PEERS
 
 
-PEERS = {"guarded_sync", "errors", "events", "__main__"}
-"""Members that may import another of their own layer."""
+PEERS = {("errors", "events")}
+"""Members of one layer of which the first may import the second."""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_core_has_no_event_loop_clock_file_or_log(path: Path) -> None:
-    if part(path) in CORE:
+    if member(path) in CORE:
         assert not {name.split(".")[0] for name in imports(path)} & NO_CORE
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_provider_sdk_is_imported(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & SDKS
 
 
-STAGES = ("redact", "structure", "limits")
+STAGES = ("redact", "json", "limits", "release", "custom")
+"""The stages: a module or a folder each."""
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stages_never_import_each_other(stage: str) -> None:
-    path = ROOT / "stages" / f"{stage}.py"
-    if path.exists():
-        others = {f"guardstream.stages.{name}" for name in STAGES if name != stage}
-        assert not others & set(imports(path))
+    place = PACKAGE / "stages" / stage
+    paths = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    others = tuple(f"guardstream.stages.{name}" for name in STAGES if name != stage)
+    assert not [name for path in paths for name in imports(path) if name.startswith(others)]
 
 
 def test_every_module_stands_in_a_layer() -> None:
-    known = {member for members in LAYERS for member in members}
-    assert {part(path) for path in MODULES} <= known
+    assert {member(path) for path in MODULES} == KNOWN
+
+
+@pytest.mark.parametrize("door", sorted(DOORS - {"__init__", "__main__"}))
+def test_doors_only_hand_on(door: str) -> None:
+    body = ast.parse((PACKAGE / f"{door}.py").read_text(encoding="utf-8")).body
+    assert {type(node) for node in body} == {ast.Expr, ast.ImportFrom, ast.Assign}
+
+
+def test_the_architecture_shows_these_layers() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert written(page) == page, "run python -m tests.support.layers"

@@ -1,1 +1,15 @@
 """Guarded requests, bodies and streams of bytes, for servers and clients of HTTP."""
+
+from guardstream.http.body import guard_body
+from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.stream import WireGuard
+from guardstream.http.transport import GuardTransport, SyncGuardTransport
+
+__all__ = [
+    "GuardTransport",
+    "RefusedError",
+    "SyncGuardTransport",
+    "WireGuard",
+    "checked_request",
+    "guard_body",
+]

@@ -1,1 +1,1 @@
-"""Guards as parts of other frameworks."""
+"""Guards as parts of other frameworks, a module a framework."""

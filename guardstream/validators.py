@@ -1,0 +1,43 @@
+"""Checks of matched values: the documented place of `guardstream.policy.validators`."""
+
+from guardstream.policy.validators import (
+    NAMED,
+    Validator,
+    aba,
+    bitcoin,
+    entropy,
+    iban,
+    ip,
+    luhn,
+    mixed,
+    mod11,
+    names,
+    nhs,
+    phone,
+    shannon,
+    ssn,
+    uscc,
+    varied,
+    verhoeff,
+)
+
+__all__ = [
+    "NAMED",
+    "Validator",
+    "aba",
+    "bitcoin",
+    "entropy",
+    "iban",
+    "ip",
+    "luhn",
+    "mixed",
+    "mod11",
+    "names",
+    "nhs",
+    "phone",
+    "shannon",
+    "ssn",
+    "uscc",
+    "varied",
+    "verhoeff",
+]

@@ -1,0 +1,73 @@
+"""The layers of the package: what may import what, and ARCHITECTURE's table of it.
+
+python -m tests.support.layers    # writes the table into ARCHITECTURE.md
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PACKAGE = ROOT / "guardstream"
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "events"),
+    ("scan", "jsonstream"),
+    ("stages",),
+    ("policy", "providers", "framing"),
+    ("stream",),
+    ("prompts", "extract"),
+    ("guard",),
+    ("http", "gate", "resilience", "consumers", "observability", "integrations", "testing"),
+    ("serve",),
+    ("cli",),
+)
+"""Each layer may import those before it, and a member its own modules."""
+
+CORE = frozenset({"errors", "events", "scan", "jsonstream", "stages"})
+"""What knows no event loop, clock, file or log."""
+
+DOORS = frozenset({"__init__", "__main__", "sse", "transport", "runnable", "body", "validators"})
+"""Files at the top that only hand on what stands elsewhere, under its documented name."""
+
+BEGIN, END = "<!-- layers: begin -->\n", "<!-- layers: end -->\n"
+
+
+def member(path: Path) -> str:
+    """The layer's member that a module belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def layer_of(name: str) -> int:
+    """The number of the layer that a member stands in; doors stand above all."""
+    return next((n for n, members in enumerate(LAYERS) if name in members), len(LAYERS))
+
+
+def table() -> str:
+    """The layers as Markdown, each member with the first sentence of its docstring."""
+    rows = ["| layer | module | what it is |", "|---|---|---|"]
+    for number, members in enumerate(LAYERS, 1):
+        for name in members:
+            shown = f"`{name}/`" if (PACKAGE / name).is_dir() else f"`{name}`"
+            rows.append(f"| {number} | {shown} | {_summary(name)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _summary(name: str) -> str:
+    folder = PACKAGE / name / "__init__.py"
+    path = folder if folder.exists() else PACKAGE / f"{name}.py"
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.split("\n\n")[0].replace("\n", " ").removesuffix(".")
+
+
+def written(page: str) -> str:
+    """The page with the table as it is now between its marks."""
+    before, rest = page.split(BEGIN)
+    return before + BEGIN + table() + END + rest.split(END)[1]
+
+
+if __name__ == "__main__":
+    architecture = ROOT / "ARCHITECTURE.md"
+    architecture.write_text(written(architecture.read_text(encoding="utf-8")), encoding="utf-8")
