@@ -1,22 +1,25 @@
 """Adapters by description: a spec says for each field of an event what it is.
 
 A spec mirrors the event: a dict for an object, a list with one spec for a list, `OneOf` where a
-field tells which of several objects it is, and a leaf for what a field holds. A field with text
-that the spec does not name is refused, so a new field of a provider is an error, not a hole.
+field tells which of several objects it is, and a leaf for what a field holds. It is compiled once:
+reading an event gives the leaves that are worth a look, each with its path, and writing rebuilds
+nothing but the paths to what changed. Text that no spec knows is found too, by its path.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of, has_text, replaced, same_or, spelled
+from guardstream.providers.fields import fields_of, replaced, same_or, spelled
 from guardstream.providers.parsed import map_parsed
+from guardstream.providers.paths import GONE, Key, Steps, places, rebuilt, spoken
+from guardstream.providers.unknown import Unknowns
 
 
 class Leaf(NamedTuple):
@@ -35,6 +38,7 @@ class Leaf(NamedTuple):
 META, KEEP, ABOUT, END = Leaf("meta"), Leaf("keep"), Leaf("about"), Leaf("end")
 
 _ASIDE = Leaf("about", "text", "logprobs")
+_UNKNOWN = Leaf("unknown")
 
 
 class OneOf(NamedTuple):
@@ -69,11 +73,14 @@ Spec: TypeAlias = "Leaf | OneOf | Tree | Either | dict[str, Any] | list[Any]"
 Path: TypeAlias = tuple[int, ...]
 """The places in the lists that a field stands in, outermost first."""
 
-Visit: TypeAlias = Callable[[Leaf, Any, Path], Any]
-"""Called with each leaf that is not meta, its value and path; returns what replaces the value."""
 
-GONE = object()
-"""What a visit returns for a value without which the item of a list that it stands in goes too."""
+class Found(NamedTuple):
+    """A leaf that holds something, in an event."""
+
+    leaf: Leaf
+    value: Any
+    steps: Steps
+
 
 _AS_VALUE: dict[str, Kind] = {
     "delta": "whole",
@@ -84,93 +91,174 @@ _AS_VALUE: dict[str, Kind] = {
 """The kind of a piece whose leaf should hold text, but holds a value: its JSON, which is whole."""
 
 
-class Walker:
-    """Goes through events by a spec. `name` is the adapter's, for messages."""
+# Compiling
 
-    def __init__(self, name: str, unknown: Unknown) -> None:
-        self._name = name
-        self._unknown = unknown
+Reader: TypeAlias = Callable[[Any, Steps, list[Found]], None]
+"""Adds what is found in a value that is not empty, and stands at the end of the steps."""
 
-    def walk(self, value: Any, spec: Spec, visit: Visit, path: Path = ()) -> Any:
-        """Visit the leaves of `value` in order; return it, copied where something changed."""
-        if not value:
-            return value
+
+class _Compiler:
+    """Makes readers of specs; one for each spec, though specs share parts and may hold themselves."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
+
+    def reader(self, spec: Spec) -> Reader | None:
+        """Return a spec's reader; None for what is harmless."""
         if isinstance(spec, Leaf):
-            return value if spec.kind == "meta" else visit(spec, value, path)
+            return None if spec.kind == "meta" else _leaf_reader(spec)
+        known = self._made.get(id(spec))
+        if known is not None:
+            cell = known[1]
+            return cell[0] if cell else lambda value, steps, found: _call(cell, value, steps, found)
+        cell = []
+        self._made[id(spec)] = (spec, cell)  # kept, so that its id stays its own
+        cell.append(self._make(spec))
+        return cell[0]
+
+    def _make(self, spec: Spec) -> Reader:
         if isinstance(spec, Tree):
-            return self._walk_tree(value, spec, visit, path)
+            return _tree_reader(spec)
         if isinstance(spec, Either):
-            return self.walk(
-                value, spec.text if isinstance(value, str) else spec.other, visit, path
-            )
+            return _either_reader(self.reader(spec.text), self.reader(spec.other))
         if isinstance(spec, OneOf):
-            found = self._chosen(value, spec)
-            return value if found is None else self.walk(value, found, visit, path)
+            readers = {kind: self.reader(each) for kind, each in spec.specs.items()}
+            known = spec.other is not None
+            return _choice_reader(spec.key, readers, known, self.reader(spec.other or {}))
         if isinstance(spec, list):
-            return self._walk_list(value, spec[0], visit, path)
-        return self._walk_object(value, spec, visit, path)
+            return _list_reader(self.reader(spec[0]))
+        assert isinstance(spec, dict)
+        return _object_reader({name: self.reader(inner) for name, inner in spec.items()})
 
-    def _walk_tree(self, value: Any, spec: Tree, visit: Visit, path: Path) -> Any:
-        if not value or isinstance(value, (bool, int, float)):
-            return value
-        if isinstance(value, (list, tuple)):
-            items = [self._walk_tree(item, spec, visit, path) for item in value]
-            return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-        if isinstance(value, (str, bytes)):
-            return visit(spec.leaf, value, path)
-        updates: dict[str, Any] = {}
-        for name, old in fields_of(value).items():
-            if name in spec.meta and isinstance(old, (str, bytes)):
+
+def _call(cell: list[Reader | None], value: Any, steps: Steps, found: list[Found]) -> None:
+    if cell[0] is not None:
+        cell[0](value, steps, found)
+
+
+_compiled = _Compiler().reader
+
+
+def _leaf_reader(leaf: Leaf) -> Reader:
+    def read(value: Any, steps: Steps, found: list[Found]) -> None:
+        found.append(Found(leaf, value, steps))
+
+    return read
+
+
+_MISSING: Any = object()
+
+
+def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
+    get = readers.get
+
+    def read(value: Any, steps: Steps, found: list[Found]) -> None:
+        fields: Mapping[str, Any]
+        if type(value) is dict:
+            fields = value
+        elif isinstance(value, (str, bytes, list, tuple)):
+            return _read_unknown(value, steps, found)
+        else:
+            fields = fields_of(value)
+        for name, inner in fields.items():
+            if not inner:
                 continue
-            about = old and name in spec.about
-            new = visit(ABOUT, old, path) if about else self._walk_tree(old, spec, visit, path)
-            if new is not old:
-                updates[name] = new
-        return replaced(value, updates) if updates else value
+            reader = get(name, _MISSING)
+            if reader is None:
+                continue
+            if reader is _MISSING:
+                _read_unknown(inner, (steps, name), found)
+            else:
+                reader(inner, (steps, name), found)
+        return None
 
-    def _walk_list(self, value: Any, spec: Any, visit: Visit, path: Path) -> Any:
+    return read
+
+
+def _list_reader(reader: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, found: list[Found]) -> None:
         if not isinstance(value, (list, tuple)):
-            self._refuse("a value where a list is expected", value)
-            return value
-        items = [self.walk(item, spec, visit, (*path, at)) for at, item in enumerate(value)]
-        if all(a is b for a, b in zip(items, value, strict=True)):
-            return value
-        return [item for item in items if item is not GONE]
+            _read_unknown(value, steps, found)
+        elif reader is not None:
+            for place, item in enumerate(value):
+                if item:
+                    reader(item, (steps, place), found)
 
-    def _walk_object(self, value: Any, spec: Mapping[str, Any], visit: Visit, path: Path) -> Any:
-        if isinstance(value, (str, bytes, list, tuple)):
-            self._refuse("text where an object is expected", value)
-            return value
-        updates: dict[str, Any] = {}
-        for name, old in fields_of(value).items():
-            if not old:
-                continue
-            inner = spec.get(name)
-            if inner is None:
-                self._refuse(f"field {name!r}", old)
-                continue
-            new = self.walk(old, inner, visit, path)
-            if new is not old:
-                updates[name] = new
-        if any(new is GONE for new in updates.values()):
-            return GONE
-        return replaced(value, updates) if updates else value
+    return read
 
-    def _chosen(self, value: Any, spec: OneOf) -> Any:
-        kind = fields_of(value).get(spec.key)
-        found = spec.specs.get(kind) if isinstance(kind, str) else None
-        found = spec.other if found is None else found
-        if found is None:
-            what = f"{spec.key} {kind!r}" if isinstance(kind, str) else f"no {spec.key}"
-            self._refuse(what, value)
-        return found
 
-    def _refuse(self, what: str, value: Any) -> None:
-        if self._unknown == "refuse" and has_text(value):
-            raise AdapterError(
-                f"{self._name}: {what} is not known and may hold text: pass unknown='pass' to let "
-                "it through unguarded"
-            )
+def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, found: list[Found]) -> None:
+        reader = text if isinstance(value, str) else other
+        if reader is not None:
+            reader(value, steps, found)
+
+    return read
+
+
+def _choice_reader(
+    key: str, readers: Mapping[str, Reader | None], known: bool, other: Reader | None
+) -> Reader:
+    def read(value: Any, steps: Steps, found: list[Found]) -> None:
+        kind = fields_of(value).get(key)
+        reader = readers.get(kind, _MISSING) if isinstance(kind, str) else _MISSING
+        if reader is _MISSING:
+            if not known:
+                return _read_unknown(value, steps, found)
+            reader = other
+        if reader is not None:
+            reader(value, steps, found)
+        return None
+
+    return read
+
+
+def _tree_reader(spec: Tree) -> Reader:
+    leaf, meta, about = spec
+
+    def read(value: Any, steps: Steps, found: list[Found]) -> None:
+        if isinstance(value, (str, bytes)):
+            found.append(Found(leaf, value, steps))
+        elif isinstance(value, (list, tuple)):
+            for place, item in enumerate(value):
+                if item:
+                    read(item, (steps, place), found)
+        elif not isinstance(value, (bool, int, float)):
+            for name, inner in fields_of(value).items():
+                if not inner or (name in meta and isinstance(inner, (str, bytes))):
+                    continue
+                if name in about:
+                    found.append(Found(ABOUT, inner, (steps, name)))
+                else:
+                    read(inner, (steps, name), found)
+
+    return read
+
+
+def _read_unknown(value: Any, steps: Steps, found: list[Found]) -> None:
+    """Find each string in a value of which nothing is known, and the keys of what it holds."""
+    if isinstance(value, (str, bytes)):
+        if value:
+            found.append(Found(_UNKNOWN, value, steps))
+    elif isinstance(value, (list, tuple)):
+        for place, item in enumerate(value):
+            _read_unknown(item, (steps, place), found)
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        for name, inner in fields_of(value).items():
+            if isinstance(value, dict) and isinstance(name, str) and name:
+                found.append(Found(_UNKNOWN, name, (steps, Key(name))))
+            _read_unknown(inner, (steps, name), found)
+
+
+# Adapters
+
+
+class _Read(NamedTuple):
+    """What was found in a chunk, kept for writing it."""
+
+    chunk: Any
+    found: Sequence[Found]
+    pieces: Sequence[Piece]
 
 
 class SpecAdapter:
@@ -184,8 +272,10 @@ class SpecAdapter:
     spec: ClassVar[Spec]
     repeats = True
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
-        self._walker = Walker(self.name, unknown)
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._unknowns = Unknowns(self.name, unknown)
+        self._reader = _compiled(self.spec)
+        self._last: _Read | None = None
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
@@ -198,55 +288,97 @@ class SpecAdapter:
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""
         event = fields_of(chunk)
-        return self.meaning(chunk, event, self._pieces(chunk, event))
+        return self.meaning(chunk, event, self.pieces(chunk, event))
+
+    def pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
+        """Return the pieces of text in `chunk`, in its order."""
+        return list(self._read(chunk, event).pieces)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
-        pieces = self._pieces(chunk, fields_of(chunk))
-        said = [place for place, piece in enumerate(pieces) if piece.kind != "aside"]
-        changed = any(pieces[place].text != texts[place] for place in said)
-        rest = iter(texts)
-        says = _says(pieces, texts)
+        read = self._read(chunk, fields_of(chunk))
+        before = [piece.text for piece in read.pieces if piece.kind != "aside"]
+        after = [t for piece, t in zip(read.pieces, texts, strict=True) if piece.kind != "aside"]
+        updates, says = self._updates(read.found, texts, changed=before != after, ends=ends)
+        if not (says or _says(read.pieces, texts)):
+            return None
+        written = rebuilt(chunk, updates)
+        return None if written is GONE else written
 
-        def substitute(leaf: Leaf, value: Any, _path: Path) -> Any:
-            nonlocal says
-            if leaf.kind == "about":
-                tokens = list(spelled(value))
-                same = [next(rest) for _ in tokens] == tokens
-                return value if same and not changed else _left_out(value)
+    def _read(self, chunk: Any, event: Mapping[str, Any]) -> _Read:
+        """Read a chunk; what was read last is remembered, since it is often written next."""
+        last = self._last
+        if last is not None and last.chunk is chunk:
+            return last
+        found: list[Found] = []
+        if chunk and self._reader is not None:
+            self._reader(chunk, (), found)
+        if any(each.leaf is _UNKNOWN for each in found):
+            found = self._unknowns.judged(found, _UNKNOWN)
+        pieces: list[Piece] = []
+        for leaf, value, steps in found:
+            if leaf.kind not in ("keep", "end"):
+                pieces += self._pieces_of(leaf, value, steps, event)
+        read = self._last = _Read(chunk, found, pieces)
+        return read
+
+    def _pieces_of(
+        self, leaf: Leaf, value: Any, steps: Steps, event: Mapping[str, Any]
+    ) -> Iterator[Piece]:
+        if leaf is _UNKNOWN:
+            yield Piece(Slot(0, "text", spoken(steps)), _text(value), "unknown")
+            return
+        if leaf.kind == "about":
+            slot = self.slot(_ASIDE, event, places(steps))
+            for token in spelled(value):
+                yield Piece(slot, token, "aside")
+            return
+        slot = self.slot(leaf, event, places(steps))
+        if isinstance(value, str):
+            yield Piece(slot, value, leaf.kind)  # type: ignore[arg-type]
+            return
+        texts: list[str] = []
+        self.map_text(leaf, value, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+        kind = _AS_VALUE.get(leaf.kind, leaf.kind)
+        for text in texts:
+            yield Piece(slot, text, kind)  # type: ignore[arg-type]
+
+    def _updates(
+        self, found: Sequence[Found], texts: Sequence[str], *, changed: bool, ends: bool
+    ) -> tuple[dict[Steps, Any], bool]:
+        """Return what is to be set at which steps, and whether something is said beside text."""
+        rest = iter(texts)
+        updates: dict[Steps, Any] = {}
+        says = False
+        for leaf, value, steps in found:
             if leaf.kind == "end" and not ends:
-                return None
+                updates[steps] = None
+                continue
             if leaf.kind in ("keep", "end"):
                 says = True
-                return value
-            return self._map_text(leaf, value, lambda text: next(rest) if text else text)
+                continue
+            new = self._new_value(leaf, value, rest, changed=changed)
+            if new is not value:
+                updates[steps] = new
+        return updates, says
 
-        written = self._walker.walk(chunk, self.spec, substitute)
-        return written if says and written is not GONE else None
+    def _new_value(self, leaf: Leaf, value: Any, rest: Iterator[str], *, changed: bool) -> Any:
+        if leaf is _UNKNOWN:
+            new = next(rest)
+            return value if new == _text(value) else _like(value, new)
+        if leaf.kind == "about":
+            tokens = list(spelled(value))
+            same = [next(rest) for _ in tokens] == tokens
+            return value if same and not changed else self.without(value)
+        return self.map_text(leaf, value, lambda text: next(rest) if text else text)
 
-    def _pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
-        pieces: list[Piece] = []
+    @staticmethod
+    def without(value: Any) -> Any:
+        """Return what stands for a value that spells out text which has changed."""
+        return [] if isinstance(value, list) else None
 
-        def collect(leaf: Leaf, value: Any, path: Path) -> Any:
-            if leaf.kind in ("keep", "end"):
-                return value
-            if leaf.kind == "about":
-                slot = self.slot(_ASIDE, event, path)
-                pieces.extend(Piece(slot, token, "aside") for token in spelled(value))
-                return value
-            slot = self.slot(leaf, event, path)
-            kind = leaf.kind if isinstance(value, str) else _AS_VALUE.get(leaf.kind, leaf.kind)
-
-            def note(text: str) -> str:
-                pieces.append(Piece(slot, text, kind))  # type: ignore[arg-type]
-                return text
-
-            return self._map_text(leaf, value, note)
-
-        self._walker.walk(chunk, self.spec, collect)
-        return pieces
-
-    def _map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
+    def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
+        """Change a leaf's text; return the very value if it did not change."""
         if isinstance(value, str):
             return same_or(value, change(value))
         if leaf.kind == "parsed":
@@ -255,6 +387,15 @@ class SpecAdapter:
             number = isinstance(value, (bool, int, float))
             return value if number else _map_value(value, change)
         raise AdapterError(f"{self.name}: {leaf.field!r} is not text")
+
+
+def _text(value: str | bytes) -> str:
+    """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+
+
+def _like(value: str | bytes, text: str) -> str | bytes:
+    return text if isinstance(value, str) else text.encode("utf-8", "surrogateescape")
 
 
 def _says(pieces: Sequence[Piece], texts: Sequence[str]) -> bool:
@@ -280,10 +421,6 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     except ValueError:
         return GONE
     return new
-
-
-def _left_out(value: Any) -> Any:
-    return [] if isinstance(value, list) else None
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:
