@@ -21,16 +21,19 @@ Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"
 `{"pass": paths}` guards it but for what stands at these paths: `$.choices[*].obfuscation`.
 """
 
-Kind: TypeAlias = Literal["delta", "last", "whole", "copy", "parsed", "echo", "aside", "unknown"]
+Kind: TypeAlias = Literal[
+    "delta", "last", "whole", "copy", "parsed", "echo", "aside", "unknown", "name"
+]
 """What a piece of text is to the stream.
 
 `delta`: the next characters of its slot. `last`: those that end it. `whole`: a text of its own.
 `copy`: all of its slot's text so far, once more. `parsed`: JSON for a value that was parsed from
 the slot's text. `echo`: the slot's last delta, once more. What repeats text is replaced by what was
 released; if it does not repeat what the slot said, it is guarded as a whole text. `aside`: a text
-that is not said (a token that was as likely): it is judged by itself, without findings, and becomes
-"" if anything in it would change. `unknown`: text at a path that the adapter does not know, which is
-its slot's field: it is guarded at once, as a text of its own and with what came before at its path.
+that is not said (a token that was as likely): it is judged by itself, without findings, and
+becomes "" if anything in it would change. `unknown`: text at a path that the adapter does not know,
+the field of its slot: it is guarded at once, as a text of its own and with what came before there.
+`name`: a name or an id, by its path: a match in it blocks.
 """
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")

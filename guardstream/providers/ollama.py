@@ -61,7 +61,7 @@ class Ollama(SpecAdapter):
     name = "ollama"
     spec = _SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._calls = 0

@@ -1,7 +1,7 @@
 """Where a value stands in an event, and how an event is rebuilt with some values changed.
 
-Steps lead to a value: `()` is the event itself, `(steps, name)` a field and `(steps, place)` an item
-of what stands at the end of `steps`. Only what lies on the way to a change is copied.
+Steps lead to a value: `()` is the event itself, `(steps, name)` a field and `(steps, place)` an
+item of what stands at the end of `steps`. Only what lies on the way to a change is copied.
 """
 
 from __future__ import annotations
@@ -62,12 +62,16 @@ class _New(NamedTuple):
 
 
 def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
-    """Return a copy of `value` with other values at the end of some steps; itself if there are none.
+    """Return a copy of `value` with other values at the end of some steps.
 
-    An item that becomes GONE is left out; an object of which something becomes GONE is GONE.
+    An item that becomes GONE is left out; an object of which something becomes GONE is GONE. A key
+    of which nothing is left goes with what the object has under it.
     """
     if not updates:
         return value
+    if len(updates) == 1:
+        ((steps, new),) = updates.items()
+        return _with(value, keys(steps), 0, new)
     tree: dict[Any, Any] = {}
     for steps, new in updates.items():
         *way, last = keys(steps) or [None]
@@ -78,6 +82,21 @@ def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
             node = node.setdefault(key, {})
         node[last] = _New(new)
     return _rebuilt(value, tree)
+
+
+def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
+    """Do for a single change what `_rebuilt` does for many; `at` is how far the way is gone."""
+    if at == len(way):
+        return new
+    key = way[at]
+    if type(key) is int:
+        items = list(value)
+        items[key] = _with(items[key], way, at + 1, new)
+        return items if items[key] is not GONE else items[:key] + items[key + 1 :]
+    if type(key) is Key:
+        return _rebuilt(value, {key: _New(new)})
+    inner = _with(fields_of(value)[key], way, at + 1, new)
+    return GONE if inner is GONE else replaced(value, {key: inner})
 
 
 def _rebuilt(value: Any, node: Any) -> Any:
@@ -99,7 +118,7 @@ def _rebuilt(value: Any, node: Any) -> Any:
         return GONE
     if not renamed:
         return replaced(value, changed)
-    named = {renamed.get(name, name): changed.get(name, old) for name, old in fields.items()}
-    if len(named) < len(fields):
+    kept = {name: new for name in fields if (new := renamed.get(name, name))}
+    if len({*kept.values()}) < len(kept):
         raise AdapterError("two keys of an object became the same: neither can be sent")
-    return named
+    return {new: changed.get(name, fields[name]) for name, new in kept.items()}

@@ -1,86 +1,64 @@
 """Adapters by description: a spec says for each field of an event what it is.
 
 A spec mirrors the event: a dict for an object, a list with one spec for a list, `OneOf` where a
-field tells which of several objects it is, and a leaf for what a field holds. It is compiled once:
-reading an event gives the leaves that are worth a look, each with its path, and writing rebuilds
-nothing but the paths to what changed. Text that no spec knows is found too, by its path.
+field tells which of several objects it is, and a leaf for what a field holds. Reading an event
+gives the leaves that are worth a look, each with its path; writing rebuilds nothing but the paths
+to what changed. Text that no spec knows is found too, by its path.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of, replaced, same_or, spelled
+from guardstream.providers.fields import fields_of, same_or, spelled
+from guardstream.providers.nodes import (
+    ABOUT,
+    END,
+    ITEM,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    UNKNOWN,
+    Each,
+    Either,
+    Leaf,
+    Mirror,
+    OneOf,
+    Path,
+    Spec,
+    Tree,
+)
 from guardstream.providers.parsed import map_parsed
-from guardstream.providers.paths import GONE, Key, Steps, places, rebuilt, spoken
+from guardstream.providers.paths import GONE, Key, Steps, rebuilt, spoken
+from guardstream.providers.readers import Findings, Found, compiled
 from guardstream.providers.unknown import Unknowns
 
-
-class Leaf(NamedTuple):
-    """What a field holds: text of a kind, or something about the event.
-
-    `meta` is harmless. `keep` is harmless, and worth sending without any text. `about` spells out
-    the text once more (log probabilities) and is left out where the text changed, or what else
-    it says would be changed. `end` is a reason to finish.
-    """
-
-    kind: Kind | Literal["meta", "keep", "about", "end"]
-    channel: str = "text"
-    field: str = "text"
-
-
-META, KEEP, ABOUT, END = Leaf("meta"), Leaf("keep"), Leaf("about"), Leaf("end")
-
-_ASIDE = Leaf("about", "text", "logprobs")
-_UNKNOWN = Leaf("unknown")
-
-
-class OneOf(NamedTuple):
-    """Objects told apart by the value of their field `key`; `other` is for the rest."""
-
-    key: str
-    specs: Mapping[str, Any]
-    other: Any = None
-
-
-class Tree(NamedTuple):
-    """A value of any shape: each string in it is a text of its own, but for fields in `meta`.
-
-    A field in `meta` that holds more than a string is another one of that name, and is not left
-    out. Fields in `about` spell out the event's text once more.
-    """
-
-    leaf: Leaf
-    meta: frozenset[str] = frozenset()
-    about: frozenset[str] = frozenset()
-
-
-class Either(NamedTuple):
-    """Text, or something else."""
-
-    text: Leaf
-    other: Any
-
-
-Spec: TypeAlias = "Leaf | OneOf | Tree | Either | dict[str, Any] | list[Any]"
-
-Path: TypeAlias = tuple[int, ...]
-"""The places in the lists that a field stands in, outermost first."""
-
-
-class Found(NamedTuple):
-    """A leaf that holds something, in an event."""
-
-    leaf: Leaf
-    value: Any
-    steps: Steps
-
+__all__ = [
+    "ABOUT",
+    "END",
+    "KEEP",
+    "META",
+    "NAME",
+    "NUMBER",
+    "UNKNOWN",
+    "Each",
+    "Either",
+    "Leaf",
+    "Mirror",
+    "OneOf",
+    "Path",
+    "Spec",
+    "SpecAdapter",
+    "Tree",
+    "sibling",
+]
 
 _AS_VALUE: dict[str, Kind] = {
     "delta": "whole",
@@ -91,190 +69,46 @@ _AS_VALUE: dict[str, Kind] = {
 """The kind of a piece whose leaf should hold text, but holds a value: its JSON, which is whole."""
 
 
-# Compiling
+_ASIDE = Leaf("about", "text", "logprobs")
 
-Reader: TypeAlias = Callable[[Any, Steps, list[Found]], None]
-"""Adds what is found in a value that is not empty, and stands at the end of the steps."""
+_SILENT = frozenset({"keep", "end", "item", "meta"})
+"""Kinds of leaves without pieces."""
 
-
-class _Compiler:
-    """Makes readers of specs; one for each spec, though specs share parts and may hold themselves."""
-
-    def __init__(self) -> None:
-        self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
-
-    def reader(self, spec: Spec) -> Reader | None:
-        """Return a spec's reader; None for what is harmless."""
-        if isinstance(spec, Leaf):
-            return None if spec.kind == "meta" else _leaf_reader(spec)
-        known = self._made.get(id(spec))
-        if known is not None:
-            cell = known[1]
-            return cell[0] if cell else lambda value, steps, found: _call(cell, value, steps, found)
-        cell = []
-        self._made[id(spec)] = (spec, cell)  # kept, so that its id stays its own
-        cell.append(self._make(spec))
-        return cell[0]
-
-    def _make(self, spec: Spec) -> Reader:
-        if isinstance(spec, Tree):
-            return _tree_reader(spec)
-        if isinstance(spec, Either):
-            return _either_reader(self.reader(spec.text), self.reader(spec.other))
-        if isinstance(spec, OneOf):
-            readers = {kind: self.reader(each) for kind, each in spec.specs.items()}
-            known = spec.other is not None
-            return _choice_reader(spec.key, readers, known, self.reader(spec.other or {}))
-        if isinstance(spec, list):
-            return _list_reader(self.reader(spec[0]))
-        assert isinstance(spec, dict)
-        return _object_reader({name: self.reader(inner) for name, inner in spec.items()})
-
-
-def _call(cell: list[Reader | None], value: Any, steps: Steps, found: list[Found]) -> None:
-    if cell[0] is not None:
-        cell[0](value, steps, found)
-
-
-_compiled = _Compiler().reader
-
-
-def _leaf_reader(leaf: Leaf) -> Reader:
-    def read(value: Any, steps: Steps, found: list[Found]) -> None:
-        found.append(Found(leaf, value, steps))
-
-    return read
-
-
-_MISSING: Any = object()
-
-
-def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
-    get = readers.get
-
-    def read(value: Any, steps: Steps, found: list[Found]) -> None:
-        fields: Mapping[str, Any]
-        if type(value) is dict:
-            fields = value
-        elif isinstance(value, (str, bytes, list, tuple)):
-            return _read_unknown(value, steps, found)
-        else:
-            fields = fields_of(value)
-        for name, inner in fields.items():
-            if not inner:
-                continue
-            reader = get(name, _MISSING)
-            if reader is None:
-                continue
-            if reader is _MISSING:
-                _read_unknown(inner, (steps, name), found)
-            else:
-                reader(inner, (steps, name), found)
-        return None
-
-    return read
-
-
-def _list_reader(reader: Reader | None) -> Reader:
-    def read(value: Any, steps: Steps, found: list[Found]) -> None:
-        if not isinstance(value, (list, tuple)):
-            _read_unknown(value, steps, found)
-        elif reader is not None:
-            for place, item in enumerate(value):
-                if item:
-                    reader(item, (steps, place), found)
-
-    return read
-
-
-def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
-    def read(value: Any, steps: Steps, found: list[Found]) -> None:
-        reader = text if isinstance(value, str) else other
-        if reader is not None:
-            reader(value, steps, found)
-
-    return read
-
-
-def _choice_reader(
-    key: str, readers: Mapping[str, Reader | None], known: bool, other: Reader | None
-) -> Reader:
-    def read(value: Any, steps: Steps, found: list[Found]) -> None:
-        kind = fields_of(value).get(key)
-        reader = readers.get(kind, _MISSING) if isinstance(kind, str) else _MISSING
-        if reader is _MISSING:
-            if not known:
-                return _read_unknown(value, steps, found)
-            reader = other
-        if reader is not None:
-            reader(value, steps, found)
-        return None
-
-    return read
-
-
-def _tree_reader(spec: Tree) -> Reader:
-    leaf, meta, about = spec
-
-    def read(value: Any, steps: Steps, found: list[Found]) -> None:
-        if isinstance(value, (str, bytes)):
-            found.append(Found(leaf, value, steps))
-        elif isinstance(value, (list, tuple)):
-            for place, item in enumerate(value):
-                if item:
-                    read(item, (steps, place), found)
-        elif not isinstance(value, (bool, int, float)):
-            for name, inner in fields_of(value).items():
-                if not inner or (name in meta and isinstance(inner, (str, bytes))):
-                    continue
-                if name in about:
-                    found.append(Found(ABOUT, inner, (steps, name)))
-                else:
-                    read(inner, (steps, name), found)
-
-    return read
-
-
-def _read_unknown(value: Any, steps: Steps, found: list[Found]) -> None:
-    """Find each string in a value of which nothing is known, and the keys of what it holds."""
-    if isinstance(value, (str, bytes)):
-        if value:
-            found.append(Found(_UNKNOWN, value, steps))
-    elif isinstance(value, (list, tuple)):
-        for place, item in enumerate(value):
-            _read_unknown(item, (steps, place), found)
-    elif not (value is None or isinstance(value, (bool, int, float))):
-        for name, inner in fields_of(value).items():
-            if isinstance(value, dict) and isinstance(name, str) and name:
-                found.append(Found(_UNKNOWN, name, (steps, Key(name))))
-            _read_unknown(inner, (steps, name), found)
-
-
-# Adapters
+_SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
+"""Kinds of pieces that are worth a chunk: where text streams, what repeats it is not."""
 
 
 class _Read(NamedTuple):
-    """What was found in a chunk, kept for writing it."""
+    """What was found in a chunk, kept for writing it.
+
+    `owners` are the places of the leaves that the pieces come from, `origins` the leaf that each
+    mirror repeats, `kinds` are those of the leaves.
+    """
 
     chunk: Any
     found: Sequence[Found]
     pieces: Sequence[Piece]
+    owners: Sequence[int]
+    origins: Mapping[int, int]
+    kinds: Collection[str]
 
 
 class SpecAdapter:
     """The base of adapters that are described by a spec.
 
     A subclass says `name`, `spec`, how a leaf becomes a slot, and what an event means beyond its
-    text; and how to make the chunks of `extra` and `end`.
+    text; and how to make the chunks of `extra` and `end`. `scope` is how many of the outermost
+    lists tell texts apart that have nothing to do with each other: 1 where those are the choices.
     """
 
     name: ClassVar[str]
     spec: ClassVar[Spec]
     repeats = True
+    scope: ClassVar[int] = 0
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknowns = Unknowns(self.name, unknown)
-        self._reader = _compiled(self.spec)
+        self._reader = compiled(self.spec)
         self._last: _Read | None = None
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
@@ -290,19 +124,16 @@ class SpecAdapter:
         event = fields_of(chunk)
         return self.meaning(chunk, event, self.pieces(chunk, event))
 
-    def pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
+    def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
         """Return the pieces of text in `chunk`, in its order."""
-        return list(self._read(chunk, event).pieces)
+        return self._read(chunk, event).pieces
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
         read = self._read(chunk, fields_of(chunk))
-        before = [piece.text for piece in read.pieces if piece.kind != "aside"]
-        after = [t for piece, t in zip(read.pieces, texts, strict=True) if piece.kind != "aside"]
-        updates, says = self._updates(read.found, texts, changed=before != after, ends=ends)
-        if not (says or _says(read.pieces, texts)):
+        if not self._says(read, texts, ends=ends):
             return None
-        written = rebuilt(chunk, updates)
+        written = rebuilt(chunk, self._updates(read, texts, ends=ends))
         return None if written is GONE else written
 
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> _Read:
@@ -310,66 +141,134 @@ class SpecAdapter:
         last = self._last
         if last is not None and last.chunk is chunk:
             return last
-        found: list[Found] = []
+        found = Findings()
         if chunk and self._reader is not None:
-            self._reader(chunk, (), found)
-        if any(each.leaf is _UNKNOWN for each in found):
-            found = self._unknowns.judged(found, _UNKNOWN)
+            self._reader(chunk, (), (), found)
+        leaves: Sequence[Found] = found
+        if found.unknown:
+            leaves = self._unknowns.judged(found)
+        origins = self._origins(leaves) if found.mirrors else {}
         pieces: list[Piece] = []
-        for leaf, value, steps in found:
-            if leaf.kind not in ("keep", "end"):
-                pieces += self._pieces_of(leaf, value, steps, event)
-        read = self._last = _Read(chunk, found, pieces)
-        return read
+        owners: list[int] = []
+        kinds = set()
+        for place, each in enumerate(leaves):
+            leaf, value, _, path, mirrors = each
+            kind = leaf[0]
+            kinds.add(kind)
+            if kind == "delta" and type(value) is str and not mirrors:  # the common case
+                pieces.append(Piece(self.slot(leaf, event, path), value))
+                owners.append(place)
+            elif kind not in _SILENT and place not in origins:
+                self._add_pieces(pieces, each, event)
+                owners += [place] * (len(pieces) - len(owners))
+        self._last = _Read(chunk, leaves, pieces, owners, origins, kinds)
+        return self._last
 
-    def _pieces_of(
-        self, leaf: Leaf, value: Any, steps: Steps, event: Mapping[str, Any]
-    ) -> Iterator[Piece]:
-        if leaf is _UNKNOWN:
-            yield Piece(Slot(0, "text", spoken(steps)), _text(value), "unknown")
-            return
-        if leaf.kind == "about":
-            slot = self.slot(_ASIDE, event, places(steps))
-            for token in spelled(value):
-                yield Piece(slot, token, "aside")
-            return
-        slot = self.slot(leaf, event, places(steps))
-        if isinstance(value, str):
-            yield Piece(slot, value, leaf.kind)  # type: ignore[arg-type]
-            return
-        texts: list[str] = []
-        self.map_text(leaf, value, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-        kind = _AS_VALUE.get(leaf.kind, leaf.kind)
-        for text in texts:
-            yield Piece(slot, text, kind)  # type: ignore[arg-type]
+    def _origins(self, found: Sequence[Found]) -> dict[int, int]:
+        """Return which leaf each mirror repeats, by their places."""
+        texts: dict[Any, int] = {}
+        for place, each in enumerate(found):
+            if each.leaf.kind == "delta" and isinstance(each.value, str) and not each.mirrors:
+                texts.setdefault((each.path[: self.scope], each.value), place)
+        same = {
+            place: texts.get((each.path[: self.scope], each.value))
+            for place, each in enumerate(found)
+            if each.mirrors and isinstance(each.value, str)
+        }
+        return {place: origin for place, origin in same.items() if origin is not None}
+
+    def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
+        leaf, value, steps, path, _ = found
+        kind = leaf.kind
+        if kind == "unknown" or kind == "name":
+            pieces.append(Piece(Slot(0, "text", spoken(steps)), _text(value), kind))
+        elif kind == "about":
+            slot = self.slot(_ASIDE, event, path)
+            pieces += [Piece(slot, token, "aside") for token in spelled(value)]
+        elif isinstance(value, str):
+            pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
+        else:
+            slot = self.slot(leaf, event, path)
+
+            def note(text: str) -> str:
+                pieces.append(Piece(slot, text, _AS_VALUE.get(kind, kind)))  # type: ignore[arg-type]
+                return text
+
+            self.map_text(leaf, value, note)
+
+    def _says(self, read: _Read, texts: Sequence[str], *, ends: bool) -> bool:
+        """Tell whether anything is left to say; beside a delta, what repeats text is not."""
+        streamed, aside = False, True
+        for piece, text in zip(read.pieces, texts, strict=True):
+            if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
+                return True
+            streamed = streamed or piece.kind in ("delta", "echo")
+            aside = aside and piece.kind == "aside"
+        if not (streamed or aside):
+            return True
+        return "keep" in read.kinds or (ends and "end" in read.kinds)
 
     def _updates(
-        self, found: Sequence[Found], texts: Sequence[str], *, changed: bool, ends: bool
-    ) -> tuple[dict[Steps, Any], bool]:
-        """Return what is to be set at which steps, and whether something is said beside text."""
-        rest = iter(texts)
-        updates: dict[Steps, Any] = {}
-        says = False
-        for leaf, value, steps in found:
-            if leaf.kind == "end" and not ends:
-                updates[steps] = None
-                continue
-            if leaf.kind in ("keep", "end"):
-                says = True
-                continue
-            new = self._new_value(leaf, value, rest, changed=changed)
-            if new is not value:
-                updates[steps] = new
-        return updates, says
+        self, read: _Read, texts: Sequence[str], *, ends: bool, apart: bool = True
+    ) -> dict[Steps, Any]:
+        """Return what is to be set, by the steps that lead there.
 
-    def _new_value(self, leaf: Leaf, value: Any, rest: Iterator[str], *, changed: bool) -> Any:
-        if leaf is _UNKNOWN:
-            new = next(rest)
-            return value if new == _text(value) else _like(value, new)
-        if leaf.kind == "about":
-            tokens = list(spelled(value))
-            same = [next(rest) for _ in tokens] == tokens
-            return value if same and not changed else self.without(value)
+        Unless `apart`, what spells out text is left out even where no text changed.
+        """
+        news = self._changes(read, texts)
+        if "about" in read.kinds:
+            news |= self._told(read, texts, news, apart=apart)
+        if not ends and "end" in read.kinds:
+            news |= {at: None for at, each in enumerate(read.found) if each.leaf.kind == "end"}
+        updates = {read.found[place].steps: new for place, new in news.items()}
+        if "item" in read.kinds and not all(news.values()):
+            _drop_items(read.found, news, updates)
+        return updates
+
+    def _changes(self, read: _Read, texts: Sequence[str]) -> dict[int, Any]:
+        """Return the new values of leaves whose text changed, by their places."""
+        found, owners = read.found, read.owners
+        if len(owners) == 1 and not read.origins and type(found[owners[0]].value) is str:
+            same = texts[0] == read.pieces[0].text or found[owners[0]].leaf.kind == "about"
+            return {} if same else {owners[0]: texts[0]}
+        changed = {
+            owner
+            for owner, piece, text in zip(owners, read.pieces, texts, strict=True)
+            if piece.text != text
+        }
+        news = {}
+        for place in sorted(changed):
+            if found[place].leaf.kind != "about":
+                own = [text for owner, text in zip(owners, texts, strict=True) if owner == place]
+                new = self._new_value(found[place], own)
+                if new is not found[place].value:
+                    news[place] = new
+        for place, origin in read.origins.items():
+            if origin in news:
+                news[place] = news[origin]
+        return news
+
+    def _told(
+        self, read: _Read, texts: Sequence[str], news: Mapping[int, Any], *, apart: bool
+    ) -> dict[int, Any]:
+        """Return what stands for the leaves that spell out text which changed, or would be."""
+        changed = {read.found[place].path[: self.scope] for place in news}
+        changed |= {
+            read.found[owner].path[: self.scope]
+            for owner, piece, text in zip(read.owners, read.pieces, texts, strict=True)
+            if piece.kind == "aside" and piece.text != text
+        }
+        return {
+            place: self.without(each.value)
+            for place, each in enumerate(read.found)
+            if each.leaf.kind == "about" and (not apart or each.path[: self.scope] in changed)
+        }
+
+    def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
+        leaf, value = found.leaf, found.value
+        if leaf.kind in ("unknown", "name"):
+            return value if texts[0] == _text(value) else _like(value, texts[0])
+        rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)
 
     @staticmethod
@@ -389,6 +288,39 @@ class SpecAdapter:
         raise AdapterError(f"{self.name}: {leaf.field!r} is not text")
 
 
+def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[Steps, Any]) -> None:
+    """Let items go in which something changed and nothing is left.
+
+    Unless that empties an event's own list and the event goes out for what stands beside it, of
+    which nothing is known: clients ask for the first choice of whatever comes.
+    """
+
+    def says(place: int) -> bool:
+        each = found[place]
+        quiet = each.leaf.kind in ("about", "item") or isinstance(each.steps[1], Key)
+        return not quiet and bool(news.get(place, each.value))
+
+    gone: dict[Steps, list[Steps]] = {}
+    outer: list[Steps] = []
+    for place, each in enumerate(found):
+        if each.leaf is not ITEM:
+            continue
+        if len(each.path) == 1:
+            outer.append(each.steps)
+        inner = range(place + 1, each.value)
+        touched = any(found[at].steps in updates for at in inner)
+        if touched and not any(says(at) for at in inner):
+            gone[each.steps] = [found[at].steps for at in inner]
+    if outer and all(steps in gone for steps in outer):
+        beside = [at for at, each in enumerate(found) if not each.path and says(at)]
+        if beside and all(found[at].leaf.kind == "unknown" for at in beside):
+            gone = {steps: inner for steps, inner in gone.items() if steps not in outer}
+    for steps, within in gone.items():
+        for each_steps in within:
+            updates.pop(each_steps, None)
+        updates[steps] = GONE
+
+
 def _text(value: str | bytes) -> str:
     """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
     return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
@@ -396,14 +328,6 @@ def _text(value: str | bytes) -> str:
 
 def _like(value: str | bytes, text: str) -> str | bytes:
     return text if isinstance(value, str) else text.encode("utf-8", "surrogateescape")
-
-
-def _says(pieces: Sequence[Piece], texts: Sequence[str]) -> bool:
-    """Tell whether anything is left to say: beside a delta, what repeats text does not count."""
-    if any(piece.kind in ("delta", "echo") for piece in pieces):
-        said = zip(pieces, texts, strict=True)
-        return any(text for piece, text in said if piece.kind in ("delta", "echo", "whole"))
-    return any(piece.kind != "aside" for piece in pieces)
 
 
 def _map_value(value: Any, change: Callable[[str], str]) -> Any:

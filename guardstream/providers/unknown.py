@@ -1,18 +1,19 @@
 """What becomes of text in fields and events that an adapter does not know.
 
 A provider's new field must neither end a stream nor be a hole: by default such text is guarded as a
-text of its own, by its path. `refuse` makes it an error, `pass` lets it through; paths that are known
-to be harmless can be let through one by one.
+text of its own, by its path. `refuse` makes it an error, `pass` lets it through; what is known to
+be harmless can be let through path by path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.nodes import META, UNKNOWN
 from guardstream.providers.paths import Key, spoken
+from guardstream.providers.readers import Found
 
 SHOWN = 8
 """How many paths an error names."""
@@ -29,27 +30,32 @@ class Unknowns:
         self._adapter = adapter
         self._passing = frozenset(passing)
 
-    def judged(self, found: list[Any], leaf: Any) -> list[Any]:
+    def judged(self, found: Sequence[Found]) -> Sequence[Found]:
         """Return what was found without that which may pass; AdapterError for what is refused."""
         if self._mode == "pass":
-            return [each for each in found if each.leaf is not leaf]
-        paths = {each.steps: spoken(each.steps) for each in found if each.leaf is leaf}
+            return self._without(found, lambda _: True)
         if self._passing:
-            found = [each for each in found if paths.get(each.steps) not in self._passing]
+            found = self._without(found, lambda each: spoken(each.steps) in self._passing)
         if self._mode == "refuse":
-            self._refuse([each for each in found if each.leaf is leaf])
+            refused = [each.steps for each in found if each.leaf is UNKNOWN]
+            paths = sorted({spoken(steps) for steps in refused if not isinstance(steps[1], Key)})
+            if paths:
+                raise refusal(self._adapter, paths)
         return found
 
-    def _refuse(self, found: Sequence[Any]) -> None:
-        paths = sorted({spoken(each.steps) for each in found if not isinstance(each.steps[1], Key)})
-        if paths:
-            raise refusal(self._adapter, paths)
+    @staticmethod
+    def _without(found: Sequence[Found], passes: Callable[[Found], bool]) -> Sequence[Found]:
+        """Make harmless what passes; it keeps its place, by which others are known."""
+        return [
+            each._replace(leaf=META) if each.leaf is UNKNOWN and passes(each) else each
+            for each in found
+        ]
 
 
 def refusal(adapter: str, paths: Sequence[str]) -> AdapterError:
     """Return the error for text that is refused; it names where the text stands."""
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return AdapterError(
-        f"{adapter}: text at {', '.join(paths[:SHOWN])}{more} is not known and the policy refuses "
-        f"it: guard it with unknown: guard, or let it through with unknown: {{pass: ['{paths[0]}']}}"
+        f"{adapter}: text at {', '.join(paths[:SHOWN])}{more} is not known, and `unknown: refuse` "
+        f"is set: `guard` guards it, `unknown: {{pass: [{paths[0]!r}]}}` lets it through"
     )

@@ -36,7 +36,7 @@ class Body(SpecAdapter):
 
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self.messages: dict[int, str] = {}
         self.reasons: dict[int, FinishReason] = {}
@@ -68,13 +68,13 @@ class Body(SpecAdapter):
         """Return the body with `texts` in place of its own; a body always goes out."""
         event = fields_of(chunk)
         placed = dict(zip(self._order(self.pieces(chunk, event)), texts, strict=True))
-        found = self._read(chunk, event).found
+        read = self._read(chunk, event)
         rest = [placed[at] for at in range(len(placed))]
-        updates, _ = self._updates(found, rest, changed=True, ends=ends)
+        updates = self._updates(read, rest, ends=ends, apart=False)
         return rebuilt(chunk, updates)
 
     @staticmethod
-    def without(value: Any) -> None:  # noqa: ARG004
+    def without(value: Any) -> None:
         """Return nothing: in a body, what spells out its text is always left out."""
 
     def silent(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class OpenAIChatEvents(SpecAdapter):
     name = "openai_chat_events"
     spec: ClassVar[Spec] = _SPEC
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._chat = OpenAIChat(unknown=unknown)
         self._choice = 0
