@@ -25,9 +25,9 @@ from guardstream.stream.bytes import WireFlow
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.flow import Flow
 from guardstream.stream.make import make_flow
 from guardstream.stream.observers import Observer, Observing
-from guardstream.stream.protocol import Flow
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.state import Delivering, Options, Start
 from guardstream.stream.synchronous import SyncGuardedStream

@@ -14,8 +14,8 @@ from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
-from guardstream.stream.protocol import Flow, Sent
 from guardstream.stream.state import Delivering, Delivery, log, reason_of
 
 

@@ -18,8 +18,8 @@ import anyio
 
 from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
+from guardstream.stream.flow import Sent
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, TrioLoop, aclose_source, running_loop
-from guardstream.stream.protocol import Sent
 from guardstream.stream.state import (
     Options,
     Start,

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from guardstream.events import Finding
 from guardstream.providers.adapter import Slot
-from guardstream.stream.protocol import Flow, Part, Sent
+from guardstream.stream.flow import Flow, Part, Sent
 from guardstream.stream.result import Result, ToolCall
 from guardstream.stream.transcript import Delivered
 
@@ -62,7 +62,7 @@ class Hooks:
 
     def due(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
         """What is due for a chunk that is about to be delivered."""
-        _, text, _, parts = sent
+        text, parts = sent.text, sent.parts
         due: list[Due] = []
         if text and self.on_text:
             due.append((self.on_text, text))

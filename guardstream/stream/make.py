@@ -7,7 +7,7 @@ from typing import Any
 from guardstream.providers.adapter import Adapter
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.protocol import MakeStage
+from guardstream.stream.flow import MakeStage
 from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
 

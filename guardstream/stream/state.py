@@ -14,8 +14,8 @@ from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.callbacks import Due, Hooks, Returned
 from guardstream.stream.deadlines import Deadlines, Watch
+from guardstream.stream.flow import Flow, Part, Sent
 from guardstream.stream.observers import Observing, StreamRecord, StreamStart
-from guardstream.stream.protocol import Flow, Part, Sent
 from guardstream.stream.result import Meter, Result, Stats, ToolCall
 from guardstream.stream.transcript import Delivered, result_of
 
@@ -134,7 +134,7 @@ class Delivery(Generic[C]):
         return flow.finish()
 
     def _deliver(self, sent: Sent[C]) -> C:
-        chunk, text, characters, parts = sent
+        text, characters = sent.text, sent.characters
         self.delta = text
         meter = self._meter
         meter.chunks_out += 1
@@ -146,9 +146,9 @@ class Delivery(Generic[C]):
         if kept is not None:
             if text:
                 kept.answer.write(text)
-            for part in parts:
+            for part in sent.parts:
                 kept.add(part)
-        return chunk
+        return sent.chunk
 
     def _due(self, sent: Sent[C]) -> list[Due]:
         """The callbacks that are due before a chunk is delivered."""

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
+from guardstream.stream.flow import Sent
 from guardstream.stream.loops import close_source
-from guardstream.stream.protocol import Sent
 from guardstream.stream.state import Options, Start, StopRequestedError, Streaming, hide, reason_of
 
 C = TypeVar("C")

@@ -9,7 +9,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Slot
-from guardstream.stream.protocol import Flow, Part
+from guardstream.stream.flow import Flow, Part
 from guardstream.stream.result import Result, ToolCall
 
 

@@ -7,7 +7,8 @@ nothing of that chunk goes out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, Finish, FinishReason, Stage
@@ -34,11 +35,23 @@ class Part(NamedTuple):
         return self.slot.channel
 
 
-Sent: TypeAlias = tuple[C, str, int, Sequence[Part]]
-"""A chunk that may go out, the answer's text in it, how many characters it shows, and its parts.
+@dataclass(slots=True)
+class Sent(Generic[C]):
+    """A chunk that may go out, and what it says for the first time. Not to be changed.
 
-The answer is choice 0's text. Parts are all else that the chunk says for the first time.
-"""
+    `text` is the answer's (choice 0's) in it, `parts` are all else; `characters` counts the code
+    points of both. `origin` is what was fed together with the chunk that it came as, or was written
+    from, such as a frame of bytes; None if the flow made it, for held text or to end a choice.
+
+    There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
+    """
+
+    chunk: C
+    text: str = ""
+    characters: int = 0
+    parts: Sequence[Part] = ()
+    origin: Any = None
+
 
 MakeStage: TypeAlias = Callable[[str], Stage]
 """Returns a new pipeline for a channel."""
@@ -50,7 +63,7 @@ class Flow(Protocol[C]):
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
     are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's,
     `provider` the adapter's name.
-    `error` is raised behind what was sent, by a flow that takes several chunks at once.
+    `error` is raised after what was sent, by a flow that takes several chunks at once.
     """
 
     @property
