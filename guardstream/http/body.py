@@ -10,8 +10,8 @@ from guardstream.guard import Guard, pipeline_of
 from guardstream.providers.whole import BODIES, SAID
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Flow, adapter_error
+from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result
-from guardstream.stream.state import Delivering
 from guardstream.stream.synchronous import SyncGuardedStream
 
 

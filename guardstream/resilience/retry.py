@@ -25,9 +25,11 @@ from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Hooks
+from guardstream.stream.context import hide
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
+from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result, Stats
-from guardstream.stream.state import Delivering, hide, reason_of
+from guardstream.stream.state import reason_of
 
 C = TypeVar("C")
 

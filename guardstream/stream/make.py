@@ -12,12 +12,12 @@ from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
 
 
-def make_flow(
+def flow_of(
     adapter: Adapter[Any], make_stage: MakeStage, meter: Meter, block_message: str = ""
 ) -> ChunkFlow[Any] | TextFlow:
     """Return the flow for an adapter; plain text has a shorter way.
 
-    `block_message` is said, as an ordinary chunk, before a blocked stream ends.
+    `block_message` goes out as an ordinary chunk before a blocked stream ends.
     """
     if type(adapter) is PlainText:
         return TextFlow(make_stage("text"), meter, block_message)

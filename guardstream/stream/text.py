@@ -24,6 +24,7 @@ class TextFlow:
         self.usage: Any = None
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
+        self.rest: Sequence[Sent[str]] = ()
         self._stage = stage
         self._feed = stage.feed
         self._meter = meter
@@ -34,6 +35,15 @@ class TextFlow:
         return self._stage.held
 
     def feed(self, chunk: str, origin: Any = None) -> Sequence[Sent[str]]:
+        text = self.feed_text(chunk, origin)
+        return self.rest if text is None else (Sent(text, text, len(text), (), origin),)
+
+    def feed_text(self, chunk: str, origin: Any = None) -> str | None:
+        """Take a chunk; return the text that goes out, if that is all that came of it.
+
+        Otherwise return None and leave what may go out in `rest`. Nearly every chunk is text and
+        nothing else: it then goes out without a `Sent`.
+        """
         if type(chunk) is not str and not isinstance(chunk, str):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text")
         try:
@@ -54,9 +64,9 @@ class TextFlow:
         else:
             meter.received(len(chunk), held)
         if len(events) == 1 and type(event := events[0]) is Text:
-            text = event.text
-            return (Sent(text, text, len(text), (), origin),)
-        return self._sort(events, origin) if events else ()
+            return event.text
+        self.rest = self._sort(events, origin) if events else ()
+        return None
 
     def finish(self) -> Sequence[Sent[str]]:
         try:

@@ -21,12 +21,13 @@ class Delivered:
         self._slots: dict[Slot, StringIO] = {}
         self._done: set[Slot] = set()
 
-    def add(self, part: Part) -> None:
-        """Keep a part of a chunk that was delivered."""
-        if part.text:
-            self._slots.setdefault(part.slot, StringIO()).write(part.text)
-        if part.done:
-            self._done.add(part.slot)
+    def add(self, parts: Sequence[Part]) -> None:
+        """Keep the parts of a chunk that was delivered."""
+        for part in parts:
+            if part.text:
+                self._slots.setdefault(part.slot, StringIO()).write(part.text)
+            if part.done:
+                self._done.add(part.slot)
 
     def channels(self) -> Mapping[tuple[int, str], str]:
         """The text of each choice and channel; tool results and citations are not among them."""
