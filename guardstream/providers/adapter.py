@@ -84,6 +84,8 @@ class Reading(NamedTuple):
     unless the next chunk joins another block to it.
     `calls`: tool calls that begin here, by the slot of their arguments. `usage`: as it stands.
     `complete`: slots that say their last in this chunk, with what is held of them.
+    `only_text`: the chunk says nothing besides its pieces, so `write` would return None if all of
+    them became empty. It is then not asked: a chunk whose text is held is read once and no more.
     """
 
     pieces: Sequence[Piece]
@@ -96,6 +98,7 @@ class Reading(NamedTuple):
     calls: Mapping[Slot, Call] = _NONE
     usage: Any = None
     complete: Sequence[Slot] = ()
+    only_text: bool = False
 
 
 Said: TypeAlias = Callable[[Slot], str]

@@ -229,6 +229,8 @@ class ChunkFlow(Generic[C]):
         cut = self._cut.keys() & choices if self._cut else ()
         if cut and cut == choices and not any(texts) and reading.usage is None:
             return []
+        if reading.only_text and not any(texts):
+            return []
         ends = self.ended is None and not cut
         written: C | None = chunk
         if texts != [piece.text for piece in reading.pieces] or (reading.finished and not ends):
