@@ -86,7 +86,8 @@ class Callbacks:
                 due.append((hooks.on_part, Part(_ANSWER, text)))
             due += [(hooks.on_part, part) for part in parts if part.text]
         if parts and hooks.on_tool_call and kept is not None:
-            calls = [kept.completed(slot, flow, parts) for slot in kept.completing(parts)]
+            completing = kept.completing(parts)
+            calls = [kept.completed(slot, flow.calls[slot], parts) for slot in completing]
             due += [(hooks.on_tool_call, call) for call in calls]
         return due
 

@@ -95,7 +95,10 @@ class StreamState(Generic[C]):
     @property
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
-        return result_of(self.flow, self._delivered, self.finish)
+        flow = self.flow
+        if flow is None:
+            return Result("", (), self.finish)
+        return result_of(self._delivered, flow.findings, self.finish, flow.calls, flow.usage)
 
     def check_kept(self) -> None:
         """Raise RuntimeError if the delivered text is not kept."""
@@ -160,13 +163,7 @@ class StreamState(Generic[C]):
     def deliver(self, sent: Sent[C]) -> C:
         """Count a chunk as delivered; return it."""
         self.delta = text = sent.text
-        characters = sent.characters
-        meter = self._meter
-        meter.chunks_out += 1
-        if characters:
-            if not meter.characters_out:
-                meter.release_began()
-            meter.characters_out += characters
+        self._meter.delivered(sent.characters)
         delivered = self._delivered
         if delivered is not None:
             if text:
