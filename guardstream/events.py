@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+__all__ = [
+    "Action",
+    "Event",
+    "Finding",
+    "FindingKind",
+    "Finish",
+    "FinishReason",
+    "Severity",
+    "Stage",
+    "Text",
+]
+
 Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
 FindingKind: TypeAlias = Literal["match", "overflow", "rule_error"]

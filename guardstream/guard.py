@@ -189,7 +189,8 @@ class Guard:
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
         """Return a guard with more stages of your own, and otherwise like this one.
 
-        What a stage has that is none is a StageError when the first stream begins.
+        Each is called for every pipeline and makes a stage, which stands after the rules; give a
+        `StagePlan` to say otherwise. See `guardstream.stages.custom`.
         """
         source = self._watched or self._policy
         assert source is not None

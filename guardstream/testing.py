@@ -23,6 +23,8 @@ from guardstream.providers.adapter import Slot
 from guardstream.stages.custom import Checked, CustomStage
 from guardstream.stages.pipeline import Pipeline
 
+__all__ = ["SEEDS", "Case", "check_adapter", "check_policy", "check_stage", "splits"]
+
 SEEDS = range(20)
 """How many random splits are tried if a test does not say."""
 

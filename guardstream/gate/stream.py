@@ -27,8 +27,6 @@ from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.state import reason_of
 from guardstream.stream.transcript import Delivered, result_of
 
-__all__ = ["GatedStream", "Options", "Otherwise"]
-
 C = TypeVar("C")
 
 Otherwise: TypeAlias = Literal["block", "allow"]

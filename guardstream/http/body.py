@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from guardstream.errors import AdapterError
 from guardstream.guard import Guard, pipeline_of
 from guardstream.providers.whole import BODIES, SAID
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Flow, adapter_error
 from guardstream.stream.options import Delivering
@@ -15,6 +16,7 @@ from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
 
 
+@known_arguments
 def guard_body(
     guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:

@@ -14,14 +14,13 @@ from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
 from guardstream.stream.options import Delivering
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import StreamState, reason_of
-
-__all__ = ["WireGuard"]
 
 log = logging.getLogger("guardstream")
 
@@ -35,6 +34,7 @@ class WireGuard(Outcome[bytes]):
     guard is to raise it. The policy's deadlines are yours to keep: `remaining`.
     """
 
+    @known_arguments
     def __init__(
         self,
         guard: Guard,

@@ -20,6 +20,9 @@ from guardstream.guard import Guard
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.providers.whole import BODIES
+from guardstream.stream.arguments import known_arguments
+
+__all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
 
 ENDPOINTS = {
     "/chat/completions": "openai_chat",
@@ -39,6 +42,7 @@ class _Guarding:
     Requests and responses are made of the classes of those that come in: of httpx, or like it.
     """
 
+    @known_arguments
     def __init__(
         self,
         guard: Guard,

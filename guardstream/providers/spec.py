@@ -18,6 +18,8 @@ from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of, has_text, replaced, same_or, spelled
 from guardstream.providers.parsed import map_parsed
 
+__all__ = ["END", "KEEP", "META", "Either", "Leaf", "OneOf", "SpecAdapter", "Tree"]
+
 
 class Leaf(NamedTuple):
     """What a field holds: text of a kind, or something about the event.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from guardstream.errors import GuardstreamError
+from guardstream.stream.arguments import known_arguments
 
 
 class LimiterError(GuardstreamError):
@@ -21,6 +22,7 @@ class Limiter:
     many may wait; `timeout` how long each may, in seconds. It belongs to one event loop.
     """
 
+    @known_arguments
     def __init__(
         self,
         total: int,

@@ -22,6 +22,7 @@ from guardstream.events import Finding, FinishReason
 from guardstream.guard import Guard
 from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.context import AsyncContext, TextStream, hide
@@ -42,6 +43,7 @@ Resume: TypeAlias = Callable[[str], Awaitable[Opened[C]] | Opened[C]]
 """Opens a source that goes on from the released text that it is given."""
 
 
+@known_arguments
 def retrying(
     guard: Guard,
     open_stream: Open[C],

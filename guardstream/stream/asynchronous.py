@@ -23,8 +23,6 @@ from guardstream.stream.options import Options
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
 
-__all__ = ["GuardedStream"]
-
 C = TypeVar("C")
 
 
