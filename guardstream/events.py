@@ -42,6 +42,7 @@ class Finding:
     `start` and `end` count code points of the pipeline's source text, from the channel's start,
     end exclusive. `kind` is "match" for a confirmed match, "overflow" for a candidate that grew
     past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked.
+    `action` and `severity` are the rule's.
     `channel` and `choice` name the pipeline; a stage leaves them at their defaults, the guard
     fills them in.
     """

@@ -30,7 +30,10 @@ SEEDS = range(20)
 
 
 def splits(text: str, n: int = 20, seed: int = 0) -> Iterator[list[str]]:
-    """Yield `text` whole, in single characters, and in `n` random splits, some chunks empty."""
+    """Yield `text` whole, in single characters, and in `n` random splits, some chunks empty.
+
+    The same `seed` gives the same splits.
+    """
     yield [text]
     yield list(text)
     random = Random(seed)
@@ -170,7 +173,11 @@ def _joined(events: Iterable[Event]) -> list[Event]:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A text, and what a policy makes of it; None is not checked."""
+    """A text, and what a policy makes of it in `channel`; None is not checked.
+
+    `output` is the text that comes out, `finish` the finish reason, `rules` are those of the
+    findings, in order.
+    """
 
     text: str
     output: str | None = None
@@ -180,9 +187,9 @@ class Case:
 
 
 def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] = SEEDS) -> None:
-    """Check what a policy makes of texts, in any chunking.
+    """Check what a `policy` makes of each text of `cases`, in any chunking.
 
-    `rules` of a case are those of the findings, in order.
+    `seeds` are those of the random splits. Raises AssertionError.
     """
     guard, seeds = Guard(policy), list(seeds)
     for case in cases:
@@ -208,7 +215,9 @@ _WORD = re.compile(r"[^\W\d_]{5,}")
 def check_adapter(
     make_adapter: Callable[[], Adapter[Any]], chunks: Iterable[Any], *, says: Iterable[str] = ()
 ) -> None:
-    """Check an adapter on the chunks of a recorded stream.
+    """Check the adapters that `make_adapter` returns on the chunks of a recorded stream.
+
+    Raises AssertionError.
 
     - Under a policy without rules they come out as they came in.
     - Under one that masks every character, no text that the adapter finds in what comes out is

@@ -76,7 +76,7 @@ class Tee(ReadAhead[C]):
 
 
 class Branch(RelayedOutcome, AsyncContext, Generic[C]):
-    """An async iterator of all chunks of the stream; one task reads it at a time.
+    """An async iterator of all chunks of the stream that a `Tee` reads; one task at a time.
 
     `result`, `stats` and `findings` are those of the stream, which is ahead by what this branch has
     not read; `finish` is the branch's own. `stop` ends the stream for all branches, `aclose` leaves

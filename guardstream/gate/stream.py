@@ -211,7 +211,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
     Use it as `async with gate(stream, check) as gated:` so that the source is closed as soon as the
     block is left. One task reads it at a time. What it says of itself is about what it delivered:
-    the stream before it has counters and findings of its own.
+    the stream before it has counters and findings of its own. `gate` makes it.
     """
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
@@ -265,7 +265,7 @@ class GatedStream(AsyncContext, Generic[C]):
     @property
     def stats(self) -> Stats:
         """The counters as they stand; held characters are those that wait at the gate."""
-        return self._core.meter.stats()
+        return self._core.meter.stats(self._usage)
 
     @property
     def result(self) -> Result:

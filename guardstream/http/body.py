@@ -23,8 +23,8 @@ def guard_body(
     """Return an answer's body with all text in it guarded, and what was delivered and found.
 
     `provider` names the adapter of the same answer's stream; `options` are those of `Guard.wrap`. A
-    body that nothing changes is returned as it is. AdapterError for a body that is not known,
-    StageError if a stage fails.
+    body that nothing changes is returned as it is. Raises AdapterError for a provider or a body
+    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`.
     """
     kind = BODIES.get(provider)
     if kind is None:

@@ -28,6 +28,10 @@ log = logging.getLogger("guardstream")
 class WireGuard(Outcome[bytes]):
     """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
 
+    - `media`: how bytes carry chunks: `sse`, `ndjson`, `json_array`, `text`; None is told by the
+      first byte, which tells the first three apart.
+    - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
+
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
     what ended it, where that came behind frames that were good. Observers of the guard are told of
     the body, so `close` it when it is left; that they failed at its end is an `error` too, if the
@@ -71,11 +75,14 @@ class WireGuard(Outcome[bytes]):
         return self._bytes.error or self._unseen
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; return the frames that may go out now."""
+        """Take the next bytes, cut anywhere; return the frames that may go out now.
+
+        Raises AdapterError for bytes that carry no known chunks, StageError if a stage fails.
+        """
         return self._take(lambda: self.state.feed(data))
 
     def finish(self) -> list[bytes]:
-        """Take the source's end; return the rest."""
+        """Take the source's end; return the rest. Raises what `feed` does."""
         return self._take(self.state.settle)
 
     def remaining(self) -> float | None:
@@ -85,7 +92,7 @@ class WireGuard(Outcome[bytes]):
         return None if remaining == inf else remaining
 
     def close(self, reason: FinishReason = "cancelled") -> None:
-        """End the body where it is, if it is open; what is held is dropped. Idempotent."""
+        """End the body where it is, if it is open, with this `reason`; held text is dropped."""
         self.state.end(reason)
         try:
             self.state.report()

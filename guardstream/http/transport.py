@@ -113,8 +113,9 @@ class _Guarding:
 
 
 class GuardTransport(_Guarding):
-    """An asynchronous transport around another one, httpx's own by default.
+    """An asynchronous transport around another `transport`, httpx's own by default.
 
+    `guard` judges answers and, with the policy's `input`, prompts.
     `provider` names the adapter for all answers; otherwise the path tells, or the first chunk.
     `other` says what becomes of answers that are neither streams nor known whole answers: an
     AdapterError, or they pass. Errors of the provider pass. A prompt that the policy's `input`
@@ -164,7 +165,7 @@ class GuardTransport(_Guarding):
 
 
 class SyncGuardTransport(_Guarding):
-    """The same for synchronous clients."""
+    """The same for synchronous clients, with the arguments of `GuardTransport`."""
 
     def _default(self) -> Any:
         import httpx

@@ -21,7 +21,8 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     """An iterator of guarded chunks, of the same type as the source's.
 
     Use it as `with guard.wrap_sync(source) as stream:` so that the source is closed as soon as the
-    block is left. Deadlines are looked at when a chunk comes: a wait cannot be interrupted.
+    block is left. `Guard.wrap_sync` makes it. Deadlines are looked at when a chunk comes: a wait
+    cannot be interrupted.
     """
 
     def __init__(self, source: Iterable[C], make_flow: MakeFlow[C], options: Options) -> None:
