@@ -12,6 +12,8 @@ from guardstream.jsonstream.schema.compile import Compiler, validator
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
 from guardstream.jsonstream.schema.refs import DRAFT
 
+__all__ = ["Schema", "Verdict"]
+
 #: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None
 
