@@ -287,7 +287,8 @@ class Guard:
             if media or isinstance(chunk, (bytes, bytearray, memoryview)):
                 from guardstream.stream.bytes import WireFlow
 
-                return WireFlow(media, choose, make, partial(_is_harmless, policy))
+                harmless = partial(_is_harmless, policy)
+                return WireFlow(media, choose, make, harmless, passing)
             return make(choose(chunk))
 
         return make_flow
