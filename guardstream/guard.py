@@ -276,7 +276,13 @@ class Guard:
             from guardstream.stream.make import flow_of
 
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
-                return flow_of(adapter, partial(pipeline_of, policy), meter, policy.block_message)
+                return flow_of(
+                    adapter,
+                    partial(pipeline_of, policy),
+                    meter,
+                    policy.block_message,
+                    policy.file.max_holdback,
+                )
 
             if media or isinstance(chunk, (bytes, bytearray, memoryview)):
                 from guardstream.stream.bytes import WireFlow

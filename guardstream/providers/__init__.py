@@ -50,6 +50,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "watsonx": "guardstream.providers.watsonx:Watsonx",
         "writer": "guardstream.providers.writer:Writer",
         "events": "guardstream.providers.named_events:NamedEvents",
+        "json": "guardstream.providers.any_json:AnyJSON",
     }
 )
 """Every adapter of the package by name, in the order in which they are asked about a chunk.
@@ -88,7 +89,7 @@ def _names() -> list[str]:
     return [*ADAPTERS, *installed()]
 
 
-def named(name: str, *, unknown: Unknown = "refuse") -> Adapter[Any]:
+def named(name: str, *, unknown: Unknown = "guard") -> Adapter[Any]:
     """Return a new adapter by its name; AdapterError names those there are."""
     known = _names()
     if name not in known:
@@ -97,13 +98,19 @@ def named(name: str, *, unknown: Unknown = "refuse") -> Adapter[Any]:
     return adapter
 
 
-def detect(chunk: object, *, unknown: Unknown = "refuse") -> Adapter[Any]:
-    """Return a new adapter that knows chunks like `chunk`; AdapterError if there is none."""
+def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
+    """Return a new adapter that knows chunks like `chunk`.
+
+    Of JSON that none knows every string is guarded by its path, unless `unknown` is "refuse";
+    AdapterError for that, and for any other type.
+    """
     for name in _names():
         adapter = _adapter(name)
         if adapter.accepts(chunk):
             found: Adapter[Any] = adapter(unknown=unknown)
             return found
+    if isinstance(chunk, (dict, list)) and unknown != "refuse":
+        return named("json", unknown=unknown)
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
     known = ", ".join(_names())
     raise AdapterError(
@@ -113,7 +120,7 @@ def detect(chunk: object, *, unknown: Unknown = "refuse") -> Adapter[Any]:
 
 
 def chosen(
-    provider: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "refuse"
+    provider: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "guard"
 ) -> Adapter[Any]:
     """Return the adapter for a stream: by name, like the one given, or by its first chunk.
 

@@ -20,7 +20,7 @@ class Mistral:
     name = "mistral"
     repeats = OpenAIChat.repeats
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._inner = OpenAIChat(unknown=unknown)
 
     @staticmethod
@@ -39,6 +39,10 @@ class Mistral:
         """Return an event whose chunk says `texts`; None if nothing is left to say."""
         written = self._inner.write(_data(chunk), texts, ends=ends)
         return None if written is None else replaced(chunk, {"data": written})
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        return replaced(chunk, {"data": self._inner.without_unknown(_data(chunk))})
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return an event that says only `text`."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
+from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
+from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.slots import Lane, Lanes
+from guardstream.stream.unknown import UnknownTexts
 
 C = TypeVar("C")
 
@@ -22,13 +24,15 @@ C = TypeVar("C")
 class Incoming(Generic[C]):
     """A chunk on its way: what it says, what its source gave with it, and what its texts become.
 
-    `texts` has one for each piece of the reading. `fresh` are the places of those that say
-    something for the first time.
+    `model` is the chunk without text that the adapter does not know: what the guard adds is made
+    like it. `texts` has one for each piece of the reading. `fresh` are the places of those that
+    say something for the first time.
     """
 
     chunk: C
     reading: Reading
     origin: Any
+    model: C
     texts: list[str] = field(default_factory=list)
     fresh: list[int] = field(default_factory=list)
 
@@ -45,6 +49,7 @@ class ChunkFlow(Generic[C]):
         make_stage: MakeStage,
         meter: Meter,
         block_message: str = "",
+        memory: int = 256,
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
@@ -56,11 +61,13 @@ class ChunkFlow(Generic[C]):
         self._meter = meter
         self._block_message = block_message
         self._lanes = Lanes(make_stage, remember=adapter.repeats)
+        self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
         self._open: dict[int, C] = {}  # the last chunk of each choice that is open
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
         self._waiting: list[Incoming[C]] = []
-        # An adapter may leave these two methods out.
+        # An adapter may leave these methods out.
+        self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
 
@@ -76,8 +83,11 @@ class ChunkFlow(Generic[C]):
         try:
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
-            self._note_choices(chunk, reading)
-            sent = self._admit(Incoming(chunk, reading, origin))
+            model = chunk
+            if any(piece.kind == "unknown" for piece in reading.pieces):
+                model = self._without_unknown(chunk)
+            self._note_choices(model, reading)
+            sent = self._admit(Incoming(chunk, reading, origin, model))
         except (AdapterError, StageError):
             raise
         except Exception as error:
@@ -127,7 +137,7 @@ class ChunkFlow(Generic[C]):
         if self.ended:
             return sent
         for slot, earlier in reading.joined.items():
-            self._lanes.join(slot, earlier, incoming.chunk)
+            self._lanes.join(slot, earlier, incoming.model)
         if reading.waits is not None and self._lanes.held_of(reading.waits):
             self._waiting.append(incoming)
             return sent
@@ -168,15 +178,27 @@ class ChunkFlow(Generic[C]):
             if slot.choice in self._cut:
                 continue
             if kind in ("delta", "last"):
-                track, events = lanes.feed(slot, text, incoming.chunk)
+                track, events = lanes.feed(slot, text, incoming.model)
                 track.last = texts[place] = released = self._released(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._cut):
                     texts[place] += self._settle_lane(track.lane)
+            elif kind in ("unknown", "name"):
+                texts[place] = self._guard_unknown(pieces[place])
             elif kind == "whole":
                 texts[place] = self._released(slot, lanes.check(slot.channel, text))
                 if self._adapter.repeats:
                     lanes.note_whole(pieces[place], texts[place])
+
+    def _guard_unknown(self, piece: Piece) -> str:
+        """Guard text of which only the path is known, or a name; its findings say where it is."""
+        path, before = piece.slot.field, len(self.findings)
+        judge = self._unknown.judge if piece.kind == "unknown" else self._unknown.judge_name
+        text = self._released(piece.slot, judge(path, piece.text))
+        if len(self.findings) > before:
+            shown = self._unknown.shown(path)
+            self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
+        return text
 
     def _settle_finished(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Settle what ends with this chunk: into its own texts, or into chunks before it."""
@@ -209,6 +231,8 @@ class ChunkFlow(Generic[C]):
         for place, piece in enumerate(incoming.reading.pieces):
             if piece.kind in NEW:
                 incoming.fresh.append(place)
+                continue
+            if piece.kind in ("unknown", "name"):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
@@ -381,3 +405,7 @@ class ChunkFlow(Generic[C]):
 def _says_something_new(reading: Reading) -> bool:
     """Tell whether a chunk must not wait for held text, since it adds to what is said."""
     return bool(reading.finished) or any(p.kind in NEW for p in reading.pieces)
+
+
+def _needed(_chunk: Any) -> Any:
+    raise AdapterError("an adapter with pieces of the kind 'unknown' needs a `without_unknown`")

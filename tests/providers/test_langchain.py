@@ -172,13 +172,34 @@ def test_a_stop_ends_the_message() -> None:
     assert (message.content, message.chunk_position, stream.finish) == ("so ", "last", "stop")
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"response_metadata": {"note": "x"}},
+        {"additional_kwargs": {"reasoning_content": "hm"}},
+        {"additional_kwargs": {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}},
+    ],
+    ids=["metadata", "reasoning", "blocks"],
+)
+def test_what_comes_with_an_answer_does_not_part_it(beside: dict[str, Any]) -> None:
+    source = [say("my sec"), say("", **beside), say("ret so", **beside)]
+    assert summed(list(GUARD.wrap_sync(source))).content == "my ###### so"
+
+
+def test_citations_do_not_part_an_answer() -> None:
+    cited = {"citations": [{"type": "citation", "cited_text": "x"}]}
+    blocks = [{"type": "text", "text": part, "index": 0, **cited} for part in ("my sec", "ret so")]
+    out = list(GUARD.wrap_sync([say([block]) for block in blocks]))
+    assert "".join(block["text"] for each in out for block in each.content) == "my ###### so"
+
+
 def test_what_is_not_known_is_refused() -> None:
     for source in (
         [say([{"type": "hologram", "words": "a"}])],
         [say("a", additional_kwargs={"x": "b"})],
     ):
-        with pytest.raises(AdapterError, match=r"'hologram'|'x'"):
-            list(GUARD.wrap_sync(source))
+        with pytest.raises(AdapterError, match="is not known"):
+            list(GUARD.wrap_sync(source, unknown="refuse"))
         assert list(GUARD.wrap_sync(source, provider=LangChain(unknown="pass"))) == source
 
 
@@ -265,9 +286,11 @@ def test_a_block_ends_the_events() -> None:
     assert not left_raw(found, "forbidden")
 
 
-def test_growing_values_are_refused() -> None:
-    chain = fake(*['{"name": "secret"}'] * 2) | JsonOutputParser()
+def test_growing_values_are_guarded_one_by_one_or_refused() -> None:
+    chain = fake(*['{"name": "a secret"}'] * 3) | JsonOutputParser()
+    found, _ = events(chain, "hi")
+    assert "secret" not in str(found)
     with pytest.raises(AdapterError, match="put the guard before it"):
-        events(chain, "hi")
+        events(chain, "hi", unknown="refuse")
     found, _ = events(chain, "hi", EMPTY, unknown="pass")
-    assert found[-1]["data"]["output"] == {"name": "secret"}
+    assert found[-1]["data"]["output"] == {"name": "a secret"}

@@ -41,9 +41,9 @@ class Gemini(SpecAdapter):
     spec = SPEC
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._runs = Runs()
+        self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()
         self._called: set[int] = set()  # choices
         self._going_on: set[int] = set()  # choices of which a chunk did not say it is the last

@@ -42,7 +42,7 @@ class LangChain:
     name = "langchain"
     repeats = True
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._messages = Messages(unknown=unknown)
 
     @staticmethod
@@ -67,6 +67,13 @@ class LangChain:
             return _generation(chunk, texts[0]) if texts and texts[0] else None
         written = self._messages.write(message, texts, ends=ends)
         return None if written is None else _around(chunk, written)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk whose message has no text that nothing is known of."""
+        message = _message(chunk)
+        if message is None:
+            return chunk
+        return _around(chunk, self._messages.without_unknown(message))
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return a chunk whose message says only `text`."""

@@ -42,9 +42,9 @@ class Messages(SpecAdapter):
     name = "langchain"
     spec = SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._runs = Runs()
+        self._runs = Runs(tools=("tool_result",))
         self._numbers: dict[Hashable, int] = {}  # of calls, by message and index
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
