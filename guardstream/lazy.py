@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 
@@ -13,13 +15,14 @@ def exporting(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and `__dir__` (PEP 562) of a package whose names live elsewhere.
 
-    `homes` has the module of each name. Type checkers read the same imports under TYPE_CHECKING.
+    `homes` has the module of each name; other names are those of the package's own modules. Type
+    checkers read the same imports under TYPE_CHECKING.
     """
 
     def get(name: str) -> Any:
         home = homes.get(name)
         if home is None:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            return _module(package, name)
         value = getattr(import_module(home), name)
         setattr(sys.modules[package], name, value)  # from now on it is found without asking here
         return value
@@ -28,6 +31,14 @@ def exporting(
         return sorted({*vars(sys.modules[package]), *homes})
 
     return get, names
+
+
+def _module(package: str, name: str) -> ModuleType:
+    """Return a module of a package by its name; AttributeError if there is none."""
+    path = f"{package}.{name}"
+    if name.startswith("_") or find_spec(path) is None:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return import_module(path)
 
 
 class LazyMapping(Mapping[str, Any]):

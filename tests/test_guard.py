@@ -23,7 +23,7 @@ from guardstream import (
     Text,
 )
 from guardstream.gate import gate
-from guardstream.http import WireGuard, guard_body
+from guardstream.http import GuardTransport, WireGuard, guard_body
 from guardstream.resilience import retrying
 from tests.support.chunking import every_split, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
@@ -253,6 +253,7 @@ async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) ->
         (lambda: gate(agen([]), print, units="sentence"), r"gate\(\).*'unit'"),
         (lambda: retrying(guard(), agen, attempt=2), r"retrying\(\).*'attempts'"),
         (lambda: WireGuard(guard(), provder="text"), r"WireGuard\(\).*'provider'"),
+        (lambda: GuardTransport(guard(), others="pass"), r"GuardTransport\(\).*'other'"),
         (lambda: guard_body(guard(), "openai_chat", {}, keeptext=False), "'keep_text'"),
         (lambda: guard().wrap_sync([], zzz=1), r"no argument 'zzz', it has: attributes, "),
     ],

@@ -84,6 +84,10 @@ for module in (guardstream, guardstream.policy, guardstream.providers, guardstre
     loaded(code)
 
 
+def test_its_modules_are_found_as_attributes() -> None:
+    loaded("import guardstream; assert guardstream.errors.PolicyError is guardstream.PolicyError")
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     code = """
 import guardstream

@@ -22,12 +22,13 @@ def known_arguments(function: F) -> F:
     if code.co_flags & CO_VARKEYWORDS:
         known += Delivering.__annotations__
     names = frozenset(known) - {"self", "cls"}
-    title = function.__qualname__.removesuffix(".__init__")
+    of_class = function.__name__ == "__init__"
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         for name in kwargs:
             if name not in names:
+                title = type(args[0]).__name__ if of_class else function.__qualname__
                 raise TypeError(f"{title}() has no argument {name!r}{_hint(name, names)}")
         return function(*args, **kwargs)
 
