@@ -15,7 +15,7 @@ from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import sse
 from guardstream.framing.json import json_bytes, json_data, json_object
 
-Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text"]
+Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text", "messages"]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
@@ -336,11 +336,30 @@ class TextFrames(_Plain):
             raise AdapterError("invalid UTF-8 in a stream of text") from None
 
 
+class MessageFrames(_Plain):
+    """Messages of a WebSocket: what is fed at once is one, and JSON or text by itself."""
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        text = data.decode()
+        value, form = json_data(text)
+        yield Frame(value, data, form, text)
+
+    def finish(self) -> Iterator[Frame]:
+        return iter(())
+
+    @staticmethod
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogatepass")
+        return json_bytes(value)
+
+
 FRAMES: dict[Media, type[Frames]] = {
     "sse": EventFrames,
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
     "text": TextFrames,
+    "messages": MessageFrames,
 }
 
 _SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array"}
