@@ -11,9 +11,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
 
-from guardstream.errors import AdapterError, StageError
+from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.providers import Adapter, chosen
+from guardstream.providers import ADAPTERS, Adapter, chosen, named
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.passing import Passing
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from guardstream.policy import Policy
     from guardstream.policy.reload import Watched
     from guardstream.prompts import MessagesResult
+    from guardstream.providers.own import JSONFormat
     from guardstream.stream.asynchronous import GuardedStream
     from guardstream.stream.chunks import ChunkFlow
     from guardstream.stream.state import MakeFlow
@@ -276,11 +277,15 @@ class Guard:
         framing: Framing | None = None,
     ) -> MakeFlow[Any]:
         passing = unknown or policy.unknown
-        if isinstance(provider, str):
-            chosen(provider, None)  # an unknown name is told now, not with the first chunk
+        own = _own_formats(policy, passing)
+        asked = provider
+        if isinstance(asked, str):
+            # An unknown name is told now, not with the first chunk.
+            asked = own.get(asked) or named(asked, unknown=passing, beside=own)
 
         def choose(chunk: Any) -> Adapter[Any]:
-            return chosen(provider, chunk, unknown=passing)
+            mine = (each for each in own.values() if asked is None and each.accepts(chunk))
+            return chosen(next(mine, asked), chunk, unknown=passing)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             from guardstream.stream.make import flow_of
@@ -353,6 +358,30 @@ def _check_text(first: str) -> None:
 
 
 _EVENT_LINE = re.compile(r"(?:data|event|id|retry):[^\n]*\n*")
+
+
+def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
+    """Return the formats that a policy describes, by name."""
+    if not policy.file.formats:
+        return {}
+    from guardstream.providers.own import JSONFormat
+
+    taken = [name for name in policy.file.formats if name in ADAPTERS]
+    if taken:
+        raise PolicyError(f"formats: {taken[0]!r} is the name of a format of the package")
+    return {
+        name: JSONFormat(
+            name,
+            text=file.text,
+            thinking=file.thinking or (),
+            tool_args=file.tool_args or (),
+            copies=file.copies or (),
+            done=file.done,
+            harmless=file.harmless or (),
+            unknown=unknown,
+        )
+        for name, file in policy.file.formats.items()
+    }
 
 
 def _deadlines(policy: Policy) -> Deadlines:

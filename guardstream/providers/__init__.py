@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from guardstream.providers.openai.chat_events import OpenAIChatEvents
     from guardstream.providers.openai.completions import OpenAICompletions
     from guardstream.providers.openai.responses import OpenAIResponses
+    from guardstream.providers.own import JSONFormat
 else:
     __getattr__, __dir__ = exporting(
         __name__,
         {
+            "JSONFormat": "guardstream.providers.own",
             "OpenAIChat": "guardstream.providers.openai.chat",
             "OpenAIChatEvents": "guardstream.providers.openai.chat_events",
             "OpenAICompletions": "guardstream.providers.openai.completions",
@@ -89,9 +91,9 @@ def _names() -> list[str]:
     return [*ADAPTERS, *installed()]
 
 
-def named(name: str, *, unknown: Unknown = "guard") -> Adapter[Any]:
-    """Return a new adapter by its name; AdapterError names those there are."""
-    known = _names()
+def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:
+    """Return a new adapter by its name; AdapterError names those there are, and those `beside`."""
+    known = [*_names(), *beside]
     if name not in known:
         raise AdapterError(f"no adapter {name!r}, there are: {', '.join(known)}")
     adapter: Adapter[Any] = _adapter(name)(unknown=unknown)
@@ -136,6 +138,7 @@ def chosen(
 __all__ = [
     "ADAPTERS",
     "Adapter",
+    "JSONFormat",
     "OpenAIChat",
     "OpenAIChatEvents",
     "OpenAICompletions",
