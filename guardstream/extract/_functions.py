@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from guardstream.extract._growing import Growing
 from guardstream.extract._reader import Reader, Stream
 from guardstream.extract._texts import TextOf, Texts
-from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.documents import Fences
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema.models import EarlySchema
-from guardstream.jsonstream.tokens import Token
 from guardstream.providers import Adapter
 
 T = TypeVar("T")

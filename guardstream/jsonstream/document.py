@@ -10,14 +10,16 @@ from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from typing import Any, Protocol
 
-from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.errors import DocumentError, SchemaViolationError, json_pointer
-from guardstream.jsonstream.lexer.lexer import Lexer, Limits
-from guardstream.jsonstream.refused import Refused
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.errors import DocumentError, json_pointer
+from guardstream.jsonstream.lexer.lexer import Lexer
+from guardstream.jsonstream.lexer.state import Limits
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.schema.errors import SchemaViolationError
 from guardstream.jsonstream.schema.nodes import ANY, Node
+from guardstream.jsonstream.schema.refused import Refused
 from guardstream.jsonstream.schema.schema import Verdict
-from guardstream.jsonstream.tokens import Token
-from guardstream.jsonstream.walker import Walker
+from guardstream.jsonstream.schema.walker import Walker
 
 DEEPEST = Limits().depth
 """Levels of a document with a schema: what judges a whole value is recursive, and reads no more."""
@@ -86,6 +88,8 @@ class Document:
         if schema and limits and limits.depth > DEEPEST:
             limits = replace(limits, depth=DEEPEST)
         self.lexer = Lexer(limits, duplicates=duplicates, offset=offset, line=line, column=column)
+        self.state = self.lexer.state
+        self._lex = self.lexer.feed
         self.start = offset
         self._schema = schema
         self._refused: SchemaViolationError | None = None
@@ -101,17 +105,17 @@ class Document:
     @property
     def done(self) -> bool:
         """Whether the document is over and valid."""
-        return self.lexer.done and self.error is None
+        return self.state.done and self.error is None
 
     @property
     def error(self) -> DocumentError | None:
         """What was wrong first."""
-        return self._refused or self.lexer.error
+        return self._refused or self.state.error
 
     @property
     def offset(self) -> int:
         """How far the stream was accepted."""
-        return self._refused.offset if self._refused else self.lexer.offset
+        return self._refused.offset if self._refused else self.state.offset
 
     @property
     def value(self) -> Any:
@@ -122,8 +126,7 @@ class Document:
         """Take the next characters and return the tokens that they complete or continue."""
         if self._over:
             return []
-        lexer = self.lexer
-        tokens = lexer.feed(text)
+        tokens = self._lex(text)
         if self._source is not None:
             self._source.add(text)
         if tokens and self._walker is not None:
@@ -131,15 +134,16 @@ class Document:
                 self._walker.take(tokens)
             except Refused as refused:
                 return self._refuse(refused, tokens)
-        if lexer.ended:
+        state = self.state
+        if state.ended:
             self.ended = True
-            if lexer.done:
+            if state.done:
                 return self._end(tokens)
         return tokens
 
     def finish(self) -> list[Token]:
         """Take the text's end, which is an error unless the document is over."""
-        if self._over or self.lexer.done:
+        if self._over or self.state.done:
             return []
         tokens = self.lexer.finish()
         self.ended = True
@@ -148,13 +152,13 @@ class Document:
                 self._walker.take(tokens)
         except Refused as refused:
             return self._refuse(refused, tokens)
-        return self._end(tokens) if self.lexer.done else tokens
+        return self._end(tokens) if self.state.done else tokens
 
     def forgive(self) -> list[Token]:
         """Go on as if there were no schema. Returns the tokens read past the violation."""
         self._refused = self._walker = self._schema = None
-        self._over = self.lexer.done
-        self.ended = self.lexer.ended
+        self._over = self.state.done
+        self.ended = self.state.ended
         return self._after
 
     def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
@@ -180,7 +184,7 @@ class Document:
 
     def _violation(self, refused: Refused) -> SchemaViolationError:
         offset, keyword = refused.offset, refused.keyword
-        line, column = self.lexer.position(offset)
+        line, column = self.state.position(offset)
         reason = f"the schema's {keyword!r} does not allow this"
         pointer = json_pointer(refused.path or ())
         return SchemaViolationError(reason, offset, line, column, pointer, keyword)

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
-from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.lexer.tokens import Token
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
 
@@ -211,7 +211,7 @@ class Documents:
         start, self._offset = self._offset, document.offset
         end = index + self._offset - start
         if document.done:
-            self._line, self._column = document.lexer.position(self._offset)
+            self._line, self._column = document.state.position(self._offset)
             self._state = self._between if self._fence or not self._in_prose else self._prose
             self._line_start = False
         return end, Part(document, text[index:end], start, tokens)

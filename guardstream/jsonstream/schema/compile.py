@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
 from guardstream.jsonstream.schema.refs import ROOT, References, Schema
 

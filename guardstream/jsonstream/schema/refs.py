@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
-from guardstream.jsonstream.errors import SchemaError
+from guardstream.jsonstream.schema.errors import SchemaError
 
 Schema: TypeAlias = dict[str, Any]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema.compile import Compiler, validator
+from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
 from guardstream.jsonstream.schema.refs import DRAFT
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from guardstream.jsonstream import faults
-from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.refused import Budget, Refused
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.schema import faults
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node, possible
-from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.schema.refused import Budget, Refused
 
 #: Runs in one value. Past it further nodes are left to the judge of the whole, so that schemas
 #: whose branches multiply at each level cost no more.

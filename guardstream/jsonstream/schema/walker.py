@@ -10,12 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from guardstream.jsonstream import faults
-from guardstream.jsonstream.parallel import Parallel
-from guardstream.jsonstream.refused import Budget, Refused
-from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.nodes import ANY, FIRST, Node
-from guardstream.jsonstream.tokens import (
+from guardstream.jsonstream.lexer.tokens import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
     COMMA,
@@ -30,6 +25,11 @@ from guardstream.jsonstream.tokens import (
     STRING_PART,
     Token,
 )
+from guardstream.jsonstream.schema import faults
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.nodes import ANY, FIRST, Node
+from guardstream.jsonstream.schema.parallel import Parallel
+from guardstream.jsonstream.schema.refused import Budget, Refused
 
 _FULL = Node(mask=0)  # of an array that may have no element
 _BETWEEN = (KEY, KEY_PART, COMMA)
