@@ -38,8 +38,8 @@ class Checks(Protocol):
         """What can be decided while the document arrives."""
         ...
 
-    def verdict(self, value: Any, text: str) -> Verdict:
-        """The last word on the whole."""
+    def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
+        """The last word on the whole; `followed`: the node and its judges decided all they ask."""
         ...
 
 
@@ -173,7 +173,8 @@ class Document:
         if not self._schema or not self._walker:
             return tokens
         kind, _, _, end = tokens[-1]
-        verdict = self._schema.verdict(self._walker.value, self._read(self.start, end))
+        walker, text = self._walker, self._read(self.start, end)
+        verdict = self._schema.verdict(walker.value, text, followed=walker.complete)
         if verdict is None:
             return tokens
         last = end if kind in (t.INTEGER, t.FLOAT) else end - 1

@@ -61,6 +61,9 @@ Numbers: TypeAlias = Annotated[
 ]
 
 
+Draft: TypeAlias = Literal["draft-04", "draft-06", "draft-07", "2019-09", "2020-12", "openapi-3.0"]
+
+
 class JsonLimitsFile(Model):
     """Bounds on a JSON document, in levels and code points."""
 
@@ -80,7 +83,13 @@ class JsonFile(Model):
     schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
         default=None, alias="schema"
     )
-    """A JSON Schema (2020-12): a file beside the policy, or the schema itself."""
+    """A JSON Schema: a file beside the policy, or the schema itself."""
+    draft: Draft | None = None
+    """The draft that the schema is written in; what it declares, or 2020-12, if absent."""
+    schemas: list[Annotated[str, Field(min_length=1)]] = []
+    """Files beside the policy with schemas that the schema refers to by their identifier."""
+    formats: bool = False
+    """Whether `format` is asserted."""
     channels: list[Channel] = Field(default=["text"], min_length=1)
     """The channels that carry JSON."""
     fences: Literal["strip", "keep", "require"] | None = None

@@ -6,7 +6,6 @@ each a text of its own. Where they are none, they are guarded as text.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -15,8 +14,7 @@ from guardstream.errors import PolicyError
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.jsonstream.verdict import verdict
-from guardstream.policy.document import Mark, read
+from guardstream.policy import json_schemas
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.sections import JsonFile
 from guardstream.policy.sources import Loader, Source, Whole
@@ -25,10 +23,6 @@ from guardstream.stages.json.structure import Settings
 from guardstream.stages.redact import RuleSet
 
 ARGUMENTS = "tool_args"
-
-_UNBOUNDED = 1 << 40
-_EXACT = Limits(depth=100_000, string=_UNBOUNDED, document=_UNBOUNDED)
-"""A schema file, and arguments of tools: no reader takes what would be refused here."""
 
 
 def compiled(loader: Loader, whole: Whole) -> Mapping[str, Settings]:
@@ -83,7 +77,7 @@ def _arguments(file: PolicyFile, section: JsonFile | None) -> Settings:
         on_violation="text",
         redact_keys=bool(section and section.redact_keys),
         numbers=_numbers(section) if section else "string",
-        limits=replace(_EXACT, digits=file.max_holdback),
+        limits=replace(json_schemas.EXACT, digits=file.max_holdback),
         duplicates=True,
     )
 
@@ -97,46 +91,27 @@ def _schema(loader: Loader, source: Source, section: JsonFile) -> Schema | None:
     if given is None:
         return None
     document, path = source.document, ("json", "schema")
-    if isinstance(given, str):
-        try:
+    others = [source.folder / each for each in section.schemas]
+    try:
+        if isinstance(given, str):
             place = source.folder / given
-            return read_schema(loader.read_text(place), str(place))
-        except PolicyError as error:
-            source.report(document.mark(path), f"cannot use the schema: {error}")
-            return None
-    try:
-        return Schema(given)
+            return json_schemas.from_file(
+                place,
+                loader.read_text,
+                draft=section.draft,
+                formats=section.formats,
+                given=others,
+            )
+        return Schema(
+            given,
+            draft=section.draft,
+            formats=section.formats,
+            documents=json_schemas.Beside(loader.read_text, others),
+            base=f"{json_schemas.address(source.folder)}/",
+        )
+    except PolicyError as error:
+        source.report(document.mark(path), f"cannot use the schema: {error}")
     except SchemaError as error:
-        mark = document.mark((*path, *_keys(error)))
+        mark = document.mark((*path, *json_schemas.keys_of(error)))
         source.report(mark, f"cannot use the schema: {error}")
-        return None
-
-
-def read_schema(text: str, name: str) -> Schema:
-    """Return the JSON Schema `text`; PolicyError says where in the file `name` it is wrong."""
-    wrong = verdict([text], None, _EXACT)
-    if wrong is not None:
-        raise PolicyError(f"{name}:{wrong.line}:{wrong.column}: {wrong.reason}")
-    try:
-        schema = json.loads(text)
-    except (RecursionError, ValueError):
-        raise PolicyError(f"{name}:1:1: the schema is nested too deeply") from None
-    if not isinstance(schema, dict | bool):
-        raise PolicyError(f"{name}:1:1: a schema is an object, true or false")
-    try:
-        return Schema(schema)
-    except SchemaError as error:
-        mark = _mark(text, error)
-        raise PolicyError(f"{name}:{mark.line}:{mark.column}: {error}") from error
-
-
-def _mark(text: str, error: SchemaError) -> Mark:
-    """Where in the schema's text what `error` names stands; JSON is YAML 1.2."""
-    return read(text).mark(_keys(error))
-
-
-def _keys(error: SchemaError) -> tuple[str | int, ...]:
-    """The keys of the JSON pointer that a message begins with."""
-    parts = str(error).partition(": ")[0].split("/")[1:]
-    keys = (part.replace("~1", "/").replace("~0", "~") for part in parts if part)
-    return tuple(int(key) if key.isdecimal() else key for key in keys)
+    return None

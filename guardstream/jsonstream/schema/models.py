@@ -42,7 +42,7 @@ class EarlySchema:
     def __init__(self, model: Any) -> None:
         self.node = early(TypeAdapter(model).core_schema, judge_items=False)
 
-    def verdict(self, _value: Any, _text: str) -> Verdict:
+    def verdict(self, _value: Any, _text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None: whoever builds the model hears it."""
         return None
 
@@ -64,7 +64,7 @@ class ModelSchema:
         """What can be decided while the document arrives."""
         return self._node
 
-    def verdict(self, _value: Any, text: str) -> Verdict:
+    def verdict(self, _value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """The model's word on the whole document."""
         return _verdict(self._adapter.validate_json, text)
 
@@ -80,13 +80,19 @@ def _verdict(validate: Callable[[str], object], text: str) -> Verdict:
 
 def early(core: Core, *, judge_items: bool = True) -> Node:
     """The node for pydantic's core schema `core`, with a judge for elements that are models."""
-    return _Translator().node(core, {}, judge_items)
+    translator = _Translator()
+    node = translator.node(core, {}, judge_items)
+    n.settle(translator.nodes)
+    for each in translator.nodes:
+        each.seal()
+    return node
 
 
 class _Translator:
     def __init__(self) -> None:
         self._definitions: dict[str, Core] = {}
         self._known: dict[tuple[str, bool], Node] = {}
+        self.nodes: list[Node] = []
 
     def node(self, core: Core, config: Core, outer: bool) -> Node:
         """The node for `core` under a model's `config`; `outer` if in no element yet."""
@@ -103,8 +109,8 @@ class _Translator:
         node = Node()
         if key[0]:
             self._known[key] = node
+        self.nodes.append(node)
         self._fill(node, core, config, outer)
-        node.seal()
         return node
 
     def _fill(self, node: Node, core: Core, config: Core, outer: bool) -> None:
@@ -171,7 +177,10 @@ class _Translator:
 
     def _union(self, node: Node, core: Core, config: Core, outer: bool) -> None:
         if core["type"] == "nullable":
-            branches = [self.node(core["schema"], config, outer), Node(mask=1 << n.NULL)]
+            branches = [
+                self.node(core["schema"], config, outer),
+                Node(mask=1 << n.NULL, allows=1 << n.NULL),
+            ]
         else:
             choices = core["choices"]
             listed = choices.values() if isinstance(choices, Mapping) else choices
@@ -184,7 +193,7 @@ class _Translator:
 
 def _judge(cls: Any) -> n.Judge:
     validate = cls.__pydantic_validator__.validate_json
-    return lambda _value, text: _verdict(validate, text()) is None
+    return lambda _value, text, _known: _verdict(validate, text()) is None
 
 
 def _keys(name: str, field: Core, config: Core) -> list[str]:
