@@ -166,14 +166,14 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 _uri = re.compile(
-    rf"https?://{re.escape(_PLACE)}/(?:draft[-/](0[467]|2019-09|2020-12)/)?(?:hyper-)?schema#?"
+    r"https?://json-schema[.-]org/(?:draft[-/](0[467]|2019-09|2020-12)/)?(?:hyper-)?schema#?"
 ).fullmatch
 
 
 def named(uri: str) -> Dialect | None:
     """The dialect that a `$schema` means, None if it is not one of json-schema.org's.
 
-    Without a draft in it that is the latest.
+    Without a draft in it that is the latest. `json-schema-org` is a slip of many generators' hands.
     """
     found = _uri(uri)
     if found is None:

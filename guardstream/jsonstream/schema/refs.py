@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
+import jsonschema_rs
+
 from guardstream.jsonstream.schema.checks import check_shape
 from guardstream.jsonstream.schema.dialects import (
     DYNAMIC,
@@ -120,20 +122,16 @@ class References:
             address = reference if known else urljoin(place.base, reference)
         uri, fragment = urldefrag(address)
         dialect = named(uri) if uri not in self._resources else None
-        if dialect and not fragment and uri not in self._documents:
-            return self._metaschema(dialect)
+        if dialect and uri not in self._documents:
+            return self._metaschema(schema, dialect, fragment)
         self._fetch(uri)
         if fragment and not fragment.startswith("/"):
             found: Any = self._anchors.get(f"{uri}#{fragment}")
         else:
             found = self._at(uri, unquote(fragment))
         if not isinstance(found, dict | bool):
-            where = self.pointer_of(schema) or "/"
             outside = "nothing is fetched: " if uri not in self._resources else ""
-            raise SchemaError(
-                f"{where}: reference {reference!r} leads nowhere in this schema; {outside}"
-                "put what it refers to under '$defs', or give its document with the schema"
-            )
+            raise SchemaError(self._nowhere(schema, reference, outside))
         return found
 
     def dynamic_name(self, schema: Schema, reference: str) -> str | None:
@@ -194,13 +192,26 @@ class References:
             yield read.get(keyword)
         yield from read.get("dependentSchemas", {}).values()
 
-    def _metaschema(self, dialect: Dialect) -> Schema:
-        if dialect.uri not in self._metaschemas:
-            found: Schema = {"$ref": dialect.uri}
-            self._metaschemas[dialect.uri] = found
-            self._places[id(found)] = _Place(dialect.uri, "", dialect, dialect.uri + "#")
-            self._readings[id(found)] = {META: dialect.check(found, offline=True).is_valid}
-        return self._metaschemas[dialect.uri]
+    def _metaschema(self, schema: Schema, dialect: Dialect, fragment: str) -> Schema:
+        """A metaschema of json-schema.org, or a part of one: jsonschema-rs has them."""
+        address = f"{dialect.meta}#{fragment}"
+        if address not in self._metaschemas:
+            found: Schema = {"$ref": address}
+            try:
+                check = dialect.check(found, offline=True).is_valid
+            except (jsonschema_rs.ReferencingError, jsonschema_rs.ValidationError) as error:
+                raise SchemaError(self._nowhere(schema, address, "")) from error
+            self._metaschemas[address] = found
+            self._places[id(found)] = _Place(dialect.uri, "", dialect, address)
+            self._readings[id(found)] = {META: check}
+        return self._metaschemas[address]
+
+    def _nowhere(self, schema: Schema, reference: str, outside: str) -> str:
+        return (
+            f"{self.pointer_of(schema) or '/'}: reference {reference!r} leads nowhere in this "
+            f"schema; {outside}put what it refers to under '$defs', or give its document with "
+            "the schema"
+        )
 
     def _fetch(self, uri: str) -> None:
         """Take the document at `uri`, if it was given and not taken yet."""
