@@ -118,6 +118,11 @@ class Document:
         return self._refused.offset if self._refused else self.state.offset
 
     @property
+    def waits(self) -> bool:
+        """Whether half an escape stands at `offset`, or an error in one."""
+        return self._refused is None and self.state.waits
+
+    @property
     def value(self) -> Any:
         """What has been built so far."""
         return self._walker.value if self._walker else None

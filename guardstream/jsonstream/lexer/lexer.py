@@ -139,8 +139,8 @@ class Lexer:
             out = self.feed(text[:room])
             if state.done or state.error:
                 return out
-            index, reason = 0, "the document is too long"
-            state.base, state.text, text = state.offset, text[room:], text[room:]
+            index, reason = room, "the document is too long"
+            state.text = text
         state.offset = state.base + index
         if index < len(text):
             state.fail(state.fault(index, reason))

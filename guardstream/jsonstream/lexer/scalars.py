@@ -112,6 +112,7 @@ def _add_escape(state: LexerState, char: str, index: int, length: int) -> int:
     """Add the escape of `length` source characters that ends at `index`."""
     state.length += 1
     if state.length > state.max_string:
+        state.waits = True
         raise state.fault(index - 1, "the string is too long")
     end = state.base + index
     state.out.append((state.kind + 1, char, end - length, end))
