@@ -12,6 +12,9 @@ FinishReason: TypeAlias = Literal[
     "stop", "length", "tool_calls", "content_filter", "cancelled", "timeout", "error"
 ]
 
+UNKNOWN = "unknown"
+"""The channel of text in fields that no adapter knows: all rules apply to it."""
+
 
 @dataclass(slots=True, unsafe_hash=True)
 class Text:
@@ -30,8 +33,8 @@ class Finding:
     `start` and `end` count code points of the pipeline's source text, from the channel's start,
     end exclusive. `kind` is "match" for a confirmed match, "overflow" for a candidate that grew
     past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked.
-    `channel` and `choice` name the pipeline; a stage leaves them at their defaults, the guard
-    fills them in.
+    `channel` and `choice` name the pipeline, `path` where in a chunk text stood that no adapter
+    knows; a stage leaves them at their defaults, the guard fills them in.
     """
 
     rule: str
@@ -42,6 +45,7 @@ class Finding:
     kind: FindingKind = "match"
     channel: str = "text"
     choice: int = 0
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

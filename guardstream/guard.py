@@ -197,7 +197,13 @@ class Guard:
 
         def start(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
-                return make_flow(adapter, partial(pipeline_of, policy), meter, policy.block_message)
+                return make_flow(
+                    adapter,
+                    partial(pipeline_of, policy),
+                    meter,
+                    policy.block_message,
+                    policy.file.max_holdback,
+                )
 
             if media or isinstance(chunk, (bytes, bytearray, memoryview)):
                 return WireFlow(media, choose, make, partial(_is_harmless, policy))

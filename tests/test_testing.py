@@ -213,7 +213,7 @@ CHUNKS: list[Any] = [
     chunk({"role": "assistant", "content": ""}),
     chunk({"content": "Good mor"}),
     chunk({"content": "ning, everybody", "reasoning_content": "greeting them"}),
-    chunk(call(0, '{"weather": "su', name="weather", id="1")),
+    chunk(call(0, '{"weather": "su', name="forecast", id="1")),
     chunk(call(0, 'nny"}')),
     chunk(finish="stop"),
     whole([], usage={"total_tokens": 3}),

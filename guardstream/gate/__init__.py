@@ -41,7 +41,7 @@ def gate(
     on_timeout: Otherwise = "block",
     channels: Collection[str] | None = None,
     provider: str | Adapter[Any] | None = None,
-    unknown: Unknown = "refuse",
+    unknown: Unknown = "guard",
 ) -> GatedStream[C]:
     """Return a stream of the chunks of `stream` whose texts `check` allows, in their order.
 

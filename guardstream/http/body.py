@@ -31,7 +31,13 @@ def guard_body(
     adapter = kind(unknown=policy.unknown)
 
     def start(_body: Any, meter: Meter) -> Flow[dict[str, Any]]:
-        return ChunkFlow(adapter, partial(pipeline_of, policy), meter, policy.block_message)
+        return ChunkFlow(
+            adapter,
+            partial(pipeline_of, policy),
+            meter,
+            policy.block_message,
+            policy.file.max_holdback,
+        )
 
     with SyncGuardedStream([body], start, guard.options(policy, options)) as stream:
         sent = [each for each in stream if each is not SAID]

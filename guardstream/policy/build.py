@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from guardstream.errors import PolicyError
+from guardstream.events import UNKNOWN
 from guardstream.policy import checks, limited, structured
 from guardstream.policy.document import Mark
 from guardstream.policy.limited import Limited
@@ -239,14 +240,19 @@ def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
     """Compile one RuleSet for each set of rules that some channel has."""
     compiled: dict[tuple[str, ...], RuleSet] = {}
     result: dict[str, RuleSet] = {}
-    for channel in CHANNELS:
-        wanted = [pair for pair in rules if channel in (pair[0].rule.channels or CHANNELS)]
+    for channel in (*CHANNELS, UNKNOWN):
+        wanted = [pair for pair in rules if applies(pair[0].rule, channel)]
         ids = tuple(rule.id for _, rule in wanted)
         if wanted and ids not in compiled:
             compiled[ids] = _ruleset(loader, file, wanted)
         if wanted:
             result[channel] = compiled[ids]
     return MappingProxyType(result)
+
+
+def applies(rule: RuleFile, channel: str) -> bool:
+    """Tell whether a rule is for a channel; to text that no adapter knows all rules are."""
+    return channel == UNKNOWN or channel in (rule.channels or CHANNELS)
 
 
 def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:

@@ -27,7 +27,7 @@ from guardstream.stages.rules import OnError, OnOverflow
 Normalization: TypeAlias = Literal[
     "case", "width", "zero_width", "confusables", "separators", "repeats", "simplified"
 ]
-Unknown: TypeAlias = Literal["refuse", "pass"]
+Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
@@ -172,6 +172,13 @@ class RuleFile(Model):
     """Whether the rule applies at all; false switches an inherited rule off."""
 
 
+class UnknownFile(Model):
+    """Text that no adapter knows, guarded but for some paths."""
+
+    pass_: list[Text] = Field(alias="pass", min_length=1)
+    """Paths that pass, as errors and findings name them: `$.choices[*].obfuscation`."""
+
+
 class InputFile(Model):
     """What is looked for in the messages that go to a model."""
 
@@ -181,7 +188,7 @@ class InputFile(Model):
     """What to look for and what to do about it, in order."""
     roles: list[Role] = Field(default=["user", "tool"], min_length=1)
     """Whose messages are judged; what a tool returns is the tool's, in any message."""
-    unknown: Unknown = "refuse"
+    unknown: Literal["refuse", "pass"] = "refuse"
     """What becomes of parts and fields of a message that are not known: `pass` is a hole."""
 
 
@@ -206,7 +213,7 @@ class PolicyFile(Model):
     """What becomes of a candidate that would be held longer."""
     block_message: str = ""
     """Text that is sent before a blocked stream ends."""
-    unknown: Unknown = "refuse"
+    unknown: Unknown | UnknownFile = "guard"
     """What becomes of a provider's events and fields that are not known: `pass` is a hole."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
@@ -246,6 +253,7 @@ MODELS: dict[str, type[Model]] = {
     "tokens": TokensFile,
     "stages": StageFile,
     "input": InputFile,
+    "unknown": UnknownFile,
 }
 """The model of the mapping that stands at a key, for naming the keys it knows."""
 

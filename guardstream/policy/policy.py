@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from guardstream.errors import PolicyError
-from guardstream.events import Stage
+from guardstream.events import UNKNOWN, Stage
 from guardstream.policy import build, packs, structured
-from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.model import CaseFile, PolicyFile, Unknown
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
@@ -62,9 +63,10 @@ class Policy:
         return self._built.digest[:12]
 
     @property
-    def unknown(self) -> Unknown:
+    def unknown(self) -> Unknown | Mapping[Literal["pass"], Sequence[str]]:
         """What becomes of a provider's events and fields that may hold text and are not known."""
-        return self.file.unknown
+        unknown = self.file.unknown
+        return unknown if isinstance(unknown, str) else {"pass": tuple(unknown.pass_)}
 
     @property
     def description(self) -> str:
@@ -129,9 +131,9 @@ class Policy:
 
     def stages(self, channel: str) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it."""
-        if channel not in CHANNELS:
+        if channel not in CHANNELS and channel != UNKNOWN:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
-        limited = self._built.limited
+        limited = None if channel == UNKNOWN else self._built.limited
         stages = [
             *(limited.stages(channel) if limited else ()),
             *self._custom(channel, "before"),
@@ -152,7 +154,8 @@ class Policy:
         return [
             plan.stage()
             for plan in (*self._built.plans, *self._plans)
-            if plan.position == position and (plan.channels is None or channel in plan.channels)
+            if plan.position == position
+            and (plan.channels is None or channel in plan.channels or channel == UNKNOWN)
         ]
 
 
@@ -172,7 +175,7 @@ def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str
         here = {
             placed.rule.id: words[placed.rule.id]
             for placed in built.placed
-            if placed.rule.id in words and channel in (placed.rule.channels or CHANNELS)
+            if placed.rule.id in words and applies(placed.rule, channel)
         }
         try:
             extended[id(ruleset)] = ruleset.with_words(here) if here else ruleset

@@ -10,6 +10,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.anthropic.messages import Anthropic
+from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.bedrock import Bedrock
 from guardstream.providers.cohere import Cohere
 from guardstream.providers.google.gemini import Gemini
@@ -51,6 +52,7 @@ ADAPTERS: dict[str, type[Any]] = {
     "watsonx": Watsonx,
     "writer": Writer,
     "events": NamedEvents,
+    "json": AnyJSON,
 }
 """Every adapter of the package by name, in the order in which they are asked about a chunk."""
 
@@ -69,7 +71,7 @@ def adapters() -> dict[str, type[Any]]:
     return found
 
 
-def named(name: str, *, unknown: Unknown = "refuse") -> Adapter[Any]:
+def named(name: str, *, unknown: Unknown = "guard") -> Adapter[Any]:
     """Return a new adapter by its name; AdapterError names those there are."""
     known = adapters()
     if name not in known:
@@ -78,12 +80,18 @@ def named(name: str, *, unknown: Unknown = "refuse") -> Adapter[Any]:
     return adapter
 
 
-def detect(chunk: object, *, unknown: Unknown = "refuse") -> Adapter[Any]:
-    """Return a new adapter that knows chunks like `chunk`; AdapterError if there is none."""
+def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
+    """Return a new adapter that knows chunks like `chunk`.
+
+    Of JSON that none knows every string is guarded by its path, unless `unknown` is "refuse";
+    AdapterError for that, and for any other type.
+    """
     for adapter in adapters().values():
         if adapter.accepts(chunk):
             found: Adapter[Any] = adapter(unknown=unknown)
             return found
+    if isinstance(chunk, (dict, list)) and unknown != "refuse":
+        return AnyJSON(unknown=unknown)
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
     known = ", ".join(adapters())
     raise AdapterError(
@@ -93,7 +101,7 @@ def detect(chunk: object, *, unknown: Unknown = "refuse") -> Adapter[Any]:
 
 
 def chosen(
-    provider: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "refuse"
+    provider: str | Adapter[Any] | None, chunk: object, *, unknown: Unknown = "guard"
 ) -> Adapter[Any]:
     """Return the adapter for a stream: by name, like the one given, or by its first chunk.
 

@@ -8,24 +8,32 @@ and one entry in `guardstream.providers.ADAPTERS`, or an entry point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason
 
 C = TypeVar("C")
 
-Unknown: TypeAlias = Literal["refuse", "pass"]
+Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"], Collection[str]]
+"""What becomes of text in fields and events that an adapter does not know.
 
-Kind: TypeAlias = Literal["delta", "last", "whole", "copy", "parsed", "echo", "aside"]
+`{"pass": paths}` guards it but for what stands at these paths: `$.choices[*].obfuscation`.
+"""
+
+Kind: TypeAlias = Literal[
+    "delta", "last", "whole", "copy", "parsed", "echo", "aside", "unknown", "name"
+]
 """What a piece of text is to the stream.
 
 `delta`: the next characters of its slot. `last`: those that end it. `whole`: a text of its own.
 `copy`: all of its slot's text so far, once more. `parsed`: JSON for a value that was parsed from
 the slot's text. `echo`: the slot's last delta, once more. What repeats text is replaced by what was
 released; if it does not repeat what the slot said, it is guarded as a whole text. `aside`: a text
-that is not said (a token that was as likely): it is judged by itself, without findings, and becomes
-"" if anything in it would change.
+that is not said (a token that was as likely): it is judged by itself, without findings, and
+becomes "" if anything in it would change. `unknown`: text at a path that the adapter does not know,
+the field of its slot: it is guarded at once, as a text of its own and with what came before there.
+`name`: a name or an id, by its path: a match in it blocks.
 """
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")

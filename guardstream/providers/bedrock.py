@@ -93,7 +93,7 @@ class Bedrock(SpecAdapter):
     spec: ClassVar[Spec] = _SPEC
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._index = -1
         self._open: Slot | None = None

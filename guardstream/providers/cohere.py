@@ -91,7 +91,7 @@ class Cohere(SpecAdapter):
     sse_end = "[DONE]"
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._index = -1
         self._open: Slot | None = None

@@ -51,7 +51,7 @@ class Kosong(SpecAdapter):
     spec = _SPEC
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._call: Slot | None = None

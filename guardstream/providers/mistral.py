@@ -20,7 +20,7 @@ class Mistral:
     name = "mistral"
     repeats = OpenAIChat.repeats
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._inner = OpenAIChat(unknown=unknown)
 
     @staticmethod

@@ -61,7 +61,7 @@ class Ollama(SpecAdapter):
     name = "ollama"
     spec = _SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._calls = 0
@@ -101,7 +101,7 @@ class Ollama(SpecAdapter):
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts`; without its context, if that tells what they replaced."""
         fields = fields_of(chunk)
-        count = len(self._pieces(chunk, fields))
+        count = len(self.pieces(chunk, fields))
         written = super().write(chunk, texts[:count], ends=ends)
         if written is not None and not ends and fields.get("done"):
             written = replaced(written, {"done": False})

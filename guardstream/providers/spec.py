@@ -1,79 +1,64 @@
 """Adapters by description: a spec says for each field of an event what it is.
 
 A spec mirrors the event: a dict for an object, a list with one spec for a list, `OneOf` where a
-field tells which of several objects it is, and a leaf for what a field holds. A field with text
-that the spec does not name is refused, so a new field of a provider is an error, not a hole.
+field tells which of several objects it is, and a leaf for what a field holds. Reading an event
+gives the leaves that are worth a look, each with its path; writing rebuilds nothing but the paths
+to what changed. Text that no spec knows is found too, by its path.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of, has_text, replaced, same_or, spelled
+from guardstream.providers.fields import fields_of, same_or, spelled
+from guardstream.providers.nodes import (
+    ABOUT,
+    END,
+    ITEM,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    UNKNOWN,
+    Each,
+    Either,
+    Leaf,
+    Mirror,
+    OneOf,
+    Path,
+    Spec,
+    Tree,
+)
 from guardstream.providers.parsed import map_parsed
+from guardstream.providers.paths import GONE, Key, Steps, rebuilt, spoken
+from guardstream.providers.readers import Findings, Found, compiled
+from guardstream.providers.unknown import Unknowns
 
-
-class Leaf(NamedTuple):
-    """What a field holds: text of a kind, or something about the event.
-
-    `meta` is harmless. `keep` is harmless, and worth sending without any text. `about` spells out
-    the text once more (log probabilities) and is left out where the text changed, or what else
-    it says would be changed. `end` is a reason to finish.
-    """
-
-    kind: Kind | Literal["meta", "keep", "about", "end"]
-    channel: str = "text"
-    field: str = "text"
-
-
-META, KEEP, ABOUT, END = Leaf("meta"), Leaf("keep"), Leaf("about"), Leaf("end")
-
-_ASIDE = Leaf("about", "text", "logprobs")
-
-
-class OneOf(NamedTuple):
-    """Objects told apart by the value of their field `key`; `other` is for the rest."""
-
-    key: str
-    specs: Mapping[str, Any]
-    other: Any = None
-
-
-class Tree(NamedTuple):
-    """A value of any shape: each string in it is a text of its own, but for fields in `meta`.
-
-    A field in `meta` that holds more than a string is another one of that name, and is not left
-    out. Fields in `about` spell out the event's text once more.
-    """
-
-    leaf: Leaf
-    meta: frozenset[str] = frozenset()
-    about: frozenset[str] = frozenset()
-
-
-class Either(NamedTuple):
-    """Text, or something else."""
-
-    text: Leaf
-    other: Any
-
-
-Spec: TypeAlias = "Leaf | OneOf | Tree | Either | dict[str, Any] | list[Any]"
-
-Path: TypeAlias = tuple[int, ...]
-"""The places in the lists that a field stands in, outermost first."""
-
-Visit: TypeAlias = Callable[[Leaf, Any, Path], Any]
-"""Called with each leaf that is not meta, its value and path; returns what replaces the value."""
-
-GONE = object()
-"""What a visit returns for a value without which the item of a list that it stands in goes too."""
+__all__ = [
+    "ABOUT",
+    "END",
+    "KEEP",
+    "META",
+    "NAME",
+    "NUMBER",
+    "UNKNOWN",
+    "Each",
+    "Either",
+    "Leaf",
+    "Mirror",
+    "OneOf",
+    "Path",
+    "Spec",
+    "SpecAdapter",
+    "Tree",
+    "sibling",
+]
 
 _AS_VALUE: dict[str, Kind] = {
     "delta": "whole",
@@ -84,108 +69,47 @@ _AS_VALUE: dict[str, Kind] = {
 """The kind of a piece whose leaf should hold text, but holds a value: its JSON, which is whole."""
 
 
-class Walker:
-    """Goes through events by a spec. `name` is the adapter's, for messages."""
+_ASIDE = Leaf("about", "text", "logprobs")
 
-    def __init__(self, name: str, unknown: Unknown) -> None:
-        self._name = name
-        self._unknown = unknown
+_SILENT = frozenset({"keep", "end", "item", "meta"})
+"""Kinds of leaves without pieces."""
 
-    def walk(self, value: Any, spec: Spec, visit: Visit, path: Path = ()) -> Any:
-        """Visit the leaves of `value` in order; return it, copied where something changed."""
-        if not value:
-            return value
-        if isinstance(spec, Leaf):
-            return value if spec.kind == "meta" else visit(spec, value, path)
-        if isinstance(spec, Tree):
-            return self._walk_tree(value, spec, visit, path)
-        if isinstance(spec, Either):
-            return self.walk(
-                value, spec.text if isinstance(value, str) else spec.other, visit, path
-            )
-        if isinstance(spec, OneOf):
-            found = self._chosen(value, spec)
-            return value if found is None else self.walk(value, found, visit, path)
-        if isinstance(spec, list):
-            return self._walk_list(value, spec[0], visit, path)
-        return self._walk_object(value, spec, visit, path)
+_SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
+"""Kinds of pieces that are worth a chunk: where text streams, what repeats it is not."""
 
-    def _walk_tree(self, value: Any, spec: Tree, visit: Visit, path: Path) -> Any:
-        if not value or isinstance(value, (bool, int, float)):
-            return value
-        if isinstance(value, (list, tuple)):
-            items = [self._walk_tree(item, spec, visit, path) for item in value]
-            return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-        if isinstance(value, (str, bytes)):
-            return visit(spec.leaf, value, path)
-        updates: dict[str, Any] = {}
-        for name, old in fields_of(value).items():
-            if name in spec.meta and isinstance(old, (str, bytes)):
-                continue
-            about = old and name in spec.about
-            new = visit(ABOUT, old, path) if about else self._walk_tree(old, spec, visit, path)
-            if new is not old:
-                updates[name] = new
-        return replaced(value, updates) if updates else value
 
-    def _walk_list(self, value: Any, spec: Any, visit: Visit, path: Path) -> Any:
-        if not isinstance(value, (list, tuple)):
-            self._refuse("a value where a list is expected", value)
-            return value
-        items = [self.walk(item, spec, visit, (*path, at)) for at, item in enumerate(value)]
-        if all(a is b for a, b in zip(items, value, strict=True)):
-            return value
-        return [item for item in items if item is not GONE]
+class _Read(NamedTuple):
+    """What was found in a chunk, kept for writing it.
 
-    def _walk_object(self, value: Any, spec: Mapping[str, Any], visit: Visit, path: Path) -> Any:
-        if isinstance(value, (str, bytes, list, tuple)):
-            self._refuse("text where an object is expected", value)
-            return value
-        updates: dict[str, Any] = {}
-        for name, old in fields_of(value).items():
-            if not old:
-                continue
-            inner = spec.get(name)
-            if inner is None:
-                self._refuse(f"field {name!r}", old)
-                continue
-            new = self.walk(old, inner, visit, path)
-            if new is not old:
-                updates[name] = new
-        if any(new is GONE for new in updates.values()):
-            return GONE
-        return replaced(value, updates) if updates else value
+    `owners` are the places of the leaves that the pieces come from, `origins` the leaf that each
+    mirror repeats, `kinds` are those of the leaves.
+    """
 
-    def _chosen(self, value: Any, spec: OneOf) -> Any:
-        kind = fields_of(value).get(spec.key)
-        found = spec.specs.get(kind) if isinstance(kind, str) else None
-        found = spec.other if found is None else found
-        if found is None:
-            what = f"{spec.key} {kind!r}" if isinstance(kind, str) else f"no {spec.key}"
-            self._refuse(what, value)
-        return found
-
-    def _refuse(self, what: str, value: Any) -> None:
-        if self._unknown == "refuse" and has_text(value):
-            raise AdapterError(
-                f"{self._name}: {what} is not known and may hold text: pass unknown='pass' to let "
-                "it through unguarded"
-            )
+    chunk: Any
+    found: Sequence[Found]
+    pieces: Sequence[Piece]
+    owners: Sequence[int]
+    origins: Mapping[int, int]
+    kinds: Collection[str]
 
 
 class SpecAdapter:
     """The base of adapters that are described by a spec.
 
     A subclass says `name`, `spec`, how a leaf becomes a slot, and what an event means beyond its
-    text; and how to make the chunks of `extra` and `end`.
+    text; and how to make the chunks of `extra` and `end`. `scope` is how many of the outermost
+    lists tell texts apart that have nothing to do with each other: 1 where those are the choices.
     """
 
     name: ClassVar[str]
     spec: ClassVar[Spec]
     repeats = True
+    scope: ClassVar[int] = 0
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
-        self._walker = Walker(self.name, unknown)
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._unknowns = Unknowns(self.name, unknown)
+        self._reader = compiled(self.spec)
+        self._last: _Read | None = None
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
@@ -198,55 +122,162 @@ class SpecAdapter:
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""
         event = fields_of(chunk)
-        return self.meaning(chunk, event, self._pieces(chunk, event))
+        return self.meaning(chunk, event, self.pieces(chunk, event))
+
+    def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
+        """Return the pieces of text in `chunk`, in its order."""
+        return self._read(chunk, event).pieces
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
-        pieces = self._pieces(chunk, fields_of(chunk))
-        said = [place for place, piece in enumerate(pieces) if piece.kind != "aside"]
-        changed = any(pieces[place].text != texts[place] for place in said)
-        rest = iter(texts)
-        says = _says(pieces, texts)
+        read = self._read(chunk, fields_of(chunk))
+        if not self._says(read, texts, ends=ends):
+            return None
+        written = rebuilt(chunk, self._updates(read, texts, ends=ends))
+        return None if written is GONE else written
 
-        def substitute(leaf: Leaf, value: Any, _path: Path) -> Any:
-            nonlocal says
-            if leaf.kind == "about":
-                tokens = list(spelled(value))
-                same = [next(rest) for _ in tokens] == tokens
-                return value if same and not changed else _left_out(value)
-            if leaf.kind == "end" and not ends:
-                return None
-            if leaf.kind in ("keep", "end"):
-                says = True
-                return value
-            return self._map_text(leaf, value, lambda text: next(rest) if text else text)
-
-        written = self._walker.walk(chunk, self.spec, substitute)
-        return written if says and written is not GONE else None
-
-    def _pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
+    def _read(self, chunk: Any, event: Mapping[str, Any]) -> _Read:
+        """Read a chunk; what was read last is remembered, since it is often written next."""
+        last = self._last
+        if last is not None and last.chunk is chunk:
+            return last
+        found = Findings()
+        if chunk and self._reader is not None:
+            self._reader(chunk, (), (), found)
+        leaves: Sequence[Found] = found
+        if found.unknown:
+            leaves = self._unknowns.judged(found)
+        origins = self._origins(leaves) if found.mirrors else {}
         pieces: list[Piece] = []
+        owners: list[int] = []
+        kinds = set()
+        for place, each in enumerate(leaves):
+            leaf, value, _, path, mirrors = each
+            kind = leaf[0]
+            kinds.add(kind)
+            if kind == "delta" and type(value) is str and not mirrors:  # the common case
+                pieces.append(Piece(self.slot(leaf, event, path), value))
+                owners.append(place)
+            elif kind not in _SILENT and place not in origins:
+                self._add_pieces(pieces, each, event)
+                owners += [place] * (len(pieces) - len(owners))
+        self._last = _Read(chunk, leaves, pieces, owners, origins, kinds)
+        return self._last
 
-        def collect(leaf: Leaf, value: Any, path: Path) -> Any:
-            if leaf.kind in ("keep", "end"):
-                return value
-            if leaf.kind == "about":
-                slot = self.slot(_ASIDE, event, path)
-                pieces.extend(Piece(slot, token, "aside") for token in spelled(value))
-                return value
+    def _origins(self, found: Sequence[Found]) -> dict[int, int]:
+        """Return which leaf each mirror repeats, by their places."""
+        texts: dict[Any, int] = {}
+        for place, each in enumerate(found):
+            if each.leaf.kind == "delta" and isinstance(each.value, str) and not each.mirrors:
+                texts.setdefault((each.path[: self.scope], each.value), place)
+        same = {
+            place: texts.get((each.path[: self.scope], each.value))
+            for place, each in enumerate(found)
+            if each.mirrors and isinstance(each.value, str)
+        }
+        return {place: origin for place, origin in same.items() if origin is not None}
+
+    def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
+        leaf, value, steps, path, _ = found
+        kind = leaf.kind
+        if kind == "unknown" or kind == "name":
+            pieces.append(Piece(Slot(0, "text", spoken(steps)), _text(value), kind))
+        elif kind == "about":
+            slot = self.slot(_ASIDE, event, path)
+            pieces += [Piece(slot, token, "aside") for token in spelled(value)]
+        elif isinstance(value, str):
+            pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
+        else:
             slot = self.slot(leaf, event, path)
-            kind = leaf.kind if isinstance(value, str) else _AS_VALUE.get(leaf.kind, leaf.kind)
 
             def note(text: str) -> str:
-                pieces.append(Piece(slot, text, kind))  # type: ignore[arg-type]
+                pieces.append(Piece(slot, text, _AS_VALUE.get(kind, kind)))  # type: ignore[arg-type]
                 return text
 
-            return self._map_text(leaf, value, note)
+            self.map_text(leaf, value, note)
 
-        self._walker.walk(chunk, self.spec, collect)
-        return pieces
+    def _says(self, read: _Read, texts: Sequence[str], *, ends: bool) -> bool:
+        """Tell whether anything is left to say; beside a delta, what repeats text is not."""
+        streamed, aside = False, True
+        for piece, text in zip(read.pieces, texts, strict=True):
+            if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
+                return True
+            streamed = streamed or piece.kind in ("delta", "echo")
+            aside = aside and piece.kind == "aside"
+        if not (streamed or aside):
+            return True
+        return "keep" in read.kinds or (ends and "end" in read.kinds)
 
-    def _map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
+    def _updates(
+        self, read: _Read, texts: Sequence[str], *, ends: bool, apart: bool = True
+    ) -> dict[Steps, Any]:
+        """Return what is to be set, by the steps that lead there.
+
+        Unless `apart`, what spells out text is left out even where no text changed.
+        """
+        news = self._changes(read, texts)
+        if "about" in read.kinds:
+            news |= self._told(read, texts, news, apart=apart)
+        if not ends and "end" in read.kinds:
+            news |= {at: None for at, each in enumerate(read.found) if each.leaf.kind == "end"}
+        updates = {read.found[place].steps: new for place, new in news.items()}
+        if "item" in read.kinds and not all(news.values()):
+            _drop_items(read.found, news, updates)
+        return updates
+
+    def _changes(self, read: _Read, texts: Sequence[str]) -> dict[int, Any]:
+        """Return the new values of leaves whose text changed, by their places."""
+        found, owners = read.found, read.owners
+        if len(owners) == 1 and not read.origins and type(found[owners[0]].value) is str:
+            same = texts[0] == read.pieces[0].text or found[owners[0]].leaf.kind == "about"
+            return {} if same else {owners[0]: texts[0]}
+        changed = {
+            owner
+            for owner, piece, text in zip(owners, read.pieces, texts, strict=True)
+            if piece.text != text
+        }
+        news = {}
+        for place in sorted(changed):
+            if found[place].leaf.kind != "about":
+                own = [text for owner, text in zip(owners, texts, strict=True) if owner == place]
+                new = self._new_value(found[place], own)
+                if new is not found[place].value:
+                    news[place] = new
+        for place, origin in read.origins.items():
+            if origin in news:
+                news[place] = news[origin]
+        return news
+
+    def _told(
+        self, read: _Read, texts: Sequence[str], news: Mapping[int, Any], *, apart: bool
+    ) -> dict[int, Any]:
+        """Return what stands for the leaves that spell out text which changed, or would be."""
+        changed = {read.found[place].path[: self.scope] for place in news}
+        changed |= {
+            read.found[owner].path[: self.scope]
+            for owner, piece, text in zip(read.owners, read.pieces, texts, strict=True)
+            if piece.kind == "aside" and piece.text != text
+        }
+        return {
+            place: self.without(each.value)
+            for place, each in enumerate(read.found)
+            if each.leaf.kind == "about" and (not apart or each.path[: self.scope] in changed)
+        }
+
+    def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
+        leaf, value = found.leaf, found.value
+        if leaf.kind in ("unknown", "name"):
+            return value if texts[0] == _text(value) else _like(value, texts[0])
+        rest = iter(texts)
+        return self.map_text(leaf, value, lambda text: next(rest) if text else text)
+
+    @staticmethod
+    def without(value: Any) -> Any:
+        """Return what stands for a value that spells out text which has changed."""
+        return [] if isinstance(value, list) else None
+
+    def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
+        """Change a leaf's text; return the very value if it did not change."""
         if isinstance(value, str):
             return same_or(value, change(value))
         if leaf.kind == "parsed":
@@ -257,12 +288,46 @@ class SpecAdapter:
         raise AdapterError(f"{self.name}: {leaf.field!r} is not text")
 
 
-def _says(pieces: Sequence[Piece], texts: Sequence[str]) -> bool:
-    """Tell whether anything is left to say: beside a delta, what repeats text does not count."""
-    if any(piece.kind in ("delta", "echo") for piece in pieces):
-        said = zip(pieces, texts, strict=True)
-        return any(text for piece, text in said if piece.kind in ("delta", "echo", "whole"))
-    return any(piece.kind != "aside" for piece in pieces)
+def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[Steps, Any]) -> None:
+    """Let items go in which something changed and nothing is left.
+
+    Unless that empties an event's own list and the event goes out for what stands beside it, of
+    which nothing is known: clients ask for the first choice of whatever comes.
+    """
+
+    def says(place: int) -> bool:
+        each = found[place]
+        quiet = each.leaf.kind in ("about", "item") or isinstance(each.steps[1], Key)
+        return not quiet and bool(news.get(place, each.value))
+
+    gone: dict[Steps, list[Steps]] = {}
+    outer: list[Steps] = []
+    for place, each in enumerate(found):
+        if each.leaf is not ITEM:
+            continue
+        if len(each.path) == 1:
+            outer.append(each.steps)
+        inner = range(place + 1, each.value)
+        touched = any(found[at].steps in updates for at in inner)
+        if touched and not any(says(at) for at in inner):
+            gone[each.steps] = [found[at].steps for at in inner]
+    if outer and all(steps in gone for steps in outer):
+        beside = [at for at, each in enumerate(found) if not each.path and says(at)]
+        if beside and all(found[at].leaf.kind == "unknown" for at in beside):
+            gone = {steps: inner for steps, inner in gone.items() if steps not in outer}
+    for steps, within in gone.items():
+        for each_steps in within:
+            updates.pop(each_steps, None)
+        updates[steps] = GONE
+
+
+def _text(value: str | bytes) -> str:
+    """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+
+
+def _like(value: str | bytes, text: str) -> str | bytes:
+    return text if isinstance(value, str) else text.encode("utf-8", "surrogateescape")
 
 
 def _map_value(value: Any, change: Callable[[str], str]) -> Any:
@@ -280,10 +345,6 @@ def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     except ValueError:
         return GONE
     return new
-
-
-def _left_out(value: Any) -> Any:
-    return [] if isinstance(value, list) else None
 
 
 def sibling(chunk: Any, module: str, name: str) -> Any:

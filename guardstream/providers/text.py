@@ -15,7 +15,7 @@ class PlainText:
 
     repeats = False
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         del unknown  # there is nothing in text that could be unknown
 
     @staticmethod

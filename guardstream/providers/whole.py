@@ -13,12 +13,13 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
-from guardstream.providers.fields import fields_of, spelled
+from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
 from guardstream.providers.openai.responses_spec import response_spec
+from guardstream.providers.paths import rebuilt
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 
 SAID: dict[str, Any] = {}
@@ -35,7 +36,7 @@ class Body(SpecAdapter):
 
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self.messages: dict[int, str] = {}
         self.reasons: dict[int, FinishReason] = {}
@@ -45,8 +46,8 @@ class Body(SpecAdapter):
         reading = super().read(chunk)
         return reading._replace(pieces=[reading.pieces[at] for at in self._order(reading.pieces)])
 
-    def _pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
-        found = super()._pieces(chunk, event)
+    def pieces(self, chunk: Any, event: Mapping[str, Any]) -> list[Piece]:
+        found = super().pieces(chunk, event)
         last = {piece.slot: place for place, piece in enumerate(found)}
         return [
             piece._replace(kind=self._kind(piece, last=last[piece.slot] == place))
@@ -56,7 +57,7 @@ class Body(SpecAdapter):
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
         """Return the kind of a piece: nothing is a copy where nothing was said before."""
         if piece.kind != "delta":
-            return "aside" if piece.kind == "aside" else "whole"
+            return piece.kind if piece.kind in ("aside", "unknown") else "whole"
         return "last" if last else "delta"
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
@@ -65,24 +66,20 @@ class Body(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
         """Return the body with `texts` in place of its own; a body always goes out."""
-        order = self._order(self._pieces(chunk, fields_of(chunk)))
-        placed = dict(zip(order, texts, strict=True))
-        rest = iter([placed[at] for at in range(len(placed))])
+        event = fields_of(chunk)
+        placed = dict(zip(self._order(self.pieces(chunk, event)), texts, strict=True))
+        read = self._read(chunk, event)
+        rest = [placed[at] for at in range(len(placed))]
+        updates = self._updates(read, rest, ends=ends, apart=False)
+        return rebuilt(chunk, updates)
 
-        def substitute(leaf: Leaf, value: Any, _path: Path) -> Any:
-            if leaf.kind == "about":
-                for _ in spelled(value):
-                    next(rest)
-                return None
-            if leaf.kind in ("keep", "end"):
-                return value if ends or leaf.kind == "keep" else None
-            return self._map_text(leaf, value, lambda text: next(rest) if text else text)
-
-        return self._walker.walk(chunk, self.spec, substitute)
+    @staticmethod
+    def without(value: Any) -> None:
+        """Return nothing: in a body, what spells out its text is always left out."""
 
     def silent(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a body that says nothing."""
-        count = len(self._pieces(body, body))
+        count = len(self.pieces(body, body))
         said: dict[str, Any] = self.write(body, [""] * count, ends=False)
         return said
 
@@ -118,7 +115,7 @@ class ChatBody(Body):
         )
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
-        return piece.kind if piece.kind in ("delta", "aside") else "whole"
+        return piece.kind if piece.kind in ("delta", "aside", "unknown") else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         choice = _index(event["choices"][path[0]], path[0]) if path else 0

@@ -29,6 +29,8 @@ _OF_THE_BODY |= {b"repr-digest", b"accept-ranges", b"content-encoding", POLICY_H
 """Headers that say something about bytes which may change."""
 
 
+Binary: TypeAlias = Literal["refuse", "pass"]
+
 WebSocketMode: TypeAlias = Literal["text", "json", "message"]
 
 
@@ -42,7 +44,7 @@ class Settings(TypedDict, total=False):
     heartbeat: float | None
     websocket: WebSocketMode
     end_mark: str
-    binary: Unknown
+    binary: Binary
     inbound: Guard | None
 
 
@@ -71,7 +73,7 @@ class Route:
     heartbeat: float | None = None
     websocket: WebSocketMode = "text"
     end_mark: str = "[DONE]"
-    binary: Unknown = "refuse"
+    binary: Binary = "refuse"
     inbound: Guard | None = None
 
     def pinned(self) -> Route:

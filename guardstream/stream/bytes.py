@@ -15,6 +15,7 @@ from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
 from guardstream.framing.json import json_object
 from guardstream.providers.adapter import Adapter, Call, Slot
+from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.protocol import Sent
@@ -149,7 +150,7 @@ class WireFlow:
             return False
         value = json_object(text)
         try:
-            return value is not None and type(self._choose(value)) is not PlainText
+            return value is not None and type(self._choose(value)) not in (PlainText, AnyJSON)
         except AdapterError:
             return False  # of no format: text that looks like JSON
 

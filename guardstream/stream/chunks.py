@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
+from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
+from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.stream.protocol import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.slots import Lane, Lanes
+from guardstream.stream.unknown import UnknownTexts
 
 C = TypeVar("C")
 
@@ -30,6 +32,7 @@ class ChunkFlow(Generic[C]):
         make_stage: MakeStage,
         meter: Meter,
         block_message: str = "",
+        memory: int = 256,
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
@@ -41,6 +44,7 @@ class ChunkFlow(Generic[C]):
         self._meter = meter
         self._block_message = block_message
         self._lanes = Lanes(make_stage, remember=adapter.repeats)
+        self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
         self._open: dict[int, C] = {}
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}
@@ -152,6 +156,8 @@ class ChunkFlow(Generic[C]):
                 self._lanes.wrote(track, texts[place])
                 if kind == "last" and not (self.ended or slot.choice in self._cut):
                     texts[place] += self._finish_lane(track.lane)
+            elif kind in ("unknown", "name"):
+                texts[place] = self._unknown_text(reading.pieces[place])
             elif kind == "whole":
                 texts[place] = self._text_of(slot, self._lanes.check(slot.channel, text))
                 if self._adapter.repeats:
@@ -164,6 +170,8 @@ class ChunkFlow(Generic[C]):
         for place, piece in enumerate(reading.pieces):
             if piece.kind in NEW:
                 fresh.add(place)
+                continue
+            if piece.kind in ("unknown", "name"):
                 continue
             if piece.kind == "aside":
                 open_still = not (self.ended or piece.slot.choice in self._cut)
@@ -179,6 +187,15 @@ class ChunkFlow(Generic[C]):
                 self._lanes.note_whole(piece, text)
             texts[place] = text or ""
         return fresh
+
+    def _unknown_text(self, piece: Piece) -> str:
+        path, before = piece.slot.field, len(self.findings)
+        judge = self._unknown.judge if piece.kind == "unknown" else self._unknown.judge_name
+        text = self._text_of(piece.slot, judge(path, piece.text))
+        if len(self.findings) > before:
+            shown = self._unknown.shown(path)
+            self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
+        return text
 
     def _finish_choices(self, reading: Reading, texts: list[str]) -> list[Sent[C]]:
         """Settle what ends with this chunk; add to its texts, or go before it."""

@@ -13,12 +13,17 @@ from guardstream.stream.text import TextFlow
 
 
 def make_flow(
-    adapter: Adapter[Any], make_stage: MakeStage, meter: Meter, block_message: str = ""
+    adapter: Adapter[Any],
+    make_stage: MakeStage,
+    meter: Meter,
+    block_message: str = "",
+    memory: int = 256,
 ) -> ChunkFlow[Any] | TextFlow:
     """Return the flow for an adapter; plain text has a shorter way.
 
-    `block_message` is said, as an ordinary chunk, before a blocked stream ends.
+    `block_message` is said, as an ordinary chunk, before a blocked stream ends. `memory` is how
+    many code points are kept of each path that the adapter does not know.
     """
     if type(adapter) is PlainText:
         return TextFlow(make_stage("text"), meter, block_message)
-    return ChunkFlow(adapter, make_stage, meter, block_message)
+    return ChunkFlow(adapter, make_stage, meter, block_message, memory)

@@ -369,8 +369,16 @@ async def test_a_block_behind_a_text_that_is_open_ends_the_stream() -> None:
     assert (stream.finish, source.closed) == ("content_filter", 1)
 
 
-async def test_an_unknown_chunk_is_refused() -> None:
-    stream = gate(Source([chat("A. "), {**chat("B"), "whisper": "text"}]), Judge())
+async def test_text_in_an_unknown_field_is_judged_too() -> None:
+    judge = Judge()
+    chunks = [chat("A. "), {**chat("B"), "whisper": "a text"}]
+    assert await collected(gate(Source(chunks), judge)) == chunks
+    assert "a text" in [text for text, _ in judge.asked]
+
+
+async def test_an_unknown_chunk_is_refused_if_asked() -> None:
+    chunks = [chat("A. "), {**chat("B"), "whisper": "text"}]
+    stream = gate(Source(chunks), Judge(), unknown="refuse")
     with pytest.raises(Exception, match="whisper"):
         await collected(stream)
     assert stream.finish == "content_filter"

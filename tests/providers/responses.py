@@ -128,9 +128,11 @@ def said(events: list[Any], kind: str = "response.output_text") -> str:
     )
 
 
-def guarded(events: list[Event], make: Callable[[Event], Any], guard: Guard = GUARD) -> list[Any]:
+def guarded(
+    events: list[Event], make: Callable[[Event], Any], guard: Guard = GUARD, **options: Any
+) -> list[Any]:
     """The guarded events of a stream, made as dicts or objects."""
-    return list(guard.wrap_sync([make(event) for event in events]))
+    return list(guard.wrap_sync([make(event) for event in events], **options))
 
 
 def types(events: list[Any]) -> list[str]:

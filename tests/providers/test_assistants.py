@@ -220,8 +220,8 @@ def test_results_are_masked() -> None:
 
 def test_what_is_not_known_is_refused() -> None:
     source = [run("queued", aside="words")]
-    with pytest.raises(AdapterError, match="'aside'"):
-        list(GUARD.wrap_sync(source))
+    with pytest.raises(AdapterError, match="is not known"):
+        list(GUARD.wrap_sync(source, unknown="refuse"))
     assert list(GUARD.wrap_sync(source, provider=Assistants(unknown="pass"))) == source
 
 

@@ -18,6 +18,8 @@ from tests.providers import messages, responses
 from tests.providers.chunks import call, chunk
 from tests.providers.promises import EMPTY, GUARD, POLICY, Event, has_word
 
+REFUSING = Guard(Policy.parse("unknown: refuse"))
+
 FORMATS = ["openai_chat", "openai_responses", "anthropic"]
 
 MODELS: dict[str, Any] = {
@@ -225,7 +227,10 @@ def test_log_probabilities_go_where_anything_changed() -> None:
 @pytest.mark.parametrize("provider", FORMATS)
 def test_unknown_text_is_refused(provider: str) -> None:
     _, body = ANSWERS[provider]("", "so", "")
-    with pytest.raises(AdapterError, match="field 'dream' is not known"):
-        guard_body(GUARD, provider, {**body, "dream": "secret"})
+    with pytest.raises(AdapterError, match="is not known"):
+        guard_body(REFUSING, provider, {**body, "dream": "secret"})
+    guarded, result = guard_body(GUARD, provider, {**body, "dream": "secret"})
+    assert guarded["dream"] == "******"
+    assert [found.path for found in result.findings] == ["$.dream"]
     with pytest.raises(AdapterError, match="no whole answers of 'x'"):
         guard_body(GUARD, "x", body)

@@ -8,6 +8,7 @@ import pytest
 
 from guardstream import AdapterError
 from guardstream.providers import ADAPTERS, detect
+from guardstream.providers.any_json import AnyJSON
 
 SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("openai_chat", {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}),
@@ -50,6 +51,7 @@ def test_one_adapter_alone_knows_a_chunk(name: str, chunk: dict[str, Any]) -> No
         {"some": "text"},
     ],
 )
-def test_other_formats_are_refused(chunk: dict[str, Any]) -> None:
+def test_other_formats_are_guarded_by_path_or_refused(chunk: dict[str, Any]) -> None:
+    assert isinstance(detect(chunk), AnyJSON)
     with pytest.raises(AdapterError, match="no adapter knows"):
-        detect(chunk)
+        detect(chunk, unknown="refuse")

@@ -174,8 +174,8 @@ def test_an_error_is_masked_and_ends_the_stream() -> None:
 
 def test_what_is_not_known_is_refused() -> None:
     source = [chat("a", aside="words")]
-    with pytest.raises(AdapterError, match="'aside'"):
-        list(GUARD.wrap_sync(source))
+    with pytest.raises(AdapterError, match="is not known"):
+        list(GUARD.wrap_sync(source, unknown="refuse"))
     assert list(GUARD.wrap_sync(source, provider=Ollama(unknown="pass"))) == source
 
 

@@ -194,8 +194,8 @@ def test_the_requests_own_words_pass(make: Make) -> None:
 def test_an_unknown_event_is_refused_and_passed_if_asked() -> None:
     source = stream(text("so"))
     source.insert(2, {"type": "response.dream.delta", "delta": "secret", "sequence_number": 2})
-    with pytest.raises(AdapterError, match=r"type 'response\.dream\.delta' is not known"):
-        list(GUARD.wrap_sync([dict(event) for event in source]))
+    with pytest.raises(AdapterError, match="is not known"):
+        list(GUARD.wrap_sync([dict(event) for event in source], unknown="refuse"))
     out = list(GUARD.wrap_sync([dict(event) for event in source], unknown="pass"))
     assert out == source
 
@@ -203,11 +203,11 @@ def test_an_unknown_event_is_refused_and_passed_if_asked() -> None:
 def test_an_unknown_field_with_text_is_refused(make: Make) -> None:
     source = stream(text("so"))
     source[4] |= {"dream": "secret"}
-    with pytest.raises(AdapterError, match="field 'dream' is not known"):
-        guarded(source, make)
+    with pytest.raises(AdapterError, match="is not known"):
+        guarded(source, make, unknown="refuse")
     source = stream(whole({**SEARCH, "answer": "secret"}))
-    with pytest.raises(AdapterError, match="field 'answer' is not known"):
-        guarded(source, make)
+    with pytest.raises(AdapterError, match="is not known"):
+        guarded(source, make, unknown="refuse")
 
 
 def test_a_snapshot_of_text_that_was_not_streamed_is_guarded_alone(make: Make) -> None:

@@ -82,11 +82,11 @@ def test_tokens_of_changed_text_are_left_out() -> None:
 
 def test_what_is_not_known_is_refused() -> None:
     source = [result("a", aside="words")]
-    with pytest.raises(AdapterError, match="'aside'"):
-        list(GUARD.wrap_sync(source))
+    with pytest.raises(AdapterError, match="is not known"):
+        list(GUARD.wrap_sync(source, unknown="refuse"))
     assert list(GUARD.wrap_sync(source, provider=Watsonx(unknown="pass"))) == source
     with pytest.raises(AdapterError, match="no adapter knows"):
-        list(GUARD.wrap_sync([{"value": "a", "aside": "words"}]))
+        list(GUARD.wrap_sync([{"value": "a", "aside": "words"}], unknown="refuse"))
 
 
 def test_replicates_events_are_text() -> None:

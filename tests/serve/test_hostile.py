@@ -29,11 +29,21 @@ async def test_events_and_lines_in_another_charset_are_refused(kind: str, charse
     assert upstream.closed.is_set()
 
 
-async def test_an_error_does_not_say_what_a_field_is_called(
+async def test_what_an_unknown_field_is_called_is_guarded(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     chunk = b'data: {"choices": [], "a secret": "x"}\n\n'
     visit = await fetch(guarded(streaming(Upstream([chunk]), "text/event-stream")))
+    assert visit.body == b'data: {"choices":[],"a ******":"x"}\n\n'
+    assert "secret" not in caplog.text
+
+
+async def test_an_error_does_not_say_what_a_field_is_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chunk = b'data: {"choices": [], "a secret": "x"}\n\n'
+    app = streaming(Upstream([chunk]), "text/event-stream")
+    visit = await fetch(guarded(app, unknown="refuse"))
     assert b"event: error" in visit.body
     assert b"a ******" in visit.body
     assert b"secret" not in visit.body

@@ -48,7 +48,7 @@ class Anthropic(SpecAdapter):
     name = "anthropic"
     spec = SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._begun = False
         self._turn = 0

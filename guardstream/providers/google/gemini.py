@@ -41,7 +41,7 @@ class Gemini(SpecAdapter):
     spec = SPEC
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._calls = Calls()

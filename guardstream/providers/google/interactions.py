@@ -130,7 +130,7 @@ class Interactions(SpecAdapter):
     spec = _SPEC
     repeats = False
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._open: Slot | None = None
         self._index = -1

@@ -42,7 +42,7 @@ class LangChain:
     name = "langchain"
     repeats = True
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._messages = Messages(unknown=unknown)
 
     @staticmethod

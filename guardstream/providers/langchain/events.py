@@ -18,6 +18,8 @@ from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
 from guardstream.providers.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
+_GROWING = Slot(0, "text", "$.data.chunk")
+"""What a parser gives as it grows: its values repeat text, but not to the letter."""
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 
@@ -30,7 +32,7 @@ class LangChainEvents:
     name = "langchain_events"
     repeats = True
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown
         self._runs: dict[str, tuple[int, LangChain]] = {}
         self._streamed = Streamed()
@@ -54,9 +56,10 @@ class LangChainEvents:
             map_strings(data.get("input"), self._note_given)
             return Reading((), ())
         pieces: list[Piece] = []
+        growing = event == "on_parser_stream" and self._unknown != "pass"
 
         def collect(piece: Piece) -> str:
-            pieces.append(piece)
+            pieces.append(Piece(_GROWING, piece.text, "unknown") if growing else piece)
             return piece.text
 
         self._map_data(data, collect)

@@ -42,7 +42,7 @@ class Messages(SpecAdapter):
     name = "langchain"
     spec = SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs()
         self._numbers: dict[Hashable, int] = {}  # of calls, by message and index

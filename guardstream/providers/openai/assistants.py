@@ -143,7 +143,7 @@ class Assistants(SpecAdapter):
     spec = _SPEC
     sse_end = "[DONE]"
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._numbers: dict[tuple[Any, Any], int] = {}  # of what is said, by object and place
         self._made: dict[str, Any] = {}  # the last message and run

@@ -19,13 +19,17 @@ PART_TEXT = {
 
 PART_FIELDS = ("text", "thinking", "summary")
 
-ARGUMENTS = ("arguments", "input")
-
 ASIDE = (
     *("citations", "search_results", "images", "related_questions", "error"),
     "provider_specific_fields",
 )
 """Fields of a chunk itself that hold text: what an answer rests on (Perplexity), errors."""
+
+
+def index_of(value: Any, otherwise: int) -> int:
+    """Return the index that a choice or tool call states, if it is a number."""
+    index = fields_of(value).get("index")
+    return index if isinstance(index, int) else otherwise
 
 
 def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
@@ -36,13 +40,12 @@ def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
         delta = fields_of(values.get("delta"))
         if not (delta.get("tool_calls") or delta.get("function_call")):
             continue
-        index = values.get("index") or 0
+        index = index_of(choice, 0)
         for place, call in enumerate(delta.get("tool_calls") or ()):
             fields = fields_of(call)
-            number = fields.get("index")
             name = fields_of(fields.get("function") or fields.get("custom")).get("name")
             if name:
-                slot = Slot(index, "tool_args", "tool_calls", place if number is None else number)
+                slot = Slot(index, "tool_args", "tool_calls", index_of(call, place))
                 found[slot] = Call(name, fields.get("id"))
         name = fields_of(delta.get("function_call")).get("name")
         if name:
@@ -53,8 +56,7 @@ def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
 def only_arguments(calls: Sequence[Any], index: int, text: str) -> Any:
     for place, call in enumerate(calls):
         fields = fields_of(call)
-        number = fields.get("index")
-        if (place if number is None else number) == index:
+        if index_of(call, place) == index:
             name = "function" if fields.get("function") else "custom"
             key = "arguments" if name == "function" else "input"
             return only(call, {"index": index, name: only(fields[name], {key: text})})
@@ -79,11 +81,7 @@ def only_part(parts: Sequence[Any], slot: Slot, text: str) -> Any:
 
 
 def choice_of(chunk: Any, index: int) -> Any:
-    return next(
-        choice
-        for choice in fields_of(chunk)["choices"]
-        if (fields_of(choice).get("index") or 0) == index
-    )
+    return next(choice for choice in fields_of(chunk)["choices"] if index_of(choice, 0) == index)
 
 
 def bare(chunk: Any, choice: Any, delta: Any, reason: str | None) -> Any:
@@ -93,11 +91,7 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None) -> Any:
     blank = {name: None for name in values if name not in ("index", "delta")}
     if isinstance(choice, dict):
         blank = {name: None for name in blank if name in keep}
-    updates = {**blank, "index": values.get("index") or 0, "delta": delta, "finish_reason": reason}
+    updates = {**blank, "index": index_of(choice, 0), "delta": delta, "finish_reason": reason}
     new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)
     others = {name: None for name in ("usage", *ASIDE) if fields_of(chunk).get(name)}
     return replaced(chunk, {"choices": [new], **others})
-
-
-def says(delta: Any) -> bool:
-    return any(value for name, value in fields_of(delta).items() if name != "channel")

@@ -98,7 +98,7 @@ class OpenAIChatEvents(SpecAdapter):
     name = "openai_chat_events"
     spec: ClassVar[Spec] = _SPEC
 
-    def __init__(self, *, unknown: Unknown = "refuse") -> None:
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._chat = OpenAIChat(unknown=unknown)
         self._choice = 0
@@ -140,7 +140,7 @@ class OpenAIChatEvents(SpecAdapter):
         event = fields_of(chunk)
         if event.get("type") == "chunk":
             return self._read_chunk(chunk, event)
-        pieces = self._pieces(chunk, event)
+        pieces = self.pieces(chunk, event)
         kind = str(event.get("type"))
         if kind.startswith("logprobs."):
             pieces = self._spelled_out(kind)
@@ -155,7 +155,7 @@ class OpenAIChatEvents(SpecAdapter):
             raise AdapterError(f"{self.name}: a chunk with several choices cannot be told apart")
         if reading.choices:
             self._choice = reading.choices[0]
-        copies = self._pieces(chunk, event)
+        copies = self.pieces(chunk, event)
         self._texts.update((piece.slot, piece.text) for piece in copies if piece.kind == "copy")
         return reading._replace(pieces=[*reading.pieces, *copies])
 

@@ -44,7 +44,7 @@ class OpenAIResponses(SpecAdapter):
     name = "openai_responses"
     spec = SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._begun = False
         self._turn = 0

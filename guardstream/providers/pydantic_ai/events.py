@@ -43,7 +43,7 @@ class PydanticAI(SpecAdapter):
     name = "pydantic_ai"
     spec = SPEC
 
-    def __init__(self, *, unknown: Any = "refuse") -> None:
+    def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._indices: list[int] = []  # of parts, in the order in which they began
         self._open: tuple[Slot, Any] | None = None

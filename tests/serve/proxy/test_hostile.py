@@ -101,7 +101,7 @@ def test_a_compressed_answer_is_read_before_it_is_guarded() -> None:
     ("path", "payload"),
     [(CHAT, {"choices": [], "a secret": "x"}), (MESSAGES, {"type": "a secret", "text": "x"})],
 )
-def test_an_error_does_not_say_what_a_field_is_called(path: str, payload: dict[str, Any]) -> None:
+def test_names_that_are_not_known_are_guarded(path: str, payload: dict[str, Any]) -> None:
     with proxied(lambda provider, _: provider.stream([event(payload)])) as (url, _):
         response = post(url, path)
     assert "a ######" in response.text

@@ -1,0 +1,83 @@
+"""What a spec is made of: it mirrors an event, and says of each field what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from guardstream.providers.adapter import Kind
+
+
+class Leaf(NamedTuple):
+    """What a field holds: text of a kind, or something about the event.
+
+    `meta` is harmless. `keep` is harmless, and worth sending without any text. `number` is meta if
+    it is one; another value is text that nothing is known of. `about` spells out the text once more
+    (log probabilities) and is left out where the text changed, or what else it says would be
+    changed. `end` is a reason to finish.
+    """
+
+    kind: Kind | Literal["meta", "keep", "number", "about", "end", "item"]
+    channel: str = "text"
+    field: str = "text"
+
+
+META, KEEP, NUMBER = Leaf("meta"), Leaf("keep"), Leaf("number")
+ABOUT, END = Leaf("about"), Leaf("end")
+
+NAME = Leaf("name")
+"""A name or id that something else goes by: it cannot be masked, so a match in it blocks."""
+
+UNKNOWN = Leaf("unknown")
+"""Text of which nothing is known."""
+
+ITEM = Leaf("item")
+"""Stands for an item of `Each` among what is found."""
+
+
+class OneOf(NamedTuple):
+    """Objects told apart by the value of their field `key`; `other` is for the rest."""
+
+    key: str
+    specs: Mapping[str, Any]
+    other: Any = None
+
+
+class Tree(NamedTuple):
+    """A value of any shape: each string in it is a text of its own, but for fields in `meta`.
+
+    A field in `meta` that holds more than a string is another one of that name, and is not left
+    out. Fields in `about` spell out the event's text once more.
+    """
+
+    leaf: Leaf
+    meta: frozenset[str] = frozenset()
+    about: frozenset[str] = frozenset()
+
+
+class Either(NamedTuple):
+    """Text, or something else."""
+
+    text: Leaf
+    other: Any
+
+
+class Each(NamedTuple):
+    """A list whose items go where nothing is left of what they said."""
+
+    item: Any
+
+
+class Mirror(NamedTuple):
+    """A value that repeats texts of the same choice, which stand elsewhere in the chunk.
+
+    A string in it that equals one of them becomes what that becomes; others are as `other` says.
+    """
+
+    other: Any
+
+
+Spec: TypeAlias = "Leaf | OneOf | Tree | Either | Each | Mirror | dict[str, Any] | list[Any]"
+
+Path: TypeAlias = tuple[int, ...]
+"""The places in the lists that a field stands in, outermost first."""

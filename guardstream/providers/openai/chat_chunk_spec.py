@@ -1,0 +1,141 @@
+"""A chat-completion chunk, field by field: OpenAI's, and what compatible servers add to it.
+
+https://platform.openai.com/docs/api-reference/chat-streaming/streaming.
+"""
+
+from __future__ import annotations
+
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    UNKNOWN,
+    Each,
+    Either,
+    Leaf,
+    Mirror,
+    OneOf,
+    Spec,
+    Tree,
+)
+
+_SIGNATURES = frozenset({"thought_signature", "thought_signatures"})
+
+_SIGNED = Tree(UNKNOWN, _SIGNATURES)
+"""A tool call's signature (Gemini), and nothing else that is known."""
+
+_MARKS = frozenset({"type", "signature", "data", "id", "index", "cache_control"})
+_MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
+
+_REPEATS = frozenset({"role", "type", "id", "name", "tool_call_id"})
+
+
+def _part(channel: str, field: str) -> Spec:
+    """A typed part of a list: Mistral's content, OpenRouter's reasoning details."""
+    inner = {
+        **dict.fromkeys(("type", "id", "index", "format", "signature", "data"), META),
+        "text": Leaf("delta", "thinking", field),
+    }
+    text = Either(Leaf("delta", channel, field), Each(inner))
+    return {**_other_part(), "text": text, "thinking": text, "summary": text}
+
+
+def _other_part() -> dict[str, Spec]:
+    return {
+        **dict.fromkeys(("type", "id", "index", "format"), META),
+        **dict.fromkeys(("signature", "data"), KEEP),
+    }
+
+
+def _parts(field: str) -> Spec:
+    kinds = {
+        "text": _part("text", field),
+        "thinking": _part("thinking", field),
+        "reasoning.text": _part("thinking", field),
+        "reasoning.summary": _part("thinking", field),
+    }
+    return Each(OneOf("type", kinds, _other_part()))
+
+
+def _called(argument: str, field: str) -> dict[str, Spec]:
+    return {
+        "name": NAME,
+        argument: Leaf("delta", "tool_args", field),
+        "extra_content": _SIGNED,
+        "provider_specific_fields": _SIGNED,
+    }
+
+
+_TOOL_CALL: Spec = {
+    "id": NAME,
+    "type": META,
+    "index": NUMBER,
+    "function": _called("arguments", "tool_calls"),
+    "custom": _called("input", "tool_calls"),
+    "extra_content": _SIGNED,
+    "provider_specific_fields": _SIGNED,
+}
+
+
+def _thinking_blocks(kind: Leaf) -> Spec:
+    block = {**dict.fromkeys(_MARKS, META), "signature": KEEP, "data": KEEP}
+    return Each({**block, "thinking": kind, "text": kind})
+
+
+def _copies(field: str) -> Spec:
+    return Tree(Leaf("copy", "text", field), _MARKS)
+
+
+_DELTA: Spec = {
+    **dict.fromkeys(("role", "tool_call_id", "images"), KEEP),
+    "channel": META,
+    "content": Either(Leaf("delta", "text", "content"), _parts("content")),
+    "refusal": Leaf("delta", "refusal", "refusal"),
+    "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),  # DeepSeek, vLLM
+    "reasoning": Leaf("delta", "thinking", "reasoning"),  # OpenRouter, Groq, newer vLLM
+    "reasoning_details": _parts("reasoning_details"),
+    "audio": {
+        **dict.fromkeys(("id", "data", "expires_at"), KEEP),
+        "transcript": Leaf("delta", "text", "audio"),
+    },
+    "tool_calls": Each(_TOOL_CALL),
+    "function_call": _called("arguments", "function_call"),
+    **{name: Tree(Leaf("copy", "text", name)) for name in ("executed_tools", "annotations")},
+    "error": Tree(Leaf("copy", "text", "error")),
+    # LiteLLM says some of the delta twice: https://docs.litellm.ai/docs/reasoning_content.
+    "thinking_blocks": Mirror(_thinking_blocks(Leaf("delta", "thinking", "thinking_blocks"))),
+    "provider_specific_fields": Mirror(_copies("provider_specific_fields")),
+    "reasoning_items": Mirror(_copies("reasoning_items")),
+}
+
+BESIDE = "chunk."
+"""How the fields of slots begin that stand beside the choices."""
+
+_BESIDE = (
+    *("citations", "search_results", "images", "related_questions", "error"),
+    "provider_specific_fields",
+)
+"""What an answer rests on (Perplexity), and errors."""
+
+CHUNK: Spec = {
+    **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
+    **dict.fromkeys(("created", "obfuscation", "p"), META),  # the last two are random padding
+    **dict.fromkeys(("provider", "x_groq", "sla_metrics", "timings"), META),
+    **dict.fromkeys(("prompt_filter_results", "moderation"), META),
+    "usage": KEEP,
+    **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},
+    "choices": Each(
+        {
+            "index": NUMBER,
+            **dict.fromkeys(("content_filter_results", "content_filter_offsets"), META),
+            **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
+            **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
+            "delta": _DELTA,
+            "message": Mirror(Tree(UNKNOWN, _REPEATS)),  # Writer says the delta twice
+            "text": Mirror(UNKNOWN),  # Together, Hugging Face
+        }
+    ),
+}

@@ -1,0 +1,124 @@
+"""Where a value stands in an event, and how an event is rebuilt with some values changed.
+
+Steps lead to a value: `()` is the event itself, `(steps, name)` a field and `(steps, place)` an
+item of what stands at the end of `steps`. Only what lies on the way to a change is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from guardstream.errors import AdapterError
+from guardstream.providers.fields import fields_of, replaced
+
+Steps: TypeAlias = tuple[Any, ...]
+
+
+class Key(NamedTuple):
+    """A last step that stands for a key itself, not for what the object has under it."""
+
+    name: str
+
+
+GONE = object()
+"""The value of what is to go; an item of a list goes with what it cannot be without."""
+
+
+def keys(steps: Steps) -> list[Any]:
+    """The names and places on the way, outermost first."""
+    found = []
+    while steps:
+        steps, last = steps
+        found.append(last)
+    found.reverse()
+    return found
+
+
+def places(steps: Steps) -> tuple[int, ...]:
+    """The places in lists on the way, outermost first."""
+    return tuple(key for key in keys(steps) if isinstance(key, int))
+
+
+def spoken(steps: Steps) -> str:
+    """The way as JSONPath (RFC 9535), any place in a list as `[*]`: `$.choices[*].delta`.
+
+    A key that is judged itself has a `~` after it.
+    """
+    parts = ["$"]
+    for key in keys(steps):
+        name = key.name if isinstance(key, Key) else key
+        if isinstance(key, int):
+            parts.append("[*]")
+        else:
+            parts.append(f".{name}" if name.isidentifier() else f"[{name!r}]")
+        if isinstance(key, Key):
+            parts.append("~")
+    return "".join(parts)
+
+
+class _New(NamedTuple):
+    value: Any
+
+
+def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
+    """Return a copy of `value` with other values at the end of some steps.
+
+    An item that becomes GONE is left out; an object of which something becomes GONE is GONE. A key
+    of which nothing is left goes with what the object has under it.
+    """
+    if not updates:
+        return value
+    if len(updates) == 1:
+        ((steps, new),) = updates.items()
+        return _with(value, keys(steps), 0, new)
+    tree: dict[Any, Any] = {}
+    for steps, new in updates.items():
+        *way, last = keys(steps) or [None]
+        if last is None:
+            return new
+        node = tree
+        for key in way:
+            node = node.setdefault(key, {})
+        node[last] = _New(new)
+    return _rebuilt(value, tree)
+
+
+def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
+    """Do for a single change what `_rebuilt` does for many; `at` is how far the way is gone."""
+    if at == len(way):
+        return new
+    key = way[at]
+    if type(key) is int:
+        items = list(value)
+        items[key] = _with(items[key], way, at + 1, new)
+        return items if items[key] is not GONE else items[:key] + items[key + 1 :]
+    if type(key) is Key:
+        return _rebuilt(value, {key: _New(new)})
+    inner = _with(fields_of(value)[key], way, at + 1, new)
+    return GONE if inner is GONE else replaced(value, {key: inner})
+
+
+def _rebuilt(value: Any, node: Any) -> Any:
+    if isinstance(node, _New):
+        return node.value
+    if isinstance(value, (list, tuple)):
+        items = list(value)
+        for place, inner in node.items():
+            items[place] = _rebuilt(items[place], inner)
+        return [item for item in items if item is not GONE]
+    fields = fields_of(value)
+    renamed = {key.name: inner.value for key, inner in node.items() if isinstance(key, Key)}
+    changed = {
+        name: _rebuilt(fields[name], inner)
+        for name, inner in node.items()
+        if not isinstance(name, Key)
+    }
+    if any(new is GONE for new in changed.values()):
+        return GONE
+    if not renamed:
+        return replaced(value, changed)
+    kept = {name: new for name in fields if (new := renamed.get(name, name))}
+    if len({*kept.values()}) < len(kept):
+        raise AdapterError("two keys of an object became the same: neither can be sent")
+    return {new: changed.get(name, fields[name]) for name, new in kept.items()}

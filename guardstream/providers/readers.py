@@ -1,0 +1,260 @@
+"""Specs compiled to readers: functions that find the leaves of an event which are worth a look.
+
+Each spec is compiled once, into closures that know nothing but their own fields: metadata costs a
+look-up, and only objects and lists that can hold something are entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from guardstream.providers.fields import fields_of
+from guardstream.providers.nodes import (
+    ABOUT,
+    ITEM,
+    UNKNOWN,
+    Each,
+    Either,
+    Leaf,
+    Mirror,
+    OneOf,
+    Path,
+    Spec,
+    Tree,
+)
+from guardstream.providers.paths import Key, Steps
+
+
+class Found(NamedTuple):
+    """A leaf that holds something, where it stands, and the places in lists on the way there.
+
+    For an item of `Each`, the value is how far the leaves in it reach. `mirrors` tells that it
+    stands in a Mirror.
+    """
+
+    leaf: Leaf
+    value: Any
+    steps: Steps
+    path: Path
+    mirrors: bool = False
+
+
+class Findings(list[Found]):
+    """What is found in an event, in its order; and whether there is unknown text, or a mirror."""
+
+    __slots__ = ("mirrors", "unknown")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unknown = False
+        self.mirrors = False
+
+
+Reader: TypeAlias = Callable[[Any, Steps, Path, Findings], None]
+"""Adds what is found in a value, which is not empty and stands at the end of the steps."""
+
+
+class _Compiler:
+    """Makes a reader of each spec once; specs share parts, and may hold themselves."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
+
+    def reader(self, spec: Spec) -> Reader | None:
+        """Return a spec's reader; None for what is harmless."""
+        if isinstance(spec, Leaf):
+            if spec.kind == "meta":
+                return None
+            return _read_number if spec.kind == "number" else _leaf_reader(spec)
+        known = self._made.get(id(spec))
+        if known is not None:
+            cell = known[1]
+            return cell[0] if cell else _later(cell)
+        cell = []
+        self._made[id(spec)] = (spec, cell)  # kept, so that its id stays its own
+        cell.append(self._make(spec))
+        return cell[0]
+
+    def _make(self, spec: Spec) -> Reader:
+        if isinstance(spec, Tree):
+            return _tree_reader(spec)
+        if isinstance(spec, Either):
+            return _either_reader(self.reader(spec.text), self.reader(spec.other))
+        if isinstance(spec, OneOf):
+            readers = {kind: self.reader(each) for kind, each in spec.specs.items()}
+            known = spec.other is not None
+            return _choice_reader(spec.key, readers, known, self.reader(spec.other or {}))
+        if isinstance(spec, Mirror):
+            return _mirror_reader(self.reader(spec.other))
+        if isinstance(spec, Each):
+            return _list_reader(_item_reader(self.reader(spec.item)))
+        if isinstance(spec, list):
+            return _list_reader(self.reader(spec[0]))
+        assert isinstance(spec, dict)
+        return _object_reader({name: self.reader(inner) for name, inner in spec.items()})
+
+
+compiled = _Compiler().reader
+"""Returns a spec's reader; None for what is harmless."""
+
+
+def _later(cell: list[Reader | None]) -> Reader:
+    """Return a reader that stands for one that is still being made: a spec that holds itself."""
+
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if cell[0] is not None:
+            cell[0](value, steps, path, found)
+
+    return read
+
+
+def _leaf_reader(leaf: Leaf) -> Reader:
+    if leaf is UNKNOWN:
+        return read_unknown
+
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        found.append(Found(leaf, value, steps, path))
+
+    return read
+
+
+def _read_number(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    if not isinstance(value, (bool, int, float)):
+        read_unknown(value, steps, path, found)
+
+
+_MISSING: Any = object()
+
+
+def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
+    get = readers.get
+
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        fields: Mapping[str, Any]
+        if type(value) is dict:
+            fields = value
+        elif isinstance(value, (str, bytes, list, tuple)):
+            read_unknown(value, steps, path, found)
+            return
+        else:
+            fields = fields_of(value)
+        for name, inner in fields.items():
+            reader = get(name, _MISSING)
+            if reader is _MISSING:
+                _read_field(fields is value, name, inner, steps, path, found)
+            elif inner and reader is not None:
+                reader(inner, (steps, name), path, found)
+
+    return read
+
+
+def _list_reader(reader: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if not isinstance(value, (list, tuple)):
+            read_unknown(value, steps, path, found)
+        elif reader is not None:
+            for place, item in enumerate(value):
+                if item:
+                    reader(item, (steps, place), (*path, place), found)
+
+    return read
+
+
+_NOTHING = Found(ITEM, 0, (), ())
+
+
+def _item_reader(reader: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        at = len(found)
+        found.append(_NOTHING)
+        if reader is not None:
+            reader(value, steps, path, found)
+        found[at] = Found(ITEM, len(found), steps, path)
+
+    return read
+
+
+def _mirror_reader(reader: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        start = len(found)
+        if reader is not None:
+            reader(value, steps, path, found)
+        found.mirrors = True
+        for place in range(start, len(found)):
+            if found[place].leaf is not ITEM:
+                found[place] = found[place]._replace(mirrors=True)
+
+    return read
+
+
+def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        reader = text if isinstance(value, str) else other
+        if reader is not None:
+            reader(value, steps, path, found)
+
+    return read
+
+
+def _choice_reader(
+    key: str, readers: Mapping[str, Reader | None], known: bool, other: Reader | None
+) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        kind = fields_of(value).get(key)
+        reader = readers.get(kind, _MISSING) if isinstance(kind, str) else _MISSING
+        if reader is _MISSING and not known:
+            read_unknown(value, steps, path, found)
+            return
+        reader = other if reader is _MISSING else reader
+        if reader is not None:
+            reader(value, steps, path, found)
+
+    return read
+
+
+def _tree_reader(spec: Tree) -> Reader:
+    leaf, meta, about = spec
+
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if isinstance(value, (str, bytes)):
+            found.append(Found(leaf, value, steps, path))
+            found.unknown = found.unknown or leaf is UNKNOWN
+        elif isinstance(value, (list, tuple)):
+            for place, item in enumerate(value):
+                if item:
+                    read(item, (steps, place), (*path, place), found)
+        elif not isinstance(value, (bool, int, float)):
+            for name, inner in fields_of(value).items():
+                if not inner or (name in meta and isinstance(inner, (str, bytes))):
+                    continue
+                if name in about:
+                    found.append(Found(ABOUT, inner, (steps, name), path))
+                else:
+                    read(inner, (steps, name), path, found)
+
+    return read
+
+
+def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find each string in a value of which nothing is known, and the keys of what it holds."""
+    if isinstance(value, (str, bytes)):
+        if value:
+            found.append(Found(UNKNOWN, value, steps, path))
+            found.unknown = True
+    elif isinstance(value, (list, tuple)):
+        for place, item in enumerate(value):
+            read_unknown(item, (steps, place), (*path, place), found)
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        for name, inner in fields_of(value).items():
+            _read_field(isinstance(value, dict), name, inner, steps, path, found)
+
+
+def _read_field(
+    named: bool, name: str, value: Any, steps: Steps, path: Path, found: Findings
+) -> None:
+    """Find the text in a field of which nothing is known; its name too if it could be any text."""
+    if named and isinstance(name, str) and name:
+        found.append(Found(UNKNOWN, name, (steps, Key(name)), path))
+        found.unknown = True
+    read_unknown(value, (steps, name), path, found)

@@ -1,0 +1,61 @@
+"""What becomes of text in fields and events that an adapter does not know.
+
+A provider's new field must neither end a stream nor be a hole: by default such text is guarded as a
+text of its own, by its path. `refuse` makes it an error, `pass` lets it through; what is known to
+be harmless can be let through path by path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from guardstream.errors import AdapterError
+from guardstream.providers.adapter import Unknown
+from guardstream.providers.nodes import META, UNKNOWN
+from guardstream.providers.paths import Key, spoken
+from guardstream.providers.readers import Found
+
+SHOWN = 8
+"""How many paths an error names."""
+
+
+class Unknowns:
+    """One adapter's way with text of which nothing is known."""
+
+    def __init__(self, adapter: str, unknown: Unknown) -> None:
+        if isinstance(unknown, Mapping):
+            self._mode, passing = "guard", unknown.get("pass", ())
+        else:
+            self._mode, passing = unknown, ()
+        self._adapter = adapter
+        self._passing = frozenset(passing)
+
+    def judged(self, found: Sequence[Found]) -> Sequence[Found]:
+        """Return what was found without that which may pass; AdapterError for what is refused."""
+        if self._mode == "pass":
+            return self._without(found, lambda _: True)
+        if self._passing:
+            found = self._without(found, lambda each: spoken(each.steps) in self._passing)
+        if self._mode == "refuse":
+            refused = [each.steps for each in found if each.leaf is UNKNOWN]
+            paths = sorted({spoken(steps) for steps in refused if not isinstance(steps[1], Key)})
+            if paths:
+                raise refusal(self._adapter, paths)
+        return found
+
+    @staticmethod
+    def _without(found: Sequence[Found], passes: Callable[[Found], bool]) -> Sequence[Found]:
+        """Make harmless what passes; it keeps its place, by which others are known."""
+        return [
+            each._replace(leaf=META) if each.leaf is UNKNOWN and passes(each) else each
+            for each in found
+        ]
+
+
+def refusal(adapter: str, paths: Sequence[str]) -> AdapterError:
+    """Return the error for text that is refused; it names where the text stands."""
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return AdapterError(
+        f"{adapter}: text at {', '.join(paths[:SHOWN])}{more} is not known, and `unknown: refuse` "
+        f"is set: `guard` guards it, `unknown: {{pass: [{paths[0]!r}]}}` lets it through"
+    )

@@ -1,0 +1,89 @@
+"""Text at paths that no adapter knows: guarded at once, alone and with what came before it.
+
+Nobody can tell whether such a field streams an answer or says something once. So each value is
+judged as a text of its own, without delay, and once more after the last characters that came at
+its path: where only the two together match, the value in hand is masked or the stream blocked. Of
+such a match the beginning may be out, never the whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from guardstream.errors import AdapterError
+from guardstream.events import Event, Finding, Finish, Text
+
+PATHS = 256
+"""How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
+
+_ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{6,128}", re.ASCII)
+"""What looks like an id that a provider made up: a digit in it, and nothing that words need.
+
+Random letters and digits match rules for numbers and keys by chance.
+"""
+
+Check = Callable[[str], Sequence[Event]]
+"""Guards a whole text."""
+
+
+class UnknownTexts:
+    """What came at each unknown path of one stream; `memory` is how many code points are kept."""
+
+    def __init__(self, check: Check, memory: int) -> None:
+        self._check = check
+        self._memory = memory
+        self._tails: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
+        self._harmless: set[str] = set()
+
+    def shown(self, path: str) -> str:
+        """Return how findings name a path: keys in it may hold text that rules find."""
+        if path not in self._shown:
+            clean = not any(isinstance(event, Finding) for event in self._check(path))
+            self._shown[path] = path if clean else "$"
+        return self._shown[path]
+
+    def judge(self, path: str, text: str) -> list[Event]:
+        """Return what becomes of a value; AdapterError if there are too many paths."""
+        if path not in self._tails and len(self._tails) == PATHS:
+            raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
+        grows = text.startswith(self._values.get(path, text))  # all that came so far, once more
+        self._values[path] = text
+        tail = "" if grows else self._tails.get(path, "")
+        joined = tail + text
+        self._tails[path] = joined[-self._memory :]
+        alone = list(self._check(text))
+        if not tail or isinstance(alone[-1], Finish):
+            return alone
+        return self._across(self._check(joined), len(tail), joined) or alone
+
+    def judge_name(self, _path: str, text: str) -> Sequence[Event]:
+        """Return what becomes of a name: nothing can stand for it, so it passes or blocks."""
+        if text in self._harmless or _ID.fullmatch(text):
+            return [Text(text)]
+        events = self._check(text)
+        if "".join([event.text for event in events if isinstance(event, Text)]) != text:
+            found = [event for event in events if isinstance(event, Finding)]
+            return [*found, Finish("content_filter")]
+        if len(events) == 1 and len(self._harmless) < PATHS:
+            self._harmless.add(text)
+        return events
+
+    @staticmethod
+    def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:
+        """Return what a match across the border asks for; nothing if there is none."""
+        across = [
+            event
+            for event in events
+            if isinstance(event, Finding) and event.start < border < event.end
+        ]
+        if not across:
+            return []
+        if isinstance(events[-1], Finish) and events[-2] in across:
+            return [across[-1], events[-1]]
+        said = "".join([event.text for event in events if isinstance(event, Text)])
+        if said == joined or all(event.action == "monitor" for event in across):
+            return [Text(joined[border:]), *across]
+        return [Text(f"[{across[0].rule}]"), *across]

@@ -1,0 +1,177 @@
+"""Text in fields and events that no adapter knows: guarded at once, refused, or let through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, Guard, Policy
+from tests.providers.chunks import call, chunk
+
+GUARD = Guard(
+    Policy.parse(
+        """
+rules:
+  - {id: bird, words: [blue bird], replacement: "*"}
+  - {id: fish, words: [red fish], action: block}
+  - {id: thought, words: [grey owl], channels: [thinking]}
+  - {id: seen, words: [white crow], action: monitor}
+"""
+    )
+)
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "openai_chat": {"choices": [{"index": 0, "delta": {"content": "so "}}]},
+    "openai_completions": {"object": "text_completion", "choices": [{"index": 0, "text": "so "}]},
+    "openai_responses": {
+        "type": "response.output_text.delta",
+        **{"delta": "so ", "item_id": "i", "output_index": 0, "content_index": 0},
+    },
+    "anthropic": {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": "so "},
+    },
+    "gemini": {"candidates": [{"content": {"parts": [{"text": "so "}]}}]},
+    "ollama": {"message": {"content": "so "}, "done": False},
+    "cohere": {
+        "type": "content-delta",
+        "index": 0,
+        "delta": {"message": {"content": {"text": "so "}}},
+    },
+    "bedrock": {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "so "}}},
+    "watsonx": {"results": [{"generated_text": "so ", "stop_reason": "not_finished"}]},
+    "json": {"some": "so "},
+}
+
+
+def with_text(name: str, *values: Any) -> list[dict[str, Any]]:
+    """Chunks of a format, each with a value in a field that it does not have."""
+    return [{**FORMATS[name], "dreams": value} for value in values]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_unknown_text_is_masked_in_its_chunk(name: str) -> None:
+    stream = GUARD.wrap_sync(with_text(name, "a blue bird!", {"deep": ["a blue bird"]}))
+    out = list(stream)
+    assert [each["dreams"] for each in out] == ["a *********!", {"deep": ["a *********"]}]
+    assert [found.path for found in stream.findings] == ["$.dreams", "$.dreams.deep[*]"]
+    assert stream.finish == "stop"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_of_a_match_across_chunks_the_end_is_masked(name: str) -> None:
+    stream = GUARD.wrap_sync(with_text(name, "a blue ", "bird!", "so"))
+    assert [each["dreams"] for each in stream] == ["a blue ", "[bird]", "so"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("values", [("a red fish",), ("a red ", "fish")])
+def test_a_block_ends_the_stream(name: str, values: tuple[str, ...]) -> None:
+    stream = GUARD.wrap_sync(with_text(name, *values, "unread"))
+    assert "fish" not in str(list(stream))
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "fish")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_rules_for_any_channel_apply(name: str) -> None:
+    stream = GUARD.wrap_sync(with_text(name, "a grey owl", "a white ", "crow"))
+    assert [each["dreams"] for each in stream] == ["a [thought]", "a white ", "crow"]
+    assert [found.rule for found in stream.findings] == ["thought", "seen"]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"json"}))
+def test_an_unknown_event_is_guarded(name: str) -> None:
+    event = {"type": "dream.delta", "delta": "a blue bird", "choices": 5, "n": None}
+    out = list(GUARD.wrap_sync([FORMATS[name], event], provider=name))
+    assert out[1] == {**event, "delta": "a *********"}
+
+
+def test_keys_are_guarded_too() -> None:
+    chunks = with_text("openai_chat", {"a blue bird": {"blue bird": 1}})
+    stream = GUARD.wrap_sync(chunks)
+    assert next(stream)["dreams"] == {"a *********": {"*********": 1}}
+    assert "bird" not in str([found.path for found in stream.findings])
+    clash = with_text("openai_chat", {"blue bird": 1, "blue-bird": 2, "*********": 3})
+    with pytest.raises(AdapterError, match="two keys"):
+        list(GUARD.wrap_sync(clash))
+
+
+def test_a_value_that_grows_is_judged_as_it_stands() -> None:
+    values = ("a blue", "a blue bird", "a blue bird sings")
+    out = [each["dreams"] for each in GUARD.wrap_sync(with_text("openai_chat", *values))]
+    assert out == ["a blue", "a *********", "a ********* sings"]
+
+
+def test_bytes_are_guarded_as_text() -> None:
+    values = (b"a blue bird", b"\xff\xfe blue bird", b"\xff\x00")
+    out = [each["dreams"] for each in GUARD.wrap_sync(with_text("openai_chat", *values))]
+    assert out == [b"a *********", b"\xff\xfe *********", b"\xff\x00"]
+
+
+def test_too_many_paths_block() -> None:
+    chunks = [{**FORMATS["openai_chat"], f"field{n}": "x"} for n in range(200)]
+    stream = GUARD.wrap_sync(chunks)
+    with pytest.raises(AdapterError, match="256 paths"):
+        list(stream)
+    assert stream.finish == "content_filter"
+
+
+def test_refusing_names_every_path_in_one_order() -> None:
+    chunks = [{**FORMATS["openai_chat"], "z": ["a", "b"], "a": "x", "m": 5, "n": None}]
+    with pytest.raises(AdapterError, match=r"text at \$\.a, \$\.z\[\*\] is not known") as raised:
+        list(GUARD.wrap_sync(chunks, unknown="refuse"))
+    assert "{pass: ['$.a']}" in str(raised.value)
+
+
+def test_named_paths_pass_and_the_rest_is_guarded() -> None:
+    policy = """
+unknown: {pass: ["$.dreams", "$.choices[*].note"]}
+rules: [{id: bird, words: [blue bird], replacement: "*"}]
+"""
+    chunks = with_text("openai_chat", "blue bird")
+    chunks[0] = {**chunks[0], "other": "blue bird"}
+    chunks[0]["choices"] = [{**chunks[0]["choices"][0], "note": "blue bird"}]
+    (out,) = Guard(Policy.parse(policy)).wrap_sync(chunks)
+    assert out == {**chunks[0], "other": "*********"}
+
+
+def test_a_shadow_changes_nothing_and_tells() -> None:
+    policy = "mode: shadow\nrules: [{id: bird, words: [blue bird]}]"
+    chunks = with_text("openai_chat", "a blue bird", "a blue ", "bird")
+    stream = Guard(Policy.parse(policy)).wrap_sync(chunks)
+    assert list(stream) == chunks
+    assert [found.rule for found in stream.findings] == ["bird", "bird"]
+
+
+def test_unknown_text_is_not_lost_where_text_is_held() -> None:
+    chunks = [
+        {**chunk({"content": "the blue "}), "dreams": "one"},
+        {**chunk({"content": "sea"}), "dreams": "two"},
+    ]
+    out = list(GUARD.wrap_sync(chunks))
+    assert [each.get("dreams") for each in out][:2] == ["one", "two"]
+    assert all(each["choices"] for each in out)
+
+
+def test_a_tools_name_that_matches_blocks() -> None:
+    chunks = [chunk(call(0, "{}", id="call_1", name="red fish"))]
+    stream = GUARD.wrap_sync(chunks)
+    out = list(stream)
+    assert "fish" not in str(out)
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "fish")
+    masked = GUARD.wrap_sync([chunk(call(0, "{}", id="call_1", name="blue_bird blue bird"))])
+    assert "bird" not in str(list(masked))
+    assert masked.blocked_by == "bird"
+
+
+def test_ids_that_look_like_ids_pass() -> None:
+    guard = Guard(Policy.parse("rules: [{id: digits, pattern: '[0-9]{4}'}]"))
+    chunks = [chunk(call(0, "{}", id="call_12345678", name="find")), chunk(finish="tool_calls")]
+    assert list(guard.wrap_sync(chunks)) == chunks
+    spoken = [chunk(call(0, "{}", id="the year 1984", name="find"))]
+    assert guard.wrap_sync(spoken).text() == ""
+    stream = guard.wrap_sync(spoken)
+    list(stream)
+    assert stream.blocked_by == "digits"
