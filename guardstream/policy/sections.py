@@ -77,6 +77,17 @@ class JsonLimitsFile(Model):
     """The longest document."""
 
 
+class ToolFile(Model):
+    """What is asked of the arguments of one tool."""
+
+    schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
+        default=None, alias="schema"
+    )
+    """A JSON Schema of the arguments, as that of the section; any JSON if absent."""
+    draft: Draft | None = None
+    """The draft that the schema is written in; that of the section if absent."""
+
+
 class JsonFile(Model):
     """What is asked of output that is JSON."""
 
@@ -90,8 +101,10 @@ class JsonFile(Model):
     """Files beside the policy with schemas that the schema refers to by their identifier."""
     formats: bool = False
     """Whether `format` is asserted."""
+    tools: dict[Annotated[str, Field(min_length=1)], ToolFile] | None = None
+    """What the arguments of each tool must be, by its name; `*` is any other tool."""
     channels: list[Channel] = Field(default=["text"], min_length=1)
-    """The channels that carry JSON."""
+    """The channels that carry JSON; none if absent and there are only tools."""
     fences: Literal["strip", "keep", "require"] | None = None
     """What becomes of prose and code fences around documents."""
     documents: Literal["one", "many"] = "one"

@@ -43,7 +43,7 @@ class ChunkFlow(Generic[C]):
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
-        self._lanes = Lanes(make_stage, remember=adapter.repeats)
+        self._lanes = Lanes(make_stage, self.calls, remember=adapter.repeats)
         self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
         self._open: dict[int, C] = {}
         self._finished: dict[int, FinishReason] = {}
@@ -159,7 +159,7 @@ class ChunkFlow(Generic[C]):
             elif kind in ("unknown", "name"):
                 texts[place] = self._unknown_text(reading.pieces[place])
             elif kind == "whole":
-                texts[place] = self._text_of(slot, self._lanes.check(slot.channel, text))
+                texts[place] = self._text_of(slot, self._lanes.check(slot.channel, text, slot))
                 if self._adapter.repeats:
                     self._lanes.note_whole(reading.pieces[place], texts[place])
         return texts
@@ -182,7 +182,7 @@ class ChunkFlow(Generic[C]):
                 told = piece.kind != "parsed" or piece.slot in self.calls
                 if told and self._lanes.get(piece.slot) is None:
                     fresh.add(place)
-                events = self._lanes.check(piece.slot.channel, piece.text)
+                events = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
                 text = self._text_of(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[place] = text or ""

@@ -6,7 +6,7 @@ nothing of that chunk goes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
@@ -40,8 +40,11 @@ Sent: TypeAlias = tuple[C, str, int, Sequence[Part]]
 The answer is choice 0's text. Parts are all else that the chunk says for the first time.
 """
 
-MakeStage: TypeAlias = Callable[[str], Stage]
-"""Returns a new pipeline for a channel."""
+
+class MakeStage(Protocol):
+    """Makes a new pipeline for a channel, for arguments also by their tool, if that is known."""
+
+    def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
 
 
 class Flow(Protocol[C]):
