@@ -13,7 +13,7 @@ from guardstream.guard import Guard
 from guardstream.policy import Policy, pack
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.protocol import Part
+from guardstream.stream.flow import Part
 from guardstream.stream.result import Result, Stats, ToolCall
 from guardstream.stream.synchronous import SyncGuardedStream
 

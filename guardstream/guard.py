@@ -19,17 +19,19 @@ from guardstream.prompts import MessagesResult, check_messages
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
+from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.bytes import WireFlow
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.make import make_flow
+from guardstream.stream.flow import Flow
+from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
-from guardstream.stream.protocol import Flow
+from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
-from guardstream.stream.state import Delivering, Options, Start
+from guardstream.stream.state import MakeFlow
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.text import TextFlow
 
@@ -105,8 +107,8 @@ class Guard:
         """
         _check_async(stream)
         policy = self._policy_with(words)
-        start = self._flows(policy, provider=provider, unknown=unknown)
-        return GuardedStream(stream, start, self.options(policy, options))
+        make_flow = self._flows(policy, provider=provider, unknown=unknown)
+        return GuardedStream(stream, make_flow, self.options(policy, options))
 
     def wrap_sync(
         self,
@@ -120,8 +122,8 @@ class Guard:
         """Return what `wrap` returns, for a plain iterator."""
         _check_sync(stream)
         policy = self._policy_with(words)
-        start = self._flows(policy, provider=provider, unknown=unknown)
-        return SyncGuardedStream(stream, start, self.options(policy, options))
+        make_flow = self._flows(policy, provider=provider, unknown=unknown)
+        return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
@@ -167,7 +169,7 @@ class Guard:
         media: Media | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
-    ) -> Start[Any]:
+    ) -> MakeFlow[Any]:
         """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
 
         `media` says how bytes carry chunks: `sse`, `ndjson`, `text`; without it the first byte
@@ -187,7 +189,7 @@ class Guard:
         provider: str | Adapter[Any] | None,
         media: Media | None = None,
         unknown: Unknown | None,
-    ) -> Start[Any]:
+    ) -> MakeFlow[Any]:
         passing = unknown or policy.unknown
         if isinstance(provider, str):
             chosen(provider, None)  # an unknown name is told now, not with the first chunk
@@ -195,9 +197,9 @@ class Guard:
         def choose(chunk: Any) -> Adapter[Any]:
             return chosen(provider, chunk, unknown=passing)
 
-        def start(chunk: Any, meter: Meter) -> Flow[Any]:
+        def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
-                return make_flow(
+                return flow_of(
                     adapter,
                     partial(pipeline_of, policy),
                     meter,
@@ -209,7 +211,7 @@ class Guard:
                 return WireFlow(media, choose, make, partial(_is_harmless, policy))
             return make(choose(chunk))
 
-        return start
+        return make_flow
 
     def options(self, policy: Policy, options: Delivering) -> Options:
         """Return how a stream is delivered: what the caller says, then what the policy says."""
@@ -251,6 +253,8 @@ def _deadlines(policy: Policy) -> Deadlines:
 def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
     """Return the pipeline of a channel, for arguments also of a tool; one stage needs none."""
     stages = policy.stages(channel, tool)
+    if not stages:
+        return Passing()
     return stages[0] if len(stages) == 1 else Pipeline(stages)
 
 

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 import anyio
 
-from guardstream.consumers.reading import Reading
+from guardstream.consumers.ahead import ReadAhead
+from guardstream.events import FinishReason
+from guardstream.stream.loops import aclose_source
 
 C = TypeVar("C")
 
 
-class Coalesce(Reading[C]):
+class Coalesce(ReadAhead[C]):
     """Merges chunks of `str` or `bytes` until there are `characters`, or `milliseconds` passed.
 
         async with Coalesce(stream, characters=40, milliseconds=50) as chunks:
@@ -43,12 +45,24 @@ class Coalesce(Reading[C]):
         self._since = 0.0  # when the oldest chunk came
         self._ended = False
         self._error: Exception | None = None
+        self._failed = False
+        self._over = anyio.Event()
         self._news = anyio.Event()
         self._room = anyio.Event()
 
     async def __aenter__(self) -> Coalesce[C]:
-        await self._start()
+        await self.start()
         return self
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while there is more to read."""
+        if not self._ended or self._chunks:
+            return None
+        reason: FinishReason | None = getattr(self.stream, "finish", None)
+        if self._failed:
+            return reason or "error"
+        return reason or ("cancelled" if self.stopped else "stop")
 
     def __aiter__(self) -> Coalesce[C]:
         return self
@@ -67,7 +81,8 @@ class Coalesce(Reading[C]):
                 await self._until_enough()
         return self._merged()
 
-    async def _take(self, chunk: C) -> None:
+    async def take(self, chunk: C) -> None:
+        """Keep a chunk until it is asked for; wait while too many are kept."""
         while len(self._chunks) >= self._buffer:
             self._room = anyio.Event()
             await self._room.wait()
@@ -77,10 +92,21 @@ class Coalesce(Reading[C]):
         self._size += len(chunk) if isinstance(chunk, (str, bytes)) else 0
         self._news.set()
 
-    def _end(self, error: Exception | None) -> None:
+    def end(self, error: Exception | None) -> None:
+        """Note that nothing more comes, and why."""
         self._ended = True
-        self._error = error
+        self._error, self._failed = error, error is not None
         self._news.set()
+        self._over.set()
+
+    async def aclose(self) -> None:
+        """Stop reading and wait until the stream is closed; what was not read is dropped."""
+        self._chunks.clear()
+        self.halt()
+        if self.entered:
+            await self._over.wait()
+        else:
+            await aclose_source(self.stream)
 
     def _enough(self) -> bool:
         full = self._size >= self._characters or len(self._chunks) >= self._buffer

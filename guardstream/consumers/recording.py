@@ -13,12 +13,16 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 from typing import IO, Any, Generic, TypeVar
 
 import anyio
 
 from guardstream.errors import GuardstreamError
+from guardstream.events import FinishReason
+from guardstream.stream.context import AsyncContext
 from guardstream.stream.loops import aclose_source
+from guardstream.stream.outcome import RelayedOutcome
 
 C = TypeVar("C")
 
@@ -38,18 +42,30 @@ def record(stream: AsyncIterable[C], path: str | Path) -> Recorder[C]:
     return Recorder(stream, path)
 
 
-class Recorder(Generic[C]):
-    """An async iterator of a stream's chunks that records them."""
+class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
+    """An async iterator of a stream's chunks that records them.
+
+    What it says of itself (`result`, `stats`, `finish` and the rest) is what the stream says.
+    """
 
     def __init__(self, stream: AsyncIterable[C], path: str | Path) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._chunks = aiter(stream)
         self._path = Path(path)
         self._file: IO[str] | None = None
+        self._lock = RLock()  # `stop` may come from another thread
         self._started = 0.0
 
-    def __aiter__(self) -> Recorder[C]:
-        return self
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
+        reason: FinishReason | None = self.stream.finish
+        return reason
+
+    def stop(self) -> None:
+        """End the stream and the recording now. From any thread, any number of times."""
+        self.stream.stop()
+        self._close("stopped")
 
     async def __anext__(self) -> C:
         """Return the next chunk."""
@@ -64,7 +80,7 @@ class Recorder(Generic[C]):
         except BaseException as error:
             with suppress(OSError):  # the first error is the one that counts
                 self._close(type(error).__name__)
-            await aclose_source(self._stream)
+            await aclose_source(self.stream)
             raise
         return chunk
 
@@ -73,7 +89,7 @@ class Recorder(Generic[C]):
         try:
             self._close("closed")
         finally:
-            await aclose_source(self._stream)
+            await aclose_source(self.stream)
 
     def _begin(self) -> None:
         self._file = self._path.open("w", encoding="utf-8")
@@ -84,14 +100,16 @@ class Recorder(Generic[C]):
         return {"t": round(time.monotonic() - self._started, 6), **line}
 
     def _line(self, line: dict[str, Any]) -> None:
-        assert self._file is not None
-        if not self._file.closed:
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        with self._lock:
+            if self._file is not None and not self._file.closed:
+                self._file.write(text)
 
     def _close(self, end: bool | str) -> None:
-        if self._file is not None and not self._file.closed:
-            with self._file:
-                self._line(self._timed({"end": end}))
+        with self._lock:
+            if self._file is not None and not self._file.closed:
+                with self._file:
+                    self._line(self._timed({"end": end}))
 
 
 async def replay(

@@ -8,8 +8,11 @@ from typing import Generic, Literal, TypeVar
 
 import anyio
 
-from guardstream.consumers.reading import Reading
+from guardstream.consumers.ahead import ReadAhead
 from guardstream.errors import GuardstreamError
+from guardstream.events import FinishReason
+from guardstream.stream.context import AsyncContext
+from guardstream.stream.outcome import RelayedOutcome
 
 C = TypeVar("C")
 
@@ -18,7 +21,7 @@ class TeeOverflowError(GuardstreamError):
     """A branch was too slow for its buffer, and `slow="drop"` was asked for."""
 
 
-class Tee(Reading[C]):
+class Tee(ReadAhead[C]):
     """Gives each of `branches` consumers every chunk.
 
         async with Tee(stream, 2) as (browser, file): ...
@@ -26,7 +29,7 @@ class Tee(Reading[C]):
     A branch has at most `buffer` chunks unread: the slowest one slows the stream down (`wait`), or
     is given up with TeeOverflowError (`drop`). A branch that leaves does not stop the others; the
     stream is closed with the last, or when the block is left. What the stream raises is raised in
-    each branch behind the chunks that came before.
+    each branch after the chunks that came before.
     """
 
     def __init__(
@@ -40,14 +43,15 @@ class Tee(Reading[C]):
         if branches < 1 or buffer < 1:
             raise ValueError("a tee needs at least one branch, and room for one chunk in each")
         super().__init__(stream)
-        self._branches = tuple(Branch(self, buffer) for _ in range(branches))
+        self._branches = tuple(Branch(self, stream, buffer) for _ in range(branches))
         self._slow = slow
 
     async def __aenter__(self) -> tuple[Branch[C], ...]:
-        await self._start()
+        await self.start()
         return self._branches
 
-    async def _take(self, chunk: C) -> None:
+    async def take(self, chunk: C) -> None:
+        """Give a chunk to every branch that has not left."""
         for branch in self._branches:
             while branch.full and not branch.left:
                 if self._slow == "drop":
@@ -58,26 +62,34 @@ class Tee(Reading[C]):
                 branch.put(chunk)
         self.look()
 
-    def _end(self, error: Exception | None) -> None:
+    def end(self, error: Exception | None) -> None:
+        """Tell every branch that nothing more comes."""
         for branch in self._branches:
             branch.end(error)
 
     def look(self) -> None:
         """Stop reading if no branch takes any more."""
         if all(branch.left or branch.ended for branch in self._branches):
-            self._stop()
+            self.halt()
 
 
-class Branch(Generic[C]):
-    """An async iterator of all chunks of the stream; one task reads it at a time."""
+class Branch(RelayedOutcome, AsyncContext, Generic[C]):
+    """An async iterator of all chunks of the stream; one task reads it at a time.
 
-    def __init__(self, tee: Tee[C], buffer: int) -> None:
+    `result`, `stats` and `findings` are those of the stream, which is ahead by what this branch has
+    not read; `finish` is the branch's own. `stop` ends the stream for all branches, `aclose` leaves
+    it to the others.
+    """
+
+    def __init__(self, tee: Tee[C], stream: AsyncIterable[C], buffer: int) -> None:
+        super().__init__(stream)
         self.left = False
         self.ended = False
         self._tee = tee
         self._buffer = buffer
         self._chunks: deque[C] = deque()
         self._error: Exception | None = None
+        self._failed = False
         self._filled = anyio.Event()
         self._emptied = anyio.Event()
 
@@ -86,8 +98,17 @@ class Branch(Generic[C]):
         """Whether there is no room for another chunk."""
         return len(self._chunks) >= self._buffer
 
-    def __aiter__(self) -> Branch[C]:
-        return self
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the branch ended; None while there is more to read."""
+        if self.left:
+            return "cancelled"
+        if not self.ended or self._chunks:
+            return None
+        if self._failed:
+            return "error"
+        reason: FinishReason | None = getattr(self.stream, "finish", None)
+        return reason or ("cancelled" if self._tee.stopped else "stop")
 
     async def __anext__(self) -> C:
         """Return the next chunk."""
@@ -100,6 +121,10 @@ class Branch(Generic[C]):
         chunk = self._chunks.popleft()
         self._emptied.set()
         return chunk
+
+    def stop(self) -> None:
+        """End the stream for all branches. From any thread, any number of times."""
+        self._tee.stop()
 
     async def aclose(self) -> None:
         """Leave: what was not read is dropped."""
@@ -123,5 +148,5 @@ class Branch(Generic[C]):
         """Say that nothing more comes, and why; the first reason counts."""
         if not self.ended:
             self.ended = True
-            self._error = error
+            self._error, self._failed = error, error is not None
             self._filled.set()

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from guardstream.events import Finding, FindingKind
 from guardstream.gate.verdict import ALLOW, BLOCK, Context, Verdict
 from guardstream.providers import PlainText
-from guardstream.providers.adapter import Adapter, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
 from guardstream.stages.units import Units
 
 C = TypeVar("C")
@@ -101,6 +101,8 @@ class Passed(NamedTuple, Generic[C]):
 class Line(Generic[C]):
     """Chunks in a line: `waiting` characters, and `pending` units that are being judged.
 
+    `taken` counts the characters that came, each once, whatever formats repeat.
+
     `blocked` is the unit that has ended the line, `barred` the first that is known to block,
     wherever it stands: nothing more need be read. A unit that is not over after `ahead` characters
     blocks, and so does one for which twice as many of other texts wait.
@@ -114,6 +116,7 @@ class Line(Generic[C]):
         ahead: int,
     ) -> None:
         self.findings: list[Finding] = []
+        self.taken = 0
         self.waiting = 0
         self.pending = 0
         self.barred: Unit | None = None
@@ -146,6 +149,7 @@ class Line(Generic[C]):
         else:
             self._entries.append(Entry(chunk, reading, pieces))
         self.waiting += sum([len(piece.text) for piece in reading.pieces])
+        self.taken += sum([len(piece.text) for piece in reading.pieces if piece.kind in NEW])
         return over
 
     @property

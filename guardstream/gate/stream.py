@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import anyio
 
@@ -18,13 +17,19 @@ from guardstream.events import Finding, FinishReason
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import ALLOW, BLOCK, Check, verdict_of
 from guardstream.providers import Adapter, chosen
-from guardstream.providers.adapter import Slot, Unknown
+from guardstream.providers.adapter import NEW, Call, Reading, Slot, Unknown
 from guardstream.stages.units import Units
+from guardstream.stream.context import AsyncContext, TextStream
+from guardstream.stream.flow import Part
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, running_loop
+from guardstream.stream.protocol import ChunkStream
+from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.state import reason_of
+from guardstream.stream.transcript import Delivered, result_of
+
+__all__ = ["GatedStream", "Options", "Otherwise"]
 
 C = TypeVar("C")
-S = TypeVar("S", bound="GatedStream[Any]")
 
 Otherwise: TypeAlias = Literal["block", "allow"]
 
@@ -66,6 +71,8 @@ class _Core(Generic[C]):
         self.error: Exception | None = None
         self.over = False  # nothing more will be read
         self.closed = False
+        self.stopping = False
+        self.meter = Meter()
         self.errors: list[Exception] = []
         self.changed: _Signal
         self._source = source
@@ -103,9 +110,14 @@ class _Core(Generic[C]):
                 await self.changed.wait()
 
     def abandon(self) -> None:
-        """Stop everything, from whatever thread: nobody is there any more."""
-        if self._loop is not None and not self.closed:
+        """Stop everything, from whatever thread: nobody may be there any more."""
+        if self._loop is not None:
             self._loop.call(self.halt)
+
+    def stop(self) -> None:
+        """Stop everything, from whatever thread, and have the reader told."""
+        self.stopping = True
+        self.abandon()
 
     def _start(self, unit: Unit | None, function: Callable[[], Awaitable[None]]) -> None:
         """Run a task that `halt` cancels: the reader, or a unit's check."""
@@ -144,7 +156,10 @@ class _Core(Generic[C]):
             except StopAsyncIteration:
                 break
             line = self.line or self._begin_line(chunk)
+            before = line.taken
             self._judge(line.take(chunk))
+            self.meter.received(line.taken - before, line.waiting)
+            self.meter.holding()
             self.changed.notify()
             while line.waiting > self._options.ahead and not line.stuck:
                 await self.changed.wait()
@@ -193,19 +208,24 @@ class _Core(Generic[C]):
             scope.cancel()
 
 
-class GatedStream(Generic[C]):
+class GatedStream(AsyncContext, Generic[C]):
     """An async iterator of chunks that a check has let through, of the same type as the source's.
 
     Use it as `async with gate(stream, check) as gated:` so that the source is closed as soon as the
-    block is left. One task reads it at a time.
+    block is left. One task reads it at a time. What it says of itself is about what it delivered:
+    the stream before it has counters and findings of its own.
     """
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
+        self.delta = ""
+        """The answer's text in the chunk that was delivered last."""
         self._source = source
         self._core: _Core[C] = _Core(source, check, options)
-        self._queue: deque[C] = deque()
-        self._said: dict[Slot, list[str]] = {}
-        self._answer: list[str] = []
+        self._queue: deque[_Ready[C]] = deque()
+        self._delivered = Delivered()
+        self._calls: dict[Slot, Call] = {}
+        self._usage: Any = None
+        self._written: dict[Slot, list[str]] = {}
         self._open: dict[int, C] = {}
         self._finished: dict[int, FinishReason] = {}
         self._finish: FinishReason | None = None
@@ -224,10 +244,40 @@ class GatedStream(Generic[C]):
     @property
     def finish(self) -> FinishReason | None:
         """Why the stream ended; None while it is open."""
+        if self._finish is None and self._core.stopping and self._core.closed:
+            return "cancelled"  # by `stop`, and nobody has read on
         return self._finish
 
-    def __aiter__(self: S) -> S:
-        return self
+    @property
+    def blocked_by(self) -> str | None:
+        """The rule of the verdict that blocked the stream, or the guard's that did before it."""
+        line = self._core.line
+        unit = line.blocked or line.barred if line else None
+        if unit is not None and self._finish == "content_filter":
+            return unit.finding.rule
+        rule: str | None = getattr(self._source, "blocked_by", None)
+        return rule
+
+    @property
+    def held(self) -> int:
+        """How many code points wait for a verdict, or behind those that do."""
+        line = self._core.line
+        return line.waiting if line and self._finish is None else 0
+
+    @property
+    def stats(self) -> Stats:
+        """The counters as they stand; held characters are those that wait at the gate."""
+        return self._core.meter.stats()
+
+    @property
+    def result(self) -> Result:
+        """A snapshot of what was delivered so far, with the findings of the check."""
+        return result_of(self._delivered, self.findings, self._finish, self._calls, self._usage)
+
+    @property
+    def text_stream(self) -> TextStream:
+        """The answer's text alone, as an async iterator that reads this stream."""
+        return TextStream(self)
 
     async def __anext__(self) -> C:
         """Return the next chunk that may be shown."""
@@ -239,7 +289,7 @@ class GatedStream(Generic[C]):
                 if self._finish is not None:
                     raise StopAsyncIteration
                 await self._advance()
-            return self._queue.popleft()
+            return self._deliver(self._queue.popleft())
         except StopAsyncIteration:
             raise
         except BaseException as error:
@@ -248,22 +298,15 @@ class GatedStream(Generic[C]):
         finally:
             self._reading = False
 
-    async def __aenter__(self: S) -> S:
-        return self
+    def stop(self) -> None:
+        """End the stream now: what waits is dropped, checks are cancelled, the source is closed.
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def text(self) -> str:
-        """Read the stream to its end; return choice 0's text from the start."""
-        async for _ in self:
-            pass
-        return "".join(self._answer)
+        Callable from any thread, at any time, any number of times; a reader that waits is woken.
+        The finish reason becomes `cancelled`.
+        """
+        self._core.stop()
+        if not self._core.begun and isinstance(self._source, ChunkStream):
+            self._source.stop()
 
     async def aclose(self) -> None:
         """Stop all checks and close the source; what was not delivered is dropped. Idempotent."""
@@ -279,6 +322,9 @@ class GatedStream(Generic[C]):
     async def _advance(self) -> None:
         """Put what may go out now into the queue, or wait until something changes."""
         core = self._core
+        if core.stopping:
+            await self._end("cancelled")
+            return
         if not core.begun:
             core.begin()
         line = core.line
@@ -289,7 +335,7 @@ class GatedStream(Generic[C]):
         elif line and (line.blocked or (line.barred and self._settled(line))):
             line.give_up()
             await self._end("content_filter")
-            self._queue.extend(self._ends())
+            self._queue.extend(_Ready(end) for end in self._ends())
         elif self._settled(line):
             await self._exhausted()
         else:
@@ -309,6 +355,7 @@ class GatedStream(Generic[C]):
     async def _end(self, reason: FinishReason) -> None:
         if self._finish is None:
             self._finish = reason
+            self._core.meter.end()
             await self._core.close()
 
     def _pass(self, passed: Passed[C]) -> None:
@@ -319,31 +366,57 @@ class GatedStream(Generic[C]):
         for choice in reading.choices:
             if choice not in self._finished:
                 self._open[choice] = chunk
-        for piece, text in zip(reading.pieces, texts, strict=True):
-            if piece.kind in ("delta", "whole"):
-                self._said.setdefault(piece.slot, []).append(text)
-            if piece.kind == "delta" and piece.slot.is_answer:
-                self._answer.append(text)
+        fresh = [
+            Part(piece.slot, text)
+            for piece, text in zip(reading.pieces, texts, strict=True)
+            if piece.kind in NEW
+        ]
+        for part in fresh:
+            self._written.setdefault(part.slot, []).append(part.text)
         line = self._core.line
         if line is None or line.blocked is None:
             for choice, reason in reading.finished.items():
                 self._finished[choice] = reason
                 self._open.pop(choice, None)
         if written is not None:
-            self._queue.append(written)
+            self._queue.append(_Ready(written, fresh, reading))
             if hasattr(adapter, "passed"):
                 adapter.passed(written)
+
+    def _deliver(self, ready: _Ready[C]) -> C:
+        """Count a chunk as delivered, and keep what it says."""
+        chunk, parts, reading = ready
+        characters = sum(len(part.text) for part in parts)
+        self._core.meter.delivered(characters)
+        self.delta = "".join(part.text for part in parts if part.slot.is_answer)
+        self._delivered.answer.write(self.delta)
+        self._delivered.add([part for part in parts if not part.slot.is_answer])
+        if reading is not None:
+            self._calls.update(reading.calls)
+            self._usage = self._usage if reading.usage is None else reading.usage
+            over = {*reading.closed, *reading.complete}
+            done = [s for s in self._calls if s in over or s.choice in reading.finished]
+            self._delivered.add([Part(slot, "", done=True) for slot in done])
+        return chunk
 
     def _ends(self) -> list[C]:
         """The chunks that end every open choice of a blocked stream."""
         adapter = self._core.adapter
         assert adapter is not None
 
-        def said(slot: Slot) -> str:
-            return "".join(self._said.get(slot, ()))
+        def written(slot: Slot) -> str:
+            return "".join(self._written.get(slot, ()))
 
         return [
             end
             for choice, chunk in self._open.items()
-            for end in adapter.end(chunk, choice, "content_filter", said)
+            for end in adapter.end(chunk, choice, "content_filter", written)
         ]
+
+
+class _Ready(NamedTuple, Generic[C]):
+    """A chunk to be delivered, its parts that say something for the first time, and its reading."""
+
+    chunk: C
+    parts: Sequence[Part] = ()
+    reading: Reading | None = None

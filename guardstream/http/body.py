@@ -9,9 +9,9 @@ from guardstream.errors import AdapterError
 from guardstream.guard import Guard, pipeline_of
 from guardstream.providers.whole import BODIES, SAID
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.protocol import Flow, adapter_error
+from guardstream.stream.flow import Flow, adapter_error
+from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result
-from guardstream.stream.state import Delivering
 from guardstream.stream.synchronous import SyncGuardedStream
 
 

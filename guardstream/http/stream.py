@@ -5,6 +5,7 @@ For servers and proxies. `Guard.wrap` takes a stream of bytes by itself.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
@@ -14,12 +15,18 @@ from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
-from guardstream.stream.protocol import Flow, Sent
-from guardstream.stream.state import Delivering, Delivery, log, reason_of
+from guardstream.stream.options import Delivering
+from guardstream.stream.outcome import Outcome
+from guardstream.stream.state import StreamState, reason_of
+
+__all__ = ["WireGuard"]
+
+log = logging.getLogger("guardstream")
 
 
-class WireGuard(Delivery[bytes]):
+class WireGuard(Outcome[bytes]):
     """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
 
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
@@ -47,16 +54,16 @@ class WireGuard(Delivery[bytes]):
             "attributes": attributes,
         }
         start = guard.flow(provider=provider, media=media, words=words, unknown=unknown)
-        super().__init__(start, guard.options(guard.policy, options))
-        self._bytes: Flow[bytes] = self._begin(b"")
+        super().__init__(StreamState(start, guard.options(guard.policy, options)))
+        self._bytes: Flow[bytes] = self.state.begin(b"")
         self._unseen: ObserverError | None = None
-        if self._watch is not None:
-            self._watch.wait()
+        if self.state.watch is not None:
+            self.state.watch.wait()
 
     @property
     def ended(self) -> FinishReason | None:
         """Why the body ended; None while it is open."""
-        return self._finish
+        return self.state.finish
 
     @property
     def error(self) -> Exception | None:
@@ -65,47 +72,50 @@ class WireGuard(Delivery[bytes]):
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that may go out now."""
-        return self._take(lambda: self._feed(data))
+        return self._take(lambda: self.state.feed(data))
 
     def finish(self) -> list[bytes]:
         """Take the source's end; return the rest."""
-        return self._take(self._settle)
+        return self._take(self.state.settle)
 
     def remaining(self) -> float | None:
         """Return the seconds until the policy's next deadline; None if it has none."""
-        remaining = inf if self._watch is None or self._finish else self._watch.remaining()
+        watch = self.state.watch
+        remaining = inf if watch is None or self.ended is not None else watch.remaining()
         return None if remaining == inf else remaining
 
     def close(self, reason: FinishReason = "cancelled") -> None:
-        """End the body where it is, if it is open; what is held is dropped."""
-        self._end(reason)
+        """End the body where it is, if it is open; what is held is dropped. Idempotent."""
+        self.state.end(reason)
         try:
-            self._record()
+            self.state.report()
         except ObserverError as error:
             log.error("%s", error)
             self._unseen = error
 
     def __del__(self) -> None:
-        # Whoever left it open: it has begun, so it has a record.
-        record = self._take_record() if getattr(self, "_opened", None) else None
-        if record is not None:
-            self._options.observing.close_quietly(record)
+        # Whoever left it open: if it has begun, it has a record.
+        state = getattr(self, "state", None)
+        tell = state.unreported() if state is not None else None
+        if tell is not None:
+            tell()
 
     def _take(self, step: Callable[[], Sequence[Sent[bytes]]]) -> list[bytes]:
-        if self._finish is not None:
+        state = self.state
+        if state.finish is not None:
             return []
         try:
-            self._open()
+            state.open()
             sent = step()
         except Exception as error:
-            self._note(error)
+            state.note(error)
             self.close(reason_of(error))
             raise
-        if self._watch is not None:
-            self._watch.wait()
-        frames = [self._deliver(each) for each in sent]
+        if state.watch is not None:
+            state.watch.wait()
+        frames = [state.deliver(each) for each in sent]
         if self._bytes.ended is not None:
             if self._bytes.error is not None:
-                self._note(self._bytes.error)
+                state.note(self._bytes.error)
             self.close(self._bytes.ended)
         return frames

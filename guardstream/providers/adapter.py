@@ -92,6 +92,8 @@ class Reading(NamedTuple):
     unless the next chunk joins another block to it.
     `calls`: tool calls that begin here, by the slot of their arguments. `usage`: as it stands.
     `complete`: slots that say their last in this chunk, with what is held of them.
+    `only_text`: the chunk says nothing besides its pieces, so `write` would return None if all of
+    them became empty. It is then not asked: a chunk whose text is held is read once and no more.
     """
 
     pieces: Sequence[Piece]
@@ -104,6 +106,7 @@ class Reading(NamedTuple):
     calls: Mapping[Slot, Call] = _NONE
     usage: Any = None
     complete: Sequence[Slot] = ()
+    only_text: bool = False
 
 
 Said: TypeAlias = Callable[[Slot], str]
@@ -116,7 +119,9 @@ class Adapter(Protocol[C]):
     A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
     depends on its arguments alone: it may be called later than the chunks read meanwhile.
 
-    Two methods may be left out. `taken(chunk)` returns what stands for a chunk that came in, where
+    Three methods may be left out. `without_unknown(chunk)` returns a chunk without text that the
+    adapter does not know, for what is made after it: whoever gives pieces of the kind `unknown`
+    needs it. `taken(chunk)` returns what stands for a chunk that came in, where
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
     out, as it goes out: an adapter that ends streams with a whole message builds it from those.
     """

@@ -40,6 +40,10 @@ class Mistral:
         written = self._inner.write(_data(chunk), texts, ends=ends)
         return None if written is None else replaced(chunk, {"data": written})
 
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        return replaced(chunk, {"data": self._inner.without_unknown(_data(chunk))})
+
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return an event that says only `text`."""
         return [

@@ -1,12 +1,13 @@
-"""Runs: text of one kind in a row, in formats that have no blocks to begin and end it.
+"""Runs: text of one kind that goes on, in formats that have no blocks to begin and end it.
 
-What comes between two texts of a kind, thinking between two answers, makes texts of their own of
-them, in whichever chunks they come.
+Whoever shows an answer joins its text, whatever comes between: thinking, citations, metadata. Only
+a tool at work parts it: what is said before a call, and after it or its result, are texts of their
+own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 from guardstream.providers.adapter import Piece, Slot
 
@@ -14,11 +15,12 @@ from guardstream.providers.adapter import Piece, Slot
 class Runs:
     """Numbers the slots of one stream's deltas by run.
 
-    Tool arguments have slots of their own, and end the run before them as a whole text does.
+    `tools` are the fields of whole texts that end a run, as tool arguments do: what a tool gave.
     """
 
-    def __init__(self) -> None:
-        self._current: dict[Hashable, tuple[Slot, Slot]] = {}
+    def __init__(self, tools: Collection[str] = ()) -> None:
+        self._tools = frozenset(tools)
+        self._current: dict[Hashable, dict[Slot, Slot]] = {}
         self._over: list[Slot] = []
         self._count = 0
 
@@ -36,22 +38,18 @@ class Runs:
         return found, before, [slot for slot in over if slot in here]
 
     def stop(self, choice: int, of: Hashable = None) -> None:
-        """End a run, where something without text stands between."""
-        found = self._current.pop((choice, of), None)
-        if found is not None:
-            self._over.append(found[1])
+        """End the runs of a choice, where a tool without text stands between."""
+        self._over += self._current.pop((choice, of), {}).values()
 
     def _numbered(self, piece: Piece, of: Hashable) -> Piece:
         slot = piece.slot
-        if piece.kind == "whole" or slot.channel == "tool_args":
+        if slot.channel == "tool_args" or (piece.kind == "whole" and slot.field in self._tools):
             self.stop(slot.choice, of)
             return piece
         if piece.kind != "delta":
             return piece
-        known, run = self._current.get((slot.choice, of), (None, slot))
-        if known != slot:
-            self.stop(slot.choice, of)
-            run = slot._replace(number=self._count)
+        runs = self._current.setdefault((slot.choice, of), {})
+        if slot not in runs:
+            runs[slot] = slot._replace(number=self._count)
             self._count += 1
-            self._current[slot.choice, of] = (slot, run)
-        return piece._replace(slot=run)
+        return piece._replace(slot=runs[slot])

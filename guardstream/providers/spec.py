@@ -136,6 +136,11 @@ class SpecAdapter:
         written = rebuilt(chunk, self._updates(read, texts, ends=ends))
         return None if written is GONE else written
 
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return `chunk` without text that the spec does not know."""
+        found = self._read(chunk, fields_of(chunk)).found
+        return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf is UNKNOWN})
+
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> _Read:
         """Read a chunk; what was read last is remembered, since it is often written next."""
         last = self._last

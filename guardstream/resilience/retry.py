@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack
 
 try:
@@ -25,9 +24,11 @@ from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.callbacks import Hooks
+from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
+from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result, Stats
-from guardstream.stream.state import Delivering, hide, reason_of
+from guardstream.stream.state import reason_of
 
 C = TypeVar("C")
 
@@ -93,7 +94,7 @@ class _Plan:
         return asked if asked <= self._max_retry_after else False
 
 
-class RetryingStream(Generic[C]):
+class RetryingStream(AsyncContext, Generic[C]):
     """An async iterator of guarded chunks; `async with` closes whatever source is open.
 
     Chunks without text that precede the first released character are held until it comes, so that
@@ -161,12 +162,19 @@ class RetryingStream(Generic[C]):
         return self._stream.blocked_by if self._stream else None
 
     @property
+    def held(self) -> int:
+        """How many code points are held back now."""
+        return self._stream.held if self._stream else 0
+
+    @property
+    def text_stream(self) -> TextStream:
+        """The answer's text alone, as an async iterator that reads this stream."""
+        return TextStream(self)
+
+    @property
     def stats(self) -> Stats:
         """The counters of the stream that is read now."""
         return self._stream.stats if self._stream else Meter().stats()
-
-    def __aiter__(self) -> RetryingStream[C]:
-        return self
 
     async def __anext__(self) -> C:
         """Return the next guarded chunk."""
@@ -187,22 +195,14 @@ class RetryingStream(Generic[C]):
                 raise
         raise StopAsyncIteration
 
-    async def __aenter__(self) -> RetryingStream[C]:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
     async def text(self) -> str:
-        """Read the stream to its end; return the guarded text of choice 0 from the start."""
-        async for _ in self:
-            pass
-        return self.result.text
+        """Read the stream to its end; return the guarded text of choice 0 from the start.
+
+        RuntimeError with `keep_text=False`; otherwise what iterating raises.
+        """
+        if not self._options.get("keep_text", True):
+            raise RuntimeError("the text was not kept: leave keep_text=True")
+        return await super().text()
 
     def stop(self) -> None:
         """End the stream now, from any thread; no further attempt is made."""

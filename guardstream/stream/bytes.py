@@ -18,7 +18,7 @@ from guardstream.providers.adapter import Adapter, Call, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.protocol import Sent
+from guardstream.stream.flow import Sent
 from guardstream.stream.text import TextFlow
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
@@ -49,7 +49,6 @@ class WireFlow:
         self._flow: ChunkFlow[Any] | TextFlow | None = None
         self._sse_end = ""
         self._name: Callable[[Any], str] | None = None
-        self._sources: dict[int, tuple[Any, Frame]] = {}
         self._last: Frame | None = None
         self._settled = False
 
@@ -102,7 +101,7 @@ class WireFlow:
         return sent
 
     def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
-        """Take frames until one ends the stream; a fault is raised behind what came before it."""
+        """Take frames until one ends the stream; a fault is raised after what came before it."""
         sent: list[Sent[bytes]] = []
         try:
             for frame in frames:
@@ -119,19 +118,16 @@ class WireFlow:
         if frame.note and not self._check(frame.note):
             return []
         if frame.done:
-            return [*self._settle(), (frame.raw, "", 0, ())] if not self._settled else []
+            return [*self._settle(), Sent(frame.raw)] if not self._settled else []
         if not frame.value:
-            return [(frame.raw, "", 0, ())]
+            return [Sent(frame.raw)]
         if self._settled:
             raise AdapterError("a chunk follows the end of the stream")
         flow = self._flow or self._begin(frame.value)
         if isinstance(frame.value, str) and self._disguised(frame.value):
             raise AdapterError("a chunk in JSON among the events of a stream of text")
-        self._sources[id(frame.value)] = (frame.value, frame)
         self._last = frame
-        sent = self._written(flow.feed(frame.value), frame)  # type: ignore[arg-type]
-        if not flow.waiting:
-            self._sources.clear()
+        sent = self._written(flow.feed(frame.value, frame), frame)  # type: ignore[arg-type]
         if flow.ended is not None:
             self.ended = flow.ended
             sent += self._close()
@@ -169,20 +165,22 @@ class WireFlow:
         """Return the frame that ends such streams, where the guard ends it before the source."""
         assert self._frames is not None
         end = self._frames.close("" if self.ended == "error" else self._sse_end)
-        return [(end, "", 0, ())] if end else []
+        return [Sent(end)] if end else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
+        """Return chunks as bytes: the very ones that a chunk came as, if it goes out as it came."""
         assert self._frames is not None
         written: list[Sent[bytes]] = []
-        for place, (chunk, text, characters, parts) in enumerate(sent, 1):
-            source = self._sources.pop(id(chunk), None)
-            came = source[1] if source is not None and source[0] is chunk else None
-            if came is not None:
-                raw = came.raw
+        for place, each in enumerate(sent, 1):
+            chunk, origin = each.chunk, each.origin
+            unchanged = origin is not None and origin.value is chunk
+            if unchanged:
+                raw = origin.raw
             elif frame is not None and chunk == frame.value and isinstance(chunk, str):
                 raw = frame.raw
             else:
                 name = self._name(chunk) if self._name else ""
                 raw = self._frames.write(chunk, frame, keep_id=place == len(sent), name=name)
-            written.append((self._frames.between(came) + raw, text, characters, parts))
+            raw = self._frames.between(origin if unchanged else None) + raw
+            written.append(Sent(raw, each.text, each.characters, each.parts, origin))
         return written

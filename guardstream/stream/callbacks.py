@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from guardstream.events import Finding
 from guardstream.providers.adapter import Slot
-from guardstream.stream.protocol import Flow, Part, Sent
+from guardstream.stream.flow import Flow, Part, Sent
 from guardstream.stream.result import Result, ToolCall
 from guardstream.stream.transcript import Delivered
 
@@ -56,25 +56,6 @@ class Hooks:
             ):
                 raise TypeError("a stream without an event loop cannot await: give it plain calls")
 
-    def found(self, findings: list[Finding]) -> list[Due]:
-        """What is due for new findings."""
-        return [(self.on_finding, finding) for finding in findings] if self.on_finding else []
-
-    def due(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
-        """What is due for a chunk that is about to be delivered."""
-        _, text, _, parts = sent
-        due: list[Due] = []
-        if text and self.on_text:
-            due.append((self.on_text, text))
-        if self.on_part:
-            if text:
-                due.append((self.on_part, Part(_ANSWER, text)))
-            due += [(self.on_part, part) for part in parts if part.text]
-        if parts and self.on_tool_call and kept is not None:
-            calls = [kept.completed(slot, flow, parts) for slot in kept.completing(parts)]
-            due += [(self.on_tool_call, call) for call in calls]
-        return due
-
     def failed(self, error: Exception) -> bool:
         """Log a callback's error; return whether the stream goes on."""
         if self.errors == "raise":
@@ -84,3 +65,40 @@ class Hooks:
 
     def _callbacks(self) -> tuple[Callable[[Any], Returned] | None, ...]:
         return self.on_text, self.on_part, self.on_tool_call, self.on_finding, self.on_finish
+
+
+class Callbacks:
+    """The callbacks of one stream: which are due when. Each finding is told once."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._told = 0  # how many findings they have been told
+        self.failed = hooks.failed
+
+    def before(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
+        """What is due before a chunk is delivered."""
+        hooks, text, parts = self._hooks, sent.text, sent.parts
+        due = self.found(flow) if len(flow.findings) > self._told else []
+        if text and hooks.on_text:
+            due.append((hooks.on_text, text))
+        if hooks.on_part:
+            if text:
+                due.append((hooks.on_part, Part(_ANSWER, text)))
+            due += [(hooks.on_part, part) for part in parts if part.text]
+        if parts and hooks.on_tool_call and kept is not None:
+            completing = kept.completing(parts)
+            calls = [kept.completed(slot, flow.calls[slot], parts) for slot in completing]
+            due += [(hooks.on_tool_call, call) for call in calls]
+        return due
+
+    def found(self, flow: Flow[Any]) -> list[Due]:
+        """What is due for findings that are new."""
+        found = flow.findings[self._told :]
+        self._told += len(found)
+        on_finding = self._hooks.on_finding
+        return [(on_finding, finding) for finding in found] if on_finding else []
+
+    def finished(self, result: Result) -> list[Due]:
+        """What is due at the end."""
+        on_finish = self._hooks.on_finish
+        return [(on_finish, result)] if on_finish else []

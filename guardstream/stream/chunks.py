@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
-from guardstream.stream.protocol import MakeStage, Part, Sent, adapter_error, blocking
+from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.slots import Lane, Lanes
 from guardstream.stream.unknown import UnknownTexts
 
 C = TypeVar("C")
+
+
+@dataclass(slots=True, eq=False)
+class Incoming(Generic[C]):
+    """A chunk on its way: what it says, what its source gave with it, and what its texts become.
+
+    `model` is the chunk without text that the adapter does not know: what the guard adds is made
+    like it. `texts` has one for each piece of the reading. `fresh` are the places of those that
+    say something for the first time.
+    """
+
+    chunk: C
+    reading: Reading
+    origin: Any
+    model: C
+    texts: list[str] = field(default_factory=list)
+    fresh: list[int] = field(default_factory=list)
 
 
 class ChunkFlow(Generic[C]):
@@ -45,12 +62,14 @@ class ChunkFlow(Generic[C]):
         self._block_message = block_message
         self._lanes = Lanes(make_stage, self.calls, remember=adapter.repeats)
         self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
-        self._open: dict[int, C] = {}
+        self._open: dict[int, C] = {}  # the last chunk of each choice that is open
         self._finished: dict[int, FinishReason] = {}
-        self._cut: dict[int, FinishReason] = {}
-        self._waiting: list[tuple[C, Reading]] = []
-        self._taken = getattr(adapter, "taken", None)
-        self._passed = getattr(adapter, "passed", None)
+        self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
+        self._waiting: list[Incoming[C]] = []
+        # An adapter may leave these methods out.
+        self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
+        self._stand_in = getattr(adapter, "taken", None)
+        self._note_passed = getattr(adapter, "passed", None)
 
     @property
     def held(self) -> int:
@@ -60,17 +79,15 @@ class ChunkFlow(Generic[C]):
     def provider(self) -> str:
         return str(getattr(self._adapter, "name", type(self._adapter).__name__))
 
-    @property
-    def waiting(self) -> bool:
-        """Whether chunks wait behind held text."""
-        return bool(self._waiting)
-
-    def feed(self, chunk: C) -> Sequence[Sent[C]]:
+    def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
         try:
-            chunk = self._taken(chunk) if self._taken else chunk
+            chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
-            self._note_choices(chunk, reading)
-            sent = self._take(chunk, reading)
+            model = chunk
+            if any(piece.kind == "unknown" for piece in reading.pieces):
+                model = self._without_unknown(chunk)
+            self._note_choices(model, reading)
+            sent = self._admit(Incoming(chunk, reading, origin, model))
         except (AdapterError, StageError):
             raise
         except Exception as error:
@@ -83,7 +100,7 @@ class ChunkFlow(Generic[C]):
         try:
             sent = self._settle(self._lanes.open())
             if self.ended:
-                return sent + self._ends()
+                return sent + self._end_stream()
             sent += self._release_waiting()
         except StageError:
             raise
@@ -92,46 +109,53 @@ class ChunkFlow(Generic[C]):
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
         return sent
 
+    # -- a chunk's way through
+
     def _note_choices(self, chunk: C, reading: Reading) -> None:
-        """Remember the last chunk of each open choice; text behind its end opens it again."""
+        """Remember the last chunk of each open choice; text after its end opens it again."""
         for choice in reading.choices:
             if choice in self._finished and (choice in self._cut or not reading.pieces):
                 continue
             self._finished.pop(choice, None)
             self._open[choice] = chunk
 
-    def _take(self, chunk: C, reading: Reading) -> list[Sent[C]]:
-        """Settle what the chunk closes, let out what waited for that, then pass the chunk."""
+    def _admit(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Settle what the chunk closes, let out what waited for that, then process the chunk."""
+        reading = incoming.reading
         if reading.usage is not None:
             self.usage = reading.usage
-        self.calls.update(reading.calls)
-        if self._waiting and not (reading.closed or reading.joined or _says(reading)):
-            self._waiting.append((chunk, reading))
+        if reading.calls:
+            self.calls.update(reading.calls)
+        if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
+            self._waiting.append(incoming)
             return []
         sent = self._settle(self._lanes.of(reading.closed))
         if self.ended:
-            return sent + self._ends()
+            return sent + self._end_stream()
         sent += self._release_waiting()
         if self.ended:
             return sent
         for slot, earlier in reading.joined.items():
-            self._lanes.join(slot, earlier, chunk)
+            self._lanes.join(slot, earlier, incoming.model)
         if reading.waits is not None and self._lanes.held_of(reading.waits):
-            self._waiting.append((chunk, reading))
+            self._waiting.append(incoming)
             return sent
-        return sent + self._pass(chunk, reading)
+        return sent + self._process(incoming)
 
-    def _pass(self, chunk: C, reading: Reading) -> list[Sent[C]]:
-        over = self.ended is not None
-        texts = self._texts(chunk, reading)
-        before = [] if self.ended else self._finish_choices(reading, texts)
-        fresh = self._repeat(reading, texts)
-        sent = before + self._written(chunk, reading, texts, fresh)
-        if over:
+    def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
+        reading = incoming.reading
+        ended_before = self.ended is not None
+        self._guard_pieces(incoming)
+        sent = [] if self.ended else self._settle_finished(incoming)
+        self._fill_repeats(incoming)
+        sent += self._rebuilt(incoming)
+        if ended_before:
             return sent
         if self.ended == "content_filter":
-            return sent + self._ends()
-        sent += self._end_choices()
+            return sent + self._end_stream()
+        if self._cut:
+            sent += self._end_cut_choices()
         if self.ended:
             return sent
         if reading.failed:
@@ -142,63 +166,41 @@ class ChunkFlow(Generic[C]):
             self._finished.setdefault(choice, reason)
         return sent
 
-    def _texts(self, chunk: C, reading: Reading) -> list[str]:
-        """Return what each piece becomes; what repeats text comes later, when all is known."""
-        texts = [""] * len(reading.pieces)
-        for place, (slot, text, kind) in enumerate(reading.pieces):
+    def _guard_pieces(self, incoming: Incoming[C]) -> None:
+        """Guard each piece that is new; what repeats text is filled in later, when all is known."""
+        lanes, pieces = self._lanes, incoming.reading.pieces
+        texts = incoming.texts = [""] * len(pieces)
+        for place, (slot, text, kind) in enumerate(pieces):
             if self.ended:
                 break
             if slot.choice in self._cut:
                 continue
             if kind in ("delta", "last"):
-                track, events = self._lanes.feed(slot, text, chunk)
-                track.last = texts[place] = self._text_of(slot, events)
-                self._lanes.wrote(track, texts[place])
+                track, events = lanes.feed(slot, text, incoming.model)
+                track.last = texts[place] = released = self._released(slot, events)
+                lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._cut):
-                    texts[place] += self._finish_lane(track.lane)
+                    texts[place] += self._settle_lane(track.lane)
             elif kind in ("unknown", "name"):
-                texts[place] = self._unknown_text(reading.pieces[place])
+                texts[place] = self._guard_unknown(pieces[place])
             elif kind == "whole":
-                texts[place] = self._text_of(slot, self._lanes.check(slot.channel, text, slot))
+                texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
                 if self._adapter.repeats:
-                    self._lanes.note_whole(reading.pieces[place], texts[place])
-        return texts
+                    lanes.note_whole(pieces[place], texts[place])
 
-    def _repeat(self, reading: Reading, texts: list[str]) -> set[int]:
-        """Fill in what repeats text; return the places of what turned out to be new."""
-        fresh = set()
-        for place, piece in enumerate(reading.pieces):
-            if piece.kind in NEW:
-                fresh.add(place)
-                continue
-            if piece.kind in ("unknown", "name"):
-                continue
-            if piece.kind == "aside":
-                open_still = not (self.ended or piece.slot.choice in self._cut)
-                texts[place] = piece.text if open_still and self._lanes.harmless(piece) else ""
-                continue
-            text = repeated(self._lanes, piece, reading.waits)
-            if text is None and not (self.ended or piece.slot.choice in self._cut):
-                told = piece.kind != "parsed" or piece.slot in self.calls
-                if told and self._lanes.get(piece.slot) is None:
-                    fresh.add(place)
-                events = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
-                text = self._text_of(piece.slot, events)
-                self._lanes.note_whole(piece, text)
-            texts[place] = text or ""
-        return fresh
-
-    def _unknown_text(self, piece: Piece) -> str:
+    def _guard_unknown(self, piece: Piece) -> str:
+        """Guard text of which only the path is known, or a name; its findings say where it is."""
         path, before = piece.slot.field, len(self.findings)
         judge = self._unknown.judge if piece.kind == "unknown" else self._unknown.judge_name
-        text = self._text_of(piece.slot, judge(path, piece.text))
+        text = self._released(piece.slot, judge(path, piece.text))
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
         return text
 
-    def _finish_choices(self, reading: Reading, texts: list[str]) -> list[Sent[C]]:
-        """Settle what ends with this chunk; add to its texts, or go before it."""
+    def _settle_finished(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Settle what ends with this chunk: into its own texts, or into chunks before it."""
+        reading, texts = incoming.reading, incoming.texts
         if not (reading.finished or reading.complete):
             return []
         places = {
@@ -212,7 +214,7 @@ class ChunkFlow(Generic[C]):
             lanes += [lane for lane in self._lanes.open(choice) if lane not in lanes]
         for lane in lanes:
             track = lane.track
-            text = self._finish_lane(lane)
+            text = self._settle_lane(lane)
             if track.slot in places:
                 texts[places[track.slot]] += text
             elif text:
@@ -221,11 +223,37 @@ class ChunkFlow(Generic[C]):
                 break
         return before
 
-    def _written(
-        self, chunk: C, reading: Reading, texts: list[str], fresh: set[int]
-    ) -> list[Sent[C]]:
-        cut = self._cut.keys() & set(reading.choices)
-        if cut and cut == set(reading.choices) and not any(texts) and reading.usage is None:
+    def _fill_repeats(self, incoming: Incoming[C]) -> None:
+        """Fill in what repeats text; note the places of what is new, or turns out to be."""
+        texts, waits = incoming.texts, incoming.reading.waits
+        for place, piece in enumerate(incoming.reading.pieces):
+            if piece.kind in NEW:
+                incoming.fresh.append(place)
+                continue
+            if piece.kind in ("unknown", "name"):
+                continue
+            open_still = not (self.ended or piece.slot.choice in self._cut)
+            if piece.kind == "aside":
+                texts[place] = piece.text if open_still and self._lanes.harmless(piece) else ""
+                continue
+            text = repeated(self._lanes, piece, waits)
+            if text is None and open_still:
+                announced = piece.kind != "parsed" or piece.slot in self.calls
+                if announced and self._lanes.get(piece.slot) is None:
+                    incoming.fresh.append(place)
+                events = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
+                text = self._released(piece.slot, events)
+                self._lanes.note_whole(piece, text)
+            texts[place] = text or ""
+
+    def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Return the chunk with its new texts, the same one if they are the old; or nothing."""
+        chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
+        choices = set(reading.choices)
+        cut = self._cut.keys() & choices if self._cut else ()
+        if cut and cut == choices and not any(texts) and reading.usage is None:
+            return []
+        if reading.only_text and not any(texts):
             return []
         ends = self.ended is None and not cut
         written: C | None = chunk
@@ -233,18 +261,20 @@ class ChunkFlow(Generic[C]):
             written = self._adapter.write(chunk, texts, ends=ends)
         if written is None:
             return []
-        if self._passed:
-            self._passed(written)
-        return [self._counted(written, reading, texts, fresh)]
+        if self._note_passed:
+            self._note_passed(written)
+        return [self._sent(written, incoming)]
 
-    def _counted(self, chunk: C, reading: Reading, texts: list[str], fresh: set[int]) -> Sent[C]:
-        shown, characters = "", 0
+    def _sent(self, chunk: C, incoming: Incoming[C]) -> Sent[C]:
+        """Return what is sent, with what it says for the first time."""
+        reading, texts = incoming.reading, incoming.texts
+        answer, characters = "", 0
         parts: list[Part] = []
-        for place in sorted(fresh):
+        for place in incoming.fresh:
             slot, text = reading.pieces[place].slot, texts[place]
             characters += len(text)
             if slot.is_answer:
-                shown += text
+                answer += text
             elif text:
                 parts.append(Part(slot, text))
         if self.calls:
@@ -252,99 +282,43 @@ class ChunkFlow(Generic[C]):
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
                 parts += [Part(s, "", done=True) for s in done if s.choice not in self._cut]
-        return chunk, shown, characters, parts
+        return Sent(chunk, answer, characters, parts, incoming.origin)
+
+    # -- pipelines that settle
 
     def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
         """Settle pipelines that are still open; each one's rest goes out in a chunk of its own."""
         sent: list[Sent[C]] = []
         for lane in lanes:
             track = lane.track
-            text = self._finish_lane(lane)
+            text = self._settle_lane(lane)
             if text:
                 sent += self._extra(track.chunk, track.slot, text)
             if self.ended:
                 break
         return sent
 
-    def _finish_lane(self, lane: Lane) -> str:
+    def _settle_lane(self, lane: Lane) -> str:
         """Settle a pipeline whose source is over: of its ends only a block is one of the stream."""
         track = lane.track
-        text = self._text_of(track.slot, self._lanes.finish(lane), over=True)
-        self._lanes.wrote(track, text)
+        text = self._released(track.slot, self._lanes.finish(lane), over=True)
+        self._lanes.note_released(track, text)
         return text
 
     def _release_waiting(self) -> list[Sent[C]]:
         """Let out what waited. If one of those chunks ends the stream, the rest are dropped."""
+        if not self._waiting:
+            return []
         waiting, self._waiting = self._waiting, []
-        over = self.ended is not None
+        ended_before = self.ended is not None
         sent: list[Sent[C]] = []
-        for chunk, reading in waiting:
-            sent += self._pass(chunk, reading)
-            if self.ended and not over:
+        for incoming in waiting:
+            sent += self._process(incoming)
+            if self.ended and not ended_before:
                 break
         return sent
 
-    def _end_choices(self) -> list[Sent[C]]:
-        """End the choices that a stop or a limit has just cut; and the stream with the last."""
-        sent: list[Sent[C]] = []
-        for choice in [choice for choice in self._cut if choice not in self._finished]:
-            reason = self._cut[choice]
-            if reason == "stop":
-                sent += self._settle(self._lanes.open(choice))
-                if self.ended:
-                    return sent + self._ends()
-            self._lanes.drop(choice)
-            self._finished[choice] = reason
-            sent += self._release_waiting()
-            if choice in self._open:
-                sent += self._end(self._open.pop(choice), choice, reason)
-        if self._cut and not self._open:
-            self.ended = self._finished[min(self._finished)]
-        return sent
-
-    def _ends(self) -> list[Sent[C]]:
-        """Return the chunks that end every open choice, and forget what is held."""
-        assert self.ended is not None
-        self._lanes.drop()
-        sent = self._release_waiting() + self._messages()
-        for choice, chunk in self._open.items():
-            sent += self._end(chunk, choice, self.ended)
-        self._open.clear()
-        return sent
-
-    def _end(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
-        chunks = self._adapter.end(chunk, choice, reason, self._lanes.said)
-        return [(each, "", 0, ()) for each in chunks]
-
-    def _messages(self) -> list[Sent[C]]:
-        """Return the chunks that say the block message, one for each open choice."""
-        message = self._block_message
-        if self.ended != "content_filter" or not message:
-            return []
-        spoken = {
-            track.slot.choice: (track.slot, track.chunk)
-            for track in self._lanes.tracks()
-            if track.slot.channel == "text"
-        }
-        sent: list[Sent[C]] = []
-        for choice, chunk in self._open.items():
-            slot, last = spoken.get(choice, (Slot(choice, "text", "content"), chunk))
-            self._lanes.say(slot, message)
-            with suppress(AdapterError, LookupError):  # a format may have no place for it
-                sent += self._extra(last, slot, message)
-        return sent
-
-    def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
-        """Return chunks that say `text` alone; it is counted with the first of them."""
-        chunks = self._adapter.extra(chunk, slot, text, self._lanes.said)
-        answer = slot.is_answer
-        sent: list[Sent[C]] = [(each, "", 0, ()) for each in chunks]
-        if sent:
-            parts = () if answer else (Part(slot, text),)
-            sent[0] = (chunks[0], text if answer else "", len(text), parts)
-        return sent
-
-    def _text_of(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
+    def _released(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
         """Return the text among a pipeline's events, and note the rest of them."""
         text = ""
         for event in events:
@@ -360,7 +334,76 @@ class ChunkFlow(Generic[C]):
                 self._cut.update(dict.fromkeys(choices, event.reason))
         return text
 
+    # -- the ends that the guard writes
 
-def _says(reading: Reading) -> bool:
-    """Tell whether a chunk says something new: it then cannot wait behind held text."""
+    def _end_cut_choices(self) -> list[Sent[C]]:
+        """End the choices that a stop or a limit has just cut; and the stream with the last."""
+        sent: list[Sent[C]] = []
+        for choice in [choice for choice in self._cut if choice not in self._finished]:
+            reason = self._cut[choice]
+            if reason == "stop":
+                sent += self._settle(self._lanes.open(choice))
+                if self.ended:
+                    return sent + self._end_stream()
+            self._lanes.drop(choice)
+            self._finished[choice] = reason
+            sent += self._release_waiting()
+            if choice in self._open:
+                sent += self._end_choice(self._open.pop(choice), choice, reason)
+        if not self._open:
+            self.ended = self._finished[min(self._finished)]
+        return sent
+
+    def _end_stream(self) -> list[Sent[C]]:
+        """Return the chunks that end every open choice, and forget what is held."""
+        assert self.ended is not None
+        self._lanes.drop()
+        sent = self._release_waiting() + self._block_messages()
+        for choice, chunk in self._open.items():
+            sent += self._end_choice(chunk, choice, self.ended)
+        self._open.clear()
+        return sent
+
+    def _end_choice(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
+        chunks = self._adapter.end(chunk, choice, reason, self._lanes.released)
+        return [Sent(each) for each in chunks]
+
+    def _block_messages(self) -> list[Sent[C]]:
+        """Return the chunks that carry the block message, one for each open choice."""
+        message = self._block_message
+        if self.ended != "content_filter" or not message:
+            return []
+        last_text = {
+            track.slot.choice: (track.slot, track.chunk)
+            for track in self._lanes.tracks()
+            if track.slot.channel == "text"
+        }
+        sent: list[Sent[C]] = []
+        for choice, chunk in self._open.items():
+            slot, last = last_text.get(choice, (Slot(choice, "text", "content"), chunk))
+            self._lanes.note_added(slot, message)
+            with suppress(AdapterError, LookupError):  # a format may have no place for it
+                sent += self._extra(last, slot, message)
+        return sent
+
+    def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
+        """Return chunks that carry `text` alone; it is counted with the first of them."""
+        chunks = self._adapter.extra(chunk, slot, text, self._lanes.released)
+        sent: list[Sent[C]] = [Sent(each) for each in chunks]
+        if sent:
+            first = sent[0]
+            first.characters = len(text)
+            if slot.is_answer:
+                first.text = text
+            else:
+                first.parts = (Part(slot, text),)
+        return sent
+
+
+def _says_something_new(reading: Reading) -> bool:
+    """Tell whether a chunk must not wait for held text, since it adds to what is said."""
     return bool(reading.finished) or any(p.kind in NEW for p in reading.pieces)
+
+
+def _needed(_chunk: Any) -> Any:
+    raise AdapterError("an adapter with pieces of the kind 'unknown' needs a `without_unknown`")

@@ -7,12 +7,12 @@ from typing import Any
 from guardstream.providers.adapter import Adapter
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.protocol import MakeStage
+from guardstream.stream.flow import MakeStage
 from guardstream.stream.result import Meter
 from guardstream.stream.text import TextFlow
 
 
-def make_flow(
+def flow_of(
     adapter: Adapter[Any],
     make_stage: MakeStage,
     meter: Meter,
@@ -21,8 +21,8 @@ def make_flow(
 ) -> ChunkFlow[Any] | TextFlow:
     """Return the flow for an adapter; plain text has a shorter way.
 
-    `block_message` is said, as an ordinary chunk, before a blocked stream ends. `memory` is how
-    many code points are kept of each path that the adapter does not know.
+    `block_message` goes out as an ordinary chunk before a blocked stream ends. `memory` is
+    how many code points are kept of each path that the adapter does not know.
     """
     if type(adapter) is PlainText:
         return TextFlow(make_stage("text"), meter, block_message)

@@ -6,8 +6,11 @@ An observer has two methods, both quick and sync. Exporters for logs, metrics an
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from time import time
 from typing import Any, Literal, Protocol
 
 from guardstream.errors import GuardstreamError
@@ -111,6 +114,42 @@ class Observing:
             log.error("%s", failure)
         for failure in raised:
             raise failure
+
+
+class Observation:
+    """One stream, as its observers are told of it: once that it begins, and once that it ended."""
+
+    def __init__(self, observing: Observing) -> None:
+        self._observing = observing
+        self._opened = False
+        self._start: StreamStart | None = None
+
+    def open(self) -> None:
+        """Tell them, the first time, that it begins."""
+        if self._opened:
+            return
+        observing = self._observing
+        self._opened = True
+        self._start = StreamStart(
+            id=secrets.token_hex(8),
+            started=time(),
+            policy=observing.policy,
+            fingerprint=observing.fingerprint,
+            shadow=observing.shadow,
+            attributes=observing.attributes,
+        )
+        observing.open(self._start)
+
+    def close(self, record: Callable[[StreamStart], StreamRecord]) -> None:
+        """Tell them that it has ended, if they know only that it began."""
+        start, self._start = self._start, None
+        if start is not None:
+            self._observing.close(record(start))
+
+    def closing(self, record: Callable[[StreamStart], StreamRecord]) -> Callable[[], None] | None:
+        """Return what does the same later, in a finaliser's stead, and raises nothing."""
+        start, self._start = self._start, None
+        return None if start is None else partial(self._observing.close_quietly, record(start))
 
 
 def _failure(observer: Observer, error: Exception) -> ObserverError:

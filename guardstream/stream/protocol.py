@@ -1,100 +1,88 @@
-"""What a flow is: one stream's way through the guard, without any I/O.
+"""What every stream of this package offers, whichever way its chunks came: guarded, gated, retried.
 
-A flow fails closed: whatever a stage or an adapter raises becomes a StageError or AdapterError, and
-nothing of that chunk goes out.
+A function that takes a `ChunkStream` takes any of them, and a stream of your own that has these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
-from guardstream.errors import AdapterError, StageError
-from guardstream.events import Finding, Finish, FinishReason, Stage
-from guardstream.providers.adapter import Call, Slot
+from guardstream.events import Finding, FinishReason
+from guardstream.stream.result import Result, Stats
 
-C = TypeVar("C")
+__all__ = ["ChunkStream", "StreamOutcome", "SyncChunkStream"]
+
+C = TypeVar("C", covariant=True)
 
 
-class Part(NamedTuple):
-    """Text of a slot in a chunk that goes out; `done` if it is the slot's last."""
-
-    slot: Slot
-    text: str
-    done: bool = False
+class StreamOutcome(Protocol):
+    """What a stream says of itself, at any time and from any thread."""
 
     @property
-    def choice(self) -> int:
-        """The choice that says it."""
-        return self.slot.choice
-
-    @property
-    def channel(self) -> str:
-        """The channel that it is said in."""
-        return self.slot.channel
-
-
-Sent: TypeAlias = tuple[C, str, int, Sequence[Part]]
-"""A chunk that may go out, the answer's text in it, how many characters it shows, and its parts.
-
-The answer is choice 0's text. Parts are all else that the chunk says for the first time.
-"""
-
-
-class MakeStage(Protocol):
-    """Makes a new pipeline for a channel, for arguments also by their tool, if that is known."""
-
-    def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
-
-
-class Flow(Protocol[C]):
-    """One stream's way through the guard.
-
-    `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
-    are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's,
-    `provider` the adapter's name.
-    `error` is raised behind what was sent, by a flow that takes several chunks at once.
-    """
-
-    @property
-    def findings(self) -> list[Finding]: ...
-    @property
-    def ended(self) -> FinishReason | None: ...
-    @property
-    def blocked_by(self) -> str | None: ...
-    @property
-    def calls(self) -> Mapping[Slot, Call]: ...
-    @property
-    def usage(self) -> Any: ...
-    @property
-    def provider(self) -> str: ...
-    @property
-    def error(self) -> Exception | None: ...
-
-    @property
-    def held(self) -> int:
-        """How many code points are held back now."""
+    def findings(self) -> Sequence[Finding]:
+        """What was found so far, in the order in which it settled."""
         ...
 
-    def feed(self, chunk: C) -> Sequence[Sent[C]]:
-        """Take a chunk; return what may go out now."""
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
         ...
 
-    def finish(self) -> Sequence[Sent[C]]:
-        """Take the source's end; return the rest and set `ended`."""
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream, if one did."""
+        ...
+
+    @property
+    def stats(self) -> Stats:
+        """The counters as they stand."""
+        ...
+
+    @property
+    def result(self) -> Result:
+        """A snapshot of what was delivered so far."""
+        ...
+
+    def stop(self) -> None:
+        """End the stream now; held text is dropped and the source is closed. Idempotent."""
         ...
 
 
-def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:
-    """Return the rule that caused a finish: a block's finding stands right before it."""
-    return findings[-1].rule if finish.reason == "content_filter" and findings else None
+@runtime_checkable
+class ChunkStream(StreamOutcome, Protocol[C]):
+    """An asynchronous stream of chunks: `guard.wrap`, `gate`, `retrying`, a branch of a `Tee`."""
+
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> C: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    async def aclose(self) -> None:
+        """Leave the stream: what was not delivered yet is dropped. Idempotent."""
+        ...
 
 
-def stage_error(error: Exception) -> StageError:
-    """Return the error of a stage that raised `error`."""
-    return StageError(f"a stage failed ({type(error).__name__}): the stream was blocked")
+@runtime_checkable
+class SyncChunkStream(StreamOutcome, Protocol[C]):
+    """A stream of chunks without an event loop: `guard.wrap_sync`."""
 
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> C: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
 
-def adapter_error(error: Exception) -> AdapterError:
-    """Return the error of an adapter that raised `error`."""
-    return AdapterError(f"malformed chunk ({type(error).__name__}): the stream was blocked")
+    def close(self) -> None:
+        """Leave the stream: what was not delivered yet is dropped. Idempotent."""
+        ...

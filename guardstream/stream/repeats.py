@@ -23,11 +23,11 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None) -> str | None:
         if track.source and track.source[-1] == piece.text:
             return track.last
     else:
-        source, said = "".join(track.source), "".join(track.said)
+        source, released = "".join(track.source), "".join(track.released)
         if piece.kind == "parsed" and same_value(source, piece.text):
-            return piece.text if said == source else said
+            return piece.text if released == source else released
         if source == piece.text:
-            return said
+            return released
     if not track.lane.done and piece.slot != over:
         raise AdapterError(
             f"a chunk repeats {piece.slot.channel!r} text of field {piece.slot.field!r} that was "

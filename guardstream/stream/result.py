@@ -127,6 +127,14 @@ class Meter:
             self.held_seconds += monotonic() - self.held_since
             self.held_since = None
 
+    def delivered(self, characters: int) -> None:
+        """Count a chunk that goes out, and take the time of the first text that does."""
+        self.chunks_out += 1
+        if characters:
+            if not self.characters_out:
+                self.release_began()
+            self.characters_out += characters
+
     def release_began(self) -> None:
         """Take the time of the first text that goes out."""
         self.first_released = monotonic()

@@ -8,7 +8,7 @@ from typing import Any
 
 from guardstream.events import Event, Finish, Stage, Text
 from guardstream.providers.adapter import Call, Piece, Slot
-from guardstream.stream.protocol import MakeStage, stage_error
+from guardstream.stream.flow import MakeStage, stage_error
 
 
 @dataclass(slots=True, eq=False)
@@ -24,14 +24,15 @@ class Lane:
 class Track:
     """A slot: its lane, the last chunk that had it, and its text on both sides of the guard.
 
-    Texts are kept only where chunks repeat them. `last` is what the last delta became.
+    Texts (`source`, `released`) are kept only where chunks repeat them. `last` is what the last
+    delta became.
     """
 
     slot: Slot
     chunk: Any
     lane: Lane
     source: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
     last: str = ""
 
 
@@ -75,14 +76,14 @@ class Lanes:
         return tuple(self._tracks.values())
 
     def held_of(self, slot: Slot) -> int:
-        """How many code points are held back behind a slot."""
+        """How many code points of a slot are held back."""
         track = self._tracks.get(slot)
         return 0 if track is None or track.lane.done else track.lane.stage.held
 
     def feed(self, slot: Slot, text: str, chunk: Any) -> tuple[Track, Sequence[Event]]:
         """Pass text on in a slot's lane, which is made if it is new."""
         track = self._tracks.get(slot)
-        if track is None or track.lane.done:  # text behind the end of a text begins another
+        if track is None or track.lane.done:  # text after the end of a text begins another
             track = self._begin(slot, chunk)
         track.chunk = chunk
         if self._remember:
@@ -130,8 +131,8 @@ class Lanes:
         if text is None:
             events = self.check(piece.slot.channel, piece.text, piece.slot)
             blocked = any(isinstance(event, Finish) for event in events)
-            said = [event.text for event in events if isinstance(event, Text)]
-            text = "" if blocked else "".join(said)
+            released = [event.text for event in events if isinstance(event, Text)]
+            text = "" if blocked else "".join(released)
             self.note_whole(piece, text)
         return text == piece.text
 
@@ -141,21 +142,21 @@ class Lanes:
         if before is not None and not before.lane.done:
             before.lane.track = self._tracks[slot] = Track(slot, chunk, before.lane)
 
-    def wrote(self, track: Track, text: str) -> None:
+    def note_released(self, track: Track, text: str) -> None:
         """Note what was released in a track."""
         if self._remember and text:
-            track.said.append(text)
+            track.released.append(text)
 
-    def say(self, slot: Slot, text: str) -> None:
-        """Note text that was said in a slot without having come in."""
+    def note_added(self, slot: Slot, text: str) -> None:
+        """Note text that goes out in a slot without having come in."""
         track = self._tracks.get(slot)
         if track is not None:
-            self.wrote(track, text)
+            self.note_released(track, text)
 
-    def said(self, slot: Slot) -> str:
+    def released(self, slot: Slot) -> str:
         """What was released in a slot so far, where that is kept."""
         track = self._tracks.get(slot)
-        return "".join(track.said) if track else ""
+        return "".join(track.released) if track else ""
 
     def drop(self, choice: int | None = None) -> None:
         """Forget what is held, of one choice or all."""

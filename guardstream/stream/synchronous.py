@@ -3,128 +3,153 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, TypeVar
+from threading import Lock
+from typing import TypeVar
 
 from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
+from guardstream.stream.context import SyncContext, hide
 from guardstream.stream.loops import close_source
-from guardstream.stream.protocol import Sent
-from guardstream.stream.state import Options, Start, StopRequestedError, Streaming, hide, reason_of
+from guardstream.stream.options import Options
+from guardstream.stream.outcome import Outcome
+from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
+
+__all__ = ["SyncGuardedStream"]
 
 C = TypeVar("C")
-S = TypeVar("S", bound="SyncGuardedStream[Any]")
 
 
-class SyncGuardedStream(Streaming[C]):
+class SyncGuardedStream(Outcome[C], SyncContext):
     """An iterator of guarded chunks, of the same type as the source's.
 
     Use it as `with guard.wrap_sync(source) as stream:` so that the source is closed as soon as the
     block is left. Deadlines are looked at when a chunk comes: a wait cannot be interrupted.
     """
 
-    def __init__(self, source: Iterable[C], start: Start[C], options: Options) -> None:
+    def __init__(self, source: Iterable[C], make_flow: MakeFlow[C], options: Options) -> None:
         options.hooks.check_sync()
-        super().__init__(start, options)
+        super().__init__(StreamState(make_flow, options))
         self._iterator: Iterator[C] = iter(source)
         self._sources: tuple[object, ...] = (self._iterator, source)
+        self._begun = False
+        self._busy = False  # whether the next chunk is being fetched: its thread sees to a stop
+        self._claim = Lock()  # whoever takes it closes the source
+        self._concluded = False
 
-    def __iter__(self: S) -> S:
-        return self
+    @property
+    def finish(self) -> FinishReason | None:
+        """Why the stream ended; None while it is open."""
+        return self.state.finish
 
     def __next__(self) -> C:
         """Return the next guarded chunk."""
-        while not self._queue:
-            if self._finish is not None:
-                raise self._nothing_more()
-            sent = self._advance()
-            if len(sent) == 1 and self._hooks is None:
-                return self._deliver(sent[0])
-            self._queue.extend(sent)
-        if self._hooks is not None:
-            return self._deliver_called()
-        return self._deliver(self._queue.popleft())
-
-    def __enter__(self: S) -> S:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+        state = self.state
+        self._busy = True
         try:
-            self.close()
-        except Exception as failure:
-            if error is None:
-                raise
-            hide(failure)
+            while not state.queue:
+                if state.finish is not None:
+                    raise self._nothing_more()
+                ready = self._advance()
+                if ready is not None:
+                    return ready
+            if state.callbacks is not None:
+                return self._deliver_called()
+            return state.deliver(state.queue.popleft())
+        finally:
+            self._busy = False
+            if state.stopping:
+                self._close_unread()
 
     def text(self) -> str:
-        """Read the stream to its end; return the guarded text of choice 0 from the start."""
-        self._kept_text()
+        """Read the stream to its end; return the guarded text of choice 0 from the start.
+
+        RuntimeError with `keep_text=False`; otherwise what iterating raises.
+        """
+        self.state.check_kept()
         for _ in self:
             pass
-        return self._kept_text()
+        return self.result.text
 
     def stop(self) -> None:
         """End the stream at the next chunk: held text is dropped, the source is closed.
 
-        Callable from any thread; a reader that waits for the source is not woken.
+        Callable from any thread; a reader that waits for the source is not woken. If none does, the
+        source is closed here, so that the consumer may just leave.
         """
-        self._stopping = True
+        self.state.stopping = True
+        if not self._busy:
+            self._close_unread()
 
     def close(self) -> None:
         """Close the source; what was not delivered yet is dropped. Idempotent."""
-        self._queue.clear()
+        self.state.queue.clear()
         self._close("cancelled")
         self._conclude()
 
     def __del__(self) -> None:
-        if not getattr(self, "_sources", None):
+        if not getattr(self, "_claim", None):
             return
-        if self._finish is None:
+        if self.state.finish is None:
             close_source(*self._sources)
-        record = self._take_record()
-        if record is not None:
-            self._options.observing.close_quietly(record)
+        tell = self.state.unreported()
+        if tell is not None:
+            tell()
 
-    def _advance(self) -> Sequence[Sent[C]]:
-        """Take one chunk, or the end, from the source; return what may go out."""
+    # -- reading the source
+
+    def _advance(self) -> C | None:
+        """Take one chunk, or the end, from the source; return a chunk to deliver at once."""
+        state = self.state
+        watch = state.watch
         try:
-            self._open()
-            if self._watch is not None:
-                self._watch.wait()
-            self._look()
+            if not self._begun:
+                self._begun = True
+                state.open()
+            if watch is not None:
+                watch.wait()
+            if state.stopping or watch is not None:
+                state.look()
             chunk = next(self._iterator)
-            self._look()
-            sent = self._feed(chunk)
+            if state.stopping or watch is not None:
+                state.look()
+            ready = state.step(chunk)
         except StopIteration:
-            return self._exhausted()
+            self._exhausted()
+            return None
         except StopRequestedError as stop:
             self._close(stop.reason)
-            return ()
+            return None
         except BaseException as error:
             self._fail(error)
             raise
-        if self._flow is not None and self._flow.ended is not None:
-            self._close(self._flow.ended)
-        return sent
+        if ready is None and state.ended is not None:
+            self._close(state.ended)
+        return ready
 
-    def _exhausted(self) -> Sequence[Sent[C]]:
+    # -- the end
+
+    def _close_unread(self) -> None:
+        """Close the source of a stream that was stopped, and that nobody may read any more."""
+        self._close("cancelled")
+        if not self.state.queue:  # otherwise whoever reads the rest, or leaves, concludes
+            try:
+                self._conclude()
+            except Exception as error:
+                hide(error)
+
+    def _exhausted(self) -> None:
+        state = self.state
         try:
-            sent = self._settle()
+            sent = state.settle()
         except BaseException as error:
             self._fail(error)
             raise
-        assert self._flow is not None
-        self._close(self._flow.ended or "stop")
-        return sent
+        self._close(state.ended or "stop")
+        state.queue.extend(sent)
 
     def _fail(self, error: BaseException) -> None:
         """End the stream because of `error`, which is about to be raised."""
-        self._note(error)
+        self.state.note(error)
         self._close(reason_of(error))
         try:
             self._conclude()
@@ -132,12 +157,13 @@ class SyncGuardedStream(Streaming[C]):
             hide(later)
 
     def _close(self, reason: FinishReason) -> None:
-        if self._finish is None:
-            self._end(reason)
+        """Close the source: here, and nowhere else but in `__del__`."""
+        if self._claim.acquire(blocking=False):
+            self.state.end(reason)
             close_source(*self._sources)
 
     def _nothing_more(self) -> Exception:
-        fault = self._fault()
+        fault = self.state.fault()
         try:
             self._conclude()
         except Exception as later:
@@ -152,37 +178,39 @@ class SyncGuardedStream(Streaming[C]):
             return
         self._concluded = True
         try:
-            if self._hooks is not None:
+            if self.state.callbacks is not None:
                 self._call_at_end()
         except Exception as error:
-            self._note(error)
+            self.state.note(error)
             raise
         finally:
-            self._record()
+            self.state.report()
+
+    # -- callbacks
 
     def _deliver_called(self) -> C:
         """Deliver the next chunk once callbacks know of it; if one fails, it is not delivered."""
+        state = self.state
         try:
-            self._call(self._due(self._queue[0]))
+            self._call(state.due())
         except BaseException as error:
-            self._call_failed(error)
+            state.call_failed(error)
             self._fail(error)
             raise
-        if not self._queue:  # a callback has closed the stream
+        if not state.queue:  # a callback has closed the stream
             return next(self)
-        return self._deliver(self._queue.popleft())
+        return state.deliver(state.queue.popleft())
 
     def _call_at_end(self) -> None:
         try:
-            self._call(self._due_findings())
+            self._call(self.state.due_findings())
         except Exception as error:
-            self._call_failed(error)
+            self.state.call_failed(error)
             raise
         finally:
-            self._call(self._due_at_end())
+            self._call(self.state.due_at_end())
 
     def _call(self, due: Sequence[Due]) -> None:
-        assert self._hooks is not None
         for callback, argument in due:
             try:
                 returned = callback(argument)
@@ -192,5 +220,5 @@ class SyncGuardedStream(Streaming[C]):
                         "coroutine: use wrap()"
                     )
             except Exception as error:
-                if not self._hooks.failed(error):
+                if self.state.callbacks is None or not self.state.callbacks.failed(error):
                     raise

@@ -8,7 +8,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stream.protocol import Sent, blocking, stage_error
+from guardstream.stream.flow import Sent, blocking, stage_error
 from guardstream.stream.result import Meter
 
 
@@ -16,7 +16,6 @@ class TextFlow:
     """One stream of text; every chunk is part of the answer."""
 
     error: Exception | None = None
-    waiting = False
     provider = "text"
 
     def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
@@ -25,6 +24,7 @@ class TextFlow:
         self.usage: Any = None
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
+        self.rest: Sequence[Sent[str]] = ()
         self._stage = stage
         self._feed = stage.feed
         self._meter = meter
@@ -34,8 +34,17 @@ class TextFlow:
     def held(self) -> int:
         return self._stage.held
 
-    def feed(self, chunk: str) -> Sequence[Sent[str]]:
-        if not isinstance(chunk, str):
+    def feed(self, chunk: str, origin: Any = None) -> Sequence[Sent[str]]:
+        text = self.feed_text(chunk, origin)
+        return self.rest if text is None else (Sent(text, text, len(text), (), origin),)
+
+    def feed_text(self, chunk: str, origin: Any = None) -> str | None:
+        """Take a chunk; return the text that goes out, if that is all that came of it.
+
+        Otherwise return None and leave what may go out in `rest`. Nearly every chunk is text and
+        nothing else: it then goes out without a `Sent`.
+        """
+        if type(chunk) is not str and not isinstance(chunk, str):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text")
         try:
             events = self._feed(chunk)
@@ -48,15 +57,16 @@ class TextFlow:
             meter.chunks_in += 1
             meter.characters_in += len(chunk)
             meter.held = held
-            meter.held_total += held
-            if held > meter.held_max:
-                meter.held_max = held
+            if held:
+                meter.held_total += held
+                if held > meter.held_max:
+                    meter.held_max = held
         else:
             meter.received(len(chunk), held)
         if len(events) == 1 and type(event := events[0]) is Text:
-            text = event.text
-            return ((text, text, len(text), ()),)
-        return self._sort(events) if events else ()
+            return event.text
+        self.rest = self._sort(events, origin) if events else ()
+        return None
 
     def finish(self) -> Sequence[Sent[str]]:
         try:
@@ -65,7 +75,7 @@ class TextFlow:
             raise stage_error(error) from error
         return self._sort(events)
 
-    def _sort(self, events: Sequence[Event]) -> Sequence[Sent[str]]:
+    def _sort(self, events: Sequence[Event], origin: Any = None) -> Sequence[Sent[str]]:
         text = ""
         for event in events:
             if isinstance(event, Text):
@@ -75,7 +85,8 @@ class TextFlow:
             else:
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
-        said = [text] if text else []
-        if self.ended == "content_filter" and self._block_message:
-            said.append(self._block_message)
-        return [(part, part, len(part), ()) for part in said]
+        sent = [Sent(text, text, len(text), (), origin)] if text else []
+        message = self._block_message
+        if self.ended == "content_filter" and message:
+            sent.append(Sent(message, message, len(message)))
+        return sent

@@ -1,4 +1,4 @@
-"""What was delivered of one stream: the answer, what else was said, and the tool calls."""
+"""What was delivered of one stream: the answer, what else was released, and the tool calls."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from io import StringIO
 from typing import Any
 
-from guardstream.events import FinishReason
-from guardstream.providers.adapter import Slot
-from guardstream.stream.protocol import Flow, Part
+from guardstream.events import Finding, FinishReason
+from guardstream.providers.adapter import Call, Slot
+from guardstream.stream.flow import Part
 from guardstream.stream.result import Result, ToolCall
 
 
@@ -21,12 +21,13 @@ class Delivered:
         self._slots: dict[Slot, StringIO] = {}
         self._done: set[Slot] = set()
 
-    def add(self, part: Part) -> None:
-        """Keep a part of a chunk that was delivered."""
-        if part.text:
-            self._slots.setdefault(part.slot, StringIO()).write(part.text)
-        if part.done:
-            self._done.add(part.slot)
+    def add(self, parts: Sequence[Part]) -> None:
+        """Keep the parts of a chunk that was delivered."""
+        for part in parts:
+            if part.text:
+                self._slots.setdefault(part.slot, StringIO()).write(part.text)
+            if part.done:
+                self._done.add(part.slot)
 
     def channels(self) -> Mapping[tuple[int, str], str]:
         """The text of each choice and channel; tool results and citations are not among them."""
@@ -40,41 +41,42 @@ class Delivered:
                 found[key] = found.get(key, "") + text.getvalue()
         return found
 
-    def call(self, slot: Slot, flow: Flow[Any]) -> ToolCall:
+    def call(self, slot: Slot, announced: Call) -> ToolCall:
         """The tool call whose arguments come in `slot`."""
-        named = flow.calls[slot]
         text = self._slots.get(slot)
         arguments = text.getvalue() if text else ""
-        return ToolCall(named.name, arguments, named.id, slot.choice, slot in self._done)
+        return ToolCall(announced.name, arguments, announced.id, slot.choice, slot in self._done)
 
     def completing(self, parts: Sequence[Part]) -> Sequence[Slot]:
         """The tool calls that are complete with `parts`; formats may say so more than once."""
         done = dict.fromkeys(part.slot for part in parts if part.done)
         return [slot for slot in done if slot not in self._done]
 
-    def completed(self, slot: Slot, flow: Flow[Any], parts: Sequence[Part]) -> ToolCall:
+    def completed(self, slot: Slot, announced: Call, parts: Sequence[Part]) -> ToolCall:
         """The tool call that is complete with `parts`, which are about to be delivered."""
-        call = self.call(slot, flow)
+        call = self.call(slot, announced)
         rest = "".join(part.text for part in parts if part.slot == slot)
         return replace(call, arguments=call.arguments + rest, complete=True)
 
-    def calls(self, flow: Flow[Any]) -> tuple[ToolCall, ...]:
-        """All tool calls so far, in the order in which they began."""
-        return tuple(self.call(slot, flow) for slot in flow.calls)
-
 
 def result_of(
-    flow: Flow[Any] | None, kept: Delivered | None, finish: FinishReason | None
+    kept: Delivered | None,
+    findings: Sequence[Finding],
+    finish: FinishReason | None,
+    calls: Mapping[Slot, Call],
+    usage: Any,
 ) -> Result:
-    """Return the result of a stream so far; without text if none was kept."""
-    findings = tuple(flow.findings) if flow else ()
-    if kept is None or flow is None:
-        return Result("", findings, finish)
+    """Return the result of a stream so far; without text if none was kept.
+
+    `calls` are the tool calls announced so far, by the slot of their arguments.
+    """
+    if kept is None:
+        return Result("", tuple(findings), finish)
     return Result(
         text=kept.answer.getvalue(),
-        findings=findings,
+        findings=tuple(findings),
         finish=finish,
         channels=kept.channels(),
-        tool_calls=kept.calls(flow),
-        usage=flow.usage,
+        tool_calls=tuple(kept.call(slot, call) for slot, call in calls.items()),
+        usage=usage,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,8 +16,10 @@ from guardstream import Finding
 from guardstream.gate import Context, GatedStream, Verdict, gate
 from guardstream.stages.units import Sentences
 from tests.providers.chunks import chunk, whole
+from tests.support import streams
 from tests.support.chunking import one_by_one, random_split
 from tests.support.sources import Silent, Source, guard
+from tests.support.streams import GUARD, message
 
 pytestmark = pytest.mark.anyio
 
@@ -478,3 +481,70 @@ async def test_what_would_be_repeated_is_blocked(answer: Any) -> None:
         "content_block_stop", "message_delta", "message_stop",
     ]  # fmt: skip
     assert (stream.finish, source.closed) == ("content_filter", 1)
+
+
+# -- what a gate says of itself
+
+
+@pytest.mark.parametrize("make", [streams.chat, message], ids=["openai", "anthropic"])
+async def test_the_result_is_what_was_delivered(make: Any) -> None:
+    inner = GUARD.wrap(Source(make()))
+    gated = gate(inner, lambda *_: True)
+    await collected(gated)
+    assert gated.result == replace(inner.result, findings=())
+    assert gated.stats.characters_out == inner.stats.characters_out
+    assert gated.stats.characters_in == inner.stats.characters_out
+    assert gated.stats.chunks_in == inner.stats.chunks_out
+
+
+async def test_the_result_has_nothing_of_what_was_blocked() -> None:
+    gated = gate(Source(["One. ", "Two bad. ", "Three."]), lambda text, _: "bad" not in text)
+    assert await collected(gated) == ["One. "]
+    assert (gated.result.text, gated.result.finish) == ("One. ", "content_filter")
+    assert (gated.blocked_by, gated.result.findings) == ("gate", gated.findings)
+    assert (gated.stats.chunks_out, gated.stats.characters_out) == (1, 5)
+
+
+async def test_a_gate_that_nobody_has_read_is_stopped_with_its_stream() -> None:
+    source = Source(["One. "])
+    gated = gate(GUARD.wrap(source), lambda *_: True)
+    gated.stop()
+    with anyio.fail_after(5):
+        while not source.closed:
+            await anyio.lowlevel.checkpoint()
+    assert await collected(gated) == []
+    assert gated.finish == "cancelled"
+
+
+async def test_a_stop_cancels_the_checks_that_run() -> None:
+    cancelled, checking = anyio.Event(), anyio.Event()
+
+    async def check(*_: object) -> bool:
+        checking.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    source = Source(["One. ", "Two. "])
+    gated = gate(source, check)
+    got: list[Any] = []
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            got.extend(await collected(gated))
+
+        group.start_soon(read)
+        with anyio.fail_after(5):
+            await checking.wait()
+            assert gated.held > 0
+            await anyio.to_thread.run_sync(gated.stop)
+            await cancelled.wait()
+    assert (got, gated.finish, gated.held, source.closed) == ([], "cancelled", 0, 1)
+
+
+async def test_the_answers_text_can_be_read_alone() -> None:
+    gated = gate(GUARD.wrap(Source(streams.chat())), lambda *_: True)
+    texts = [text async for text in gated.text_stream]
+    assert all(texts)
+    assert "".join(texts) == gated.result.text

@@ -94,20 +94,36 @@ def test_what_no_rule_touches_passes_as_it_is() -> None:
     assert unchanged(objects(*source))
 
 
-def test_held_thoughts_go_out_before_the_answer() -> None:
-    out = list(
-        GUARD.wrap_sync([response({"text": "sec", "thought": True}), text("so "), text("x")])
-    )
-    parts = [chunk["candidates"][0]["content"]["parts"][0] for chunk in out]
-    assert [part["text"] for part in parts] == ["sec", "so ", "x"]
-    assert parts[0]["thought"] is True
+BESIDE: list[dict[str, Any]] = [
+    {"citationMetadata": {"citationSources": [{"uri": "https://a.example"}]}},
+    {"groundingMetadata": {"webSearchQueries": ["birds"]}},
+    {"urlContextMetadata": {"urlMetadata": [{"retrievedUrl": "https://a.example"}]}},
+]
 
 
-def test_an_answer_goes_on_behind_thoughts_as_a_text_of_its_own() -> None:
-    """In one chunk or several: what stands between two texts parts them."""
-    parts = [{"text": "sec"}, {"text": "hm", "thought": True}, {"text": "ret"}]
+@pytest.mark.parametrize("beside", BESIDE, ids=lambda fields: next(iter(fields)))
+def test_what_an_answer_rests_on_does_not_part_it(beside: dict[str, Any]) -> None:
+    source = [text("my sec"), text("ret so")]
+    for chunk in source:
+        chunk["candidates"][0] |= beside
+    assert joined(GUARD.wrap_sync(source))[0, "text"] == "my ###### so"
+
+
+def test_an_answer_and_thoughts_go_on_after_one_another() -> None:
+    """In one chunk or several: whoever shows the answer joins its parts."""
+    parts = [
+        *({"text": "sec"}, {"text": "a sec", "thought": True}),
+        *({"text": "ret x"}, {"text": "ret x", "thought": True}),
+    ]
     for source in ([response(*parts)], [response(part) for part in parts]):
-        assert joined(GUARD.wrap_sync(source))[0, "text"] == "secret"
+        found = joined(GUARD.wrap_sync(source))
+        assert (found[0, "text"], found[0, "thought"]) == ("###### x", "a ###### x")
+
+
+def test_an_answer_after_a_call_is_a_text_of_its_own() -> None:
+    call = {"functionCall": {"name": "find", "args": {"q": "x"}}}
+    source = [response({"text": "sec"}), response(call), response({"text": "ret"})]
+    assert joined(GUARD.wrap_sync(source))[0, "text"] == "secret"
 
 
 def test_a_reason_to_finish_in_every_chunk_ends_nothing() -> None:

@@ -172,6 +172,27 @@ def test_a_stop_ends_the_message() -> None:
     assert (message.content, message.chunk_position, stream.finish) == ("so ", "last", "stop")
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"response_metadata": {"note": "x"}},
+        {"additional_kwargs": {"reasoning_content": "hm"}},
+        {"additional_kwargs": {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}},
+    ],
+    ids=["metadata", "reasoning", "blocks"],
+)
+def test_what_comes_with_an_answer_does_not_part_it(beside: dict[str, Any]) -> None:
+    source = [say("my sec"), say("", **beside), say("ret so", **beside)]
+    assert summed(list(GUARD.wrap_sync(source))).content == "my ###### so"
+
+
+def test_citations_do_not_part_an_answer() -> None:
+    cited = {"citations": [{"type": "citation", "cited_text": "x"}]}
+    blocks = [{"type": "text", "text": part, "index": 0, **cited} for part in ("my sec", "ret so")]
+    out = list(GUARD.wrap_sync([say([block]) for block in blocks]))
+    assert "".join(block["text"] for each in out for block in each.content) == "my ###### so"
+
+
 def test_what_is_not_known_is_refused() -> None:
     for source in (
         [say([{"type": "hologram", "words": "a"}])],

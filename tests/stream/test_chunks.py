@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from guardstream import Guard, Policy
+from guardstream.providers import OpenAIChat
+from guardstream.providers.adapter import Reading
 
 MASKING = Guard(
     Policy.parse(
@@ -136,3 +138,31 @@ def test_a_block_ends_every_choice_once_and_shows_nothing_of_it(seed: int) -> No
         whole = BLOCKING.check(given.get((choice, field), ""), FIELDS[field]).text
         assert whole.startswith(text.removesuffix("no")) or whole == text
         assert "bad" not in text.split()
+
+
+class OnlyText(OpenAIChat):
+    """Says of chunks with nothing but `content` that they are text alone; notes what it writes."""
+
+    wrote: ClassVar[list[list[str]]] = []
+
+    def read(self, chunk: Any) -> Reading:
+        (choice,) = chunk["choices"]
+        alone = choice["delta"].keys() == {"content"} and not choice["finish_reason"]
+        return super().read(chunk)._replace(only_text=alone)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        self.wrote.append([*texts])
+        return super().write(chunk, texts, ends=ends)
+
+
+def test_a_chunk_of_text_that_is_held_is_not_written() -> None:
+    source = [
+        chunk(0, {"role": "assistant", "content": "ab"}),  # its role goes out without the text
+        *(chunk(0, {"content": text}) for text in ("b", "a ", "b", "ab", "b", "a")),
+        chunk(0, {}, "stop"),
+    ]
+    guard = Guard(Policy.parse("rules: [{id: word, words: [abba], replacement: '#'}]"))
+    expected = list(guard.wrap_sync(source, provider="openai_chat"))
+    OnlyText.wrote.clear()
+    assert list(guard.wrap_sync(source, provider=OnlyText())) == expected
+    assert OnlyText.wrote == [[""], ["#### "]]

@@ -12,6 +12,7 @@ import pytest
 
 from guardstream import GuardedStream, StageError
 from tests.support.sources import Silent, Source, agen, broken_guard, guard
+from tests.support.streams import chat, event_stream
 
 pytestmark = pytest.mark.anyio
 
@@ -238,6 +239,72 @@ async def test_stop_ends_the_stream_at_the_next_chunk() -> None:
     stream.stop()
     assert await drain(stream) == ""
     assert (stream.finish, stream.result.text, source.closed) == ("cancelled", "a ", 1)
+
+
+async def until_closed(source: Source) -> None:
+    with anyio.fail_after(5):
+        while not source.closed:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_a_consumer_that_stops_and_leaves_has_its_source_closed() -> None:
+    source = Source(CHUNKS)
+    ends: list[object] = []
+    stream = guard().wrap(source, on_finish=ends.append)
+    async for _ in stream:
+        stream.stop()
+        break
+    await until_closed(source)  # while the stream is still there: nothing was collected
+    while not ends:
+        await anyio.lowlevel.checkpoint()
+    assert (stream.finish, source.closed, ends) == ("cancelled", 1, [stream.result])
+    await stream.aclose()
+    assert await drain(stream) == ""
+    assert (source.closed, len(ends)) == (1, 1)
+
+
+async def test_a_stop_from_a_callback_closes_the_source_of_a_consumer_that_leaves() -> None:
+    source = Source(CHUNKS)
+
+    async def stop(_: str) -> None:
+        stream.stop()
+        await anyio.lowlevel.checkpoint()
+
+    stream = guard().wrap(source, on_text=stop)
+    assert await anext(stream) == "a "
+    await until_closed(source)
+    assert stream.result.text == "a "
+
+
+async def test_a_stop_before_the_first_chunk_closes_the_source_without_a_reader() -> None:
+    source = Source(CHUNKS)
+    stream = guard().wrap(source)
+    stream.stop()
+    await until_closed(source)
+    assert (source.closed, stream.finish) == (1, "cancelled")
+
+
+async def test_what_was_released_before_a_stop_is_still_delivered() -> None:
+    events = [event_stream([each]) for each in chat()]
+    source = Source([b"".join(events[:-1]), events[-1]])
+    stream = guard().wrap(source)
+    first = await anext(stream)
+    stream.stop()
+    await until_closed(source)
+    rest = [chunk async for chunk in stream]
+    assert len(rest) > 1
+    assert stream.stats.chunks_out == len([first, *rest])
+
+
+async def test_leaving_waits_for_a_closing_that_has_begun() -> None:
+    source = Source(CHUNKS)
+    stream = guard().wrap(source)
+    await anext(stream)
+    stream.stop()
+    while stream.finish is None:
+        await anyio.lowlevel.checkpoint()
+    await stream.aclose()
+    assert source.closed == 1
 
 
 async def test_stop_before_the_first_chunk_reads_nothing() -> None:

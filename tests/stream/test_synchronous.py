@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event, get_ident
 from typing import Any
 
 import pytest
@@ -114,6 +115,55 @@ def test_stop_while_the_source_is_being_read_drops_what_it_says() -> None:
     stream = guard().wrap_sync(stopping())
     assert list(stream) == ["a "]
     assert stream.finish == "cancelled"
+
+
+def test_a_consumer_that_stops_and_leaves_has_its_source_closed() -> None:
+    log: list[str] = []
+    ends: list[object] = []
+    stream = guard().wrap_sync(gen(CHUNKS, log), on_finish=ends.append)
+    for _ in stream:
+        stream.stop()
+        break
+    assert (log, stream.finish, ends) == (["closed"], "cancelled", [stream.result])
+    stream.close()
+    assert list(stream) == []
+    assert len(ends) == 1
+
+
+def test_a_stop_from_a_callback_closes_the_source_of_a_consumer_that_leaves() -> None:
+    log: list[str] = []
+    stream = guard().wrap_sync(gen(CHUNKS, log), on_text=lambda _: stream.stop())
+    assert next(stream) == "a "
+    assert (log, stream.finish, stream.result.text) == (["closed"], "cancelled", "a ")
+
+
+def test_a_source_that_is_waited_for_is_closed_by_its_reader() -> None:
+    class Waiting:
+        def __init__(self) -> None:
+            self.waits, self.go_on = Event(), Event()
+            self.closed_by: list[int] = []
+
+        def __iter__(self) -> Iterator[str]:
+            return self
+
+        def __next__(self) -> str:
+            self.waits.set()
+            assert self.go_on.wait(10)
+            return "text "
+
+        def close(self) -> None:
+            self.closed_by.append(get_ident())
+
+    source = Waiting()
+    stream = guard().wrap_sync(source)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: (list(stream), get_ident()))
+        assert source.waits.wait(10)
+        stream.stop()
+        assert source.closed_by == []
+        source.go_on.set()
+        chunks, reader = reading.result(10)
+    assert (chunks, set(source.closed_by), stream.finish) == ([], {reader}, "cancelled")
 
 
 def test_a_block_raises_if_asked_to() -> None:

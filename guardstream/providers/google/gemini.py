@@ -43,7 +43,7 @@ class Gemini(SpecAdapter):
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._runs = Runs()
+        self._runs = Runs(tools=("code", "tool_result", "file"))
         self._calls = Calls()
         self._called: set[int] = set()  # choices
         self._going_on: set[int] = set()  # choices of which a chunk did not say it is the last

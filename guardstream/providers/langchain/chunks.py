@@ -68,6 +68,13 @@ class LangChain:
         written = self._messages.write(message, texts, ends=ends)
         return None if written is None else _around(chunk, written)
 
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk whose message has no text that nothing is known of."""
+        message = _message(chunk)
+        if message is None:
+            return chunk
+        return _around(chunk, self._messages.without_unknown(message))
+
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return a chunk whose message says only `text`."""
         message = _message(chunk)

@@ -77,6 +77,13 @@ class LangChainEvents:
         rest = iter(texts)
         return {**chunk, "data": self._map_data(data, lambda _: next(rest))}
 
+    def without_unknown(self, chunk: Mapping[str, Any]) -> Any:
+        """Return an event whose message has no text that nothing is known of."""
+        inner = chunk["data"].get("chunk")
+        if chunk["run_id"] not in self._runs or not LangChain.accepts(inner):
+            return chunk
+        return _with_chunk(chunk, self._runs[chunk["run_id"]][1].without_unknown(inner))
+
     def extra(self, chunk: Mapping[str, Any], slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return an event of the run that streams only `text`."""
         inner = chunk["data"].get("chunk")

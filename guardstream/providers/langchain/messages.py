@@ -44,7 +44,7 @@ class Messages(SpecAdapter):
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._runs = Runs()
+        self._runs = Runs(tools=("tool_result",))
         self._numbers: dict[Hashable, int] = {}  # of calls, by message and index
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in

@@ -15,6 +15,7 @@ _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "en
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
 
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+_BLOCKS = Tree(Leaf("whole", "thinking", "thinking_blocks"), _MARKS)
 _CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS)
 
 _METADATA = Tree(
@@ -43,7 +44,7 @@ _BLOCK = OneOf(
         "text_delta": {**_EXTRAS, "text": _TEXT},
         "output_text": {**_EXTRAS, "text": _TEXT, "annotations": _CITATION},
         "refusal": {**_EXTRAS, "refusal": Leaf("delta", "refusal", "content")},
-        "thinking": {**_EXTRAS, "thinking": Either(_THINKING, _RESULT), "signature": KEEP},
+        "thinking": {**_EXTRAS, "thinking": Either(_THINKING, _BLOCKS), "signature": KEEP},
         "redacted_thinking": {**_EXTRAS, "data": KEEP},
         "reasoning": {
             **_EXTRAS,
@@ -88,7 +89,7 @@ _MESSAGE: dict[str, Spec] = {
         "refusal": Leaf("delta", "refusal", "refusal"),
         "tool_calls": [_RAW_CALL],
         "function_call": {"name": META, "arguments": Leaf("echo", "tool_args", "raw")},
-        "thinking_blocks": _RESULT,
+        "thinking_blocks": _BLOCKS,
         "signature": META,
         "__openai_function_call_ids__": META,
         "__gemini_function_call_thought_signatures__": META,

@@ -172,11 +172,15 @@ class Assistants(SpecAdapter):
         written = super().write(_data(chunk), texts, ends=ends)
         return None if written is None else _around(chunk, written)
 
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        return _around(chunk, super().without_unknown(_data(chunk)))
+
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind, status = str(event.get("object")), str(event.get("status"))
         own = event.get("id")
         if kind in ("thread.message", "thread.run"):
-            self._made[kind] = chunk
+            self._made[kind] = super().without_unknown(chunk)
         if kind == "thread.run":
             found = [self._in_call(piece, event) for piece in pieces]
             finished = {0: _STATUS.get(status, "stop")} if status in _ENDED else {}

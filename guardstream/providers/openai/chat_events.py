@@ -179,6 +179,13 @@ class OpenAIChatEvents(SpecAdapter):
             return None
         return replaced(super().write(chunk, texts[count:], ends=ends), {"chunk": written})
 
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        known = super().without_unknown(chunk)
+        if fields_of(chunk).get("type") != "chunk":
+            return known
+        return replaced(known, {"chunk": self._chat.without_unknown(fields_of(chunk)["chunk"])})
+
     def passed(self, chunk: Any) -> None:
         """Remember the last snapshot that went out, and what is open in it."""
         event = fields_of(chunk)

@@ -72,6 +72,8 @@ class OpenAICompletions(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         choices = event.get("choices") or ()
+        if not isinstance(choices, (list, tuple)):
+            choices = ()
         if event.get("error"):
             return Reading(pieces, (), failed=True)
         finished: dict[int, FinishReason] = {}

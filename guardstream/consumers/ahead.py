@@ -13,48 +13,54 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from guardstream.stream.loops import aclose_source
+from guardstream.stream.loops import Loop, aclose_source, running_loop
+from guardstream.stream.outcome import RelayedOutcome
 
 C = TypeVar("C")
 
 
-class Reading(Generic[C]):
+class ReadAhead(RelayedOutcome, Generic[C]):
     """The base of what reads ahead; a subclass says what becomes of each chunk and of the end."""
 
     def __init__(self, stream: AsyncIterable[C]) -> None:
-        self._stream = stream
+        super().__init__(stream)
+        self.stopped = False
+        """Whether reading was stopped before the stream's end."""
         self._group: TaskGroup | None = None
         self._scope = anyio.CancelScope()
+        self._loop: Loop | None = None
 
-    async def _take(self, chunk: C) -> None:
+    @property
+    def entered(self) -> bool:
+        """Whether the stream is being read, or was."""
+        return self._group is not None
+
+    async def take(self, chunk: C) -> None:
         """Take a chunk; wait here to slow the stream down."""
         raise NotImplementedError
 
-    def _end(self, error: Exception | None) -> None:
+    def end(self, error: Exception | None) -> None:
         """Take the end, or what the stream raised."""
         raise NotImplementedError
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
+        """Begin to read. RuntimeError if that was done before: a stream is read once."""
         if self._group is not None:
             raise RuntimeError("this is entered already: a stream is read once")
+        self._loop = running_loop()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         self._group.start_soon(self._read)
 
-    async def _read(self) -> None:
-        error: Exception | None = None
-        try:
-            with self._scope:
-                async for chunk in self._stream:
-                    await self._take(chunk)
-        except Exception as raised:
-            error = raised
-        finally:
-            await aclose_source(self._stream)
-            self._end(error)
+    def stop(self) -> None:
+        """Stop reading and close the stream. From any thread, any number of times."""
+        self.stopped = True
+        if self._loop is not None:
+            self._loop.call(self.halt)
 
-    def _stop(self) -> None:
-        """Stop reading: nobody needs more."""
+    def halt(self) -> None:
+        """Do the same at once, in the event loop."""
+        self.stopped = True
         self._scope.cancel()
 
     async def __aexit__(
@@ -67,3 +73,15 @@ class Reading(Generic[C]):
         group.cancel_scope.cancel()
         # What the block raised passes as it is, not as a group: the task itself raises nothing.
         await group.__aexit__(None, None, None)
+
+    async def _read(self) -> None:
+        error: Exception | None = None
+        try:
+            with self._scope:
+                async for chunk in self.stream:
+                    await self.take(chunk)
+        except Exception as raised:
+            error = raised
+        finally:
+            await aclose_source(self.stream)
+            self.end(error)

@@ -1,0 +1,108 @@
+"""What all streams share around their chunks: `async with`, `with`, and the answer's text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+log = logging.getLogger("guardstream")
+
+
+class _Closed(Protocol):
+    async def aclose(self) -> None: ...
+
+
+class _SyncClosed(Protocol):
+    def close(self) -> None: ...
+
+
+class _Read(Protocol):
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+    @property
+    def result(self) -> Any: ...
+
+
+class _Delta(Protocol):
+    async def __anext__(self) -> Any: ...
+    @property
+    def delta(self) -> str: ...
+
+
+class AsyncContext:
+    """The base of asynchronous streams: iterators that `async with` closes."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self: _Closed,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.aclose()
+        except Exception as failure:
+            if error is None:
+                raise
+            hide(failure)
+
+    async def text(self: _Read) -> str:
+        """Read the stream to its end; return choice 0's text from the start.
+
+        Raises what iterating raises, and RuntimeError for a stream with `keep_text=False`.
+        """
+        async for _ in self:
+            pass
+        text: str = self.result.text
+        return text
+
+
+class SyncContext:
+    """The base of plain streams: iterators that `with` closes."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self: _SyncClosed,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except Exception as failure:
+            if error is None:
+                raise
+            hide(failure)
+
+
+class TextStream:
+    """An async iterator of the answer's text alone, in pieces that are not empty."""
+
+    def __init__(self, stream: _Delta) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        """Return the next text of the answer."""
+        while True:
+            await self._stream.__anext__()
+            if self._stream.delta:
+                return self._stream.delta
+
+
+def hide(error: Exception) -> None:
+    """Log an error that comes after another one, which is the one that is raised."""
+    log.error("a guarded stream that had failed failed again (%s)", type(error).__name__)

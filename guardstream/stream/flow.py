@@ -1,0 +1,112 @@
+"""What a flow is: one stream's way through the guard, without any I/O.
+
+A flow fails closed: whatever a stage or an adapter raises becomes a StageError or AdapterError, and
+nothing of that chunk goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from guardstream.errors import AdapterError, StageError
+from guardstream.events import Finding, Finish, FinishReason, Stage
+from guardstream.providers.adapter import Call, Slot
+
+C = TypeVar("C")
+
+
+class Part(NamedTuple):
+    """Text of a slot in a chunk that goes out; `done` if it is the slot's last."""
+
+    slot: Slot
+    text: str
+    done: bool = False
+
+    @property
+    def choice(self) -> int:
+        """The choice that says it."""
+        return self.slot.choice
+
+    @property
+    def channel(self) -> str:
+        """The channel that it is said in."""
+        return self.slot.channel
+
+
+@dataclass(slots=True)
+class Sent(Generic[C]):
+    """A chunk that may go out, and what it says for the first time. Not to be changed.
+
+    `text` is the answer's (choice 0's) in it, `parts` are all else; `characters` counts the code
+    points of both. `origin` is what was fed together with the chunk that it came as, or was written
+    from, such as a frame of bytes; None if the flow made it, for held text or to end a choice.
+
+    There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
+    """
+
+    chunk: C
+    text: str = ""
+    characters: int = 0
+    parts: Sequence[Part] = ()
+    origin: Any = None
+
+
+class MakeStage(Protocol):
+    """Makes a new pipeline for a channel, for arguments also by their tool, if that is known."""
+
+    def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
+
+
+class Flow(Protocol[C]):
+    """One stream's way through the guard.
+
+    `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
+    are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's,
+    `provider` the adapter's name.
+    `error` is raised after what was sent, by a flow that takes several chunks at once.
+    """
+
+    @property
+    def findings(self) -> list[Finding]: ...
+    @property
+    def ended(self) -> FinishReason | None: ...
+    @property
+    def blocked_by(self) -> str | None: ...
+    @property
+    def calls(self) -> Mapping[Slot, Call]: ...
+    @property
+    def usage(self) -> Any: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def error(self) -> Exception | None: ...
+
+    @property
+    def held(self) -> int:
+        """How many code points are held back now."""
+        ...
+
+    def feed(self, chunk: C) -> Sequence[Sent[C]]:
+        """Take a chunk; return what may go out now."""
+        ...
+
+    def finish(self) -> Sequence[Sent[C]]:
+        """Take the source's end; return the rest and set `ended`."""
+        ...
+
+
+def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:
+    """Return the rule that caused a finish: a block's finding stands right before it."""
+    return findings[-1].rule if finish.reason == "content_filter" and findings else None
+
+
+def stage_error(error: Exception) -> StageError:
+    """Return the error of a stage that raised `error`."""
+    return StageError(f"a stage failed ({type(error).__name__}): the stream was blocked")
+
+
+def adapter_error(error: Exception) -> AdapterError:
+    """Return the error of an adapter that raised `error`."""
+    return AdapterError(f"malformed chunk ({type(error).__name__}): the stream was blocked")

@@ -1,0 +1,85 @@
+"""What streams say of themselves: from their own state, or from that of a stream they hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from guardstream.events import Finding
+from guardstream.stream.result import Result, Stats
+from guardstream.stream.state import StreamState
+
+C = TypeVar("C")
+
+
+class Outcome(Generic[C]):
+    """The base of whatever drives a `StreamState`."""
+
+    def __init__(self, state: StreamState[C]) -> None:
+        self.state = state
+        """The stream without its I/O."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What the rules have found so far, over all choices and channels."""
+        return self.state.findings
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream, if one did."""
+        return self.state.blocked_by
+
+    @property
+    def held(self) -> int:
+        """How many code points are held back now."""
+        return self.state.held
+
+    @property
+    def stats(self) -> Stats:
+        """The counters as they stand."""
+        return self.state.stats
+
+    @property
+    def result(self) -> Result:
+        """A snapshot of what was delivered so far."""
+        return self.state.result
+
+    @property
+    def delta(self) -> str:
+        """The answer's text in the chunk that was delivered last."""
+        return self.state.delta
+
+
+class RelayedOutcome:
+    """The base of what hands on the chunks of another stream, and says of itself what that does.
+
+    An AttributeError for a stream that has no findings and no result, as a plain iterator.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        """The stream whose chunks are handed on."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found in the stream so far."""
+        found: Sequence[Finding] = self.stream.findings
+        return found
+
+    @property
+    def blocked_by(self) -> str | None:
+        """The id of the rule that blocked the stream, if one did."""
+        rule: str | None = self.stream.blocked_by
+        return rule
+
+    @property
+    def stats(self) -> Stats:
+        """The stream's counters as they stand."""
+        stats: Stats = self.stream.stats
+        return stats
+
+    @property
+    def result(self) -> Result:
+        """A snapshot of what the stream has delivered, which may not all be read yet."""
+        result: Result = self.stream.result
+        return result
