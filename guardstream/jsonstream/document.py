@@ -58,6 +58,11 @@ class Source:
             self._starts.append(self._end)
             self._end += len(text)
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._chunks)
+
     def read(self, start: int, end: int) -> str:
         """The text between two offsets of the stream."""
         first = max(bisect_right(self._starts, start) - 1, 0)
