@@ -16,7 +16,7 @@ from guardstream.jsonstream.lexer.lexer import Lexer
 from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema.errors import SchemaViolationError
-from guardstream.jsonstream.schema.nodes import ANY, Node
+from guardstream.jsonstream.schema.nodes import ANY, ARRAY, Node
 from guardstream.jsonstream.schema.refused import Refused
 from guardstream.jsonstream.schema.schema import Verdict
 from guardstream.jsonstream.schema.walker import Walker
@@ -126,6 +126,16 @@ class Document:
     def waits(self) -> bool:
         """Whether half an escape stands at `offset`, or an error in one."""
         return self._refused is None and self.state.waits
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a schema."""
+        return self._schema is not None
+
+    @property
+    def allows_arrays(self) -> bool:
+        """Whether the document may be an array."""
+        return self._schema is None or bool(self._schema.node.allows >> ARRAY & 1)
 
     @property
     def value(self) -> Any:

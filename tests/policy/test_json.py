@@ -353,14 +353,17 @@ NONE = ("", "content_filter")
 @pytest.mark.parametrize(
     ("text", "bare", "strip", "require"),
     [
-        ("[1] see", ("[1]", "stop"), NONE, NONE),
+        ("[1] see", ("[1]", "stop"), ("[1]", "stop"), NONE),
         ("{Note: x}", ("{", "content_filter"), NONE, NONE),
         ('So {"a": 1}!', NONE, ('{"a": 1}', "stop"), NONE),
         (FENCED, NONE, ('{"a": "```"}', "stop"), ('{"a": "```"}', "stop")),
         ('```json\n{"a": 1}', NONE, ('{"a": 1}', "stop"), ('{"a": 1}', "stop")),
         ('{"a": 1}\n{"b": 2}', ('{"a": 1}', "stop"), ('{"a": 1}', "stop"), NONE),
         ("42", ("42", "stop"), NONE, NONE),
-        ("\ufeff[1]", ("[1]", "stop"), NONE, NONE),
+        ("see [1]", NONE, NONE, NONE),
+        ('a {"set"}: {"a": 1}', NONE, ('{"a": 1}', "stop"), NONE),
+        ('<think>{x}</think>{"a": 1}', NONE, ('{"a": 1}', "stop"), NONE),
+        ("\ufeff[1]", ("[1]", "stop"), ("[1]", "stop"), NONE),
     ],
 )
 def test_the_table_of_the_docs_holds(text, bare, strip, require):
