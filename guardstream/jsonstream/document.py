@@ -15,7 +15,8 @@ from guardstream.jsonstream.lexer.errors import DocumentError, json_pointer
 from guardstream.jsonstream.lexer.lexer import Lexer
 from guardstream.jsonstream.lexer.state import Limits
 from guardstream.jsonstream.lexer.tokens import Token
-from guardstream.jsonstream.schema.errors import SchemaViolationError
+from guardstream.jsonstream.schema.errors import Explanation, SchemaViolationError
+from guardstream.jsonstream.schema.expected import came, described
 from guardstream.jsonstream.schema.nodes import ANY, ARRAY, Node
 from guardstream.jsonstream.schema.refused import Refused
 from guardstream.jsonstream.schema.schema import Verdict
@@ -36,6 +37,10 @@ class Checks(Protocol):
     @property
     def node(self) -> Node:
         """What can be decided while the document arrives."""
+        ...
+
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:
+        """The pointer to what was refused, and what was expected there; no text of the document."""
         ...
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
@@ -183,7 +188,7 @@ class Document:
 
     def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
         self._over = self.ended = True
-        self._refused = self._violation(refused)
+        self._refused = self._violation(refused, tokens)
         kept, self._after = cut(tokens, refused.offset)
         return kept
 
@@ -198,17 +203,30 @@ class Document:
         if verdict is None:
             return tokens
         last = end if kind in (t.INTEGER, t.FLOAT) else end - 1
-        return self._refuse(Refused(last, *verdict), tokens)
+        return self._refuse(Refused(last, *verdict, whole=True), tokens)
 
     def _read(self, start: int, end: int) -> str:
         return self._source.read(start, end) if self._source else ""
 
-    def _violation(self, refused: Refused) -> SchemaViolationError:
+    def _violation(self, refused: Refused, tokens: list[Token]) -> SchemaViolationError:
         offset, keyword = refused.offset, refused.keyword
         line, column = self.state.position(offset)
         reason = f"the schema's {keyword!r} does not allow this"
         pointer = json_pointer(refused.path or ())
-        return SchemaViolationError(reason, offset, line, column, pointer, keyword)
+        explanation = self._explanation(refused, tokens)
+        return SchemaViolationError(reason, offset, line, column, pointer, keyword, explanation)
+
+    def _explanation(self, refused: Refused, tokens: list[Token]) -> Explanation:
+        assert self._schema
+        path, value = refused.path or [], self.value
+        pointer, words = self._schema.explain(path, refused.keyword, value)
+        for part in path:
+            inside = isinstance(value, dict) and part in value
+            inside |= isinstance(value, list) and isinstance(part, int) and part < len(value)
+            value = value[part] if inside else None
+        if refused.whole:
+            return Explanation(pointer, words, described(value))
+        return Explanation(pointer, words, came(refused.keyword, refused.offset, tokens, value))
 
 
 def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:

@@ -23,6 +23,11 @@ class DocumentError(GuardstreamError):
         self.column = column
         self.pointer = pointer
 
+    @property
+    def advice(self) -> str:
+        """One line that can be sent back to a model: it holds no text of the document, no key."""
+        return f"no valid JSON at line {self.line}, column {self.column}: {self.reason}"
+
 
 class JSONSyntaxError(DocumentError):
     """The text is no JSON (RFC 8259), or passes a limit."""

@@ -209,7 +209,7 @@ class Compiler:
         for keyword, kinds in _LATE.items():
             if keyword in read:
                 node.late |= kinds
-                node.late_keyword = node.late_keyword or keyword
+                node.late_keyword = node.late_keyword or ("$ref" if keyword == META else keyword)
                 self._judge(node, schema)
         # What only the evaluator follows must be there too.
         for keyword in ("not", "if", "contains"):

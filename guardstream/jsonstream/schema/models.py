@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
 from guardstream.jsonstream.schema.schema import Verdict
@@ -42,6 +43,10 @@ class EarlySchema:
     def __init__(self, model: Any) -> None:
         self.node = early(TypeAdapter(model).core_schema, judge_items=False)
 
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
+        """The pointer to what was refused, and the model's word; keys stand as they came."""
+        return json_pointer(path), keyword
+
     def verdict(self, _value: Any, _text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None: whoever builds the model hears it."""
         return None
@@ -63,6 +68,10 @@ class ModelSchema:
     def node(self) -> Node:
         """What can be decided while the document arrives."""
         return self._node
+
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
+        """The pointer to what was refused, and the model's word; keys stand as they came."""
+        return json_pointer(path), keyword
 
     def verdict(self, _value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """The model's word on the whole document."""

@@ -15,10 +15,18 @@ _KNOWN = 10_000
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
     """From `offset` on no value that the schema allows can follow; `keyword` refused it."""
 
-    def __init__(self, offset: int, keyword: str, path: list[str | int] | None = None) -> None:
+    def __init__(
+        self,
+        offset: int,
+        keyword: str,
+        path: list[str | int] | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
+        self.whole = whole  # it was judged when all of it was there
         self.path = path  # to the value in question, where it is not the one that has begun
 
 

@@ -12,6 +12,7 @@ from guardstream.jsonstream.schema.dialects import declared
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
+from guardstream.jsonstream.schema.expected import Expectations
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
 from guardstream.jsonstream.schema.refs import ROOT, Documents, References
 
@@ -44,6 +45,7 @@ class Schema:
         self._schema = plain
         self._fast: Callable[[Any], bool] | None = None
         self._exact = True
+        self._expectations: Expectations | None = None
         if isinstance(plain, bool):
             self._node = ANY if plain else NEVER
             return
@@ -63,6 +65,7 @@ class Schema:
         dialect = declared(schema, draft)
         check_shape(schema, dialect)
         references = References(schema, dialect, documents, base)
+        self._expectations = Expectations(schema, references)
         checks = Checks(dialect)
         self._evaluator = Evaluator(references, checks, formats)
         compiler = Compiler(schema, references, checks, self._evaluator, formats)
@@ -85,6 +88,13 @@ class Schema:
     def node(self) -> Node:
         """The node of the root, for a walker."""
         return self._node
+
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:
+        """The pointer to what was refused, and what was expected there; no text of the document."""
+        if self._expectations is None:
+            return "", keyword
+        words = self._expectations.words(path, keyword)
+        return self._expectations.pointer(path, value), words
 
     def verdict(self, value: Any, _text: str, *, followed: bool = False) -> Verdict:
         """The last word on a whole document, from which `value` was built.
