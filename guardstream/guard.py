@@ -392,9 +392,9 @@ def _deadlines(policy: Policy) -> Deadlines:
     return Deadlines(limits.first_token, limits.idle, limits.total)
 
 
-def pipeline_of(policy: Policy, channel: str) -> Stage:
-    """Return the pipeline of a channel; a single stage needs none around it."""
-    stages = policy.stages(channel)
+def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
+    """Return the pipeline of a channel, for arguments also of a tool; one stage needs none."""
+    stages = policy.stages(channel, tool)
     if not stages:
         return Passing()
     return stages[0] if len(stages) == 1 else Pipeline(stages)

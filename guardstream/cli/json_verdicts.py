@@ -18,8 +18,8 @@ from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import JSONSyntaxError
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
+from guardstream.policy.json_schemas import from_file
 from guardstream.policy.sources import read_text
-from guardstream.policy.structured import read_schema
 
 VALID, BAD_INPUT, INVALID = 0, 2, 3
 
@@ -32,7 +32,7 @@ def run(schema: Path | None, files: Sequence[str], chunk: int | None, *, duplica
 
     The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read.
     """
-    checks = read_schema(read_text(schema), str(schema)) if schema else None
+    checks = from_file(schema, read_text) if schema else None
     status = VALID
     for file in files:
         try:

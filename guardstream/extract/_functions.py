@@ -6,25 +6,22 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from math import isfinite
+from typing import Any, TypeVar
 
-import ijson
 from pydantic import TypeAdapter, ValidationError
 
 from guardstream.extract._growing import Growing
+from guardstream.extract._places import SpansAt, TextAt
 from guardstream.extract._reader import Reader, Stream
 from guardstream.extract._texts import TextOf, Texts
-from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.documents import Fences
 from guardstream.jsonstream.schema.models import EarlySchema
-from guardstream.jsonstream.tokens import Token
 from guardstream.providers import Adapter
 
 T = TypeVar("T")
 
 _SHARE = 64  # what snapshots may copy for each character read: entries, or 256 characters
-_STRINGS = (t.STRING, t.STRING_PART)
-_OPEN = (t.STRING_PART, t.KEY_PART, t.SCALAR_PART)
 
 
 async def snapshots(
@@ -79,22 +76,14 @@ async def items(
     """
     adapter = TypeAdapter(model) if model is not None else None
     reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
-    found: list[Any] = ijson.sendable_list()
-    push = ijson.items_coro(found, path)
-    waiting = ""
+    spans = SpansAt(path)
     async with aclosing(reader.parts()) as parts:
         async for part in parts:
-            waiting += part.text
-            complete = _complete(part.tokens, part.start + len(part.text) - len(waiting), waiting)
-            if part.document.done:
-                push.send(f"{waiting} ".encode())  # the space ends a number
-            elif complete:
-                push.send(waiting[:complete].encode())
-                waiting = waiting[complete:]
-            for value in found:
-                plain = _plain(value)
-                yield plain if adapter is None else _model(reader, adapter, plain)
-            del found[:]
+            for token in part.tokens:
+                span = spans.take(token)
+                if span is not None:
+                    value = reader.read(*span)
+                    yield _plain(value) if adapter is None else _model(reader, adapter, value)
 
 
 async def text(
@@ -112,7 +101,7 @@ async def text(
     `text_of` and `fences` say where the JSON stands: see the module. Raises ExtractError.
     """
     reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
-    place = _Place(path)
+    place = TextAt(path)
     async with aclosing(reader.parts()) as parts:
         async for part in parts:
             piece = "".join(place.take(token) for token in part.tokens)
@@ -147,56 +136,18 @@ def _validated(reader: Reader, model: type[T]) -> T:
         raise reader.refusal(error) from error
 
 
-def _model(reader: Reader, adapter: TypeAdapter[T], value: Any) -> T:
+def _model(reader: Reader, adapter: TypeAdapter[T], text: str) -> T:
     try:
-        return adapter.validate_json(json.dumps(value))
+        return adapter.validate_json(text)
     except ValidationError as error:
         raise reader.refusal(error) from error
 
 
-def _plain(value: Any) -> Any:
-    """`value` with floats: ijson gives Decimal, or else refuses integers of more than 64 bits."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return float(value) if isinstance(value, Decimal) else value
+def _plain(text: str) -> Any:
+    """The value that `text` is; a number that is too large for a float is a Decimal."""
+    return json.loads(text, parse_float=_number)
 
 
-def _complete(tokens: list[Token], start: int, waiting: str) -> int:
-    """How much of `waiting`, which stands at `start`, consists of whole tokens.
-
-    ijson is quadratic in a string that comes in pieces, and linear in one that comes whole.
-    """
-    for kind, _, _, end in reversed(tokens):
-        if kind not in _OPEN:
-            return min(end - start, len(waiting))
-    return 0
-
-
-class _Place:
-    """Follows tokens to the strings at a path."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._prefixes: list[str] = []
-        self._prefix = ""
-
-    def take(self, token: Token) -> str:
-        """The text that `token` brings at the path."""
-        kind, value, start, end = token
-        if kind in _STRINGS:
-            if self._prefix != self._path:
-                return ""
-            tail = value[len(value) - (end - 1 - start) :] if kind == t.STRING else value
-            return cast(str, tail)
-        if kind == t.KEY:
-            outer = self._prefixes[-1]
-            self._prefix = f"{outer}.{value}" if outer else value
-        elif kind == t.OPEN_OBJECT or kind == t.OPEN_ARRAY:
-            self._prefixes.append(self._prefix)
-            if kind == t.OPEN_ARRAY:
-                self._prefix = f"{self._prefix}.item" if self._prefix else "item"
-        elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
-            self._prefix = self._prefixes.pop()
-        return ""
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    return number if isfinite(number) else Decimal(text)

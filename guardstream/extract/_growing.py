@@ -6,14 +6,19 @@ a snapshot never changes once it was given out.
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, TypeAdapter, ValidationError
 
-from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.tokens import Token
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_ABSENT = object()
 
 
 class _Frame:
@@ -113,9 +118,36 @@ def _with(frame: _Frame, value: Any, shown: bool) -> Any:
     values = {**frame.values, frame.key: value} if shown else dict(frame.values)
     if not _is_model(frame.kind):
         return values
-    names = _names(frame.kind)
-    fields = {names.get(key, key): each for key, each in values.items()}
+    fields = _fields(frame.kind, values)
     return frame.kind.model_construct(_fields_set=set(fields), **fields)
+
+
+def _fields(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """The fields that `values`, by the keys of the JSON, fill; of several keys the first counts."""
+    fields: dict[str, Any] = {}
+    known: set[Any] = set()
+    for name, paths in _paths(model).items():
+        known.update(path[0] for path in paths)
+        found = next(
+            (each for path in paths if (each := _at(values, path)) is not _ABSENT), _ABSENT
+        )
+        if found is not _ABSENT:
+            fields[name] = found
+    if model.model_config.get("extra") == "allow":
+        fields |= {key: each for key, each in values.items() if key not in known}
+    return fields
+
+
+def _at(value: Any, path: Path) -> Any:
+    """What stands at a path of keys and indices."""
+    for part in path:
+        if not isinstance(value, dict | list):
+            return _ABSENT
+        try:
+            value = value[part]  # type: ignore[index]  # a wrong kind of key is a TypeError
+        except (KeyError, IndexError, TypeError):
+            return _ABSENT
+    return value
 
 
 def _is_model(kind: Any) -> bool:
@@ -123,13 +155,33 @@ def _is_model(kind: Any) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _names(model: type[BaseModel]) -> dict[str, str]:
-    """The field that each key of the JSON fills."""
-    found = {name: name for name in model.model_fields}
+def _paths(model: type[BaseModel]) -> dict[str, tuple[Path, ...]]:
+    """Where in the JSON each field's value may stand, in the order in which pydantic looks."""
+    config = model.model_config
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    by_alias = config.get("validate_by_alias", True)
+    found: dict[str, tuple[Path, ...]] = {}
     for name, info in model.model_fields.items():
-        if isinstance(info.validation_alias, str):
-            found[info.validation_alias] = name
+        alias = info.validation_alias
+        paths: list[Path] = []
+        if by_alias and alias is not None:
+            choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+            paths = [(each,) if isinstance(each, str) else tuple(each.path) for each in choices]
+        if by_name or alias is None:
+            paths.append((name,))
+        found[name] = tuple(paths)
     return found
+
+
+@lru_cache(maxsize=256)
+def _names(model: type[BaseModel]) -> dict[str, str]:
+    """The field that each key of the JSON fills by itself."""
+    return {
+        path[0]: name
+        for name, paths in _paths(model).items()
+        for path in paths
+        if len(path) == 1 and isinstance(path[0], str)
+    }
 
 
 def _branches(kind: Any) -> list[Any]:
@@ -177,8 +229,9 @@ def _scalar(kind: int, value: Any, declared: Any) -> Any:
     branches = _branches(declared)
     if type(plain) in branches or Any in branches:
         return plain
+    text = value if kind in (t.INTEGER, t.FLOAT) else json.dumps(value)
     try:
-        return _adapter(declared).validate_python(plain)
+        return _adapter(declared).validate_json(text)
     except (ValidationError, TypeError):
         return plain
 

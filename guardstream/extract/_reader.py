@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._texts import TextOf
-from guardstream.jsonstream.document import Checks, Document
+from guardstream.jsonstream.document import Checks, Document, Source
 from guardstream.jsonstream.documents import Documents, Fences, Part
 from guardstream.jsonstream.errors import DocumentError
 
@@ -28,7 +28,7 @@ class Reader:
         self._text_of = text_of
         self._checks = checks
         self._finder = Documents(self._new, fences)
-        self._chunks: list[str] = []
+        self._source: Source | None = None
         self._offset = 0
 
     @property
@@ -36,10 +36,15 @@ class Reader:
         """The value so far."""
         return self._finder.document.value if self._finder.document else None
 
+    def read(self, start: int, end: int) -> str:
+        """The document's text between two offsets of the stream."""
+        assert self._source
+        return self._source.read(start, end)
+
     @property
     def source(self) -> str:
         """The document's text so far."""
-        return "".join(self._chunks)
+        return self._source.text if self._source else ""
 
     async def parts(self) -> AsyncGenerator[Part, None]:
         """The document's parts. Raises ExtractError; closes the stream on every way out."""
@@ -84,7 +89,9 @@ class Reader:
         error: DocumentError | None = part.document.error
         if error:
             raise ExtractError(str(error), error.offset, self.partial) from error
-        self._chunks.append(part.text)
+        if self._source is None:
+            self._source = Source(part.start)
+        self._source.add(part.text)
         return part
 
 

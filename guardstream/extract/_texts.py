@@ -7,8 +7,15 @@ from typing import Any, TypeAlias
 
 from guardstream.providers import Adapter, detect, named
 from guardstream.providers.adapter import NEW, Piece, Slot
+from guardstream.providers.any_json import AnyJSON
 
 TextOf: TypeAlias = Callable[[Any], str]
+
+
+def _known(chunk: Any) -> Adapter[Any]:
+    """The adapter that knows the chunk; where none does, there is no telling what its text is."""
+    found = detect(chunk)
+    return detect(chunk, unknown="refuse") if isinstance(found, AnyJSON) else found
 
 
 class Texts:
@@ -28,7 +35,7 @@ class Texts:
             if self._tool is not None:
                 raise TypeError("a stream of str has no tool calls: leave 'tool' out")
             return chunk
-        adapter = self._adapter = self._adapter or detect(chunk)
+        adapter = self._adapter = self._adapter or _known(chunk)
         reading = adapter.read(chunk)
         if self._tool is not None and self._slot is None:
             calls = reading.calls.items()

@@ -10,14 +10,17 @@ from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from typing import Any, Protocol
 
-from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.errors import DocumentError, SchemaViolationError, json_pointer
-from guardstream.jsonstream.lexer.lexer import Lexer, Limits
-from guardstream.jsonstream.refused import Refused
-from guardstream.jsonstream.schema.nodes import ANY, Node
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.errors import DocumentError, json_pointer
+from guardstream.jsonstream.lexer.lexer import Lexer
+from guardstream.jsonstream.lexer.state import Limits
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.schema.errors import Explanation, SchemaViolationError
+from guardstream.jsonstream.schema.expected import came, described
+from guardstream.jsonstream.schema.nodes import ANY, ARRAY, Node
+from guardstream.jsonstream.schema.refused import Refused
 from guardstream.jsonstream.schema.schema import Verdict
-from guardstream.jsonstream.tokens import Token
-from guardstream.jsonstream.walker import Walker
+from guardstream.jsonstream.schema.walker import Walker
 
 DEEPEST = Limits().depth
 """Levels of a document with a schema: what judges a whole value is recursive, and reads no more."""
@@ -36,8 +39,12 @@ class Checks(Protocol):
         """What can be decided while the document arrives."""
         ...
 
-    def verdict(self, value: Any, text: str) -> Verdict:
-        """The last word on the whole."""
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:
+        """The pointer to what was refused, and what was expected there; no text of the document."""
+        ...
+
+    def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
+        """The last word on the whole; `followed`: the node and its judges decided all they ask."""
         ...
 
 
@@ -55,6 +62,11 @@ class Source:
             self._chunks.append(text)
             self._starts.append(self._end)
             self._end += len(text)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._chunks)
 
     def read(self, start: int, end: int) -> str:
         """The text between two offsets of the stream."""
@@ -86,6 +98,8 @@ class Document:
         if schema and limits and limits.depth > DEEPEST:
             limits = replace(limits, depth=DEEPEST)
         self.lexer = Lexer(limits, duplicates=duplicates, offset=offset, line=line, column=column)
+        self.state = self.lexer.state
+        self._lex = self.lexer.feed
         self.start = offset
         self._schema = schema
         self._refused: SchemaViolationError | None = None
@@ -101,17 +115,32 @@ class Document:
     @property
     def done(self) -> bool:
         """Whether the document is over and valid."""
-        return self.lexer.done and self.error is None
+        return self.state.done and self.error is None
 
     @property
     def error(self) -> DocumentError | None:
         """What was wrong first."""
-        return self._refused or self.lexer.error
+        return self._refused or self.state.error
 
     @property
     def offset(self) -> int:
         """How far the stream was accepted."""
-        return self._refused.offset if self._refused else self.lexer.offset
+        return self._refused.offset if self._refused else self.state.offset
+
+    @property
+    def waits(self) -> bool:
+        """Whether half an escape stands at `offset`, or an error in one."""
+        return self._refused is None and self.state.waits
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a schema."""
+        return self._schema is not None
+
+    @property
+    def allows_arrays(self) -> bool:
+        """Whether the document may be an array."""
+        return self._schema is None or bool(self._schema.node.allows >> ARRAY & 1)
 
     @property
     def value(self) -> Any:
@@ -122,8 +151,7 @@ class Document:
         """Take the next characters and return the tokens that they complete or continue."""
         if self._over:
             return []
-        lexer = self.lexer
-        tokens = lexer.feed(text)
+        tokens = self._lex(text)
         if self._source is not None:
             self._source.add(text)
         if tokens and self._walker is not None:
@@ -131,15 +159,16 @@ class Document:
                 self._walker.take(tokens)
             except Refused as refused:
                 return self._refuse(refused, tokens)
-        if lexer.ended:
+        state = self.state
+        if state.ended:
             self.ended = True
-            if lexer.done:
+            if state.done:
                 return self._end(tokens)
         return tokens
 
     def finish(self) -> list[Token]:
         """Take the text's end, which is an error unless the document is over."""
-        if self._over or self.lexer.done:
+        if self._over or self.state.done:
             return []
         tokens = self.lexer.finish()
         self.ended = True
@@ -148,18 +177,18 @@ class Document:
                 self._walker.take(tokens)
         except Refused as refused:
             return self._refuse(refused, tokens)
-        return self._end(tokens) if self.lexer.done else tokens
+        return self._end(tokens) if self.state.done else tokens
 
     def forgive(self) -> list[Token]:
         """Go on as if there were no schema. Returns the tokens read past the violation."""
         self._refused = self._walker = self._schema = None
-        self._over = self.lexer.done
-        self.ended = self.lexer.ended
+        self._over = self.state.done
+        self.ended = self.state.ended
         return self._after
 
     def _refuse(self, refused: Refused, tokens: list[Token]) -> list[Token]:
         self._over = self.ended = True
-        self._refused = self._violation(refused)
+        self._refused = self._violation(refused, tokens)
         kept, self._after = cut(tokens, refused.offset)
         return kept
 
@@ -169,21 +198,35 @@ class Document:
         if not self._schema or not self._walker:
             return tokens
         kind, _, _, end = tokens[-1]
-        verdict = self._schema.verdict(self._walker.value, self._read(self.start, end))
+        walker, text = self._walker, self._read(self.start, end)
+        verdict = self._schema.verdict(walker.value, text, followed=walker.complete)
         if verdict is None:
             return tokens
         last = end if kind in (t.INTEGER, t.FLOAT) else end - 1
-        return self._refuse(Refused(last, *verdict), tokens)
+        return self._refuse(Refused(last, *verdict, whole=True), tokens)
 
     def _read(self, start: int, end: int) -> str:
         return self._source.read(start, end) if self._source else ""
 
-    def _violation(self, refused: Refused) -> SchemaViolationError:
+    def _violation(self, refused: Refused, tokens: list[Token]) -> SchemaViolationError:
         offset, keyword = refused.offset, refused.keyword
-        line, column = self.lexer.position(offset)
+        line, column = self.state.position(offset)
         reason = f"the schema's {keyword!r} does not allow this"
         pointer = json_pointer(refused.path or ())
-        return SchemaViolationError(reason, offset, line, column, pointer, keyword)
+        explanation = self._explanation(refused, tokens)
+        return SchemaViolationError(reason, offset, line, column, pointer, keyword, explanation)
+
+    def _explanation(self, refused: Refused, tokens: list[Token]) -> Explanation:
+        assert self._schema
+        path, value = refused.path or [], self.value
+        pointer, words = self._schema.explain(path, refused.keyword, value)
+        for part in path:
+            inside = isinstance(value, dict) and part in value
+            inside |= isinstance(value, list) and isinstance(part, int) and part < len(value)
+            value = value[part] if inside else None
+        if refused.whole:
+            return Explanation(pointer, words, described(value))
+        return Explanation(pointer, words, came(refused.keyword, refused.offset, tokens, value))
 
 
 def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:

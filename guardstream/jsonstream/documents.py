@@ -13,19 +13,21 @@ from typing import Literal, TypeAlias
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
-from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.lexer import Lexer
+from guardstream.jsonstream.lexer.tokens import Token
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
 
 _LONGEST = 256  # code points that are held to tell a document or a fence from prose
-_JSON = frozenset(("json", "jsonl", "ndjson"))
+_JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
+_THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
 _BEGINNINGS = frozenset('{["')
 
-_turn = re.compile(r"[\[{\n]")  # where prose may end
-# In prose a document begins with brackets and then a quote: `[1]` and `{Note` are prose.
-_opening = re.compile(r'(?:\[\s*)*(?:\{\s*)?(")?')
+_turn = re.compile(r"[\[{<\n]")  # where prose may end
+_bracket = re.compile(r"[\[{]").search
 _fence_run = re.compile(r" {0,3}(`+|~+)?")  # CommonMark 0.31, section 4.5
 _not_space = re.compile(r"[^ \t\n\r]")
 
@@ -89,6 +91,9 @@ class Documents:
         self._column = 1
         self._line_start = True
         self._fence = ""  # the open fence's backticks or tildes
+        self._is_code = False  # what stands in it is not JSON alone
+        self._fresh = True  # nothing but space and thoughts has come
+        self._thought = ""  # the tag that ends the open thought
         self._closed = False
         self._block = _FIRST_BLOCK
 
@@ -211,10 +216,15 @@ class Documents:
         start, self._offset = self._offset, document.offset
         end = index + self._offset - start
         if document.done:
-            self._line, self._column = document.lexer.position(self._offset)
-            self._state = self._between if self._fence or not self._in_prose else self._prose
+            self._line, self._column = document.state.position(self._offset)
+            self._state = self._after_document()
             self._line_start = False
         return end, Part(document, text[index:end], start, tokens)
+
+    def _after_document(self) -> _State:
+        if self._fence:
+            return self._code if self._is_code else self._between
+        return self._prose if self._in_prose else self._between
 
     def _forgiven(self, text: str, index: int, final: bool) -> _Step:
         del final
@@ -234,22 +244,81 @@ class Documents:
             self._line_start = False
         turn = _turn.search(text, index)
         end = turn.start() if turn else len(text)
+        if end == index and text[index] == "<":
+            return self._try_thought(text, index, final)
         if end == index and text[index] != "\n":
             return self._try_brackets(text, index, final)
         if turn and text[end] == "\n":
             self._line_start = True
             end += 1
-        return end, Prose(text[index:end], self._offset)
+        return end, self._text(text[index:end])
+
+    def _text(self, text: str) -> Prose:
+        """A piece of prose; a document at the start is one that only space stands before."""
+        self._fresh &= text.isspace()
+        return Prose(text, self._offset)
+
+    def _try_thought(self, text: str, index: int, final: bool) -> _Step:
+        for tag, end in _THOUGHTS.items():
+            if text.startswith(tag, index):
+                self._thought = end
+                self._state = self._thinking
+                return index + len(tag), Prose(tag, self._offset)
+        if not final and any(tag.startswith(text[index:]) for tag in _THOUGHTS):
+            return index, None
+        return index + 1, self._text("<")
+
+    def _thinking(self, text: str, index: int, final: bool) -> _Step:
+        """In a thought nothing is a document."""
+        at = text.find(self._thought, index)
+        if at >= 0:
+            self._state = self._prose
+            end = at + len(self._thought)
+            return end, Prose(text[index:end], self._offset)
+        # The tag's beginning waits for the rest of it.
+        keep = 0 if final else _begun(self._thought, text[index:])
+        end = len(text) - keep
+        return (end, Prose(text[index:end], self._offset)) if end > index else (index, None)
 
     def _try_brackets(self, text: str, index: int, final: bool) -> _Step:
-        found = _opening.match(text, index, index + _LONGEST)
-        assert found
-        if self._brackets and found[1]:
-            return self._open(index)
-        more = found.end() == len(text) and not final and found.end() < index + _LONGEST
-        if self._brackets and more:
+        begins = self._begins(text[index : index + _LONGEST]) if self._brackets else False
+        if begins is None and not final:
             return index, None
-        return index + 1, Prose(text[index], self._offset)
+        if begins:
+            return self._open(index)
+        return index + 1, self._text(text[index])
+
+    def _begins(self, text: str) -> bool | None:
+        """Whether `text`, which begins with a bracket, begins a document; None if it may yet.
+
+        An object does so with a key and its colon. An array must stand at the start, or have a
+        schema that allows it, and begins with a value that is allowed in it; without a schema that
+        value is no number or literal, since `[1]` is a mark of prose.
+        """
+        lexer = Lexer(duplicates=True)
+        tokens = lexer.feed(text)
+        kinds = [token[0] for token in tokens]
+        anywhere = self._fresh or bool(self._fence)
+        if text[0] == "[" and not anywhere and not self._may_be_array(text, tokens):
+            return False
+        found = _evidence(kinds, past_key=lexer.state.step is lexer.state.before_value)
+        if found or lexer.error:
+            return found
+        if lexer.done:
+            return anywhere
+        return True if len(text) == _LONGEST else None
+
+    def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
+        """Whether an array may stand in prose, as far as its first value has begun."""
+        trial = self._new(0, 1, 1)
+        if not trial.allows_arrays or len(tokens) < 2:
+            return trial.allows_arrays
+        kind, _, start, _ = tokens[1]
+        if not trial.judged:
+            return kind in _TELLING
+        trial.feed(text)
+        refused = isinstance(trial.error, SchemaViolationError)
+        return not refused or trial.offset > start - (kind in _STRINGS)
 
     def _try_fence(self, text: str, index: int, final: bool) -> _Step | None:
         found = _fence_run.match(text, index, index + _LONGEST)
@@ -265,6 +334,7 @@ class Documents:
         self._fence = run
         self._line_start = True
         language = info.split()[0].lower() if info.split() else ""
+        self._is_code = language not in _JSON
         if language in _JSON:
             self._state = self._between
         else:
@@ -280,11 +350,12 @@ class Documents:
             space = text[index:end]
             self._line_start = "\n" in space and space.rindex("\n") > len(space) - 5
             return end, Mark(space, self._offset)
-        self._state = self._between if text[index] in "[{" else self._code
+        self._is_code = text[index] not in "[{"
+        self._state = self._code if self._is_code else self._between
         return index, None
 
     def _code(self, text: str, index: int, final: bool) -> _Step:
-        """In a fence that holds no JSON, or none any more."""
+        """In a fence that holds no JSON, or JSON among other text."""
         if self._line_start:
             found = _fence_run.match(text, index, index + _LONGEST)
             assert found
@@ -296,8 +367,16 @@ class Documents:
             self._line_start = False
         newline = text.find("\n", index)
         end = newline + 1 if newline >= 0 else len(text)
-        self._line_start = newline >= 0
-        return end, Prose(text[index:end], self._offset)
+        bracket = None if self._closed else _bracket(text, index, end)
+        if bracket and bracket.start() == index:
+            begins = self._begins(text[index : index + _LONGEST])
+            if begins is None and not final:
+                return index, None
+            return self._open(index) if begins else (index + 1, self._text(text[index]))
+        if bracket:
+            end = bracket.start()
+        self._line_start = not bracket and newline >= 0
+        return end, self._text(text[index:end])
 
     def _fence_end(self, text: str, index: int, final: bool) -> _Step:
         """What follows a closing fence on its line."""
@@ -318,6 +397,25 @@ class Documents:
     def _rest(self, text: str, index: int, final: bool) -> _Step:
         del final
         return len(text), Prose(text[index:], self._offset)
+
+
+_STRINGS = frozenset((t.STRING, t.STRING_PART))
+#: What begins an array in prose where no schema says more.
+_TELLING = _STRINGS | {t.OPEN_OBJECT, t.OPEN_ARRAY}
+_ENDED = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL, t.CLOSE_ARRAY, t.CLOSE_OBJECT)
+
+
+def _evidence(kinds: list[int], *, past_key: bool) -> bool:
+    """Whether the first tokens are those of a document: a key with its colon, or an element."""
+    if kinds[:1] == [t.OPEN_ARRAY] and any(kind in _ENDED for kind in kinds[1:]):
+        return True
+    return t.KEY in kinds and (past_key or kinds.index(t.KEY) < len(kinds) - 1)
+
+
+def _begun(tag: str, text: str) -> int:
+    """How many characters at the end of `text` may begin `tag`."""
+    sizes = range(min(len(tag) - 1, len(text)), 0, -1)
+    return next((size for size in sizes if text.endswith(tag[:size])), 0)
 
 
 _Step: TypeAlias = tuple[int, Piece | None]

@@ -1,47 +1,12 @@
-"""The errors of the JSON stream: each says where it is, in which value, and what was wrong."""
+"""The errors of the JSON stream: the documented place of what `lexer` and `schema` raise."""
 
-from __future__ import annotations
+from guardstream.jsonstream.lexer.errors import DocumentError, JSONSyntaxError, json_pointer
+from guardstream.jsonstream.schema.errors import SchemaError, SchemaViolationError
 
-from collections.abc import Iterable
-
-from guardstream.errors import GuardstreamError
-
-
-class SchemaError(GuardstreamError):
-    """A schema cannot be used; the message names the place in it as a JSON pointer."""
-
-
-class DocumentError(GuardstreamError):
-    """A document is wrong from `offset` on: no continuation of the text before it would be valid.
-
-    `offset` counts code points from the start of the stream. `line` and `column` count from 1 and
-    are those of `offset`. `pointer` is the JSON pointer (RFC 6901) of the innermost value that had
-    begun there. `reason` never holds text of the document; `pointer` holds its keys.
-    """
-
-    def __init__(self, reason: str, offset: int, line: int, column: int, pointer: str) -> None:
-        super().__init__(f"{reason} at line {line}, column {column} ({pointer or '/'})")
-        self.reason = reason
-        self.offset = offset
-        self.line = line
-        self.column = column
-        self.pointer = pointer
-
-
-class JSONSyntaxError(DocumentError):
-    """The text is no JSON (RFC 8259), or passes a limit."""
-
-
-class SchemaViolationError(DocumentError):
-    """The text is JSON, but no value that the schema allows begins so. `keyword` refused it."""
-
-    def __init__(
-        self, reason: str, offset: int, line: int, column: int, pointer: str, keyword: str
-    ) -> None:
-        super().__init__(reason, offset, line, column, pointer)
-        self.keyword = keyword
-
-
-def json_pointer(path: Iterable[str | int]) -> str:
-    """Write `path` as RFC 6901 does: `~` as `~0`, `/` as `~1`."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+__all__ = [
+    "DocumentError",
+    "JSONSyntaxError",
+    "SchemaError",
+    "SchemaViolationError",
+    "json_pointer",
+]

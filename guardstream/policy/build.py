@@ -25,7 +25,6 @@ from guardstream.policy.problems import nearest
 from guardstream.policy.sections import Channel
 from guardstream.policy.sources import Loader, Origin, Placed, Source, Whole
 from guardstream.stages.custom import StagePlan
-from guardstream.stages.json.structure import Settings
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
 
@@ -36,7 +35,7 @@ CHANNELS: tuple[str, ...] = get_args(Channel)
 class Built:
     """What a policy says, all that it extends included, checked and compiled.
 
-    `json` is what the JSON stage does, for each channel that carries JSON.
+    `json` is what the JSON stage does, by channel and by tool.
     `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
     of the settings that are set, `keys` those of the keys that are inherited one by one. `limited`
     and `plans` are what the sections `limits` and `stages` say, `input` the rules for what goes
@@ -51,7 +50,7 @@ class Built:
     disabled: tuple[Placed, ...]
     rules: tuple[Rule, ...]
     rulesets: Mapping[str, RuleSet]
-    json: Mapping[str, Settings]
+    json: structured.Json
     limited: Limited | None
     plans: tuple[StagePlan, ...]
     input: Built | None

@@ -31,6 +31,7 @@ from guardstream.policy.sections import (
     RepeatFile,
     StageFile,
     TokensFile,
+    ToolFile,
 )
 from guardstream.stages.rules import OnError, OnOverflow
 
@@ -301,6 +302,7 @@ MODELS: dict[str, type[Model]] = {
     "tests": CaseFile,
     "json": JsonFile,
     "json.limits": JsonLimitsFile,
+    "json.tools": ToolFile,
     "limits": LimitsFile,
     "repeat": RepeatFile,
     "tokens": TokensFile,

@@ -140,10 +140,11 @@ class Policy:
         more = [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
         return Policy(self._built, self._words, (*self._plans, *more))
 
-    def stages(self, channel: str) -> list[Stage]:
+    def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it.
 
-        Raises ValueError for a channel that is not known.
+        `tool` is the tool whose arguments flow there, None if it is not known. Raises ValueError
+        for a channel that is not known.
         """
         if channel not in CHANNELS and channel != UNKNOWN:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")
@@ -151,15 +152,15 @@ class Policy:
         stages = [
             *(limited.stages(channel) if limited else ()),
             *self._custom(channel, "before"),
-            *self._rules(channel),
+            *self._rules(channel, tool),
             *self._custom(channel, "after"),
         ]
         if self.shadow:
             return [Shadow(Pipeline(stages))] if stages else []
         return limited.around(stages, channel) if limited else stages
 
-    def _rules(self, channel: str) -> list[Stage]:
-        ruleset, json = self._rulesets.get(channel), self._json.get(channel)
+    def _rules(self, channel: str, tool: str | None) -> list[Stage]:
+        ruleset, json = self._rulesets.get(channel), self._json.settings(channel, tool)
         if json is not None:
             return [Structure(json)]
         return [ruleset.stage()] if ruleset is not None else []

@@ -61,6 +61,9 @@ Numbers: TypeAlias = Annotated[
 ]
 
 
+Draft: TypeAlias = Literal["draft-04", "draft-06", "draft-07", "2019-09", "2020-12", "openapi-3.0"]
+
+
 class JsonLimitsFile(Model):
     """Bounds on a JSON document, in levels and code points."""
 
@@ -74,15 +77,34 @@ class JsonLimitsFile(Model):
     """The longest document."""
 
 
+class ToolFile(Model):
+    """What is asked of the arguments of one tool."""
+
+    schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
+        default=None, alias="schema"
+    )
+    """A JSON Schema of the arguments, as that of the section; any JSON if absent."""
+    draft: Draft | None = None
+    """The draft that the schema is written in; that of the section if absent."""
+
+
 class JsonFile(Model):
     """What is asked of output that is JSON."""
 
     schema_: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = Field(
         default=None, alias="schema"
     )
-    """A JSON Schema (2020-12): a file beside the policy, or the schema itself."""
+    """A JSON Schema: a file beside the policy, or the schema itself."""
+    draft: Draft | None = None
+    """The draft that the schema is written in; what it declares, or 2020-12, if absent."""
+    schemas: list[Annotated[str, Field(min_length=1)]] = []
+    """Files beside the policy with schemas that the schema refers to by their identifier."""
+    formats: bool = False
+    """Whether `format` is asserted."""
+    tools: dict[Annotated[str, Field(min_length=1)], ToolFile] | None = None
+    """What the arguments of each tool must be, by its name; `*` is any other tool."""
     channels: list[Channel] = Field(default=["text"], min_length=1)
-    """The channels that carry JSON."""
+    """The channels that carry JSON; none if absent and there are only tools."""
     fences: Literal["strip", "keep", "require"] | None = None
     """What becomes of prose and code fences around documents."""
     documents: Literal["one", "many"] = "one"

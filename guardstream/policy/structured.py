@@ -6,19 +6,18 @@ each a text of its own. Where they are none, they are guarded as text.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from guardstream.errors import PolicyError
+from guardstream.jsonstream.document import Checks
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.jsonstream.verdict import verdict
-from guardstream.policy.document import Mark, read
+from guardstream.policy import json_schemas
 from guardstream.policy.model import PolicyFile
-from guardstream.policy.sections import JsonFile
+from guardstream.policy.sections import Channel, JsonFile, ToolFile
 from guardstream.policy.sources import Loader, Source, Whole
 from guardstream.stages.json.settings import Numbers
 from guardstream.stages.json.structure import Settings
@@ -26,38 +25,88 @@ from guardstream.stages.redact import RuleSet
 
 ARGUMENTS = "tool_args"
 
-_UNBOUNDED = 1 << 40
-_EXACT = Limits(depth=100_000, string=_UNBOUNDED, document=_UNBOUNDED)
-"""A schema file, and arguments of tools: no reader takes what would be refused here."""
+
+ANY_TOOL = "*"
 
 
-def compiled(loader: Loader, whole: Whole) -> Mapping[str, Settings]:
-    """What the JSON stage does in each channel that carries JSON, not yet with its rules."""
+@dataclass(frozen=True)
+class Json:
+    """What the JSON stage does: in each channel that carries JSON, and with each tool's arguments.
+
+    Without `tools`, all arguments are treated alike.
+    """
+
+    channels: Mapping[str, Settings]
+    tools: Mapping[str, Settings] | None = None
+
+    def settings(self, channel: str, tool: str | None) -> Settings | None:
+        """What is done in a channel, of which a tool may be known; None for nothing."""
+        if channel != ARGUMENTS or self.tools is None:
+            return self.channels.get(channel)
+        return self.tools.get(tool or ANY_TOOL, self.tools[ANY_TOOL])
+
+
+def compiled(loader: Loader, whole: Whole) -> Json:
+    """What the JSON stage does, not yet with its rules."""
     file = whole.file
     section = file.json_
-    found = {ARGUMENTS: _arguments(file, section)}
-    if section is not None:
-        schema = _schema(loader, whole.settings["json_"], section)
-        settings = _settings(file, section, schema)
-        found |= dict.fromkeys(section.channels, settings)
-    return MappingProxyType(found)
+    channels = {ARGUMENTS: _arguments(file, section)}
+    if section is None:
+        return Json(MappingProxyType(channels))
+    source = whole.settings["json_"]
+    schema = _schema(loader, source, section, section, ("json", "schema"))
+    for channel in _channels(section):
+        channels[channel] = _of(file, section, channel, schema)
+    if ARGUMENTS in section.channels and section.tools is not None:
+        mark = source.document.mark(("json", "tools"))
+        source.report(mark, "the channel 'tool_args' has a schema too: leave it out of 'channels'")
+    return Json(MappingProxyType(channels), _tools(loader, source, file, section))
 
 
-def guarding(
-    settings: Mapping[str, Settings], rulesets: Mapping[str, RuleSet]
-) -> Mapping[str, Settings]:
+def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
     """The same with the rules of each channel; arguments without rules need no stage."""
     found = {}
-    for channel, each in settings.items():
+    for channel, each in json.channels.items():
         rules = rulesets.get(channel)
         if rules is not None:
             found[channel] = replace(each, redact=rules.stage)
         elif each.on_violation != "text":
             found[channel] = each
+    tools, rules = json.tools, rulesets.get(ARGUMENTS)
+    if tools is not None and rules is not None:
+        tools = {name: replace(each, redact=rules.stage) for name, each in tools.items()}
+    return Json(MappingProxyType(found), tools)
+
+
+def _channels(section: JsonFile) -> list[Channel]:
+    """The channels that carry JSON; where only tools are named, text is no JSON."""
+    only_tools = section.tools is not None and section.schema_ is None
+    return [] if only_tools and "channels" not in section.model_fields_set else section.channels
+
+
+def _of(file: PolicyFile, section: JsonFile, channel: str, schema: Checks | None) -> Settings:
+    settings = _settings(file, section, schema)
+    if channel == ARGUMENTS and settings.after == "stop":
+        # A call is over with its document, and nothing else is: other calls go on.
+        return replace(settings, after="ignore")
+    return settings
+
+
+def _tools(
+    loader: Loader, source: Source, file: PolicyFile, section: JsonFile
+) -> Mapping[str, Settings] | None:
+    """What is done with each tool's arguments; a tool that is not named may not be called."""
+    if section.tools is None:
+        return None
+    found = {}
+    for name, tool in section.tools.items():
+        schema = _schema(loader, source, section, tool, ("json", "tools", name, "schema"))
+        found[name] = _of(file, section, ARGUMENTS, schema)
+    found.setdefault(ANY_TOOL, _of(file, section, ARGUMENTS, Schema(False)))
     return MappingProxyType(found)
 
 
-def _settings(file: PolicyFile, section: JsonFile, schema: Schema | None) -> Settings:
+def _settings(file: PolicyFile, section: JsonFile, schema: Checks | None) -> Settings:
     limits = section.limits
     numbers = _numbers(section)
     # A number is held until it is over where rules look at it.
@@ -83,7 +132,7 @@ def _arguments(file: PolicyFile, section: JsonFile | None) -> Settings:
         on_violation="text",
         redact_keys=bool(section and section.redact_keys),
         numbers=_numbers(section) if section else "string",
-        limits=replace(_EXACT, digits=file.max_holdback),
+        limits=replace(json_schemas.EXACT, digits=file.max_holdback),
         duplicates=True,
     )
 
@@ -92,51 +141,38 @@ def _numbers(section: JsonFile) -> Numbers | None:
     return None if section.numbers == "leave" else section.numbers
 
 
-def _schema(loader: Loader, source: Source, section: JsonFile) -> Schema | None:
-    given = section.schema_
+def _schema(
+    loader: Loader,
+    source: Source,
+    section: JsonFile,
+    holder: JsonFile | ToolFile,
+    path: tuple[str, ...],
+) -> Schema | None:
+    """The schema that `holder` states at `path`; what is wrong with it is reported there."""
+    given = holder.schema_
     if given is None:
         return None
-    document, path = source.document, ("json", "schema")
-    if isinstance(given, str):
-        try:
-            place = source.folder / given
-            return read_schema(loader.read_text(place), str(place))
-        except PolicyError as error:
-            source.report(document.mark(path), f"cannot use the schema: {error}")
-            return None
+    document, draft = source.document, holder.draft or section.draft
+    others = [source.folder / each for each in section.schemas]
     try:
-        return Schema(given)
+        if isinstance(given, str):
+            return json_schemas.from_file(
+                source.folder / given,
+                loader.read_text,
+                draft=draft,
+                formats=section.formats,
+                given=others,
+            )
+        return Schema(
+            given,
+            draft=draft,
+            formats=section.formats,
+            documents=json_schemas.Beside(loader.read_text, others),
+            base=f"{json_schemas.address(source.folder)}/",
+        )
+    except PolicyError as error:
+        source.report(document.mark(path), f"cannot use the schema: {error}")
     except SchemaError as error:
-        mark = document.mark((*path, *_keys(error)))
+        mark = document.mark((*path, *json_schemas.keys_of(error)))
         source.report(mark, f"cannot use the schema: {error}")
-        return None
-
-
-def read_schema(text: str, name: str) -> Schema:
-    """Return the JSON Schema `text`; PolicyError says where in the file `name` it is wrong."""
-    wrong = verdict([text], None, _EXACT)
-    if wrong is not None:
-        raise PolicyError(f"{name}:{wrong.line}:{wrong.column}: {wrong.reason}")
-    try:
-        schema = json.loads(text)
-    except (RecursionError, ValueError):
-        raise PolicyError(f"{name}:1:1: the schema is nested too deeply") from None
-    if not isinstance(schema, dict | bool):
-        raise PolicyError(f"{name}:1:1: a schema is an object, true or false")
-    try:
-        return Schema(schema)
-    except SchemaError as error:
-        mark = _mark(text, error)
-        raise PolicyError(f"{name}:{mark.line}:{mark.column}: {error}") from error
-
-
-def _mark(text: str, error: SchemaError) -> Mark:
-    """Where in the schema's text what `error` names stands; JSON is YAML 1.2."""
-    return read(text).mark(_keys(error))
-
-
-def _keys(error: SchemaError) -> tuple[str | int, ...]:
-    """The keys of the JSON pointer that a message begins with."""
-    parts = str(error).partition(": ")[0].split("/")[1:]
-    keys = (part.replace("~1", "/").replace("~0", "~") for part in parts if part)
-    return tuple(int(key) if key.isdecimal() else key for key in keys)
+    return None

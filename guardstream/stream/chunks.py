@@ -60,7 +60,7 @@ class ChunkFlow(Generic[C]):
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
-        self._lanes = Lanes(make_stage, remember=adapter.repeats)
+        self._lanes = Lanes(make_stage, self.calls, remember=adapter.repeats)
         self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
         self._open: dict[int, C] = {}  # the last chunk of each choice that is open
         self._finished: dict[int, FinishReason] = {}
@@ -195,7 +195,7 @@ class ChunkFlow(Generic[C]):
             elif kind in ("unknown", "name"):
                 texts[place] = self._guard_unknown(pieces[place])
             elif kind == "whole":
-                texts[place] = self._released(slot, lanes.check(slot.channel, text))
+                texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
                 if self._adapter.repeats:
                     lanes.note_whole(pieces[place], texts[place])
 
@@ -252,7 +252,7 @@ class ChunkFlow(Generic[C]):
                 announced = piece.kind != "parsed" or piece.slot in self.calls
                 if announced and self._lanes.get(piece.slot) is None:
                     incoming.fresh.append(place)
-                events = self._lanes.check(piece.slot.channel, piece.text)
+                events = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
                 text = self._released(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[place] = text or ""

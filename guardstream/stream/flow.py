@@ -6,9 +6,9 @@ nothing of that chunk goes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, Finish, FinishReason, Stage
@@ -53,8 +53,10 @@ class Sent(Generic[C]):
     origin: Any = None
 
 
-MakeStage: TypeAlias = Callable[[str], Stage]
-"""Returns a new pipeline for a channel."""
+class MakeStage(Protocol):
+    """Makes a new pipeline for a channel, for arguments also by their tool, if that is known."""
+
+    def __call__(self, channel: str, tool: str | None = None) -> Stage: ...
 
 
 class Flow(Protocol[C]):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardstream.events import Event, Finish, Stage, Text
-from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.adapter import Call, Piece, Slot
 from guardstream.stream.flow import MakeStage, stage_error
 
 
@@ -39,8 +39,11 @@ class Track:
 class Lanes:
     """Tracks by slot; consecutive blocks have a track each and share one lane."""
 
-    def __init__(self, make_stage: MakeStage, *, remember: bool) -> None:
+    def __init__(
+        self, make_stage: MakeStage, calls: Mapping[Slot, Call], *, remember: bool
+    ) -> None:
         self._make_stage = make_stage
+        self._calls = calls
         self._remember = remember
         self._tracks: dict[Slot, Track] = {}
         self._lanes: list[Lane] = []
@@ -89,7 +92,7 @@ class Lanes:
         return track, _run(track.lane.stage.feed, text)
 
     def _begin(self, slot: Slot, chunk: Any) -> Track:
-        lane = Lane(self._make_stage(slot.channel))
+        lane = Lane(self._stage(slot))
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
         self._lanes.append(lane)
         return lane.track
@@ -100,9 +103,13 @@ class Lanes:
         self._lanes = [each for each in self._lanes if not each.done]
         return _run(lane.stage.finish)
 
-    def check(self, channel: str, text: str) -> Sequence[Event]:
-        """Guard a whole text at once; what it holds is settled right away."""
-        stage = self._make_stage(channel)
+    def _stage(self, slot: Slot) -> Stage:
+        call = self._calls.get(slot)
+        return self._make_stage(slot.channel, call.name if call else None)
+
+    def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
+        """Guard a whole text, of `slot` if it has one; what it holds is settled right away."""
+        stage = self._stage(slot) if slot else self._make_stage(channel)
         fed = _run(stage.feed, text)
         rest = _run(stage.finish)
         # That the text is over is no end of the stream; that it was blocked at its end is.
@@ -122,7 +129,7 @@ class Lanes:
         """Tell whether a text would be released as it is, without a word about it."""
         text = self.whole(piece)
         if text is None:
-            events = self.check(piece.slot.channel, piece.text)
+            events = self.check(piece.slot.channel, piece.text, piece.slot)
             blocked = any(isinstance(event, Finish) for event in events)
             released = [event.text for event in events if isinstance(event, Text)]
             text = "" if blocked else "".join(released)

@@ -7,12 +7,14 @@ import itertools
 import json
 import random
 from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from guardstream import extract
 from tests.jsonstream import bfcl
@@ -210,3 +212,59 @@ def test_tool_calls_come_out_as_json_gives_them():
                 assert collect(lambda c=chunks, p=path: extract.items(c, p)) == each
             elif isinstance(each, str):
                 assert "".join(collect(lambda c=chunks, n=name: extract.text(c, n))) == each
+
+
+class Aliased(BaseModel):
+    amount: int = Field(default=0, validation_alias=AliasChoices("total", "sum"))
+    city: str = Field(default="", validation_alias=AliasPath("address", 0, "city"))
+
+
+def test_snapshots_fill_the_fields_that_aliases_mean():
+    text = '{"address": [{"city": "Oslo"}], "sum": 7, "total": 5, "amount": 1}'
+    *snapshots, last = collect(lambda: extract.snapshots(list(text), Aliased))
+    assert last == Aliased(total=5, address=[{"city": "Oslo"}])
+    assert snapshots[-1] == last
+    assert {(each.amount, each.city) for each in snapshots} == {
+        (0, ""), (0, "O"), (0, "Os"), (0, "Osl"), (0, "Oslo"), (7, "Oslo"), (5, "Oslo")
+    }  # fmt: skip
+    assert all(each.model_fields_set <= {"amount", "city"} for each in snapshots)
+
+
+class Amounts(BaseModel):
+    exact: Decimal
+    wide: float
+    when: datetime.date
+    some: Any = None
+
+
+@pytest.mark.parametrize("number", ["0.1", "1e2", "12345678901234567890.5", "1e400", "-0.0"])
+def test_items_and_snapshots_are_what_the_whole_is(number):
+    exact = number if "400" not in number else "1"
+    text = f'{{"exact": {exact}, "wide": {number}, "some": {number}, "when": "2026-11-20"}}'
+    whole = final([text], Amounts)
+    found = collect(lambda: extract.items(list(f"[{text}]"), "item", Amounts))
+    assert repr(found) == repr([whole])
+    shown = collect(lambda: extract.snapshots(list(text), Amounts))
+    assert [repr(each) for each in shown[-2:]] == [repr(whole)] * 2
+
+
+def test_a_plain_number_that_no_float_holds_is_exact():
+    text = "[1e400, 1.5, 12345678901234567890123, [-1e999]]"
+    for chunks in ([text], list(text)):
+        found = collect(lambda c=chunks: extract.items(c, "item"))
+        assert found == [Decimal("1e400"), 1.5, 12345678901234567890123, [Decimal("-1e999")]]
+        assert [type(each) for each in found] == [Decimal, float, int, list]
+
+
+def test_each_value_is_given_at_its_end_and_strings_whole():
+    text = '{"a": ["x\\u0061", "", {"b": []}, true, 12], "b": ["no"]}'
+    for chunks in ([text], list(text)):
+        assert collect(lambda c=chunks: extract.items(c, "a.item")) == [
+            "xa",
+            "",
+            {"b": []},
+            True,
+            12,
+        ]
+    assert collect(lambda: extract.items(["7"], "")) == [7]
+    assert collect(lambda: extract.items(['{"a": [1, [2]]}'], "a")) == [[1, [2]]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,15 @@ import pytest
 
 JSON = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "json"
 
+DRAFTS = {
+    "draft4": "draft-04",
+    "draft6": "draft-06",
+    "draft7": "draft-07",
+    "draft2019-09": "2019-09",
+    "draft2020-12": "2020-12",
+}
+"""The folders of JSON-Schema-Test-Suite, and what each draft is called here."""
+
 needs_corpus = pytest.mark.skipif(not JSON.is_dir(), reason="the shared corpora are not here")
 
 
@@ -21,12 +31,36 @@ def parsing_cases() -> list[Path]:
     return sorted((JSON / "JSONTestSuite").glob("*.json"))
 
 
-def schema_groups(optional: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The groups of JSON-Schema-Test-Suite, draft 2020-12, each with its file's keyword."""
-    folder = JSON / "JSON-Schema-Test-Suite" / "draft2020-12"
-    for path in sorted((folder / "optional" if optional else folder).glob("*.json")):
+def schema_suite(draft: str) -> Path | None:
+    """The folder of a draft's tests: of the checkout SCHEMA_SUITE names, or of the corpora."""
+    for folder in (os.environ.get("SCHEMA_SUITE"), JSON / "JSON-Schema-Test-Suite"):
+        for inner in ("tests", "."):
+            found = Path(folder or "nowhere") / inner / draft
+            if found.is_dir():
+                return found
+    return None
+
+
+def schema_groups(
+    draft: str = "draft2020-12", part: str = "."
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The groups of JSON-Schema-Test-Suite, each with its file's keyword."""
+    folder = schema_suite(draft)
+    assert folder
+    for path in sorted((folder / part).glob("*.json")):
         for group in json.loads(path.read_text(encoding="utf-8")):
             yield path.stem, group
+
+
+def schema_remotes() -> dict[str, Any]:
+    """The documents that the suite's schemas refer to, by address; empty if they are not there."""
+    folder = Path(os.environ.get("SCHEMA_SUITE", "nowhere")) / "remotes"
+    return {
+        f"http://localhost:1234/{path.relative_to(folder).as_posix()}": json.loads(
+            path.read_text(encoding="utf-8")
+        )
+        for path in folder.rglob("*.json")
+    }
 
 
 def lines(name: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def divide(chunks, fences):
 
 TABLE = [
     # Prose, not JSON.
-    ("strip", "[1] see", [("prose", "[1] see")]),
+    ("strip", "see [1]", [("prose", "see [1]")]),
     ("strip", "{Note: x}", [("prose", "{Note: x}")]),
     ("strip", "- [ ] todo, [[link]]", [("prose", "- [ ] todo, [[link]]")]),
     ("strip", "42", [("prose", "42")]),
@@ -43,6 +43,33 @@ TABLE = [
     ("strip", '[{ "a": 1}]', [("json", '[{ "a": 1}]')]),
     ("strip", '{"a": oops}', [("json", '{"a": '), "!"]),
     ("require", 'So {"a": 1}!', [("prose", 'So {"a": 1}!')]),
+    ("strip", "[1] see", [("json", "[1]"), ("prose", " see")]),
+    ("strip", ' [null, {"a": 1}]', [("prose", " "), ("json", '[null, {"a": 1}]')]),
+    ("strip", 'So [null, {"a": 1}]', [("prose", "So [null, "), ("json", '{"a": 1}'),
+                                      ("prose", "]")]),
+    ("strip", 'Result: {"a": 1}', [("prose", "Result: "), ("json", '{"a": 1}')]),
+    ("strip", 'So [{"a": 1}]', [("prose", "So "), ("json", '[{"a": 1}]')]),
+    # Braces and brackets of prose.
+    ("strip", 'a set {"x", "y"} and {"z"}', [("prose", 'a set {"x", "y"} and {"z"}')]),
+    ("strip", "f() { return {}; } [a](b) <i>", [("prose", "f() { return {}; } [a](b) <i>")]),
+    # Thoughts.
+    (
+        "strip",
+        '<think>{"a": x} [1]</thin</think>\n{"b": 1}',
+        [("prose", '<think>{"a": x} [1]</thin</think>\n'), ("json", '{"b": 1}')],
+    ),
+    ("strip", "<think>no</think>[1]", [("prose", "<think>no</think>"), ("json", "[1]")]),
+    ("strip", '<think>{"a": 1}', [("prose", '<think>{"a": 1}')]),
+    ("strip", '<thin {"a": 1}', [("prose", "<thin "), ("json", '{"a": 1}')]),
+    # Fences of other names, and text in them.
+    ("strip", "```json5\n[1, 2]\n```", [("mark", "```json5\n"), ("json", "[1, 2]"),
+                                         ("mark", "\n```")]),
+    ("require", "```js\nf({ a: 1 }, [1, 2])\n```", [("mark", "```js\n"), ("prose", "f({ a: 1 }, "),
+                                                    ("json", "[1, 2]"), ("prose", ")\n"),
+                                                    ("mark", "```")]),
+    ("strip", '```\nResult: {"a": 1}\n```', [("mark", "```\n"), ("prose", "Result: "),
+                                             ("json", '{"a": 1}'), ("prose", "\n"),
+                                             ("mark", "```")]),
     # Fences.
     (
         "strip",
@@ -58,7 +85,8 @@ TABLE = [
     (
         "strip",
         '```python\nx = {"a": 1}\n```\n',
-        [("mark", "```python\n"), ("prose", 'x = {"a": 1}\n'), ("mark", "```\n")],
+        [("mark", "```python\n"), ("prose", "x = "), ("json", '{"a": 1}'), ("prose", "\n"),
+         ("mark", "```\n")],
     ),
     ("strip", "``not`` a ` fence", [("prose", "``not`` a ` fence")]),
     ("strip", '```json\n{"a": 1}\nx\n```', [("mark", "```json\n"), ("json", '{"a": 1}'),
@@ -78,6 +106,28 @@ TABLE = [
 def test_a_text_is_divided_as_documented(fences, text, expected):
     for chunks in cuttings(text, random.Random(len(text))):
         assert divide(chunks, fences) == expected
+
+
+ROWS = {"items": {"properties": {"id": {"type": "integer"}}, "type": "object"}, "type": "array"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "expected"),
+    [
+        (ROWS, 'see [1]: [{"id": 1}]', '[{"id": 1}]'),
+        (ROWS, 'so [{"id": "x"}]', '[{"id": '),
+        ({"items": {"type": "integer"}}, "so [1, 2].", "[1, 2]"),
+        ({"type": "object"}, 'so [1, {"a": 1}].', '{"a": 1}'),
+        ({"type": "object"}, "[1]", ""),
+    ],
+)
+def test_an_array_in_prose_counts_where_the_schema_allows_it(schema, text, expected):
+    checks = Schema(schema)
+    for chunks in cuttings(text, random.Random(len(text))):
+        finder = Documents(lambda o, li, c: Document(checks, offset=o, line=li, column=c), "strip")
+        pieces = [piece for chunk in chunks for piece in finder.feed(chunk)]
+        pieces += finder.finish()
+        assert "".join(each.text for each in pieces if isinstance(each, Part)) == expected
 
 
 def test_what_waits_is_bounded():

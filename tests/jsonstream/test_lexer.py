@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.errors import DocumentError
+from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
 from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import cut, decoded, needs_corpus, parsing_cases

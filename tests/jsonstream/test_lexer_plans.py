@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardstream.jsonstream import tokens as t
+from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.cache import Library
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
-from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.lexer.tokens import Token
 from tests.jsonstream.corpora import cut
 from tests.jsonstream.judge import first_error
 

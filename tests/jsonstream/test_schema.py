@@ -178,12 +178,11 @@ def test_the_verdict_is_jsonschemas_in_any_cutting(schema, instance, rng):
 @pytest.mark.parametrize(
     ("schema", "part"),
     [
-        ({"$ref": "https://example.com/a.json"}, "not a valid schema"),
-        ({"$ref": "#/$defs/nothing"}, "not a valid schema"),
+        ({"$ref": "https://example.com/a.json"}, "nothing is fetched"),
+        ({"$ref": "#/$defs/nothing"}, "leads nowhere in this schema"),
         ({"properties": {"a": {"type": "dict"}}}, "/properties/a/type"),
-        ({"pattern": "(?=a)b"}, "linear"),
-        ({"pattern": r"(a)\1"}, "linear"),
-        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "$schema"),
+        ({"pattern": "(a"}, "/: a pattern is no regular expression"),
+        ({"$schema": "http://json-schema.org/draft-03/schema#"}, "$schema"),
     ],
 )
 def test_what_cannot_be_checked_is_refused_when_loaded(schema, part):

@@ -165,6 +165,41 @@ def test_a_bad_schema_in_the_policy_is_named_where_it_stands():
     assert refusal(policy).startswith("p.yaml:4:18: cannot use the schema: /properties/id/type: ")
 
 
+def test_a_schema_may_refer_to_files_beside_it(folder):
+    (folder / "schemas" / "defs.json").write_text('{"$defs": {"id": {"type": "integer"}}}')
+    schema = {"properties": {"id": {"$ref": "defs.json#/$defs/id"}}}
+    (folder / "schemas" / "order.json").write_text(json.dumps(schema))
+    expected = ('{"id": ', [("json", 7, 8)], "content_filter")
+    assert outcome("json: {schema: schemas/order.json}\n", '{"id": "x"}', folder=folder) == expected
+    inline = "json: {schema: {properties: {id: {$ref: 'schemas/defs.json#/$defs/id'}}}}\n"
+    assert outcome(inline, '{"id": "x"}', folder=folder) == expected
+
+
+def test_a_schema_may_refer_to_files_by_their_identifier(folder):
+    (folder / "id.json").write_text('{"$id": "https://example.com/id", "type": "integer"}')
+    schema = {"properties": {"id": {"$ref": "https://example.com/id"}}}
+    (folder / "schemas" / "order.json").write_text(json.dumps(schema))
+    found = outcome("json: {schema: schemas/order.json, schemas: [id.json]}\n", '{"id": "x"}',
+                    folder=folder)  # fmt: skip
+    assert found[1] == [("json", 7, 8)]
+    message = refusal("json: {schema: schemas/order.json}\n", folder)
+    assert "nothing is fetched" in message
+
+
+def test_a_file_that_a_schema_refers_to_must_be_there(folder):
+    (folder / "schemas" / "order.json").write_text('{"$ref": "no.json"}')
+    message = refusal("json: {schema: schemas/order.json}\n", folder)
+    assert message.startswith("p.yaml:1:16: cannot use the schema: ")
+    assert "no.json:1:1: cannot be read: no such file or directory" in message
+
+
+def test_the_draft_and_formats_are_settings():
+    policy = "json: {draft: openapi-3.0, schema: {type: string, nullable: true, format: date}}\n"
+    assert outcome(policy, "null")[2] == "stop"
+    assert outcome(policy, '"soon"')[2] == "stop"
+    assert outcome(policy.replace("draft:", "formats: true, draft:"), '"soon"')[2] != "stop"
+
+
 def test_unknown_keys_are_refused_with_the_nearest():
     assert refusal("json: {fence: strip}\n") == (
         "p.yaml:1:8: unknown key 'fence', did you mean 'fences'?"
@@ -318,14 +353,17 @@ NONE = ("", "content_filter")
 @pytest.mark.parametrize(
     ("text", "bare", "strip", "require"),
     [
-        ("[1] see", ("[1]", "stop"), NONE, NONE),
+        ("[1] see", ("[1]", "stop"), ("[1]", "stop"), NONE),
         ("{Note: x}", ("{", "content_filter"), NONE, NONE),
         ('So {"a": 1}!', NONE, ('{"a": 1}', "stop"), NONE),
         (FENCED, NONE, ('{"a": "```"}', "stop"), ('{"a": "```"}', "stop")),
         ('```json\n{"a": 1}', NONE, ('{"a": 1}', "stop"), ('{"a": 1}', "stop")),
         ('{"a": 1}\n{"b": 2}', ('{"a": 1}', "stop"), ('{"a": 1}', "stop"), NONE),
         ("42", ("42", "stop"), NONE, NONE),
-        ("\ufeff[1]", ("[1]", "stop"), NONE, NONE),
+        ("see [1]", NONE, NONE, NONE),
+        ('a {"set"}: {"a": 1}', NONE, ('{"a": 1}', "stop"), NONE),
+        ('<think>{x}</think>{"a": 1}', NONE, ('{"a": 1}', "stop"), NONE),
+        ("\ufeff[1]", ("[1]", "stop"), ("[1]", "stop"), NONE),
     ],
 )
 def test_the_table_of_the_docs_holds(text, bare, strip, require):

@@ -104,7 +104,7 @@ class BrokenPolicy(Policy):
 
     finishes = True
 
-    def stages(self, channel: str) -> list[Stage]:  # noqa: ARG002
+    def stages(self, channel: str, tool: str | None = None) -> list[Stage]:  # noqa: ARG002
         return [BrokenStage(finishes=self.finishes)]
 
 

@@ -1,17 +1,11 @@
-"""The lexer's states inside strings, numbers and literals: one function for each.
-
-A state is called with at least one character left and returns how far it has read.
-"""
+"""The lexer's steps inside strings, numbers and literals: one function for each."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from guardstream.jsonstream import tokens as t
-
-if TYPE_CHECKING:
-    from guardstream.jsonstream.lexer.lexer import Lexer
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.state import LexerState
 
 _stop = re.compile(r'["\\\x00-\x1f\ud800-\udfff]').search  # where a run in a string ends
 _EXPONENT = r"([eE][+-]?[0-9]+)?"
@@ -44,114 +38,110 @@ _MORE = {
     "fraction": re.compile("()([0-9]*)" + _EXPONENT).match,
     "exponent": re.compile("()()([0-9]*)").match,
 }
-_BEHIND_GROUP = {2: "fraction", 3: "exponent"}
+_AFTER_GROUP = {2: "fraction", 3: "exponent"}
 WHOLE = {"zero": t.INTEGER, "int": t.INTEGER, "fraction": t.FLOAT, "exponent": t.FLOAT}
 
 
-def finish_document(lexer: Lexer) -> None:
-    lexer.done = lexer.ended = True
-    lexer._bound = -1
-
-
-def begin_string(lexer: Lexer, text: str, index: int) -> int:
-    lexer._parts = []
+def begin_string(state: LexerState, text: str, index: int) -> int:
+    state.parts = []
     end = text.find('"', index)
     run = text[index:] if end < 0 else text[index:end]
-    if run and len(run) <= lexer._max_string and run.isprintable() and "\\" not in run:
+    if run and len(run) <= state.max_string and run.isprintable() and "\\" not in run:
         if end >= 0:
-            return end_string(lexer, text, index, end)
-        start = lexer._base + index
-        lexer._parts.append(run)
-        lexer._length = len(run)
-        lexer._state = in_string
-        lexer._out.append((lexer._kind + 1, run, start, start + len(run)))
+            return end_string(state, text, index, end)
+        start = state.base + index
+        state.parts.append(run)
+        state.length = len(run)
+        state.step = in_string
+        state.out.append((state.kind + 1, run, start, start + len(run)))
         return len(text)
     if end == index:
-        return end_string(lexer, text, index, end)
-    start = lexer._base + index
-    lexer._length = 0
-    lexer._state = in_string
-    lexer._out.append((lexer._kind + 1, "", start, start))
+        return end_string(state, text, index, end)
+    start = state.base + index
+    state.length = 0
+    state.step = in_string
+    state.out.append((state.kind + 1, "", start, start))
     return index
 
 
-def in_string(lexer: Lexer, text: str, index: int) -> int:
+def in_string(state: LexerState, text: str, index: int) -> int:
     match = _stop(text, index)
     if match is None:
-        return whole_run(lexer, text, index)
+        return whole_run(state, text, index)
     end = match.start()
-    lexer._length += end - index
-    if lexer._length > lexer._max_string:
-        return _too_long(lexer, text, index, end)
+    state.length += end - index
+    if state.length > state.max_string:
+        return _too_long(state, text, index, end)
     char = text[end]
     if char == '"':
-        return end_string(lexer, text, index, end)
+        return end_string(state, text, index, end)
     if end > index:
-        _add_run(lexer, text[index:end], index)
+        _add_run(state, text[index:end], index)
     if char != "\\":
         reason = "control character in a string" if char < " " else "unpaired surrogate"
-        raise lexer._error(end, reason)
+        raise state.fault(end, reason)
     simple = _ESCAPES.get(text[end + 1 : end + 2])
     if simple is not None:
-        return _add_escape(lexer, simple, end + 2, 2)
-    lexer._escape = ""
-    lexer._high = ""
-    lexer.waits = True
-    lexer._state = _in_escape
+        return _add_escape(state, simple, end + 2, 2)
+    state.escape = ""
+    state.high = ""
+    state.waits = True
+    state.step = _in_escape
     return end + 1
 
 
-def whole_run(lexer: Lexer, text: str, index: int) -> int:
+def whole_run(state: LexerState, text: str, index: int) -> int:
     size = len(text)
-    lexer._length += size - index
-    if lexer._length > lexer._max_string:
-        return _too_long(lexer, text, index, size)
+    state.length += size - index
+    if state.length > state.max_string:
+        return _too_long(state, text, index, size)
     run = text[index:] if index else text
-    lexer._parts.append(run)
-    base = lexer._base
-    lexer._out.append((lexer._kind + 1, run, base + index, base + size))
+    state.parts.append(run)
+    base = state.base
+    state.out.append((state.kind + 1, run, base + index, base + size))
     return size
 
 
-def _add_run(lexer: Lexer, run: str, index: int) -> None:
-    start = lexer._base + index
-    lexer._out.append((lexer._kind + 1, run, start, start + len(run)))
-    lexer._parts.append(run)
+def _add_run(state: LexerState, run: str, index: int) -> None:
+    start = state.base + index
+    state.out.append((state.kind + 1, run, start, start + len(run)))
+    state.parts.append(run)
 
 
-def _add_escape(lexer: Lexer, char: str, index: int, length: int) -> int:
+def _add_escape(state: LexerState, char: str, index: int, length: int) -> int:
     """Add the escape of `length` source characters that ends at `index`."""
-    lexer._length += 1
-    if lexer._length > lexer._max_string:
-        raise lexer._error(index - 1, "the string is too long")
-    end = lexer._base + index
-    lexer._out.append((lexer._kind + 1, char, end - length, end))
-    lexer._parts.append(char)
-    lexer.waits = False
-    lexer._state = in_string
+    state.length += 1
+    if state.length > state.max_string:
+        state.waits = True
+        raise state.fault(index - 1, "the string is too long")
+    end = state.base + index
+    state.out.append((state.kind + 1, char, end - length, end))
+    state.parts.append(char)
+    state.waits = False
+    state.step = in_string
     return index
 
 
-def _too_long(lexer: Lexer, text: str, index: int, end: int) -> int:
-    cut = end - (lexer._length - lexer._max_string)
-    _add_run(lexer, text[index:cut], index)
-    raise lexer._error(cut, "the string is too long")
+def _too_long(state: LexerState, text: str, index: int, end: int) -> int:
+    cut = end - (state.length - state.max_string)
+    _add_run(state, text[index:cut], index)
+    raise state.fault(cut, "the string is too long")
 
 
-def _in_escape(lexer: Lexer, text: str, index: int) -> int:
+def _in_escape(state: LexerState, text: str, index: int) -> int:
     char = text[index]
-    so_far = lexer._escape
+    so_far = state.escape
     if not so_far:
-        if char in _ESCAPES and not lexer._high:
-            return _add_escape(lexer, _ESCAPES[char], index + 1, 2)
+        if char in _ESCAPES and not state.high:
+            return _add_escape(state, _ESCAPES[char], index + 1, 2)
         if char != "u":
-            raise lexer._error(index, "no such escape" if not lexer._high else "unpaired surrogate")
+            raise state.fault(index, "no such escape" if not state.high else "unpaired surrogate")
     elif char not in _HEX:
-        raise lexer._error(index, "expected a hexadecimal digit")
-    escape = lexer._escape = so_far + char
-    if len(escape) in (2, 3) and _unpaired(escape.lower(), bool(lexer._high)):
-        raise lexer._error(index, "unpaired surrogate")
-    return _end_unicode(lexer, index + 1) if len(escape) == 5 else index + 1
+        raise state.fault(index, "expected a hexadecimal digit")
+    escape = state.escape = so_far + char
+    if len(escape) in (2, 3) and _unpaired(escape.lower(), bool(state.high)):
+        raise state.fault(index, "unpaired surrogate")
+    return _end_unicode(state, index + 1) if len(escape) == 5 else index + 1
 
 
 def _unpaired(escape: str, after_high: bool) -> bool:
@@ -161,158 +151,158 @@ def _unpaired(escape: str, after_high: bool) -> bool:
     return len(escape) == 3 and escape[1] == "d" and escape[2] >= "c"
 
 
-def _end_unicode(lexer: Lexer, index: int) -> int:
-    code = int(lexer._escape[1:], 16)
-    if lexer._high:
-        high = int(lexer._high[1:], 16)
+def _end_unicode(state: LexerState, index: int) -> int:
+    code = int(state.escape[1:], 16)
+    if state.high:
+        high = int(state.high[1:], 16)
         return _add_escape(
-            lexer, chr(0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)), index, 12
+            state, chr(0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)), index, 12
         )
     if 0xD800 <= code < 0xDC00:
-        lexer._high = lexer._escape
-        lexer._escape = ""
-        lexer._state = _second_half
+        state.high = state.escape
+        state.escape = ""
+        state.step = _second_half
         return index
-    return _add_escape(lexer, chr(code), index, 6)
+    return _add_escape(state, chr(code), index, 6)
 
 
-def _second_half(lexer: Lexer, text: str, index: int) -> int:
+def _second_half(state: LexerState, text: str, index: int) -> int:
     if text[index] != "\\":
-        raise lexer._error(index, "unpaired surrogate")
-    lexer._state = _in_escape
+        raise state.fault(index, "unpaired surrogate")
+    state.step = _in_escape
     return index + 1
 
 
-def end_string(lexer: Lexer, text: str, index: int, end: int) -> int:
+def end_string(state: LexerState, text: str, index: int, end: int) -> int:
     run = text[index:end]
-    value = "".join(lexer._parts) + run if lexer._parts else run
-    base = lexer._base
-    if lexer._kind == _STRING:
-        lexer._out.append((_STRING, value, base + index, base + end + 1))
-        lexer._state = lexer._next
-        if not lexer.path:
-            finish_document(lexer)
+    value = "".join(state.parts) + run if state.parts else run
+    base = state.base
+    if state.kind == _STRING:
+        state.out.append((_STRING, value, base + index, base + end + 1))
+        state.step = state.next
+        if not state.path:
+            state.finish()
         return end + 1
-    if not lexer._duplicates:
-        seen = lexer._keys[-1]
+    if not state.duplicates:
+        seen = state.keys[-1]
         if value in seen:
-            _add_run(lexer, run, index)
-            raise lexer._error(end, "the object names a key twice")
+            _add_run(state, run, index)
+            raise state.fault(end, "the object names a key twice")
         seen.add(value)
-    lexer.path[-1] = value
-    lexer._out.append((_KEY, value, base + index, base + end + 1))
+    state.path[-1] = value
+    state.out.append((_KEY, value, base + index, base + end + 1))
     if text.startswith(": ", end + 1):
-        lexer._state = lexer._before_value
+        state.step = state.before_value
         return end + 3
-    lexer._state = lexer._after_key
+    state.step = state.after_key
     return end + 1
 
 
-def _end_scalar(lexer: Lexer, index: int) -> int:
-    lexer._state = lexer._next
-    if not lexer.path:
-        finish_document(lexer)
+def _end_scalar(state: LexerState, index: int) -> int:
+    state.step = state.next
+    if not state.path:
+        state.finish()
     return index
 
 
-def begin_number(lexer: Lexer, text: str, index: int) -> int:
-    start = lexer._base + index
+def begin_number(state: LexerState, text: str, index: int) -> int:
+    start = state.base + index
     run = first = text[index]
     within = "minus" if first == "-" else "zero" if first == "0" else "int"
     end = index + 1
     if end < len(text):
         match = _number(text, index)
-        if match and match.end() - index <= lexer._max_digits:
+        if match and match.end() - index <= state.max_digits:
             run, end = match[0], match.end()
             if text[end : end + 1] in _DELIMITERS:
                 kind = t.INTEGER if match.lastindex == 1 else t.FLOAT
-                lexer._out.append((kind, run, start, lexer._base + end))
-                return _end_scalar(lexer, end)
+                state.out.append((kind, run, start, state.base + end))
+                return _end_scalar(state, end)
             within = _within(match, "zero" if run in ("0", "-0") else "int")
-    lexer._out.append((t.SCALAR_PART, first, start, start + 1))
-    lexer._start = start
-    lexer._parts = [run]
-    lexer._length = end - index
-    lexer._within = within
-    lexer._state = in_number
+    state.out.append((t.SCALAR_PART, first, start, start + 1))
+    state.start = start
+    state.parts = [run]
+    state.length = end - index
+    state.within = within
+    state.step = in_number
     return end
 
 
-def in_number(lexer: Lexer, text: str, index: int) -> int:
-    within = lexer._within
+def in_number(state: LexerState, text: str, index: int) -> int:
+    within = state.within
     if within not in WHOLE:
-        return _by_character(lexer, text, index)
+        return _by_character(state, text, index)
     if text[index] in _DELIMITERS:
-        return end_number(lexer, index)
+        return end_number(state, index)
     match = _MORE[within](text, index)
     assert match  # it may be empty
     end = match.end()
-    length = lexer._length + end - index
+    length = state.length + end - index
     ends = text[end : end + 1] in _DELIMITERS
-    if length > lexer._max_digits or not (ends or end == len(text)):
-        return _by_character(lexer, text, index)
-    lexer._parts.append(match[0])
-    lexer._length = length
-    lexer._within = _within(match, within)
-    return end_number(lexer, end) if ends else end
+    if length > state.max_digits or not (ends or end == len(text)):
+        return _by_character(state, text, index)
+    state.parts.append(match[0])
+    state.length = length
+    state.within = _within(match, within)
+    return end_number(state, end) if ends else end
 
 
 def _within(match: re.Match[str], before: str) -> str:
     """The state at the end of `match`; `before` if there is no fraction and no exponent in it."""
-    return _BEHIND_GROUP.get(match.lastindex or 1, before)
+    return _AFTER_GROUP.get(match.lastindex or 1, before)
 
 
-def _by_character(lexer: Lexer, text: str, index: int) -> int:
-    within = lexer._within
+def _by_character(state: LexerState, text: str, index: int) -> int:
+    within = state.within
     following = _NUMBER[within].get(text[index])
     if following is None:
         if within in WHOLE:
-            return end_number(lexer, index)
-        raise lexer._error(index, "expected a digit")
-    lexer._within = following
+            return end_number(state, index)
+        raise state.fault(index, "expected a digit")
+    state.within = following
     end = index + 1
     if following in _RUNS and end < len(text):
         end = _digits(text, end).end()  # type: ignore[union-attr]
-    lexer._length += end - index
-    if lexer._length > lexer._max_digits:
-        cut = end - (lexer._length - lexer._max_digits)
-        raise lexer._error(cut, "the number has too many digits")
-    lexer._parts.append(text[index:end])
+    state.length += end - index
+    if state.length > state.max_digits:
+        cut = end - (state.length - state.max_digits)
+        raise state.fault(cut, "the number has too many digits")
+    state.parts.append(text[index:end])
     return end
 
 
-def end_number(lexer: Lexer, index: int) -> int:
-    kind = WHOLE[lexer._within]
-    lexer._out.append((kind, "".join(lexer._parts), lexer._start, lexer._base + index))
-    return _end_scalar(lexer, index)
+def end_number(state: LexerState, index: int) -> int:
+    kind = WHOLE[state.within]
+    state.out.append((kind, "".join(state.parts), state.start, state.base + index))
+    return _end_scalar(state, index)
 
 
-def begin_literal(lexer: Lexer, text: str, index: int) -> int:
+def begin_literal(state: LexerState, text: str, index: int) -> int:
     word, value = _LITERALS[text[index]]
-    start = lexer._base + index
+    start = state.base + index
     if text.startswith(word, index):
-        lexer._out.append((t.LITERAL, value, start, start + len(word)))
-        return _end_scalar(lexer, index + len(word))
-    lexer._out.append((t.SCALAR_PART, text[index], start, start + 1))
-    lexer._start = start
-    lexer._within = (word, value)
-    lexer._state = in_literal
-    lexer._length = 1
+        state.out.append((t.LITERAL, value, start, start + len(word)))
+        return _end_scalar(state, index + len(word))
+    state.out.append((t.SCALAR_PART, text[index], start, start + 1))
+    state.start = start
+    state.within = (word, value)
+    state.step = in_literal
+    state.length = 1
     if word.startswith(text[index:]):
-        lexer._length = len(text) - index
-    return index + lexer._length
+        state.length = len(text) - index
+    return index + state.length
 
 
-def in_literal(lexer: Lexer, text: str, index: int) -> int:
-    word, value = lexer._within
-    rest = word[lexer._length :]
+def in_literal(state: LexerState, text: str, index: int) -> int:
+    word, value = state.within
+    rest = word[state.length :]
     piece = text[index : index + len(rest)]
     if not rest.startswith(piece):
         same = next(at for at, char in enumerate(piece) if char != rest[at])
-        raise lexer._error(index + same, "expected a value")
+        raise state.fault(index + same, "expected a value")
     index += len(piece)
-    lexer._length += len(piece)
-    if lexer._length == len(word):
-        lexer._out.append((t.LITERAL, value, lexer._start, lexer._base + index))
-        return _end_scalar(lexer, index)
+    state.length += len(piece)
+    if state.length == len(word):
+        state.out.append((t.LITERAL, value, state.start, state.base + index))
+        return _end_scalar(state, index)
     return index

@@ -1,23 +1,16 @@
-"""The lexer's states between strings, numbers and literals: one function for each.
-
-A state is called with at least one character left and returns how far it has read.
-"""
+"""The lexer's steps between strings, numbers and literals: one function for each."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from guardstream.jsonstream import tokens as t
+from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.scalars import (
     begin_literal,
     begin_number,
     begin_string,
-    finish_document,
 )
-
-if TYPE_CHECKING:
-    from guardstream.jsonstream.lexer.lexer import Lexer
+from guardstream.jsonstream.lexer.state import LexerState
 
 _not_space = re.compile(r"[^ \t\n\r]").search
 _SPACE = frozenset(" \t\n\r")
@@ -32,19 +25,26 @@ class End(Exception):  # noqa: N818  # no error: the document is over and text i
         self.index = index
 
 
-def skip(lexer: Lexer, text: str, index: int) -> int:
+def skip(state: LexerState, text: str, index: int) -> int:
     """The index of the next character that is no whitespace."""
     match = _not_space(text, index)
     end = match.start() if match else len(text)
     if "\n" in text[index:end]:
-        lexer._count_lines(text[index:end], index)
+        state.count_lines(text[index:end], index)
     return end
 
 
-# The states. Each is called with at least one character left, and returns how far it has read.
+def begin(state: LexerState) -> None:
+    """Set the steps of a document that begins."""
+    state.step = state.before_value = value
+    state.after_key = colon
+    state.next = past
 
 
-def value(lexer: Lexer, text: str, index: int) -> int:
+# The steps.
+
+
+def value(state: LexerState, text: str, index: int) -> int:
     char = text[index]
     if char == " ":
         index += 1
@@ -52,43 +52,43 @@ def value(lexer: Lexer, text: str, index: int) -> int:
             return index
         char = text[index]
     if char in _SPACE:
-        index = skip(lexer, text, index)
+        index = skip(state, text, index)
         if index == len(text):
             return index
         char = text[index]
     if char == '"':
-        lexer._kind = t.STRING
-        return begin_string(lexer, text, index + 1)
+        state.kind = t.STRING
+        return begin_string(state, text, index + 1)
     if char in _NUMBER_FIRST:
-        return begin_number(lexer, text, index)
+        return begin_number(state, text, index)
     if char in "{[":
-        return _open(lexer, char, index)
+        return _open(state, char, index)
     if char in _LITERAL_FIRST:
-        return begin_literal(lexer, text, index)
-    raise lexer._error(index, "expected a value")
+        return begin_literal(state, text, index)
+    raise state.fault(index, "expected a value")
 
 
-def _first_item(lexer: Lexer, text: str, index: int) -> int:
-    index = skip(lexer, text, index)
+def _first_item(state: LexerState, text: str, index: int) -> int:
+    index = skip(state, text, index)
     if index == len(text):
         return index
     if text[index] == "]":
-        return _close(lexer, t.CLOSE_ARRAY, index)
-    return value(lexer, text, index)
+        return _close(state, t.CLOSE_ARRAY, index)
+    return value(state, text, index)
 
 
-def _first_key(lexer: Lexer, text: str, index: int) -> int:
-    index = skip(lexer, text, index)
+def _first_key(state: LexerState, text: str, index: int) -> int:
+    index = skip(state, text, index)
     if index == len(text):
         return index
     if text[index] == "}":
-        return _close(lexer, t.CLOSE_OBJECT, index)
+        return _close(state, t.CLOSE_OBJECT, index)
     if text[index] != '"':
-        raise lexer._error(index, "expected a name in quotes or '}'")
-    return _key(lexer, text, index)
+        raise state.fault(index, "expected a name in quotes or '}'")
+    return _key(state, text, index)
 
 
-def _key(lexer: Lexer, text: str, index: int) -> int:
+def _key(state: LexerState, text: str, index: int) -> int:
     char = text[index]
     if char == " ":
         index += 1
@@ -96,28 +96,28 @@ def _key(lexer: Lexer, text: str, index: int) -> int:
             return index
         char = text[index]
     if char in _SPACE:
-        index = skip(lexer, text, index)
+        index = skip(state, text, index)
         if index == len(text):
             return index
         char = text[index]
     if char != '"':
-        raise lexer._error(index, "expected a name in quotes")
-    lexer._kind = t.KEY
-    return begin_string(lexer, text, index + 1)
+        raise state.fault(index, "expected a name in quotes")
+    state.kind = t.KEY
+    return begin_string(state, text, index + 1)
 
 
-def colon(lexer: Lexer, text: str, index: int) -> int:
+def colon(state: LexerState, text: str, index: int) -> int:
     if text[index] != ":":
-        index = skip(lexer, text, index)
+        index = skip(state, text, index)
         if index == len(text):
             return index
         if text[index] != ":":
-            raise lexer._error(index, "expected ':'")
-    lexer._state = value
+            raise state.fault(index, "expected ':'")
+    state.step = value
     return index + 1
 
 
-def after_item(lexer: Lexer, text: str, index: int) -> int:
+def after_item(state: LexerState, text: str, index: int) -> int:
     char = text[index]
     if char == " ":
         index += 1
@@ -125,22 +125,22 @@ def after_item(lexer: Lexer, text: str, index: int) -> int:
             return index
         char = text[index]
     if char in _SPACE:
-        index = skip(lexer, text, index)
+        index = skip(state, text, index)
         if index == len(text):
             return index
         char = text[index]
     if char == ",":
-        offset = lexer._base + index
-        lexer._out.append((t.COMMA, None, offset, offset + 1))
-        lexer.path[-1] += 1  # type: ignore[operator]  # an array's part is a number
-        lexer._state = value
+        offset = state.base + index
+        state.out.append((t.COMMA, None, offset, offset + 1))
+        state.path[-1] += 1  # type: ignore[operator]  # an array's part is a number
+        state.step = value
         return index + 1
     if char == "]":
-        return _close(lexer, t.CLOSE_ARRAY, index)
-    raise lexer._error(index, "expected ',' or ']'")
+        return _close(state, t.CLOSE_ARRAY, index)
+    raise state.fault(index, "expected ',' or ']'")
 
 
-def after_member(lexer: Lexer, text: str, index: int) -> int:
+def after_member(state: LexerState, text: str, index: int) -> int:
     char = text[index]
     if char == " ":
         index += 1
@@ -148,54 +148,54 @@ def after_member(lexer: Lexer, text: str, index: int) -> int:
             return index
         char = text[index]
     if char in _SPACE:
-        index = skip(lexer, text, index)
+        index = skip(state, text, index)
         if index == len(text):
             return index
         char = text[index]
     if char == ",":
-        offset = lexer._base + index
-        lexer._out.append((t.COMMA, None, offset, offset + 1))
-        lexer.path[-1] = None
+        offset = state.base + index
+        state.out.append((t.COMMA, None, offset, offset + 1))
+        state.path[-1] = None
         if text.startswith(' "', index + 1):
-            lexer._kind = t.KEY
-            return begin_string(lexer, text, index + 3)
-        lexer._state = _key
+            state.kind = t.KEY
+            return begin_string(state, text, index + 3)
+        state.step = _key
         return index + 1
     if char == "}":
-        return _close(lexer, t.CLOSE_OBJECT, index)
-    raise lexer._error(index, "expected ',' or '}'")
+        return _close(state, t.CLOSE_OBJECT, index)
+    raise state.fault(index, "expected ',' or '}'")
 
 
-def past(_: Lexer, __: str, index: int) -> int:
+def past(_: LexerState, __: str, index: int) -> int:
     raise End(index)
 
 
-def _open(lexer: Lexer, char: str, index: int) -> int:
-    if len(lexer.path) == lexer._limits.depth:
-        raise lexer._error(index, "the document is nested too deeply")
-    offset = lexer._base + index
-    lexer._after.append(lexer._next)
+def _open(state: LexerState, char: str, index: int) -> int:
+    if len(state.path) == state.limits.depth:
+        raise state.fault(index, "the document is nested too deeply")
+    offset = state.base + index
+    state.after.append(state.next)
     if char == "{":
-        lexer._out.append((t.OPEN_OBJECT, None, offset, offset + 1))
-        lexer._keys.append(set())
-        lexer.path.append(None)
-        lexer._next = after_member
-        lexer._state = _first_key
+        state.out.append((t.OPEN_OBJECT, None, offset, offset + 1))
+        state.keys.append(set())
+        state.path.append(None)
+        state.next = after_member
+        state.step = _first_key
     else:
-        lexer._out.append((t.OPEN_ARRAY, None, offset, offset + 1))
-        lexer.path.append(0)
-        lexer._next = after_item
-        lexer._state = _first_item
+        state.out.append((t.OPEN_ARRAY, None, offset, offset + 1))
+        state.path.append(0)
+        state.next = after_item
+        state.step = _first_item
     return index + 1
 
 
-def _close(lexer: Lexer, kind: int, index: int) -> int:
-    offset = lexer._base + index
-    lexer._out.append((kind, None, offset, offset + 1))
-    lexer.path.pop()
+def _close(state: LexerState, kind: int, index: int) -> int:
+    offset = state.base + index
+    state.out.append((kind, None, offset, offset + 1))
+    state.path.pop()
     if kind == t.CLOSE_OBJECT:
-        lexer._keys.pop()
-    lexer._state = lexer._next = lexer._after.pop()
-    if not lexer.path:
-        finish_document(lexer)
+        state.keys.pop()
+    state.step = state.next = state.after.pop()
+    if not state.path:
+        state.finish()
     return index + 1

@@ -1,7 +1,6 @@
-"""From a JSON Schema (draft 2020-12) to nodes: each keyword to the earliest place that decides it.
+"""From a JSON Schema to nodes: each keyword to the earliest place that decides it.
 
-What no node can decide early is given to jsonschema-rs, which also has the last word on the whole.
-Patterns run in its linear engine; a pattern that this engine cannot run is refused when loaded.
+What no node can decide early is given to the evaluator, which also has the last word on the whole.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import or_
 from typing import Any
-from urllib.parse import quote
 
-import jsonschema_rs
-
-from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.checks import Checks, is_integer
+from guardstream.jsonstream.schema.dialects import CONTENT, Schema
+from guardstream.jsonstream.schema.errors import SchemaError
+from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
-from guardstream.jsonstream.schema.refs import ROOT, References, Schema
+from guardstream.jsonstream.schema.refs import META, References
 
 _TYPES = {
     "object": 1 << n.OBJECT,
@@ -29,108 +28,117 @@ _TYPES = {
     "null": 1 << n.NULL,
 }
 _LATE = {
+    META: n.ANYTHING,
     "not": n.ANYTHING,
     "if": n.ANYTHING,
     "contains": 1 << n.ARRAY,
     "unevaluatedItems": 1 << n.ARRAY,
     "dependentRequired": 1 << n.OBJECT,
     "dependentSchemas": 1 << n.OBJECT,
-    "dependencies": 1 << n.OBJECT,
     "unevaluatedProperties": 1 << n.OBJECT,
 }
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_OPTIONS = jsonschema_rs.RegexOptions()
-
-
-def validator(schema: Schema | bool, root: Schema | None = None) -> jsonschema_rs.Validator:
-    """The jsonschema-rs validator for `schema`, whose references may lead into `root`."""
-    registry = None if root is None else jsonschema_rs.Registry([(ROOT, root)])
-    try:
-        return jsonschema_rs.Draft202012Validator(
-            schema, pattern_options=_OPTIONS, registry=registry, offline=True
-        )
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        place = "/".join(str(part) for part in getattr(error, "instance_path", ()))
-        raise SchemaError(f"/{place}: {_why(error)}") from error
-
-
-def _why(error: Exception) -> str:
-    first = str(error).partition("\n")[0]
-    if first.endswith('is not a "regex"'):
-        return "a pattern must run in linear time: no look-around, no back-reference"
-    return f"not a valid schema: {first}"
 
 
 class Compiler:
     """Compiles one schema. Each subschema becomes one node, however often it is referred to."""
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(
+        self, root: Schema, references: References, checks: Checks, evaluator: Evaluator,
+        formats: bool,
+    ) -> None:  # fmt: skip
         self._root = root
-        self._references = References(root)
+        self._references = references
+        self._checks = checks
+        self._evaluator = evaluator
+        self._formats = formats
         self._nodes: dict[int, Node] = {}
+        self._todo: list[tuple[Node, Schema]] = []
+        self.ambiguous = False
 
     def compile(self) -> Node:
         """The node of the root. Raises SchemaError for what cannot be checked."""
-        node = self._node(self._root)
-        if self._references.dynamic():  # a judge of a part would not know how the part was reached
-            for each in self._nodes.values():
-                each.late = 0
-        return node
+        root = self._node(self._root)
+        while self._todo:
+            self._fill(*self._todo.pop())
+        nodes = list(self._nodes.values())
+        n.settle(nodes)
+        for node in nodes:
+            if self.ambiguous:  # a judge of a part would not know how the part was reached
+                node.late = 0
+            node.seal()
+        return root
 
     def _node(self, schema: Any) -> Node:
         if isinstance(schema, bool):
             return ANY if schema else NEVER
         known = self._nodes.get(id(schema))
-        if known:
-            return known
-        node = self._nodes[id(schema)] = Node()
-        if not self._references.foreign(schema):
-            self._in_place(node, schema)
-            self._values(node, schema)
-            self._strings_and_numbers(node, schema)
-            self._objects(node, schema)
-            self._arrays(node, schema)
-            self._unevaluated(node, schema)
-            self._late(node, schema)
-            node.seal()
-        return node
+        if known is None:
+            known = self._nodes[id(schema)] = Node()
+            self._todo.append((known, schema))
+        return known
 
-    def _in_place(self, node: Node, schema: Schema) -> None:
-        same = [self._node(each) for each in schema.get("allOf", ())]
-        if "$ref" in schema:
-            same += self._target(self._references.resolve(schema, schema["$ref"]))
-        if "$dynamicRef" in schema:
-            same += self._target(self._references.resolve_dynamic(schema, schema["$dynamicRef"]))
+    def _fill(self, node: Node, schema: Schema) -> None:
+        read = self._references.read(schema)
+        try:
+            self._in_place(node, schema, read)
+            self._values(node, read)
+            self._strings_and_numbers(node, read)
+            self._objects(node, read)
+            self._arrays(node, read)
+            self._unevaluated(node, schema, read)
+            self._late(node, schema, read)
+        except SchemaError as error:
+            if not str(error).startswith("/: "):
+                raise
+            where = self._references.pointer_of(schema) or "/"
+            raise SchemaError(where + str(error)[1:]) from error
+
+    def _in_place(self, node: Node, schema: Schema, read: Schema) -> None:
+        same = [self._node(each) for each in read.get("allOf", ())]
+        if "$ref" in read:
+            same.append(self._node(self._references.resolve(schema, read["$ref"])))
+        for keyword in ("$dynamicRef", "$recursiveRef"):
+            if keyword in read:
+                target = self._references.resolve_dynamic(schema, read[keyword])
+                same += [] if target is None else [self._node(target)]
+                self.ambiguous |= target is None
         node.all_of = tuple(same)
         choices = []
         for keyword in ("anyOf", "oneOf"):
-            if keyword in schema:
-                branches = tuple(self._node(each) for each in schema[keyword])
+            if keyword in read:
+                branches = tuple(self._node(each) for each in read[keyword])
                 choices.append(Choice(branches, keyword == "oneOf"))
-        if "if" in schema and ("then" in schema or "else" in schema):
-            then = Node(all_of=(self._node(schema["if"]), self._node(schema.get("then", True))))
-            choices.append(Choice((then, self._node(schema.get("else", True)))))
+        if "if" in read and ("then" in read or "else" in read):
+            then = self._made(all_of=(self._node(read["if"]), self._node(read.get("then", True))))
+            choices.append(Choice((then, self._node(read.get("else", True)))))
         node.choices = tuple(choices)
-        if "oneOf" in schema:
+        if "oneOf" in read:
             self._judge(node, schema)
 
-    def _target(self, schema: Schema | bool | None) -> list[Node]:
-        return [] if schema is None else [self._node(schema)]
+    def _made(self, **fields: Any) -> Node:
+        """A node that no schema stands for alone."""
+        node = Node(**fields)
+        self._nodes[id(node)] = node
+        return node
 
-    def _values(self, node: Node, schema: Schema) -> None:
-        denied = schema.get("not")
+    def _values(self, node: Node, read: Schema) -> None:
+        denied = read.get("not")
         if isinstance(denied, bool) or (denied is not None and set(denied) <= {"type"}):
             node.mask &= ~_certain(denied)
-        if "type" in schema:
-            types = schema["type"]
+        if "type" in read:
+            types = read["type"]
             names = [types] if isinstance(types, str) else types
             node.mask &= _union(_TYPES[name] for name in names)
             if "integer" in names and "number" not in names:
-                node.number_checks += (("type", _is_integer),)
+                node.number_checks += (("type", is_integer),)
         for keyword in ("enum", "const"):
-            if keyword in schema:
-                values = schema[keyword] if keyword == "enum" else [schema[keyword]]
+            if keyword in read:
+                values = read[keyword] if keyword == "enum" else [read[keyword]]
                 self._one_of_values(node, keyword, values)
+
+    def _check(self, keyword: str, operand: Any) -> Callable[[Any], bool]:
+        return self._checks(keyword, operand)
 
     def _one_of_values(self, node: Node, keyword: str, values: list[Any]) -> None:
         node.mask &= _union(1 << n.kind_of(value) for value in values)
@@ -142,94 +150,76 @@ class Compiler:
         numbers = [value for value in values if n.kind_of(value) == n.NUMBER]
         node.number_checks += ((keyword, numbers.__contains__),)
 
-    def _strings_and_numbers(self, node: Node, schema: Schema) -> None:
-        if "maxLength" in schema:
-            node.max_length = int(schema["maxLength"])
-        node.min_length = int(schema.get("minLength", 0))
-        if "pattern" in schema:
-            node.text_checks += (("pattern", _check({"pattern": schema["pattern"]})),)
+    def _strings_and_numbers(self, node: Node, read: Schema) -> None:
+        if "maxLength" in read:
+            node.max_length = int(read["maxLength"])
+        node.min_length = int(read.get("minLength", 0))
+        if "pattern" in read:
+            node.text_checks += (("pattern", self._check("pattern", read["pattern"])),)
+        if CONTENT in read:
+            node.text_checks += (("contentMediaType", self._check(CONTENT, read[CONTENT])),)
+        if self._formats and "format" in read:
+            node.text_checks += (("format", self._check("format", read["format"])),)
         for keyword in _NUMBERS:
-            if keyword in schema:
-                check = _check({keyword: schema[keyword]})
+            if keyword in read:
+                check = self._check(keyword, read[keyword])
                 node.number_checks += ((keyword, check),)
 
-    def _objects(self, node: Node, schema: Schema) -> None:
-        node.names = {k: self._node(v) for k, v in schema.get("properties", {}).items()}
+    def _objects(self, node: Node, read: Schema) -> None:
+        node.names = {k: self._node(v) for k, v in read.get("properties", {}).items()}
         node.patterns = tuple(
-            (_check({"pattern": pattern}), self._node(each))
-            for pattern, each in schema.get("patternProperties", {}).items()
+            (self._check("pattern", pattern), self._node(each))
+            for pattern, each in read.get("patternProperties", {}).items()
         )
-        if "additionalProperties" in schema:
-            node.extra = self._node(schema["additionalProperties"])
-        node.required = tuple(schema.get("required", ()))
-        if "maxProperties" in schema:
-            node.max_properties = int(schema["maxProperties"])
-        node.min_properties = int(schema.get("minProperties", 0))
-        if "propertyNames" in schema:
-            names = schema["propertyNames"]
+        if "additionalProperties" in read:
+            node.extra = self._node(read["additionalProperties"])
+        node.required = tuple(read.get("required", ()))
+        if "maxProperties" in read:
+            node.max_properties = int(read["maxProperties"])
+        node.min_properties = int(read.get("minProperties", 0))
+        if "propertyNames" in read:
+            names = read["propertyNames"]
             self._node(names)  # refuses what cannot be resolved
-            node.name_check = self._checker(names)
+            valid = self._evaluator.valid
+            node.name_check = lambda name: valid(names, name, {})
 
-    def _arrays(self, node: Node, schema: Schema) -> None:
-        node.prefix = tuple(self._node(each) for each in schema.get("prefixItems", ()))
-        if "items" in schema:
-            node.items = self._node(schema["items"])
-        if "maxItems" in schema:
-            node.max_items = int(schema["maxItems"])
-        node.min_items = int(schema.get("minItems", 0))
-        node.unique = schema.get("uniqueItems", False)
+    def _arrays(self, node: Node, read: Schema) -> None:
+        node.prefix = tuple(self._node(each) for each in read.get("prefixItems", ()))
+        if "items" in read:
+            node.items = self._node(read["items"])
+        if "maxItems" in read:
+            node.max_items = int(read["maxItems"])
+        node.min_items = int(read.get("minItems", 0))
+        node.unique = read.get("uniqueItems", False)
 
-    def _unevaluated(self, node: Node, schema: Schema) -> None:
+    def _unevaluated(self, node: Node, schema: Schema, read: Schema) -> None:
         """Take a name or index that no applied schema can evaluate for unevaluated at once."""
-        if "unevaluatedProperties" not in schema and "unevaluatedItems" not in schema:
+        if "unevaluatedProperties" not in read and "unevaluatedItems" not in read:
             return
         reach = self._references.reach(schema)
-        if "unevaluatedProperties" in schema and not reach.any_name:
+        if "unevaluatedProperties" in read and not reach.any_name:
             node.names = dict.fromkeys(reach.names, ANY) | node.names
-            node.patterns += tuple((_check({"pattern": each}), ANY) for each in reach.patterns)
-            node.extra = self._node(schema["unevaluatedProperties"])
-        if "unevaluatedItems" in schema and not reach.any_item:
+            node.patterns += tuple((self._check("pattern", each), ANY) for each in reach.patterns)
+            node.extra = self._node(read["unevaluatedProperties"])
+        if "unevaluatedItems" in read and not reach.any_item:
             node.prefix += (ANY,) * (reach.items - len(node.prefix))
-            node.items = self._node(schema["unevaluatedItems"])
+            node.items = self._node(read["unevaluatedItems"])
 
-    def _late(self, node: Node, schema: Schema) -> None:
+    def _late(self, node: Node, schema: Schema, read: Schema) -> None:
         for keyword, kinds in _LATE.items():
-            if keyword in schema:
+            if keyword in read:
                 node.late |= kinds
-                node.late_keyword = node.late_keyword or keyword
+                node.late_keyword = node.late_keyword or ("$ref" if keyword == META else keyword)
                 self._judge(node, schema)
+        # What only the evaluator follows must be there too.
+        for keyword in ("not", "if", "contains"):
+            self._node(read.get(keyword, True))
+        for each in read.get("dependentSchemas", {}).values():
+            self._node(each)
 
     def _judge(self, node: Node, schema: Schema) -> None:
-        check = self._checker(schema)
-        node.judge = lambda value, _source: check(value)
-
-    def _checker(self, schema: Schema | bool) -> Callable[[Any], bool]:
-        if isinstance(schema, bool):
-            return lambda _: schema
-        pointer = self._references.pointer_of(schema)
-        return _Lazy({"$ref": f"{ROOT}#{quote(pointer)}"}, self._root)
-
-
-class _Lazy:
-    """A check by jsonschema-rs that is compiled when it is first needed."""
-
-    def __init__(self, schema: Schema, root: Schema) -> None:
-        self._schema = schema
-        self._root = root
-        self._valid: Callable[[Any], bool] | None = None
-
-    def __call__(self, value: Any) -> bool:
-        if self._valid is None:
-            self._valid = validator(self._schema, self._root).is_valid
-        return self._valid(value)
-
-
-def _check(schema: Schema) -> Callable[[Any], bool]:
-    return validator(schema).is_valid
-
-
-def _is_integer(value: float) -> bool:
-    return isinstance(value, int) or value.is_integer()
+        valid = self._evaluator.valid
+        node.judge = lambda value, _source, known: valid(schema, value, known)
 
 
 def _certain(schema: Schema | bool) -> int:

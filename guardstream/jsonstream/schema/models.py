@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
+from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
 from guardstream.jsonstream.schema.schema import Verdict
@@ -42,7 +43,11 @@ class EarlySchema:
     def __init__(self, model: Any) -> None:
         self.node = early(TypeAdapter(model).core_schema, judge_items=False)
 
-    def verdict(self, _value: Any, _text: str) -> Verdict:
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
+        """The pointer to what was refused, and the model's word; keys stand as they came."""
+        return json_pointer(path), keyword
+
+    def verdict(self, _value: Any, _text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None: whoever builds the model hears it."""
         return None
 
@@ -64,7 +69,11 @@ class ModelSchema:
         """What can be decided while the document arrives."""
         return self._node
 
-    def verdict(self, _value: Any, text: str) -> Verdict:
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
+        """The pointer to what was refused, and the model's word; keys stand as they came."""
+        return json_pointer(path), keyword
+
+    def verdict(self, _value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """The model's word on the whole document."""
         return _verdict(self._adapter.validate_json, text)
 
@@ -80,13 +89,19 @@ def _verdict(validate: Callable[[str], object], text: str) -> Verdict:
 
 def early(core: Core, *, judge_items: bool = True) -> Node:
     """The node for pydantic's core schema `core`, with a judge for elements that are models."""
-    return _Translator().node(core, {}, judge_items)
+    translator = _Translator()
+    node = translator.node(core, {}, judge_items)
+    n.settle(translator.nodes)
+    for each in translator.nodes:
+        each.seal()
+    return node
 
 
 class _Translator:
     def __init__(self) -> None:
         self._definitions: dict[str, Core] = {}
         self._known: dict[tuple[str, bool], Node] = {}
+        self.nodes: list[Node] = []
 
     def node(self, core: Core, config: Core, outer: bool) -> Node:
         """The node for `core` under a model's `config`; `outer` if in no element yet."""
@@ -103,8 +118,8 @@ class _Translator:
         node = Node()
         if key[0]:
             self._known[key] = node
+        self.nodes.append(node)
         self._fill(node, core, config, outer)
-        node.seal()
         return node
 
     def _fill(self, node: Node, core: Core, config: Core, outer: bool) -> None:
@@ -171,7 +186,10 @@ class _Translator:
 
     def _union(self, node: Node, core: Core, config: Core, outer: bool) -> None:
         if core["type"] == "nullable":
-            branches = [self.node(core["schema"], config, outer), Node(mask=1 << n.NULL)]
+            branches = [
+                self.node(core["schema"], config, outer),
+                Node(mask=1 << n.NULL, allows=1 << n.NULL),
+            ]
         else:
             choices = core["choices"]
             listed = choices.values() if isinstance(choices, Mapping) else choices
@@ -184,7 +202,7 @@ class _Translator:
 
 def _judge(cls: Any) -> n.Judge:
     validate = cls.__pydantic_validator__.validate_json
-    return lambda _value, text: _verdict(validate, text()) is None
+    return lambda _value, text, _known: _verdict(validate, text()) is None
 
 
 def _keys(name: str, field: Core, config: Core) -> list[str]:

@@ -7,11 +7,14 @@ its `judge`. So a node may allow too much until then, and never too little.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any, TypeAlias
 
-Judge: TypeAlias = Callable[[Any, Callable[[], str]], bool]  # the value; its source text
+#: Asked with the value, its source text, and what is known of the document from earlier judging.
+Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
 
 OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
 KINDS = range(7)
@@ -36,6 +39,8 @@ class Node:
     """
 
     mask: int = ANYTHING
+    #: The kinds that are left of `mask` once `all_of` and `choices` are heard too.
+    allows: int = ANYTHING
     texts: tuple[str, ...] | None = None
     max_length: int | None = None
     min_length: int = 0
@@ -77,8 +82,8 @@ class Node:
 
     def seal(self) -> None:
         """Work out what depends on other fields, when they are all set."""
-        if self.extra is not None and self.extra.mask == 0 and not self.patterns:
-            allowed = (name for name, node in self.names.items() if node.mask)
+        if self.extra is not None and self.extra.allows == 0 and not self.patterns:
+            allowed = (name for name, node in self.names.items() if node.allows)
             self.closed = tuple(sorted(allowed))
             self.beginnings = _beginnings(self.closed)
         if not self.patterns and not self.name_check:
@@ -89,6 +94,15 @@ class Node:
         self.checks_text = bool(checks)
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
+    def allowed(self) -> int:
+        """The kinds that are left by what holds for the same value, as far as that is known."""
+        found = self.mask
+        for each in self.all_of:
+            found &= each.allows
+        for choice in self.choices:
+            found &= reduce(or_, (each.allows for each in choice.branches), 0)
+        return found
+
     def member(self, name: str) -> Node:
         """The node for the value of the member `name`."""
         known = self.names.get(name)
@@ -98,7 +112,9 @@ class Node:
         if known:
             matching.append(known)
         if len(matching) > 1:
-            return Node(all_of=tuple(matching))
+            both = Node(all_of=tuple(matching))
+            both.allows = both.allowed()
+            return both
         return matching[0] if matching else self.extra or ANY
 
     def item(self, index: int) -> Node:
@@ -136,7 +152,7 @@ class Node:
 
 ANY = Node()
 ANY.seal()
-NEVER = Node(mask=0)
+NEVER = Node(mask=0, allows=0)
 
 
 class _Several(Exception):  # noqa: N818  # no error: more than one node applies
@@ -144,10 +160,10 @@ class _Several(Exception):  # noqa: N818  # no error: more than one node applies
 
 
 def _resolve(node: Node, kind: int) -> Node | None:
-    if not possible(node, kind, frozenset()):
+    if not node.allows >> kind & 1:
         return NEVER
     try:
-        found = dict.fromkeys(_asking(node, kind, set()))
+        found = dict.fromkeys(_asking(node, kind))
     except _Several:
         return None
     if len(found) > 1:
@@ -155,38 +171,49 @@ def _resolve(node: Node, kind: int) -> Node | None:
     return next(iter(found), ANY)
 
 
-def _asking(node: Node, kind: int, seen: set[int]) -> Iterator[Node]:
+def _asking(root: Node, kind: int) -> Iterator[Node]:
     """The nodes that ask something of `kind`, if no choice is open between them."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if node.constrains(kind):
-        yield node
-    for other in node.all_of:
-        yield from _asking(other, kind, seen)
-    for choice in node.choices:
-        branches = [each for each in choice.branches if possible(each, kind, frozenset())]
-        if len(branches) > 1:
-            raise _Several
-        yield from _asking(branches[0], kind, seen)
+    seen: set[int] = set()
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.constrains(kind):
+            yield node
+        todo += node.all_of
+        for choice in node.choices:
+            branches = [each for each in choice.branches if each.allows >> kind & 1]
+            if len(branches) > 1:
+                raise _Several
+            todo += branches
 
 
-def possible(node: Node, kind: int, seen: frozenset[int]) -> bool:
-    """Whether `node` can allow a value of `kind` at all."""
-    if not node.mask >> kind & 1:
-        return False
-    if id(node) in seen or not (node.all_of or node.choices):
-        return True
-    seen |= {id(node)}
-    return all(possible(each, kind, seen) for each in node.all_of) and all(
-        any(possible(each, kind, seen) for each in choice.branches) for choice in node.choices
-    )
+def settle(nodes: Iterable[Node]) -> None:
+    """Work out the kinds that each node allows together with those that hold for the same value.
+
+    Kinds are taken away until nothing changes: a node that asks itself allows what nothing else
+    speaks against.
+    """
+    users: dict[int, list[Node]] = {}
+    todo = list(nodes)
+    for node in todo:
+        node.allows = node.mask
+        for other in (*node.all_of, *(each for choice in node.choices for each in choice.branches)):
+            users.setdefault(id(other), []).append(node)
+    while todo:
+        node = todo.pop()
+        allows = node.allowed()
+        if allows != node.allows:
+            node.allows = allows
+            todo += users.get(id(node), ())
 
 
 def constant(value: Any) -> Node:
     """The node that allows `value` and nothing else; numbers are equal as JSON Schema has it."""
     kind = kind_of(value)
-    node = Node(mask=1 << kind)
+    node = Node(mask=1 << kind, allows=1 << kind)
     if kind == STRING:
         node.texts = (value,)
     elif kind == NUMBER:

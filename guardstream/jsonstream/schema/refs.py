@@ -1,45 +1,37 @@
-"""Where the references of a JSON Schema lead: identifiers, anchors and pointers in one document.
+"""Where the references of a JSON Schema lead: identifiers, anchors and pointers.
 
-Only what the schema itself contains can be referred to; everything else is refused when loaded, so
-that nothing is fetched while a stream runs. JSON Schema draft 2020-12 core, sections 8.2 and 9.
+A reference may lead into the schema itself, into the documents given with it, and to the
+metaschemas of json-schema.org. Everything else is refused when the schema is loaded: nothing is
+ever fetched. JSON Schema draft 2020-12 core, sections 8.2 and 9; 2019-09 core, section 8.2.4.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from guardstream.jsonstream.errors import SchemaError
+import jsonschema_rs
 
-Schema: TypeAlias = dict[str, Any]
+from guardstream.jsonstream.schema.checks import check_shape
+from guardstream.jsonstream.schema.dialects import (
+    DYNAMIC,
+    Dialect,
+    Schema,
+    declared,
+    named,
+    subschemas,
+)
+from guardstream.jsonstream.schema.errors import SchemaError
 
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
-ROOT = "urn:guardstream:schema"  # the base of a schema that has no `$id`
+ROOT = "urn:guardstream:schema"
+"""The base of a schema that has no identifier and comes from no file."""
 
-ONE = (
-    "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
-    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
-)  # fmt: skip
-SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems")
-NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+META = "$metaschema"
+"""In a reading: the schema is a metaschema of json-schema.org, and this its check."""
 
-
-def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
-    """The schemas directly inside `schema`, each with its pointer from there."""
-    for keyword in ONE:
-        if keyword in schema:
-            yield f"/{keyword}", schema[keyword]
-    for keyword in SEVERAL:
-        if isinstance(schema.get(keyword), list):
-            for index, sub in enumerate(schema[keyword]):
-                yield f"/{keyword}/{index}", sub
-    for keyword in NAMED:
-        if isinstance(schema.get(keyword), dict):
-            for name, sub in schema[keyword].items():
-                escaped = name.replace("~", "~0").replace("/", "~1")
-                yield f"/{keyword}/{escaped}", sub
+Documents = Mapping[str, "Schema | bool"]
 
 
 @dataclass
@@ -57,135 +49,246 @@ class Reach:
     any_item: bool = False
 
 
-class References:
-    """The schemas of one document by address. `pointer_of` and `foreign` take a schema of it."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a schema stands: the base that its references start from, and its pointer."""
 
-    def __init__(self, root: Schema) -> None:
-        self._resources: dict[str, Schema] = {}
+    base: str
+    pointer: str
+    dialect: Dialect
+    document: str
+
+
+class References:
+    """A schema with its documents, by address. Methods take a schema that stands in one of them."""
+
+    def __init__(
+        self, root: Schema, dialect: Dialect, documents: Documents | None = None, base: str = ROOT
+    ) -> None:
+        self.used: dict[str, Schema | bool] = {}
+        """The documents, apart from the root, that references led into so far."""
+        self._dialect = dialect
+        self._documents = {} if documents is None else documents
+        self._resources: dict[str, Schema | bool] = {}
         self._anchors: dict[str, Schema] = {}
-        self._dynamic: dict[str, list[Schema]] = {}
-        self._bases: dict[int, str] = {}
-        self._pointers: dict[int, str] = {}
-        self._foreign: set[int] = set()
+        self._dynamic: dict[str, dict[str, Schema]] = {}  # by base, then by name
+        self._places: dict[int, _Place] = {}
+        self._readings: dict[int, Schema] = {}
         self._schemas: list[Schema] = []
-        self._add(root, ROOT, "")
-        self._resources.setdefault(ROOT, root)
+        self._metaschemas: dict[str, Schema] = {}
+        self._root = base
+        self._add(root, base, "", dialect, "")
+        self._resources.setdefault(base, root)
 
     def pointer_of(self, schema: Schema) -> str:
-        """The JSON pointer of `schema` from the document's root."""
-        return self._pointers[id(schema)]
+        """The JSON pointer of `schema` from its document's root, after the document's address."""
+        place = self._places[id(schema)]
+        return f"{place.document}{place.pointer}"
 
-    def foreign(self, schema: Schema) -> bool:
-        """Whether `schema` belongs to a part written in another draft or vocabulary."""
-        return id(schema) in self._foreign
+    def base_of(self, schema: Schema) -> str:
+        """The address of the resource that `schema` belongs to."""
+        place = self._places.get(id(schema))
+        return place.base if place else self._root
 
-    def resolve(self, schema: Schema, reference: str) -> Schema | bool | None:
-        """The schema that `reference`, standing in `schema`, means; None for the metaschema."""
-        address = urljoin(self._bases[id(schema)], reference)
-        if not reference.startswith("#") and reference in self._resources:
-            address = reference  # urljoin knows no `urn:`
-        elif reference.startswith("#"):
-            address = urldefrag(self._bases[id(schema)]).url + reference
+    def read(self, schema: Schema) -> Schema:
+        """The keywords of `schema` that count, as draft 2020-12 has them."""
+        found = self._readings.get(id(schema))
+        if found is None:
+            place = self._places[id(schema)]
+            found = self._readings[id(schema)] = place.dialect.read(schema)
+        return found
+
+    def dialect_of(self, schema: Schema) -> Dialect:
+        """The dialect that `schema` is written in."""
+        place = self._places.get(id(schema))
+        return place.dialect if place else self._dialect
+
+    def uses(self, *keywords: str) -> bool:
+        """Whether one of the keywords stands in a schema that was met so far."""
+        return any(
+            keyword in schema and keyword in self._places[id(schema)].dialect.keywords
+            for schema in self._schemas
+            for keyword in keywords
+        )
+
+    def resolve(self, schema: Schema, reference: str) -> Schema | bool:
+        """The schema that `reference`, standing in `schema`, means. Raises SchemaError."""
+        place = self._places[id(schema)]
+        if reference.startswith("#"):
+            address = place.base + reference
+        else:
+            # urljoin knows no `urn:`
+            known = urldefrag(reference).url in self._resources
+            address = reference if known else urljoin(place.base, reference)
         uri, fragment = urldefrag(address)
-        if uri.startswith("https://json-schema.org/draft/") and uri not in self._resources:
-            return None
+        dialect = named(uri) if uri not in self._resources else None
+        if dialect and uri not in self._documents:
+            return self._metaschema(schema, dialect, fragment)
+        self._fetch(uri)
         if fragment and not fragment.startswith("/"):
             found: Any = self._anchors.get(f"{uri}#{fragment}")
         else:
             found = self._at(uri, unquote(fragment))
         if not isinstance(found, dict | bool):
-            place = self._pointers[id(schema)] or "/"
-            raise SchemaError(
-                f"{place}: reference {reference!r} leads nowhere in this schema; "
-                "put what it refers to under '$defs'"
-            )
+            outside = "nothing is fetched: " if uri not in self._resources else ""
+            raise SchemaError(self._nowhere(schema, reference, outside))
         return found
+
+    def dynamic_name(self, schema: Schema, reference: str) -> str | None:
+        """The name by which a dynamic reference looks for its target, None if it is as `$ref`."""
+        found = self.resolve(schema, reference)
+        name = DYNAMIC if "$recursiveRef" in schema else urldefrag(reference).fragment
+        if isinstance(found, dict) and self.dynamic_anchors(found).get(name) is found:
+            return name
+        return None
+
+    def dynamic_anchors(self, schema: Schema) -> Mapping[str, Schema]:
+        """The dynamic anchors of the resource that `schema` belongs to."""
+        return self._dynamic.get(self.base_of(schema), {})
 
     def resolve_dynamic(self, schema: Schema, reference: str) -> Schema | bool | None:
         """As `resolve`, or None where the answer depends on how the schema was reached."""
-        name = urldefrag(reference).fragment
-        candidates = self._dynamic.get(name, [])
+        name = self.dynamic_name(schema, reference)
         found = self.resolve(schema, reference)
-        if not candidates or all(each is not found for each in candidates):
-            return found  # no dynamic anchor there: it acts as `$ref`
+        if name is None:
+            return found
+        candidates = [names[name] for names in self._dynamic.values() if name in names]
         return found if len(candidates) == 1 else None
 
     def reach(self, schema: Schema) -> Reach:
         """What `unevaluatedProperties` and `unevaluatedItems` in `schema` must leave out."""
         reach = Reach()
-        self._extend(reach, schema, set())
+        seen: set[int] = set()
+        todo: list[Any] = [schema]
+        while todo:
+            each = todo.pop()
+            if isinstance(each, dict) and id(each) not in seen:
+                todo += self._extend(reach, each, inner=bool(seen))
+                seen.add(id(each))
         return reach
 
-    def _extend(self, reach: Reach, schema: Any, seen: set[int]) -> None:
-        if not isinstance(schema, dict) or id(schema) in seen:
-            return
-        reach.names |= set(schema.get("properties", ()))
-        reach.patterns |= set(schema.get("patternProperties", ()))
-        reach.items = max(reach.items, len(schema.get("prefixItems", ())))
-        reach.any_name |= "additionalProperties" in schema or self.foreign(schema)
-        reach.any_item |= "items" in schema or "contains" in schema or self.foreign(schema)
-        if seen:
-            reach.any_name |= "unevaluatedProperties" in schema
-            reach.any_item |= "unevaluatedItems" in schema
-        seen.add(id(schema))
-        if "$ref" in schema:
-            self._extend(reach, self.resolve(schema, schema["$ref"]), seen)
-        if "$dynamicRef" in schema:
-            target = self.resolve_dynamic(schema, schema["$dynamicRef"])
-            reach.any_name |= target is None
-            reach.any_item |= target is None
-            self._extend(reach, target, seen)
+    def _extend(self, reach: Reach, schema: Schema, *, inner: bool) -> Iterator[Any]:
+        """Add what `schema` may evaluate; the schemas that hold with it follow."""
+        read = self.read(schema)
+        reach.names |= set(read.get("properties", ()))
+        reach.patterns |= set(read.get("patternProperties", ()))
+        reach.items = max(reach.items, len(read.get("prefixItems", ())))
+        reach.any_name |= "additionalProperties" in read or META in read
+        reach.any_item |= "items" in read or "contains" in read or META in read
+        if inner:
+            reach.any_name |= "unevaluatedProperties" in read
+            reach.any_item |= "unevaluatedItems" in read
+        if "$ref" in read:
+            yield self.resolve(schema, read["$ref"])
+        for keyword in ("$dynamicRef", "$recursiveRef"):
+            if keyword in read:
+                target = self.resolve_dynamic(schema, read[keyword])
+                reach.any_name |= target is None
+                reach.any_item |= target is None
+                yield target
         for keyword in ("allOf", "anyOf", "oneOf"):
-            for each in schema.get(keyword, ()):
-                self._extend(reach, each, seen)
+            yield from read.get(keyword, ())
         for keyword in ("if", "then", "else"):
-            self._extend(reach, schema.get(keyword), seen)
-        for each in schema.get("dependentSchemas", {}).values():
-            self._extend(reach, each, seen)
+            yield read.get(keyword)
+        yield from read.get("dependentSchemas", {}).values()
 
-    def dynamic(self) -> bool:
-        """Whether some `$dynamicRef` leads to different places, by how it was reached."""
-        return any(
-            "$dynamicRef" in schema and self.resolve_dynamic(schema, schema["$dynamicRef"]) is None
-            for schema in self._schemas
+    def _metaschema(self, schema: Schema, dialect: Dialect, fragment: str) -> Schema:
+        """A metaschema of json-schema.org, or a part of one: jsonschema-rs has them."""
+        address = f"{dialect.meta}#{fragment}"
+        if address not in self._metaschemas:
+            found: Schema = {"$ref": address}
+            try:
+                check = dialect.check(found, offline=True).is_valid
+            except (jsonschema_rs.ReferencingError, jsonschema_rs.ValidationError) as error:
+                raise SchemaError(self._nowhere(schema, address, "")) from error
+            self._metaschemas[address] = found
+            self._places[id(found)] = _Place(dialect.uri, "", dialect, address)
+            self._readings[id(found)] = {META: check}
+        return self._metaschemas[address]
+
+    def _nowhere(self, schema: Schema, reference: str, outside: str) -> str:
+        return (
+            f"{self.pointer_of(schema) or '/'}: reference {reference!r} leads nowhere in this "
+            f"schema; {outside}put what it refers to under '$defs', or give its document with "
+            "the schema"
         )
 
-    def _add(self, schema: Any, base: str, pointer: str, foreign: bool = False) -> None:
-        if not isinstance(schema, dict):
+    def _fetch(self, uri: str) -> None:
+        """Take the document at `uri`, if it was given and not taken yet."""
+        if uri in self._resources:
             return
-        if isinstance(schema.get("$id"), str):
-            base = urldefrag(urljoin(base, schema["$id"])).url or base
-            self._resources[base] = schema
-        if pointer and schema.get("$schema", DRAFT).rstrip("#") != DRAFT:
-            foreign = True
+        document = self._documents.get(uri)
+        if document is None:
+            return
+        self.used[uri] = self._resources[uri] = document
+        if isinstance(document, dict):
+            uses = declared(document, None) if "$schema" in document else self._dialect
+            try:
+                check_shape(document, uses)
+            except SchemaError as error:
+                raise SchemaError(f"/: the document {uri!r}: {error}") from error
+            self._add(document, uri, "", uses, f"{uri}#")
+
+    def _add(self, root: Any, base: str, pointer: str, dialect: Dialect, document: str) -> None:
+        todo = [(root, base, pointer, dialect)]
+        while todo:
+            schema, base, pointer, dialect = todo.pop()
+            if not isinstance(schema, dict):
+                continue
+            base, dialect = self._note(schema, base, pointer, dialect, document)
+            todo += ((sub, base, pointer + place, dialect) for place, sub in subschemas(schema))
+
+    def _note(
+        self, schema: Schema, base: str, pointer: str, dialect: Dialect, document: str
+    ) -> tuple[str, Dialect]:
+        """Note one schema with its names; returns what holds for the schemas inside it."""
+        own = dialect.identifier(schema)
+        uri = schema.get("$schema")
+        if own is not None and isinstance(uri, str):
+            dialect = named(uri) or dialect
+        if own is not None:
+            address, anchor = urldefrag(urljoin(base, own))
+            if dialect.anchor_ids and anchor:
+                self._anchors[f"{address or base}#{anchor}"] = schema
+            if not (dialect.anchor_ids and own.startswith("#")):
+                base = address or base
+                self._resources[base] = schema
+        self._places[id(schema)] = _Place(base, pointer, dialect, document)
         self._schemas.append(schema)
-        self._bases[id(schema)] = base
-        self._pointers[id(schema)] = pointer
-        if foreign:
-            self._foreign.add(id(schema))
+        if "$defs" in dialect.keywords:
+            self._note_anchors(schema, base)
+        return base, dialect
+
+    def _note_anchors(self, schema: Schema, base: str) -> None:
         for keyword in ("$anchor", "$dynamicAnchor"):
             if isinstance(schema.get(keyword), str):
                 self._anchors[f"{base}#{schema[keyword]}"] = schema
         if isinstance(schema.get("$dynamicAnchor"), str):
-            self._dynamic.setdefault(schema["$dynamicAnchor"], []).append(schema)
-        for place, sub in subschemas(schema):
-            self._add(sub, base, pointer + place, foreign)
+            self._dynamic.setdefault(base, {})[schema["$dynamicAnchor"]] = schema
+        if schema.get("$recursiveAnchor") is True:
+            self._dynamic.setdefault(base, {})[DYNAMIC] = schema
 
     def _at(self, uri: str, pointer: str) -> Any:
         found: Any = self._resources.get(uri)
-        if found is None:
-            return None
-        base, at = uri, self._pointers[id(found)]
+        if not isinstance(found, dict):
+            return found if not pointer else None
+        place = self._places[id(found)]
+        at = place.pointer
         for part in pointer.split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and name.isdigit() and int(name) < len(found):
+            if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
                 found = found[int(name)]
             elif isinstance(found, dict) and name in found:
                 found = found[name]
             else:
                 return None
             at += "/" + part
-            base = self._bases.get(id(found), base)
-        if isinstance(found, dict) and id(found) not in self._bases:
-            self._add(found, base, at)  # below a keyword that is not of the standard
+            place = self._places.get(id(found), place)
+        if isinstance(found, dict) and id(found) not in self._places:
+            # Below a keyword that is not of the standard: its metaschema has not seen it.
+            try:
+                check_shape(found, place.dialect)
+            except SchemaError as error:
+                raise SchemaError(f"{place.document}{at}{error}") from error
+            self._add(found, place.base, at, place.dialect, place.document)
         return found

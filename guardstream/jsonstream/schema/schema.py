@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-import jsonschema_rs
-
-from guardstream.jsonstream.errors import SchemaError
-from guardstream.jsonstream.schema.compile import Compiler, validator
+from guardstream.jsonstream.schema.checks import Checks, check_shape, validator
+from guardstream.jsonstream.schema.compile import Compiler
+from guardstream.jsonstream.schema.dialects import declared
+from guardstream.jsonstream.schema.doubling import doubles
+from guardstream.jsonstream.schema.errors import SchemaError
+from guardstream.jsonstream.schema.evaluate import Evaluator
+from guardstream.jsonstream.schema.expected import Expectations
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
-from guardstream.jsonstream.schema.refs import DRAFT
+from guardstream.jsonstream.schema.refs import ROOT, Documents, References
 
 __all__ = ["Schema", "Verdict"]
 
@@ -19,21 +23,63 @@ Verdict = tuple[str, list[str | int]] | None
 
 
 class Schema:
-    """A JSON Schema of draft 2020-12, compiled once and shared by any number of documents.
+    """A JSON Schema, compiled once and shared by any number of documents.
 
-    Raises SchemaError for what is no schema of that draft, refers to something outside it, or has
-    a pattern that cannot run in linear time.
+    `draft` is one of "draft-04", "draft-06", "draft-07", "2019-09", "2020-12" and "openapi-3.0";
+    without, it is what `$schema` says, or 2020-12. With `formats`, `format` is asserted. A `$ref`
+    may lead to one of `documents`, schemas by their address; it starts from `base`, the schema's
+    own address. Nothing is ever fetched.
+
+    Raises SchemaError for what is no schema of that draft, refers to what is not there, or has a
+    pattern that cannot run in linear time.
     """
 
-    def __init__(self, schema: Mapping[str, Any] | bool) -> None:
+    def __init__(
+        self,
+        schema: Mapping[str, Any] | bool,
+        *,
+        draft: str | None = None,
+        formats: bool = False,
+        documents: Documents | None = None,
+        base: str = ROOT,
+    ) -> None:
         plain = schema if isinstance(schema, bool) else dict(schema)
-        if isinstance(plain, dict) and str(plain.get("$schema", DRAFT)).rstrip("#") != DRAFT:
-            raise SchemaError(f"/$schema: {plain['$schema']!r} is not supported; use {DRAFT!r}")
-        self._validator = validator(plain)
+        self._schema = plain
+        self._fast: Callable[[Any], bool] | None = None
+        self._exact = True
+        self._expectations: Expectations | None = None
         if isinstance(plain, bool):
             self._node = ANY if plain else NEVER
-        else:
-            self._node = Compiler(plain).compile()
+            return
+        try:
+            self._compile(plain, draft, formats, documents, base)
+        except RecursionError:
+            raise SchemaError("/: the schema is nested too deeply") from None
+
+    def _compile(
+        self,
+        schema: dict[str, Any],
+        draft: str | None,
+        formats: bool,
+        documents: Documents | None,
+        base: str,
+    ) -> None:
+        dialect = declared(schema, draft)
+        check_shape(schema, dialect)
+        references = References(schema, dialect, documents, base)
+        self._expectations = Expectations(schema, references)
+        checks = Checks(dialect)
+        self._evaluator = Evaluator(references, checks, formats)
+        compiler = Compiler(schema, references, checks, self._evaluator, formats)
+        self._node = compiler.compile()
+        self._exact = not compiler.ambiguous
+        self._evaluator.settle()
+        # Of what jsonschema-rs refuses the evaluator has the last word.
+        if dialect.name != "openapi-3.0" and not doubles(references, schema):
+            with suppress(SchemaError):
+                self._fast = validator(
+                    schema, dialect, references.used, formats=formats, base=base
+                ).is_valid
 
     @property
     def reads_source(self) -> bool:
@@ -45,14 +91,24 @@ class Schema:
         """The node of the root, for a walker."""
         return self._node
 
-    def verdict(self, value: Any, _text: str) -> Verdict:
-        """The last word on a whole document, from which `value` was built."""
-        if self._validator.is_valid(value):
+    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:
+        """The pointer to what was refused, and what was expected there; no text of the document."""
+        if self._expectations is None:
+            return "", keyword
+        words = self._expectations.words(path, keyword)
+        return self._expectations.pointer(path, value), words
+
+    def verdict(self, value: Any, _text: str, *, followed: bool = False) -> Verdict:
+        """The last word on a whole document, from which `value` was built.
+
+        `followed` says that it was followed by the nodes and all judges were heard. That decides as
+        well; it is asked again where that is cheap.
+        """
+        if isinstance(self._schema, bool):
+            return None if self._schema else ("false", [])
+        if self._fast is not None:
+            if self._fast(value):
+                return None
+        elif followed and self._exact:
             return None
-        error = next(self._validator.iter_errors(value))
-        return _keyword(error), list(error.instance_path)
-
-
-def _keyword(error: jsonschema_rs.ValidationError) -> str:
-    path = [part for part in error.schema_path if isinstance(part, str)]
-    return path[-1] if path else "false"
+        return self._evaluator.fault(self._schema, value)

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage
-from guardstream.jsonstream import tokens as t
+from guardstream.jsonstream.lexer import tokens as t
 from guardstream.stages.json.settings import Numbers
 
 PARTS = (t.STRING_PART, t.KEY_PART)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guardstream.events import Finding, Finish, Stage, Text
-from guardstream.jsonstream import tokens as t
 from guardstream.jsonstream.document import Document
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.strings import Spans, Spelling
-from guardstream.jsonstream.tokens import Token
 from guardstream.stages.json import parts
 from guardstream.stages.json.output import Output
 from guardstream.stages.json.settings import Settings
@@ -109,7 +109,7 @@ class Passage:
     def _pass(self, document: Document, tokens: list[Token]) -> None:
         """Let a part through as it is; half an escape waits."""
         end = document.offset
-        if document.lexer.waits:
+        if document.waits:
             end = tokens[-1][3] if tokens else self.at
         self._through(end)
 
@@ -151,7 +151,7 @@ class Passage:
         last = tokens[-1] if tokens else None
         if self._in_string or (last is None and self._held_scalar):
             return
-        if document.lexer.waits:  # in a key
+        if document.waits:  # in a key
             self._through(last[3] if last else self.at)
             return
         self._held_scalar = bool(

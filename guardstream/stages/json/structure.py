@@ -12,8 +12,8 @@ from guardstream.events import Event, Finding, Finish, Stage, Text
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
+from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.strings import Spans
-from guardstream.jsonstream.tokens import Token
 from guardstream.stages.json import parts
 from guardstream.stages.json.output import Output
 from guardstream.stages.json.passage import Passage
@@ -79,7 +79,7 @@ class Structure:
             self._open = None
             return self._take(self._finder.resume(text, fed - len(text), tokens))
         passage = self._passage
-        if passage.plain and not document.lexer.waits and not passage.raw:
+        if passage.plain and not document.state.waits and not passage.raw:
             passage.at = fed
             return [Text(text)] if text else []
         return self._inside(document, text, tokens)

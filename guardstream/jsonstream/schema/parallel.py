@@ -1,24 +1,25 @@
 """Follows several nodes through one value: what `anyOf`, `oneOf` and `allOf` leave open.
 
-Each node that applies is a run. A run that fails ends those that belong to it, and its owner: the
-run that needs it, or the choice that it was a branch of, once no other branch is left. The value is
-refused at the character where the first node itself fails.
+Each node that applies to a value is one run, however many ask for it. A run that fails fails those
+that need it: runs, and choices that it was a branch of, once no other branch is left. A run that
+nobody needs any more is over too. The value is refused at the character where the first node itself
+fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from guardstream.jsonstream import faults
-from guardstream.jsonstream import tokens as t
-from guardstream.jsonstream.refused import Budget, Refused
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.schema import faults
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node, possible
-from guardstream.jsonstream.tokens import Token
+from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node
+from guardstream.jsonstream.schema.refused import Budget, Refused
 
-#: Runs in one value. Past it further nodes are left to the judge of the whole, so that schemas
-#: whose branches multiply at each level cost no more.
+#: Runs of one value. Past it further nodes are left to the judge of the whole, so that a schema of
+#: very many branches costs no more.
 _MOST = 128
 
 _KINDS = {t.STRING: n.STRING, t.STRING_PART: n.STRING, t.INTEGER: n.NUMBER, t.FLOAT: n.NUMBER}
@@ -27,36 +28,43 @@ _LITERALS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
 
 
 class Run:
-    """A node that applies to the value, and whom its failing concerns."""
+    """A node that applies to a value: who needs it, and whom it needs.
 
-    __slots__ = ("dead", "node", "owner", "splits")
+    `owners` are the runs and choices that its failing concerns; None stands for the value itself.
+    `users` counts those that are not over. `inner` holds the runs of the same value that it needs,
+    `within` those of the value inside that is open.
+    """
 
-    def __init__(self, node: Node, owner: Run | Split | None) -> None:
+    __slots__ = ("inner", "node", "over", "owners", "splits", "users", "within")
+
+    def __init__(self, node: Node) -> None:
         self.node = node
-        self.owner = owner
-        self.dead = False
+        self.owners: list[Run | Split | None] = []
+        self.users = 0
+        self.over = False
         self.splits: list[Split] = []
+        self.inner: list[Run] = []
+        self.within: list[Run] = []
 
-    def alive(self) -> bool:
-        """Whether neither the run nor one that it belongs to has failed."""
-        run: Run | Split | None = self
-        while run is not None:
-            if isinstance(run, Run) and run.dead:
-                return False
-            run = run.owner
-        return True
+    def serve(self, owner: Run | Split | None, *, inside: bool) -> None:
+        """Be needed by `owner`, for its own value or for one `inside` it."""
+        self.owners.append(owner)
+        self.users += 1
+        run: Run | None = owner.owner if isinstance(owner, Split) else owner
+        if run is not None:
+            (run.within if inside else run.inner).append(self)
 
-    def fail(self, offset: int, keyword: str) -> None:
-        """End the run. Raises Refused where that leaves the first run without a way."""
-        if self.dead:
-            return
-        self.dead = True
-        if self.owner is None:
-            raise Refused(offset, keyword)
-        if isinstance(self.owner, Run):
-            self.owner.fail(offset, keyword)
-        else:
-            self.owner.lose(offset)
+    def end(self) -> None:
+        """Be over, and with it the runs that nobody else needs."""
+        self.over = True
+        todo = [self]
+        while todo:
+            run = todo.pop()
+            for each in (*run.inner, *run.within):
+                each.users -= 1
+                if not each.users and not each.over:
+                    each.over = True
+                    todo.append(each)
 
 
 class Split:
@@ -69,11 +77,29 @@ class Split:
         self.choice = choice
         self.left = left
 
-    def lose(self, offset: int) -> None:
-        """Count a branch that failed; the last one takes the owner with it."""
-        self.left -= 1
-        if not self.left:
-            self.owner.fail(offset, "oneOf" if self.choice.exclusive else "anyOf")
+    @property
+    def keyword(self) -> str:
+        """The keyword that the choice stands for."""
+        return "oneOf" if self.choice.exclusive else "anyOf"
+
+
+def fail(run: Run, offset: int, keyword: str) -> None:
+    """Fail a run and what needs it. Raises Refused where that leaves the value without a way."""
+    todo = [(run, keyword)]
+    while todo:
+        run, keyword = todo.pop()
+        if run.over:
+            continue
+        run.end()
+        for owner in run.owners:
+            if owner is None:
+                raise Refused(offset, keyword)
+            if isinstance(owner, Run):
+                todo.append((owner, keyword))
+                continue
+            owner.left -= 1
+            if not owner.left:
+                todo.append((owner.owner, owner.keyword))
 
 
 class Parallel:
@@ -119,36 +145,46 @@ class Parallel:
 
     def _begin(self, kind: int, offset: int) -> None:
         self._runs = []
-        for node, owner in self._goals:
-            self._spawn(node, owner, kind, offset, ())
+        for _, around in self._goals:
+            if around:
+                around.within = []
+        begun: dict[int, Run] = {}
+        todo: list[tuple[Node, Run | Split | None, bool]] = []
+        todo += ((node, owner, True) for node, owner in reversed(self._goals))
+        while todo:
+            node, owner, inside = todo.pop()
+            if node is ANY:
+                continue
+            known = begun.get(id(node))
+            if known:
+                known.serve(owner, inside=inside)
+            elif len(begun) == _MOST:
+                self._budget.complete = False
+            else:
+                known = begun[id(node)] = Run(node)
+                known.serve(owner, inside=inside)
+                todo += reversed(self._needs(known, kind, offset))
         self._settle()
 
-    def _spawn(
-        self,
-        node: Node,
-        owner: Run | Split | None,
-        kind: int,
-        offset: int,
-        above: tuple[Node, ...],
-    ) -> None:
-        if node is ANY or node in above or len(self._runs) >= _MOST:
-            return
-        run = Run(node, owner)
+    def _needs(
+        self, run: Run, kind: int, offset: int
+    ) -> list[tuple[Node, Run | Split | None, bool]]:
+        """The nodes that must hold for the value together with that of `run`."""
+        node = run.node
         if not node.mask >> kind & 1:
             self._fail(run, offset, "type")
-            return
+            return []
         self._runs.append(run)
-        above = (*above, node)
-        for each in node.all_of:
-            self._spawn(each, run, kind, offset, above)
+        needs: list[tuple[Node, Run | Split | None, bool]] = []
+        needs += ((each, run, False) for each in node.all_of)
         for choice in node.choices:
-            branches = [b for b in choice.branches if possible(b, kind, frozenset())]
+            branches = [each for each in choice.branches if each.allows >> kind & 1]
             split = Split(run, choice, len(branches))
             run.splits.append(split)
             if not branches:
-                self._fail(run, offset, "oneOf" if choice.exclusive else "anyOf")
-            for branch in branches:
-                self._spawn(branch, split, kind, offset, above)
+                self._fail(run, offset, split.keyword)
+            needs += ((branch, split, False) for branch in branches)
+        return needs
 
     def _fail(self, run: Run, offset: int, keyword: str | None) -> None:
         if keyword:
@@ -158,15 +194,22 @@ class Parallel:
         """Let the failures happen in the order of the text, and drop the runs that they end."""
         if not self._failed:
             return
-        failed, self._failed = sorted(self._failed), []
+        failed, self._failed = sorted(self._failed, key=lambda each: each[:2]), []
         for offset, _, run, keyword in failed:
-            run.fail(offset, keyword)
-        self._runs = _alive(self._runs)
-        self._frames = [(_alive(runs), start) for runs, start in self._frames]
+            fail(run, offset, keyword)
+        self._runs = [run for run in self._runs if not run.over]
+
+    def _around(self) -> list[Run]:
+        """The runs of the open container that are not over."""
+        runs, start = self._frames[-1]
+        if any(run.over for run in runs):
+            runs = [run for run in runs if not run.over]
+            self._frames[-1] = runs, start
+        return runs
 
     def _end(self, kind: int, value: Any, start: int, last: int) -> None:
         """The value is over at offset `last`: ask the judges, then the exclusive choices."""
-        if self._frames and any(run.node.unique for run in self._frames[-1][0]):
+        if self._frames and any(run.node.unique for run in self._around()):
             self._unique(value, last)
         for run in self._runs:
             if run.node.late >> kind & 1:
@@ -181,7 +224,7 @@ class Parallel:
     def _unique(self, item: Any, last: int) -> None:
         seen = self._seen.setdefault(len(self._frames), set())
         key = n.canonical(item)
-        for run in self._frames[-1][0]:
+        for run in self._around():
             if run.node.unique and key in seen:
                 self._fail(run, last, "uniqueItems")
         seen.add(key)
@@ -241,29 +284,30 @@ class Parallel:
 
     def _close(self, kind: int, start: int, value: Any) -> None:
         self._seen.pop(len(self._frames), None)
-        self._runs, begun = self._frames.pop()
+        self._runs = self._around()
+        _, begun = self._frames.pop()
         for run in self._runs:
             self._fail(run, start, faults.close_fault(run.node, value))
         self._settle()
         self._end(n.OBJECT if kind == t.CLOSE_OBJECT else n.ARRAY, value, begun, start)
 
     def _comma(self, start: int, container: Any) -> None:
-        for run in self._frames[-1][0]:
+        for run in self._around():
             self._fail(run, start, faults.comma_fault(run.node, container, self._duplicates))
         self._settle()
         if isinstance(container, list):
             index = len(container)
-            self._goals = [(run.node.item(index), run) for run in self._frames[-1][0]]
+            self._goals = [(run.node.item(index), run) for run in self._around()]
 
     def _key(self, kind: int, value: str, start: int, end: int, container: Any) -> None:
         if not self._begun:
             self._text = ""
         self._begun = kind == t.KEY_PART
-        for run in self._frames[-1][0]:
+        for run in self._around():
             node, twice = run.node, self._duplicates
             if kind == t.KEY:
                 fault = faults.key_fault(node, container, value, start, end, twice)
-                if not fault and not node.member(value).mask:
+                if not fault and not node.member(value).allows:
                     fault = end - 1, "properties"
             else:
                 fault = faults.key_part_fault(node, container, self._text, value, start, end, twice)
@@ -271,10 +315,6 @@ class Parallel:
                 self._fail(run, *fault)
         self._settle()
         if kind == t.KEY:
-            self._goals = [(run.node.member(value), run) for run in self._frames[-1][0]]
+            self._goals = [(run.node.member(value), run) for run in self._around()]
         else:
             self._text += value
-
-
-def _alive(runs: Iterable[Run]) -> list[Run]:
-    return [run for run in runs if run.alive()]

@@ -9,15 +9,24 @@ from guardstream.jsonstream.schema.nodes import Node
 
 _SHARE = 8
 _FREE = 4_096
+_KNOWN = 10_000
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
     """From `offset` on no value that the schema allows can follow; `keyword` refused it."""
 
-    def __init__(self, offset: int, keyword: str, path: list[str | int] | None = None) -> None:
+    def __init__(
+        self,
+        offset: int,
+        keyword: str,
+        path: list[str | int] | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
+        self.whole = whole  # it was judged when all of it was there
         self.path = path  # to the value in question, where it is not the one that has begun
 
 
@@ -31,6 +40,8 @@ class Budget:
     def __init__(self, offset: int) -> None:
         self._first = offset
         self._spent = 0
+        self.complete = True  # nothing was left to the judge of the whole
+        self.known: dict[Any, Any] = {}  # what judges have found, for the next
 
     def judge(
         self,
@@ -46,5 +57,8 @@ class Budget:
         self._spent += end - start
         if self._spent > _SHARE * (end - self._first) + _FREE:
             self._spent -= end - start
+            self.complete = False
             return True
-        return node.judge(value, lambda: source(start, end))
+        if len(self.known) > _KNOWN:
+            self.known.clear()
+        return node.judge(value, lambda: source(start, end), self.known)

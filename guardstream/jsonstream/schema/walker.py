@@ -10,12 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from guardstream.jsonstream import faults
-from guardstream.jsonstream.parallel import Parallel
-from guardstream.jsonstream.refused import Budget, Refused
-from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.nodes import ANY, FIRST, Node
-from guardstream.jsonstream.tokens import (
+from guardstream.jsonstream.lexer.tokens import (
     CLOSE_ARRAY,
     CLOSE_OBJECT,
     COMMA,
@@ -30,8 +25,13 @@ from guardstream.jsonstream.tokens import (
     STRING_PART,
     Token,
 )
+from guardstream.jsonstream.schema import faults
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.nodes import ANY, FIRST, Node
+from guardstream.jsonstream.schema.parallel import Parallel
+from guardstream.jsonstream.schema.refused import Budget, Refused
 
-_FULL = Node(mask=0)  # of an array that may have no element
+_FULL = Node(mask=0, allows=0)  # of an array that may have no element
 _BETWEEN = (KEY, KEY_PART, COMMA)
 _LITERAL_KINDS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
 
@@ -70,6 +70,11 @@ class Walker:
         self._last: Any = None  # the value that ended last
         self._parallel: Parallel | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that the nodes ask was decided, so far."""
+        return self._budget.complete and not self._duplicates
+
     def take(self, tokens: list[Token]) -> None:  # noqa: C901  # the hot loop
         """Follow the next tokens. Raises Refused."""
         kind = COMMA
@@ -89,7 +94,7 @@ class Walker:
                 elif kind == KEY:
                     child = self._node.known.get(value)
                     # A name that is known and comes once needs no closer look.
-                    if child is None or not child.mask or value in self._container:
+                    if child is None or not child.allows or value in self._container:
                         self._member(value, start, end)
                     else:
                         self._begun = False
@@ -281,7 +286,7 @@ class Walker:
 
     def _end_item(self, node: Node, item: Any, opened: int, last: int) -> None:
         judge = node.item_judge
-        if judge and not judge(item, lambda: self._source(opened, last + 1)):
+        if judge and not judge(item, lambda: self._source(opened, last + 1), {}):
             raise Refused(last, "model", self._path(STRING, added=True))
         if node.unique:
             self._unique(item, last)
@@ -332,7 +337,7 @@ class Walker:
             if fault:
                 raise Refused(*fault)
             child = node.member(name)
-            if not child.mask:
+            if not child.allows:
                 raise Refused(end - 1, "properties")
             self._child = child
         self._key = name

@@ -101,7 +101,7 @@ def comma_fault(node: Node, container: Sized, duplicates: bool) -> str | None:
     if isinstance(container, list):
         if _full(node.max_items, container):
             return "maxItems"
-        return None if node.item(len(container)).mask else "items"
+        return None if node.item(len(container)).allows else "items"
     if duplicates:
         return None
     if _full(node.max_properties, container):

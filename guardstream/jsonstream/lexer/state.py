@@ -1,0 +1,152 @@
+"""What a lexer knows of its document between two characters, and the questions asked of that.
+
+The steps in `structure` and `scalars` read and change it; `Lexer` drives them, `cache` does again
+what they did. All of its fields are public to those, and only theirs to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from guardstream.jsonstream.lexer.errors import JSONSyntaxError, json_pointer
+from guardstream.jsonstream.lexer.tokens import STRING, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a document may not pass, in levels and code points; a bound per value, then for all.
+
+    `depth` is serde_json's limit, which jsonschema-rs and most readers share; `digits` keeps the
+    conversion to int, which is quadratic, far below Python's own limit of 4,300.
+    """
+
+    depth: int = 128
+    digits: int = 1_000
+    string: int = 10_000_000
+    document: int = 100_000_000
+
+
+class LexerState:
+    """One document's state. Offsets count code points from the start of the stream.
+
+    A step is called with at least one character left of the text that was fed, and its index; it
+    returns how far it has read.
+    """
+
+    __slots__ = (
+        "after",
+        "after_key",
+        "base",
+        "before_value",
+        "bound",
+        "done",
+        "duplicates",
+        "ended",
+        "error",
+        "escape",
+        "high",
+        "keys",
+        "kind",
+        "length",
+        "limits",
+        "line",
+        "line_before",
+        "line_start",
+        "lines_base",
+        "max_digits",
+        "max_string",
+        "next",
+        "offset",
+        "out",
+        "parts",
+        "path",
+        "start",
+        "step",
+        "text",
+        "waits",
+        "within",
+    )
+
+    step: Step
+    """What reads the next character."""
+    next: Step
+    """The step after the value that is open, or comes next."""
+    before_value: Step
+    """The steps after a key: scalars know nothing of structure."""
+    after_key: Step
+
+    def __init__(
+        self, limits: Limits, *, duplicates: bool, offset: int, line: int, column: int
+    ) -> None:
+        self.done = False
+        self.ended = False  # done or wrong
+        self.waits = False  # an escape has begun
+        self.error: JSONSyntaxError | None = None
+        self.offset = offset  # how far the stream was accepted
+        self.path: list[str | int | None] = []  # None before an object's first key
+        self.limits = limits
+        self.max_digits = limits.digits
+        self.max_string = limits.string
+        self.duplicates = duplicates
+        self.bound = offset + limits.document  # -1 once nothing more may be read
+        self.after: list[Step] = []  # what `next` was, for each open container
+        self.keys: list[set[str]] = []  # of each open object
+        self.out: list[Token] = []  # the tokens of the text that was fed last
+        self.text = ""  # which
+        self.base = offset  # where it begins
+        # Lines, and what they were before the text in which one ended last.
+        self.line = line
+        self.line_start = offset - (column - 1)
+        self.line_before = line, self.line_start
+        self.lines_base = -1  # where that text begins
+        # The string, number or literal that is open.
+        self.kind = STRING
+        self.parts: list[str] = []
+        self.length = 0
+        self.start = 0
+        self.escape = ""
+        self.high = ""  # the first half of a surrogate pair
+        self.within: Any = None  # the number's state, or the literal's word and value
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The line and column of `offset`, which lies in the text fed last or at its end."""
+        if self.lines_base != self.base:
+            return self.line, offset - self.line_start + 1
+        line, line_start = self.line_before
+        before = self.text[: offset - self.base]
+        if "\n" in before:
+            line_start = self.base + before.rindex("\n") + 1
+        return line + before.count("\n"), offset - line_start + 1
+
+    def pointer(self) -> str:
+        """The JSON pointer of the innermost value that has begun."""
+        return json_pointer(part for part in self.path if part is not None)
+
+    def count_lines(self, space: str, index: int) -> None:
+        """Count the lines in `space`, which stands at `index`: only there may a line end."""
+        if self.lines_base != self.base:
+            self.lines_base = self.base
+            self.line_before = self.line, self.line_start
+        self.line += space.count("\n")
+        self.line_start = self.base + index + space.rindex("\n") + 1
+
+    def fault(self, index: int, reason: str) -> JSONSyntaxError:
+        """The error that the character at `index` makes."""
+        offset = self.base + index
+        return JSONSyntaxError(reason, offset, *self.position(offset), self.pointer())
+
+    def fail(self, error: JSONSyntaxError) -> None:
+        """End the document with `error`."""
+        self.error = error
+        self.ended = True
+        self.bound = -1
+
+    def finish(self) -> None:
+        """End the document: its last value is over."""
+        self.done = self.ended = True
+        self.bound = -1
+
+
+Step: TypeAlias = Callable[[LexerState, str, int], int]

@@ -1,0 +1,122 @@
+"""Checks of one keyword on one value: patterns, formats, numbers, and lists of values.
+
+jsonschema-rs knows formats and the remainder of a division; the rest is told here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+import jsonschema_rs
+
+from guardstream.jsonstream.lexer.errors import json_pointer
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema import patterns
+from guardstream.jsonstream.schema.dialects import CONTENT, Dialect, Schema
+from guardstream.jsonstream.schema.errors import SchemaError
+
+Check: TypeAlias = Callable[[Any], bool]
+
+_OPTIONS = jsonschema_rs.RegexOptions()
+_ERRORS = (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError)
+
+
+class Checks:
+    """Gives the check for a keyword and what stands with it; the same one each time."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._known: dict[Any, Check] = {}
+        self._kept: list[Any] = []  # so that no identity below is used again
+
+    def __call__(self, keyword: str, operand: Any) -> Check:
+        """The check. Raises SchemaError for what cannot be checked."""
+        plain = isinstance(operand, str | int | float) and not isinstance(operand, bool)
+        key = keyword, operand if plain and keyword != "const" else id(operand)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._made(keyword, operand)
+            self._kept.append(operand)
+        return found
+
+    def _made(self, keyword: str, operand: Any) -> Check:
+        if keyword in ("enum", "const"):
+            values = operand if keyword == "enum" else [operand]
+            allowed = {n.canonical(value) for value in values}
+            return lambda value: n.canonical(value) in allowed
+        bound = _BOUNDS.get(keyword)
+        if bound:
+            return bound(operand)
+        if keyword == "pattern":
+            return patterns.check(operand)
+        schema = operand if keyword == CONTENT else {keyword: operand}
+        return validator(schema, self._dialect, formats=keyword == "format").is_valid
+
+
+def validator(
+    schema: Schema | bool,
+    dialect: Dialect,
+    documents: Mapping[str, Schema | bool] | None = None,
+    *,
+    formats: bool = False,
+    base: str | None = None,
+) -> jsonschema_rs.Validator:
+    """The jsonschema-rs validator for `schema`, whose references may lead into `documents`."""
+    try:
+        # What leads further than the documents that are used is never fetched.
+        registry = (
+            jsonschema_rs.Registry(list(documents.items()), retriever=_nowhere)
+            if documents
+            else None
+        )
+        return dialect.check(
+            schema,
+            pattern_options=_OPTIONS,
+            registry=registry,
+            validate_formats=formats,
+            base_uri=base,
+            offline=True,
+        )
+    except _ERRORS as error:
+        raise SchemaError(_complaint(error)) from error
+
+
+def _nowhere(address: str) -> None:
+    raise ValueError(f"{address!r} was not given")
+
+
+def check_shape(schema: Schema, dialect: Dialect) -> None:
+    """Raises SchemaError for what the draft's metaschema does not allow."""
+    try:
+        _metaschema(dialect).validate(schema)
+    except _ERRORS as error:
+        raise SchemaError(_complaint(error)) from error
+
+
+@cache
+def _metaschema(dialect: Dialect) -> jsonschema_rs.Validator:
+    # Formats are left out: generators of schemas write references with characters that no URI has,
+    # and whether a pattern can be run is asked of each.
+    return dialect.check({"$ref": dialect.meta}, validate_formats=False, offline=True)
+
+
+def is_integer(value: float) -> bool:
+    """Whether a number has no fraction, as JSON Schema understands integers."""
+    return isinstance(value, int) or value.is_integer()
+
+
+def _complaint(error: Exception) -> str:
+    first = str(error).partition("\n")[0]
+    path = getattr(error, "instance_path", ())
+    return f"{json_pointer(path) or '/'}: not a valid schema: {first}"
+
+
+#: Python compares integers and floats exactly, and knows infinity.
+_BOUNDS: dict[str, Callable[[Any], Check]] = {
+    "minimum": lambda bound: lambda value: bool(value >= bound),
+    "maximum": lambda bound: lambda value: bool(value <= bound),
+    "exclusiveMinimum": lambda bound: lambda value: bool(value > bound),
+    "exclusiveMaximum": lambda bound: lambda value: bool(value < bound),
+}

@@ -1,0 +1,214 @@
+"""The drafts of JSON Schema, each read as if it were 2020-12.
+
+A reading of a schema is a mapping of the keywords that count there, under their names of 2020-12;
+the subschemas in it are the very objects of the schema, so that a JSON pointer still leads to them.
+The releases of json-schema.org say what changed between two drafts; `nullable` and the rest of
+"openapi-3.0" are the schema object of OpenAPI 3.0.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import jsonschema_rs
+
+from guardstream.jsonstream.schema.errors import SchemaError
+
+Schema: TypeAlias = dict[str, Any]
+
+DYNAMIC = "$recursive"
+"""The name of the one dynamic anchor of draft 2019-09: no `$dynamicAnchor` can have it."""
+
+CONTENT = "content"
+"""In a reading: what drafts 6 and 7 ask of the data inside a string, and later ones only note."""
+
+_CONTENT = ("contentEncoding", "contentMediaType")
+_ONE = frozenset(
+    (
+        "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
+        "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+    )
+)  # fmt: skip
+_SEVERAL = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
+_NAMED = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"))
+
+_OF_4 = frozenset(
+    (
+        "additionalItems", "additionalProperties", "allOf", "anyOf", "definitions", "dependencies",
+        "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "items", "maxItems", "maxLength",
+        "maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum",
+        "multipleOf", "not", "oneOf", "pattern", "patternProperties", "properties", "required",
+        "type", "uniqueItems", "$ref",
+    )
+)  # fmt: skip
+_OF_6 = _OF_4 | {"const", "contains", "contentEncoding", "contentMediaType", "propertyNames"}
+_OF_7 = _OF_6 | {"if", "then", "else"}
+_OF_2019 = (_OF_7 - {"contentEncoding", "contentMediaType"}) | {
+    "$defs", "$recursiveRef", "contentSchema", "dependentRequired", "dependentSchemas",
+    "maxContains", "minContains", "unevaluatedItems", "unevaluatedProperties",
+}  # fmt: skip
+_OF_2020 = (_OF_2019 - {"additionalItems", "$recursiveRef"}) | {"prefixItems", "$dynamicRef"}
+_OF_OPENAPI = (_OF_4 - {"patternProperties", "dependencies", "definitions"}) | {"nullable"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One draft: its keywords, and how it differs from 2020-12.
+
+    `lonely_ref` says that nothing counts beside a `$ref`, `id` which keyword names a schema,
+    `anchor_ids` that an identifier such as `#name` is an anchor. `contains_evaluates` says whether
+    an element that `contains` accepts is evaluated. `check` makes jsonschema-rs's validator.
+    """
+
+    name: str
+    uri: str
+    keywords: frozenset[str]
+    check: Callable[..., jsonschema_rs.Validator]
+    id: str = "$id"
+    lonely_ref: bool = False
+    anchor_ids: bool = False
+    contains_evaluates: bool = False
+
+    @property
+    def meta(self) -> str:
+        """The address of the metaschema that a schema must be valid for."""
+        return self.uri if self.uri.startswith("http") else DRAFT_4.uri
+
+    def read(self, schema: Schema) -> Schema:
+        """The keywords of `schema` that count, as 2020-12 has them."""
+        if self.lonely_ref and "$ref" in schema:
+            return {"$ref": schema["$ref"]}
+        found = {name: each for name, each in schema.items() if name in self.keywords}
+        if "additionalItems" in self.keywords:
+            _elements(found)
+        if found.get("dependencies"):
+            _dependencies(found)
+        if isinstance(found.get("exclusiveMinimum"), bool):
+            _exclusive(found, "exclusiveMinimum", "minimum")
+        if isinstance(found.get("exclusiveMaximum"), bool):
+            _exclusive(found, "exclusiveMaximum", "maximum")
+        content = {name: found.pop(name) for name in _CONTENT if name in found}
+        if content:
+            found[CONTENT] = content
+        if found.pop("nullable", None) is True and "type" in found:
+            found["type"] = [*_listed(found["type"]), "null"]
+        return found
+
+    def identifier(self, schema: Schema) -> str | None:
+        """What `schema` calls itself."""
+        if self.lonely_ref and "$ref" in schema:
+            return None
+        found = schema.get(self.id)
+        return found if isinstance(found, str) else None
+
+
+def _elements(found: Schema) -> None:
+    """`items` as an array, and `additionalItems`, which counts only beside that."""
+    extra = found.pop("additionalItems", None)
+    if isinstance(found.get("items"), list):
+        found["prefixItems"] = found.pop("items")
+        if extra is not None:
+            found["items"] = extra
+
+
+def _dependencies(found: Schema) -> None:
+    dependencies = found.pop("dependencies")
+    names = {name: each for name, each in dependencies.items() if isinstance(each, list)}
+    schemas = {name: each for name, each in dependencies.items() if not isinstance(each, list)}
+    if names:
+        found["dependentRequired"] = names | found.get("dependentRequired", {})
+    if schemas:
+        found["dependentSchemas"] = schemas | found.get("dependentSchemas", {})
+
+
+def _exclusive(found: Schema, exclusive: str, bound: str) -> None:
+    """A boolean makes the other keyword's bound exclusive."""
+    if found.pop(exclusive) and bound in found:
+        found[exclusive] = found.pop(bound)
+
+
+def _listed(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
+
+
+_PLACE = "json-schema.org"
+
+DRAFT_4 = Dialect(
+    "draft-04", f"http://{_PLACE}/draft-04/schema", _OF_4, jsonschema_rs.Draft4Validator,
+    id="id", lonely_ref=True, anchor_ids=True,
+)  # fmt: skip
+DRAFT_6 = Dialect(
+    "draft-06", f"http://{_PLACE}/draft-06/schema", _OF_6, jsonschema_rs.Draft6Validator,
+    lonely_ref=True, anchor_ids=True,
+)  # fmt: skip
+DRAFT_7 = Dialect(
+    "draft-07", f"http://{_PLACE}/draft-07/schema", _OF_7, jsonschema_rs.Draft7Validator,
+    lonely_ref=True, anchor_ids=True,
+)  # fmt: skip
+DRAFT_2019 = Dialect(
+    "2019-09", f"https://{_PLACE}/draft/2019-09/schema", _OF_2019,
+    jsonschema_rs.Draft201909Validator,
+)  # fmt: skip
+DRAFT_2020 = Dialect(
+    "2020-12", f"https://{_PLACE}/draft/2020-12/schema", _OF_2020,
+    jsonschema_rs.Draft202012Validator, contains_evaluates=True,
+)  # fmt: skip
+OPENAPI = Dialect(
+    "openapi-3.0", "openapi-3.0", _OF_OPENAPI, jsonschema_rs.Draft4Validator,
+    id="", lonely_ref=True,
+)  # fmt: skip
+
+DIALECTS: Mapping[str, Dialect] = {
+    each.name: each for each in (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020, OPENAPI)
+}
+
+_uri = re.compile(
+    r"https?://json-schema[.-]org/(?:draft[-/](0[467]|2019-09|2020-12)/)?(?:hyper-)?schema#?"
+).fullmatch
+
+
+def named(uri: str) -> Dialect | None:
+    """The dialect that a `$schema` means, None if it is not one of json-schema.org's.
+
+    Without a draft in it that is the latest. `json-schema-org` is a slip of many generators' hands.
+    """
+    found = _uri(uri)
+    if found is None:
+        return None
+    draft = found[1] or DRAFT_2020.name
+    return DIALECTS[f"draft-{draft}" if len(draft) == 2 else draft]
+
+
+def declared(schema: Schema, given: str | None) -> Dialect:
+    """The dialect of a schema: the one that is `given`, or that it declares, or 2020-12."""
+    if given is not None:
+        if given not in DIALECTS:
+            raise SchemaError(f"/: unknown draft {given!r}; use one of {', '.join(DIALECTS)}")
+        return DIALECTS[given]
+    uri = schema.get("$schema")
+    if uri is None:
+        return DRAFT_2020
+    found = named(uri) if isinstance(uri, str) else None
+    if found is None:
+        raise SchemaError(
+            f"/$schema: {uri!r} is not supported; use {DRAFT_2020.uri!r}, or name the draft"
+        )
+    return found
+
+
+def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
+    """The schemas directly inside `schema`, of any draft, each with its pointer from there."""
+    for keyword, found in schema.items():
+        if keyword in _SEVERAL or (keyword == "items" and isinstance(found, list)):
+            if isinstance(found, list):
+                yield from ((f"/{keyword}/{index}", sub) for index, sub in enumerate(found))
+        elif keyword in _NAMED or keyword == "dependencies":
+            if isinstance(found, dict):
+                for name, sub in found.items():
+                    escaped = name.replace("~", "~0").replace("/", "~1")
+                    yield f"/{keyword}/{escaped}", sub
+        elif keyword in _ONE or keyword == "additionalItems":
+            yield f"/{keyword}", found

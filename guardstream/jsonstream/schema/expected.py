@@ -1,0 +1,170 @@
+"""What a schema expected where it refused a value, in the schema's own words.
+
+Nothing of the document is shown: keys that the schema does not name stand as their position, and
+what came is a type and a length.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from guardstream.jsonstream.lexer import tokens as t
+from guardstream.jsonstream.lexer.errors import json_pointer
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.dialects import Schema
+from guardstream.jsonstream.schema.refs import META, References
+
+_LONGEST = 300  # code points of what was expected: an `enum` may have thousands of values
+_CHOICES = ("anyOf", "oneOf")
+_OF_CONTAINERS = frozenset(
+    (
+        "additionalProperties", "contains", "dependentRequired", "dependentSchemas", "items",
+        "maxContains", "maxItems", "maxProperties", "minItems", "minProperties", "required",
+        "unevaluatedItems", "unevaluatedProperties", "uniqueItems",
+    )
+)  # fmt: skip
+_NAMES = {
+    n.OBJECT: "an object", n.ARRAY: "an array", n.STRING: "a string", n.NUMBER: "a number",
+    n.TRUE: "a boolean", n.FALSE: "a boolean", n.NULL: "null",
+}  # fmt: skip
+_CLOSES = (t.CLOSE_OBJECT, t.CLOSE_ARRAY)
+_BEGUN = {"t": "a boolean", "f": "a boolean", "n": "null"}
+_TOKENS = {
+    t.OPEN_OBJECT: "an object", t.OPEN_ARRAY: "an array", t.STRING: "a string",
+    t.STRING_PART: "a string", t.INTEGER: "a number", t.FLOAT: "a number", t.KEY: "a key",
+    t.KEY_PART: "a key",
+}  # fmt: skip
+
+
+class Expectations:
+    """Answers for one schema; `references` are its own."""
+
+    def __init__(self, root: Schema, references: References) -> None:
+        self._root = root
+        self._references = references
+
+    def words(self, path: Sequence[str | int], keyword: str) -> str:
+        """What `keyword` expects of the value at `path`; only the keyword if it is not found."""
+        operands = [read[keyword] for read in self._reads(self._at(path)) if keyword in read]
+        if not operands:
+            return keyword
+        if keyword == "type":  # of all branches: none of them was left
+            types = dict.fromkeys(name for each in operands for name in _listed(each))
+            return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
+        return f"{keyword} {_shown(self._plain(keyword, operands[0]))}"
+
+    def pointer(self, path: Sequence[str | int], value: Any) -> str:
+        """The pointer to `path` in `value`; keys that the schema does not name by position."""
+        parts: list[str | int] = []
+        for at, part in enumerate(path):
+            if isinstance(part, int) or self._names(path[:at], part):
+                parts.append(part)
+            else:
+                parts.append(f"#{_position(value, part)}")
+            value = _inside(value, part)
+        return json_pointer(parts)
+
+    def _names(self, path: Sequence[str | int], key: str) -> bool:
+        return any(key in read.get("properties", ()) for read in self._reads(self._at(path)))
+
+    def _at(self, path: Sequence[str | int]) -> list[Any]:
+        """The schemas that may hold for the value at `path`."""
+        found: list[Any] = [self._root]
+        for part in path:
+            found = [inner for read in self._reads(found) for inner in _stepped(read, part)]
+        return found
+
+    def _reads(self, schemas: list[Any]) -> Iterator[Schema]:
+        """The keywords of schemas, and of all that may hold for the same value."""
+        todo, seen = list(reversed(schemas)), set()
+        while todo:
+            schema = todo.pop()
+            if not isinstance(schema, dict) or id(schema) in seen:
+                continue
+            seen.add(id(schema))
+            read = self._references.read(schema)
+            yield read
+            if META in read:
+                continue
+            inner = [read[name] for name in ("if", "then", "else") if name in read]
+            for keyword in ("allOf", *_CHOICES):
+                inner += read.get(keyword, ())
+            if "$ref" in read:
+                inner.append(self._references.resolve(schema, read["$ref"]))
+            todo += reversed(inner)
+
+    def _plain(self, keyword: str, operand: Any) -> Any:
+        """Of choices only the types that they begin with: the rest is long and says less."""
+        if keyword not in _CHOICES:
+            return operand
+        return [
+            next((read["type"] for read in self._reads([each]) if "type" in read), "any type")
+            for each in operand
+        ]
+
+
+def came(keyword: str, offset: int, tokens: Sequence[Token], value: Any) -> str:
+    """What came: a type, and a length where that is known however the text was cut.
+
+    `value` is what stands at the path by now, None if nothing does.
+    """
+    closes = any(kind in _CLOSES and start == offset for kind, _, start, _ in tokens)
+    if isinstance(value, dict | list) and (closes or keyword in _OF_CONTAINERS):
+        return described(value)
+    for kind, content, start, end in tokens:
+        if end <= offset and not (end == offset and kind in (t.INTEGER, t.FLOAT)):
+            continue
+        if kind == t.LITERAL:
+            return described(content)
+        if kind == t.SCALAR_PART:
+            return _BEGUN.get(content, "a number")
+        if kind == t.STRING and offset == end - 1 and offset != start - 1:
+            return described(content)
+        return _TOKENS.get(kind, "something else")
+    return "something else"
+
+
+def described(value: Any) -> str:
+    """The type of a value that is over, and its length."""
+    if isinstance(value, dict | list):
+        what = "members" if isinstance(value, dict) else "elements"
+        return f"{_NAMES[n.kind_of(value)]} with {len(value)} {what}"
+    if isinstance(value, str):
+        return f"a string of {len(value)} characters"
+    return _NAMES[n.kind_of(value)]
+
+
+def _stepped(read: Schema, part: str | int) -> Iterator[Any]:
+    """The schemas that `read` has for a member or an element."""
+    if isinstance(part, int):
+        prefix = read.get("prefixItems", ())
+        yield prefix[part] if part < len(prefix) else read.get("items")
+        return
+    properties = read.get("properties", {})
+    yield properties[part] if part in properties else read.get("additionalProperties")
+    yield from read.get("patternProperties", {}).values()
+
+
+def _listed(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
+
+
+def _shown(operand: Any) -> str:
+    text = json.dumps(operand, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _position(value: Any, key: str) -> int:
+    """The position of a key in an object, from 1; one that has no value yet comes next."""
+    names = list(value) if isinstance(value, dict) else []
+    return names.index(key) + 1 if key in names else len(names) + 1
+
+
+def _inside(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None

@@ -1,0 +1,154 @@
+"""Every draft of JSON Schema means what its own suite says, and references stay at home."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from guardstream.jsonstream.errors import SchemaError
+from guardstream.jsonstream.schema.schema import Schema
+from guardstream.jsonstream.verdict import verdict
+from tests.jsonstream.corpora import DRAFTS, cut, schema_groups, schema_remotes, schema_suite
+
+
+def allows(schema, value, **options):
+    return verdict([json.dumps(value)], Schema(schema, **options)) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "allowed"),
+    [
+        ("http://json-schema.org/draft-04/schema#", [3]),
+        ("http://json-schema.org/draft-04/schema", [3]),
+        ("https://json-schema.org/draft-04/schema#", [3]),
+        ("http://json-schema.org/draft-07/schema#", []),
+        ("https://json-schema.org/draft/2020-12/schema", []),
+        ("http://json-schema.org/schema#", []),
+    ],
+)
+def test_the_draft_is_what_the_schema_declares(uri, allowed):
+    schema = {"$schema": uri, "const": 1, "type": "integer"}  # draft-04 has no `const`
+    assert [value for value in (3,) if allows(schema, value)] == allowed
+
+
+@pytest.mark.parametrize(
+    ("draft", "schema", "allowed", "refused"),
+    [
+        ("draft-04", {"minimum": 3, "exclusiveMinimum": True}, [4], [3]),
+        ("draft-04", {"maximum": 3, "exclusiveMaximum": False}, [3], [4]),
+        ("draft-04", {"id": "http://x/y", "$ref": "#/definitions/a", "type": "null",
+                      "definitions": {"a": {"type": "string"}}}, ["a"], [None, 1]),
+        ("draft-06", {"contains": {"const": 1}}, [[1, 2]], [[2]]),
+        ("draft-06", {"if": True, "then": False}, [1], []),
+        ("draft-07", {"items": [{"type": "string"}], "additionalItems": False}, [["a"]],
+         [["a", 1], [1]]),
+        ("draft-07", {"additionalItems": False}, [[1]], []),
+        ("draft-07", {"dependencies": {"a": ["b"], "c": {"required": ["d"]}}}, [{"a": 1, "b": 1}],
+         [{"a": 1}, {"c": 1}]),
+        ("draft-07", {"definitions": {"a": {"$id": "#anchor", "type": "null"}}, "$ref": "#anchor"},
+         [None], [1]),
+        ("draft-07", {"contentEncoding": "base64", "contentMediaType": "application/json"},
+         ["e30="], ["%%%", "eyI="]),
+        ("2019-09", {"$recursiveAnchor": True, "items": {"$recursiveRef": "#"}, "minItems": 1},
+         [[[1]]], [[[]]]),
+        ("2019-09", {"contains": {"const": 1}, "unevaluatedItems": False}, [], [[1]]),
+        ("2020-12", {"contains": {"const": 1}, "unevaluatedItems": False}, [[1]], [[1, 2]]),
+        ("openapi-3.0", {"type": "string", "nullable": True}, ["a", None], [1]),
+        ("openapi-3.0", {"type": "string", "nullable": False}, ["a"], [None]),
+        ("openapi-3.0", {"type": "integer", "minimum": 1, "exclusiveMinimum": True}, [2], [1]),
+    ],
+)  # fmt: skip
+def test_each_draft_has_its_own_rules(draft, schema, allowed, refused):
+    assert [each for each in allowed if not allows(schema, each, draft=draft)] == []
+    assert [each for each in refused if allows(schema, each, draft=draft)] == []
+
+
+def test_an_array_of_items_is_refused_while_it_arrives():
+    schema = Schema({"items": [{"type": "string"}], "additionalItems": False}, draft="draft-07")
+    assert verdict(['["a", 1]'], schema).offset == 4
+    assert verdict(["[1]"], schema).offset == 1
+
+
+def test_an_unknown_draft_is_refused():
+    with pytest.raises(SchemaError, match="unknown draft 'draft-05'; use one of draft-04"):
+        Schema({}, draft="draft-05")
+
+
+def test_formats_are_asserted_where_that_is_asked_for():
+    schema = {"properties": {"on": {"format": "date"}}}
+    assert allows(schema, {"on": "soon"})
+    assert not allows(schema, {"on": "soon"}, formats=True)
+    assert allows(schema, {"on": "2026-11-20"}, formats=True)
+    assert allows({"format": "a format of our own"}, "x", formats=True)
+
+
+def test_references_lead_into_the_documents_that_were_given():
+    documents = {"https://example.com/defs.json": {"$defs": {"id": {"type": "integer"}}}}
+    schema = {"properties": {"id": {"$ref": "https://example.com/defs.json#/$defs/id"}}}
+    assert verdict(['{"id": "x"}'], Schema(schema, documents=documents)).offset == 7
+    with pytest.raises(SchemaError, match="nothing is fetched"):
+        Schema(schema)
+
+
+def test_relative_references_start_from_the_base():
+    documents = {"file:///schemas/defs.json": {"type": "integer"}}
+    schema = {"$ref": "defs.json"}
+    found = Schema(schema, documents=documents, base="file:///schemas/order.json")
+    assert verdict(['"x"'], found).offset == 0
+
+
+def test_a_document_may_be_of_another_draft():
+    old = {"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 3,
+           "exclusiveMaximum": True}  # fmt: skip
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$ref": "https://x/old"}
+    assert not allows(schema, 3, documents={"https://x/old": old})
+
+
+def test_a_document_that_is_no_schema_is_named():
+    documents = {"https://x/bad": {"type": 3}}
+    with pytest.raises(SchemaError, match="the document 'https://x/bad': /type: not a valid"):
+        Schema({"$ref": "https://x/bad"}, documents=documents)
+
+
+def test_a_metaschema_may_be_referred_to():
+    schema = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+    assert allows(schema, {"type": "string"})
+    assert not allows(schema, {"type": "strung"})
+
+
+PARTS = (".", "optional", "optional/format")
+BEYOND = {("draft4", "zeroTerminatedFloats")}  # 1.0 is an integer in every later draft
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("folder", DRAFTS)
+def test_the_suite_of_each_draft(folder, part, capsys):
+    suite = schema_suite(folder)
+    if suite is None or not (suite / part).is_dir():
+        pytest.skip("the suite is not here; SCHEMA_SUITE names a checkout of it")
+    rng, remotes, judged, refused = random.Random(0), schema_remotes(), 0, 0
+    for keyword, group in schema_groups(folder, part):
+        try:
+            schema = _schema(group["schema"], DRAFTS[folder], remotes, "format" in part)
+        except SchemaError:
+            assert "localhost:1234" in json.dumps(group["schema"])
+            refused += len(group["tests"])
+            continue
+        for case in group["tests"]:
+            text = json.dumps(case["data"])
+            for chunks in ([text], cut(text, rng)):
+                found = verdict(chunks, schema, duplicates=True)
+                expected = case["valid"] or (folder, keyword) in BEYOND
+                assert (found is None) == expected, (keyword, group["description"], case)
+            judged += 1
+    with capsys.disabled():
+        print(f"\n{folder}/{part}: {judged} as expected, {refused} refused for what is not there")
+    assert judged > 50
+
+
+def _schema(schema, draft, remotes, formats):
+    declares = isinstance(schema, dict) and "$schema" in schema
+    return Schema(schema, draft=None if declares else draft, documents=remotes, formats=formats)

@@ -1,0 +1,101 @@
+"""A violation says what was expected and what came, without a character of the document."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from guardstream.jsonstream.errors import SchemaViolationError
+from guardstream.jsonstream.schema.models import ModelSchema
+from guardstream.jsonstream.schema.schema import Schema
+from guardstream.jsonstream.verdict import verdict
+from tests.jsonstream.corpora import cuttings
+from tests.jsonstream.test_cuts import SCHEMAS, Writer
+
+ORDER = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "maximum": 99},
+        "name": {"$ref": "#/$defs/name"},
+        "kind": {"enum": ["a", "b"]},
+        "rows": {"type": "array", "maxItems": 2, "items": {"anyOf": [{"type": "null"},
+                 {"type": "object", "required": ["sku"]}]}},
+        "more": {"additionalProperties": {"type": "boolean"}},
+        "unique": {"uniqueItems": True},
+        "not": {"not": {"required": ["x"]}},
+    },
+    "required": ["id", "name"],
+    "additionalProperties": False,
+    "$defs": {"name": {"type": "string", "maxLength": 5, "pattern": "^[a-z]*$"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[1]", 'at /: expected type "object", but an array came'),
+        ('{"id": "secret"}', 'at /id: expected type "integer", but a string came'),
+        ('{"id": 1.5}', 'at /id: expected type "integer", but a number came'),
+        ('{"id": 100}', "at /id: expected maximum 99, but a number came"),
+        ('{"name": "secret"}', "at /name: expected maxLength 5, but a string came"),
+        ('{"name": "SE"}', 'at /name: expected pattern "^[a-z]*$", '
+         "but a string of 2 characters came"),
+        ('{"kind": "secret"}', 'at /kind: expected enum ["a", "b"], but a string came'),
+        ('{"id": 1}', 'at /: expected required ["id", "name"], but an object with 1 members came'),
+        ('{"id": 1, "secret": 2}', "at /: expected additionalProperties false, "
+         "but an object with 1 members came"),
+        ('{"rows": [null, null, 3]}', "at /rows: expected maxItems 2, "
+         "but an array with 2 elements came"),
+        ('{"rows": [true]}', 'at /rows/0: expected type ["null", "object"], but a boolean came'),
+        ('{"rows": [{}]}', 'at /rows/0: expected required ["sku"], '
+         "but an object with 0 members came"),
+        ('{"more": {"a": true, "secret": null}}', 'at /more/#2: expected type "boolean", '
+         "but null came"),
+        ('{"unique": ["a", "a"]}', "at /unique/1: expected uniqueItems, "
+         "but a string of 1 characters came"),
+        ('{"not": {"x": 1}}', 'at /not: expected not {"required": ["x"]}, '
+         "but an object with 1 members came"),
+    ],
+)  # fmt: skip
+def test_what_was_expected_and_what_came_stand_in_one_line(text, line):
+    schema = Schema(ORDER)
+    for chunks in cuttings(text, random.Random(0)):
+        found = verdict(chunks, schema)
+        assert isinstance(found, SchemaViolationError)
+        assert str(found.explanation) == line
+
+
+def test_a_long_list_of_values_is_cut():
+    schema = Schema({"enum": [f"value {at}" for at in range(1_000)]})
+    found = verdict(['"x"'], schema)
+    assert len(str(found.explanation)) < 400
+
+
+def test_a_model_says_what_it_says():
+    found = verdict(['{"a": 1}'], ModelSchema(dict[str, str]))
+    assert found.explanation.pointer == "/a"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_explanations_do_not_depend_on_the_cut_and_show_no_text(seed):
+    writer = Writer(seed)
+    for _ in range(300):
+        text, schema = writer.text(), writer.rng.choice(SCHEMAS[2:])
+        found = {
+            (str(each), str(each.explanation))
+            for each in (verdict(chunks, schema) for chunks in cuttings(text, writer.rng) if text)
+            if isinstance(each, SchemaViolationError)
+        }
+        assert len(found) < 2, (text, found)
+
+
+def test_no_key_or_text_of_the_document_is_in_an_explanation():
+    secret = "zzsecretzz"
+    texts = [{secret: secret}, [{secret: {secret: secret}}], {"more": {secret: [secret]}}]
+    for schema in (Schema(ORDER), *SCHEMAS[2:]):
+        for value in texts:
+            found = verdict([json.dumps(value)], schema)
+            if isinstance(found, SchemaViolationError):
+                assert secret not in str(found.explanation)
