@@ -102,7 +102,7 @@ class Scan(Protocol):
         """The rules whose candidates' hold-back begins at `hold` or before."""
         ...
 
-    def overflow(self, hold: int, *, drop: bool) -> None:
+    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """Hold the candidates up to `hold` no more: drop them, or only watch them live on."""
         ...
 

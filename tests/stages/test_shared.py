@@ -55,7 +55,7 @@ def together(rules: RuleSet) -> list[list[Event]]:
 def test_streams_in_threads_find_the_same_while_caches_are_built_and_flushed(limit: int) -> None:
     expected = play(RuleSet(RULES).stage(), [TEXT])
     with (
-        patch.object(automaton, "MAX_TRANSITIONS", limit),
+        patch.object(automaton, "MAX_WEIGHT", 10 * limit),
         patch.object(words, "MAX_TRANSITIONS", limit),
     ):
         for _ in range(15):

@@ -409,7 +409,7 @@ class WordScan:
                     rules.update(*[words.of(longer) for longer in words.beginning(suffix)])
         return sorted(rules - self._off)
 
-    def overflow(self, hold: int, *, drop: bool) -> None:
+    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
         """See `Scan.overflow`."""
         if self.hold() > hold or not self.state.held or not self._holds:
             return
