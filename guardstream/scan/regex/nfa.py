@@ -36,7 +36,7 @@ from guardstream.scan.regex.rewrite import (
     without_captures,
 )
 
-MAX_PLACES = 4_000
+MAX_PLACES = 10_000
 """How many places one pattern may have, without those of counters that are written out lazily."""
 
 WRITTEN_OUT = 1_000
