@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
+from guardstream.scan.regex.forms import form
 
 BAD_INPUT = 2
 
@@ -32,6 +34,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"guardstream {metadata.version('guardstream')}, search: {form()}")
+        raise typer.Exit
 
 
 @app.command()
@@ -224,7 +232,17 @@ def schema() -> None:
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[  # noqa: ARG001 - the callback answers
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version, and whether the search runs natively or in Python.",
+        ),
+    ] = False,
+) -> None:
     """Guardrails for token streams."""
 
 

@@ -36,8 +36,8 @@ SETS = [
     r".", r"(?s).", r"[\w--a]", r"(?i)k", r"(?i)[k-s]", r"(?i)ß", r"(?i)\u212b", r"[a\]]", r"[]a]",
     r"(?a)\w", r"(?a:\w)", r"(?a)[^\W\d]", r"(?a)\s", r"(?a)[^\d]",
     r"(?ai)k", r"(?ai:k)",
-    r"(?ia)é", r"(?ia:é)", r"(?a)[[:alpha:]]", r"(?a:[[:alpha:]])", r"(?a)(?u:\w)", r"(?ai)[k-s]", r"\m\w",
-    r"\w\M", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
+    r"(?ia)é", r"(?ia:é)", r"(?a)[[:alpha:]]", r"(?a:[[:alpha:]])", r"(?a)(?u:\w)", r"(?ai)[k-s]",
+    r"\m\w", r"\w\M", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
 ]  # fmt: skip
 EDGES = "aAkKsSſ\u212aßẞéÉ中\uffff\U0001f600\u2003\u00a0\u0663\u2028\x85\r\n\v\f\0_-."
 

@@ -74,7 +74,7 @@ class State(dict[int, Transition]):
     """The transitions by class of characters; a missing one is built when it is first needed.
 
     `starts` and `holds` tell where its candidates and their hold-backs began. An `idle` state has
-    no candidate: it depends on the last character alone.
+    no candidate: it depends on the last character alone. `place` is kept for the native form.
     """
 
     __slots__ = (
@@ -84,6 +84,7 @@ class State(dict[int, Transition]):
         "holds",
         "idle",
         "left",
+        "place",
         "sides",
         "starts",
         "threads",
@@ -98,6 +99,7 @@ class State(dict[int, Transition]):
     ) -> None:
         self.automaton = automaton
         self.generation = automaton.generation
+        self.place: object = None
         self.built: dict[tuple[int, bool], Transition] = {}
         self.threads = threads
         self.left = left
@@ -115,6 +117,12 @@ class State(dict[int, Transition]):
             self.automaton.count(1)
         return transition
 
+    @property
+    def registers(self) -> int:
+        """How many registers a stream has here."""
+        numbers = [max(t.start, t.hold, t.end) for t in self.threads]
+        return 1 + max(numbers, default=NOWHERE) if max(numbers, default=NOWHERE) >= 0 else 0
+
     def without(
         self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
     ) -> tuple[State, tuple[int, ...]]:
@@ -129,7 +137,8 @@ class State(dict[int, Transition]):
 class Alphabet:
     """The classes of characters of a set of patterns, by number, with their signatures.
 
-    The class `BEGIN` is no character: what stands before the text.
+    The class `BEGIN` is no character: what stands before the text. `wakes` is kept for the
+    stepping of all patterns; `flushed` are called with an automaton that forgets its states.
     """
 
     BEGIN = 0
@@ -140,6 +149,7 @@ class Alphabet:
         self.weight = 0
         self.automata: list[Automaton] = []
         self.wakes: dict[tuple[int, int], tuple[tuple[int, Transition], ...]] = {}
+        self.flushed: list[Callable[[Automaton], None]] = []
 
     def count(self, weight: int) -> None:
         """Count what all automata keep; flush them when it is too much."""
@@ -185,6 +195,8 @@ class Automaton:
         self.generation += 1
         self._start()
         self.alphabet.wakes.clear()
+        for forget in self.alphabet.flushed:
+            forget(self)
         for state in states.values():
             state.clear()
             state.built.clear()

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import UNREAD, Match, Window
+from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State
 from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
 from guardstream.scan.regex.registers import Thread
-from guardstream.scan.regex.stepper import Accepted, Classes, Machine, Stepper, accepted
+from guardstream.scan.regex.stepper import Accepted, Classes, Machine, accepted
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -83,9 +84,10 @@ class PatternSet:
         self._confirming: dict[int, Automaton] = {}
         self._matchers: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
-        self.machine = Machine(
+        machine = Machine(
             self.automata, [pattern.holds for pattern in patterns], self.classes, alphabet
         )
+        self.steps = forms.stepping(machine)
         self.reach = [
             pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
             for pattern in patterns
@@ -146,7 +148,7 @@ class PatternScan:
 
     def __init__(self, patterns: PatternSet) -> None:
         self._set = patterns
-        self._steps = Stepper(patterns.machine)
+        self._steps = patterns.steps()
         self._careful = False
         self._candidates: dict[int, list[Candidate]] = {}
         self._standing: list[Match] = []
@@ -181,8 +183,7 @@ class PatternScan:
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
         found, self._standing = self._standing, []
-        new, self._steps.accepted = self._steps.accepted, []
-        found += self._noted(new, window)
+        found += self._noted(self._steps.take(), window)
         for pattern in list(self._candidates):
             found += self._settled(pattern, window, last=False, ended=False)
         return found
