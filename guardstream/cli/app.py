@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from guardstream.cli import debug as debug_command
 from guardstream.cli import demo as demo_command
 from guardstream.cli import diff as diff_command
 from guardstream.cli import evaluate as evaluate_command
@@ -229,6 +230,19 @@ def serve(
 def schema() -> None:
     """Print the JSON Schema of policy files."""
     print(policy_schema.text(), end="")
+
+
+@app.command()
+def debug(
+    pattern: Annotated[str, typer.Argument(help="A pattern, as in a policy.")],
+    text: Annotated[str, typer.Argument(help="The text to search.")] = "",
+    group: Annotated[str | None, typer.Option(help="The masked group, by name or number.")] = None,
+    dot: Annotated[
+        bool, typer.Option("--dot", help="Print the pattern's NFA for Graphviz instead.")
+    ] = False,
+) -> None:
+    """Show how a pattern is searched: after each character its threads, what is held, accepts."""
+    raise typer.Exit(debug_command.debug(pattern, text, group, dot=dot))
 
 
 @app.callback()

@@ -17,7 +17,6 @@ from guardstream.scan.match import Match
 from guardstream.scan.regex.dfa import Automaton, State
 from guardstream.scan.regex.nfa import Condition, Program
 from guardstream.scan.regex.search import PatternScan
-from guardstream.scan.regex.stepper import Stepper
 from guardstream.scan.words import aho_corasick as words
 from guardstream.scan.words.aho_corasick import WordIndex, WordScan
 from guardstream.stages.redact import Redact
@@ -98,7 +97,7 @@ BUGS: dict[str, Bug] = {
     ),
     "a lazy repeat is greedy": (Program, "_optional", greedy),
     "a match settles although an older candidate lives": (
-        Stepper, "began", instead(lambda stepper, _pattern: stepper.offset + 1)
+        PatternScan, "_oldest", instead(lambda scan, _pattern: scan.offset + 1)
     ),
     "the context before a candidate is cut short": (
         PatternScan, "needed", instead(lambda scan: scan.offset)

@@ -51,6 +51,11 @@ class CharSets:
                 self._wide.append(judge)
         return bit
 
+    def names(self) -> dict[int, str]:
+        """What each bit stands for, as a reader would say it."""
+        edges = {START: "the start", END: "the end"}
+        return edges | {bit: fragment for fragment, bit in self._bits.items()}
+
     def fresh(self) -> int:
         """A bit that is no set's: for what a pattern finds out about the text before."""
         bit, self._next = self._next, self._next << 1

@@ -103,7 +103,7 @@ class Place:
     negate: bool = False
     distance: int = UNKNOWN
     opened: int = UNKNOWN
-    source: Node | None = None
+    source: Char | None = None
     unwritten: Callable[[], Sequence[Place]] | None = None
 
     def leads_to(self) -> Sequence[Place]:
@@ -191,7 +191,7 @@ class Program:
         condition: Condition = FREE,
         after: Place | None = None,
         ways: Sequence[Place] = (),
-        source: Node | None = None,
+        source: Char | None = None,
     ) -> Place:
         self._places += 1
         if self._limit is not None and self._places > self._limit:

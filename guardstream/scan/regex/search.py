@@ -161,6 +161,14 @@ class PatternScan:
         """How many characters have been read."""
         return self._steps.offset
 
+    def state(self, pattern: int) -> tuple[State, tuple[int, ...]] | None:
+        """The state and registers of a pattern that has candidates."""
+        return self._steps.state(pattern)
+
+    def open_matches(self, pattern: int) -> tuple[tuple[int, int], ...]:
+        """The pattern's matches that are accepted but not settled."""
+        return tuple((match.start, match.end) for match in self._candidates.get(pattern, ()))
+
     # Reading
 
     def read(self, text: str) -> int:
@@ -252,7 +260,7 @@ class PatternScan:
         ordered = self._set.settling(pattern) is Settling.ORDERED
         try:
             while candidates := self._candidates.get(pattern):
-                oldest = self.offset + 1 if last else self._steps.began(pattern)
+                oldest = self.offset + 1 if last else self._oldest(pattern)
                 if candidates[0].start >= oldest:
                     break
                 if ordered:
@@ -408,6 +416,10 @@ class PatternScan:
         self._spent += steps
         if self._spent > STEPS_PER_CHARACTER * (self.offset + 1):
             raise OverBudgetError
+
+    def _oldest(self, pattern: int) -> int:
+        """Where the pattern's oldest candidate began; beyond the present if none lives."""
+        return self._steps.began(pattern)
 
     def _read_as(self, window: Window) -> str:
         table = self._set.table
