@@ -247,7 +247,7 @@ def debug(
 
 @app.callback()
 def root(
-    version: Annotated[  # noqa: ARG001 - the callback answers
+    version: Annotated[
         bool,
         typer.Option(
             "--version",

@@ -347,6 +347,9 @@ class Redact:
 
     def _overflow(self, events: list[Event]) -> None:
         """Bring the held text back below its bound."""
+        for scan in self._scans:
+            scan.prune(self._window)
+        self._write(events, self._regions.release(min([scan.hold() for scan in self._scans])))
         while self.held > self._max_holdback:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
@@ -382,7 +385,7 @@ class Redact:
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last
         character has completed."""
-        live = [scan.overflowing() for scan in self._scans]
+        live = [scan.overflowing(self._window) for scan in self._scans]
         if any(live):
             self._write(events, self._regions.flow(self._position))
             return

@@ -67,6 +67,7 @@ CLEAN = [
     (r"(?>a|ab)c{30}", "abccccccccccccccccccccccccccccccccccccccc acccc", 32),
     (r"\d{2,5}+\w{30}", "12345678901234567890a", 40),
     (r"(?=\w{4}-)\w+-x", PROSE, 8),
+    (r"(\w+) is \1 of \w{40}", PROSE, 16),
     (r"(?!\w{3,9} )\w+ \w", "one two three four five ", 16),
 ]
 

@@ -16,6 +16,9 @@ from guardstream.scan.words import aho_corasick as words
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 from tests.support.chunking import play
+from tests.support.forms import form
+
+__all__ = ["form"]
 
 THREADS = 4
 RULES = (

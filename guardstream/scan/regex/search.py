@@ -88,6 +88,7 @@ class PatternSet:
             self.automata, [pattern.holds for pattern in patterns], self.classes, alphabet
         )
         self.steps = forms.stepping(machine)
+        self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = [
             pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
             for pattern in patterns
@@ -231,7 +232,8 @@ class PatternScan:
         if self._set.automata[match.pattern].program.exact:
             return [Match(rule, match.hold, match.end)]
         try:
-            text, base = self._read_as(window), window.base
+            base = window.base
+            text = self._read_as(window)[: self.offset - base]
             matcher = self._set.matcher(match.pattern)
             for start in range(max(match.start, base), match.end):
                 spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self._pay)
@@ -349,25 +351,29 @@ class PatternScan:
             return self._find_slowly(pattern, begin, window)
         automaton = self._set.confirming(pattern)
         known: list[Candidate] = []
-        state, registers, offset = self._warmed(automaton, pattern, begin, window)
-        text, base = window.text, window.base
-        classes = self._set.classes
-        while offset < self.offset:
+        state = self._warmed(automaton, pattern, begin, window)
+        registers: tuple[int, ...] = ()
+        classes, here, base = self._set.classes, self.offset, window.base
+        steps = 1
+        for offset, character in enumerate(window.text[begin - base : here - base], begin):
             if known and known[0].start < state.starts.oldest(registers, offset):
                 break
-            transition = state[classes[text[offset - base]]]
-            for accept in transition.accepts:
+            target, moves, accepts = transition = state[classes[character]]
+            for accept in accepts:
                 _order(known, accepted(pattern, accept, registers, offset))
-            state, registers = transition.target, transition.moved(registers, offset)
-            offset += 1
+            if moves is not None:
+                registers = transition.moved(registers, offset)
+            state = target
+            steps += 1
         else:
             for accept in state.end() if ended else ():
-                _order(known, accepted(pattern, accept, registers, offset))
-        self._pay(offset - begin + 1)
+                _order(known, accepted(pattern, accept, registers, here))
+        self._pay(steps)
         return known[0] if known else None
 
     def _find_slowly(self, pattern: int, begin: int, window: Window) -> Candidate | None:
-        text, base = self._read_as(window), window.base
+        base = window.base
+        text = self._read_as(window)[: self.offset - base]
         matcher = self._set.matcher(pattern)
         for start in range(max(begin, base), self.offset):
             found = matcher.match(text, start - base, base == 0, self._pay)
@@ -376,9 +382,7 @@ class PatternScan:
                 return Candidate(start, found.end + base, hold, late=False)
         return None
 
-    def _warmed(
-        self, automaton: Automaton, pattern: int, at: int, window: Window
-    ) -> tuple[State, tuple[int, ...], int]:
+    def _warmed(self, automaton: Automaton, pattern: int, at: int, window: Window) -> State:
         """The state at an offset at which the search begins: nothing is there yet but what the
         lookbehinds have read."""
         text, base, classes = window.text, window.base, self._set.classes
@@ -391,24 +395,26 @@ class PatternScan:
         for offset in range(begin, at):
             number = classes[text[offset - base]]
             state = automaton.transition(state, number, begins=False).target
-        return state, (), at
+        return state
 
     def _restart(self, pattern: int, at: int, window: Window, *, ended: bool = False) -> None:
         """Let the pattern's search go on as if it had begun at an offset before the present."""
         automaton = self._set.automata[pattern]
         self._candidates.pop(pattern, None)
-        state, registers, offset = self._warmed(automaton, pattern, at, window)
-        text, base, classes = window.text, window.base, self._set.classes
-        while offset < self.offset:
-            transition = state[classes[text[offset - base]]]
-            for accept in transition.accepts:
+        state = self._warmed(automaton, pattern, at, window)
+        registers: tuple[int, ...] = ()
+        classes, here, base = self._set.classes, self.offset, window.base
+        for offset, character in enumerate(window.text[at - base : here - base], at):
+            target, moves, accepts = transition = state[classes[character]]
+            for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
-            state, registers = transition.target, transition.moved(registers, offset)
-            offset += 1
+            if moves is not None:
+                registers = transition.moved(registers, offset)
+            state = target
         for accept in state.end() if ended else ():
-            self._file(accepted(pattern, accept, registers, offset))
+            self._file(accepted(pattern, accept, registers, here))
         self._steps.put(pattern, state, registers)
-        self._pay(offset - at + 1)
+        self._pay(here - at + 1)
 
     def _pay(self, steps: int) -> None:
         """Pay for steps of confirming; raises OverBudgetError where too many are needed."""
@@ -468,6 +474,24 @@ class PatternScan:
         """See `Scan.holders`."""
         return [self._set.patterns[entry[1]].rule for entry in self._held() if entry[0] <= hold]
 
+    def prune(self, window: Window) -> None:
+        """See `Scan.prune`: a reference to a group of many texts is all that is approximated."""
+        for pattern in self._set.approximated:
+            try:
+                while not self._can_go_on(pattern, self._steps.began(pattern), window):
+                    self._restart(pattern, self._steps.began(pattern) + 1, window)
+            except OverBudgetError:
+                # What cannot be decided within the budget is taken to go on.
+                continue
+
+    def _can_go_on(self, pattern: int, start: int, window: Window) -> bool:
+        """Whether a candidate may still become a match; that nothing lives counts as such."""
+        if start > self.offset or start < window.base or self._candidates.get(pattern):
+            return True
+        text, base = self._read_as(window), window.base
+        text = text[: self.offset - base]
+        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self._pay)
+
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
         over = {entry[1] for entry in self._held() if entry[0] <= hold}
@@ -526,8 +550,10 @@ class PatternScan:
 
         self._steps.put(pattern, *state.without(is_dropped, registers))
 
-    def overflowing(self) -> bool:
+    def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""
+        if self._lost:
+            self.prune(window)
         for pattern in [pattern for pattern in self._lost if not self._lives_on(pattern)]:
             del self._lost[pattern]
         return bool(self._lost)

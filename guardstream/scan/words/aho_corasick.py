@@ -450,7 +450,10 @@ class WordScan:
         else:
             self._lost = hold
 
-    def overflowing(self) -> bool:
+    def prune(self, window: Window) -> None:
+        """See `Scan.prune`: of words all is known."""
+
+    def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
         if not (self.state.held and self.offset - self.state.held <= self._lost):
             self._lost = -1
