@@ -33,10 +33,31 @@ from .reference import check_whole
 
 ROOM = 20_000
 POOL = [chr(code) for code in range(32, 127)] + list("\t\né我ü٣")
-NOISE = (
-    "the key: is 'one' of <them> 127.0.0.1 ::1 it's http://a.b/c?d=e x@y.zz 2024-01-02 "
-    'password = "s3cr3t"; token=abcDEF123456 +49 30 123-45-6789 [x](y) {"k": null} 我的密码'
-).split()  # noqa: SIM905
+NOISE = [
+    "the",
+    "key:",
+    "is",
+    "'one'",
+    "of",
+    "<them>",
+    "127.0.0.1",
+    "::1",
+    "it's",
+    "http://a.b/c?d=e",
+    "x@y.zz",
+    "2024-01-02",
+    "password",
+    "=",
+    '"s3cr3t";',
+    "token=abcDEF123456",
+    "+49",
+    "30",
+    "123-45-6789",
+    "[x](y)",
+    '{"k":',
+    "null}",
+    "我的密码",
+]
 
 
 def load(path: Path) -> list[str]:
