@@ -1,5 +1,7 @@
 """All measurements in one run, as Markdown: `make bench`, or `python -m benchmarks`.
 
+With `--short` only the search is measured, in well under a minute.
+
 Every configuration has fresh processes of its own; figures are medians of `RUNS` of them.
 """
 
@@ -13,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks import material
+from benchmarks import material, short
 from benchmarks.leaks import Leaks, Wrap, leaks, patterns, rules
 from benchmarks.redaction import Rules, bare, cut
 from benchmarks.rivals import cost, installed
@@ -36,6 +38,9 @@ Measured = dict[tuple[str, int, int], Figures]
 def main() -> None:
     """Print the tables as they come."""
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}.")
+    if "--short" in sys.argv:
+        table("The search", short.HEAD, short.rows())
+        return
     measured: Measured = {}
     table(
         "Cost and hold-back",

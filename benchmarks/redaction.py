@@ -35,6 +35,7 @@ class Rules(Policy):
     """A policy of ready rules, for measuring without a file."""
 
     def __init__(self, ruleset: RuleSet) -> None:
+        super().__init__(Policy.parse("version: 1").built)
         self._ruleset = ruleset
 
     shadow = False

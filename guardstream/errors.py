@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "AdapterError",
+    "BlockedError",
+    "GuardstreamError",
+    "PatternError",
+    "PolicyError",
+    "SSEError",
+    "StageError",
+]
+
 
 class GuardstreamError(Exception):
     """The base of all errors that guardstream raises."""

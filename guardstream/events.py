@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+__all__ = [
+    "Action",
+    "Event",
+    "Finding",
+    "FindingKind",
+    "Finish",
+    "FinishReason",
+    "Severity",
+    "Stage",
+    "Text",
+]
+
 Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
 FindingKind: TypeAlias = Literal["match", "overflow", "rule_error"]
@@ -33,6 +45,7 @@ class Finding:
     `start` and `end` count code points of the pipeline's source text, from the channel's start,
     end exclusive. `kind` is "match" for a confirmed match, "overflow" for a candidate that grew
     past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked.
+    `action` and `severity` are the rule's.
     `channel` and `choice` name the pipeline, `path` where in a chunk text stood that no adapter
     knows; a stage leaves them at their defaults, the guard fills them in.
     """

@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
 
-from guardstream.errors import StageError
+from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.framing.frames import Media
-from guardstream.policy import Policy
-from guardstream.policy.reload import Watched
-from guardstream.prompts import MessagesResult, check_messages
-from guardstream.providers import Adapter, chosen
+from guardstream.providers import ADAPTERS, Adapter, chosen, named
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
-from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.bytes import WireFlow
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.callbacks import Hooks
-from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow
-from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
-from guardstream.stream.state import MakeFlow
-from guardstream.stream.synchronous import SyncGuardedStream
-from guardstream.stream.text import TextFlow
+
+# What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
+# regular expressions; an event loop; the formats of bytes and chunks.
+if TYPE_CHECKING:
+    from guardstream.framing.frames import Media
+    from guardstream.policy import Policy
+    from guardstream.policy.reload import Watched
+    from guardstream.prompts import MessagesResult
+    from guardstream.providers.own import JSONFormat
+    from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.stream.chunks import ChunkFlow
+    from guardstream.stream.state import MakeFlow
+    from guardstream.stream.synchronous import SyncGuardedStream
+    from guardstream.stream.text import TextFlow
+
+__all__ = ["Guard"]
 
 C = TypeVar("C")
+
+Framing: TypeAlias = Literal["sse", "text"]
 
 
 class Guard:
     """Applies one policy; made once, and shared freely between streams and threads."""
 
+    @known_arguments
     def __init__(
         self,
         policy: Policy | Watched,
@@ -49,17 +59,33 @@ class Guard:
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
     ) -> None:
-        """`stages` are your own, behind the policy's: see `guardstream.stages.custom`.
+        """Make a guard of a policy that is loaded; `Guard.load` does both.
 
-        `observers` are told of every stream; `observer_errors` says what becomes of theirs.
+        - `policy`: what `Policy.load` or `Policy.parse` returned.
+        - `stages`: your own, after the policy's: see `guardstream.stages.custom`.
+        - `observers`: told of every stream: `opened` when it is first read, `closed` at its end.
+        - `observer_errors`: an error of an observer is logged ("report"), or ends the stream as an
+          ObserverError ("raise").
+
+        Raises TypeError for a policy that is none, such as a path.
         """
-        self._source = policy
+        from guardstream.policy import Policy
+        from guardstream.policy.reload import Watched
+
+        if not isinstance(policy, (Policy, Watched)):
+            raise TypeError(
+                f"a guard is made of a Policy, not of {type(policy).__qualname__!r}: "
+                "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
+            )
+        self._watched = policy if isinstance(policy, Watched) else None
+        self._policy = policy if isinstance(policy, Policy) else None
         self._stages = tuple(stages)
         self._staged: tuple[Policy, Policy] | None = None
         self._observers = tuple(observers)
         self._observer_errors = observer_errors
 
     @classmethod
+    @known_arguments
     def load(
         cls,
         path: str | Path,
@@ -69,26 +95,34 @@ class Guard:
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
     ) -> Guard:
-        """Read the policy file at `path`, or a pack as `guardstream/NAME`.
+        """Return a guard that applies the policy file at `path`.
 
-        PolicyError says for everything that is wrong where it stands: `file:line:column`. With
-        `reload`, every new stream asks whether the file, or one that it needs, has changed, and
-        takes the new policy; if that is not valid, the last one stays and the error is logged.
+        - `path`: a file, or a pack that comes with the package as `guardstream/NAME`.
+        - `reload`: every new stream asks whether the file, or one that it needs, has changed, and
+          takes the new policy; if that is not valid, the last one stays and the error is logged.
+        - `stages`, `observers`, `observer_errors`: as for `Guard`.
+
+        Raises PolicyError, which says for everything that is wrong where it stands
+        (`file:line:column`), and for a file that cannot be read.
         """
+        from guardstream.policy import Policy
+        from guardstream.policy.reload import Watched
+
         policy = Watched(path) if reload else Policy.load(path)
         return cls(policy, stages=stages, observers=observers, observer_errors=observer_errors)
 
     @property
     def policy(self) -> Policy:
         """The policy that this guard applies to a stream that begins now."""
-        source = self._source
-        policy = source.policy() if isinstance(source, Watched) else source
+        policy = self._watched.policy() if self._watched is not None else self._policy
+        assert policy is not None
         if not self._stages:
             return policy
         if self._staged is None or self._staged[0] is not policy:
             self._staged = policy, policy.with_stages(self._stages)
         return self._staged[1]
 
+    @known_arguments
     def wrap(
         self,
         stream: AsyncIterable[C],
@@ -96,20 +130,41 @@ class Guard:
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        framing: Framing | None = None,
         **options: Unpack[Delivering],
     ) -> GuardedStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
 
-        `provider` names the adapter, or is one; without it the first chunk tells. `words` are more
-        words for rules of the policy, by rule id, for this stream alone. `unknown="pass"` lets
-        events and fields through that the adapter does not know. `Delivering` has the other
-        options: callbacks, deadlines, what raises and what is kept.
+        - `stream`: an async iterator of `str`, of a provider's chunks, or of bytes.
+        - `provider`: the name of an adapter, or one; without it the first chunk tells.
+        - `words`: more words for rules of the policy, by rule id, for this stream alone.
+        - `unknown`: what becomes of events and fields that the adapter does not know, instead of
+          what the policy says.
+        - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
+          they are text though the first looks like such a line.
+        - `raise_on_block`: a block raises BlockedError after the last chunk.
+        - `keep_text`: False does not keep the delivered text for `result` and `text()`.
+        - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
+          that are called with what is delivered before it is.
+        - `callback_errors`: an error of theirs ends the stream ("raise") or is logged ("report").
+        - `deadlines`: seconds until the first text, between chunks and in all, in place of the
+          policy's; `clock` gives seconds, monotonic.
+        - `attributes`: strings for the record that observers get.
+
+        Raises TypeError for what is no async stream and for an argument that is not there,
+        AdapterError for a `provider` that is not known, PolicyError for words of a rule that the
+        policy has not. Iterating raises what the source raises, and AdapterError or StageError,
+        with which the stream ends as blocked.
         """
+        from guardstream.stream.asynchronous import GuardedStream
+
         _check_async(stream)
         policy = self._policy_with(words)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown)
+        _check_framing(framing)
+        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
         return GuardedStream(stream, make_flow, self.options(policy, options))
 
+    @known_arguments
     def wrap_sync(
         self,
         stream: Iterable[C],
@@ -117,24 +172,40 @@ class Guard:
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        framing: Framing | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
-        """Return what `wrap` returns, for a plain iterator."""
+        """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
+
+        The arguments are those of `wrap`. A deadline is looked at when a chunk comes, since a
+        source that waits cannot be interrupted.
+
+        Raises what `wrap` raises, and TypeError for a callback that would have to be awaited.
+        """
+        from guardstream.stream.synchronous import SyncGuardedStream
+
         _check_sync(stream)
         policy = self._policy_with(words)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown)
+        _check_framing(framing)
+        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
-        if not isinstance(self._source, Watched):
+        if self._watched is None:
             return self
         return Guard(self.policy, observers=self._observers, observer_errors=self._observer_errors)
 
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
-        """Return a guard with more stages of your own, and otherwise like this one."""
+        """Return a guard with more stages of your own, and otherwise like this one.
+
+        Each is called for every pipeline and makes a stage, which stands after the rules; give a
+        `StagePlan` to say otherwise. See `guardstream.stages.custom`.
+        """
+        source = self._watched or self._policy
+        assert source is not None
         return Guard(
-            self._source,
+            source,
             stages=(*self._stages, *stages),
             observers=self._observers,
             observer_errors=self._observer_errors,
@@ -143,13 +214,20 @@ class Guard:
     def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
-        Messages of OpenAI's and Anthropic's shapes; they are not changed, the result has those
-        that may be sent. AdapterError for what may hold text and is not known.
+        `messages` are of OpenAI's and Anthropic's shapes; they are not changed, the result has
+        those that may be sent. Raises AdapterError for what may hold text and is not known, and
+        StageError if a stage fails.
         """
+        from guardstream.prompts import check_messages
+
         return check_messages(self.policy, messages)
 
     def check(self, text: str, channel: str = "text") -> Result:
-        """Guard a whole text at once; the answer is that of a stream of it, in any chunking."""
+        """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
+
+        `channel` is `text`, `thinking`, `tool_args` or `refusal`: rules may hold for some of them.
+        Raises ValueError for another one, and StageError if a stage fails.
+        """
         policy = self.policy
         stage = pipeline_of(policy, channel)
         try:
@@ -159,9 +237,15 @@ class Guard:
         return _result(events, channel, policy.block_message)
 
     def session(self, channel: str = "text") -> Pipeline:
-        """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events."""
+        """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events, no I/O.
+
+        `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
+        many code points the pipeline holds back. What a stage raises passes unchanged: release
+        nothing then.
+        """
         return Pipeline(self.policy.stages(channel))
 
+    @known_arguments
     def flow(
         self,
         *,
@@ -172,8 +256,9 @@ class Guard:
     ) -> MakeFlow[Any]:
         """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
 
-        `media` says how bytes carry chunks: `sse`, `ndjson`, `text`; without it the first byte
-        tells the first two apart. The other arguments are those of `wrap`.
+        `media` says how bytes carry chunks: `sse`, `ndjson`, `json_array`, `text`; without it the
+        first byte tells the first three apart. The other arguments, and what is raised, are those
+        of `wrap`.
         """
         return self._flows(
             self._policy_with(words), provider=provider, media=media, unknown=unknown
@@ -189,15 +274,22 @@ class Guard:
         provider: str | Adapter[Any] | None,
         media: Media | None = None,
         unknown: Unknown | None,
+        framing: Framing | None = None,
     ) -> MakeFlow[Any]:
         passing = unknown or policy.unknown
-        if isinstance(provider, str):
-            chosen(provider, None)  # an unknown name is told now, not with the first chunk
+        own = _own_formats(policy, passing)
+        asked = provider
+        if isinstance(asked, str):
+            # An unknown name is told now, not with the first chunk.
+            asked = own.get(asked) or named(asked, unknown=passing, beside=own)
 
         def choose(chunk: Any) -> Adapter[Any]:
-            return chosen(provider, chunk, unknown=passing)
+            mine = (each for each in own.values() if asked is None and each.accepts(chunk))
+            return chosen(next(mine, asked), chunk, unknown=passing)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
+            from guardstream.stream.make import flow_of
+
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
                 return flow_of(
                     adapter,
@@ -207,8 +299,17 @@ class Guard:
                     policy.file.max_holdback,
                 )
 
-            if media or isinstance(chunk, (bytes, bytearray, memoryview)):
-                return WireFlow(media, choose, make, partial(_is_harmless, policy))
+            if media or framing == "sse" or isinstance(chunk, (bytes, bytearray, memoryview)):
+                from guardstream.stream.bytes import WireFlow
+
+                harmless = partial(_is_harmless, policy)
+                if isinstance(chunk, str):
+                    from guardstream.stream.lines import LineFlow
+
+                    return LineFlow(WireFlow("sse", choose, make, harmless, passing))
+                return WireFlow(media or framing, choose, make, harmless, passing)
+            if isinstance(chunk, str) and framing is None and provider is None:
+                _check_text(chunk)
             return make(choose(chunk))
 
         return make_flow
@@ -240,6 +341,47 @@ class Guard:
             clock=options.get("clock", monotonic),
             observing=observing,
         )
+
+
+def _check_framing(framing: str | None) -> None:
+    if framing not in (None, "sse", "text"):
+        raise ValueError(f"framing {framing!r} is not known: take 'sse' or 'text'")
+
+
+def _check_text(first: str) -> None:
+    """Raise AdapterError if the first `str` of a stream is a line of a server-sent event."""
+    if _EVENT_LINE.fullmatch(first):
+        raise AdapterError(
+            "the first str is a line of a server-sent event: wrap such lines with framing='sse', "
+            "or the response's bytes; if it is text, say framing='text'"
+        )
+
+
+_EVENT_LINE = re.compile(r"(?:data|event|id|retry):[^\n]*\n*")
+
+
+def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
+    """Return the formats that a policy describes, by name."""
+    if not policy.file.formats:
+        return {}
+    from guardstream.providers.own import JSONFormat
+
+    taken = [name for name in policy.file.formats if name in ADAPTERS]
+    if taken:
+        raise PolicyError(f"formats: {taken[0]!r} is the name of a format of the package")
+    return {
+        name: JSONFormat(
+            name,
+            text=file.text,
+            thinking=file.thinking or (),
+            tool_args=file.tool_args or (),
+            copies=file.copies or (),
+            done=file.done,
+            harmless=file.harmless or (),
+            unknown=unknown,
+        )
+        for name, file in policy.file.formats.items()
+    }
 
 
 def _deadlines(policy: Policy) -> Deadlines:

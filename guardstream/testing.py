@@ -23,12 +23,17 @@ from guardstream.providers.adapter import Piece, Reading, Slot
 from guardstream.stages.custom import Checked, CustomStage
 from guardstream.stages.pipeline import Pipeline
 
+__all__ = ["SEEDS", "Case", "check_adapter", "check_policy", "check_stage", "splits"]
+
 SEEDS = range(20)
 """How many random splits are tried if a test does not say."""
 
 
 def splits(text: str, n: int = 20, seed: int = 0) -> Iterator[list[str]]:
-    """Yield `text` whole, in single characters, and in `n` random splits, some chunks empty."""
+    """Yield `text` whole, in single characters, and in `n` random splits, some chunks empty.
+
+    The same `seed` gives the same splits.
+    """
     yield [text]
     yield list(text)
     random = Random(seed)
@@ -168,7 +173,11 @@ def _joined(events: Iterable[Event]) -> list[Event]:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A text, and what a policy makes of it; None is not checked."""
+    """A text, and what a policy makes of it in `channel`; None is not checked.
+
+    `output` is the text that comes out, `finish` the finish reason, `rules` are those of the
+    findings, in order.
+    """
 
     text: str
     output: str | None = None
@@ -178,9 +187,9 @@ class Case:
 
 
 def check_policy(policy: Policy, cases: Iterable[Case], *, seeds: Iterable[int] = SEEDS) -> None:
-    """Check what a policy makes of texts, in any chunking.
+    """Check what a `policy` makes of each text of `cases`, in any chunking.
 
-    `rules` of a case are those of the findings, in order.
+    `seeds` are those of the random splits. Raises AssertionError.
     """
     guard, seeds = Guard(policy), list(seeds)
     for case in cases:
@@ -206,7 +215,9 @@ _WORD = re.compile(r"[^\W\d_]{5,}")
 def check_adapter(
     make_adapter: Callable[[], Adapter[Any]], chunks: Iterable[Any], *, says: Iterable[str] = ()
 ) -> None:
-    """Check an adapter on the chunks of a recorded stream.
+    """Check the adapters that `make_adapter` returns on the chunks of a recorded stream.
+
+    Raises AssertionError.
 
     - Under a policy without rules they come out as they came in.
     - Under one that masks every character, no text that the adapter finds in what comes out is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,6 +22,9 @@ from guardstream import (
     StageError,
     Text,
 )
+from guardstream.gate import gate
+from guardstream.http import GuardTransport, WireGuard, guard_body
+from guardstream.resilience import retrying
 from tests.support.chunking import every_split, random_split
 from tests.support.sources import Source, agen, broken_guard, guard
 
@@ -232,3 +236,34 @@ class Awaitable:
 async def test_what_is_no_stream_is_refused_with_advice(make: Any, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):
         guard().wrap(make())
+
+
+# -- arguments
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: guard().wrap(agen([]), on_txt=print), r"Guard\.wrap\(\).*'on_txt'.*'on_text'"),
+        (lambda: guard().wrap_sync([], provder="text"), r"Guard\.wrap_sync\(\).*'provider'"),
+        (lambda: guard().wrap_sync([], raise_on_blocks=True), "did you mean 'raise_on_block'"),
+        (lambda: Guard.load("x", reloads=True), r"Guard\.load\(\).*'reload'"),
+        (lambda: Guard(guard().policy, observer=[]), r"Guard\(\).*'observers'"),
+        (lambda: guard().flow(medium="sse"), "did you mean 'media'"),
+        (lambda: gate(agen([]), print, units="sentence"), r"gate\(\).*'unit'"),
+        (lambda: retrying(guard(), agen, attempt=2), r"retrying\(\).*'attempts'"),
+        (lambda: WireGuard(guard(), provder="text"), r"WireGuard\(\).*'provider'"),
+        (lambda: GuardTransport(guard(), others="pass"), r"GuardTransport\(\).*'other'"),
+        (lambda: guard_body(guard(), "openai_chat", {}, keeptext=False), "'keep_text'"),
+        (lambda: guard().wrap_sync([], zzz=1), r"no argument 'zzz', it has: attributes, "),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_the_nearest(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("policy", ["policy.yaml", Path("policy.yaml"), {"rules": []}, None])
+def test_a_guard_of_a_path_says_what_reads_one(policy: Any) -> None:
+    with pytest.raises(TypeError, match=r"Guard\.load\(path\) reads a policy file"):
+        Guard(policy)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from guardstream.cli import debug as debug_command
 from guardstream.cli import demo as demo_command
 from guardstream.cli import diff as diff_command
 from guardstream.cli import evaluate as evaluate_command
@@ -21,6 +23,7 @@ from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
+from guardstream.scan.regex.forms import form
 
 BAD_INPUT = 2
 
@@ -32,6 +35,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"guardstream {metadata.version('guardstream')}, search: {form()}")
+        raise typer.Exit
 
 
 @app.command()
@@ -228,8 +237,31 @@ def schema() -> None:
     print(policy_schema.text(), end="")
 
 
+@app.command()
+def debug(
+    pattern: Annotated[str, typer.Argument(help="A pattern, as in a policy.")],
+    text: Annotated[str, typer.Argument(help="The text to search.")] = "",
+    group: Annotated[str | None, typer.Option(help="The masked group, by name or number.")] = None,
+    dot: Annotated[
+        bool, typer.Option("--dot", help="Print the pattern's NFA for Graphviz instead.")
+    ] = False,
+) -> None:
+    """Show how a pattern is searched: after each character its threads, what is held, accepts."""
+    raise typer.Exit(debug_command.debug(pattern, text, group, dot=dot))
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version, and whether the search runs natively or in Python.",
+        ),
+    ] = False,
+) -> None:
     """Guardrails for token streams."""
 
 

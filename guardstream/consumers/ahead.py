@@ -31,19 +31,19 @@ class ReadAhead(RelayedOutcome, Generic[C]):
         self._loop: Loop | None = None
 
     @property
-    def entered(self) -> bool:
+    def _entered(self) -> bool:
         """Whether the stream is being read, or was."""
         return self._group is not None
 
-    async def take(self, chunk: C) -> None:
+    async def _take(self, chunk: C) -> None:
         """Take a chunk; wait here to slow the stream down."""
         raise NotImplementedError
 
-    def end(self, error: Exception | None) -> None:
+    def _end(self, error: Exception | None) -> None:
         """Take the end, or what the stream raised."""
         raise NotImplementedError
 
-    async def start(self) -> None:
+    async def _start(self) -> None:
         """Begin to read. RuntimeError if that was done before: a stream is read once."""
         if self._group is not None:
             raise RuntimeError("this is entered already: a stream is read once")
@@ -56,9 +56,9 @@ class ReadAhead(RelayedOutcome, Generic[C]):
         """Stop reading and close the stream. From any thread, any number of times."""
         self.stopped = True
         if self._loop is not None:
-            self._loop.call(self.halt)
+            self._loop.call(self._halt)
 
-    def halt(self) -> None:
+    def _halt(self) -> None:
         """Do the same at once, in the event loop."""
         self.stopped = True
         self._scope.cancel()
@@ -79,9 +79,9 @@ class ReadAhead(RelayedOutcome, Generic[C]):
         try:
             with self._scope:
                 async for chunk in self.stream:
-                    await self.take(chunk)
+                    await self._take(chunk)
         except Exception as raised:
             error = raised
         finally:
             await aclose_source(self.stream)
-            self.end(error)
+            self._end(error)

@@ -10,6 +10,7 @@ import anyio
 
 from guardstream.consumers.ahead import ReadAhead
 from guardstream.events import FinishReason
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.loops import aclose_source
 
 C = TypeVar("C")
@@ -26,6 +27,7 @@ class Coalesce(ReadAhead[C]):
     as many chunks as `buffer`.
     """
 
+    @known_arguments
     def __init__(
         self,
         stream: AsyncIterable[C],
@@ -51,7 +53,7 @@ class Coalesce(ReadAhead[C]):
         self._room = anyio.Event()
 
     async def __aenter__(self) -> Coalesce[C]:
-        await self.start()
+        await self._start()
         return self
 
     @property
@@ -81,7 +83,7 @@ class Coalesce(ReadAhead[C]):
                 await self._until_enough()
         return self._merged()
 
-    async def take(self, chunk: C) -> None:
+    async def _take(self, chunk: C) -> None:
         """Keep a chunk until it is asked for; wait while too many are kept."""
         while len(self._chunks) >= self._buffer:
             self._room = anyio.Event()
@@ -92,7 +94,7 @@ class Coalesce(ReadAhead[C]):
         self._size += len(chunk) if isinstance(chunk, (str, bytes)) else 0
         self._news.set()
 
-    def end(self, error: Exception | None) -> None:
+    def _end(self, error: Exception | None) -> None:
         """Note that nothing more comes, and why."""
         self._ended = True
         self._error, self._failed = error, error is not None
@@ -102,8 +104,8 @@ class Coalesce(ReadAhead[C]):
     async def aclose(self) -> None:
         """Stop reading and wait until the stream is closed; what was not read is dropped."""
         self._chunks.clear()
-        self.halt()
-        if self.entered:
+        self._halt()
+        if self._entered:
             await self._over.wait()
         else:
             await aclose_source(self.stream)

@@ -35,15 +35,16 @@ class RecordingError(GuardstreamError):
 
 
 def record(stream: AsyncIterable[C], path: str | Path) -> Recorder[C]:
-    """Return the same stream, and write what comes of it to `path`.
+    """Return a stream of the chunks of `stream` that writes each to the file at `path`.
 
-    Around a guarded stream it records guarded chunks only.
+    Around a guarded stream it records guarded chunks only. Reading raises OSError for a file that
+    cannot be written, and closes the stream then.
     """
     return Recorder(stream, path)
 
 
 class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
-    """An async iterator of a stream's chunks that records them.
+    """An async iterator of a stream's chunks that records them in the file at `path`.
 
     What it says of itself (`result`, `stats`, `finish` and the rest) is what the stream says.
     """
@@ -115,7 +116,7 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
 async def replay(
     path: str | Path, *, speed: float = 1.0, build: Build | None = None
 ) -> AsyncIterator[Any]:
-    """Yield the chunks of a recording at the times at which they came, `speed` times as fast.
+    """Yield the chunks recorded at `path` at the times at which they came, `speed` times as fast.
 
     Speed 0 does not wait at all. Objects come as dicts unless `build` makes something of their
     fields. RecordingError for what is no recording. A recorded error just ends the stream.
@@ -130,7 +131,7 @@ async def replay(
 def replay_sync(
     path: str | Path, *, speed: float = 1.0, build: Build | None = None
 ) -> Iterator[Any]:
-    """Yield what `replay` does, without an event loop."""
+    """Yield what `replay` does, without an event loop; arguments and errors are the same."""
     started = time.monotonic()
     for seconds, chunk in _read(Path(path), build):
         if speed:

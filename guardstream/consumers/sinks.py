@@ -27,14 +27,17 @@ log = logging.getLogger("guardstream")
 
 
 class Sink(Protocol):
-    """Something that is written to. After an error it is not called again: it cleans up itself."""
+    """Something that is written to, by `write_to`.
+
+    After an error it is not called again: it cleans up itself.
+    """
 
     def write(self, text: str) -> None:
         """Take the next text."""
         ...
 
     def close(self, result: Result) -> None:
-        """Take the end; it may take long."""
+        """Take the end and the `result` of the stream; called in a thread, so it may take long."""
         ...
 
 
@@ -58,11 +61,11 @@ class Readable(Protocol):
 async def write_to(
     stream: Readable, *sinks: Sink, on_error: Literal["raise", "report"] = "raise"
 ) -> Result:
-    """Read a stream to its end, write the answer's text to the sinks, and return the result.
+    """Read `stream` to its end, write the answer's text to the `sinks`, and return the result.
 
-    A sink that fails, as a full disk makes it, ends the stream with its error (`raise`), or is
-    given up with a line in the log while the others go on (`report`). The others are closed on
-    every way out.
+    `on_error`: a sink that fails, as a full disk makes it, ends the stream with its error
+    ("raise"), or is given up with a line in the log while the others go on ("report"). The others
+    are closed on every way out. What the stream raises passes.
     """
     writing = list(sinks)
     try:
@@ -102,7 +105,8 @@ class FileSink:
     """A file that is there once the answer is whole.
 
     The text is written to `path.partial` beside it, which is renamed at the end; of an answer that
-    was blocked, cancelled or broke off it stays (`keep`) or is removed (`delete`).
+    was blocked, cancelled or broke off it stays (`partial="keep"`) or is removed ("delete"). With
+    `fsync` the text is on the disk before that. Writing raises OSError.
     """
 
     def __init__(
@@ -139,7 +143,10 @@ class FileSink:
 
 
 class JsonLinesSink:
-    """JSON lines in a file: `{"text": …}` for each text, then `{"finish": …, "findings": […]}`."""
+    """JSON lines in the file at `path`, after what it has: OSError if that cannot be written.
+
+    A line `{"text": …}` for each text, then `{"finish": …, "findings": […]}`.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115
@@ -162,7 +169,10 @@ class JsonLinesSink:
 
 
 class LoggingSink:
-    """A log that gets each line of the answer, and its end."""
+    """A log that gets each line of the answer, and its end.
+
+    `logger` is `guardstream.answers` by default, `level` that of all lines.
+    """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
         self._logger = logger or logging.getLogger("guardstream.answers")

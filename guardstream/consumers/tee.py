@@ -11,6 +11,7 @@ import anyio
 from guardstream.consumers.ahead import ReadAhead
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.context import AsyncContext
 from guardstream.stream.outcome import RelayedOutcome
 
@@ -32,6 +33,7 @@ class Tee(ReadAhead[C]):
     each branch after the chunks that came before.
     """
 
+    @known_arguments
     def __init__(
         self,
         stream: AsyncIterable[C],
@@ -47,10 +49,10 @@ class Tee(ReadAhead[C]):
         self._slow = slow
 
     async def __aenter__(self) -> tuple[Branch[C], ...]:
-        await self.start()
+        await self._start()
         return self._branches
 
-    async def take(self, chunk: C) -> None:
+    async def _take(self, chunk: C) -> None:
         """Give a chunk to every branch that has not left."""
         for branch in self._branches:
             while branch.full and not branch.left:
@@ -62,7 +64,7 @@ class Tee(ReadAhead[C]):
                 branch.put(chunk)
         self.look()
 
-    def end(self, error: Exception | None) -> None:
+    def _end(self, error: Exception | None) -> None:
         """Tell every branch that nothing more comes."""
         for branch in self._branches:
             branch.end(error)
@@ -70,11 +72,11 @@ class Tee(ReadAhead[C]):
     def look(self) -> None:
         """Stop reading if no branch takes any more."""
         if all(branch.left or branch.ended for branch in self._branches):
-            self.halt()
+            self._halt()
 
 
 class Branch(RelayedOutcome, AsyncContext, Generic[C]):
-    """An async iterator of all chunks of the stream; one task reads it at a time.
+    """An async iterator of all chunks of the stream that a `Tee` reads; one task at a time.
 
     `result`, `stats` and `findings` are those of the stream, which is ahead by what this branch has
     not read; `finish` is the branch's own. `stop` ends the stream for all branches, `aclose` leaves

@@ -38,6 +38,8 @@ async def snapshots(
 ) -> AsyncIterator[T]:
     """Yield what is there of a `model` after each chunk that brings something; last, all of it.
 
+    `stream`, `tool`, `provider`, `text_of` and `fences` say where the JSON stands: see the module.
+
     A large value is shown less often, so that copying it stays in proportion to the text.
 
     Fields that have not come are absent, or have their default; `model_fields_set` names those
@@ -70,6 +72,7 @@ async def items(
 ) -> AsyncIterator[T]:
     """Yield each value at `path` once, when it is over: `orders.item` is each element of `orders`.
 
+    `stream`, `tool`, `provider`, `text_of` and `fences` say where the JSON stands: see the module.
     Without a `model` it is a plain JSON value. Each value is validated by itself. Raises
     ExtractError, after the values before it.
     """
@@ -100,7 +103,8 @@ async def text(
 ) -> AsyncIterator[str]:
     """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
 
-    Where several strings stand at `path`, one follows the other. Raises ExtractError.
+    Where several strings stand at `path`, one follows the other. `stream`, `tool`, `provider`,
+    `text_of` and `fences` say where the JSON stands: see the module. Raises ExtractError.
     """
     reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
     place = TextAt(path)
@@ -120,7 +124,10 @@ async def final(
     text_of: TextOf | None = None,
     fences: Fences | None = None,
 ) -> T:
-    """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be."""
+    """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be.
+
+    `stream`, `tool`, `provider`, `text_of` and `fences` say where the JSON stands: see the module.
+    """
     reader = Reader(stream, EarlySchema(model), text_of or Texts(provider, tool), fences)
     async with aclosing(reader.parts()) as parts:
         async for _ in parts:

@@ -14,6 +14,21 @@ from typing import TypeAlias
 
 from guardstream.errors import SSEError
 
+__all__ = [
+    "MAX_EVENT",
+    "MAX_LINE",
+    "Blank",
+    "Comment",
+    "Decoder",
+    "Event",
+    "Item",
+    "complete",
+    "content",
+    "encode",
+    "error",
+    "start",
+]
+
 MAX_LINE = 4 * 1024 * 1024
 """Bytes in a line; a provider's longest, an image in base64, have one or two million."""
 

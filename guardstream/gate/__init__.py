@@ -15,6 +15,7 @@ from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+from guardstream.stream.arguments import known_arguments
 
 __all__ = ["Check", "Context", "GatedStream", "Verdict", "gate"]
 
@@ -30,6 +31,7 @@ _UNITS: dict[str, Callable[[], Units]] = {
 }
 
 
+@known_arguments
 def gate(
     stream: AsyncIterable[C],
     check: Check,
@@ -50,13 +52,16 @@ def gate(
     beside the reading. A chunk of text is cut where a unit ends; a provider's chunk waits for all
     units that have text in it.
 
+    - `unit`: what is judged as one: a sentence, a paragraph, all of a text, or so many code points.
     - `deadline`: seconds that a check may take; `on_timeout` says what becomes of its text then,
       `on_error` if it raises, which `errors` of the stream keeps.
     - `ahead`: how many code points may wait before reading does. A unit that is longer blocks.
     - `channels`: which are judged, all if None; the others pass, in order.
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
 
-    A block closes the source and ends the stream as `content_filter`.
+    A block closes the source and ends the stream as `content_filter`. Raises ValueError for a unit
+    that is not known, TypeError for an argument that is not there. Iterating raises what `stream`
+    raises, and AdapterError for a chunk that the adapter does not know.
     """
     kept = None if channels is None else frozenset(channels)
     judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, provider, unknown)

@@ -27,8 +27,6 @@ from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.state import reason_of
 from guardstream.stream.transcript import Delivered, result_of
 
-__all__ = ["GatedStream", "Options", "Otherwise"]
-
 C = TypeVar("C")
 
 Otherwise: TypeAlias = Literal["block", "allow"]
@@ -213,7 +211,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
     Use it as `async with gate(stream, check) as gated:` so that the source is closed as soon as the
     block is left. One task reads it at a time. What it says of itself is about what it delivered:
-    the stream before it has counters and findings of its own.
+    the stream before it has counters and findings of its own. `gate` makes it.
     """
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
@@ -267,7 +265,7 @@ class GatedStream(AsyncContext, Generic[C]):
     @property
     def stats(self) -> Stats:
         """The counters as they stand; held characters are those that wait at the gate."""
-        return self._core.meter.stats()
+        return self._core.meter.stats(self._usage)
 
     @property
     def result(self) -> Result:

@@ -12,9 +12,10 @@ from guardstream.events import Severity
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a text stands: of which choice and channel, and which unit of it, from 0.
+    """Where a text stands: of which `choice` and `channel`, and which unit of it, from 0.
 
-    `start` counts code points from the beginning of that text, as it came to the gate.
+    `number` counts units, blank ones too; `start` counts code points from the beginning of that
+    text, as it came to the gate.
     """
 
     choice: int
@@ -27,9 +28,10 @@ class Context:
 class Verdict:
     """What becomes of a text.
 
-    "block" ends the stream before it; "mask" writes `*` for everything but white space; "replace"
-    writes `text` instead. `rule` names it in the finding. In formats whose chunks repeat what they
-    have said, masked and replaced text would come out again: there it blocks.
+    `action`: "allow" lets it pass; "block" ends the stream before it; "mask" writes `*` for
+    everything but white space; "replace" writes `text` instead. `rule` and `severity` stand in the
+    finding. In formats whose chunks repeat what they have said, masked and replaced text would come
+    out again: there it blocks.
     """
 
     action: Literal["allow", "block", "mask", "replace"]

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from guardstream.errors import AdapterError
 from guardstream.guard import Guard, pipeline_of
 from guardstream.providers.whole import BODIES, SAID
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Flow, adapter_error
 from guardstream.stream.options import Delivering
@@ -15,14 +16,15 @@ from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
 
 
+@known_arguments
 def guard_body(
     guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
 ) -> tuple[dict[str, Any], Result]:
     """Return an answer's body with all text in it guarded, and what was delivered and found.
 
     `provider` names the adapter of the same answer's stream; `options` are those of `Guard.wrap`. A
-    body that nothing changes is returned as it is. AdapterError for a body that is not known,
-    StageError if a stage fails.
+    body that nothing changes is returned as it is. Raises AdapterError for a provider or a body
+    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`.
     """
     kind = BODIES.get(provider)
     if kind is None:

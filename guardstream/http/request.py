@@ -46,9 +46,11 @@ _CONTENT = (
 
 
 def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
-    """Return the body that may be sent on: the same bytes unless a rule changes it.
+    """Return the `body` that may be sent on: the same bytes unless a rule changes it.
 
-    RefusedError if it is no JSON object, or if a rule forbids it.
+    The `input` of the policy of `guard` judges it; `provider` names the adapter of the answer's
+    stream, and so the format of the request. Raises RefusedError for a body that is no JSON object
+    or that a rule forbids.
     """
     try:
         request = json_object(body)

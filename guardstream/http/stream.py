@@ -14,6 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
@@ -21,13 +22,15 @@ from guardstream.stream.options import Delivering
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import StreamState, reason_of
 
-__all__ = ["WireGuard"]
-
 log = logging.getLogger("guardstream")
 
 
 class WireGuard(Outcome[bytes]):
     """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
+
+    - `media`: how bytes carry chunks: `sse`, `ndjson`, `json_array`, `text`; None is told by the
+      first byte, which tells the first three apart.
+    - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
 
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
     what ended it, where that came behind frames that were good. Observers of the guard are told of
@@ -35,6 +38,7 @@ class WireGuard(Outcome[bytes]):
     guard is to raise it. The policy's deadlines are yours to keep: `remaining`.
     """
 
+    @known_arguments
     def __init__(
         self,
         guard: Guard,
@@ -71,11 +75,14 @@ class WireGuard(Outcome[bytes]):
         return self._bytes.error or self._unseen
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; return the frames that may go out now."""
+        """Take the next bytes, cut anywhere; return the frames that may go out now.
+
+        Raises AdapterError for bytes that carry no known chunks, StageError if a stage fails.
+        """
         return self._take(lambda: self.state.feed(data))
 
     def finish(self) -> list[bytes]:
-        """Take the source's end; return the rest."""
+        """Take the source's end; return the rest. Raises what `feed` does."""
         return self._take(self.state.settle)
 
     def remaining(self) -> float | None:
@@ -85,7 +92,7 @@ class WireGuard(Outcome[bytes]):
         return None if remaining == inf else remaining
 
     def close(self, reason: FinishReason = "cancelled") -> None:
-        """End the body where it is, if it is open; what is held is dropped. Idempotent."""
+        """End the body where it is, if it is open, with this `reason`; held text is dropped."""
         self.state.end(reason)
         try:
             self.state.report()

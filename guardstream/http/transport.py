@@ -20,6 +20,9 @@ from guardstream.guard import Guard
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.providers.whole import BODIES
+from guardstream.stream.arguments import known_arguments
+
+__all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
 
 ENDPOINTS = {
     "/chat/completions": "openai_chat",
@@ -39,6 +42,7 @@ class _Guarding:
     Requests and responses are made of the classes of those that come in: of httpx, or like it.
     """
 
+    @known_arguments
     def __init__(
         self,
         guard: Guard,
@@ -109,8 +113,9 @@ class _Guarding:
 
 
 class GuardTransport(_Guarding):
-    """An asynchronous transport around another one, httpx's own by default.
+    """An asynchronous transport around another `transport`, httpx's own by default.
 
+    `guard` judges answers and, with the policy's `input`, prompts.
     `provider` names the adapter for all answers; otherwise the path tells, or the first chunk.
     `other` says what becomes of answers that are neither streams nor known whole answers: an
     AdapterError, or they pass. Errors of the provider pass. A prompt that the policy's `input`
@@ -160,7 +165,7 @@ class GuardTransport(_Guarding):
 
 
 class SyncGuardTransport(_Guarding):
-    """The same for synchronous clients."""
+    """The same for synchronous clients, with the arguments of `GuardTransport`."""
 
     def _default(self) -> Any:
         import httpx

@@ -13,6 +13,8 @@ from typing import Any
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 
+__all__ = ["step"]
+
 _RUNNABLES = "langchain_core.runnables"
 _MESSAGES = "langchain_core.messages"
 

@@ -109,7 +109,7 @@ class Torn:
 
 
 def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
-    """Yield the records of an audit log, oldest first, and what is torn among them.
+    """Yield the records of the audit log at `path`, oldest first, and what is torn among them.
 
     OSError if it cannot be read.
     """

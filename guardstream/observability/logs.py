@@ -12,7 +12,7 @@ class LogObserver:
     """Logs each stream; the fields stand in the log record's attribute `stream`.
 
     A formatter for JSON, or structlog's `ExtraAdder`, writes them out. A block and an error are
-    logged as warnings.
+    logged as warnings. `logger` is `guardstream.streams` by default, `level` is for other ends.
     """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from guardstream.observability.record import input_tokens, output_tokens
 from guardstream.stream.observers import StreamRecord, StreamStart
 
+__all__ = ["OpenTelemetry"]
+
 try:
     from opentelemetry import metrics, trace
     from opentelemetry.trace import Span, Status, StatusCode

@@ -14,6 +14,8 @@ from pathlib import Path
 from guardstream.observability.record import output_tokens
 from guardstream.stream.observers import StreamRecord, StreamStart
 
+__all__ = ["MULTIPROCESS", "Prometheus"]
+
 try:
     import prometheus_client as client
     from prometheus_client import multiprocess

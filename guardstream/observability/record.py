@@ -6,29 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from guardstream.events import Finding
-from guardstream.providers.fields import fields_of
 from guardstream.stream.observers import StreamRecord, StreamStart
+from guardstream.stream.usage import tokens_in, tokens_out
 
 VERSION = 1
 """The version of these fields; it grows when one is renamed or changes its meaning."""
-
-_INPUT = (
-    "input_tokens",
-    "prompt_tokens",
-    "prompt_token_count",
-    "promptTokenCount",
-    "inputTokens",
-    "prompt_eval_count",
-)
-_OUTPUT = (
-    "output_tokens",
-    "completion_tokens",
-    "candidates_token_count",
-    "candidatesTokenCount",
-    "outputTokens",
-    "eval_count",
-)
-"""How the providers call what they count."""
 
 
 def as_dict(record: StreamRecord) -> dict[str, Any]:
@@ -72,21 +54,12 @@ def start_as_dict(start: StreamStart) -> dict[str, Any]:
 
 def input_tokens(record: StreamRecord) -> int | None:
     """How many tokens went in, if the provider said so."""
-    return _count(record.usage, _INPUT)
+    return tokens_in(record.usage)
 
 
 def output_tokens(record: StreamRecord) -> int | None:
     """How many tokens came out, if the provider said so."""
-    return _count(record.usage, _OUTPUT)
-
-
-def _count(usage: Any, names: tuple[str, ...]) -> int | None:
-    """Return the first of these fields of a provider's usage that is a number."""
-    if usage is None:
-        return None
-    fields = fields_of(usage)
-    fields = {**fields_of(fields.get("tokens")), **fields}  # Cohere's stand there
-    return next((fields[name] for name in names if type(fields.get(name)) is int), None)
+    return tokens_out(record.usage)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Report:
 
 
 def report(paths: Iterable[str]) -> Report:
-    """Summarise audit logs, in any order. OSError if one cannot be read."""
+    """Summarise the audit logs at `paths`, in any order. OSError if one cannot be read."""
     found = Report()
     begun: set[str] = set()
     ended: set[str] = set()

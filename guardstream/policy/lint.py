@@ -19,8 +19,8 @@ from guardstream.policy.sources import Placed
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
     Alt,
-    Approximate,
     Assert,
+    Atomic,
     Cat,
     Char,
     Group,
@@ -146,7 +146,7 @@ def _inside(node: Node) -> tuple[Node, ...]:
     match node:
         case Cat(items) | Alt(items):
             return items
-        case Repeat(item) | Group(item) | Approximate(item) | Look(item):
+        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
             return (item,)
         case _:
             return ()
@@ -166,7 +166,7 @@ def _only_repeats(node: Node) -> bool:
     match node:
         case Repeat(_, _, high):
             return high is None
-        case Group(item) | Approximate(item):
+        case Group(item) | Atomic(item):
             return _only_repeats(item)
         case Cat(items):
             solid = [item for item in items if min_width(item)]

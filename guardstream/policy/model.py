@@ -6,9 +6,19 @@ that look for nothing) is checked where the rules are built.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from guardstream.events import Action, Severity
@@ -31,6 +41,18 @@ Normalization: TypeAlias = Literal[
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
+
+_PATH = re.compile(r"\$(\.[A-Za-z_]\w*|\['[^'\\]+'\]|\[\*\])+")
+
+
+def _path(text: str) -> str:
+    if not _PATH.fullmatch(text):
+        raise ValueError(f"{text!r} is no path: write it as $.name, $['a name'] or $.list[*].name")
+    return text
+
+
+PathText: TypeAlias = Annotated[str, AfterValidator(_path)]
+"""A path, as JSONPath (RFC 9535) has it: `$.name`, `$['a name']`, `$.list[*].name`."""
 
 
 def _kind(value: Any) -> str:
@@ -180,6 +202,35 @@ class UnknownFile(Model):
     """Paths that pass, as errors and findings name them: `$.choices[*].obfuscation`."""
 
 
+_Paths = Annotated[list[PathText] | None, BeforeValidator(_listed), _OneOrMore()]
+
+
+class FormatFile(Model):
+    """A JSON format of your own, by the paths to what its chunks say."""
+
+    text: Annotated[list[PathText], BeforeValidator(_listed), _OneOrMore()]
+    """Where the next piece of the answer stands."""
+    thinking: _Paths = None
+    """Where the next piece of thinking stands."""
+    tool_args: _Paths = None
+    """Where the next piece of a tool call's arguments stands."""
+    copies: _Paths = None
+    """Where all of the answer so far is said once more."""
+    done: PathText | None = None
+    """What is there, and neither false, empty nor zero, in the last chunk."""
+    harmless: _Paths = None
+    """Where strings stand that are no text: ids, types, names."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> FormatFile:
+        lists = (self.text, self.thinking, self.tool_args, self.copies, self.harmless)
+        paths = [path for each in lists for path in each or ()] + [self.done or ""]
+        twice = sorted({path for path in paths if path and paths.count(path) > 1})
+        if twice:
+            raise ValueError(f"the path {twice[0]!r} stands for two things")
+        return self
+
+
 class InputFile(Model):
     """What is looked for in the messages that go to a model."""
 
@@ -218,6 +269,8 @@ class PolicyFile(Model):
     """What becomes of a provider's events and fields that are not known: `pass` is a hole."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
+    formats: dict[Text, FormatFile] = Field(default={})
+    """JSON formats of your own, by name: for `provider`, and to know chunks by."""
     json_: JsonFile | None = Field(default=None, alias="json")
     """What is asked of output that is JSON."""
     limits: LimitsFile | None = None
@@ -230,7 +283,7 @@ class PolicyFile(Model):
 
 SETTINGS = (
     "mode", "on_error", "max_holdback", "on_overflow", "block_message", "unknown", "json_",
-    "limits", "stages", "input",
+    "limits", "stages", "input", "formats",
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
 
@@ -256,6 +309,7 @@ MODELS: dict[str, type[Model]] = {
     "stages": StageFile,
     "input": InputFile,
     "unknown": UnknownFile,
+    "formats": FormatFile,
 }
 """The model of the mapping that stands at a key, for naming the keys it knows."""
 

@@ -44,12 +44,19 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
-        """Read a policy file, or a pack as `guardstream/NAME`."""
+        """Return the policy in the file at `path`, or a pack as `guardstream/NAME`.
+
+        Raises PolicyError for a file that cannot be read and for all that is wrong in it.
+        """
         return cls(build.load(packs.resolve(path)))
 
     @classmethod
     def parse(cls, text: str, *, name: str = "<policy>", folder: str | Path = ".") -> Policy:
-        """Read a policy from YAML text; the files it names are relative to `folder`."""
+        """Return the policy in a YAML text.
+
+        `name` stands for the file in what is raised; files that the text names are relative to
+        `folder`. Raises PolicyError for all that is wrong in it.
+        """
         return cls(build.parse(text, name, Path(folder)))
 
     @property
@@ -117,11 +124,15 @@ class Policy:
         return self._built
 
     def with_words(self, words: Mapping[str, Sequence[str]]) -> Policy:
-        """Return this policy with more words for some of its rules, by rule id."""
+        """Return this policy with more words for some of its rules, by rule id.
+
+        What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
+        words that cannot be matched.
+        """
         return Policy(self._built, words, self._plans)
 
     def with_stages(self, stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> Policy:
-        """Return this policy with more stages of your own, behind those that it names.
+        """Return this policy with more stages of your own, after those that it names.
 
         Each is called for every pipeline and makes a stage, which stands after the rules; give a
         StagePlan to say otherwise.
@@ -132,7 +143,8 @@ class Policy:
     def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it.
 
-        `tool` is the tool whose arguments flow there, None if it is not known.
+        `tool` is the tool whose arguments flow there, None if it is not known. Raises ValueError
+        for a channel that is not known.
         """
         if channel not in CHANNELS and channel != UNKNOWN:
             raise ValueError(f"unknown channel {channel!r}, there are: {', '.join(CHANNELS)}")

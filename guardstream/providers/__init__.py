@@ -2,81 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardstream.errors import AdapterError
+from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
-from guardstream.providers.anthropic.messages import Anthropic
-from guardstream.providers.any_json import AnyJSON
-from guardstream.providers.bedrock import Bedrock
-from guardstream.providers.cohere import Cohere
-from guardstream.providers.google.gemini import Gemini
-from guardstream.providers.google.interactions import Interactions
-from guardstream.providers.kosong import Kosong
-from guardstream.providers.langchain.chunks import LangChain
-from guardstream.providers.langchain.events import LangChainEvents
-from guardstream.providers.mistral import Mistral
-from guardstream.providers.named_events import NamedEvents
-from guardstream.providers.ollama import Ollama
-from guardstream.providers.openai.assistants import Assistants
-from guardstream.providers.openai.chat import OpenAIChat
-from guardstream.providers.openai.chat_events import OpenAIChatEvents
-from guardstream.providers.openai.completions import OpenAICompletions
-from guardstream.providers.openai.responses import OpenAIResponses
-from guardstream.providers.pydantic_ai.events import PydanticAI
 from guardstream.providers.text import PlainText
-from guardstream.providers.watsonx import Watsonx
-from guardstream.providers.writer import Writer
 
-ADAPTERS: dict[str, type[Any]] = {
-    "text": PlainText,
-    "openai_chat": OpenAIChat,
-    "openai_chat_events": OpenAIChatEvents,
-    "openai_completions": OpenAICompletions,
-    "openai_responses": OpenAIResponses,
-    "anthropic": Anthropic,
-    "gemini": Gemini,
-    "ollama": Ollama,
-    "bedrock": Bedrock,
-    "cohere": Cohere,
-    "mistral": Mistral,
-    "langchain": LangChain,
-    "langchain_events": LangChainEvents,
-    "pydantic_ai": PydanticAI,
-    "kosong": Kosong,
-    "assistants": Assistants,
-    "interactions": Interactions,
-    "watsonx": Watsonx,
-    "writer": Writer,
-    "events": NamedEvents,
-    "json": AnyJSON,
-}
-"""Every adapter of the package by name, in the order in which they are asked about a chunk."""
+if TYPE_CHECKING:
+    from guardstream.providers.openai.chat import OpenAIChat
+    from guardstream.providers.openai.chat_events import OpenAIChatEvents
+    from guardstream.providers.openai.completions import OpenAICompletions
+    from guardstream.providers.openai.responses import OpenAIResponses
+    from guardstream.providers.own import JSONFormat
+else:
+    __getattr__, __dir__ = exporting(
+        __name__,
+        {
+            "JSONFormat": "guardstream.providers.own",
+            "OpenAIChat": "guardstream.providers.openai.chat",
+            "OpenAIChatEvents": "guardstream.providers.openai.chat_events",
+            "OpenAICompletions": "guardstream.providers.openai.completions",
+            "OpenAIResponses": "guardstream.providers.openai.responses",
+        },
+    )
+
+ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
+    {
+        "text": "guardstream.providers.text:PlainText",
+        "openai_chat": "guardstream.providers.openai.chat:OpenAIChat",
+        "openai_chat_events": "guardstream.providers.openai.chat_events:OpenAIChatEvents",
+        "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",
+        "openai_responses": "guardstream.providers.openai.responses:OpenAIResponses",
+        "anthropic": "guardstream.providers.anthropic.messages:Anthropic",
+        "gemini": "guardstream.providers.google.gemini:Gemini",
+        "ollama": "guardstream.providers.ollama:Ollama",
+        "bedrock": "guardstream.providers.bedrock:Bedrock",
+        "cohere": "guardstream.providers.cohere:Cohere",
+        "mistral": "guardstream.providers.mistral:Mistral",
+        "langchain": "guardstream.providers.langchain.chunks:LangChain",
+        "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
+        "pydantic_ai": "guardstream.providers.pydantic_ai.events:PydanticAI",
+        "kosong": "guardstream.providers.kosong:Kosong",
+        "assistants": "guardstream.providers.openai.assistants:Assistants",
+        "interactions": "guardstream.providers.google.interactions:Interactions",
+        "watsonx": "guardstream.providers.watsonx:Watsonx",
+        "writer": "guardstream.providers.writer:Writer",
+        "events": "guardstream.providers.named_events:NamedEvents",
+        "json": "guardstream.providers.any_json:AnyJSON",
+    }
+)
+"""Every adapter of the package by name, in the order in which they are asked about a chunk.
+
+A class is imported when it is asked: a program loads the formats that it uses, and those that a
+first chunk was compared with.
+"""
 
 ENTRY_POINTS = "guardstream.providers"
 """The group in which other packages name their adapters' classes."""
 
 
 @cache
-def adapters() -> dict[str, type[Any]]:
-    """Return all adapters by name: those of the package, then those of installed ones."""
-    found = dict(ADAPTERS)
+def installed() -> Mapping[str, Any]:
+    """Return the entry points of other packages' adapters, by name. AdapterError for one taken."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Any] = {}
     for entry in entry_points(group=ENTRY_POINTS):
-        if entry.name in found:
+        if entry.name in ADAPTERS or entry.name in found:
             raise AdapterError(f"{entry.value!r} wants to be the adapter {entry.name!r}: taken")
-        found[entry.name] = entry.load()
+        found[entry.name] = entry
     return found
 
 
-def named(name: str, *, unknown: Unknown = "guard") -> Adapter[Any]:
-    """Return a new adapter by its name; AdapterError names those there are."""
-    known = adapters()
+@cache
+def _adapter(name: str) -> type[Any]:
+    """Return an adapter's class by its name, the package's own first. KeyError if there is none."""
+    if name in ADAPTERS:
+        return ADAPTERS[name]
+    loaded: type[Any] = installed()[name].load()
+    return loaded
+
+
+def _names() -> list[str]:
+    return [*ADAPTERS, *installed()]
+
+
+def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:
+    """Return a new adapter by its name; AdapterError names those there are, and those `beside`."""
+    known = [*_names(), *beside]
     if name not in known:
         raise AdapterError(f"no adapter {name!r}, there are: {', '.join(known)}")
-    adapter: Adapter[Any] = known[name](unknown=unknown)
+    adapter: Adapter[Any] = _adapter(name)(unknown=unknown)
     return adapter
 
 
@@ -86,14 +106,15 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     Of JSON that none knows every string is guarded by its path, unless `unknown` is "refuse";
     AdapterError for that, and for any other type.
     """
-    for adapter in adapters().values():
+    for name in _names():
+        adapter = _adapter(name)
         if adapter.accepts(chunk):
             found: Adapter[Any] = adapter(unknown=unknown)
             return found
     if isinstance(chunk, (dict, list)) and unknown != "refuse":
-        return AnyJSON(unknown=unknown)
+        return named("json", unknown=unknown)
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
-    known = ", ".join(adapters())
+    known = ", ".join(_names())
     raise AdapterError(
         f"no adapter knows chunks of type {kind!r}: pass provider= one of {known}, "
         "or wrap an iterator of the text alone"
@@ -117,6 +138,7 @@ def chosen(
 __all__ = [
     "ADAPTERS",
     "Adapter",
+    "JSONFormat",
     "OpenAIChat",
     "OpenAIChatEvents",
     "OpenAICompletions",

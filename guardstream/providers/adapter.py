@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason
 
+__all__ = ["NEW", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
+
 C = TypeVar("C")
 
 Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"], Collection[str]]

@@ -1,8 +1,28 @@
-"""Streams that go on when a provider fails, and a bound on how many run at once."""
+"""Streams that go on when a provider fails, and a bound on how many run at once.
 
-from guardstream.resilience.limiter import Limiter, LimiterError
-from guardstream.resilience.retry import RetryingStream, retrying
-from guardstream.resilience.worth import retry_after, worth_retrying
+`retrying` needs the extra `retry`, the rest does not.
+"""
+
+from typing import TYPE_CHECKING
+
+from guardstream.lazy import exporting
+
+if TYPE_CHECKING:
+    from guardstream.resilience.limiter import Limiter, LimiterError
+    from guardstream.resilience.retry import RetryingStream, retrying
+    from guardstream.resilience.worth import retry_after, worth_retrying
+else:
+    __getattr__, __dir__ = exporting(
+        __name__,
+        {
+            "Limiter": "guardstream.resilience.limiter",
+            "LimiterError": "guardstream.resilience.limiter",
+            "RetryingStream": "guardstream.resilience.retry",
+            "retry_after": "guardstream.resilience.worth",
+            "retrying": "guardstream.resilience.retry",
+            "worth_retrying": "guardstream.resilience.worth",
+        },
+    )
 
 __all__ = [
     "Limiter",

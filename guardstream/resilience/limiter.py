@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from guardstream.errors import GuardstreamError
+from guardstream.stream.arguments import known_arguments
 
 
 class LimiterError(GuardstreamError):
@@ -15,12 +16,13 @@ class LimiterError(GuardstreamError):
 
 
 class Limiter:
-    """Lets so many streams run at once; those that wait come in in their order.
+    """Limits how many streams run at once; those that wait are admitted first come, first served.
 
     `total` bounds all streams, `per_key` those of each key (a user, an API key). `queue` is how
     many may wait; `timeout` how long each may, in seconds. It belongs to one event loop.
     """
 
+    @known_arguments
     def __init__(
         self,
         total: int,
@@ -41,7 +43,10 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, key: str = "") -> AsyncIterator[None]:
-        """Enter to run a stream. LimiterError if there is no room and none comes in time."""
+        """Enter to run a stream, which counts for `key`; leave when it is over.
+
+        Raises LimiterError if the queue is full, or if no room comes within `timeout` seconds.
+        """
         own = self._keys.setdefault(key, _Key(self._per_key))
         own.users += 1
         try:

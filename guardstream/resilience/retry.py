@@ -22,8 +22,9 @@ from guardstream.events import Finding, FinishReason
 from guardstream.guard import Guard
 from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
+from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.callbacks import Hooks
+from guardstream.stream.callbacks import Hooks, Returned
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
 from guardstream.stream.options import Delivering
@@ -38,10 +39,14 @@ Opened: TypeAlias = AsyncIterable[C] | str
 Open: TypeAlias = Callable[[], Awaitable[Opened[C]] | Opened[C]]
 """Opens a source: a coroutine function, or a function that returns the stream."""
 
+OnRetry: TypeAlias = Callable[[Exception, int], Returned]
+"""Is told, before a source is opened again, of the error and of the attempt's number, from 2."""
+
 Resume: TypeAlias = Callable[[str], Awaitable[Opened[C]] | Opened[C]]
 """Opens a source that goes on from the released text that it is given."""
 
 
+@known_arguments
 def retrying(
     guard: Guard,
     open_stream: Open[C],
@@ -54,6 +59,7 @@ def retrying(
     wait_initial: float = 0.1,
     wait_max: float = 5.0,
     max_retry_after: float = 60.0,
+    on_retry: OnRetry | None = None,
     **options: Unpack[Delivering],
 ) -> RetryingStream[C]:
     """Return the guarded chunks of `open_stream()`, opened anew on errors that are `worth` it.
@@ -61,8 +67,9 @@ def retrying(
     Each source has so many `attempts` within `timeout` seconds, with waits between `wait_initial`
     and `wait_max` that grow and vary; a server's `Retry-After` counts instead, up to
     `max_retry_after`. Then the `fallbacks` are tried in order, each as often. A policy's deadline
-    that passes before anything was released is an error worth it. `options` are those of
-    `Guard.wrap`; the error of the last attempt is raised.
+    that passes before anything was released is an error worth it. `on_retry(error, attempt)`, sync
+    or async, is called before each further attempt, whose numbers begin with 2; if it raises, no
+    attempt is made. `options` are those of `Guard.wrap`; the error of the last attempt is raised.
 
     Once something was released, an error is raised, unless `resume` opens a source that goes on
     from there; it is tried while fewer than `attempts` sources were opened. Rules see what comes
@@ -70,7 +77,7 @@ def retrying(
     """
     waits = {"attempts": attempts, "timeout": timeout, "wait_initial": wait_initial}
     plan = _Plan(worth, max_retry_after, {**waits, "wait_max": wait_max})
-    return RetryingStream(guard, [open_stream, *fallbacks], resume, plan, options)
+    return RetryingStream(guard, [open_stream, *fallbacks], resume, plan, options, on_retry)
 
 
 class _Plan:
@@ -108,6 +115,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         resume: Resume[C] | None,
         plan: _Plan,
         options: Delivering,
+        on_retry: OnRetry | None,
     ) -> None:
         if resume is not None and not options.get("keep_text", True):
             raise TypeError("resume needs the text so far: leave keep_text=True")
@@ -123,6 +131,9 @@ class RetryingStream(AsyncContext, Generic[C]):
             on_finish=options.get("on_finish"), errors=options.get("callback_errors", "raise")
         )
         self._options: Delivering = {**options, "on_finish": None}
+        self._on_retry = on_retry
+        self._failed: Exception | None = None  # what the next attempt is made for
+        self._callback_error: Exception | None = None
         self._stream: GuardedStream[Any] | None = None
         self._ready = False  # whether the stream is one to deliver
         self._early: deque[tuple[C, str]] = deque()
@@ -259,7 +270,10 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _worth(self, error: Exception) -> bool:
         """Tell whether to try again: not if the error is a callback's, whatever it is."""
         ours = self._stream is not None and self._stream.callback_error is error
-        return not ours and self._plan.worth(error)
+        if ours or error is self._callback_error or not self._plan.worth(error):
+            return False
+        self._failed = error
+        return True
 
     def _wait(self, error: Exception) -> bool | float:
         """Tell whether to try again, or after how many seconds."""
@@ -267,9 +281,10 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     async def _attempt(self, source: Open[C]) -> None:
         """Open a source and read it until it releases something, or ends."""
-        self.attempts += 1
         self._early.clear()
         self._stream, self._late = None, False
+        await self._announce()
+        self.attempts += 1
         opened = source()
         if isinstance(opened, Awaitable):
             opened = await opened
@@ -285,6 +300,18 @@ class RetryingStream(AsyncContext, Generic[C]):
         if self._late:
             raise TimeoutError("nothing was released before the deadline")
         self._ready = True
+
+    async def _announce(self) -> None:
+        """Tell `on_retry` that another attempt is about to be made."""
+        if self._on_retry is None or self._failed is None:
+            return
+        try:
+            returned = self._on_retry(self._failed, self.attempts + 1)
+            if isinstance(returned, Awaitable):
+                await returned
+        except Exception as error:
+            self._callback_error = error
+            raise
 
     # -- going on, and the end
 

@@ -38,7 +38,10 @@ _LASTING = frozenset({"insufficient_quota"})
 
 
 def worth_retrying(error: Exception) -> bool:
-    """Tell whether another attempt may succeed: no connection, a time-out, 429, most 5xx."""
+    """Tell whether another attempt may succeed after `error`: no connection, 429, most 5xx.
+
+    Errors of the guard itself are never worth it, and no error of the request that says so.
+    """
     said = [getattr(error, name, None) for name in ("type", "code")]
     if isinstance(error, GuardstreamError) or any(
         each in _LASTING for each in said if _named(each)
@@ -74,7 +77,9 @@ def status_of(error: Exception) -> int | None:
 
 
 def retry_after(error: Exception) -> float | None:
-    """Return how many seconds the server asks to wait (RFC 9110, section 10.2.3), if it does.
+    """Return how many seconds the server asks to wait in the headers of `error`; None if not.
+
+    It does so by `retry-after` (RFC 9110, section 10.2.3), in seconds or as a date.
 
     `retry-after-ms`, which OpenAI and Azure send, is more exact and counts first.
     """

@@ -102,11 +102,15 @@ class Scan(Protocol):
         """The rules whose candidates' hold-back begins at `hold` or before."""
         ...
 
-    def overflow(self, hold: int, *, drop: bool) -> None:
+    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """Hold the candidates up to `hold` no more: drop them, or only watch them live on."""
         ...
 
-    def overflowing(self) -> bool:
+    def prune(self, window: Window) -> None:
+        """Forget candidates that can no longer match, where that is known only approximately."""
+        ...
+
+    def overflowing(self, window: Window) -> bool:
         """Whether a candidate that overflowed, and was not dropped, lives on."""
         ...
 

@@ -24,6 +24,8 @@ from guardstream.events import (
     Text,
 )
 
+__all__ = ["Checked", "CustomStage", "Position", "StagePlan"]
+
 Position: TypeAlias = Literal["before", "after"]
 
 

@@ -13,9 +13,8 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
 from guardstream.scan.match import Match, Scan, Window
-from guardstream.scan.regex.dfa import TooLargeError
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
-from guardstream.scan.regex.search import PatternSet
+from guardstream.scan.regex.search import PatternSet, TooLargeError
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
@@ -96,7 +95,6 @@ class RuleSet:
                 yield PatternSet(
                     patterns,
                     window=4 * self.max_holdback,
-                    timeout=self._timeout,
                     table=Table(names) if names else None,
                 ).scan
             except TooLargeError as error:
@@ -349,6 +347,9 @@ class Redact:
 
     def _overflow(self, events: list[Event]) -> None:
         """Bring the held text back below its bound."""
+        for scan in self._scans:
+            scan.prune(self._window)
+        self._write(events, self._regions.release(min([scan.hold() for scan in self._scans])))
         while self.held > self._max_holdback:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
@@ -375,7 +376,7 @@ class Redact:
             self._flowing |= dict.fromkeys(rules, hold)
         events += findings
         for scan in self._scans:
-            scan.overflow(hold, drop=mode == "release")
+            scan.overflow(hold, self._window, drop=mode == "release")
         if mode == "release":
             # What a dropped candidate had matched already stands.
             found = [match for scan in self._scans for match in scan.settle(self._window)]
@@ -384,7 +385,7 @@ class Redact:
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last
         character has completed."""
-        live = [scan.overflowing() for scan in self._scans]
+        live = [scan.overflowing(self._window) for scan in self._scans]
         if any(live):
             self._write(events, self._regions.flow(self._position))
             return

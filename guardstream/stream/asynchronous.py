@@ -23,8 +23,6 @@ from guardstream.stream.options import Options
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
 
-__all__ = ["GuardedStream"]
-
 C = TypeVar("C")
 
 
@@ -32,7 +30,7 @@ class GuardedStream(Outcome[C], AsyncContext):
     """An async iterator of guarded chunks, of the same type as the source's.
 
     Use it as `async with guard.wrap(source) as stream:` so that the source is closed as soon as
-    the block is left. One task reads it at a time.
+    the block is left. One task reads it at a time. `Guard.wrap` makes it.
     """
 
     def __init__(self, source: AsyncIterable[C], make_flow: MakeFlow[C], options: Options) -> None:

@@ -109,6 +109,15 @@ class ChunkFlow(Generic[C]):
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
         return sent
 
+    def block(self, rule: str | None) -> Sequence[Sent[C]]:
+        """End the stream as blocked by something beside its chunks; return its last ones."""
+        self.ended, self.blocked_by = "content_filter", rule
+        return self._end_stream()
+
+    def guard_name(self, path: str, name: str) -> None:
+        """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""
+        self._guard_unknown(Piece(Slot(0, "text", path), name, "name"))
+
     # -- a chunk's way through
 
     def _note_choices(self, chunk: C, reading: Reading) -> None:
@@ -129,10 +138,11 @@ class ChunkFlow(Generic[C]):
         if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
             self._waiting.append(incoming)
             return []
-        sent = self._settle(self._lanes.of(reading.closed))
+        sent = self._settle(self._lanes.of(reading.closed)) if reading.closed else []
         if self.ended:
             return sent + self._end_stream()
-        sent += self._release_waiting()
+        if self._waiting:
+            sent += self._release_waiting()
         if self.ended:
             return sent
         for slot, earlier in reading.joined.items():
@@ -140,7 +150,8 @@ class ChunkFlow(Generic[C]):
         if reading.waits is not None and self._lanes.held_of(reading.waits):
             self._waiting.append(incoming)
             return sent
-        return sent + self._process(incoming)
+        processed = self._process(incoming)
+        return sent + processed if sent else processed
 
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
@@ -307,8 +318,6 @@ class ChunkFlow(Generic[C]):
 
     def _release_waiting(self) -> list[Sent[C]]:
         """Let out what waited. If one of those chunks ends the stream, the rest are dropped."""
-        if not self._waiting:
-            return []
         waiting, self._waiting = self._waiting, []
         ended_before = self.ended is not None
         sent: list[Sent[C]] = []
@@ -325,7 +334,9 @@ class ChunkFlow(Generic[C]):
             if isinstance(event, Text):
                 text += event.text
             elif isinstance(event, Finding):
-                self.findings.append(replace(event, channel=slot.channel, choice=slot.choice))
+                if (event.channel, event.choice) != (slot.channel, slot.choice):
+                    event = replace(event, channel=slot.channel, choice=slot.choice)
+                self.findings.append(event)
             elif event.reason == "content_filter":
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)

@@ -108,12 +108,3 @@ async def aclose_source(*sources: object) -> None:
                     closing = close()
                     if hasattr(closing, "__await__"):
                         await closing
-
-
-def close_source(*sources: object) -> None:
-    """Close each source that has a `close`; an error while closing is dropped."""
-    for source in sources:
-        close = getattr(source, "close", None)
-        if close is not None:
-            with suppress(Exception):
-                close()

@@ -17,6 +17,8 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import Finding, FinishReason
 from guardstream.stream.result import Stats
 
+__all__ = ["Observer", "ObserverError", "StreamRecord", "StreamStart"]
+
 log = logging.getLogger("guardstream")
 
 

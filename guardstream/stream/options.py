@@ -14,6 +14,8 @@ from guardstream.stream.flow import Part
 from guardstream.stream.observers import Observing
 from guardstream.stream.result import Result, ToolCall
 
+__all__ = ["Delivering"]
+
 
 class Delivering(TypedDict, total=False):
     """Options of `Guard.wrap` about delivery.

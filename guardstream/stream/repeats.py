@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Piece, Slot
-from guardstream.providers.parsed import same_value
 from guardstream.stream.slots import Lanes
 
 
@@ -24,8 +23,11 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None) -> str | None:
             return track.last
     else:
         source, released = "".join(track.source), "".join(track.released)
-        if piece.kind == "parsed" and same_value(source, piece.text):
-            return piece.text if released == source else released
+        if piece.kind == "parsed":
+            from guardstream.providers.parsed import same_value  # which needs pydantic
+
+            if same_value(source, piece.text):
+                return piece.text if released == source else released
         if source == piece.text:
             return released
     if not track.lane.done and piece.slot != over:

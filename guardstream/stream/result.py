@@ -9,15 +9,21 @@ from time import monotonic
 from typing import Any
 
 from guardstream.events import Finding, FinishReason
+from guardstream.stream.usage import tokens_in, tokens_out
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """A snapshot of a stream's counters.
 
-    Characters are code points of guarded text, over all choices and channels. Held characters are
-    counted after each chunk that came in; `held_seconds` is how long any were, and is taken only of
-    streams that are observed. Seconds count from `wrap`; None is 'not yet'.
+    - `chunks_in`, `chunks_out`: chunks that came from the source, and that were delivered.
+    - `characters_in`, `characters_out`: code points of guarded text, over all choices and channels.
+    - `held_mean`, `held_max`: held code points, counted after each chunk that came in.
+    - `held_seconds`: how long any were held; taken only of streams that are observed.
+    - `first_received`, `first_released`: seconds from `wrap` to the first chunk that came, and to
+      the first text that went out; None if there was none yet.
+    - `seconds`: from `wrap` to the end, or to now.
+    - `tokens_in`, `tokens_out`: as the provider's usage counts them; None where it does not.
     """
 
     chunks_in: int
@@ -30,12 +36,20 @@ class Stats:
     first_received: float | None
     first_released: float | None
     seconds: float
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The provider's output tokens a second, from `wrap` on; None if it counts none."""
+        return self.tokens_out / self.seconds if self.tokens_out and self.seconds > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call as it was delivered: guarded arguments, as text.
+    """A tool call as it was delivered: `name` of the tool, guarded `arguments` as text.
 
+    `id` is the provider's, if its format has one, `choice` the choice that makes the call.
     `complete` once its last argument was delivered; a block, a limit or a cut may come before.
     """
 
@@ -55,6 +69,7 @@ class Result:
     """What was delivered: choice 0's text, all findings so far, and the finish reason at the end.
 
     `finish` is None while the stream is open. `channels` has the text of each (choice, channel),
+    `tool_calls` are all that were announced, in the order in which they began, and
     `usage` is the provider's own object, the last that came.
     """
 
@@ -146,8 +161,8 @@ class Meter:
             self.holding()
             self.ended = monotonic()
 
-    def stats(self) -> Stats:
-        """Return the counters as they stand."""
+    def stats(self, usage: Any = None) -> Stats:
+        """Return the counters as they stand, with the tokens of the provider's usage."""
         return Stats(
             chunks_in=self.chunks_in,
             chunks_out=self.chunks_out,
@@ -159,6 +174,8 @@ class Meter:
             first_received=self._since(self.first_received),
             first_released=self._since(self.first_released),
             seconds=(self.ended or monotonic()) - self.started,
+            tokens_in=tokens_in(usage),
+            tokens_out=tokens_out(usage),
         )
 
     def _since(self, moment: float | None) -> float | None:

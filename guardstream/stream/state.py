@@ -90,7 +90,7 @@ class StreamState(Generic[C]):
     @property
     def stats(self) -> Stats:
         """The counters as they stand."""
-        return self._meter.stats()
+        return self._meter.stats(self.flow.usage if self.flow else None)
 
     @property
     def result(self) -> Result:

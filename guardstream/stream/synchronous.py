@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import TypeVar
 
 from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
 from guardstream.stream.context import SyncContext, hide
-from guardstream.stream.loops import close_source
 from guardstream.stream.options import Options
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
-
-__all__ = ["SyncGuardedStream"]
 
 C = TypeVar("C")
 
@@ -23,7 +21,8 @@ class SyncGuardedStream(Outcome[C], SyncContext):
     """An iterator of guarded chunks, of the same type as the source's.
 
     Use it as `with guard.wrap_sync(source) as stream:` so that the source is closed as soon as the
-    block is left. Deadlines are looked at when a chunk comes: a wait cannot be interrupted.
+    block is left. `Guard.wrap_sync` makes it. Deadlines are looked at when a chunk comes: a wait
+    cannot be interrupted.
     """
 
     def __init__(self, source: Iterable[C], make_flow: MakeFlow[C], options: Options) -> None:
@@ -222,3 +221,12 @@ class SyncGuardedStream(Outcome[C], SyncContext):
             except Exception as error:
                 if self.state.callbacks is None or not self.state.callbacks.failed(error):
                     raise
+
+
+def close_source(*sources: object) -> None:
+    """Close each source that has a `close`; an error while closing is dropped."""
+    for source in sources:
+        close = getattr(source, "close", None)
+        if close is not None:
+            with suppress(Exception):
+                close()

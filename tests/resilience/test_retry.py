@@ -226,3 +226,53 @@ async def test_a_stream_that_is_opened_again_can_be_written(tmp_path: Path) -> N
     provider = Provider(broken(chat()[0]), Source(chat()))
     result = await write_to(retrying(GUARD, provider, **AT_ONCE), FileSink(path))
     assert path.read_text() == result.text == "the ###### is told"
+
+
+# -- who wants to know of attempts
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_each_further_attempt_is_announced(awaited: bool) -> None:
+    told: list[tuple[Exception, int]] = []
+
+    async def tell_later(error: Exception, attempt: int) -> None:
+        await anyio.lowlevel.checkpoint()
+        told.append((error, attempt))
+
+    def tell(error: Exception, attempt: int) -> None:
+        told.append((error, attempt))
+
+    first, second = BusyError(), BusyError()
+    provider = Provider(first, second, Source(CHUNKS))
+    stream = retrying(guard(), provider, on_retry=tell_later if awaited else tell, **AT_ONCE)
+    assert "".join(await drain(stream)) == WHOLE
+    assert told == [(first, 2), (second, 3)]
+
+
+async def test_a_fallback_is_announced_too() -> None:
+    told: list[int] = []
+    provider = Provider(BusyError(), Source(CHUNKS))
+    options: Any = {**AT_ONCE, "attempts": 1}
+    stream = retrying(
+        guard(), provider, fallbacks=[provider], on_retry=lambda _, n: told.append(n), **options
+    )
+    assert "".join(await drain(stream)) == WHOLE
+    assert told == [2]
+
+
+async def test_no_attempt_is_made_if_its_announcement_fails() -> None:
+    def fail(_error: Exception, _attempt: int) -> None:
+        raise ConnectionError("of the callback, which would be worth another attempt")
+
+    provider = Provider(BusyError(), Source(CHUNKS))
+    stream = retrying(guard(), provider, on_retry=fail, **AT_ONCE)
+    with pytest.raises(ConnectionError, match="of the callback"):
+        await drain(stream)
+    assert (provider.opened, stream.attempts, stream.finish) == (1, 1, "error")
+
+
+async def test_text_that_was_not_kept_cannot_be_had() -> None:
+    stream = retrying(guard(), Provider(Source(CHUNKS)), keep_text=False, **AT_ONCE)
+    with pytest.raises(RuntimeError, match="keep_text=True"):
+        await stream.text()
+    await stream.aclose()

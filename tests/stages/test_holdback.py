@@ -8,8 +8,11 @@ import pytest
 
 from guardstream.events import Finish
 from tests.support.brute import needed_holdback
+from tests.support.forms import form
 from tests.support.generate import Case, draw_small
 from tests.support.harness import rule_set
+
+__all__ = ["form"]
 
 OUTSIDE = "~"
 LONGEST = 4  # as many characters as the generated rules can still need, and one more

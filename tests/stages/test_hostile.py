@@ -184,20 +184,29 @@ def test_every_plane_passes_unchanged() -> None:
 
 # --- a confirmation that would run away ---------------------------------------------------
 
-RUNAWAY = Rule("slow", patterns=(r"(x|y)(?:a|aa)*\1c",))
-TRAP = "before x" + 60 * "a" + "yc after"
+# Only a reference to a group of many texts may take more steps than its characters pay for.
+RUNAWAY = Rule("slow", patterns=(r"(\w+)(?:a|aa)*(\w+)\2\1yc",))
+TRAP = "before x" + 100 * "a" + "yc after"
 
 
-def test_a_confirmation_over_its_time_limit_blocks() -> None:
-    rules = RuleSet([RUNAWAY], confirm_timeout=0.05)
+def test_a_reference_to_a_group_of_few_texts_cannot_run_away() -> None:
+    rules = RuleSet([Rule("slow", patterns=(r"(x|y)(?:a|aa)*\1c",), replacement="*")])
+    trap = "before x" + 60 * "a" + "{}c after"
+    assert joined(play(rules.stage(), one_by_one(trap.format("y")))) == trap.format("y")
+    stars = "before " + 63 * "*" + " after"
+    assert joined(play(rules.stage(), one_by_one(trap.format("x")))) == stars
+
+
+def test_a_confirmation_over_its_budget_of_steps_blocks() -> None:
+    rules = RuleSet([RUNAWAY])
     events = normalised(play(rules.stage(), one_by_one(TRAP)))
     assert joined(events) == "before "
     assert [(e.rule, e.kind) for e in events if isinstance(e, Finding)] == [("slow", "rule_error")]
     assert events[-1] == Finish("content_filter")
 
 
-def test_a_confirmation_over_its_time_limit_can_disable_its_rule_alone() -> None:
-    rules = RuleSet([RUNAWAY, word("after")], on_error="allow", confirm_timeout=0.05)
+def test_a_confirmation_over_its_budget_of_steps_can_disable_its_rule_alone() -> None:
+    rules = RuleSet([RUNAWAY, word("after")], on_error="allow")
     events = play(rules.stage(), one_by_one(TRAP + TRAP))
     kinds = sorted((e.rule, e.kind) for e in events if isinstance(e, Finding))
     assert kinds == [("slow", "rule_error"), ("w", "match"), ("w", "match")]

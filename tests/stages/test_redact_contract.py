@@ -12,9 +12,12 @@ from guardstream.events import Event, Finding, Finish, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Keep, OnError, OnOverflow, Rule
 from tests.support.chunking import every_split, joined, one_by_one, play, random_split
+from tests.support.forms import form
 from tests.support.generate import Composition, draw_case, even
 from tests.support.harness import difference, hunt, rule_set, told
 from tests.support.reference import check_whole
+
+__all__ = ["form"]
 
 shrinkable = st.randoms(use_true_random=False)
 

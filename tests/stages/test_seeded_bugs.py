@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from guardstream.scan.match import Match
-from guardstream.scan.regex.dfa import Automaton
+from guardstream.scan.regex.dfa import Automaton, State
 from guardstream.scan.regex.nfa import Condition, Program
 from guardstream.scan.regex.search import PatternScan
 from guardstream.scan.words import aho_corasick as words
@@ -58,27 +58,20 @@ def one_short(matches: list[Match]) -> list[Match]:
 def without_roots_while_busy(right: Sound) -> Sound:
     """A transition that begins nothing while something lives."""
 
-    def build(self: Automaton, state: Any, signature: int) -> Any:
-        if not state.threads:
-            return right(self, state, signature)
-        begins, self._beginning = self._beginning, lambda _: []  # type: ignore[method-assign]
-        roots, self._roots = self._roots, {}
-        try:
-            return right(self, state, signature)
-        finally:
-            self._beginning, self._roots = begins, roots  # type: ignore[method-assign]
+    def transition(self: Automaton, state: State, number: int, *, begins: bool = True) -> Any:
+        return right(self, state, number, begins=begins and not state.threads)
 
-    return build
+    return transition
 
 
 def forgetting_behind(right: Sound) -> Sound:
-    """A transition that does not tell the next one what the character was."""
+    """A program that does not say what it asks of the last character."""
 
-    def build(self: Automaton, state: Any, signature: int) -> Any:
-        self._behind = 0
-        return right(self, state, signature)
+    def begin(self: Program, *given: Any) -> None:
+        right(self, *given)
+        self.behind = 0
 
-    return build
+    return begin
 
 
 def roomier(right: Sound) -> Sound:
@@ -96,9 +89,9 @@ def greedy(right: Sound) -> Sound:
 
 BUGS: dict[str, Bug] = {
     "a start is dropped while another candidate lives": (
-        Automaton, "build", without_roots_while_busy
+        Automaton, "transition", without_roots_while_busy
     ),
-    "the character before a candidate is forgotten": (Automaton, "build", forgetting_behind),
+    "the character before a candidate is forgotten": (Program, "__init__", forgetting_behind),
     "what must not stand beside a match may": (
         Condition, "holds", instead(lambda self, s: s & self.needs == self.needs)
     ),

@@ -16,6 +16,9 @@ from guardstream.scan.words import aho_corasick as words
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule
 from tests.support.chunking import play
+from tests.support.forms import form
+
+__all__ = ["form"]
 
 THREADS = 4
 RULES = (
@@ -55,7 +58,7 @@ def together(rules: RuleSet) -> list[list[Event]]:
 def test_streams_in_threads_find_the_same_while_caches_are_built_and_flushed(limit: int) -> None:
     expected = play(RuleSet(RULES).stage(), [TEXT])
     with (
-        patch.object(automaton, "MAX_TRANSITIONS", limit),
+        patch.object(automaton, "MAX_WEIGHT", 10 * limit),
         patch.object(words, "MAX_TRANSITIONS", limit),
     ):
         for _ in range(15):

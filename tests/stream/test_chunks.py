@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -166,3 +166,17 @@ def test_a_chunk_of_text_that_is_held_is_not_written() -> None:
     OnlyText.wrote.clear()
     assert list(guard.wrap_sync(source, provider=OnlyText())) == expected
     assert OnlyText.wrote == [[""], ["#### "]]
+
+
+@pytest.mark.anyio
+async def test_the_answers_text_can_be_read_alone() -> None:
+    async def source() -> AsyncIterator[dict[str, Any]]:
+        yield chunk(0, {"role": "assistant", "reasoning_content": "hm"})
+        for text in ("a b", "ad ab", "ba x"):
+            yield chunk(0, {"content": text})
+        yield chunk(0, {}, "stop")
+
+    stream = MASKING.wrap(source())
+    texts = [text async for text in stream.text_stream]
+    assert "".join(texts) == stream.result.text == "a bad [w] x"
+    assert all(texts)

@@ -150,3 +150,22 @@ def test_a_block_message_is_part_of_the_answer() -> None:
     for _ in stream:
         pass
     assert (stream.result.text, stream.result.finish) == ("it is  [stopped]", "content_filter")
+
+
+def test_tokens_are_those_of_the_providers_usage() -> None:
+    stream = GUARD.wrap_sync(chat())
+    list(stream)
+    usage = stream.result.usage
+    stats = stream.stats
+    assert (stats.tokens_in, stats.tokens_out) == (
+        usage["prompt_tokens"],
+        usage["completion_tokens"],
+    )
+    assert stats.tokens_per_second == pytest.approx(stats.tokens_out / stats.seconds)
+
+
+def test_there_are_no_tokens_where_nobody_counts_them() -> None:
+    stream = GUARD.wrap_sync(["a secret"])
+    list(stream)
+    stats = stream.stats
+    assert (stats.tokens_in, stats.tokens_out, stats.tokens_per_second) == (None, None, None)

@@ -72,7 +72,7 @@ class Case:
             pattern in self.trees and not can_refuse(rule)
             for rule in self.rules
             for pattern in rule.patterns
-        ) and not (self.on_overflow == "release" and any(rule.patterns for rule in self.rules))
+        ) and not (self.on_overflow == "release" and any(rule.group for rule in self.rules))
 
     @property
     def has_dead_ends(self) -> bool:

@@ -30,7 +30,7 @@ def forgetful() -> Iterator[None]:
     """Short texts as if they were long: caches are flushed and old text dropped all the time."""
     with (
         patch.object(redact, "MAX_PARTS", 0),
-        patch.object(automaton, "MAX_TRANSITIONS", 7),
+        patch.object(automaton, "MAX_WEIGHT", 60),
         patch.object(words, "MAX_TRANSITIONS", 7),
     ):
         yield

@@ -236,11 +236,11 @@ class Candidate:
         """Whether some continuation could still change the outcome."""
         return bool(self.threads)
 
-    @property
-    def hold(self) -> int | None:
-        """Where the text begins that the candidate could mask, None if it could not yet."""
+    def hold(self, written: int) -> int | None:
+        """Where the text begins that the candidate could mask, None if it could not yet; what it
+        has matched and is written needs no text to wait."""
         accepted = self.best.spans if self.best is not None and self.tree.group is not None else ()
-        claims = [span[0] for span in accepted]
+        claims = [span[0] for span in accepted if span[1] > written]
         if self.claim is not None:
             claims.append(self.claim)
         return min(claims, default=None)
@@ -361,8 +361,9 @@ class WordCandidate:
     start: int
     length: int
 
-    @property
-    def hold(self) -> int:
+    def hold(self, written: int) -> int:
+        """Where the text begins that the word would mask."""
+        del written
         return self.start
 
     @property
@@ -618,8 +619,9 @@ class Judge:
         for search in self.active():
             if search.rule.action != "monitor":
                 for candidate in search.candidates:
-                    if candidate.hold is not None:
-                        yield max(candidate.hold, self.written), search, candidate.start
+                    hold = candidate.hold(self.written)
+                    if hold is not None:
+                        yield max(hold, self.written), search, candidate.start
 
     def _regions(self) -> list[Region]:
         cut = [
@@ -754,23 +756,19 @@ class Judge:
         if self.on_overflow == "release":
             self._drop(members)
 
-    @staticmethod
-    def _drop(members: list[tuple[Search, int]]) -> None:
+    def _drop(self, members: list[tuple[Search, int]]) -> None:
+        """Drop the candidates, and those alone; what they had matched stands."""
         for search, start in members:
             if isinstance(search, WordSearch):
                 search.dropped.add(start)
                 search.candidates = [c for c in search.candidates if c.start != start]
-            else:
-                _drop_merged(search, start)
-
-
-def _drop_merged(search: PatternSearch, start: int) -> None:
-    dropped = next(c for c in search.candidates if c.start == start)
-    gone = {thread.rest for thread in dropped.threads}
-    search.candidates.remove(dropped)
-    for candidate in search.candidates:
-        if candidate.start > start and candidate.reached > candidate.start:
-            candidate.threads = [t for t in candidate.threads if t.rest not in gone]
+                continue
+            for candidate in search.candidates:
+                if candidate.start == start:
+                    candidate.threads = []
+            self._settle(search)
+        self._release(self._hold())
+        self._say()
 
 
 def pairs(spans: Sequence[Span]) -> Iterator[tuple[Span, Span]]:

@@ -16,6 +16,8 @@ from guardstream.jsonstream.schema.expected import Expectations
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
 from guardstream.jsonstream.schema.refs import ROOT, Documents, References
 
+__all__ = ["Schema", "Verdict"]
+
 #: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None
 

@@ -8,66 +8,63 @@ each character once, so that no Unicode table is needed and none can disagree.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import regex
 
-if TYPE_CHECKING:
-    from guardstream.scan.regex.nfa import Place
+START = 1
+"""The bit of what stands before the text: no character."""
 
-_BEYOND_ASCII = re.compile(r"\[\^|\\[^nrtfvxu0\]\[(){}.*+?^$|/\-\\\"'#&~ ]|\[:|[^\x00-\x7f]")
-MAX_SIGNATURES = 20_000
-"""How many characters' signatures are remembered."""
+END = 2
+"""The bit of what stands after the text."""
+
+ANYTHING = r"[\s\S]"
 
 _FIRST_WITHOUT_FOLDS = 0x2200
 """Above it no character folds to ASCII; the last that does is U+212B, the Angstrom sign."""
 
+_ESCAPED = r"\\(?:U0000[01][0-9a-f]{3}|[nrtfv.*+?^$|/\-\\\"'#&~ (){}\[\]<>=!@%,:;`_])"
+_NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*")
+"""A fragment of ASCII characters and what they fold to: nothing above is in its set."""
+
 
 class CharSets:
-    """The sets of all patterns of one automaton; `signature` is an int with one bit a set."""
+    """The sets of all patterns that are searched together.
+
+    A signature is an int with one bit a set. `START` and `END` are the signatures of what stands
+    before and after the text, and in no set.
+    """
 
     def __init__(self) -> None:
         self._bits: dict[str, int] = {}
-        self._signatures: dict[str, int] = {}
-        self._count = 0
-        self.used: list[Place] = []
+        self._next = 4
         self._all: list[tuple[int, regex.Pattern[str]]] = []
         self._wide: list[tuple[int, regex.Pattern[str]]] = []
-
-    def flush(self) -> None:
-        """Forget what can be worked out again: what was made at places, and signatures."""
-        for place in self.used:
-            place.items = None
-        self.used.clear()
-        self._signatures.clear()
-
-    def next_number(self) -> int:
-        """Numbers for what the automaton keeps in order."""
-        self._count += 1
-        return self._count
 
     def bit(self, fragment: str) -> int:
         """The bit of the set that `fragment` describes, made on first sight."""
         bit = self._bits.get(fragment)
         if bit is None:
-            bit = self._bits[fragment] = 1 << len(self._bits)
+            bit = self._bits[fragment] = self.fresh()
             judge = bit, regex.compile(fragment, regex.V0)
             self._all.append(judge)
-            if _BEYOND_ASCII.search(fragment):
+            if not _NARROW.fullmatch(fragment):
                 self._wide.append(judge)
-            self._signatures.clear()
+        return bit
+
+    def names(self) -> dict[int, str]:
+        """What each bit stands for, as a reader would say it."""
+        edges = {START: "the start", END: "the end"}
+        return edges | {bit: fragment for fragment, bit in self._bits.items()}
+
+    def fresh(self) -> int:
+        """A bit that is no set's: for what a pattern finds out about the text before."""
+        bit, self._next = self._next, self._next << 1
         return bit
 
     def signature(self, character: str) -> int:
         """Which sets the character is in."""
-        signature = self._signatures.get(character)
-        if signature is None:
-            judges = self._wide if ord(character) >= _FIRST_WITHOUT_FOLDS else self._all
-            signature = 0
-            for bit, judge in judges:
-                if judge.match(character):
-                    signature |= bit
-            if len(self._signatures) > MAX_SIGNATURES:
-                self._signatures.clear()
-            self._signatures[character] = signature
+        signature = 0
+        for bit, judge in self._wide if ord(character) >= _FIRST_WITHOUT_FOLDS else self._all:
+            if judge.match(character):
+                signature |= bit
         return signature

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
     Alt,
-    Approximate,
     Assert,
+    Atomic,
     Cat,
     Char,
     Group,
     Look,
     Node,
+    Reference,
     Repeat,
 )
+from guardstream.scan.regex.rewrite import has_choices
 
 
 def min_width(node: Node) -> int:
@@ -26,10 +26,10 @@ def min_width(node: Node) -> int:
         case Cat(items):
             return sum(map(min_width, items))
         case Alt(items):
-            return min(map(min_width, items))
+            return min(map(min_width, items), default=0)
         case Repeat(item, low):
             return low * min_width(item)
-        case Group(item) | Approximate(item):
+        case Group(item) | Atomic(item):
             return min_width(item)
         case _:
             return 0
@@ -40,18 +40,20 @@ def max_width(node: Node) -> int | None:
     match node:
         case Char():
             return 1
+        case Reference():
+            return None
         case Cat(items) | Alt(items):
             widths = [max_width(item) for item in items]
             known = [width for width in widths if width is not None]
             if len(known) < len(widths):
                 return None
-            return sum(known) if isinstance(node, Cat) else max(known)
+            return sum(known) if isinstance(node, Cat) else max(known, default=0)
         case Repeat(item, _, high):
             inside = max_width(item)
             if inside == 0 or high == 0:
                 return 0
             return None if high is None or inside is None else high * inside
-        case Group(item) | Approximate(item):
+        case Group(item) | Atomic(item):
             return max_width(item)
         case _:
             return 0
@@ -69,7 +71,7 @@ def look_behind(node: Node) -> int:
             return width + look_behind(item)
         case Cat(items) | Alt(items):
             return max(map(look_behind, items), default=0)
-        case Repeat(item) | Group(item) | Approximate(item) | Look(item):
+        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
             return look_behind(item)
         case Assert():
             return 1
@@ -93,7 +95,10 @@ def _looks_beyond(node: Node) -> bool:
             return False
         case Alt(items):
             return any(map(_looks_beyond, items))
-        case Repeat(item) | Group(item) | Approximate(item):
+        case Atomic(item):
+            # What it prefers may reach further than the way that it takes.
+            return has_choices(item) or _looks_beyond(item)
+        case Repeat(item) | Group(item):
             return _looks_beyond(item)
         case _:
             return False
@@ -105,7 +110,7 @@ def _has_lookahead(node: Node) -> bool:
             return ahead or _has_lookahead(item)
         case Cat(items) | Alt(items):
             return any(map(_has_lookahead, items))
-        case Repeat(item) | Group(item) | Approximate(item):
+        case Repeat(item) | Group(item) | Atomic(item):
             return _has_lookahead(item)
         case _:
             return False
@@ -122,18 +127,42 @@ def always_captures(node: Node, group: int) -> bool:
             return all(always_captures(item, group) for item in items)
         case Repeat(item, low):
             return low > 0 and always_captures(item, group)
-        case Approximate(item):
+        case Atomic(item):
             return always_captures(item, group)
         case _:
             return False
 
 
-def without(tree: Node, target: Repeat) -> Node:
-    """The tree with `target`, found by identity, replaced by nothing."""
-    if tree is target:
-        return Cat(())
-    if isinstance(tree, Cat):
-        return Cat(tuple(without(item, target) for item in tree.items))
-    if isinstance(tree, Group):
-        return replace(tree, item=without(tree.item, target))
-    return tree
+def fixed_tail(node: Node, group: int) -> int | None:
+    """How many characters follow the group in every match; None if that differs, or if the group
+    may be captured more than once."""
+    match node:
+        case Group(item, number) if number == group:
+            return None if _contains(item, group) else 0
+        case Group(item):
+            return fixed_tail(item, group)
+        case Cat(items):
+            inside = [index for index, item in enumerate(items) if _contains(item, group)]
+            if len(inside) != 1:
+                return None
+            tail = fixed_tail(items[inside[0]], group)
+            after = Cat(items[inside[0] + 1 :])
+            width = min_width(after)
+            return None if tail is None or max_width(after) != width else tail + width
+        case Alt(items):
+            tails = {fixed_tail(item, group) for item in items}
+            return tails.pop() if len(tails) == 1 else None
+        case _:
+            return None
+
+
+def _contains(node: Node, group: int) -> bool:
+    match node:
+        case Group(item, number):
+            return number == group or _contains(item, group)
+        case Cat(items) | Alt(items):
+            return any(_contains(item, group) for item in items)
+        case Repeat(item) | Atomic(item) | Look(item):
+            return _contains(item, group)
+        case _:
+            return False

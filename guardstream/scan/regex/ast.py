@@ -29,17 +29,12 @@ class Alt:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """`item` from `low` to `high` times; `high` None means without end.
-
-    `end` is the offset behind it in `Parsed.source`, `groups` how many groups had opened by then.
-    """
+    """`item` from `low` to `high` times; `high` None means without end."""
 
     item: Node
     low: int
     high: int | None
     lazy: bool
-    end: int = 0
-    groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +66,22 @@ class Assert:
 
 
 @dataclass(frozen=True, slots=True)
-class Approximate:
-    """A part whose meaning is narrower than `item`: an atomic group, a back-reference…"""
+class Atomic:
+    """A part that keeps the first way in which it matches: an atomic group, a possessive repeat."""
 
     item: Node
 
 
-Node: TypeAlias = Char | Cat | Alt | Repeat | Group | Look | Assert | Approximate
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A back-reference: the text that the group last captured, perhaps ignoring case."""
+
+    number: int
+    ignore_case: bool
+
+
+Node: TypeAlias = Char | Cat | Alt | Repeat | Group | Look | Assert | Atomic | Reference
 
 ANY = Char(r"[\s\S]")
-ANY_STRING = Approximate(Repeat(ANY, 0, None, False))
+NEVER = Alt(())
+"""What matches nothing at all, not even the empty string."""

@@ -1,207 +1,281 @@
 """Items: what a thread of the search has read, and what it can read next.
 
-An item stands behind a character that a place of the pattern has taken. What follows it, in
+An item stands after a character that a place of the pattern has taken. What follows it, in
 `regex`'s order of preference, are the places that may take the next character, each with the
-conditions of the assertions on the way (Pike's virtual machine,
-https://swtch.com/~rsc/regexp/regexp2.html).
+conditions of the assertions on the way: the epsilon closure, as in Pike's virtual machine
+(https://swtch.com/~rsc/regexp/regexp2.html).
+
+A lookahead of more than one character is an obligation: the items that its own NFA has reached. A
+thread with obligations is an item of its own, so that all of this stays a finite automaton: a
+positive one must match while the thread lives on, a negative one must not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.ast import Cat
-from guardstream.scan.regex.nfa import BEFORE, FREE, Condition, Place, Program
+from guardstream.scan.regex.alphabet import END
+from guardstream.scan.regex.nfa import FREE, Condition, Kind, Place, Program
 
-START = -1
-"""The signature that stands for 'no character before: the start of the text'."""
 
-_ANY = -2
-"""The key of an item that does not ask for the character before."""
+class Obligation(NamedTuple):
+    """A lookahead under way: one of the items must still match, or, negated, none may."""
+
+    negate: bool
+    items: frozenset[Item]
 
 
 class Entry(NamedTuple):
-    """A place that may follow, under which condition, and whether the masked group opens first."""
+    """A place that may follow, under which condition, with which obligations from here on, and
+    whether the masked group opens first."""
 
     place: Place
     condition: Condition
+    obligations: frozenset[Obligation]
     opens: bool
 
 
-class Steps(NamedTuple):
-    """What a character leads to: the items, each with whether the masked group opened before the
-    character, and whether the pattern has matched up to the character."""
+class Way(NamedTuple):
+    """An item that a character leads to; whether the masked group opened before the character, and
+    whether the match ended there and only its obligations are still open."""
 
-    ways: tuple[tuple[Item, bool], ...]
+    item: Item
+    opens: bool
+    ends: bool
+
+
+class Steps(NamedTuple):
+    """What a character leads to, and whether the pattern has matched before the character."""
+
+    ways: tuple[Way, ...]
     matched: bool
 
 
 DEAD_END = Steps((), False)
+NOTHING: frozenset[Obligation] = frozenset()
 
 
 class Item:
-    """A place in a pattern behind a character.
+    """A place in a pattern after a character, and the thread's obligations.
 
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
-    it matches here if the text ends.
-    `number` counts the items of all patterns. `settled` is kept for the automaton: the only thread
-    that can stand here, if there is one.
+    it matches here if the text ends. `ahead` is all that can become of it: of two items with the
+    same, one is needless. `number` counts a pattern's items.
     """
 
     __slots__ = (
         "accepts",
+        "ahead",
         "alive",
         "ends",
-        "follow",
+        "entries",
+        "left",
         "number",
+        "obligations",
         "place",
-        "program",
-        "settled",
         "steps",
     )
 
-    def __init__(self, place: Place, follow: Sequence[Entry]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        left: int,
+        obligations: frozenset[Obligation],
+        entries: Sequence[Entry],
+        number: int,
+        *,
+        cuts: bool,
+    ) -> None:
         self.place = place
-        self.program = place.program
-        self.number = place.program.sets.next_number()
-        ends = [n for n, e in enumerate(follow) if e.place.kind == "match" and e.condition == FREE]
-        self.accepts = bool(ends)
-        if ends and self.program.ordered:
+        self.left = left
+        self.obligations = obligations
+        self.number = number
+        certain = [] if obligations else [n for n, e in enumerate(entries) if _is_certain(e)]
+        self.accepts = bool(certain)
+        if certain and cuts:
             # A match cuts what is less preferred.
-            follow = follow[: ends[0]]
-        self.follow = [e for e in follow if not (e.place.kind == "match" and e.condition == FREE)]
-        self.alive = bool(self.follow)
-        self.ends = any(e.place.kind == "match" and e.condition.at_edge for e in self.follow)
-        self.settled: Any = None
+            entries = entries[: certain[0]]
+        elif certain:
+            entries = [entry for entry in entries if not _is_certain(entry)]
+        self.entries = entries
+        self.alive = bool(entries)
+        self.ahead = frozenset((*entry[:3], obligations) for entry in entries)
+        self.ends = False
         self.steps: dict[int, Steps] = {}
 
-    def advance(self, signature: int) -> Steps:
-        """What a character of this signature leads to."""
-        steps = self.steps.get(signature)
+
+def _is_certain(entry: Entry) -> bool:
+    return entry.place.kind is Kind.MATCH and entry.condition == FREE and not entry.obligations
+
+
+class Items:
+    """The items of one program, made when first reached.
+
+    `cuts`: a match ends the search for less preferred ones, as in `regex`.
+    """
+
+    def __init__(self, program: Program, *, cuts: bool) -> None:
+        self.program = program
+        self.cuts = cuts
+        self._closures: dict[tuple[Place, int], tuple[list[Entry], bool]] = {}
+        self._items: dict[tuple[Place, int, frozenset[Obligation]], Item] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def at(self, place: Place, left: int, obligations: frozenset[Obligation] = NOTHING) -> Item:
+        """The item at `place`; `left` has the bits of what stands before it."""
+        left &= self.program.behind
+        entries, looked_back = self._closure(place, left)
+        key = place, left if looked_back else 0, obligations
+        item = self._items.get(key)
+        if item is None:
+            number = len(self._items)
+            item = Item(place, key[1], obligations, entries, number, cuts=self.cuts)
+            self._items[key] = item
+            item.ends = self.advance(item, END).matched
+        return item
+
+    def renewed(self, item: Item) -> Item:
+        """The item as it is known now, after older ones have been forgotten."""
+        obligations = frozenset(
+            Obligation(negate, frozenset(map(self.renewed, items)))
+            for negate, items in item.obligations
+        )
+        return self.at(item.place, item.left, obligations)
+
+    # Advancing
+
+    def advance(self, item: Item, signature: int) -> Steps:
+        """What a character of this signature leads to. With it stand the bits of the lookbehinds
+        that match after it."""
+        steps = item.steps.get(signature)
         if steps is None:
-            steps = self.steps[signature] = self.step(signature)
+            steps = item.steps[signature] = self._step(item, signature)
         return steps
 
-    def step(self, signature: int) -> Steps:
-        """The same, worked out anew."""
-        ways: dict[Item, bool] = {}
+    def _step(self, item: Item, signature: int) -> Steps:
+        kept = self._advanced(item.obligations, signature)
+        ways: dict[Item, Way] = {}
         matched = False
-        for place, condition, opens in self.follow:
-            if not condition.holds(signature):
+        for entry in item.entries if kept is not None else ():
+            if not entry.condition.holds(signature):
                 continue
-            if place.kind == "char":
-                item = item_at(place.after or place, signature)
-                if item.alive or item.accepts:
-                    ways[item] = ways.get(item, False) or opens
-            elif place.kind == "match":
+            begun = self._advanced(entry.obligations, signature)
+            if begun is None or kept is None:
+                continue
+            if entry.place.kind is Kind.MATCH and not (kept or begun):
                 matched = True
-                if self.program.ordered:
+                if self.cuts:
                     break
-        return Steps(tuple(ways.items()), matched) if ways or matched else DEAD_END
-
-
-def item_at(place: Place, before: int) -> Item:
-    """The item that stands at `place` behind a character of the signature `before`."""
-    items = place.items
-    if items is None:
-        # Another thread may flush them meanwhile; then this one keeps its own.
-        items = place.items = {}
-        place.program.sets.used.append(place)
-    item = items.get(_ANY) or items.get(before)
-    if item is None:
-        follow, looked_back = _follow(place, before)
-        item = items[before if looked_back else _ANY] = Item(place, follow)
-    return item
-
-
-def _follow(place: Place, before: int) -> tuple[list[Entry], bool]:
-    """What may follow, in order of preference, and whether that depends on the character before."""
-    found: dict[tuple[Place, Condition], bool] = {}
-    looked_back = False
-    seen: set[tuple[Place, Condition]] = set()
-    pending = [(place, FREE, False)]
-    while pending:
-        place, condition, opened = pending.pop()
-        if (place, condition) in seen:
-            continue
-        seen.add((place, condition))
-        if place.kind == "behind":
-            looked_back = True
-            wanted = place.condition
-            if not (wanted.at_edge if before == START else wanted.holds(before)):
                 continue
-        elif place.kind == "ahead":
-            condition = condition.and_(place.condition)
-        elif place.kind == "open":
-            opened = True
-        elif place.kind != "split":
-            if place.kind == "char":
+            way = self._way(entry, signature, kept | begun)
+            known = ways.get(way.item)
+            if known is None and (way.item.alive or way.item.accepts):
+                ways[way.item] = way
+            elif known is not None and way.opens and not self.cuts:
+                ways[way.item] = known._replace(opens=True)
+        return Steps(tuple(ways.values()), matched) if ways or matched else DEAD_END
+
+    def _way(self, entry: Entry, signature: int, obligations: frozenset[Obligation]) -> Way:
+        """Where the entry leads: on, or to where a match only waits for its obligations."""
+        place = entry.place
+        if place.kind is Kind.CHAR:
+            return Way(self.at(place.after or place, signature, obligations), entry.opens, False)
+        pending = self.program.pending
+        return Way(self.at(pending, 0, obligations), entry.opens, place is not pending)
+
+    def _advanced(
+        self, obligations: Iterable[Obligation], signature: int
+    ) -> frozenset[Obligation] | None:
+        """What is left of the obligations; None if one of them has failed."""
+        left = set()
+        for negate, items in obligations:
+            met, after = self._looked(items, signature)
+            if met:
+                if negate:
+                    return None
+            elif after:
+                left.add(Obligation(negate, after))
+            elif not negate:
+                return None
+        return frozenset(left)
+
+    def _looked(self, items: Iterable[Item], signature: int) -> tuple[bool, frozenset[Item]]:
+        """Whether one of a lookahead's items has matched, and what they lead to."""
+        reached = set()
+        for item in items:
+            ways, matched = self.advance(item, signature)
+            if matched:
+                return True, frozenset()
+            for way in ways:
+                if way.item.accepts:
+                    return True, frozenset()
+                reached.add(way.item)
+        return False, frozenset(reached)
+
+    # The epsilon closure
+
+    def _closure(self, place: Place, left: int) -> tuple[list[Entry], bool]:
+        """What may follow, in order of preference, and whether that depends on `left`."""
+        known = self._closures.get((place, left))
+        if known is None:
+            known = self._closures[place, left] = self._followed(place, left)
+        return known
+
+    def _followed(  # noqa: C901 - one case a kind
+        self, first: Place, left: int
+    ) -> tuple[list[Entry], bool]:
+        found: dict[tuple[Place, Condition, frozenset[Obligation]], bool] = {}
+        looked_back = False
+        seen: set[tuple[Place, Condition, frozenset[Obligation]]] = set()
+        pending = [(first, FREE, NOTHING, False)]
+        while pending:
+            place, condition, begun, opened = pending.pop()
+            key = place, condition, begun
+            if key in seen:
+                if place.kind is Kind.LOOP and place.out is not None:
+                    # An empty round ends the loop, as in `regex`.
+                    pending.append((place.out, condition, begun, opened))
+                continue
+            seen.add(key)
+            if place.kind in (Kind.CHAR, Kind.MATCH):
+                entered = condition.and_(place.condition)
+                if not entered.needs & entered.bars:
+                    found.setdefault((place, entered, begun), opened)
+                continue
+            if place.kind is Kind.BEHIND:
+                looked_back = True
+                if not place.condition.holds(left):
+                    continue
+            elif place.kind is Kind.AHEAD:
                 condition = condition.and_(place.condition)
-            # A lookahead's own end needs no thread unless it waits for a character.
-            if place.kind != "drop" or condition != FREE:
-                found.setdefault((place, condition), opened)
-            continue
-        pending += [(after, condition, opened) for after in reversed(place.leads_to())]
-    entries = [Entry(place, condition, opened) for (place, condition), opened in found.items()]
-    return [e for e in entries if not e.condition.needs & e.condition.bars], looked_back
+            elif place.kind is Kind.OPEN:
+                opened = True
+            elif place.kind is Kind.LOOK and place.aside is not None:
+                looked_back = True
+                aside = self.at(place.aside, left)
+                if aside.accepts if place.negate else not (aside.accepts or aside.alive):
+                    continue
+                if not aside.accepts and aside.alive:
+                    begun = begun | {Obligation(place.negate, frozenset((aside,)))}
+            pending += [(after, condition, begun, opened) for after in reversed(place.leads_to())]
+        return [Entry(*key, opened) for key, opened in found.items()], looked_back
 
 
-def share_beginnings(programs: Sequence[Program], sets: CharSets, index: int) -> Program | None:
-    """A program of the literal beginnings of the given programs, each only once.
-
-    It leads into the programs where their beginnings end, and is searched for in their place. Only
-    programs that begin with literals in every way are taken in; None if there are none.
-    """
-    shared = Program(index, Cat(()), sets)
-    root = Place("split", shared)
-    for program in programs:
-        chains = _chains(program.first)
-        # All ways of a pattern leave what is shared at once, so that one that has matched can
-        # never overtake one that began with it.
-        length = min(map(len, chains), default=2) - 2
-        if length < 1:
-            continue
-        program.shared = True
-        for chain in chains:
-            node = root
-            for place in chain[:length]:
-                node = _child(node, place.condition, shared)
-            node.ways = (*node.ways, chain[length])
-    if not root.ways:
-        return None
-    shared.first = root
-    return shared
-
-
-def _child(node: Place, condition: Condition, shared: Program) -> Place:
-    """The place behind a character of this condition in a tree of beginnings."""
-    for place in node.ways:
-        if place.program is shared and place.condition == condition and place.after:
-            return place.after
-    distance = max(node.distance, 0) + 1
-    below = Place("split", shared, distance=distance, opened=BEFORE, shortest=distance)
-    node.ways = (Place("char", shared, condition, below), *node.ways)
-    return below
-
-
-def _chains(first: Place) -> list[list[Place]]:
-    """The literal beginnings behind `first`, each with the place where it ends; none if anything
-    else begins there."""
-    chains = []
+def first_conditions(program: Program) -> list[Condition]:
+    """What the first character of a match, or of one of its lookbehinds, must be at least."""
+    conditions: dict[Condition, None] = {}
     seen: set[Place] = set()
-    pending = [first]
+    pending = [program.first, *(lookbehind.first for lookbehind in program.lookbehinds)]
     while pending:
         place = pending.pop()
         if place in seen:
             continue
         seen.add(place)
-        if place.kind == "split":
-            pending += place.ways
-            continue
-        chain = [place]
-        while chain[-1].kind == "char" and chain[-1].after:
-            chain.append(chain[-1].after)
-        chains.append(chain)
-    return chains
+        if place.kind is Kind.CHAR:
+            conditions[place.condition] = None
+        else:
+            pending += place.leads_to()
+    return list(conditions)

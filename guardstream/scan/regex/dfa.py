@@ -1,304 +1,377 @@
-"""A lazily built automaton over all patterns at once, which also tells where candidates began.
+"""One pattern's automaton, built where the text has been, which also tells where candidates began.
 
-A state is an ordered set of threads: an item of some pattern, and where the candidate's match and
-its hold-back began (the same place, or the opening of the masked group). An item that is always
-the same number of characters from its pattern's beginning says that itself; only threads that have
-come through a repetition need a register, which holds an offset and lives with the stream. States
-and transitions hold no offset and are shared by all streams.
+A state is an ordered list of threads, the oldest candidate's first: an item of the pattern, and
+where the candidate's match began and its masked group opened. An item that is always the same
+number of characters from the pattern's beginning says that itself; only threads that have come
+through a repetition need a register, which holds an offset and lives with the stream. States and
+transitions hold no offset and are shared by all streams.
 
-Threads of an ordered pattern keep `regex`'s order of preference. Where two reach the same item the
-first stays, and an accepting thread cuts those behind it and the starts inside its match, so that
-what is left alive is exactly what can still change the answer. Patterns whose matches may be
-refused, or whose items over-approximate, keep every start instead, merged to the older.
+Where two threads reach the same item the first stays: what becomes of them is the same. An
+automaton that *cuts* keeps `regex`'s order of preference: an accepting thread cuts those after it
+and the starts inside its match, so that what is left alive is exactly what can still change the
+answer. One that does not cut finds every end of every start, for matches that may be refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from threading import Lock
+from collections.abc import Callable, Iterable
+from threading import RLock
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
-from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.ast import Cat
-from guardstream.scan.regex.closure import DEAD_END, START, Item, Steps, item_at, share_beginnings
+from guardstream.scan.regex.alphabet import START
+from guardstream.scan.regex.closure import Item, Items
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.registers import (
-    FIXED,
+    AFTER,
     HERE,
     NOWHERE,
     Accept,
+    Advanced,
+    Least,
     Live,
-    Moves,
-    Searched,
+    Source,
     Thread,
     hold_of,
-    moves_to,
-    placed,
+    live,
     renumbered,
     start_of,
 )
-from guardstream.scan.regex.transition import Roots, Step
 
-MAX_TRANSITIONS = 300_000
-"""Transitions kept before the cache is flushed, as RE2 does; about 100 bytes each, where one that
-had to be built counts as many as `BUILT` and the threads of its state."""
+MAX_WEIGHT = 400_000
+"""The weight of all states and transitions of a set of patterns before the caches are flushed, as
+RE2 does; a unit is about 100 bytes."""
 
-BUILT = 4
+MAX_THREADS = 4_000
+"""How many threads a state may have. Only counters within counters come there, and the stream is
+blocked: beyond it each character would cost milliseconds."""
 
-
-class TooLargeError(PatternError):
-    """A pattern is too large for the automaton; `index` is its number among the patterns."""
-
-    def __init__(self, message: str, index: int) -> None:
-        super().__init__(message)
-        self.index = index
+MAX_SHARE = 8
+"""One automaton may take a part of that; with more it is flushed alone."""
 
 
-class State(dict[str, "tuple[State, Moves | None]"]):
-    """The transitions by character; a missing one is built when it is first needed.
+class Transition(NamedTuple):
+    """Where a character leads: the state, what each of its registers is the least of (None if they
+    stay as they are), and the matches that the character completes."""
 
-    `hold` tells where the hold-backs of all its candidates began, with a distance of 0 for none.
+    target: State
+    moves: tuple[Least, ...] | None
+    accepts: tuple[Accept, ...]
+
+    def moved(self, registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
+        """The registers after the character at `offset`."""
+        if self.moves is None:
+            return registers
+        return tuple(
+            [
+                min([registers[s] if s >= 0 else offset + 2 + s for s in least])
+                for least in self.moves
+            ]
+        )
+
+
+class State(dict[int, Transition]):
+    """The transitions by class of characters; a missing one is built when it is first needed.
+
+    `starts` and `holds` tell where its candidates and their hold-backs began. An `idle` state has
+    no candidate: it depends on the last character alone. `place` is kept for the native form.
     """
 
-    __slots__ = ("_by_pattern", "automaton", "before", "by_signature", "hold", "threads")
+    __slots__ = (
+        "automaton",
+        "built",
+        "generation",
+        "holds",
+        "idle",
+        "left",
+        "place",
+        "sides",
+        "starts",
+        "threads",
+    )
 
-    def __init__(self, automaton: Automaton, threads: tuple[Thread, ...], before: int) -> None:
+    def __init__(
+        self,
+        automaton: Automaton,
+        threads: tuple[Thread, ...],
+        left: int,
+        sides: tuple[frozenset[Item], ...],
+    ) -> None:
         self.automaton = automaton
+        self.generation = automaton.generation
+        self.place: object = None
+        self.built: dict[tuple[int, bool], Transition] = {}
         self.threads = threads
-        self.before = before
-        self.by_signature: dict[int, tuple[State, Moves | None]] = {}
-        self._by_pattern: tuple[dict[int, Live], dict[int, Live]] | None = None
-        hold = _live((t.hold, t.item.place.opened) for t in threads if t.hold != NOWHERE)
-        self.hold = Live(max(hold.distance, 0), hold.registers)
+        self.left = left
+        self.sides = sides
+        self.idle = not threads and not any(sides) and not left & automaton.program.looks
+        self.starts: Live = live((t.start, t.item.place.distance) for t in threads)
+        self.holds: Live = self.starts
+        if automaton.program.group:
+            opened = (t for t in threads if t.hold != NOWHERE)
+            self.holds = live((t.hold, t.item.place.opened) for t in opened)
 
-    @property
-    def starts(self) -> dict[int, Live]:
-        """Where the matches of each pattern's candidates began."""
-        return self._lives()[0]
-
-    @property
-    def holds(self) -> dict[int, Live]:
-        """Where the hold-backs of each pattern's candidates began."""
-        return self._lives()[1]
-
-    def _lives(self) -> tuple[dict[int, Live], dict[int, Live]]:
-        if self._by_pattern is None:
-            starts: dict[int, list[tuple[int, int]]] = {}
-            holds: dict[int, list[tuple[int, int]]] = {}
-            for item, start, hold in self.threads:
-                starts.setdefault(item.program.index, []).append((start, item.place.distance))
-                if hold != NOWHERE:
-                    holds.setdefault(item.program.index, []).append((hold, item.place.opened))
-            self._by_pattern = (
-                {pattern: _live(entries) for pattern, entries in starts.items()},
-                {pattern: _live(entries) for pattern, entries in holds.items()},
-            )
-        return self._by_pattern
-
-    def __missing__(self, character: str) -> tuple[State, Moves | None]:
-        automaton = self.automaton
-        with automaton.lock:
-            signature = automaton.sets.signature(character)
-            transition = self.by_signature.get(signature)
-            if transition is None:
-                transition = self.by_signature[signature] = automaton.build(self, signature)
-                automaton.count(BUILT + len(transition[0].threads))
-            self[character] = transition
-            automaton.count(1)
+    def __missing__(self, number: int) -> Transition:
+        with self.automaton.alphabet.lock:
+            transition = self[number] = self.automaton.transition(self, number)
+            self.automaton.count(1)
         return transition
 
+    @property
+    def registers(self) -> int:
+        """How many registers a stream has here."""
+        numbers = [max(t.start, t.hold, t.end) for t in self.threads]
+        return 1 + max(numbers, default=NOWHERE) if max(numbers, default=NOWHERE) >= 0 else 0
 
-def _live(entries: Iterable[tuple[int, int]]) -> Live:
-    distance, registers = -1, set()
-    for register, fixed in entries:
-        if register == FIXED:
-            distance = max(distance, fixed)
-        else:
-            registers.add(register)
-    return Live(distance, tuple(sorted(registers)))
+    def without(
+        self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
+    ) -> tuple[State, tuple[int, ...]]:
+        """The state without some of its threads, and its registers."""
+        return self.automaton.without(self, is_dropped, registers)
+
+    def end(self) -> list[Accept]:
+        """What the end of the text accepts."""
+        return self.automaton.at_end(self)
+
+
+class Alphabet:
+    """The classes of characters of a set of patterns, by number, with their signatures.
+
+    The class `BEGIN` is no character: what stands before the text. `wakes` is kept for the
+    stepping of all patterns; `flushed` are called with an automaton that forgets its states.
+    """
+
+    BEGIN = 0
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.signatures = [START]
+        self.weight = 0
+        self.automata: list[Automaton] = []
+        self.wakes: dict[tuple[int, int], tuple[tuple[int, Transition], ...]] = {}
+        self.flushed: list[Callable[[Automaton], None]] = []
+
+    def count(self, weight: int) -> None:
+        """Count what all automata keep; flush them when it is too much."""
+        self.weight += weight
+        if self.weight > MAX_WEIGHT:
+            for automaton in self.automata:
+                automaton.flush()
 
 
 class Automaton:
-    """All patterns of one rule set; `start` is the state at the beginning of a text."""
+    """One program's states. `least_hold`: of candidates that meet, the hold-back that began first
+    counts, since either may turn out to be the match."""
 
-    def __init__(self, patterns: Sequence[Searched]) -> None:
-        # What streams read of the cache they read without it; to add to it takes the lock.
-        self.lock = Lock()
-        self.sets = CharSets()
-        self.patterns = tuple(patterns)
-        self.programs = [self._compiled(index) for index in range(len(patterns))]
-        # `eager` needs to know a match's end at once, `ordered` needs to know it exactly.
-        self.eager = [
-            pattern.eager and not pattern.refusable and not program.decided_late
-            for pattern, program in zip(self.patterns, self.programs, strict=True)
-        ]
-        self.ordered = [
-            program.exact and not pattern.refusable and not eager
-            for pattern, program, eager in zip(
-                self.patterns, self.programs, self.eager, strict=True
-            )
-        ]
-        # The trees are not needed any more, and would be many objects to keep.
-        self.patterns = tuple(pattern._replace(tree=Cat(())) for pattern in self.patterns)
-        self._behind = 0
-        for program, ordered in zip(self.programs, self.ordered, strict=True):
-            program.ordered = ordered
-            self._behind |= program.looks_behind
-        self._share()
-        self._beginnings: dict[int, list[tuple[int, int, Item]]] = {}
-        self._roots: dict[tuple[int, int], Roots] = {}
+    def __init__(
+        self, program: Program, alphabet: Alphabet, *, cuts: bool, least_hold: bool = False
+    ) -> None:
+        self.program = program
+        self.alphabet = alphabet
+        self.generation = 0
+        self.least_hold = least_hold and bool(program.group)
+        self.cuts = cuts
+        self._weight = 0
+        self._start()
+        alphabet.automata.append(self)
+
+    def _start(self) -> None:
+        self.items = Items(self.program, cuts=self.cuts)
         self._states: dict[tuple[object, ...], State] = {}
-        self._transitions = 0
-        self.start = self._state((), START)
-
-    def _compiled(self, index: int) -> Program:
-        pattern = self.patterns[index]
-        try:
-            return Program(
-                index,
-                pattern.tree,
-                self.sets,
-                pattern.group,
-                relax=pattern.refusable or not pattern.eager,
-                merged=pattern.refusable or pattern.eager,
-            )
-        except PatternError as error:
-            raise TooLargeError(str(error), index) from error
-
-    def _share(self) -> None:
-        """Let patterns that hold nothing at their beginning share it."""
-        takers = [
-            program
-            for program, pattern, ordered in zip(
-                self.programs, self.patterns, self.ordered, strict=True
-            )
-            if not ordered and (pattern.group or not pattern.holds)
-        ]
-        shared = share_beginnings(takers, self.sets, len(self.programs))
-        if shared is not None:
-            self.programs.append(shared)
-            self.patterns += (Searched(Cat(()), holds=False),)
-            self.ordered.append(False)
 
     def count(self, weight: int) -> None:
-        """Count a new transition; flush the cache when there are too many.
+        """Count what was added to the cache."""
+        self._weight += weight
+        if self._weight > MAX_WEIGHT // MAX_SHARE:
+            self.flush()
+        self.alphabet.count(weight)
 
-        Streams keep the states they are in; those are emptied, so that all they build is new.
-        """
-        self._transitions += weight
-        if self._transitions > MAX_TRANSITIONS:
-            self._transitions = 0
-            states, self._states = self._states, {}
-            self._roots = {}
-            self._beginnings = {}
-            self.sets.flush()
-            for state in states.values():
-                state.clear()
-                state.by_signature.clear()
-            self.start = self._state((), START)
+    def flush(self) -> None:
+        """Forget all states and transitions. Streams keep the states they are in; those are
+        emptied, so that all they build is new."""
+        states = self._states
+        self.alphabet.weight -= self._weight
+        self._weight = 0
+        self.generation += 1
+        self._start()
+        self.alphabet.wakes.clear()
+        for forget in self.alphabet.flushed:
+            forget(self)
+        for state in states.values():
+            state.clear()
+            state.built.clear()
 
-    def without(
-        self, state: State, registers: tuple[int, ...], dropped: Iterable[Thread]
-    ) -> tuple[State, tuple[int, ...]]:
-        """The state without some of its threads, and its registers."""
-        gone = set(dropped)
-        kept = [thread for thread in state.threads if thread not in gone]
-        threads, sources = renumbered(kept)
-        target = self._state(threads, state.before)
-        return target, tuple([registers[source] for source in sources])
+    # States
 
-    def at_end(self, state: State) -> list[Accept]:
-        """What the end of the text accepts, of an ordered pattern the first only. The end is
-        seen as a transition on a character behind the text."""
-        accepts: list[Accept] = []
-        decided: set[int] = set()
-        for thread in state.threads:
-            pattern = thread.item.program.index
-            if pattern not in decided and thread.item.ends:
-                accepts.append(Accept(pattern, start_of(thread), hold_of(thread), False))
-                if self.ordered[pattern]:
-                    decided.add(pattern)
-        return accepts
+    def idle(self, left: int) -> State:
+        """The state without candidates after a character of this signature."""
+        left &= self.program.behind & ~self.program.looks
+        sides: tuple[frozenset[Item], ...] = tuple(frozenset() for _ in self.program.lookbehinds)
+        return self._state((), left | self._matched_before(left, sides), sides)
 
-    def _state(self, threads: tuple[Thread, ...], before: int) -> State:
-        key = (threads, before)
+    def _state(
+        self, threads: tuple[Thread, ...], left: int, sides: tuple[frozenset[Item], ...]
+    ) -> State:
+        key = threads, left, sides
         state = self._states.get(key)
         if state is None:
-            state = self._states.setdefault(key, State(self, threads, before))
+            state = self._states[key] = State(self, threads, left, sides)
         return state
 
-    def build(self, state: State, signature: int) -> tuple[State, Moves | None]:
-        """The transition of `state` on a character of this signature."""
-        roots = self._rooted(state.before, signature)
-        step = Step(self.patterns, signature)
-        merged: list[tuple[Thread, Steps]] = []
-        ordered: dict[int, list[tuple[Thread, Steps]]] = {}
+    def _renewed(self, state: State) -> State:
+        """The state as it is known now, after older ones have been forgotten."""
+        if state.generation == self.generation:
+            return state
+        renewed = self.items.renewed
+        return self._state(
+            tuple(thread._replace(item=renewed(thread.item)) for thread in state.threads),
+            state.left,
+            tuple(frozenset(map(renewed, side)) for side in state.sides),
+        )
+
+    def without(
+        self, state: State, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
+    ) -> tuple[State, tuple[int, ...]]:
+        """See `State.without`."""
+        with self.alphabet.lock:
+            state = self._renewed(state)
+            kept = tuple(thread for thread in state.threads if not is_dropped(thread))
+            return self._state(kept, state.left, state.sides), registers
+
+    def at_end(self, state: State) -> list[Accept]:
+        """What the end of the text accepts, if the automaton cuts the first only. The end is seen
+        as a transition on what stands after the text."""
+        accepts = []
         for thread in state.threads:
-            item = thread.item
-            steps = item.steps.get(signature) or item.advance(signature)
-            if steps is DEAD_END:
-                continue
-            if item.program.ordered:
-                ordered.setdefault(item.program.index, []).append((thread, steps))
-            else:
-                merged.append((thread, steps))
-        step.merge(merged, roots)
-        if ordered:
-            for pattern in sorted(ordered.keys() | roots.ordered.keys()):
-                if pattern in ordered:
-                    step.advance(pattern, ordered[pattern], roots.ordered.get(pattern, ()))
-                else:
-                    step.add_alone(roots.ordered[pattern])
-        else:
-            step.threads += roots.alone
-            step.accepts += roots.alone_accepts
-        threads, sources = renumbered(step.threads)
-        target = self._state(threads, signature & self._behind)
-        accepts = tuple(step.accepts)
-        if sources == tuple(range(len(sources))) and not accepts:
-            # Registers that are no longer used may stay where they are.
-            return target, None
-        return target, moves_to(sources, step.least, accepts)
+            if thread.item.ends:
+                accepts.append(self.ended(thread))
+                if self.cuts:
+                    break
+        return accepts
 
-    def _rooted(self, before: int, signature: int) -> Roots:
-        """What begins at a character of this signature, behind one that was `before`."""
-        rooted = self._roots.get((before, signature))
-        if rooted is None:
-            rooted = self._roots[before, signature] = Roots({}, [], {}, [], [])
-            begun: dict[Item, None] = {}
-            for needs, bars, item in self._beginning(before):
-                if signature & needs == needs and not signature & bars:
-                    begun[item] = None
-            for item in begun:
-                self._root(rooted, item, signature)
-            step = Step(self.patterns, signature)
-            for ways in rooted.ordered.values():
-                step.add_alone(ways)
-            rooted.alone.extend(step.threads)
-            rooted.alone_accepts.extend(step.accepts)
-        return rooted
+    # Transitions
 
-    def _root(self, rooted: Roots, root: Item, signature: int) -> None:
-        for item, opened in root.step(signature).ways:
-            index = item.program.index
-            searched = self.patterns[index]
-            hold = HERE if searched.holds and (opened or not searched.group) else NOWHERE
-            if self.ordered[index]:
-                rooted.ordered.setdefault(index, []).append((item, HERE, hold))
-                continue
-            if item.accepts:
-                rooted.merged_accepts.append(Accept(index, HERE, hold, True))
-            if item.alive:
-                rooted.merged.setdefault(item.number, placed(item, HERE, hold))
+    def transition(self, state: State, number: int, *, begins: bool = True) -> Transition:
+        """The transition of `state` on a class of characters; `begins`: a match may begin at it."""
+        with self.alphabet.lock:
+            signature = self.alphabet.signatures[number] & self.program.mask
+            # Classes that this pattern does not tell apart share a transition.
+            transition = state.built.get((signature, begins))
+            if transition is None:
+                known = len(self._states), len(self.items)
+                transition = self._build(self._renewed(state), signature, begins)
+                state.built[signature, begins] = transition
+                states, items = len(self._states) - known[0], len(self.items) - known[1]
+                threads = len(transition.target.threads)
+                self.count(3 + states * (6 + 2 * threads) + 4 * items)
+        return transition
 
-    def _beginning(self, before: int) -> list[tuple[int, int, Item]]:
-        """What the first character of a pattern must be in and must not be in, behind `before`."""
-        beginning = self._beginnings.get(before)
-        if beginning is None:
-            items = [item_at(p.first, before) for p in self.programs if not p.shared]
-            beginning = self._beginnings[before] = [
-                (entry.condition.needs, entry.condition.bars, item)
-                for item in items
-                for entry in item.follow
-            ]
-        return beginning
+    def _build(self, state: State, signature: int, begins: bool) -> Transition:
+        sides = self._sides(state, signature)
+        left = signature & self.program.behind
+        left |= self._matched_before(left, sides)
+        sides = tuple(frozenset(item for item in side if item.alive) for side in sides)
+        step = _Step(self, signature | left)
+        complete = step.advance(state.threads)
+        if begins and not complete:
+            step.begin(self.items.at(self.program.first, state.left))
+        if len(step.threads) > MAX_THREADS:
+            raise PatternError("the pattern follows too many ways at once; lower its counters")
+        threads, moves = renumbered(step.threads)
+        return Transition(self._state(threads, left, sides), moves, tuple(step.accepts))
+
+    def _sides(self, state: State, signature: int) -> tuple[frozenset[Item], ...]:
+        """What the lookbehinds' own items lead to; those that accept are among them."""
+        sides: list[frozenset[Item]] = []
+        for lookbehind, items in zip(self.program.lookbehinds, state.sides, strict=True):
+            root = self.items.at(lookbehind.first, state.left)
+            # A lookbehind within builds on those before it.
+            below = signature | self._matched_before(signature & self.program.behind, sides)
+            sides.append(
+                frozenset(
+                    way.item
+                    for item in (root, *items)
+                    for way in self.items.advance(item, below).ways
+                )
+            )
+        return tuple(sides)
+
+    def _matched_before(self, left: int, sides: Iterable[frozenset[Item]]) -> int:
+        """The bits of the lookbehinds that match here."""
+        bits = 0
+        for lookbehind, items in zip(self.program.lookbehinds, sides, strict=False):
+            root = self.items.at(lookbehind.first, left | bits)
+            if root.accepts or any(item.accepts for item in items):
+                bits |= lookbehind.bit
+        return bits
+
+    def ended(self, thread: Thread) -> Accept:
+        """The accept of a thread whose match is decided by the next character."""
+        start, end = start_of(thread), HERE if thread.end == NOWHERE else thread.end
+        hold = hold_of(thread) if self.program.group else (start,)
+        return Accept(start, hold or (start,), end, thread.end != NOWHERE)
+
+
+class _Step:
+    """The threads and accepts of one transition."""
+
+    def __init__(self, automaton: Automaton, signature: int) -> None:
+        self._automaton = automaton
+        self._signature = signature
+        self._seen: dict[Item, int] = {}
+        self._ahead: set[object] = set()
+        self.threads: list[Advanced] = []
+        self.accepts: list[Accept] = []
+
+    def advance(self, threads: Iterable[Thread]) -> bool:
+        """Advance the threads; returns whether a match leaves no room for another beginning."""
+        automaton = self._automaton
+        group, cuts = automaton.program.group, automaton.cuts
+        for thread in threads:
+            ways, matched = automaton.items.advance(thread.item, self._signature)
+            start, hold = start_of(thread), hold_of(thread)
+            for item, opens, ends in ways:
+                opened = (HERE,) if hold is None and opens and group else hold
+                end = HERE if ends else None if thread.end == NOWHERE else thread.end
+                if self._add(item, start, opened, end):
+                    return True
+            if matched:
+                accept = automaton.ended(thread)
+                self.accepts.append(accept)
+                if cuts:
+                    # What begins at this character is not inside a match that ended before it.
+                    return accept.late
+        return False
+
+    def begin(self, root: Item) -> None:
+        """Begin the pattern at this character."""
+        group = self._automaton.program.group
+        for item, opens, _ in self._automaton.items.advance(root, self._signature).ways:
+            if self._add(item, HERE, (HERE,) if opens and group else None, None):
+                return
+
+    def _add(self, item: Item, start: Source, hold: Least | None, end: Source | None) -> bool:
+        """Add a thread; returns whether it has matched and cuts all others."""
+        known = self._seen.get(item)
+        if known is not None:
+            if self._automaton.least_hold:
+                self._held_by_both(known, hold)
+            return False
+        if item.accepts:
+            opened = (hold if self._automaton.program.group else None) or (start,)
+            self.accepts.append(Accept(start, opened, AFTER, late=False))
+        self._seen[item] = -1
+        # What can become of it may already be what can become of those before it.
+        if item.alive and (self._automaton.least_hold or not item.ahead <= self._ahead):
+            self._seen[item] = len(self.threads)
+            self._ahead |= item.ahead
+            self.threads.append(Advanced(item, start, hold, end))
+        return item.accepts and self._automaton.cuts
+
+    def _held_by_both(self, known: int, hold: Least | None) -> None:
+        """Let a candidate be held from where the first of two that meet is."""
+        if known < 0 or hold is None:
+            return
+        other = self.threads[known].hold
+        least = hold if other is None else tuple(sorted({*hold, *other}))
+        self.threads[known] = self.threads[known]._replace(hold=least)

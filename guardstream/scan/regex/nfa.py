@@ -1,36 +1,49 @@
-"""Compiles a pattern's tree to places: characters, choices, assertions, and the ways between them.
+"""Compiles a pattern's tree to an NFA: places for characters, choices and assertions.
 
-Counters are written out, or, where they are large, relaxed to `*` and `+`: the automaton may find
-too much, never too little. Places know how far they are from the beginning where that is fixed.
+Counters are written out, so that the NFA accepts exactly what the pattern matches. Lookarounds of
+one character are conditions on the neighbour; a longer lookbehind is an NFA of its own that runs
+along with the text and sets a bit where it matches; a longer lookahead, and what an atomic group
+must not prefer, is an obligation that a thread carries with it (`closure`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import NamedTuple
 
 from guardstream.errors import PatternError
-from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import min_width
 from guardstream.scan.regex.ast import (
     Alt,
-    Approximate,
     Assert,
+    Atomic,
     Cat,
     Char,
     Group,
     Look,
     Node,
+    Reference,
     Repeat,
 )
+from guardstream.scan.regex.rewrite import (
+    has_choices,
+    ignoring_case,
+    inside,
+    walk,
+    without_captures,
+)
 
-if TYPE_CHECKING:
-    from guardstream.scan.regex.closure import Item
+MAX_PLACES = 10_000
+"""How many places one pattern may have, without those of counters that are written out lazily."""
 
-MAX_PLACES = 4_000
-"""How many places one pattern may have once its counters are written out."""
+WRITTEN_OUT = 1_000
+"""In a pattern of more places, large counters are written out only when the text reaches them."""
+
+LARGE = 300
+"""How many places a counter of such a pattern takes to be large."""
 
 UNKNOWN = -3
 """A distance that has not been measured yet."""
@@ -41,315 +54,369 @@ VARIABLE = -1
 BEFORE = -2
 """The distance from the masked group's opening at a place before it."""
 
-ANCHORED = 1 << 20
-"""Added to the distance of a place that is reached from the text's beginning only: there a match
-can only have begun at offset 0, and so it does when too long a distance is taken from it."""
 
-ANYTHING = r"[\s\S]"
-
-MAX_BLUR = 32
-"""How far the start of a match may be overestimated where only its group counts."""
-
-EXACT_COUNT = 4
-"""Counters up to this one are always searched exactly, larger ones as `*` or `+` where a text
-would pass through them all the time: each count of each start would be a state of its own."""
-
-EXACT_COUNT_BEHIND_LITERAL = 64
-"""The same for counters that prose does not reach: of characters that are rare in it, or behind
-`LITERAL` characters that are."""
-
-LITERAL = 2
-
-FAR = 1 << 30
-"""More than any shortest distance."""
-
-_COMMON = ("e", " ", "的")
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What the next (or last) character must be: in `needs`, not in `bars`; or there is none."""
+class Condition(NamedTuple):
+    """What a neighbour must be: in all sets of `needs`, in none of `bars`."""
 
     needs: int = 0
     bars: int = 0
-    at_edge: bool = True
 
     def holds(self, signature: int) -> bool:
         return signature & self.needs == self.needs and not signature & self.bars
 
     def and_(self, other: Condition) -> Condition:
-        return Condition(
-            self.needs | other.needs, self.bars | other.bars, self.at_edge and other.at_edge
-        )
+        return Condition(self.needs | other.needs, self.bars | other.bars)
 
 
 FREE = Condition()
 
 
-@lru_cache(4_096)
-def _in_set(bit: int) -> Condition:
-    return Condition(bit, 0, False)
+class Kind(Enum):
+    """What a place does."""
+
+    CHAR = auto()  # takes one character that fulfils the condition
+    AHEAD = auto()  # asks for the next character, or the end
+    BEHIND = auto()  # asks for the last character, the start, or a lookbehind's bit
+    LOOK = auto()  # begins an obligation: `aside` must, or must not, match from here
+    OPEN = auto()  # the masked group begins
+    SPLIT = auto()  # choices in order of preference
+    LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
+    MATCH = auto()  # the pattern, or what was looked for, has matched
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A step of a compiled pattern; `after` is the next, or `ways` are the choices of a "split".
+    """A step of a compiled pattern; `after` is the next, or `ways` are the choices, of which `out`
+    leads out of a loop.
 
-    `kind` is "char" (takes one character that fulfils `condition`), "ahead" or "behind" (an
-    assertion), "open" (the masked group begins), "split" (choices in order), "match" or "drop" (a
-    lookahead's end). `distance` is how many characters the match has here, and `shortest` the
-    fewest it can have; `opened` and `opened_shortest` count from the masked group's opening,
-    without a masked group from the match's beginning. `items` is kept for `items.item_at`.
+    `distance` is how many characters the match has here, `opened` how many since the masked group
+    opened. `source` is the node that it was made of. `unwritten` makes the ways of a counter that
+    is written out when the text first reaches it.
     """
 
-    kind: str
-    program: Program
+    kind: Kind
     condition: Condition = FREE
     after: Place | None = None
     ways: Sequence[Place] = ()
+    out: Place | None = None
+    aside: Place | None = None
+    negate: bool = False
     distance: int = UNKNOWN
     opened: int = UNKNOWN
-    shortest: int = FAR
-    opened_shortest: int = FAR
-    items: dict[int, Item] | None = None
+    source: Char | None = None
+    unwritten: Callable[[], Sequence[Place]] | None = None
 
     def leads_to(self) -> Sequence[Place]:
-        """What comes behind it, in order of preference."""
+        """What comes after it, in order of preference."""
+        if self.unwritten is not None:
+            self.ways, self.unwritten = self.unwritten(), None
         return self.ways if self.after is None else (self.after,)
+
+
+class Lookbehind(NamedTuple):
+    """An NFA that runs along with the text; `bit` is set where it has matched."""
+
+    first: Place
+    bit: int
 
 
 class Program:
     """One compiled pattern, `first` being where it begins.
 
-    `index` numbers the patterns of an automaton. `exact` says that nothing is over-approximated,
-    `decided_late` that a lookahead may still refuse what has matched. `ordered` and `shared` are
-    set by the automaton: whether threads keep `regex`'s order, and whether the beginning is looked
-    for by a program that several patterns share.
+    `exact` is False where a back-reference is only approximated by its group. `late`: a lookahead
+    may decide a match after its end. `lookbehinds` stand in the order in which they build on one
+    another. `mask` has the bits of all sets that the pattern asks for, `behind` of those that it
+    asks the last character for, and `looks` the lookbehinds' bits.
     """
 
-    def __init__(
-        self,
-        index: int,
-        tree: Node,
-        sets: CharSets,
-        group: int = 0,
-        *,
-        relax: bool = True,
-        merged: bool = True,
-    ) -> None:
-        self.index = index
+    def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
         self.sets = sets
         self.exact = True
-        self.decided_late = False
-        self.looks_behind = 0
-        self.ordered = False
-        self.shared = False
-        self._group = group
-        self._relax = relax
+        self.late = False
+        self.group = group
+        self.mask = 0
+        self.behind = 0
+        self.looks = 0
+        self.lookbehinds: list[Lookbehind] = []
         self._places = 0
-        self.first = self._compile(tree, self._place("match", FREE), 0)
-        # Only of a merged pattern, and only where text waits for a group, the start of the match
-        # need not be exact: the longest way to a place says it well enough.
-        self._blur = MAX_BLUR if group and (merged or not self.exact) else 0
-        self._measure(0 if group == 0 else BEFORE)
+        self._limit: int | None = MAX_PLACES
+        self._distance = UNKNOWN
+        self._lazy = size(tree) > WRITTEN_OUT
+        self._bits: dict[Look, int] = {}
+        self._groups: dict[int, list[Node]] = {}
+        for node in walk(tree):
+            if isinstance(node, Group):
+                self._groups.setdefault(node.number, []).append(node.item)
+        self.matched = self._place(Kind.MATCH)
+        self.first = self._compile(tree, self.matched)
+        self._measure(BEFORE if group else 0)
+        self._limit, self._distance = None, VARIABLE
+        # Where a match waits for what comes after it, how long ago it began is not fixed.
+        self.pending = Place(Kind.MATCH, distance=VARIABLE, opened=VARIABLE)
 
-    def _joined(self, known: int, distance: int) -> int:
-        """The distance of a place that is reached once more."""
-        if known in (UNKNOWN, distance):
-            return distance
-        if known < 0 or distance < 0:
-            return VARIABLE
-        shorter, longer = sorted((known, distance))
-        if longer >= ANCHORED:
-            # The way from the text's beginning has begun at offset 0, however long it is taken for.
-            if shorter >= ANCHORED:
-                return longer if longer <= ANCHORED + MAX_BLUR else 2 * ANCHORED
-            return shorter if shorter >= longer - ANCHORED else VARIABLE
-        return longer if longer <= self._blur else VARIABLE
+    # Distances
 
     def _measure(self, opened: int) -> None:
         """Give every place its distances."""
-        reached = [(self.first, 0, opened, 0, 0)]
-        places = set()
+        reached = [(self.first, 0, opened)]
         while reached:
-            place, distance, opened, shortest, opened_shortest = reached.pop()
-            places.add(place)
-            measured = place.distance, place.opened, place.shortest, place.opened_shortest
-            place.distance = self._joined(place.distance, distance)
-            place.opened = opened if place.opened in (UNKNOWN, opened) else VARIABLE
-            place.shortest = min(shortest, place.shortest)
-            if opened != BEFORE:
-                place.opened_shortest = min(opened_shortest, place.opened_shortest)
-            now = place.distance, place.opened, place.shortest, place.opened_shortest
-            if now != measured:
+            place, distance, opened = reached.pop()
+            measured = place.distance, place.opened
+            if place.distance != distance:
+                place.distance = distance if place.distance == UNKNOWN else VARIABLE
+            if place.opened != opened:
+                place.opened = opened if place.opened == UNKNOWN else VARIABLE
+            if (place.distance, place.opened) == measured:
+                continue
+            if place.unwritten is not None and place.out is not None:
+                opened = BEFORE if place.opened == BEFORE and not place.negate else VARIABLE
+                reached.append((place.out, VARIABLE, opened))
+            else:
                 reached += [(after, *self._beyond(place)) for after in place.leads_to()]
-        if not self._group:
-            for place in places:
-                place.opened, place.opened_shortest = place.distance, place.shortest
 
-    def _beyond(self, place: Place) -> tuple[int, int, int, int]:
+    @staticmethod
+    def _beyond(place: Place) -> tuple[int, int]:
         """The distances of what follows the place."""
-        step = place.kind == "char"
+        step = place.kind is Kind.CHAR
         distance, opened = place.distance, place.opened
-        if place.kind == "behind" and place.condition.bars & self.sets.bit(ANYTHING):
-            distance = distance if distance < 0 or distance >= ANCHORED else distance + ANCHORED
-        distance += step if distance >= 0 else 0
-        if place.kind == "open" and opened == BEFORE:
-            return distance, 0, place.shortest + step, 0
-        opened += step if opened >= 0 else 0
-        return distance, opened, place.shortest + step, place.opened_shortest + step
+        if place.kind is Kind.OPEN and opened == BEFORE:
+            opened = 0
+        return distance + step * (distance >= 0), opened + step * (opened >= 0)
 
     # Compiling: each method takes what follows and returns what comes first
 
-    def _place(self, kind: str, condition: Condition, *after: Place) -> Place:
+    def _place(
+        self,
+        kind: Kind,
+        condition: Condition = FREE,
+        after: Place | None = None,
+        ways: Sequence[Place] = (),
+        source: Char | None = None,
+    ) -> Place:
         self._places += 1
-        if self._places > MAX_PLACES:
+        if self._limit is not None and self._places > self._limit:
             raise PatternError(f"the pattern needs over {MAX_PLACES} places; lower its counters")
-        if kind == "behind":
-            self.looks_behind |= condition.needs | condition.bars
-        if kind == "split":
-            return Place(kind, self, ways=after)
-        return Place(kind, self, condition, after[0] if after else None)
+        if kind in (Kind.CHAR, Kind.AHEAD, Kind.BEHIND):
+            self.mask |= condition.needs | condition.bars
+        if kind is Kind.BEHIND:
+            self.behind |= condition.needs | condition.bars
+        place = Place(kind, condition, after, ways, source=source)
+        place.distance = place.opened = self._distance
+        return place
 
-    def _compile(self, node: Node, after: Place, rare: int) -> Place:  # noqa: C901 - one case a kind
-        """`rare` is how many characters that are rare in prose come before the node."""
+    def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
         match node:
             case Char(fragment):
-                return self._place("char", _in_set(self.sets.bit(fragment)), after)
+                condition = Condition(self.sets.bit(fragment))
+                return self._place(Kind.CHAR, condition, after, source=node)
             case Cat(items):
-                counts = [rare]
-                for item in items:
-                    counts.append(counts[-1] + self._rarity(item))
-                for item, count in zip(reversed(items), reversed(counts[:-1]), strict=True):
-                    after = self._compile(item, after, count)
+                for item in reversed(items):
+                    after = self._compile(item, after)
                 return after
             case Alt(items):
-                ways = (self._compile(item, after, rare) for item in items)
-                return self._place("split", FREE, *ways)
+                return self._split([self._compile(item, after) for item in items])
             case Repeat():
-                return self._repeat(node, after, rare)
+                return self._repeat(node, after)
             case Group(item, number):
-                inside = self._compile(item, after, rare)
-                return self._place("open", FREE, inside) if number == self._group else inside
-            case Approximate(item):
-                self.exact = False
-                return self._compile(item, after, rare)
+                inner = self._compile(item, after)
+                return self._place(Kind.OPEN, FREE, inner) if number == self.group else inner
+            case Atomic(item):
+                if not has_choices(item):
+                    return self._compile(item, after)
+                return self._committed(item, after, self._place(Kind.MATCH))[0]
             case Look():
                 return self._look(node, after)
             case Assert():
                 return self._assertion(node, after)
+            case Reference(number, ignore_case):
+                self.exact = False
+                like: Node = without_captures(Alt(tuple(self._groups.get(number, ()))))
+                return self._compile(ignoring_case(like) if ignore_case else like, after)
 
-    def _rarity(self, node: Node) -> int:
-        """How many characters that are rare in prose every match of the node has."""
-        match node:
-            case Char(fragment):
-                bit = self.sets.bit(fragment)
-                return not any(self.sets.signature(common) & bit for common in _COMMON)
-            case Cat(items):
-                return sum(map(self._rarity, items))
-            case Alt(items):
-                return min(map(self._rarity, items))
-            case Repeat(item, low):
-                return low * self._rarity(item) if low else 0
-            case Group(item) | Approximate(item):
-                return self._rarity(item)
-            case _:
-                return 0
+    def _split(self, ways: Sequence[Place]) -> Place:
+        return self._place(Kind.SPLIT, ways=ways)
 
-    def _repeat(self, node: Repeat, after: Place, rare: int) -> Place:
+    def _repeat(self, node: Repeat, after: Place) -> Place:
         low, high = node.low, node.high
-        within = self._rarity(node.item)
-        costly = self._relax and not within and rare < LITERAL
-        limit = EXACT_COUNT if costly else EXACT_COUNT_BEHIND_LITERAL
-        if max(low, high or 0) > limit:
-            self.exact = False
-            low, high = min(low, EXACT_COUNT), None
+        if self._lazy and size(node) > LARGE:
+            # Compiled once as it is, so that all sets are known from the beginning.
+            self._compile(node.item, self._place(Kind.MATCH))
+            loop = self._loop(node, after) if high is None else after
+            return self._counted(node, low, None if high is None else high - low, loop)
         if high is None:
-            after = self._loop(node, after, rare)
+            after = self._loop(node, after)
         else:
             end = after
             for _ in range(high - low):
                 # As X{0,2} is (X(X)?)?, not X?X?, each way out leads behind the whole.
-                after = self._optional(self._compile(node.item, after, rare), end, node.lazy)
+                after = self._optional(self._compile(node.item, after), end, node.lazy)
         for _ in range(low):
-            after = self._compile(node.item, after, rare)
+            after = self._compile(node.item, after)
         return after
 
-    def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
-        return self._place("split", FREE, *((skipped, inside) if lazy else (inside, skipped)))
+    def _counted(self, node: Repeat, low: int, more: int | None, after: Place) -> Place:
+        """The counter from where `low` rounds are wanted and `more` may follow, written out when
+        the text reaches it."""
+        if not low and not more:
+            return after
 
-    def _loop(self, node: Repeat, after: Place, rare: int) -> Place:
-        if min_width(node.item) == 0:
-            self.exact = False
-        loop = self._place("split", FREE)
-        inside = self._compile(node.item, loop, rare)
-        loop.ways = (after, inside) if node.lazy else (inside, after)
+        def written() -> Sequence[Place]:
+            if low:
+                return (self._compile(node.item, self._counted(node, low - 1, more, after)),)
+            inside = self._compile(node.item, self._counted(node, 0, (more or 0) - 1, after))
+            return (after, inside) if node.lazy else (inside, after)
+
+        place = self._place(Kind.SPLIT)
+        place.unwritten, place.out = written, after
+        # In such a place it says whether the masked group may open in it.
+        place.negate = any(
+            isinstance(part, Group) and part.number == self.group for part in walk(node)
+        )
+        return place
+
+    def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
+        return self._split((skipped, inside) if lazy else (inside, skipped))
+
+    def _loop(self, node: Repeat, after: Place) -> Place:
+        loop = self._place(Kind.LOOP if min_width(node.item) == 0 else Kind.SPLIT)
+        inside = self._compile(node.item, loop)
+        loop.ways, loop.out = ((after, inside) if node.lazy else (inside, after)), after
         return loop
 
-    def _look(self, node: Look, after: Place) -> Place:
-        single = _single(node.item, "end" if node.ahead else "start")
-        if single is None:
-            self.exact = False
-            if not node.ahead:
-                return after
-            self.decided_late = True
-            aside = self._compile(node.item, self._place("drop", FREE), 0)
-            return self._place("split", FREE, after, aside)
-        kind = "ahead" if node.ahead else "behind"
-        conditions = [self._edge(item, node.negate) for item in single]
-        if node.negate:
-            for condition in conditions:
-                after = self._place(kind, condition, after)
-            return after
-        return self._place("split", FREE, *(self._place(kind, c, after) for c in conditions))
+    # Atomic groups
 
-    def _edge(self, item: Char | Assert, negate: bool) -> Condition:
-        """The condition 'the neighbour is in the set', or 'there is no neighbour'."""
-        if isinstance(item, Char):
-            bit = self.sets.bit(item.fragment)
-            return Condition(0, bit, True) if negate else Condition(bit, 0, False)
-        anything = self.sets.bit(ANYTHING)
-        return Condition(anything, 0, False) if negate else Condition(0, anything, True)
+    def _committed(self, node: Node, after: Place, held: Place) -> tuple[Place, Place]:
+        """The node inside an atomic group, and beside it the node as it leads to `held`.
+
+        The group keeps its first way: each later choice is taken only where the earlier ones do
+        not lead out of the group, which is a negative lookahead for them.
+        """
+        match node:
+            case Cat(items):
+                for item in reversed(items):
+                    after, held = self._committed(item, after, held)
+                return after, held
+            case Alt(items):
+                return self._first_of([self._committed(item, after, held) for item in items])
+            case Group(item, number):
+                inner, aside = self._committed(item, after, held)
+                opens = number == self.group
+                return (self._place(Kind.OPEN, FREE, inner) if opens else inner), aside
+            case Repeat(item, low, high, lazy):
+                return self._committed_repeat(item, (low, high), lazy, (after, held))
+            case _:
+                return self._compile(node, after), self._compile(node, held)
+
+    def _first_of(self, ways: Sequence[tuple[Place, Place]]) -> tuple[Place, Place]:
+        guarded = [ways[0][0]] if ways else []
+        for index in range(1, len(ways)):
+            earlier = self._split([aside for _, aside in ways[:index]])
+            guarded.append(self._unless(earlier, ways[index][0]))
+        return self._split(guarded), self._split([aside for _, aside in ways])
+
+    def _unless(self, aside: Place, after: Place) -> Place:
+        self.late = True
+        look = self._place(Kind.LOOK, FREE, after)
+        look.aside, look.negate = aside, True
+        return look
+
+    def _committed_repeat(
+        self, item: Node, bounds: tuple[int, int | None], lazy: bool, after: tuple[Place, Place]
+    ) -> tuple[Place, Place]:
+        low, high = bounds
+        end = after
+        if high is None:
+            kind = Kind.LOOP if min_width(item) == 0 else Kind.SPLIT
+            loop = self._place(kind), self._place(kind)
+            inside = self._committed(item, *loop)
+            for index, place in enumerate(loop):
+                first, second = (end, inside) if lazy else (inside, end)
+                later = second[index] if index else self._unless(first[1], second[0])
+                place.ways = (first[index], later)
+                place.out = place.ways[not lazy]
+            after = loop
+        else:
+            for _ in range(high - low):
+                inside = self._committed(item, *after)
+                after = self._first_of((end, inside) if lazy else (inside, end))
+        for _ in range(low):
+            after = self._committed(item, *after)
+        return after
+
+    # Assertions
+
+    def _look(self, node: Look, after: Place) -> Place:
+        single = self._single(node.item, "end" if node.ahead else "start")
+        if single is not None:
+            kind = Kind.AHEAD if node.ahead else Kind.BEHIND
+            if node.negate:
+                return self._place(kind, Condition(0, sum(set(single))), after)
+            return self._split([self._place(kind, Condition(bit), after) for bit in single])
+        if not node.ahead:
+            positive = replace(node, negate=False)
+            bit = self._bits.get(positive, 0)
+            if not bit:
+                bit = self._bits[positive] = self.sets.fresh()
+                first = self._compile(node.item, self._place(Kind.MATCH))
+                self.lookbehinds.append(Lookbehind(first, bit))
+                self.looks |= bit
+            condition = Condition(0, bit) if node.negate else Condition(bit)
+            return self._place(Kind.BEHIND, condition, after)
+        self.late = True
+        look = self._place(Kind.LOOK, FREE, after)
+        look.aside, look.negate = self._compile(node.item, self._place(Kind.MATCH)), node.negate
+        return look
+
+    def _single(self, node: Node, edge: str) -> list[int] | None:
+        """The bits of a one-character lookaround's alternatives, None if it is anything else."""
+        match node:
+            case Char(fragment):
+                return [self.sets.bit(fragment)]
+            case Assert(kind) if kind == edge:
+                return [START if kind == "start" else END]
+            case Group(item):
+                return self._single(item, edge)
+            case Cat((item,)):
+                return self._single(item, edge)
+            case Alt(items):
+                found = [self._single(item, edge) for item in items]
+                return None if None in found else [bit for bits in found for bit in bits or ()]
+            case _:
+                return None
 
     def _assertion(self, node: Assert, after: Place) -> Place:
-        newline, word = Char(r"\n"), Char(node.word)
-        if node.kind == "start":
-            return self._place("behind", self._edge(node, False), after)
-        if node.kind == "line_start":
-            edges = self._edge(newline, False), self._edge(node, False)
-            return self._place("split", FREE, *(self._place("behind", e, after) for e in edges))
-        if node.kind in ("word", "not_word"):
-            return self._word_edge(word, node.kind == "word", after)
-        end = self._place("ahead", self._edge(node, False), after)
-        if node.kind == "end":
-            return end
-        return self._place(
-            "split", FREE, end, self._place("ahead", self._edge(newline, False), after)
-        )
+        newline = Condition(self.sets.bit(r"\n"))
+        match node.kind:
+            case "start":
+                return self._place(Kind.BEHIND, Condition(START), after)
+            case "line_start":
+                edges = Condition(START), newline
+                return self._split([self._place(Kind.BEHIND, edge, after) for edge in edges])
+            case "end":
+                return self._place(Kind.AHEAD, Condition(END), after)
+            case "line_end":
+                edges = Condition(END), newline
+                return self._split([self._place(Kind.AHEAD, edge, after) for edge in edges])
+            case _:
+                return self._word_edge(self.sets.bit(node.word), node.kind == "word", after)
 
-    def _word_edge(self, word: Char, differs: bool, after: Place) -> Place:
-        inside, outside = self._edge(word, False), self._edge(word, True)
+    def _word_edge(self, word: int, differs: bool, after: Place) -> Place:
+        inside, outside = Condition(word), Condition(0, word)
         ways = []
         for behind, same in ((inside, inside), (outside, outside)):
             ahead = (outside if same is inside else inside) if differs else same
-            ways.append(self._place("behind", behind, self._place("ahead", ahead, after)))
-        return self._place("split", FREE, *ways)
+            ways.append(self._place(Kind.BEHIND, behind, self._place(Kind.AHEAD, ahead, after)))
+        return self._split(ways)
 
 
-def _single(node: Node, edge: str) -> list[Char | Assert] | None:
-    """The alternatives of a one-character lookaround, or None if it is anything else."""
+def size(node: Node) -> int:
+    """How many places the node takes with all its counters written out, about."""
     match node:
-        case Char():
-            return [node]
-        case Assert(kind) if kind == edge:
-            return [node]
-        case Alt(items):
-            found: list[Char | Assert] = []
-            for item in items:
-                single = _single(item, edge)
-                if single is None:
-                    return None
-                found += single
-            return found
+        case Char() | Assert():
+            return 1
+        case Repeat(item, low, high):
+            return size(item) * max(low, high or 0, 1)
+        case Atomic(item):
+            return 2 * size(item)
         case _:
-            return None
+            return sum(map(size, inside(node)))

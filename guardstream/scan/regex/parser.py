@@ -14,18 +14,20 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import regex
+
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
     ANY,
-    ANY_STRING,
     Alt,
-    Approximate,
     Assert,
+    Atomic,
     Cat,
     Char,
     Group,
     Look,
     Node,
+    Reference,
     Repeat,
 )
 
@@ -37,7 +39,7 @@ class Flags(NamedTuple):
     multiline: bool = False
     dotall: bool = False
     verbose: bool = False
-    ascii: bool = False
+    ascii: bool | None = None  # None where only the pattern as a whole says it
 
 
 MAX_COUNT = 10_000
@@ -49,6 +51,7 @@ MAX_DEPTH = 100
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
 _BLANK_COUNTER = re.compile(r"\{(?=[^}]*\s)[\d\s]*,?[\d\s]*\}")
 _OCTAL = re.compile(r"\\[0-7]{3}")
+DIGITS = tuple("0123456789")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
 _REFUSED_ESCAPES = {
     "X": r"\X needs all of a grapheme before it can be released",
@@ -70,41 +73,40 @@ _REFUSED_FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern as a tree, with its groups by name and whether numbers refer to groups.
+    """A pattern as a tree, with its number of groups, and their numbers by name."""
 
-    `source` is the pattern with `$` written as `\\Z`: it means the end of the text, never the
-    place before a last line end.
-    """
-
-    source: str
     tree: Node
     groups: int
     names: dict[str, int]
-    numbered_references: bool
 
 
 def parse(pattern: str) -> Parsed:
     """Parse `pattern`; raises PatternError where it is malformed or cannot be bounded."""
     parser = _Parser(pattern)
-    tree = parser.alternatives(Flags(), 0)
-    if parser.at < len(pattern):
-        raise PatternError("unbalanced parenthesis", parser.at)
-    source = pattern
-    for end in reversed(parser.ends):
-        source = f"{source[:end]}\\Z{source[end + 1 :]}"
-    return Parsed(source, tree, parser.groups, parser.names, parser.numbered_references)
+    try:
+        tree = parser.alternatives(Flags(), 0)
+        if parser.at < len(pattern):
+            raise PatternError("unbalanced parenthesis", parser.at)
+        # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
+        flags = regex.compile(pattern, regex.V0).flags
+    except regex.error as error:
+        raise PatternError(error.msg, error.pos) from error
+    if flags & regex.ASCII and not parser.ascii:
+        # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
+        parser = _Parser(pattern, ascii_pattern=True)
+        tree = parser.alternatives(Flags(), 0)
+    return Parsed(tree, parser.groups, parser.names)
 
 
 class _Parser:
     """A recursive descent over the pattern; `at` is the offset of the next character."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, ascii_pattern: bool = False) -> None:
         self.pattern = pattern
+        self.ascii = ascii_pattern
         self.at = 0
-        self.ends: list[int] = []
         self.groups = 0
         self.names: dict[str, int] = {}
-        self.numbered_references = False
 
     # Reading
 
@@ -184,16 +186,23 @@ class _Parser:
         if character == "^":
             return Assert("line_start" if flags.multiline else "start")
         if character == "$":
-            if not flags.multiline:
-                self.ends.append(self.at - 1)
+            # Without (?m) it means the end of the text, never the place before a last line end.
             return Assert("line_end" if flags.multiline else "end")
         return self._char(_escaped(character), flags)
 
     def _char(self, fragment: str, flags: Flags) -> Char:
-        if flags.ascii and "\\p" in fragment.lower():
+        if (flags.ascii or (self.ascii and flags.ascii is None)) and "\\p" in fragment.lower():
             raise PatternError(r"\p has no clear meaning under (?a)", self.at)
-        letters = ("i" if flags.ignore_case else "") + ("a" if flags.ascii else "")
-        return Char(f"(?{letters}:{fragment})" if letters else fragment)
+        return Char(self._judged(fragment, flags))
+
+    def _judged(self, fragment: str, flags: Flags) -> str:
+        """The fragment so that `regex` judges it alone as it would in the pattern: whether `(?a)`
+        holds for all of a pattern decides how case is compared, even where a group says (?u:…)."""
+        letters = ("i" if flags.ignore_case else "") + {None: "", True: "a", False: "u"}[
+            flags.ascii
+        ]
+        scoped = f"(?{letters}:{fragment})" if letters else fragment
+        return f"(?a){scoped}" if self.ascii else scoped
 
     # Quantifiers
 
@@ -208,10 +217,8 @@ class _Parser:
         possessive = not lazy and self.take("+")
         if self.peek() in ("*", "+", "?") or self._bounds() is not None:
             raise PatternError("multiple repeat", self.at)
-        # Behind it in `source`, where each `$` is one character longer.
-        end = self.at + len(self.ends)
-        repeat = Repeat(item, low, high, lazy, end, self.groups)
-        return Approximate(repeat) if possessive else repeat
+        repeat = Repeat(item, low, high, lazy)
+        return Atomic(repeat) if possessive else repeat
 
     def _bounds(self) -> tuple[int, int | None] | None:
         for token, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
@@ -294,18 +301,17 @@ class _Parser:
         if self.take(":"):
             return self._closed(flags, depth, start)
         if self.take(">"):
-            return Approximate(self._closed(flags, depth, start))
+            return Atomic(self._closed(flags, depth, start))
         if self.take("|"):
             return self._branch_reset(flags, depth, start)
         if self.take("P=") or self.take("P>"):
             if self.pattern[self.at - 1] == ">":
                 raise PatternError("recursion is not supported", start)
-            self.until(")")
-            return ANY_STRING
+            return self._named(self.until(")"), flags, start)
         if self.take("P<") or self.take("<"):
             return self._capture(self.until(">"), flags, depth, start)
         if self.take("("):
-            return self._conditional(flags, depth, start)
+            raise PatternError("a conditional cannot be decided while text arrives", start)
         return self._flagged(flags, depth, start)
 
     def _flagged(self, flags: Flags, depth: int, start: int) -> Node:
@@ -351,17 +357,6 @@ class _Parser:
             raise PatternError("missing ')'", start)
         return Alt(tuple(branches))
 
-    def _conditional(self, flags: Flags, depth: int, start: int) -> Node:
-        condition = self.until(")")
-        if condition.isdigit():
-            self.numbered_references = True
-        elif not condition.isidentifier():
-            raise PatternError("a lookaround as a condition is not supported", start)
-        branches = self._closed(flags, depth, start)
-        if not isinstance(branches, Alt):
-            branches = Alt((branches, Cat(())))
-        return Approximate(branches)
-
     # Single characters
 
     def _class(self) -> str:
@@ -383,7 +378,7 @@ class _Parser:
         start = self.at
         letter = self.pattern[start + 1 : start + 2]
         self.at += 2
-        word = r"(?a:\w)" if flags.ascii else r"\w"
+        word = self._judged(r"\w", flags._replace(ignore_case=False))
         if letter in _REFUSED_ESCAPES:
             raise PatternError(_REFUSED_ESCAPES[letter], start)
         if letter == "A":
@@ -397,29 +392,36 @@ class _Parser:
             return Cat((Assert("word", word), edge))
         if letter == "R":
             single = Char(r"[\n\x0b\f\r\x85\u2028\u2029]")
-            return Approximate(Alt((Cat((Char(r"\r"), Char(r"\n"))), single)))
+            return Atomic(Alt((Cat((Char(r"\r"), Char(r"\n"))), single)))
         if letter == "g":
-            return self._reference(start)
+            return self._reference(flags, start)
         if _OCTAL.match(self.pattern, start):
             self.at = start + 4
             return self._char(self.pattern[start : self.at], flags)
         if letter.isdigit() and letter != "0":
-            return self._numbered()
+            return self._numbered(letter, flags, start)
         return self._char(self._single_escape(letter, start), flags)
 
-    def _reference(self, start: int) -> Node:
-        if self.peek() == "<":
-            self.at += 1
-            name = self.until(">")
-            self.numbered_references |= name.lstrip("-").isdigit()
-            return ANY_STRING
+    def _reference(self, flags: Flags, start: int) -> Node:
+        if self.take("<"):
+            return self._named(self.until(">"), flags, start)
         raise PatternError("unknown escape", start)
 
-    def _numbered(self) -> Node:
-        self.numbered_references = True
-        if self.peek().isdigit():
+    def _named(self, name: str, flags: Flags, start: int) -> Node:
+        if name.isdigit():
+            return Reference(int(name), flags.ignore_case)
+        if name not in self.names:
+            raise PatternError(f"unknown group {name!r}", start)
+        return Reference(self.names[name], flags.ignore_case)
+
+    def _numbered(self, digit: str, flags: Flags, start: int) -> Node:
+        number = int(digit)
+        if self.peek() in DIGITS:
+            number = 10 * number + int(self.peek())
             self.at += 1
-        return ANY_STRING
+        if not number:
+            raise PatternError("unknown escape", start)
+        return Reference(number, flags.ignore_case)
 
     def _single_escape(self, letter: str, start: int) -> str:
         widths = {"x": 2, "u": 4, "U": 8}

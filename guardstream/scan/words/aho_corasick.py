@@ -48,7 +48,9 @@ class Shape(NamedTuple):
     continues words. `waiting` are complete words whose end is not decided, `found` those that the
     last character has completed. `last` is the last letter where repeated ones are passed over,
     `counts` tell how often each letter of `prefix` stood then, and `gap` how many separators have
-    been passed over since.
+    been passed over since. `alone`: the last letter stands alone so far, so that white space after
+    it may spell out a word; `spaced`: such white space has been passed over since, `after_space`:
+    before the last letter.
     """
 
     prefix: str = ""
@@ -60,6 +62,9 @@ class Shape(NamedTuple):
     last: str = ""
     gap: int = 0
     counts: tuple[int, ...] = ()
+    alone: bool = False
+    spaced: bool = False
+    after_space: bool = False
 
 
 class WordState(dict[str, "WordState"]):
@@ -163,6 +168,9 @@ class WordIndex:
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
             return self._state(self._separated(shape, joins, decided))
+        if alive and shape.alone and self.folding.spells_out(character):
+            spaced = self._separated(shape, joins, decided)
+            return self._state(spaced._replace(spaced=True))
         return self._state(self._grown(shape, letters, joins, decided))
 
     @staticmethod
@@ -186,7 +194,14 @@ class WordIndex:
         for begin in range(len(shape.prefix)):
             waiting |= self._complete(shape.prefix, begin, ages, starts, counts)
         return shape._replace(
-            ages=ages, starts=starts, waiting=tuple(waiting), found=(), gap=0, counts=counts
+            ages=ages,
+            starts=starts,
+            waiting=tuple(waiting),
+            found=(),
+            gap=0,
+            counts=counts,
+            spaced=False,
+            after_space=shape.spaced,
         )
 
     def _complete(
@@ -216,6 +231,9 @@ class WordIndex:
         """Behind letters: some candidates go on, some are complete, some begin."""
         found = dict.fromkeys(decided)
         waiting: dict[Found, None] = {}
+        if shape.after_space and not shape.gap:
+            # Spelled out, each letter stands alone: `p a ss` is no `pass`.
+            shape = self._last_alone(shape)
         prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
         repeats, counts = self.folding.repeats, shape.counts
         for letter in letters:
@@ -231,7 +249,21 @@ class WordIndex:
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
             counts = counts[first:]
         last = letters[-1] if repeats else ""
-        return Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last, counts=counts)
+        grown = Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last, 0, counts)
+        if not prefix or "separators" not in self.folding.names:
+            return grown
+        return grown._replace(alone=not shape.joined, after_space=shape.spaced)
+
+    @staticmethod
+    def _last_alone(shape: Shape) -> Shape:
+        """The shape with what began before its last letter forgotten."""
+        last = max(len(shape.prefix) - 1, 0)
+        return shape._replace(
+            prefix=shape.prefix[last:],
+            ages=shape.ages[last:],
+            starts=shape.starts[last:],
+            counts=shape.counts[last:],
+        )
 
 
 def _once_more(counts: tuple[int, ...]) -> tuple[int, ...]:
@@ -409,7 +441,7 @@ class WordScan:
                     rules.update(*[words.of(longer) for longer in words.beginning(suffix)])
         return sorted(rules - self._off)
 
-    def overflow(self, hold: int, *, drop: bool) -> None:
+    def overflow(self, hold: int, window: Window, *, drop: bool) -> None:  # noqa: ARG002
         """See `Scan.overflow`."""
         if self.hold() > hold or not self.state.held or not self._holds:
             return
@@ -418,7 +450,10 @@ class WordScan:
         else:
             self._lost = hold
 
-    def overflowing(self) -> bool:
+    def prune(self, window: Window) -> None:
+        """See `Scan.prune`: of words all is known."""
+
+    def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
         if not (self.state.held and self.offset - self.state.held <= self._lost):
             self._lost = -1

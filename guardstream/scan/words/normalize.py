@@ -21,7 +21,8 @@ NAMES = ("case", "width", "zero_width", "confusables", "separators", "repeats", 
   characters: zero-width, soft hyphen, variation selectors, tags, bidirectional controls)
 - confusables: letters of other scripts that look like Latin ones (Unicode Technical Standard 39)
 - separators: up to three punctuation marks or symbols in a row are ignored inside a word, and
-  white space behind a character of a script without spaces
+  white space after a character of a script without spaces, or between letters that each stand
+  alone (`p a s s`)
 - repeats: a letter may stand any number of times more than the word has it
 - simplified: Traditional Chinese characters are compared as Simplified
 
@@ -86,6 +87,10 @@ class Folding:
         if _SEPARATOR.match(character):
             return True
         return bool(_SPACE.match(character) and last and _UNSPACED_LETTER.match(last))
+
+    def spells_out(self, character: str) -> bool:
+        """Whether the character may stand between letters of which each stands alone."""
+        return "separators" in self.names and _SPACE.match(character) is not None
 
     def word(self, word: str) -> str:
         """A word of a rule as it is compared."""

@@ -1,0 +1,71 @@
+"""Builds the C extension of the search into the wheel, if it compiles.
+
+Without a compiler the wheel is pure Python and answers the same, more slowly. The extension keeps
+to the limited API, so that one wheel serves CPython 3.11 and later; free-threaded builds, which
+have no such API, use the Python form. An editable install gets it into the source tree.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCE = "guardstream/scan/regex/_native.c"
+MODULE = "guardstream.scan.regex._native"
+
+
+class NativeBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Compiles the extension before a wheel is packed."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and say in the wheel's tag what it was compiled for."""
+        if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+            return
+        root = Path(self.root)
+        editable = version == "editable"
+        folder = root if editable else Path(tempfile.mkdtemp(prefix="guardstream-native-"))
+        built = compiled(root, folder)
+        if built is None:
+            self.app.display_warning("the C extension does not compile: the search runs in Python")
+            return
+        build_data["pure_python"] = False
+        build_data["tag"] = f"cp311-abi3-{platform_tag()}"
+        if not editable:
+            build_data["force_include"][str(built)] = str(built.relative_to(folder))
+
+
+def compiled(root: Path, folder: Path) -> Path | None:
+    """The extension, compiled into a folder; None if it does not compile."""
+    from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
+
+    extension = Extension(
+        MODULE,
+        [str(root / SOURCE)],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        py_limited_api=True,
+        optional=True,
+    )
+    command = build_ext(Distribution({"name": "guardstream", "ext_modules": [extension]}))
+    command.build_lib = str(folder)
+    command.build_temp = tempfile.mkdtemp(prefix="guardstream-objects-")
+    command.ensure_finalized()
+    try:
+        command.run()
+    except Exception:
+        # A compiler that is not there fails in ways of its own; none of them is fatal here.
+        return None
+    built = folder / command.get_ext_filename(MODULE)
+    return built if built.exists() else None
+
+
+def platform_tag() -> str:
+    """The platform part of the wheel's tag."""
+    from packaging.tags import platform_tags
+
+    return next(iter(platform_tags()))

@@ -1,0 +1,40 @@
+"""`guardstream debug`: how a pattern is searched, character by character."""
+
+from __future__ import annotations
+
+from guardstream.scan.regex.debug import Row, dot, rows
+
+
+def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
+    """Print the table, or the picture; a pattern that is refused raises PatternError."""
+    masked = int(group) if group and group.isdigit() else group
+    print(picture(pattern, masked) if dot else table(pattern, text, masked))
+    return 0
+
+
+def picture(pattern: str, group: str | int | None) -> str:
+    """The pattern's NFA in the language of Graphviz."""
+    return dot(pattern, group)
+
+
+def table(pattern: str, text: str, group: str | int | None = None) -> str:
+    """A line for each character, and for each further thread."""
+    lines = [("", "held", "accepts", "matches", "threads: where each began, what may follow")]
+    for row in rows(pattern, text, group):
+        lines += _lines(row)
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join(
+        "  ".join((*(cell.ljust(widths[at]) for at, cell in enumerate(line[:4])), line[4])).rstrip()
+        for line in lines
+    )
+
+
+def _lines(row: Row) -> list[tuple[str, str, str, str, str]]:
+    name = f"{row.offset} {row.character!r}" if row.character else f"{row.offset} end"
+    threads = row.threads or ("",)
+    first = (name, str(row.held), _listed(row.accepts), _listed(row.matches), threads[0])
+    return [first, *(("", "", "", "", thread) for thread in threads[1:])]
+
+
+def _listed(spans: tuple[tuple[int, int], ...]) -> str:
+    return " ".join(f"{start}-{end}" for start, end in spans)

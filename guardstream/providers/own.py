@@ -1,0 +1,160 @@
+"""A JSON format of your own, said in a few paths, in Python or in a policy's `formats`.
+
+    MINE = JSONFormat("mine", text="$.token", thinking="$.think", copies="$.full", done="$.end")
+    async for chunk in guard.wrap(stream, provider=MINE): ...
+
+Paths are JSONPath (RFC 9535) as far as `.name`, `['name']` and `[*]`. What no path names is guarded
+as text that is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of
+from guardstream.providers.nodes import END, META, Leaf, Path, Spec
+from guardstream.providers.paths import Steps, rebuilt
+from guardstream.providers.spec import SpecAdapter
+
+_STEP = re.compile(r"\.([A-Za-z_]\w*)|\['((?:[^'\\])+)'\]|(\[\*\])")
+
+_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+class JSONFormat(SpecAdapter):
+    """The adapter for chunks of a format that is described by paths; there is one choice.
+
+    - `name`: what the format is called, in results and errors.
+    - `text`, `thinking`, `tool_args`: where the next piece of each stands.
+    - `copies`: where all of the text so far is said once more; it is made of what was released.
+    - `done`: what is there, and neither false, empty nor zero, in the last chunk.
+    - `harmless`: where strings stand that are no text: ids, types, names.
+    - `unknown`: what becomes of text at other paths, as for `Guard.wrap`.
+
+    Each takes a path or several. Raises ValueError for what is no path, or stands for two things.
+    """
+
+    sse_end = "[DONE]"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        text: str | Sequence[str],
+        thinking: str | Sequence[str] = (),
+        tool_args: str | Sequence[str] = (),
+        copies: str | Sequence[str] = (),
+        done: str | None = None,
+        harmless: str | Sequence[str] = (),
+        unknown: Unknown = "guard",
+    ) -> None:
+        leaves: dict[str, Leaf] = {}
+        for paths, leaf in (
+            (text, Leaf("delta", "text", "text")),
+            (thinking, Leaf("delta", "thinking", "thinking")),
+            (tool_args, Leaf("delta", "tool_args", "arguments")),
+            (copies, Leaf("copy", "text", "text")),
+            (done or (), END),
+            (harmless, META),
+        ):
+            for path in [paths] if isinstance(paths, str) else paths:
+                if path in leaves:
+                    raise ValueError(f"format {name!r}: the path {path!r} stands for two things")
+                leaves[path] = leaf
+        if not text:
+            raise ValueError(f"format {name!r}: no path to its text")
+        self.name = name  # type: ignore[misc]  # each format has its own
+        self.spec = _spec_of(name, leaves)  # type: ignore[misc]
+        self.repeats = bool(copies)
+        self._done = steps_of(done) if done else None
+        super().__init__(unknown=unknown)
+
+    def accepts(self, chunk: object) -> bool:
+        """Tell whether `chunk` has text, or its end, where this format has it."""
+        if not isinstance(chunk, dict):
+            return False
+        found = self._read(chunk, chunk).found
+        self._last = None
+        return any(each.leaf.kind in ("delta", "end") for each in found)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        ends = [each.value for each in self._read(chunk, event).found if each.leaf is END]
+        reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
+        return Reading(pieces, (0,), {0: reason} if ends else {})
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a chunk like the last that had such text, which says only `text`."""
+        updates: dict[Steps, Any] = {}
+        given = False
+        for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
+            mine = leaf.channel == slot.channel
+            if leaf.kind == "delta":
+                updates[steps] = text if mine and not given else ""
+                given = given or mine
+            elif leaf.kind == "copy":
+                updates[steps] = said(slot) if mine else ""
+            elif leaf is END:
+                updates[steps] = None
+        return [rebuilt(chunk, updates)] if given else []
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a last chunk without text, if the format marks its end."""
+        if self._done is None:
+            return []
+        updates: dict[Steps, Any] = {}
+        for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
+            if leaf.kind in ("delta", "copy"):
+                updates[steps] = ""
+        quiet = rebuilt(chunk, updates)
+        return [_with(quiet, self._done, True)]
+
+
+def steps_of(path: str) -> list[str]:
+    """Return the names and `[*]` of a path. ValueError if it is none."""
+    found = list(_STEP.finditer(path, 1))
+    if path[:1] != "$" or not found or "".join(each[0] for each in found) != path[1:]:
+        raise ValueError(f"{path!r} is no path: write it as $.name, $['a name'] or $.list[*].name")
+    return [each[1] or each[2] or each[3] for each in found]
+
+
+def _spec_of(name: str, leaves: Mapping[str, Leaf]) -> Spec:
+    spec: Any = {}
+    for path, leaf in leaves.items():
+        node, steps = spec, steps_of(path)
+        for step, following in zip(steps, [*steps[1:], ""], strict=True):
+            inner: Any = leaf if not following else [{}] if following == "[*]" else {}
+            if step == "[*]":
+                if not following:
+                    node[0] = leaf
+                elif following == "[*]":
+                    raise ValueError(f"format {name!r}: {path!r} goes into a list of lists")
+                node = node[0]
+            else:
+                node = node.setdefault(step, inner)
+            if isinstance(node, Leaf) and following:
+                raise ValueError(f"format {name!r}: {path!r} goes into a text of another path")
+    result: Spec = spec
+    return result
+
+
+def _with(value: Any, steps: Sequence[str], new: Any) -> Any:
+    """Return a copy of `value` in which `new` stands at the end of some steps."""
+    step, *rest = steps
+    if step == "[*]":
+        return [_with(item, rest, new) if rest else new for item in value or [{}]]
+    fields = dict(fields_of(value))
+    fields[step] = _with(fields.get(step) or {}, rest, new) if rest else new
+    return fields

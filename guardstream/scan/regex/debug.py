@@ -1,0 +1,130 @@
+"""Shows how a pattern is searched: a row for each character, or its NFA as a picture.
+
+For people who write patterns and for the tests of the search; `guardstream debug` prints it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from guardstream.scan.match import Match, Window
+from guardstream.scan.regex.closure import Entry
+from guardstream.scan.regex.dfa import State
+from guardstream.scan.regex.nfa import Condition, Kind, Place, Program
+from guardstream.scan.regex.pattern import compile_pattern
+from guardstream.scan.regex.search import PatternSet
+
+_CODE = re.compile(r"\\U([0-9a-f]{8})")
+
+
+class Row(NamedTuple):
+    """What is known after a character: the threads in order of preference, each with where its
+    match began and what may follow; how many characters are held; the matches accepted that older
+    or preferred threads may still undo; and the matches that have become certain."""
+
+    offset: int
+    character: str
+    threads: tuple[str, ...]
+    held: int
+    accepts: tuple[tuple[int, int], ...]
+    matches: tuple[tuple[int, int], ...]
+
+
+def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Row]:
+    """A row for each character of the text, and one for its end. Raises PatternError."""
+    patterns = PatternSet([compile_pattern(pattern, group=group)], window=len(text))
+    program = patterns.automata[0].program
+    scan, window = patterns.scan(), Window()
+    window.parts.append(text)
+    for offset, character in enumerate(text):
+        scan.run(text, offset, offset + 1)
+        found = scan.settle(window)
+        run = scan.state(0)
+        threads = () if run is None else tuple(_threads(*run, offset + 1, program))
+        held = offset + 1 - scan.hold()
+        yield Row(offset, character, threads, held, scan.open_matches(0), _spans(found))
+    yield Row(len(text), "", (), 0, (), _spans(scan.finish(window)))
+
+
+def _spans(matches: list[Match]) -> tuple[tuple[int, int], ...]:
+    return tuple((match.start, match.end) for match in matches)
+
+
+def _threads(
+    state: State, registers: tuple[int, ...], offset: int, program: Program
+) -> Iterator[str]:
+    for thread in state.threads:
+        start, opened = thread.began(registers, offset)
+        group = f" ({opened}" if opened <= offset and program.group else ""
+        follow = " | ".join(_expected(entry, program) for entry in thread.item.entries)
+        waits = " with a lookahead" if thread.item.obligations else ""
+        yield f"{start}{group}: {follow}{waits}"
+
+
+def _expected(entry: Entry, program: Program) -> str:
+    place = entry.place
+    if place.kind is Kind.MATCH:
+        return f"match before {conditions(entry.condition, program)}"
+    shown = readable(place.source.fragment) if place.source is not None else "?"
+    beyond = Condition(entry.condition.needs & ~place.condition.needs, entry.condition.bars)
+    if beyond != Condition():
+        shown += f" as {conditions(beyond, program)}"
+    return f"({shown}" if entry.opens else shown
+
+
+def conditions(condition: Condition, program: Program) -> str:
+    """What a neighbour must be, in words."""
+    names = program.sets.names()
+    needs = [name for bit, name in names.items() if condition.needs & bit]
+    bars = [f"not {name}" for bit, name in names.items() if condition.bars & bit]
+    return " and ".join(readable(name) for name in needs + bars) or "anything"
+
+
+def readable(fragment: str) -> str:
+    """A set of characters as a reader would write it."""
+    return _CODE.sub(lambda code: repr(chr(int(code[1], 16)))[1:-1], fragment)
+
+
+# The NFA as a picture
+
+
+def dot(pattern: str, group: str | int | None = None) -> str:
+    """The pattern's NFA in the language of Graphviz. Raises PatternError."""
+    patterns = PatternSet([compile_pattern(pattern, group=group)], window=1)
+    program = patterns.automata[0].program
+    numbers: dict[Place, int] = {program.first: 0}
+    pending, lines = [program.first], ["digraph pattern {", "  rankdir=LR;"]
+    while pending:
+        place = pending.pop(0)
+        lines.append(f"  {numbers[place]} [{_looks(place, program)}];")
+        after = [place.out] if place.unwritten and place.out else list(place.leads_to())
+        for rank, follower in enumerate((*after, *([place.aside] if place.aside else ()))):
+            if follower not in numbers:
+                numbers[follower] = len(numbers)
+                pending.append(follower)
+            style = ' [style=dashed, label="looks"]' if follower is place.aside else ""
+            label = f' [label="{rank + 1}"]' if len(after) > 1 and not style else ""
+            lines.append(f"  {numbers[place]} -> {numbers[follower]}{style or label};")
+    return "\n".join([*lines, "}"])
+
+
+def _looks(place: Place, program: Program) -> str:
+    match place.kind:
+        case Kind.MATCH:
+            return 'shape=doublecircle, label="match"'
+        case Kind.CHAR if place.source is not None:
+            text = readable(place.source.fragment)
+        case Kind.AHEAD | Kind.BEHIND:
+            side = "before" if place.kind is Kind.AHEAD else "after"
+            text = f"{side} {conditions(place.condition, program)}"
+        case Kind.OPEN:
+            text = "group"
+        case Kind.LOOK:
+            text = "unless" if place.negate else "if"
+        case _:
+            text = "counter" if place.unwritten else ""
+            return f'shape=point, xlabel="{text}"' if text else "shape=point"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'shape=box, label="{escaped}"'

@@ -1,0 +1,35 @@
+"""Chooses how automata are stepped: by the C extension where it was built, else in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from guardstream.scan.regex.stepper import Joints, Machine, Stepper
+
+try:
+    from guardstream.scan.regex import native
+except ImportError:
+    # Without a compiler, or where the extension does not fit the interpreter.
+    NATIVE = False
+else:
+    NATIVE = True
+
+if TYPE_CHECKING:
+    from guardstream.scan.regex.native import NativeStepper
+
+AnyStepper: TypeAlias = "Stepper | NativeStepper"
+
+
+def form() -> str:
+    """The form that is used: `native` or `python`."""
+    return "native" if NATIVE else "python"
+
+
+def stepping(machine: Machine) -> Callable[[], AnyStepper]:
+    """What makes a stepper for each stream over the machine."""
+    if not NATIVE:
+        joints = Joints(machine)
+        return lambda: Stepper(machine, joints)
+    shared = native.NativeMachine(machine)
+    return lambda: native.NativeStepper(shared)

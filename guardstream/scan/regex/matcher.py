@@ -1,0 +1,320 @@
+"""Matches one pattern at one place: for captures, and for back-references.
+
+It tries the ways of a pattern in order of preference, as `regex` does, and never the same place of
+the pattern at the same place of the text twice, unless what back-references refer to differs: so
+its work is linear for a pattern without them. Each step is paid for by the caller, who may refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import regex
+
+from guardstream.scan.regex.analysis import max_width, min_width
+from guardstream.scan.regex.ast import (
+    Alt,
+    Assert,
+    Atomic,
+    Cat,
+    Char,
+    Group,
+    Look,
+    Node,
+    Reference,
+    Repeat,
+)
+from guardstream.scan.regex.rewrite import referred
+
+Pay: TypeAlias = Callable[[int], None]
+
+
+class Found(NamedTuple):
+    """A match from where it was looked for: its end, and the captures of the masked group that are
+    not empty, in order."""
+
+    end: int
+    spans: list[tuple[int, int]]
+
+
+class _Kind(Enum):
+    CHAR = auto()
+    SPLIT = auto()
+    LOOP = auto()
+    OPEN = auto()
+    CLOSE = auto()
+    REFERENCE = auto()
+    ASSERT = auto()
+    LOOK = auto()
+    ATOMIC = auto()
+    MATCH = auto()
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
+    `aside` what stands in a lookaround or an atomic group."""
+
+    kind: _Kind
+    node: Node | None = None
+    after: _Step | None = None
+    ways: tuple[_Step, ...] = ()
+    aside: _Step | None = None
+    number: int = 0
+
+
+class _Captures(NamedTuple):
+    """What a way has captured, newest first: a group's number, its text's start and end, and the
+    rest; an open group has no end yet."""
+
+    number: int
+    start: int
+    end: int
+    rest: _Captures | None
+
+
+_OPEN = -1
+
+
+@lru_cache(100_000)
+def _is_in(fragment: str, character: str) -> bool:
+    return _compiled(fragment).match(character) is not None
+
+
+@lru_cache(4_096)
+def _compiled(fragment: str) -> regex.Pattern[str]:
+    return regex.compile(fragment, regex.V0)
+
+
+class Matcher:
+    """One pattern; `group` is the number of the group whose captures are asked for."""
+
+    def __init__(self, tree: Node, group: int) -> None:
+        self._group = group
+        self._referred = referred(tree)
+        self._first = self._compile(tree, _Step(_Kind.MATCH))
+
+    def match(self, text: str, start: int, from_start: bool, pay: Pay) -> Found | None:
+        """The match at `start`, as `regex` finds it; `from_start` says that the text begins with
+        the stream."""
+        return self._run(_Try(text, from_start, pay), start, None)
+
+    def ends_at(
+        self, text: str, start: int, end: int, from_start: bool, pay: Pay
+    ) -> list[tuple[int, int]] | None:
+        """What is masked of a match from `start` to `end`, whichever `regex` would prefer; None
+        if there is no such match."""
+        found = self._run(_Try(text, from_start, pay), start, end)
+        if found is None:
+            return None
+        return found.spans or [(start, end)]
+
+    def can_go_on(self, text: str, start: int, from_start: bool, pay: Pay) -> bool:
+        """Whether more text could complete a match that began at `start`."""
+        attempt = _Try(text, from_start, pay)
+        self._run(attempt, start, len(text) + 1)
+        return attempt.ran_out
+
+    def _run(self, attempt: _Try, start: int, end: int | None) -> Found | None:
+        found = self._matched(attempt, self._first, start, None, end)
+        if found is None:
+            return None
+        spans = []
+        position, captures = found
+        while captures is not None:
+            if captures.number == self._group and captures.start < captures.end:
+                spans.append((captures.start, captures.end))
+            captures = captures.rest
+        return Found(position, spans[::-1] if self._group else [])
+
+    # Running
+
+    def _matched(
+        self, attempt: _Try, first: _Step, start: int, captures: _Captures | None, end: int | None
+    ) -> tuple[int, _Captures | None] | None:
+        """The first way that matches, which must end at `end` if that is given."""
+        text, seen = attempt.text, set()
+        pending: list[tuple[_Step, int, _Captures | None]] = [(first, start, captures)]
+        steps = 0
+        while pending:
+            step, at, captures = pending.pop()
+            key = step, at, self._known(captures)
+            if key in seen:
+                if step.kind is _Kind.LOOP and step.after is not None:
+                    pending.append((step.after, at, captures))
+                continue
+            seen.add(key)
+            steps += 1
+            if not steps % 64:
+                attempt.pay(64)
+            if step.kind is _Kind.MATCH:
+                if end is None or at == end:
+                    attempt.pay(steps % 64)
+                    return at, captures
+                continue
+            if step.kind in (_Kind.SPLIT, _Kind.LOOP):
+                pending += [(way, at, captures) for way in reversed(step.ways)]
+                continue
+            after = self._taken(attempt, step, at, captures)
+            if after is not None and step.after is not None:
+                pending.append((step.after, *after))
+            if step.kind is _Kind.CHAR and at == len(text):
+                attempt.ran_out = True
+        attempt.pay(steps % 64)
+        return None
+
+    def _known(self, captures: _Captures | None) -> tuple[tuple[int, int, int], ...]:
+        """What is captured of the groups that are referred to; all else changes nothing."""
+        if not self._referred:
+            return ()
+        known: dict[int, tuple[int, int, int]] = {}
+        while captures is not None:
+            if captures.number in self._referred:
+                known.setdefault(captures.number, captures[:3])
+            captures = captures.rest
+        return tuple(sorted(known.values()))
+
+    def _taken(
+        self, attempt: _Try, step: _Step, at: int, captures: _Captures | None
+    ) -> tuple[int, _Captures | None] | None:
+        """Where the step leads, None if it fails."""
+        text, node = attempt.text, step.node
+        match step.kind:
+            case _Kind.CHAR:
+                assert isinstance(node, Char)
+                inside = at < len(text) and _is_in(node.fragment, text[at])
+                return (at + 1, captures) if inside else None
+            case _Kind.OPEN:
+                return at, _Captures(step.number, at, _OPEN, captures)
+            case _Kind.CLOSE:
+                return at, _closed(captures, step.number, at)
+            case _Kind.REFERENCE:
+                assert isinstance(node, Reference)
+                return self._repeated(attempt, node, at, captures)
+            case _Kind.ATOMIC:
+                assert step.aside is not None
+                return self._matched(attempt, step.aside, at, captures, None)
+            case _Kind.LOOK:
+                return (at, captures) if self._looks(attempt, step, at, captures) else None
+            case _:
+                assert isinstance(node, Assert)
+                return (at, captures) if attempt.holds(node, at) else None
+
+    @staticmethod
+    def _repeated(
+        attempt: _Try, node: Reference, at: int, captures: _Captures | None
+    ) -> tuple[int, _Captures | None] | None:
+        """Read what the group last captured once more."""
+        found = captures
+        while found is not None and (found.number != node.number or found.end == _OPEN):
+            found = found.rest
+        if found is None:
+            return None
+        text = attempt.text
+        for index in range(found.start, found.end):
+            place = at + index - found.start
+            if place >= len(text):
+                attempt.ran_out = True
+                return None
+            if text[index] != text[place] and not (
+                node.ignore_case and _is_in(f"(?i:{regex.escape(text[index])})", text[place])
+            ):
+                return None
+        return at + found.end - found.start, captures
+
+    def _looks(self, attempt: _Try, step: _Step, at: int, captures: _Captures | None) -> bool:
+        node = step.node
+        assert isinstance(node, Look)
+        assert step.aside is not None
+        if node.ahead:
+            met = self._matched(attempt, step.aside, at, captures, None) is not None
+            return met is not node.negate
+        least, most = min_width(node.item), max_width(node.item) or 0
+        met = any(
+            self._matched(attempt, step.aside, at - width, captures, at) is not None
+            for width in range(least, min(most, at) + 1)
+        )
+        return met is not node.negate
+
+    # Compiling: each case takes what follows and returns what comes first
+
+    def _compile(self, node: Node, after: _Step) -> _Step:
+        match node:
+            case Char():
+                return _Step(_Kind.CHAR, node, after)
+            case Cat(items):
+                for item in reversed(items):
+                    after = self._compile(item, after)
+                return after
+            case Alt(items):
+                return _Step(_Kind.SPLIT, ways=tuple(self._compile(i, after) for i in items))
+            case Repeat():
+                return self._repeat(node, after)
+            case Group(item, number):
+                closed = _Step(_Kind.CLOSE, node, after, number=number)
+                return _Step(_Kind.OPEN, node, self._compile(item, closed), number=number)
+            case Atomic(item) | Look(item):
+                kind = _Kind.LOOK if isinstance(node, Look) else _Kind.ATOMIC
+                aside = self._compile(item, _Step(_Kind.MATCH))
+                return _Step(kind, node, after, aside=aside)
+            case Reference():
+                return _Step(_Kind.REFERENCE, node, after)
+            case Assert():
+                return _Step(_Kind.ASSERT, node, after)
+
+    def _repeat(self, node: Repeat, after: _Step) -> _Step:
+        end = after
+        if node.high is None:
+            loop = _Step(_Kind.LOOP, after=end)
+            inside = self._compile(node.item, loop)
+            loop.ways = (end, inside) if node.lazy else (inside, end)
+            after = loop
+        else:
+            for _ in range(node.high - node.low):
+                inside = self._compile(node.item, after)
+                ways = (end, inside) if node.lazy else (inside, end)
+                after = _Step(_Kind.SPLIT, ways=ways)
+        for _ in range(node.low):
+            after = self._compile(node.item, after)
+        return after
+
+
+def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | None:
+    """The captures with the group's last opening closed."""
+    if captures is None:
+        return None
+    if captures.number == number and captures.end == _OPEN:
+        return captures._replace(end=at)
+    return captures._replace(rest=_closed(captures.rest, number, at))
+
+
+class _Try:
+    """One attempt over one text; `ran_out` if some way asked for a character after its end."""
+
+    def __init__(self, text: str, from_start: bool, pay: Pay) -> None:
+        self.text = text
+        self.pay = pay
+        self.ran_out = False
+        self._from_start = from_start
+
+    def holds(self, node: Assert, at: int) -> bool:
+        """Whether an assertion about the neighbours holds."""
+        text = self.text
+        start, end = at == 0 and self._from_start, at == len(text)
+        match node.kind:
+            case "start":
+                return start
+            case "line_start":
+                return start or text[at - 1 : at] == "\n"
+            case "end":
+                return end
+            case "line_end":
+                return end or text[at] == "\n"
+            case _:
+                before = at > 0 and _is_in(node.word, text[at - 1])
+                after = not end and _is_in(node.word, text[at])
+                return (before is not after) is (node.kind == "word")

@@ -1,0 +1,289 @@
+"""Rewrites a pattern's tree into one that an automaton can follow.
+
+What is rewritten matches exactly what it did, in the same order of preference: a back-reference to
+a group of few texts becomes a choice between them (`(['"])x\\1` is `'x'|"x"`), and a lazy
+beginning outside the masked group, which only widens the match, is dropped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+
+import regex
+
+from guardstream.scan.regex.ast import (
+    ANY,
+    NEVER,
+    Alt,
+    Atomic,
+    Cat,
+    Char,
+    Group,
+    Look,
+    Node,
+    Reference,
+    Repeat,
+)
+
+MAX_TEXTS = 64
+"""How many texts a group may match for a reference to it to be written out."""
+
+MAX_COPIES = 512
+"""How many copies of parts a whole pattern may have once its references are written out."""
+
+MAX_LEAD = 20
+"""The longest lazy beginning that is followed; a longer one outside the masked group is dropped."""
+
+
+class _NotFiniteError(Exception):
+    """The group's texts cannot be written out, or not where the group stands."""
+
+
+def literal(character: str) -> str:
+    """The character as a fragment that means itself in any mode."""
+    if character.isalnum() or character == "_":
+        return character
+    return f"\\U{ord(character):08x}"
+
+
+def inside(node: Node) -> tuple[Node, ...]:
+    """The parts that a node consists of."""
+    match node:
+        case Cat(items) | Alt(items):
+            return items
+        case Repeat(item) | Group(item) | Atomic(item) | Look(item):
+            return (item,)
+        case _:
+            return ()
+
+
+def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
+    """The node, made of other parts."""
+    match node:
+        case Cat() | Alt():
+            return replace(node, items=parts)
+        case Repeat() | Group() | Atomic() | Look():
+            return replace(node, item=parts[0])
+        case _:
+            return node
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all that it consists of."""
+    yield node
+    for part in inside(node):
+        yield from walk(part)
+
+
+def referred(node: Node) -> set[int]:
+    """The numbers of the groups that back-references in the node name."""
+    return {part.number for part in walk(node) if isinstance(part, Reference)}
+
+
+def captured(node: Node) -> set[int]:
+    """The numbers of the groups in the node."""
+    return {part.number for part in walk(node) if isinstance(part, Group)}
+
+
+# References
+
+
+def without_references(tree: Node) -> Node:
+    """The tree with every back-reference written out whose group has few texts."""
+    if not referred(tree):
+        return tree
+    return _Writer().written(tree)
+
+
+class _Writer:
+    """Writes references out; counts the copies that this makes."""
+
+    def __init__(self) -> None:
+        self._copies = 0
+
+    def written(self, node: Node) -> Node:
+        """The node with its references written out where that can be."""
+        if isinstance(node, Cat):
+            return self._sequence(node.items)
+        return with_inside(node, tuple(self.written(part) for part in inside(node)))
+
+    def _sequence(self, items: tuple[Node, ...]) -> Node:
+        for index, item in enumerate(items):
+            rest = items[index + 1 :]
+            later = set().union(*map(referred, rest)) if rest else set()
+            for number in sorted(captured(item) & later):
+                if any(number in captured(other) for other in rest):
+                    continue
+                try:
+                    ways = self._ways(item, number)
+                except _NotFiniteError:
+                    continue
+                before = tuple(self.written(other) for other in items[:index])
+                branches = [
+                    self._sequence((way, *(_referring(other, number, text) for other in rest)))
+                    for text, way in ways
+                ]
+                return Cat((*before, Alt(tuple(branches))))
+        return Cat(tuple(self.written(item) for item in items))
+
+    def _ways(self, node: Node, number: int) -> list[tuple[str | None, Node]]:
+        """The node as a choice, in order of preference: what the group has captured in each way,
+        None where it was passed by."""
+        ways = self._chosen(node, number)
+        self._copies += len(ways)
+        if self._copies > MAX_COPIES:
+            raise _NotFiniteError
+        return ways
+
+    def _chosen(self, node: Node, number: int) -> list[tuple[str | None, Node]]:
+        if number not in captured(node):
+            return [(None, node)]
+        match node:
+            case Group(item, found) if found == number:
+                return [(text, Group(_spelled(text), number)) for text in texts(item)]
+            case Group(item, found):
+                return [(text, Group(way, found)) for text, way in self._chosen(item, number)]
+            case Alt(items):
+                return [way for item in items for way in self._chosen(item, number)]
+            case Repeat(item, 0, 1, lazy):
+                ways = self._chosen(item, number)
+                skipped: tuple[str | None, Node] = (None, Cat(()))
+                return [skipped, *ways] if lazy else [*ways, skipped]
+            case Cat(items):
+                at = next(i for i, item in enumerate(items) if number in captured(item))
+                before, after = items[:at], items[at + 1 :]
+                # What may match in several ways would have to choose before the group does.
+                if any(has_choices(item) for item in before):
+                    raise _NotFiniteError
+                return [
+                    (
+                        text,
+                        Cat((*before, way, *(_referring(item, number, text) for item in after))),
+                    )
+                    for text, way in self._chosen(items[at], number)
+                ]
+            case _:
+                raise _NotFiniteError
+
+
+def _referring(node: Node, number: int, text: str | None) -> Node:
+    """The node with references to the group replaced by what it has captured."""
+    if isinstance(node, Reference) and node.number == number:
+        return NEVER if text is None else _spelled(text, node.ignore_case)
+    return with_inside(node, tuple(_referring(part, number, text) for part in inside(node)))
+
+
+def _spelled(text: str, ignore_case: bool = False) -> Node:
+    mode = "(?i:{})" if ignore_case else "{}"
+    return Cat(tuple(Char(mode.format(literal(character))) for character in text))
+
+
+def has_choices(node: Node) -> bool:
+    """Whether the node may match one text in more ways than one, or texts of several lengths."""
+    match node:
+        case Alt() | Reference():
+            return True
+        case Repeat(item, low, high):
+            return low != high or has_choices(item)
+        case Look() | Atomic():
+            return False
+        case _:
+            return any(map(has_choices, inside(node)))
+
+
+def texts(node: Node) -> list[str]:
+    """All texts that the node matches, in order of preference."""
+    match node:
+        case Char(fragment):
+            found = list(members(fragment))
+        case Cat(items):
+            found = [""]
+            for item in items:
+                found = [text + more for text in found for more in texts(item)]
+                _check(found)
+        case Alt(items):
+            found = [text for item in items for text in texts(item)]
+        case Repeat(item, 0, 1, lazy):
+            found = texts(item)
+            found = ["", *found] if lazy else [*found, ""]
+        case Repeat(item, low, high) if low == high and low <= MAX_TEXTS:
+            return texts(Cat(low * (item,)))
+        case Group(item):
+            found = texts(item)
+        case _:
+            raise _NotFiniteError
+    _check(found)
+    return found
+
+
+def _check(found: list[str]) -> None:
+    if len(found) > MAX_TEXTS:
+        raise _NotFiniteError
+
+
+@cache
+def _all_characters() -> str:
+    return "".join(map(chr, range(sys.maxunicode + 1)))
+
+
+@cache
+def members(fragment: str) -> tuple[str, ...]:
+    """The characters of a set, as far as they are few; one more than `MAX_TEXTS` otherwise."""
+    matches = regex.finditer(fragment, _all_characters(), regex.V0)
+    return tuple(match.group() for match in islice(matches, MAX_TEXTS + 1))
+
+
+def ignoring_case(node: Node) -> Node:
+    """The node with its characters compared ignoring case."""
+    if isinstance(node, Char):
+        return Char(f"(?i:{node.fragment})")
+    return with_inside(node, tuple(map(ignoring_case, inside(node))))
+
+
+def without_captures(node: Node) -> Node:
+    """The node without its groups, and with anything for its references."""
+    if isinstance(node, Group):
+        return without_captures(node.item)
+    if isinstance(node, Reference):
+        return Repeat(ANY, 0, None, False)
+    return with_inside(node, tuple(map(without_captures, inside(node))))
+
+
+# A beginning that only widens the match
+
+
+def without_lead(tree: Node, group: int) -> Node:
+    """The tree without a lazy, optional beginning of one set outside the masked group.
+
+    `[\\w.]{0,50}?key=(\\d+)` masks what `key=(\\d+)` does. Of two matches the one whose beginning
+    could reach further left is also the one whose rest begins first, so that the same are found.
+    """
+    while (lead := _lead(tree, group)) is not None:
+        tree = _dropped(tree, lead)
+    return tree
+
+
+def _lead(node: Node, group: int) -> Repeat | None:
+    match node:
+        case Repeat(Char(), 0, high, True) if high is not None and high > MAX_LEAD:
+            return node
+        case Cat(items):
+            rest = [item for item in items if item != Cat(())]
+            return _lead(rest[0], group) if rest else None
+        case Group(item, number) if number != group:
+            return _lead(item, group)
+        case _:
+            return None
+
+
+def _dropped(tree: Node, lead: Repeat) -> Node:
+    """The tree with the lead, found by identity, replaced by nothing."""
+    if tree is lead:
+        return Cat(())
+    if isinstance(tree, (Cat, Group)):
+        return with_inside(tree, tuple(_dropped(item, lead) for item in inside(tree)))
+    return tree

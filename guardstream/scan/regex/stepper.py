@@ -1,0 +1,416 @@
+"""Steps the automata of many patterns over one stream, of each only while it has a candidate.
+
+A pattern without a candidate sleeps: its state depends on the last character alone, and a table
+tells for each pair of classes of characters which sleeping patterns it wakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from guardstream.scan.match import UNREAD
+from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.closure import first_conditions
+from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
+from guardstream.scan.regex.nfa import Condition
+from guardstream.scan.regex.registers import Accept, Least, resolve
+from guardstream.scan.words.normalize import Table
+
+MAX_CHARACTERS = 50_000
+"""How many characters' classes are remembered."""
+
+
+class Accepted(NamedTuple):
+    """A match that the last character has completed: the pattern's index, where the match began,
+    where its hold-back began, where it ended; `late` if that was before the last character."""
+
+    pattern: int
+    start: int
+    hold: int
+    end: int
+    late: bool
+
+
+def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Accepted:
+    """What a transition on the character at `offset` accepts."""
+    start = resolve(accept.start, registers, offset)
+    hold = min([resolve(source, registers, offset) for source in accept.hold])
+    return Accepted(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
+
+
+class Classes(dict[str, int]):
+    """The number of each character's class; one that is new is judged by all sets."""
+
+    def __init__(self, sets: CharSets, alphabet: Alphabet, table: Table | None) -> None:
+        self._sets = sets
+        self._alphabet = alphabet
+        self._table = table
+        self._numbers: dict[int, int] = {}
+
+    def __missing__(self, character: str) -> int:
+        with self._alphabet.lock:
+            seen = character if self._table is None else self._table[ord(character)]
+            signature = self._sets.signature(seen)
+            number = self._numbers.get(signature)
+            if number is None:
+                number = self._numbers[signature] = len(self._alphabet.signatures)
+                self._alphabet.signatures.append(signature)
+            if len(self) > MAX_CHARACTERS:
+                self.clear()
+            self[character] = number
+        return number
+
+
+class Machine:
+    """The automata of all patterns of a set, by index, and what wakes them.
+
+    `holds` tells of each pattern whether text waits for its candidates.
+    """
+
+    def __init__(
+        self,
+        automata: Sequence[Automaton],
+        holds: Sequence[bool],
+        classes: Classes,
+        alphabet: Alphabet,
+    ) -> None:
+        self.automata = automata
+        self.holds = holds
+        self.classes = classes
+        self.alphabet = alphabet
+        self._firsts: list[list[Condition]] = [first_conditions(a.program) for a in automata]
+        self._behind = 0
+        for automaton in automata:
+            self._behind |= automaton.program.behind & ~automaton.program.looks
+        self._starters: dict[int, list[int]] = {}
+
+    def kind(self, last: int) -> int:
+        """What of a character's class the sleeping patterns ask after it."""
+        return self.alphabet.signatures[last] & self._behind
+
+    def wakes(self, kind: int, number: int) -> tuple[tuple[int, Transition], ...]:
+        """The sleeping patterns that a character of class `number` wakes after one of a kind, with
+        their transitions."""
+        known = self.alphabet.wakes.get((kind, number))
+        if known is None:
+            with self.alphabet.lock:
+                found = []
+                for index in self._starting(number):
+                    automaton = self.automata[index]
+                    transition = automaton.transition(automaton.idle(kind), number)
+                    if transition.accepts or not transition.target.idle:
+                        found.append((index, transition))
+                known = self.alphabet.wakes[kind, number] = tuple(found)
+        return known
+
+    def _starting(self, number: int) -> list[int]:
+        """The patterns that may begin with a character of the class."""
+        starters = self._starters.get(number)
+        if starters is None:
+            signature = self.alphabet.signatures[number]
+            starters = self._starters[number] = [
+                index
+                for index, firsts in enumerate(self._firsts)
+                if any(condition.holds(signature) for condition in firsts)
+            ]
+        return starters
+
+
+Run = tuple[State, tuple[int, ...]]
+"""A pattern that is awake: its state and its registers."""
+
+MAX_JOINED = 60_000
+"""How many transitions of joint states are kept, about 300 bytes each."""
+
+TRIAL = 4_096
+"""After so many characters it is looked whether joint states are worth their building."""
+
+REST = 65_536
+"""For so many characters they are left alone where more than one in `WORTH` was new."""
+
+WORTH = 3
+
+
+class Moved(NamedTuple):
+    """Where a joint state leads: what the registers of some patterns become, and whether a match
+    completes, for which the patterns are stepped one by one."""
+
+    target: Joint
+    moves: tuple[tuple[int, tuple[Least, ...]], ...]
+    accepts: bool
+
+
+class Joint(dict[int, Moved]):
+    """The states of all patterns that are awake as one, so that a character is one look-up.
+
+    There are few of them while a text goes on as it did. `kind` is what the sleeping patterns ask
+    of the last character; `distance` and `registers` tell where the oldest hold-back began.
+    """
+
+    __slots__ = ("distance", "kind", "members", "owner", "registers")
+
+    def __init__(self, owner: Joints, members: Sequence[tuple[int, State]], kind: int) -> None:
+        self.owner = owner
+        self.members = members
+        self.kind = kind
+        holds = [(p, state.holds) for p, state in members if owner.machine.holds[p]]
+        self.distance = max([0, *(hold.distance for _, hold in holds)])
+        self.registers = [(p, register) for p, hold in holds for register in hold.registers]
+
+    def __missing__(self, number: int) -> Moved:
+        moved = self[number] = self.owner.moved(self, number)
+        return moved
+
+
+class Joints:
+    """The joint states of a machine, for the Python form: bounded, and let be where a text keeps
+    coming to new ones, since building one costs more than stepping its patterns."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._known: dict[tuple[tuple[int, int], ...], Joint] = {}
+        self._made = 0
+        self._missed = 0
+        self._read = 0
+        self._rest = 0
+        machine.alphabet.flushed.append(lambda _: self.flush())
+
+    def flush(self) -> None:
+        """Forget all joint states; streams go on from those they are in."""
+        with self.machine.alphabet.lock:
+            known, self._known, self._made = self._known, {}, 0
+            for joint in known.values():
+                joint.clear()
+
+    def worth(self, length: int) -> bool:
+        """Whether the next characters should be read by joint states."""
+        if self._rest > 0:
+            self._rest -= length
+            return False
+        self._read += length
+        if self._read > TRIAL:
+            self._rest = REST if WORTH * self._missed > self._read else 0
+            self._read = self._missed = 0
+        return True
+
+    def of(self, members: Iterable[tuple[int, State]], kind: int) -> Joint:
+        """The joint state of some patterns' states."""
+        ordered = sorted(members, key=_pattern)
+        key = ((kind, 0), *((pattern, id(state)) for pattern, state in ordered))
+        joint = self._known.get(key)
+        if joint is None:
+            # It keeps its states, so that their identities are not given to others meanwhile.
+            joint = self._known.setdefault(key, Joint(self, ordered, kind))
+        return joint
+
+    def moved(self, joint: Joint, number: int) -> Moved:
+        """The transition of a joint state."""
+        machine = self.machine
+        with machine.alphabet.lock:
+            self._missed += 1
+            self._made += 1
+            if self._made > MAX_JOINED:
+                self.flush()
+            after: list[tuple[int, State]] = []
+            moves = []
+            accepts = False
+            awake = {pattern for pattern, _ in joint.members}
+            steps = [(pattern, state[number]) for pattern, state in joint.members]
+            woken = machine.wakes(joint.kind, number)
+            steps += [(pattern, step) for pattern, step in woken if pattern not in awake]
+            for pattern, transition in steps:
+                accepts |= bool(transition.accepts)
+                if not transition.target.idle:
+                    after.append((pattern, transition.target))
+                    if transition.moves is not None:
+                        moves.append((pattern, transition.moves))
+            return Moved(self.of(after, machine.kind(number)), tuple(moves), accepts)
+
+
+def _pattern(member: tuple[int, State]) -> int:
+    return member[0]
+
+
+class Stepper:
+    """One stream's patterns that are awake."""
+
+    __slots__ = (
+        "_awake",
+        "_joint",
+        "_joints",
+        "_machine",
+        "_mark",
+        "_registers",
+        "accepted",
+        "last",
+        "off",
+        "offset",
+    )
+
+    def __init__(self, machine: Machine, joints: Joints) -> None:
+        self._machine = machine
+        self._joints = joints
+        self._awake: dict[int, Run] = {}
+        self._joint: Joint | None = None
+        self._registers: dict[int, tuple[int, ...]] = {}
+        self.offset = 0
+        self.last = Alphabet.BEGIN
+        self.accepted: list[Accepted] = []
+        self.off: frozenset[int] = frozenset()
+        self._mark = self._here()
+
+    def _here(
+        self,
+    ) -> tuple[dict[int, Run], Joint | None, dict[int, tuple[int, ...]], int, int]:
+        return self._awake, self._joint, self._registers, self.offset, self.last
+
+    def _back(self) -> None:
+        self._awake, self._joint, self._registers, self.offset, self.last = self._mark
+
+    @property
+    def awake(self) -> dict[int, Run]:
+        """The patterns that are awake."""
+        if self._joint is not None:
+            registers = self._registers
+            self._awake = {
+                pattern: (state, registers.get(pattern, ()))
+                for pattern, state in self._joint.members
+            }
+            self._joint = None
+        return self._awake
+
+    @awake.setter
+    def awake(self, runs: dict[int, Run]) -> None:
+        self._awake, self._joint = runs, None
+
+    def read(self, text: str) -> int:
+        """Read all of `text` if it completes no match, and return how many characters the oldest
+        live candidate holds back; else read nothing and return UNREAD."""
+        self._mark = self._here()
+        if not self.off and self._joints.worth(len(text)):
+            return self._read_joint(text)
+        for character in text:
+            if self._step(character):
+                self._back()
+                return UNREAD
+        return self.offset - self.held()
+
+    def _read_joint(self, text: str) -> int:
+        joint, registers, offset = self._joint, self._registers, self.offset
+        if joint is None:
+            members = [(pattern, run[0]) for pattern, run in self._awake.items()]
+            joint = self._joints.of(members, self._machine.kind(self.last))
+            registers = {pattern: run[1] for pattern, run in self._awake.items() if run[1]}
+        classes = self._machine.classes
+        number = self.last
+        for character in text:
+            number = classes[character]
+            joint, moves, accepts = joint[number]
+            if accepts:
+                self._back()
+                return UNREAD
+            if moves:
+                registers = registers.copy()
+                for pattern, sources in moves:
+                    before = registers.get(pattern, ())
+                    registers[pattern] = tuple(
+                        [
+                            min([before[s] if s >= 0 else offset + 2 + s for s in least])
+                            for least in sources
+                        ]
+                    )
+            offset += 1
+        self._joint, self._registers, self.offset, self.last = joint, registers, offset, number
+        held = joint.distance
+        for pattern, register in joint.registers:
+            held = max(held, offset - registers[pattern][register])
+        return held
+
+    def unread(self) -> None:
+        """Go back to where the last `read` or `run` began."""
+        self._back()
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """Read up to the first character that completes a match; return the index after the last
+        character read."""
+        self._mark = self._here()
+        for index in range(begin, end):
+            if self._step(text[index]):
+                return index + 1
+        return end
+
+    def _step(self, character: str) -> list[Accepted]:
+        """Read a character; return the matches that it completes."""
+        machine, offset, awake = self._machine, self.offset, self.awake
+        number = machine.classes[character]
+        after: dict[int, Run] = {}
+        found: list[Accepted] = []
+        for pattern, (state, registers) in awake.items():
+            transition = state[number]
+            target, moves, accepts = transition
+            if accepts:
+                found += [accepted(pattern, accept, registers, offset) for accept in accepts]
+            if not target.idle:
+                if moves is not None:
+                    registers = transition.moved(registers, offset)
+                after[pattern] = target, registers
+        key = machine.kind(self.last), number
+        wakes = machine.alphabet.wakes.get(key)
+        for pattern, transition in machine.wakes(*key) if wakes is None else wakes:
+            if pattern not in awake and pattern not in self.off:
+                target, _, accepts = transition
+                if accepts:
+                    found += [accepted(pattern, accept, (), offset) for accept in accepts]
+                if not target.idle:
+                    after[pattern] = target, transition.moved((), offset)
+        self.awake = after
+        self.offset = offset + 1
+        self.last = number
+        self.accepted = found
+        return found
+
+    def held(self) -> int:
+        """Where the oldest live candidate's hold-back begins; the present offset if none lives."""
+        holds, offset = self._machine.holds, self.offset
+        held = offset
+        for pattern, (state, registers) in self.awake.items():
+            if holds[pattern]:
+                oldest = state.holds.oldest(registers, offset)
+                if oldest < held:
+                    held = oldest
+        return held
+
+    def began(self, pattern: int) -> int:
+        """Where the pattern's oldest candidate began; beyond the present offset if none lives."""
+        run = self.awake.get(pattern)
+        return self.offset + 1 if run is None else run[0].starts.oldest(run[1], self.offset)
+
+    def waits(self, pattern: int) -> int:
+        """Where the pattern's oldest hold-back began; beyond the present offset if none has."""
+        run = self.awake.get(pattern)
+        return self.offset + 1 if run is None else run[0].holds.oldest(run[1], self.offset)
+
+    def take(self) -> list[Accepted]:
+        """What the last character has completed, once."""
+        found, self.accepted = self.accepted, []
+        return found
+
+    def patterns(self) -> list[int]:
+        """The patterns that are awake."""
+        return list(self.awake)
+
+    def put(self, pattern: int, state: State, registers: tuple[int, ...]) -> None:
+        """Let the pattern go on from another state."""
+        self.awake = {number: run for number, run in self.awake.items() if number != pattern}
+        if not state.idle:
+            self.awake[pattern] = state, registers
+
+    def state(self, pattern: int) -> Run | None:
+        """The state and registers of a pattern that is awake."""
+        return self.awake.get(pattern)
+
+    def disable(self, pattern: int) -> None:
+        """Never wake the pattern again."""
+        self.off |= {pattern}
+        self.awake = {number: run for number, run in self.awake.items() if number != pattern}

@@ -1,0 +1,42 @@
+"""Unknown keyword arguments, refused with the name that was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import CO_VARKEYWORDS
+from typing import Any, TypeVar, cast
+
+from guardstream.stream.options import Delivering
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def known_arguments(function: F) -> F:
+    """Let an unknown keyword argument be a TypeError that names the nearest known one.
+
+    Where a function takes `**options`, those of `Delivering` are known.
+    """
+    code = function.__code__
+    known = [*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]]
+    if code.co_flags & CO_VARKEYWORDS:
+        known += Delivering.__annotations__
+    names = frozenset(known) - {"self", "cls"}
+    of_class = function.__name__ == "__init__"
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in names:
+                title = type(args[0]).__name__ if of_class else function.__qualname__
+                raise TypeError(f"{title}() has no argument {name!r}{_hint(name, names)}")
+        return function(*args, **kwargs)
+
+    return cast(F, checked)
+
+
+def _hint(name: str, names: frozenset[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, sorted(names), n=1, cutoff=0.5)
+    return f": did you mean {close[0]!r}?" if close else f", it has: {', '.join(sorted(names))}"

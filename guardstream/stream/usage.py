@@ -1,0 +1,43 @@
+"""How many tokens a provider says that it read and wrote, by whatever names it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardstream.providers.fields import fields_of
+
+_INPUT = (
+    "input_tokens",
+    "prompt_tokens",
+    "prompt_token_count",
+    "promptTokenCount",
+    "inputTokens",
+    "prompt_eval_count",
+)
+_OUTPUT = (
+    "output_tokens",
+    "completion_tokens",
+    "candidates_token_count",
+    "candidatesTokenCount",
+    "outputTokens",
+    "eval_count",
+)
+
+
+def tokens_in(usage: Any) -> int | None:
+    """How many tokens went in; None if the usage does not say so."""
+    return _count(usage, _INPUT)
+
+
+def tokens_out(usage: Any) -> int | None:
+    """How many tokens came out; None if the usage does not say so."""
+    return _count(usage, _OUTPUT)
+
+
+def _count(usage: Any, names: tuple[str, ...]) -> int | None:
+    """Return the first of these fields of a provider's usage that is a number."""
+    if usage is None:
+        return None
+    fields = fields_of(usage)
+    fields = {**fields_of(fields.get("tokens")), **fields}  # Cohere's stand there
+    return next((fields[name] for name in names if type(fields.get(name)) is int), None)

@@ -1,0 +1,164 @@
+"""Formats of one's own, described by paths, in Python and in a policy."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy, PolicyError
+from guardstream.http.stream import WireGuard
+from guardstream.providers.own import JSONFormat, steps_of
+
+RULES = """
+rules:
+  - {id: bird, words: [blue bird], replacement: "*"}
+  - {id: fish, words: [red fish], action: block}
+"""
+
+MINE = JSONFormat(
+    "mine",
+    text=["$.token", "$.parts[*].text"],
+    thinking="$.think",
+    copies="$.full",
+    done="$.end",
+    harmless="$.kind",
+)
+
+FORMATS = """
+formats:
+  mine:
+    text: [$.token, "$.parts[*].text"]
+    thinking: $.think
+    copies: [$.full]
+    done: $.end
+    harmless: [$.kind]
+"""
+
+GUARD = Guard(Policy.parse(RULES))
+
+DECLARED = Guard(Policy.parse(FORMATS + RULES))
+
+
+def told(*texts: str, end: bool = True) -> list[dict[str, Any]]:
+    chunks: list[dict[str, Any]] = [{"kind": "blue bird", "token": text} for text in texts]
+    return [*chunks, {"kind": "blue bird", "end": True}] if end else chunks
+
+
+def said(chunks: Any) -> str:
+    return "".join(chunk.get("token", "") for chunk in chunks)
+
+
+@pytest.mark.parametrize("guard", [GUARD, DECLARED], ids=["in python", "in the policy"])
+def test_a_word_is_masked_in_any_cut(guard: Guard) -> None:
+    text = "the blue bird and a blue sea"
+    for cut in ([0, 6, 7, len(text)], range(len(text) + 1), [0, len(text)]):
+        parts = [text[a:b] for a, b in pairwise(cut)]
+        provider = MINE if guard is GUARD else "mine"
+        out = list(guard.wrap_sync(told(*parts), provider=provider))
+        assert said(out) == "the ********* and a blue sea"
+        assert out[-1] == {"kind": "blue bird", "end": True}
+
+
+def test_a_declared_format_is_detected() -> None:
+    stream = DECLARED.wrap_sync(told("the blue ", "bird!"))
+    assert said(stream) == "the *********!"
+    assert stream.result.text == "the *********!"
+    assert stream.finish == "stop"
+
+
+def test_an_empty_policy_changes_nothing() -> None:
+    source = [*told("a", "b", end=False), {"parts": [{"text": "c"}, {"n": 1}]}, {"end": "length"}]
+    stream = Guard(Policy.parse(FORMATS)).wrap_sync(source)
+    assert list(stream) == source
+    assert (stream.result.text, stream.finish) == ("abc", "length")
+
+
+def test_copies_are_made_of_what_was_released() -> None:
+    source = [
+        {"token": "the blue ", "full": "the blue "},
+        {"token": "bird sings", "full": "the blue bird sings"},
+        {"end": 1},
+    ]
+    out = list(DECLARED.wrap_sync(source))
+    assert "bird" not in str(out)
+    assert out[1]["full"] == "the ********* sings"
+
+
+def test_thinking_is_a_channel_of_its_own() -> None:
+    source = [{"think": "a blue "}, {"token": "blue "}, {"think": "bird."}, {"token": "sea"}]
+    stream = DECLARED.wrap_sync(source)
+    list(stream)
+    assert (stream.result.text, stream.result.thinking) == ("blue sea", "a *********.")
+
+
+def test_a_block_ends_with_the_formats_own_mark() -> None:
+    stream = DECLARED.wrap_sync(told("so ", "a red fish", " unread"))
+    out = list(stream)
+    assert (said(out), out[-1]["end"]) == ("so a ", True)
+    assert stream.blocked_by == "fish"
+
+
+def test_other_text_is_guarded_by_its_path() -> None:
+    source = [{"token": "x", "note": "a blue bird"}]
+    assert list(DECLARED.wrap_sync(source)) == [{"token": "x", "note": "a *********"}]
+
+
+def test_on_the_wire_events_keep_their_names_and_done_follows_a_block() -> None:
+    def wire(*payloads: Any, name: str = "") -> bytes:
+        head = f"event: {name}\n".encode() if name else b""
+        return b"".join(head + b"data: " + json.dumps(each).encode() + b"\n\n" for each in payloads)
+
+    out = through(wire(*told("the blue ", "bird"), name="piece"))
+    assert out.count(b"event: piece") == out.count(b"\n\n")
+    assert b"bird" not in out.replace(b"blue bird", b"", 4)
+    out = through(wire(*told("the blue ", "bird ")))
+    assert b"event:" not in out
+    out = through(wire(*told("a red fish")))
+    assert out.endswith(b'"end":true}\n\ndata: [DONE]\n\n')
+
+
+def through(data: bytes) -> bytes:
+    chance = Random(data)
+    found = set()
+    for _ in range(3):
+        places = sorted(chance.randrange(len(data)) for _ in range(6))
+        wire = WireGuard(DECLARED)
+        parts = [data[a:b] for a, b in pairwise([0, *places, len(data)])]
+        out = [frame for part in parts for frame in wire.feed(part)]
+        found.add(b"".join([*out, *wire.finish()]))
+    assert len(found) == 1
+    return found.pop()
+
+
+@pytest.mark.parametrize(
+    "path", ["token", "$", "$.", "$token", "$.a[0]", "$.a..b", "$[*", "$.a b", "$['']"]
+)
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="is no path"):
+        JSONFormat("x", text=path)
+    with pytest.raises(PolicyError, match=r"<policy>:1:\d+: .*path"):
+        Policy.parse(f"formats: {{x: {{text: {json.dumps(path)}}}}}")
+
+
+def test_paths_are_read() -> None:
+    assert steps_of("$.a['b c'][*].d") == ["a", "b c", "[*]", "d"]
+
+
+def test_two_meanings_of_a_path_are_refused() -> None:
+    with pytest.raises(ValueError, match="two things"):
+        JSONFormat("x", text="$.a", done="$.a")
+    with pytest.raises(ValueError, match="goes into a text"):
+        JSONFormat("x", text=["$.a", "$.a.b"])
+    with pytest.raises(PolicyError, match=r"1:\d+: .*two things"):
+        Policy.parse("formats: {x: {text: $.a, done: $.a}}")
+    with pytest.raises(PolicyError, match="'openai_chat' is the name of a format"):
+        Guard(Policy.parse("formats: {openai_chat: {text: $.a}}")).wrap_sync([{}])
+
+
+def test_an_unknown_format_names_those_there_are() -> None:
+    with pytest.raises(Exception, match=r"no adapter 'yours'.*mine"):
+        DECLARED.wrap_sync([], provider="yours")

@@ -1,0 +1,203 @@
+"""The parts of the search, each by itself: trees, closures, transitions, registers."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream.scan.regex.alphabet import END, START, CharSets
+from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
+from guardstream.scan.regex.closure import Items
+from guardstream.scan.regex.dfa import Alphabet, Automaton, Transition
+from guardstream.scan.regex.nfa import Condition, Kind, Program
+from guardstream.scan.regex.parser import parse
+from guardstream.scan.regex.registers import (
+    AFTER,
+    FIXED,
+    HERE,
+    NOWHERE,
+    Accept,
+    Advanced,
+    Live,
+    back,
+    live,
+    renumbered,
+    resolve,
+)
+from guardstream.scan.regex.rewrite import without_lead, without_references
+
+A, B = Char("a"), Char("b")
+
+
+def program(pattern: str, group: int = 0) -> tuple[Program, CharSets]:
+    """A pattern's NFA, and the sets it is made of."""
+    sets = CharSets()
+    return Program(without_references(parse(pattern).tree), sets, group), sets
+
+
+def automaton(pattern: str, *, cuts: bool = True, group: int = 0) -> Automaton:
+    """A pattern's automaton; `numbers` gives its classes."""
+    return Automaton(program(pattern, group)[0], Alphabet(), cuts=cuts)
+
+
+def followed(made: Automaton, text: str) -> list[Transition]:
+    """The transitions over a text, from its start."""
+    state, steps = made.idle(START), []
+    for character in text:
+        signature = made.program.sets.signature(character)
+        made.alphabet.signatures.append(signature)
+        steps.append(state[len(made.alphabet.signatures) - 1])
+        state = steps[-1].target
+    return steps
+
+
+# --- trees --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tree"),
+    [
+        ("ab", Cat((A, B))),
+        ("a|b", Alt((A, B))),
+        ("a{2,3}?", Repeat(A, 2, 3, True)),
+        ("(a)", Group(A, 1)),
+        ("a++", Atomic(Repeat(A, 1, None, False))),
+        ("(?>a|b)", Atomic(Alt((A, B)))),
+        ("(?<!a)b", Cat((Look(A, False, True), B))),
+        (r"(a)\1", Cat((Group(A, 1), Reference(1, False)))),
+        (r"(?i)(a)\1", Cat((Group(Char("(?i:a)"), 1), Reference(1, True)))),
+        ("(?a)a", Char("(?a)(?a:a)")),
+        ("-", Char(r"\U0000002d")),
+    ],
+)
+def test_a_pattern_is_parsed_to_a_tree(pattern: str, tree: Node) -> None:
+    assert parse(pattern).tree == tree
+
+
+def test_a_reference_to_few_texts_becomes_a_choice() -> None:
+    first, second = Cat((A,)), Cat((B,))
+    ways = tuple(Cat((Group(text, 1), text)) for text in (first, second))
+    assert without_references(parse(r"(a|b)\1").tree) == Cat((Alt(ways),))
+    unbounded = parse(r"(a+)\1").tree
+    assert without_references(unbounded) == unbounded
+
+
+def test_a_lazy_beginning_outside_the_group_is_dropped() -> None:
+    tree = without_lead(parse("[ab]{0,50}?a(b)").tree, 1)
+    assert tree == Cat((Cat(()), A, Group(B, 1)))
+    assert without_lead(parse("([ab]{0,50}?a)").tree, 1) == parse("([ab]{0,50}?a)").tree
+
+
+# --- closures -----------------------------------------------------------------------------
+
+
+def test_a_closure_stands_in_order_of_preference() -> None:
+    made, sets = program("(?:a|b)?c")
+    entries = Items(made, cuts=True).at(made.first, START).entries
+    bits = [sets.bit(name) for name in "abc"]
+    assert [entry.condition for entry in entries] == [Condition(bit) for bit in bits]
+
+
+def test_a_match_cuts_what_is_less_preferred() -> None:
+    made, _ = program("a(?:|b)")
+    for cuts, alive in ((True, False), (False, True)):
+        items = Items(made, cuts=cuts)
+        [way] = items.advance(items.at(made.first, START), made.sets.signature("a")).ways
+        assert (way.item.accepts, way.item.alive) == (True, alive)
+
+
+def test_an_assertion_about_the_end_is_a_condition() -> None:
+    made, _ = program("a$")
+    items = Items(made, cuts=True)
+    [way] = items.advance(items.at(made.first, START), made.sets.signature("a")).ways
+    [entry] = way.item.entries
+    assert (entry.place.kind, entry.condition) == (Kind.MATCH, Condition(END))
+    assert way.item.ends
+    assert not way.item.accepts
+
+
+def test_a_long_lookahead_is_an_obligation() -> None:
+    made, sets = program("a(?!bc)")
+    items = Items(made, cuts=True)
+    [way] = items.advance(items.at(made.first, START), sets.signature("a")).ways
+    [pending] = items.advance(way.item, sets.signature("b")).ways
+    assert (pending.ends, len(pending.item.obligations)) == (True, 1)
+    assert items.advance(pending.item, sets.signature("c")) == ((), False)
+    assert items.advance(pending.item, sets.signature("d")) == ((), True)
+
+
+# --- transitions --------------------------------------------------------------------------
+
+
+def test_a_fixed_distance_needs_no_register() -> None:
+    steps = followed(automaton("abc"), "ab")
+    [thread] = steps[-1].target.threads
+    assert (thread.start, thread.hold, thread.end) == (FIXED, NOWHERE, NOWHERE)
+    assert steps[-1].moves is None
+    assert steps[-1].target.starts == Live(2, ())
+
+
+def test_a_repetition_gets_a_register() -> None:
+    first, second = followed(automaton("a+b"), "aa")
+    assert first.moves == ((HERE,),)
+    assert second.moves is None
+    assert second.target.starts == Live(-1, (0,))
+
+
+def test_an_accept_cuts_threads_and_beginnings() -> None:
+    [step] = followed(automaton("a|ab"), "a")
+    assert step.accepts == (Accept(HERE, (HERE,), AFTER, late=False),)
+    assert step.target.idle
+    [merged] = followed(automaton("a|ab", cuts=False), "a")
+    assert merged.accepts == step.accepts
+    assert len(merged.target.threads) == 1
+
+
+def test_of_two_threads_that_meet_the_older_stays() -> None:
+    step = followed(automaton("[ab]+c"), "ab")[-1]
+    assert len(step.target.threads) == 1
+    assert step.moves is None
+
+
+def test_a_lookbehind_runs_beside_the_text() -> None:
+    made = automaton("(?<=ab)c")
+    steps = followed(made, "abc")
+    assert [step.target.threads for step in steps] == [(), (), ()]
+    assert [step.target.idle for step in steps] == [False, False, True]
+    assert len(steps[-1].accepts) == 1
+
+
+def test_a_flush_leaves_streams_where_they_are() -> None:
+    made = automaton("abc")
+    state = followed(made, "ab")[-1].target
+    made.flush()
+    made.alphabet.signatures.append(made.program.sets.signature("c"))
+    step = state[len(made.alphabet.signatures) - 1]
+    assert len(step.accepts) == 1
+    assert step.target.generation == made.generation
+
+
+# --- registers ----------------------------------------------------------------------------
+
+
+def test_a_source_is_a_register_or_counts_from_the_character() -> None:
+    assert [resolve(source, (7, 8), 20) for source in (0, 1, AFTER, HERE, back(3))] == [
+        7,
+        8,
+        21,
+        20,
+        17,
+    ]
+
+
+def test_registers_that_stay_keep_their_order() -> None:
+    made, _ = program("a+b+c+")
+    item = Items(made, cuts=True).at(made.pending, 0)
+    threads, moves = renumbered([Advanced(item, 1, None, None), Advanced(item, HERE, None, None)])
+    assert [thread.start for thread in threads] == [0, 1]
+    assert moves == ((1,), (HERE,))
+
+
+def test_the_oldest_is_the_least_of_registers_and_distances() -> None:
+    assert live([(FIXED, 3), (FIXED, 1), (2, 0), (0, 0), (NOWHERE, 0)]) == Live(3, (0, 2))
+    assert Live(3, (0, 2)).oldest((9, 0, 5), 10) == 5
+    assert Live(6, (0,)).oldest((9,), 10) == 4

@@ -1,0 +1,141 @@
+"""Nothing is approximated: what is masked, blocked or reported is what the pattern matches."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from guardstream.events import Event, Finding, Text
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import OnOverflow, Rule
+from tests.support.chunking import joined, one_by_one, play, random_split
+from tests.support.reference import check_whole
+
+PROSE = "It's a long day, isn't it? The key: to it is one of 100 words, and so on; "
+HEX = "3f2a9c0d1e4b5f6a7788990011223344556677889900aabbccddeeff00112233 "
+
+
+def events_of(rule: Rule, text: str, limit: int, on_overflow: OnOverflow = "mask") -> list[Event]:
+    """The events, the same whole, by single characters and cut at random."""
+    rules = RuleSet([rule], max_holdback=limit, on_overflow=on_overflow)
+    whole = play(rules.stage(), [text], limit)
+    assert play(rules.stage(), one_by_one(text), limit) == whole
+    assert play(rules.stage(), random_split(text, Random(len(text))), limit) == whole
+    return whole
+
+
+# --- sets of characters -------------------------------------------------------------------
+
+SETS = [
+    r"\u4e00", r"[\u4e00-\u9fff]", r"[\x00-\uffff]", r"\U0001f600", r"[\U0001f600-\U0001f64f]",
+    r"\x41", r"[\x41-\xff]", r"\101", r"[\101-\377]", r"\0", r"\N{GREEK SMALL LETTER ALPHA}",
+    r"\p{L}", r"\P{L}", r"\p{Script=Han}", r"\pN", r"[[:alpha:]]", r"[[:^alpha:]]", r"[^a]",
+    r"\w", r"\W", r"\d", r"\D", r"\s", r"\S", r"\h", r"\v", r"\R", r"\t", r"\n", r"\r", r"\f",
+    r"\a", r"[^\w]",
+    r".", r"(?s).", r"[\w--a]", r"(?i)k", r"(?i)[k-s]", r"(?i)ß", r"(?i)\u212b", r"[a\]]", r"[]a]",
+    r"(?a)\w", r"(?a:\w)", r"(?a)[^\W\d]", r"(?a)\s", r"(?a)[^\d]",
+    r"(?ai)k", r"(?ai:k)",
+    r"(?ia)é", r"(?ia:é)", r"(?a)[[:alpha:]]", r"(?a:[[:alpha:]])", r"(?a)(?u:\w)", r"(?ai)[k-s]",
+    r"\m\w", r"\w\M", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
+]  # fmt: skip
+EDGES = "aAkKsSſ\u212aßẞéÉ中\uffff\U0001f600\u2003\u00a0\u0663\u2028\x85\r\n\v\f\0_-."
+
+
+@pytest.mark.parametrize("pattern", SETS)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_every_escape_means_what_it_does_in_regex(pattern: str) -> None:
+    random = Random(pattern)
+    characters = [chr(random.randrange(0x11000)) for _ in range(300)]
+    characters += [chr(random.randrange(0x110000)) for _ in range(100)]
+    text = "".join(characters) + EDGES + "".join(random.choices(EDGES, k=200))
+    rule = Rule("p", patterns=(pattern,), replacement="*")
+    assert joined(events_of(rule, text, 64)) == check_whole([rule], text)[0]
+
+
+# --- only what can still match overflows --------------------------------------------------
+
+CLEAN = [
+    (r"(?<=key: )[\w ]+;", PROSE, 64),
+    (r"(?<=\bkey: to )[\w ]{300}", PROSE, 64),
+    (r"(?<!key: )[\w ]{10}#", PROSE, 16),
+    (r"[\w ]{10}#", PROSE, 16),
+    (r"""(['"])\w{3}\1""", PROSE, 8),
+    (r"""(['"])\w{3}(\1)""", PROSE, 8),
+    (r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", HEX, 40),
+    (r"k.{0,60}?#", PROSE, 64),
+    (r"(?>a|ab)c{30}", "abccccccccccccccccccccccccccccccccccccccc acccc", 32),
+    (r"\d{2,5}+\w{30}", "12345678901234567890a", 40),
+    (r"(?=\w{4}-)\w+-x", PROSE, 8),
+    (r"(\w+) is \1 of \w{40}", PROSE, 16),
+    (r"(?!\w{3,9} )\w+ \w", "one two three four five ", 16),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text", "limit"), CLEAN)
+@pytest.mark.parametrize("on_overflow", ["mask", "block", "release"])
+def test_what_can_no_longer_match_never_overflows(
+    pattern: str, text: str, limit: int, on_overflow: OnOverflow
+) -> None:
+    rule = Rule("p", patterns=(pattern,), replacement="*")
+    text = 40 * text
+    expected, findings = check_whole([rule], text)
+    events = events_of(rule, text, limit, on_overflow)
+    assert joined(events) == expected
+    assert [event for event in events if isinstance(event, Finding)] == findings
+
+
+def test_a_candidate_that_is_dropped_takes_no_younger_one_with_it() -> None:
+    rule = Rule("p", patterns=("k=[a-z=]{70}!",), replacement="*")
+    text = "k=k=" + 70 * "a" + "! " + "k=" + 71 * "a" + "!"
+    shown = joined(events_of(rule, text, 73, "release"))
+    assert shown == "k=" + 73 * "*" + " k=" + 71 * "a" + "!"
+    unbounded = Rule("p", patterns=("k=[a-z=]*!",), replacement="*")
+    text = "k=k=" + 45 * "a" + "!"
+    assert joined(events_of(unbounded, text, 48, "release")) == "k=" + 48 * "*"
+
+
+def test_a_match_may_be_as_long_as_a_large_counter_says() -> None:
+    rule = Rule("p", patterns=(r"key-(?:[a-z]{16,100}\d){1,200}!",), replacement="*")
+    whole = "key-" + 100 * ("abcdefghij" * 9 + "7") + "!"
+    cut = "key-" + 3 * ("abcdefghij" * 11 + "7") + "!"
+    assert (
+        joined(events_of(rule, f"a {whole} b {cut} c", 20_000)) == f"a {len(whole) * '*'} b {cut} c"
+    )
+
+
+# --- ends ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tail"),
+    [(r"(?:a|aa)+b(?=cc)", "bcd"), (r"(?:a+)+(x)(?:a+)+b", "cd"), (r"((?:a|aa)+)c", "bcd")],
+)
+@pytest.mark.parametrize("group", [None, 1])
+def test_confirming_never_backtracks_without_end(
+    pattern: str, tail: str, group: int | None
+) -> None:
+    if group and "(x)" not in pattern and "((" not in pattern:
+        pattern = f"({pattern})"
+    rule = Rule("p", patterns=(pattern,), validators=(bool,), group=group)
+    text = "x".join(20 * [120 * "a"]) + tail  # `regex` would take years
+    assert joined(events_of(rule, text, 4_096)) == text
+
+
+def test_the_search_goes_on_after_what_is_confirmed_or_refused() -> None:
+    def even(text: str) -> bool:
+        return len(text) % 2 == 0
+
+    rule = Rule("p", patterns=(r"\d+(?:-\d+)*",), validators=(even,), replacement="*")
+    text = "12-34 123-4 1-2-3 1234-5-6-78 x12345y"
+    assert joined(events_of(rule, text, 64)) == check_whole([rule], text)[0]
+
+
+def test_held_text_is_what_a_preferred_way_can_still_take() -> None:
+    stage = RuleSet([Rule("p", patterns=(r"(?>a|ab)c",))]).stage()
+    held = []
+    for character in "ab":
+        stage.feed(character)
+        held.append(stage.held)
+    assert held == [1, 0]
+    assert [e for e in stage.feed("c") if isinstance(e, Text)] == [Text("c")]

@@ -1,0 +1,41 @@
+"""Words whose letters are held apart: where they begin and end, the source's neighbours say."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream.events import Finding
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Rule
+
+RULES = RuleSet([Rule("w", words=("password", "pass"), normalize=("separators",))])
+
+
+def found(text: str) -> list[str]:
+    """What is found, fed whole and by single characters alike."""
+    answers = []
+    for chunks in ([text], list(text)):
+        stage = RULES.stage()
+        events = [event for chunk in chunks for event in stage.feed(chunk)] + stage.finish()
+        answers.append([text[e.start : e.end] for e in events if isinstance(e, Finding)])
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the p a s s w o r d is", ["p a s s", "p a s s w o r d"]),
+        ("t h e p a s s i s", ["p a s s"]),
+        ("p.a.s.s, p-a_s", ["p.a.s.s"]),
+        ("x.p.a.s.s.x", ["p.a.s.s"]),
+        ("p. a. s. s", ["p. a. s. s"]),
+        ("the pas s word", []),
+        ("p ass", []),
+        ("p a ss", []),
+        ("p a s sword", []),
+        ("xp a s s", []),
+    ],
+)
+def test_a_spelled_out_word_is_bounded_by_its_neighbours(text: str, expected: list[str]) -> None:
+    assert found(text) == expected

@@ -1,0 +1,30 @@
+"""Runs tests with the search stepped by the C extension and again in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from guardstream.scan.regex import forms
+
+BUILT = forms.NATIVE
+
+
+@pytest.fixture(
+    scope="module",
+    autouse=True,
+    params=[
+        pytest.param(
+            True,
+            id="native",
+            marks=pytest.mark.skipif(not BUILT, reason="the C extension is not built"),
+        ),
+        pytest.param(False, id="python"),
+    ],
+)
+def form(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The form of the search that a module's tests run on."""
+    before, forms.NATIVE = forms.NATIVE, request.param
+    yield forms.form()
+    forms.NATIVE = before
