@@ -63,7 +63,11 @@ def json(
     files: Annotated[
         list[str] | None, typer.Argument(help="The documents, UTF-8; - is standard input.")
     ] = None,
-    schema: Annotated[Path | None, typer.Option(help="A JSON Schema, draft 2020-12.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="A JSON Schema.")] = None,
+    draft: Annotated[
+        str | None, typer.Option(help="Its draft, if not what it declares, such as draft-07.")
+    ] = None,
+    formats: Annotated[bool, typer.Option("--formats", help="Assert `format`.")] = False,
     chunk: Annotated[
         int | None, typer.Option(min=1, help="Feed so many characters at a time.")
     ] = None,
@@ -72,7 +76,8 @@ def json(
     ] = False,
 ) -> None:
     """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
-    raise typer.Exit(json_command.run(schema, files or ["-"], chunk, duplicates=duplicates))
+    checks = json_command.schema_of(schema, draft, formats=formats)
+    raise typer.Exit(json_command.run(checks, files or ["-"], chunk, duplicates=duplicates))
 
 
 @app.command()

@@ -27,12 +27,20 @@ _BYTES = 64 * 1024
 _BOM = "\ufeff"
 
 
-def run(schema: Path | None, files: Sequence[str], chunk: int | None, *, duplicates: bool) -> int:
+def schema_of(path: Path | None, draft: str | None, *, formats: bool) -> Schema | None:
+    """The schema in a file; GuardstreamError for what is none, and for options without one."""
+    if path is not None:
+        return from_file(path, read_text, draft=draft, formats=formats)
+    if draft is not None or formats:
+        raise GuardstreamError("--draft and --formats are about a schema: name one with --schema")
+    return None
+
+
+def run(checks: Schema | None, files: Sequence[str], chunk: int | None, *, duplicates: bool) -> int:
     """Print a verdict on each of the `files` and return the exit status.
 
     The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read.
     """
-    checks = from_file(schema, read_text) if schema else None
     status = VALID
     for file in files:
         try:

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from guardstream.extract._errors import ExtractError
 from guardstream.extract._growing import Growing
 from guardstream.extract._places import SpansAt, TextAt
 from guardstream.extract._reader import Reader, Stream
 from guardstream.extract._texts import TextOf, Texts
 from guardstream.jsonstream.documents import Fences
 from guardstream.jsonstream.schema.models import EarlySchema
+from guardstream.jsonstream.schema.unions import Unions
 from guardstream.providers import Adapter
 
 T = TypeVar("T")
@@ -75,6 +77,7 @@ async def items(
     ExtractError, after the values before it.
     """
     adapter = TypeAdapter(model) if model is not None else None
+    unions = Unions(adapter.core_schema) if adapter is not None else None
     reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
     spans = SpansAt(path)
     async with aclosing(reader.parts()) as parts:
@@ -83,6 +86,9 @@ async def items(
                 span = spans.take(token)
                 if span is not None:
                     value = reader.read(*span)
+                    if unions and unions.any and unions.too_many(_plain(value), len(value)):
+                        reason = "the model's unions would be tried too often: give them a tag"
+                        raise ExtractError(reason, reader.offset, reader.partial)
                     yield _plain(value) if adapter is None else _model(reader, adapter, value)
 
 

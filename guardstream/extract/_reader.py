@@ -32,6 +32,11 @@ class Reader:
         self._offset = 0
 
     @property
+    def offset(self) -> int:
+        """How far the stream was read, in code points."""
+        return self._offset
+
+    @property
     def partial(self) -> Any:
         """The value so far."""
         return self._finder.document.value if self._finder.document else None

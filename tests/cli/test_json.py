@@ -110,6 +110,18 @@ def test_a_schema_is_checked_too(cli: Cli, tmp_path: Path) -> None:
     assert cli("--schema", "s.json", stdin=b'{"id": 7}') == Outcome(0, [VALID], "")
 
 
+def test_the_draft_and_formats_may_be_given(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"minimum": 3, "exclusiveMinimum": true, "format": "date"}')
+    assert cli("--schema", "s.json", stdin=b"4").status == 2
+    assert cli("--schema", "s.json", "--draft", "draft-04", stdin=b"4").status == 0
+    assert cli("--schema", "s.json", "--draft", "draft-04", stdin=b"3").status == 3
+    assert cli("--schema", "s.json", "--draft", "draft-04", stdin=b'"x"').status == 0
+    options = ("--schema", "s.json", "--draft", "draft-04", "--formats")
+    assert cli(*options, stdin=b'"x"').status == 3
+    assert cli("--draft", "draft-4", "--schema", "s.json").err.endswith("openapi-3.0\n")
+    assert "name one with --schema" in cli("--formats", stdin=b"1").err
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [

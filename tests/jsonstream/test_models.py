@@ -8,6 +8,7 @@ import enum
 import random
 from typing import Annotated, Any, Literal
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +24,10 @@ from pydantic import (
     model_validator,
 )
 
+from guardstream import extract
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.schema.models import ModelSchema
+from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import cuttings
 
 
@@ -165,3 +168,52 @@ def test_the_verdict_is_the_models(text, model):
     document.feed(text)
     document.finish()
     assert document.done == valid
+
+
+class Left(BaseModel):
+    next: Left | Right | None = None
+
+
+class Right(BaseModel):
+    next: Left | Right | None = None
+    weight: int = 0
+
+
+class Tagged(BaseModel):
+    kind: Literal["tagged"] = "tagged"
+    next: Annotated[Tagged | Other, Field(discriminator="kind")] | None = None
+
+
+class Other(BaseModel):
+    kind: Literal["other"] = "other"
+
+
+def nested(depth, inner, key='"next"'):
+    return f"{{{key}: " * depth + inner + "}" * depth
+
+
+@pytest.mark.parametrize(("depth", "keyword"), [(8, None), (100, "union")])
+def test_unions_that_multiply_are_refused_before_the_model_tries_them(depth, keyword):
+    found = verdict([nested(depth, "null")], ModelSchema(Left))
+    assert (found and found.keyword) == keyword
+    listed = verdict([f"[{nested(depth, 'null')}]"], ModelSchema(list[Left]))
+    assert (listed is None) == (keyword is None)
+
+
+def test_unions_with_a_tag_do_not_multiply():
+    text = nested(100, '{"kind": "other"}', '"kind": "tagged", "next"')
+    assert verdict([text], ModelSchema(Tagged)) is None
+
+
+@pytest.mark.parametrize("model", [Left, list[Left], dict[str, Left], tuple[Left, ...]])
+def test_what_is_extracted_is_not_tried_too_often_either(model):
+    value = nested(100, "null")
+    text = {Left: value, dict[str, Left]: f'{{"a": {value}}}'}.get(model, f"[{value}]")
+
+    async def run():
+        with pytest.raises(extract.ExtractError, match="union"):
+            await extract.final([text], model)
+        with pytest.raises(extract.ExtractError, match="unions would be tried too often"):
+            [each async for each in extract.items([f"[{text}]"], "item", model)]
+
+    anyio.run(run)

@@ -18,6 +18,7 @@ from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
 from guardstream.jsonstream.schema.schema import Verdict
+from guardstream.jsonstream.schema.unions import Unions
 
 Core: TypeAlias = Mapping[str, Any]
 
@@ -41,15 +42,17 @@ class EarlySchema:
     reads_source = False
 
     def __init__(self, model: Any) -> None:
-        self.node = early(TypeAdapter(model).core_schema, judge_items=False)
+        core = TypeAdapter(model).core_schema
+        self.node = early(core, judge_items=False)
+        self._unions = Unions(core)
 
     def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
         """The pointer to what was refused, and the model's word; keys stand as they came."""
         return json_pointer(path), keyword
 
-    def verdict(self, _value: Any, _text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
-        """None: whoever builds the model hears it."""
-        return None
+    def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
+        """None where the model may be built, as whoever builds it hears its word."""
+        return ("union", []) if self._unions.too_many(value, len(text)) else None
 
 
 class ModelSchema:
@@ -58,6 +61,7 @@ class ModelSchema:
     def __init__(self, model: Any) -> None:
         self._adapter: TypeAdapter[Any] = TypeAdapter(model)
         self._node = early(self._adapter.core_schema)
+        self._unions = Unions(self._adapter.core_schema)
 
     @property
     def reads_source(self) -> bool:
@@ -73,8 +77,10 @@ class ModelSchema:
         """The pointer to what was refused, and the model's word; keys stand as they came."""
         return json_pointer(path), keyword
 
-    def verdict(self, _value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
+    def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """The model's word on the whole document."""
+        if self._unions.too_many(value, len(text)):
+            return "union", []
         return _verdict(self._adapter.validate_json, text)
 
 
@@ -201,8 +207,16 @@ class _Translator:
 
 
 def _judge(cls: Any) -> n.Judge:
-    validate = cls.__pydantic_validator__.validate_json
-    return lambda _value, text, _known: _verdict(validate, text()) is None
+    validate, unions = (
+        cls.__pydantic_validator__.validate_json,
+        Unions(cls.__pydantic_core_schema__),
+    )
+
+    def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
+        text = source()
+        return not unions.too_many(value, len(text)) and _verdict(validate, text) is None
+
+    return judge
 
 
 def _keys(name: str, field: Core, config: Core) -> list[str]:
