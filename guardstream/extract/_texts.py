@@ -28,7 +28,10 @@ class Texts:
             if self._tool is not None:
                 raise TypeError("a stream of str has no tool calls: leave 'tool' out")
             return chunk
-        adapter = self._adapter = self._adapter or detect(chunk)
+        if self._adapter is None:
+            detect(chunk, unknown="refuse")  # JSON of no format can be guarded, but has no answer
+            self._adapter = detect(chunk)
+        adapter = self._adapter
         reading = adapter.read(chunk)
         if self._tool is not None and self._slot is None:
             calls = reading.calls.items()
