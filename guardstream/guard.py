@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
 
-from guardstream.errors import StageError
+from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.adapter import Unknown
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["Guard"]
 
 C = TypeVar("C")
+
+Framing: TypeAlias = Literal["sse", "text"]
 
 
 class Guard:
@@ -127,6 +130,7 @@ class Guard:
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        framing: Framing | None = None,
         **options: Unpack[Delivering],
     ) -> GuardedStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
@@ -136,6 +140,8 @@ class Guard:
         - `words`: more words for rules of the policy, by rule id, for this stream alone.
         - `unknown`: what becomes of events and fields that the adapter does not know, instead of
           what the policy says.
+        - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
+          they are text though the first looks like such a line.
         - `raise_on_block`: a block raises BlockedError after the last chunk.
         - `keep_text`: False does not keep the delivered text for `result` and `text()`.
         - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
@@ -152,7 +158,8 @@ class Guard:
         """
         _check_async(stream)
         policy = self._policy_with(words)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown)
+        _check_framing(framing)
+        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
         return _asynchronous()(stream, make_flow, self.options(policy, options))
 
     @known_arguments
@@ -163,6 +170,7 @@ class Guard:
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        framing: Framing | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
@@ -174,7 +182,8 @@ class Guard:
         """
         _check_sync(stream)
         policy = self._policy_with(words)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown)
+        _check_framing(framing)
+        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def pinned(self) -> Guard:
@@ -261,6 +270,7 @@ class Guard:
         provider: str | Adapter[Any] | None,
         media: Media | None = None,
         unknown: Unknown | None,
+        framing: Framing | None = None,
     ) -> MakeFlow[Any]:
         passing = unknown or policy.unknown
         if isinstance(provider, str):
@@ -279,10 +289,17 @@ class Guard:
                     policy.file.max_holdback,
                 )
 
-            if media or isinstance(chunk, (bytes, bytearray, memoryview)):
+            if media or framing == "sse" or isinstance(chunk, (bytes, bytearray, memoryview)):
                 from guardstream.stream.bytes import WireFlow
 
-                return WireFlow(media, choose, make, partial(_is_harmless, policy))
+                harmless = partial(_is_harmless, policy)
+                if isinstance(chunk, str):
+                    from guardstream.stream.lines import LineFlow
+
+                    return LineFlow(WireFlow("sse", choose, make, harmless, passing))
+                return WireFlow(media or framing, choose, make, harmless, passing)
+            if isinstance(chunk, str) and framing is None and provider is None:
+                _check_text(chunk)
             return make(choose(chunk))
 
         return make_flow
@@ -322,6 +339,23 @@ def _asynchronous() -> type[GuardedStream[Any]]:
     from guardstream.stream.asynchronous import GuardedStream
 
     return GuardedStream
+
+
+def _check_framing(framing: str | None) -> None:
+    if framing not in (None, "sse", "text"):
+        raise ValueError(f"framing {framing!r} is not known: take 'sse' or 'text'")
+
+
+def _check_text(first: str) -> None:
+    """Raise AdapterError if the first `str` of a stream is a line of a server-sent event."""
+    if _EVENT_LINE.fullmatch(first):
+        raise AdapterError(
+            "the first str is a line of a server-sent event: wrap such lines with framing='sse', "
+            "or the response's bytes; if it is text, say framing='text'"
+        )
+
+
+_EVENT_LINE = re.compile(r"(?:data|event|id|retry):[^\n]*\n*")
 
 
 def _deadlines(policy: Policy) -> Deadlines:

@@ -13,24 +13,31 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import sse
-from guardstream.framing.json import json_bytes, json_object
+from guardstream.framing.json import json_bytes, json_data, json_object
 
-Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text"]
+Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text", "messages"]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
 
 
+Form: TypeAlias = Literal["object", "list", "string", "text"]
+"""What the data of a frame is: JSON of some type, or text that is no JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A piece of the source. `value` is a JSON object, text, or None for what carries neither.
+    """A piece of the source. `value` is JSON or text, by its `form`; None for what has neither.
 
+    `data` is the text that an event's value was decoded from.
     `note` is text outside of the chunks, a comment. `name` and `id` are the event's; `done` if it
     marks the stream's end. `lead` is what stood between `raw` and the chunk before it.
     """
 
-    value: dict[str, Any] | str | None
+    value: dict[str, Any] | list[Any] | str | None
     raw: bytes
+    form: Form = "object"
+    data: str = ""
     note: str = ""
     name: str = ""
     id: str | None = None
@@ -50,7 +57,12 @@ class Frames(Protocol):
         ...
 
     def write(
-        self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool, name: str = ""
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,
+        *,
+        keep_id: bool,
+        name: str = "",
     ) -> bytes:
         """Return a frame that carries `value`, named like the frame that it follows from."""
         ...
@@ -69,7 +81,7 @@ class _Plain:
 
     def write(
         self,
-        value: dict[str, Any] | str,
+        value: dict[str, Any] | list[Any] | str,
         like: Frame | None,  # noqa: ARG002
         *,
         keep_id: bool,  # noqa: ARG002
@@ -78,7 +90,7 @@ class _Plain:
         return self._bytes(value)
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | str) -> bytes:
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
         return json_bytes(value)
 
     def between(self, source: Frame | None) -> bytes:  # noqa: ARG002
@@ -89,11 +101,10 @@ class _Plain:
 
 
 class EventFrames(_Plain):
-    """Server-sent events with JSON objects, or text, as their data: the first event tells."""
+    """Server-sent events, with JSON or text as their data: each event tells."""
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder(strict=True)
-        self._json: bool | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -112,7 +123,12 @@ class EventFrames(_Plain):
             yield self._last(self._decoder.dropped)
 
     def write(
-        self, value: dict[str, Any] | str, like: Frame | None, *, keep_id: bool, name: str = ""
+        self,
+        value: dict[str, Any] | list[Any] | str,
+        like: Frame | None,
+        *,
+        keep_id: bool,
+        name: str = "",
     ) -> bytes:
         name = name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
@@ -145,17 +161,8 @@ class EventFrames(_Plain):
         raw = item.raw if item.plain else sse.encode(item)
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, done=True)
-        return Frame(self._value(item.data), raw, name=item.event, id=item.id)
-
-    def _value(self, data: str) -> dict[str, Any] | str:
-        value = json_object(data) if self._json is not False else None
-        if self._json is None:
-            self._json = value is not None
-        if value is not None:
-            return value
-        if self._json:
-            raise AdapterError("the data of a server-sent event is no JSON object")
-        return data
+        value, form = json_data(item.data)
+        return Frame(value, raw, form, item.data, name=item.event, id=item.id)
 
 
 class LineFrames(_Plain):
@@ -178,7 +185,7 @@ class LineFrames(_Plain):
             yield self._frame(bytes(self._rest) + b"\n")
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | str) -> bytes:
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
         return json_bytes(value) + b"\n"
 
     @staticmethod
@@ -312,7 +319,7 @@ class TextFrames(_Plain):
         yield from self._read(b"", final=True)
 
     @staticmethod
-    def _bytes(value: dict[str, Any] | str) -> bytes:
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
         assert isinstance(value, str)
         return value.encode("utf-8", "surrogatepass")
 
@@ -324,9 +331,27 @@ class TextFrames(_Plain):
             # What stands before the fault is good; the decoder's own rest belongs to it.
             text, fault = error.object[: error.start].decode(), error
         if text:
-            yield Frame(text, text.encode())
+            yield Frame(text, text.encode(), "text", text)
         if fault is not None:
             raise AdapterError("invalid UTF-8 in a stream of text") from None
+
+
+class MessageFrames(_Plain):
+    """Messages of a WebSocket: what is fed at once is one, and JSON or text by itself."""
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        text = data.decode()
+        value, form = json_data(text)
+        yield Frame(value, data, form, text)
+
+    def finish(self) -> Iterator[Frame]:
+        return iter(())
+
+    @staticmethod
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogatepass")
+        return json_bytes(value)
 
 
 FRAMES: dict[Media, type[Frames]] = {
@@ -334,6 +359,7 @@ FRAMES: dict[Media, type[Frames]] = {
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
     "text": TextFrames,
+    "messages": MessageFrames,
 }
 
 _SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array"}

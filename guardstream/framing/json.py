@@ -7,10 +7,11 @@ twice is refused, as one reader takes the first value and another one the last.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from guardstream.errors import AdapterError
 
+_SPACE = " \t\r\n"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
@@ -28,6 +29,29 @@ def json_object(data: str | bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+_FORMS: dict[type, Literal["object", "list", "string"]] = {
+    dict: "object",
+    list: "list",
+    str: "string",
+}
+
+
+def json_data(
+    data: str,
+) -> tuple[dict[str, Any] | list[Any] | str, Literal["object", "list", "string", "text"]]:
+    """Return what a text stands for as JSON, and of which form that is; numbers stay text.
+
+    AdapterError if an object in it names a key twice.
+    """
+    if data.lstrip(_SPACE)[:1] not in ("{", "[", '"'):
+        return data, "text"
+    try:
+        value = _DECODER.decode(data)
+    except (ValueError, RecursionError):
+        return data, "text"
+    return value, _FORMS[type(value)]
 
 
 def json_bytes(value: Any) -> bytes:

@@ -74,6 +74,11 @@ _ASIDE = Leaf("about", "text", "logprobs")
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
+
+def _is_key(steps: Steps) -> bool:
+    return bool(steps) and isinstance(steps[1], Key)
+
+
 _SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
 """Kinds of pieces that are worth a chunk: where text streams, what repeats it is not."""
 
@@ -302,7 +307,7 @@ def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[S
 
     def says(place: int) -> bool:
         each = found[place]
-        quiet = each.leaf.kind in ("about", "item") or isinstance(each.steps[1], Key)
+        quiet = each.leaf.kind in ("about", "item") or _is_key(each.steps)
         return not quiet and bool(news.get(place, each.value))
 
     gone: dict[Steps, list[Steps]] = {}

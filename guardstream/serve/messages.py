@@ -83,11 +83,11 @@ class JsonMessages:
 
 
 class TextMessages:
-    """Pieces of one text, until the end mark, which begins another."""
+    """Pieces of one text, until the end mark, which begins another; JSON as in events."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._wire = _wire(route, "text")
+        self._wire = _wire(route, "messages")
         self.ended: FinishReason | None = None
 
     @property
@@ -98,28 +98,27 @@ class TextMessages:
         if text == self._route.end_mark:
             rest = self.finish()
             if self.ended is None:
-                self._wire = _wire(self._route, "text")
+                self._wire = _wire(self._route, "messages")
                 rest.append(text)
             return rest
-        out = _joined(self._wire.feed(text.encode()))
+        out = _texts(self._wire.feed(text.encode()))
         self.ended = self._wire.ended
         return out
 
     def finish(self) -> list[str]:
-        out = _joined(self._wire.finish())
+        out = _texts(self._wire.finish())
         if self._wire.ended == "content_filter":
             self.ended = self._wire.ended
         return out
 
 
-def _wire(route: Route, media: Literal["ndjson", "text"]) -> WireGuard:
+def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:
     assert route.guard is not None
     return WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
 
 
-def _joined(frames: list[bytes]) -> list[str]:
-    text = b"".join(frames).decode()
-    return [text] if text else []
+def _texts(frames: list[bytes]) -> list[str]:
+    return [frame.decode() for frame in frames if frame]
 
 
 def _lines(frames: list[bytes]) -> list[str]:

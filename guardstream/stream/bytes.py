@@ -6,15 +6,16 @@ anywhere, inside of a character too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
 from guardstream.framing.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
-from guardstream.framing.json import json_object
-from guardstream.providers.adapter import Adapter, Call, Slot
+from guardstream.framing.json import json_bytes
+from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
@@ -27,6 +28,14 @@ Choose: TypeAlias = Callable[[Any], Adapter[Any]]
 Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 """Returns the flow for an adapter."""
 
+F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
+
+_PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:\.[a-z_]+)+|[a-z]+(?:_[a-z]+)+")
+"""What formats call their events: words in lower case, joined by dots or underscores."""
+
+_MOST_NAMES = 256
+"""How many names of events are remembered as harmless."""
+
 Check: TypeAlias = Callable[[str], bool]
 """Tells whether a text may be shown as it is."""
 
@@ -34,47 +43,63 @@ Check: TypeAlias = Callable[[str], bool]
 class WireFlow:
     """One stream of bytes. `media` is found out by the first byte if it is None.
 
-    Comments between events go out if the policy leaves them as they are. An event that is held
-    has no place to go back to: text that it held comes in the next, and its id with that.
+    Each frame goes to the flow of its kind: a provider's chunks, text (as it is, or as JSON
+    strings, by the first), and all other JSON, of which nothing is known. What can be read in two
+    ways is guarded both ways. Comments between events go out if the policy leaves them as they
+    are. An event that is held has no place to go back to: text that it held comes in the next, and
+    its id with that.
     """
 
-    def __init__(self, media: Media | None, choose: Choose, make: Make, check: Check) -> None:
+    def __init__(
+        self,
+        media: Media | None,
+        choose: Choose,
+        make: Make,
+        check: Check,
+        unknown: Unknown = "guard",
+    ) -> None:
+        self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
         self._frames: Frames | None = FRAMES[media]() if media else None
         self._choose = choose
         self._make = make
         self._check = check
+        self._unknown = unknown
         self._start = b""
-        self._flow: ChunkFlow[Any] | TextFlow | None = None
+        self._chunks: ChunkFlow[Any] | None = None
+        self._text: TextFlow | None = None
+        self._other: ChunkFlow[Any] | None = None
+        self._quoted = False  # the text comes as JSON strings
         self._sse_end = ""
         self._name: Callable[[Any], str] | None = None
+        self._names: set[str] = {"message"}  # of events, known to be harmless
         self._last: Frame | None = None
         self._settled = False
 
     @property
-    def findings(self) -> list[Finding]:
-        return self._flow.findings if self._flow else []
+    def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
+        return [flow for flow in (self._chunks, self._text, self._other) if flow is not None]
 
     @property
     def blocked_by(self) -> str | None:
-        return self._flow.blocked_by if self._flow else None
+        return next((flow.blocked_by for flow in self._flows if flow.blocked_by), None)
 
     @property
     def calls(self) -> Mapping[Slot, Call]:
-        return self._flow.calls if self._flow else {}
+        return self._chunks.calls if self._chunks else {}
 
     @property
     def usage(self) -> Any:
-        return self._flow.usage if self._flow else None
+        return self._chunks.usage if self._chunks else None
 
     @property
     def provider(self) -> str:
-        return self._flow.provider if self._flow else "bytes"
+        return self._flows[0].provider if self._flows else "bytes"
 
     @property
     def held(self) -> int:
-        return self._flow.held if self._flow else 0
+        return sum([flow.held for flow in self._flows])
 
     def feed(self, chunk: bytes) -> Sequence[Sent[bytes]]:
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
@@ -97,7 +122,8 @@ class WireFlow:
             sent = self._take(frames.finish())
         if self.ended is None:
             sent += self._settle()
-            self.ended = self.ended or (self._flow.ended if self._flow else "stop")
+            ended = (flow.ended for flow in self._flows)
+            self.ended = self.ended or next((reason for reason in ended if reason), "stop")
         return sent
 
     def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
@@ -119,44 +145,183 @@ class WireFlow:
             return []
         if frame.done:
             return [*self._settle(), Sent(frame.raw)] if not self._settled else []
+        if (frame.name and frame.name not in self._names) or frame.id not in (None, ""):
+            sent = self._guard_names(frame)
+            if self.ended is not None:
+                return sent
         if not frame.value:
             return [Sent(frame.raw)]
         if self._settled:
             raise AdapterError("a chunk follows the end of the stream")
-        flow = self._flow or self._begin(frame.value)
-        if isinstance(frame.value, str) and self._disguised(frame.value):
-            raise AdapterError("a chunk in JSON among the events of a stream of text")
         self._last = frame
-        sent = self._written(flow.feed(frame.value, frame), frame)  # type: ignore[arg-type]
-        if flow.ended is not None:
-            self.ended = flow.ended
-            sent += self._close()
+        sent = self._route(frame)
+        if self.ended is None:
+            sent += self._note_end()
         return sent
 
-    def _begin(self, value: Any) -> ChunkFlow[Any] | TextFlow:
+    # -- which flow a frame goes to
+
+    def _route(self, frame: Frame) -> list[Sent[bytes]]:
+        if frame.form == "object":
+            if self._chunks is None and (self._text is None or self._is_known(frame.value)):
+                self._chunks = self._begin_chunks(frame.value)
+            if self._chunks is not None:
+                return self._written(self._chunks.feed(frame.value, frame), frame)
+        elif frame.form != "list" and (self._text is not None or self._chunks is None):
+            return self._say(frame)
+        if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
+            raise AdapterError("the data of a server-sent event is no JSON object")
+        return self._pass_other(frame)
+
+    def _is_known(self, value: Any) -> bool:
+        """Tell whether a JSON object among text is a chunk of a known format."""
+        try:
+            return type(self._choose(value)) not in (PlainText, AnyJSON)
+        except AdapterError:
+            return False
+
+    def _begin_chunks(self, value: Any) -> ChunkFlow[Any]:
         adapter = self._choose(value)
         self._sse_end = getattr(adapter, "sse_end", "")
         self._name = getattr(adapter, "event_name", None)
-        self._flow = self._make(adapter)
-        return self._flow
+        flow = self._shared(self._make(adapter))
+        assert isinstance(flow, ChunkFlow)
+        return flow
 
-    def _disguised(self, text: str) -> bool:
-        """Tell whether an event's text is a provider's chunk, in which text may stand escaped."""
-        if not isinstance(self._frames, EventFrames) or text.lstrip()[:1] != "{":
-            return False
-        value = json_object(text)
-        try:
-            return value is not None and type(self._choose(value)) not in (PlainText, AnyJSON)
-        except AdapterError:
-            return False  # of no format: text that looks like JSON
+    def _shared(self, flow: F) -> F:
+        """Return a flow that notes its findings with those of the others."""
+        flow.findings = self.findings
+        return flow
+
+    def _beside(self) -> ChunkFlow[Any]:
+        """Return the flow of what is neither a provider's chunk nor text."""
+        if self._other is None:
+            flow = self._make(AnyJSON())
+            assert isinstance(flow, ChunkFlow)
+            self._other = self._shared(flow)
+        return self._other
+
+    # -- text
+
+    def _say(self, frame: Frame) -> list[Sent[bytes]]:
+        """Guard text, and once more as it reads otherwise: as JSON, or as it stands."""
+        if self._text is None:
+            self._quoted = frame.form == "string"
+            flow = self._make(self._choose(frame.value))
+            if isinstance(flow, ChunkFlow):  # an adapter was asked for that is none for text
+                self._chunks = self._shared(flow)
+                return self._pass_other(frame)
+            self._text = self._shared(flow)
+        said, quoted = frame.data, False
+        if frame.form == "string":
+            quoted = self._quoted
+            decoded = str(frame.value)
+            apart = self._judged("raw", frame.data) if quoted else self._judged("decoded", decoded)
+            if self.ended is not None:
+                return self._block_beside()
+            if quoted:
+                said, quoted = (decoded, True) if apart == frame.data else (apart, False)
+            elif apart != decoded:
+                said = json_bytes(apart).decode()
+        return self._write_text(self._text.feed(said, frame), frame, said, quoted=quoted)
+
+    def _judged(self, reading: str, text: str) -> str:
+        """Guard a text that is told in another way too, without holding any of it."""
+        flow = self._beside()
+        sent = flow.feed({reading: text})
+        self.ended = flow.ended
+        return str(sent[0].chunk.get(reading, "")) if sent else ""
+
+    def _write_text(
+        self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
+    ) -> list[Sent[bytes]]:
+        assert self._frames is not None
+        written = []
+        for place, each in enumerate(sent, 1):
+            own = frame.value if frame is not None and quoted else frame.data if frame else None
+            if frame is not None and each.chunk == said == own:
+                raw = frame.raw
+            else:
+                text = json_bytes(each.chunk).decode() if quoted else each.chunk
+                raw = self._frames.write(text, frame, keep_id=place == len(sent))
+            written.append(Sent(raw, each.text, each.characters, each.parts, each.origin))
+        return written
+
+    # -- JSON of which nothing is known, and names
+
+    def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
+        """Guard a value by its paths; in a stream of text its bytes are text, too."""
+        if self._unknown == "refuse":
+            raise AdapterError(
+                f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
+            )
+        if self._unknown == "pass" and self._text is None:
+            return [Sent(frame.raw)]
+        flow = self._beside()
+        sent = flow.feed(frame.value, frame)
+        if flow.ended is not None:
+            return self._block_beside()
+        if not sent:
+            return []
+        value = sent[0].chunk
+        same = value is frame.value or value == frame.value
+        if self._text is not None:
+            said = frame.data if same and frame.data else json_bytes(value).decode()
+            return self._write_text(self._text.feed(said, frame), frame, said, quoted=False)
+        if same and frame.form in ("list", "string"):
+            raw = self._judged("raw", frame.data)
+            if self.ended is not None:
+                return self._block_beside()
+            value = frame.value if raw == frame.data else raw
+        if frame.form == "string" and value is not frame.value:
+            value = json_bytes(value).decode()
+        return self._written([Sent(value, origin=frame)], frame)
+
+    def _guard_names(self, frame: Frame) -> list[Sent[bytes]]:
+        """Judge an event's name and id, which clients go by: a match blocks."""
+        flow = self._beside()
+        for what, text in (("event", frame.name), ("id", frame.id or "")):
+            if text and text not in self._names and not _PROTOCOL.fullmatch(text):
+                flow.guard_name(f"$.{what}", text)
+        if flow.ended is not None:
+            return self._block_beside()
+        if len(self._names) < _MOST_NAMES:
+            self._names.add(frame.name)
+        return []
+
+    # -- the end
+
+    def _block_beside(self) -> list[Sent[bytes]]:
+        """End the stream as blocked by what stood beside its chunks or its text."""
+        assert self._other is not None
+        self.ended, rule = "content_filter", self._other.blocked_by
+        sent: list[Sent[bytes]] = []
+        if self._chunks is not None:
+            sent = self._written(self._chunks.block(rule), self._last)
+        elif self._text is not None:
+            sent = self._write_text(self._text.block(rule), self._last, "", quoted=self._quoted)
+        return sent + self._close()
+
+    def _note_end(self) -> list[Sent[bytes]]:
+        """End the stream if one of its flows has ended."""
+        for flow in self._flows:
+            if flow.ended is not None and self.ended is None:
+                self.ended = flow.ended
+                return self._close()
+        return []
 
     def _settle(self) -> list[Sent[bytes]]:
-        """Let the chunks' flow end: what it holds goes out, or blocks."""
-        if self._settled or self._flow is None:
+        """Let the flows end: what they hold goes out, or blocks."""
+        if self._settled or not self._flows:
             return []
         self._settled = True
-        sent = self._written(self._flow.finish(), self._last)
-        if self._flow.ended == "content_filter":
+        sent: list[Sent[bytes]] = []
+        if self._text is not None:
+            quoted = self._quoted and (self._last is None or self._last.form == "string")
+            sent += self._write_text(self._text.finish(), self._last, "", quoted=quoted)
+        if self._chunks is not None:
+            sent += self._written(self._chunks.finish(), self._last)
+        if any(flow.ended == "content_filter" for flow in self._flows):
             self.ended = "content_filter"
             sent += self._close()
         return sent
@@ -176,11 +341,13 @@ class WireFlow:
             unchanged = origin is not None and origin.value is chunk
             if unchanged:
                 raw = origin.raw
-            elif frame is not None and chunk == frame.value and isinstance(chunk, str):
-                raw = frame.raw
             else:
-                name = self._name(chunk) if self._name else ""
+                name = origin.name if origin is not None else self._name_of(chunk)
                 raw = self._frames.write(chunk, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
             written.append(Sent(raw, each.text, each.characters, each.parts, origin))
         return written
+
+    def _name_of(self, chunk: Any) -> str:
+        """Return the name of an event that the guard adds; none where the source names none."""
+        return self._name(chunk) if self._name and len(self._names) > 1 else ""

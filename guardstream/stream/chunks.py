@@ -109,6 +109,15 @@ class ChunkFlow(Generic[C]):
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
         return sent
 
+    def block(self, rule: str | None) -> Sequence[Sent[C]]:
+        """End the stream as blocked by something beside its chunks; return its last ones."""
+        self.ended, self.blocked_by = "content_filter", rule
+        return self._end_stream()
+
+    def guard_name(self, path: str, name: str) -> None:
+        """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""
+        self._guard_unknown(Piece(Slot(0, "text", path), name, "name"))
+
     # -- a chunk's way through
 
     def _note_choices(self, chunk: C, reading: Reading) -> None:

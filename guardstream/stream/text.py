@@ -75,6 +75,11 @@ class TextFlow:
             raise stage_error(error) from error
         return self._sort(events)
 
+    def block(self, rule: str | None) -> Sequence[Sent[str]]:
+        """End the stream as blocked by something beside its text; return what it says last."""
+        self.ended, self.blocked_by = "content_filter", rule
+        return self._message()
+
     def _sort(self, events: Sequence[Event], origin: Any = None) -> Sequence[Sent[str]]:
         text = ""
         for event in events:
@@ -86,7 +91,8 @@ class TextFlow:
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
         sent = [Sent(text, text, len(text), (), origin)] if text else []
+        return sent + self._message() if self.ended == "content_filter" else sent
+
+    def _message(self) -> list[Sent[str]]:
         message = self._block_message
-        if self.ended == "content_filter" and message:
-            sent.append(Sent(message, message, len(message)))
-        return sent
+        return [Sent(message, message, len(message))] if message else []

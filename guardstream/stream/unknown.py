@@ -17,7 +17,7 @@ from guardstream.events import Event, Finding, Finish, Text
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
 
-_ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{6,128}", re.ASCII)
+_ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 """What looks like an id that a provider made up: a digit in it, and nothing that words need.
 
 Random letters and digits match rules for numbers and keys by chance.

@@ -96,17 +96,75 @@ def test_what_follows_a_last_line_that_is_cut_off_is_a_line_of_its_own() -> None
     ]
 
 
-@pytest.mark.parametrize("text", [r"{\"text\": \"\u79d8\u5bc6\"}", r"{\"choices\": []}"])
-def test_a_chunk_among_events_of_text_is_refused(text: str) -> None:
-    data = text.replace('\\"', '"')
-    out, fault = guarded(f"data: hello \n\ndata: {data}\n\n".encode())
-    assert out == b"data: hello \n\n"
-    assert "among the events of a stream of text" in fault
+def test_chunks_after_events_of_text_are_guarded_by_their_format() -> None:
+    data = b'data: hello \n\ndata: {"text": "a sec"}\n\ndata: {"text": "ret b"}\n\ndata: sec\n\n'
+    out, fault = guarded(data)
+    assert (fault, b"ret" in out) == ("", False)
+    assert out.startswith(b"data: hello \n\n")
+    escaped = rb'data: hello \n\ndata: {"text": "\u0073ecret"}\n\n'.replace(rb"\n", b"\n")
+    assert b"######" in guarded(escaped)[0]
 
 
-def test_text_that_is_json_of_no_format_is_text() -> None:
+def test_json_of_no_format_among_text_is_guarded_in_both_readings() -> None:
     out, fault = guarded(b'data: it is \n\ndata: {"a secret": 1}\n\n')
-    assert (out, fault) == (b'data: it is \n\ndata: {"a ######": 1}\n\n', "")
+    assert (out, fault) == (b'data: it is \n\ndata: {"a ######":1}\n\n', "")
+    data = rb'data: it is \n\ndata: {"a \u0073ecret": 1}\n\n'.replace(rb"\n", b"\n")
+    assert b"######" in guarded(data)[0]
+    plain = b'data: it is \n\ndata: {"a": 1}\n\ndata: ["b", 2]\n\ndata: "c"\n\ndata: 5\n\n'
+    assert guarded(plain) == (plain, "")
+
+
+def test_json_strings_are_one_text() -> None:
+    data = b'data: "the sec"\n\ndata: "ret\\n is"\n\ndata: [DONE]\n\n'
+    out, _ = guarded(data)
+    assert out == b'data: "the "\n\ndata: "######\\n is"\n\ndata: [DONE]\n\n'
+    escaped = rb'data: "\u0073\u0065cret "\n\n'.replace(rb"\n", b"\n")
+    assert guarded(escaped)[0] == b'data: "###### "\n\n'
+    raw = rb'data: "caf\u00e9 "'
+    assert guarded(raw + b"\n\n") == (raw + b"\n\n", "")
+
+
+def test_lists_are_guarded_by_path_and_as_they_stand() -> None:
+    data = b'data: [{"content": "a secret"}]\n\ndata: [{"content": " sec"}]\n\n'
+    data += b'data: [{"content": "ret"}]\n\n'
+    out, _ = guarded(data)
+    assert out == (
+        b'data: [{"content":"a ######"}]\n\ndata: [{"content": " sec"}]\n\n'
+        b'data: [{"content":"[word]"}]\n\n'
+    )
+    plain = b'data: [1, "two"]\n\ndata: []\n\n'
+    assert guarded(plain) == (plain, "")
+
+
+def test_text_among_chunks_is_guarded() -> None:
+    chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "so "}}]}\n\n'
+    out, fault = guarded(chunk + b"data: a secret\n\n" + b'data: "the secret"\n\n' + chunk)
+    assert fault == ""
+    assert out == chunk + b"data: a ######\n\n" + b'data: "the ######"\n\n' + chunk
+
+
+def test_a_block_beside_the_chunks_ends_them() -> None:
+    chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "so "}}]}\n\n'
+    guard = Guard(Policy.parse("rules: [{id: bad, words: [forbidden], action: block}]"))
+    for beside in (
+        b"data: forbidden\n\n",
+        b'data: ["forbidden"]\n\n',
+        b"event: forbidden\ndata: 1\n\n",
+    ):
+        wire = WireGuard(guard)
+        out = b"".join([*wire.feed(chunk + beside + b"\n\n" + chunk), *wire.finish()])
+        assert b"forbidden" not in out
+        assert (wire.ended, wire.blocked_by) == ("content_filter", "bad")
+        assert b'"finish_reason":"content_filter"' in out
+        assert out.endswith(b"data: [DONE]\n\n")
+
+
+def test_names_of_events_of_a_format_pass() -> None:
+    data = b'event: secret.delta\ndata: {"type": "secret.delta", "n": 1}\n\n'
+    assert guarded(b"event: message.secret\ndata: so\n\n")[0] == (
+        b"event: message.secret\ndata: so\n\n"
+    )
+    assert b"######.delta" in guarded(data)[0]
 
 
 @pytest.mark.parametrize(("media", "head"), [("ndjson", b""), ("json_array", b"[")])

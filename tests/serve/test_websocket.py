@@ -102,6 +102,29 @@ async def test_pieces_of_one_text_are_guarded_together() -> None:
     assert call.closed == 1000
 
 
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        (['"a sec"', '"ret b "'], ['"a "', '"****** b "']),
+        (['{"content": "a secret"}'], ['{"content":"a ******"}']),
+        (['["a secret"]', "[1, 2]"], ['["a ******"]', "[1, 2]"]),
+        (["start", '{"content": "a secret"}'], ["start", '{"content":"a ******"}']),
+    ],
+    ids=["strings", "objects", "lists", "text first"],
+)
+async def test_json_in_messages_is_guarded_decoded(
+    messages: list[str], expected: list[str]
+) -> None:
+    call = await Call(stays=True).to(guarded(saying(*messages)))
+    assert call.texts == expected
+
+
+async def test_chunks_in_messages_are_guarded_together() -> None:
+    call = await Call(stays=True).to(guarded(saying(chunk("a sec"), chunk("ret b "))))
+    said = [json.loads(text)["choices"][0]["delta"]["content"] for text in call.texts]
+    assert said == ["a ", "****** b "]
+
+
 async def test_the_policy_is_told_at_the_handshake() -> None:
     call = await Call(stays=True).to(guarded(saying()))
     label = f"test@{guard().policy.fingerprint}".encode()
