@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
@@ -20,14 +20,18 @@ from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.callbacks import Hooks
+from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow
+from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
+from guardstream.stream.synchronous import SyncGuardedStream
+from guardstream.stream.text import TextFlow
 
 # What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
-# regular expressions; an event loop; the formats of bytes and chunks.
+# regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
     from guardstream.policy import Policy
@@ -35,10 +39,7 @@ if TYPE_CHECKING:
     from guardstream.prompts import MessagesResult
     from guardstream.providers.own import JSONFormat
     from guardstream.stream.asynchronous import GuardedStream
-    from guardstream.stream.chunks import ChunkFlow
     from guardstream.stream.state import MakeFlow
-    from guardstream.stream.synchronous import SyncGuardedStream
-    from guardstream.stream.text import TextFlow
 
 __all__ = ["Guard"]
 
@@ -156,13 +157,11 @@ class Guard:
         policy has not. Iterating raises what the source raises, and AdapterError or StageError,
         with which the stream ends as blocked.
         """
-        from guardstream.stream.asynchronous import GuardedStream
-
         _check_async(stream)
         policy = self._policy_with(words)
         _check_framing(framing)
         make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
-        return GuardedStream(stream, make_flow, self.options(policy, options))
+        return _asynchronous()(stream, make_flow, self.options(policy, options))
 
     @known_arguments
     def wrap_sync(
@@ -182,8 +181,6 @@ class Guard:
 
         Raises what `wrap` raises, and TypeError for a callback that would have to be awaited.
         """
-        from guardstream.stream.synchronous import SyncGuardedStream
-
         _check_sync(stream)
         policy = self._policy_with(words)
         _check_framing(framing)
@@ -288,8 +285,6 @@ class Guard:
             return chosen(next(mine, asked), chunk, unknown=passing)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
-            from guardstream.stream.make import flow_of
-
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
                 return flow_of(
                     adapter,
@@ -341,6 +336,14 @@ class Guard:
             clock=options.get("clock", monotonic),
             observing=observing,
         )
+
+
+@cache
+def _asynchronous() -> type[GuardedStream[Any]]:
+    """Return the class of asynchronous streams; asyncio is imported with the first of them."""
+    from guardstream.stream.asynchronous import GuardedStream
+
+    return GuardedStream
 
 
 def _check_framing(framing: str | None) -> None:

@@ -87,8 +87,9 @@ def _adapter(name: str) -> type[Any]:
     return loaded
 
 
-def _names() -> list[str]:
-    return [*ADAPTERS, *installed()]
+@cache
+def _names() -> tuple[str, ...]:
+    return (*ADAPTERS, *installed())
 
 
 def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:

@@ -125,7 +125,8 @@ class GuardedStream(Outcome[C], AsyncContext):
             return
         self.state.queue.clear()
         await self._close("cancelled")
-        await self._until_closed()
+        if not self._closed:
+            await self._until_closed()
         await self._conclude()
 
     def __del__(self) -> None:
@@ -289,15 +290,15 @@ class GuardedStream(Outcome[C], AsyncContext):
                 self._waiting.set()
 
     async def _until_closed(self) -> None:
-        """Wait until another task has closed the source, if one is about to."""
-        if not self._closed:
-            self._waiting = self._waiting or anyio.Event()
-            await self._waiting.wait()
+        """Wait until another task, which is about to, has closed the source."""
+        self._waiting = self._waiting or anyio.Event()
+        await self._waiting.wait()
 
     async def _nothing_more(self) -> BaseException:
         if self.state.finish is None:
             return RuntimeError("another task is reading this stream")
-        await self._until_closed()
+        if not self._closed:
+            await self._until_closed()
         fault = self.state.fault()
         try:
             await self._conclude()

@@ -51,6 +51,8 @@ class Hooks:
     def check_sync(self) -> None:
         """Raise TypeError if a callback is a coroutine function."""
         for callback in self._callbacks():
+            if callback is None:
+                continue
             if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
                 getattr(callback, "__call__", None)  # noqa: B004
             ):

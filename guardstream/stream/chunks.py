@@ -260,9 +260,8 @@ class ChunkFlow(Generic[C]):
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts, the same one if they are the old; or nothing."""
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
-        choices = set(reading.choices)
-        cut = self._cut.keys() & choices if self._cut else ()
-        if cut and cut == choices and not any(texts) and reading.usage is None:
+        cut = self._cut.keys() & set(reading.choices) if self._cut else ()
+        if cut and cut == set(reading.choices) and not any(texts) and reading.usage is None:
             return []
         if reading.only_text and not any(texts):
             return []
