@@ -63,7 +63,7 @@ wheel-demo: $(READY)
 	$(EMPTY)/bin/python -m pip install --quiet build/wheel/*.whl
 	cd / && $(CURDIR)/$(EMPTY)/bin/guardstream demo --speed 4
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml build_native.py guardstream/scan/regex/_native.c
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
