@@ -6,7 +6,7 @@ unless `resume` says how to go on from what was released.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeAlias, TypeVar, Unpack
@@ -351,7 +351,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
 def joined(before: Result, current: Result) -> Result:
     """Return the result of a stream that goes on where another one broke off."""
-    found = [each for each in current.findings if not _known(each, len(before.text))]
+    found = _new_findings(before, current)
     channels = {
         key: before.channels.get(key, "") + current.channels.get(key, "")
         for key in {**before.channels, **current.channels}
@@ -367,9 +367,25 @@ def joined(before: Result, current: Result) -> Result:
     )
 
 
-def _known(finding: Finding, end: int) -> bool:
-    """Tell whether a finding lies in the text that rules were shown again."""
-    return (finding.choice, finding.channel) == (0, "text") and finding.end <= end
+def _new_findings(before: Result, current: Result) -> list[Finding]:
+    """Return the findings that are not of the text that rules were shown again.
+
+    A rule that only reports may have found something at the seam which was not settled there: it
+    finds more in the same text than before. Others would have held that text.
+    """
+    reported = Counter(each.rule for each in before.findings if _reports(each))
+    found = []
+    for each in current.findings:
+        again = (each.choice, each.channel) == (0, "text") and each.end <= len(before.text)
+        if not again or (_reports(each) and not reported[each.rule]):
+            found.append(each)
+        elif _reports(each):
+            reported[each.rule] -= 1
+    return found
+
+
+def _reports(finding: Finding) -> bool:
+    return (finding.choice, finding.channel, finding.action) == (0, "text", "monitor")
 
 
 def _released(stream: GuardedStream[Any]) -> bool:
