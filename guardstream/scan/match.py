@@ -22,13 +22,15 @@ class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.
 
     `rule` is the number the rule was given. `failed`: the confirmation raised or ran out of time,
-    and `start` is where the unconfirmed candidate's hold-back begins.
+    and `start` is where the unconfirmed candidate's hold-back begins. `judged` is False of a match
+    so long that its text is no longer kept: it has overflowed, is masked, and is not reported.
     """
 
     rule: int
     start: int
     end: int
     failed: bool = False
+    judged: bool = True
 
 
 class Window:

@@ -288,7 +288,7 @@ class Redact:
         if end is not None and end.finish.reason == "stop":
             self._write_to(events, end.match.start)
         kept.sort(key=lambda match: (match.start, match.end, match.rule))
-        events += [self._finding(match) for match in kept]
+        events += [self._finding(match) for match in kept if match.judged]
         if end is None:
             return False
         events += [self._finding(end.match, end.kind), end.finish]
@@ -314,7 +314,7 @@ class Redact:
         if failures:
             match = min(failures, key=lambda match: (match.rule, match.start))
             return _End(match, "rule_error", Finish("content_filter"))
-        endings = [match for match in found if self._rules[match.rule].action in ENDING]
+        endings = [m for m in found if self._rules[m.rule].action in ENDING and m.judged]
         if not endings:
             return None
         match = min(endings, key=lambda match: (self._rank(match.rule), match.start, match.end))

@@ -8,7 +8,7 @@ import pytest
 
 from guardstream.events import Event, Finding, Text
 from guardstream.stages.redact import RuleSet
-from guardstream.stages.rules import OnOverflow, Rule
+from guardstream.stages.rules import OnOverflow, Rule, Validator
 from tests.support.chunking import joined, one_by_one, play, random_split
 from tests.support.reference import check_whole
 
@@ -139,3 +139,29 @@ def test_held_text_is_what_a_preferred_way_can_still_take() -> None:
         held.append(stage.held)
     assert held == [1, 0]
     assert [e for e in stage.feed("c") if isinstance(e, Text)] == [Text("c")]
+
+
+FAR = (r"(?s)BEGIN.*?key=(\d+)\s*;", r"(?s)BEGIN.*?(?:key=(\d+),?)+;")
+
+
+@pytest.mark.parametrize("pattern", FAR)
+@pytest.mark.parametrize("validators", [(), (str.isdigit,)])
+def test_of_a_match_that_began_before_the_window_the_group_is_masked(
+    pattern: str, validators: tuple[Validator, ...]
+) -> None:
+    rule = Rule("p", patterns=(pattern,), group=1, replacement="*", validators=validators)
+    text = "BEGIN " + 900 * "no key " + "key=123; key=4;"
+    assert joined(events_of(rule, text, 8)) == text.replace("123", "***")
+
+
+def test_a_match_that_began_before_the_window_is_not_judged_by_halves() -> None:
+    judged = []
+
+    def judge(text: str) -> bool:
+        judged.append(text)
+        return True
+
+    rule = Rule("p", patterns=(r"(?s)BEGIN.*?END",), validators=(judge,), replacement="*")
+    text = "a BEGIN " + 3_000 * "x" + " END b BEGIN END c"
+    assert joined(events_of(rule, text, 16)) == "a " + 3_010 * "*" + " b ********* c"
+    assert set(judged) == {"BEGIN END"}

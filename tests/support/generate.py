@@ -17,7 +17,7 @@ from guardstream.events import Action, Finding, Severity
 from guardstream.stages.rules import SEVERITIES, Keep, OnOverflow, Rule, Validator
 
 from .patterns import Alt, Capture, Char, Edge, Look, Node, Repeat, Seq, Tree, can_be_empty, spelled
-from .reference import Judge, Judged, can_refuse, check_whole
+from .reference import Judge, Judged, check_whole
 
 ALPHABETS = ("ab", "abc", "aB1", "ab-", "a b", "ab_", "éße", "我你", "a我1", "ab是", "Kkſ", "xあ-")
 OUTSIDE = "~q"
@@ -63,15 +63,13 @@ class Case:
     def is_exact(self) -> bool:
         """Whether every event's place is settled by the contract.
 
-        A pattern that may be refused, or that the engine may approximate, can be held longer; of
-        a group that repeats, an overflow may mask more.
+        An approximated pattern can be held longer; of a group that repeats, an overflow may mask
+        more.
         """
         if self.max_holdback != ROOMY and any(t.repeats_group for t in self.trees.values()):
             return False
         return all(
-            pattern in self.trees and not can_refuse(rule)
-            for rule in self.rules
-            for pattern in rule.patterns
+            pattern in self.trees for rule in self.rules for pattern in rule.patterns
         ) and not (self.on_overflow == "release" and any(rule.group for rule in self.rules))
 
     @property

@@ -758,6 +758,7 @@ class Judge:
 
     def _drop(self, members: list[tuple[Search, int]]) -> None:
         """Drop the candidates, and those alone; what they had matched stands."""
+        fires: list[Fire] = []
         for search, start in members:
             if isinstance(search, WordSearch):
                 search.dropped.add(start)
@@ -766,7 +767,10 @@ class Judge:
             for candidate in search.candidates:
                 if candidate.start == start:
                     candidate.threads = []
-            self._settle(search)
+            fires += self._settle(search)
+        if fires:
+            self._fire(fires)
+            return
         self._release(self._hold())
         self._say()
 

@@ -327,21 +327,32 @@ class _Step:
         """Advance the threads; returns whether a match leaves no room for another beginning."""
         automaton = self._automaton
         group, cuts = automaton.program.group, automaton.cuts
-        for thread in threads:
+        threads = list(threads)
+        for place, thread in enumerate(threads):
             ways, matched = automaton.items.advance(thread.item, self._signature)
             start, hold = start_of(thread), hold_of(thread)
             for item, opens, ends in ways:
                 opened = (HERE,) if hold is None and opens and group else hold
                 end = HERE if ends else None if thread.end == NOWHERE else thread.end
                 if self._add(item, start, opened, end):
+                    self._hold_for(threads[place:])
                     return True
             if matched:
                 accept = automaton.ended(thread)
                 self.accepts.append(accept)
                 if cuts:
+                    self._hold_for(threads[place:])
                     # What begins at this character is not inside a match that ended before it.
                     return accept.late
         return False
+
+    def _hold_for(self, cut: Iterable[Thread]) -> None:
+        """Let the last accept hold for what it cuts, which comes back if it is refused."""
+        if not self._automaton.least_hold:
+            return
+        accept = self.accepts[-1]
+        holds = {source for thread in cut for source in hold_of(thread) or ()}
+        self.accepts[-1] = accept._replace(hold=tuple(sorted({*accept.hold, *holds})))
 
     def begin(self, root: Item) -> None:
         """Begin the pattern at this character."""

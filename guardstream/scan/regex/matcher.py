@@ -96,6 +96,7 @@ class Matcher:
     def __init__(self, tree: Node, group: int) -> None:
         self._group = group
         self._referred = referred(tree)
+        self._opens: list[_Step] = []
         self._first = self._compile(tree, _Step(_Kind.MATCH))
 
     def match(self, text: str, start: int, from_start: bool, pay: Pay) -> Found | None:
@@ -113,14 +114,25 @@ class Matcher:
             return None
         return found.spans or [(start, end)]
 
+    def opened_at(self, text: str, hold: int, end: int, pay: Pay) -> list[tuple[int, int]] | None:
+        """What is masked of a match that ends at `end` and whose group first opened at `hold`,
+        where the text before that is no longer known; None if there is no such match."""
+        for first in self._opens:
+            found = self._run(_Try(text, False, pay), hold, end, first)
+            if found is not None:
+                return found.spans
+        return None
+
     def can_go_on(self, text: str, start: int, from_start: bool, pay: Pay) -> bool:
         """Whether more text could complete a match that began at `start`."""
         attempt = _Try(text, from_start, pay)
         self._run(attempt, start, len(text) + 1)
         return attempt.ran_out
 
-    def _run(self, attempt: _Try, start: int, end: int | None) -> Found | None:
-        found = self._matched(attempt, self._first, start, None, end)
+    def _run(
+        self, attempt: _Try, start: int, end: int | None, first: _Step | None = None
+    ) -> Found | None:
+        found = self._matched(attempt, first or self._first, start, None, end)
         if found is None:
             return None
         spans = []
@@ -255,8 +267,7 @@ class Matcher:
             case Repeat():
                 return self._repeat(node, after)
             case Group(item, number):
-                closed = _Step(_Kind.CLOSE, node, after, number=number)
-                return _Step(_Kind.OPEN, node, self._compile(item, closed), number=number)
+                return self._grouped(item, number, after)
             case Atomic(item) | Look(item):
                 kind = _Kind.LOOK if isinstance(node, Look) else _Kind.ATOMIC
                 aside = self._compile(item, _Step(_Kind.MATCH))
@@ -265,6 +276,13 @@ class Matcher:
                 return _Step(_Kind.REFERENCE, node, after)
             case Assert():
                 return _Step(_Kind.ASSERT, node, after)
+
+    def _grouped(self, item: Node, number: int, after: _Step) -> _Step:
+        closed = _Step(_Kind.CLOSE, after=after, number=number)
+        opened = _Step(_Kind.OPEN, after=self._compile(item, closed), number=number)
+        if number == self._group:
+            self._opens.append(opened)
+        return opened
 
     def _repeat(self, node: Repeat, after: _Step) -> _Step:
         end = after

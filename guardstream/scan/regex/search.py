@@ -75,13 +75,12 @@ class PatternSet:
             Automaton(
                 program,
                 alphabet,
-                cuts=pattern.settling is Settling.ORDERED and program.exact,
+                cuts=pattern.settling is not Settling.EAGER and program.exact,
                 least_hold=pattern.settling is Settling.TESTED,
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
         self._alphabet = alphabet
-        self._confirming: dict[int, Automaton] = {}
         self._matchers: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
         machine = Machine(
@@ -100,18 +99,6 @@ class PatternSet:
         settling = self.patterns[index].settling
         exact = self.automata[index].program.exact
         return settling if exact or settling is Settling.EAGER else Settling.TESTED
-
-    def confirming(self, index: int) -> Automaton:
-        """The pattern's automaton that cuts."""
-        automaton = self.automata[index]
-        if automaton.cuts:
-            return automaton
-        with self._alphabet.lock:
-            known = self._confirming.get(index)
-            if known is None:
-                known = Automaton(automaton.program, self._alphabet, cuts=True)
-                self._confirming[index] = known
-        return known
 
     def matcher(self, index: int) -> Matcher:
         """What finds a match's captures, or follows a back-reference."""
@@ -246,7 +233,7 @@ class PatternScan:
     def _file(self, match: Accepted) -> None:
         candidate = Candidate(match.start, match.end, match.hold, match.late)
         known = self._candidates.setdefault(match.pattern, [])
-        if self._set.settling(match.pattern) is Settling.ORDERED:
+        if self._set.automata[match.pattern].cuts:
             # An accepting thread undoes what threads after it had accepted.
             while known and known[-1].start >= candidate.start:
                 known.pop()
@@ -258,51 +245,60 @@ class PatternScan:
         """The matches of a pattern that nothing older can undo any more; `last` if nothing more is
         read, `ended` if the text ends here."""
         found: list[Match] = []
-        candidates: list[Candidate] | None = None
-        ordered = self._set.settling(pattern) is Settling.ORDERED
+        hold = self.offset
+        cuts = self._set.automata[pattern].cuts
         try:
             while candidates := self._candidates.get(pattern):
+                hold = min(candidate.hold for candidate in candidates)
                 oldest = self.offset + 1 if last else self._oldest(pattern)
                 if candidates[0].start >= oldest:
                     break
-                if ordered:
-                    found += self._taken(pattern, oldest, window, ended=ended)
-                elif self._confirmed(pattern, oldest, window, found, ended=ended):
+                if cuts:
+                    found += self._taken(pattern, window, ended=ended)
+                elif self._confirmed(pattern, oldest, window, found):
                     break
         except Exception:
             rule = self._set.patterns[pattern].rule
-            known = self._candidates.pop(pattern, candidates) or ()
-            hold = min((candidate.hold for candidate in known), default=self.offset)
+            self._candidates.pop(pattern, None)
             found.append(Match(rule, hold, self.offset, failed=True))
         self._careful = True
         return found
 
-    def _taken(self, pattern: int, oldest: int, window: Window, *, ended: bool) -> list[Match]:
-        """Take the candidates of an ordered pattern that began before `oldest`."""
-        candidates, rule = self._candidates[pattern], self._set.patterns[pattern].rule
-        over = [candidate for candidate in candidates if candidate.start < oldest]
-        self._candidates[pattern] = candidates[len(over) :]
-        if len(over) == len(candidates):
+    def _taken(self, pattern: int, window: Window, *, ended: bool) -> list[Match]:
+        """Take the oldest candidate: nothing can undo it, but its judge may refuse it."""
+        candidates, compiled = self._candidates[pattern], self._set.patterns[pattern]
+        match = candidates.pop(0)
+        if not candidates:
             del self._candidates[pattern]
-        spans = [span for candidate in over for span in self._spans(pattern, candidate, window)]
-        if over[-1].late:
-            self._restart(pattern, over[-1].end, window, ended=ended)
-        return [Match(rule, start, end) for start, end in spans]
+        tested = compiled.confirm is not None
+        if tested and not compiled.group and match.start < self._horizon():
+            # It has overflowed long ago, and there is no text left to be judged.
+            return [Match(compiled.rule, match.start, match.end, judged=False)]
+        spans = self._spans(pattern, match, window)
+        if tested and not self._holds_true(pattern, spans, window):
+            # It hides nothing then: the search goes on after its first character.
+            self._restart(pattern, match.start + 1, window, ended=ended)
+            return []
+        if match.late:
+            self._restart(pattern, match.end, window, ended=ended)
+        return [Match(compiled.rule, start, end) for start, end in spans]
 
-    def _confirmed(
-        self, pattern: int, oldest: int, window: Window, found: list[Match], *, ended: bool
-    ) -> bool:
-        """Confirm a tested pattern's matches that began before `oldest`, up to the first that is
-        not refused; returns whether there was none."""
+    def _horizon(self) -> int:
+        """What lies before may no longer be known, however the text was cut."""
+        return self.offset - self._set.window
+
+    def _confirmed(self, pattern: int, oldest: int, window: Window, found: list[Match]) -> bool:
+        """Confirm an approximated pattern's matches that began before `oldest`, up to the first
+        that is not refused; returns whether there was none."""
         compiled, candidates = self._set.patterns[pattern], self._candidates[pattern]
-        begin = candidates[0].start
-        while (match := self._find(pattern, begin, window, ended=ended)) is not None:
+        begin = max(candidates[0].start, self._horizon())
+        while (match := self._find(pattern, begin, window)) is not None:
             if match.start >= oldest:
                 break
             spans = self._spans(pattern, match, window)
             if self._holds_true(pattern, spans, window):
                 found += [Match(compiled.rule, start, end) for start, end in spans]
-                self._restart(pattern, match.end, window, ended=ended)
+                self._restart(pattern, match.end, window)
                 return False
             begin = match.start + 1
         kept = [candidate for candidate in candidates if candidate.start >= oldest]
@@ -333,45 +329,22 @@ class PatternScan:
         compiled, base = self._set.patterns[pattern], window.base
         if not compiled.group:
             return [(match.start, match.end)]
-        if compiled.tail is not None:
+        if compiled.tail is not None and compiled.confirm is None:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []
-        text = self._read_as(window)
-        if match.start < base:
-            return [(match.hold, match.end)]
         begin, end = match.start - base, match.end - base
-        found = self._set.matcher(pattern).ends_at(text, begin, end, base == 0, self._pay)
+        text, matcher = self._read_as(window), self._set.matcher(pattern)
+        if match.start >= self._horizon():
+            found = matcher.ends_at(text, begin, end, base == 0, self._pay)
+        else:
+            begin = max(match.hold - base, 0)
+            found = matcher.opened_at(text, begin, end, self._pay)
         return [(first + base, last + base) for first, last in found or [(begin, end)]]
 
     # Reading again
 
-    def _find(self, pattern: int, begin: int, window: Window, *, ended: bool) -> Candidate | None:
-        """The first match from `begin` on, as `regex` finds it."""
-        if not self._set.automata[pattern].program.exact:
-            return self._find_slowly(pattern, begin, window)
-        automaton = self._set.confirming(pattern)
-        known: list[Candidate] = []
-        state = self._warmed(automaton, pattern, begin, window)
-        registers: tuple[int, ...] = ()
-        classes, here, base = self._set.classes, self.offset, window.base
-        steps = 1
-        for offset, character in enumerate(window.text[begin - base : here - base], begin):
-            if known and known[0].start < state.starts.oldest(registers, offset):
-                break
-            target, moves, accepts = transition = state[classes[character]]
-            for accept in accepts:
-                _order(known, accepted(pattern, accept, registers, offset))
-            if moves is not None:
-                registers = transition.moved(registers, offset)
-            state = target
-            steps += 1
-        else:
-            for accept in state.end() if ended else ():
-                _order(known, accepted(pattern, accept, registers, here))
-        self._pay(steps)
-        return known[0] if known else None
-
-    def _find_slowly(self, pattern: int, begin: int, window: Window) -> Candidate | None:
+    def _find(self, pattern: int, begin: int, window: Window) -> Candidate | None:
+        """The first match from `begin` on, as `regex` finds it, of an approximated pattern."""
         base = window.base
         text = self._read_as(window)[: self.offset - base]
         matcher = self._set.matcher(pattern)
@@ -401,6 +374,7 @@ class PatternScan:
         """Let the pattern's search go on as if it had begun at an offset before the present."""
         automaton = self._set.automata[pattern]
         self._candidates.pop(pattern, None)
+        at = max(at, self._horizon())
         state = self._warmed(automaton, pattern, at, window)
         registers: tuple[int, ...] = ()
         classes, here, base = self._set.classes, self.offset, window.base
@@ -567,13 +541,6 @@ class PatternScan:
                 self._steps.disable(index)
                 self._candidates.pop(index, None)
                 self._lost.pop(index, None)
-
-
-def _order(known: list[Candidate], match: Accepted) -> None:
-    """File a match that undoes those that less preferred threads had accepted."""
-    while known and known[-1].start >= match.start:
-        known.pop()
-    known.append(Candidate(match.start, match.end, match.hold, match.late))
 
 
 def _nowhere() -> tuple[State, tuple[int, ...]]:
