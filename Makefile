@@ -10,7 +10,7 @@ BENCH := build/bench
 RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor
 
-.PHONY: demo test check coverage lint fuzz bench eval packs examples wheel-demo clean
+.PHONY: demo test check coverage lint fuzz bench bench-short eval packs examples wheel-demo clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
@@ -29,6 +29,10 @@ lint: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz
+
+# The search alone, in well under a minute.
+bench-short: $(READY)
+	$(BIN)/python -m benchmarks --short
 
 # Beside others, in an environment of its own; one that does not install is left out.
 bench:
@@ -55,13 +59,20 @@ examples: $(READY)
 	@set -e; for example in examples/*.py; do \
 		echo "== $$example"; $(BIN)/python $$example </dev/null; done
 
-# The demo from the built wheel, in an environment that has nothing else and far from the checkout.
+# The demo from a built wheel, with the C extension and without a compiler, each in an environment that
+# has nothing else and far from the checkout.
 wheel-demo: $(READY)
 	rm -rf build
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
-	$(BIN)/python -m venv $(EMPTY)
-	$(EMPTY)/bin/python -m pip install --quiet build/wheel/*.whl
-	cd / && $(CURDIR)/$(EMPTY)/bin/guardstream demo --speed 4
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/native .
+	CC=/bin/false $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/python .
+	@set -e; for form in native python; do \
+		$(BIN)/python -m venv $(EMPTY)-$$form; \
+		$(EMPTY)-$$form/bin/python -m pip install --quiet build/$$form/*.whl; \
+		cd /; $(CURDIR)/$(EMPTY)-$$form/bin/guardstream --version; \
+		$(CURDIR)/$(EMPTY)-$$form/bin/guardstream --version | grep -q $$form \
+			|| { echo "the wheel has not the $$form form of the search" >&2; exit 1; }; \
+		$(CURDIR)/$(EMPTY)-$$form/bin/guardstream demo --speed 4; \
+		cd $(CURDIR); done
 
 $(READY): pyproject.toml build_native.py guardstream/scan/regex/_native.c
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
