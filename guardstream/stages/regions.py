@@ -88,7 +88,7 @@ class Regions:
         before = self._take(spans[0].start)
         text = self._take(end)
         rule = self._rules[self.foremost(span.rule for span in spans)]
-        single = len({span[:2] for span in spans}) == 1 and not spans[0].cut
+        single = len({span[:2] for span in spans}) == 1 and not any(span.cut for span in spans)
         if isinstance(rule.replacement, Keep):
             return before + _kept(rule.replacement, text, single)
         if isinstance(rule.replacement, Pseudonym) and single:

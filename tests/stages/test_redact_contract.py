@@ -367,6 +367,11 @@ def test_a_region_that_never_closes_is_written_as_known() -> None:
     assert shown(text, word("aba", "bab"), max_holdback=4) == len(text) * "*"
 
 
+def test_of_a_region_that_was_cut_nothing_is_kept() -> None:
+    rule = word("aa我", "aaa我", "1a", replacement=Keep(first=1))
+    assert shown("aa我1aaa我1", rule, max_holdback=2) == "a*******1"
+
+
 # --- a rule that fails --------------------------------------------------------------------
 
 
