@@ -7,7 +7,7 @@ READY := .venv/.ready
 SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
-RIVALS := sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
+RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor
 
 .PHONY: demo test check coverage lint fuzz bench bench-short eval packs examples wheel-demo clean
