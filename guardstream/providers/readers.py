@@ -43,12 +43,8 @@ class Found(NamedTuple):
 class Findings(list[Found]):
     """What is found in an event, in its order; and whether there is unknown text, or a mirror."""
 
-    __slots__ = ("mirrors", "unknown")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unknown = False
-        self.mirrors = False
+    unknown = False  # set where there is any: nearly every event has none
+    mirrors = False
 
 
 Reader: TypeAlias = Callable[[Any, Steps, Path, Findings], None]

@@ -84,7 +84,7 @@ class ChunkFlow(Generic[C]):
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
             model = chunk
-            if any(piece.kind == "unknown" for piece in reading.pieces):
+            if "unknown" in [piece[2] for piece in reading.pieces]:
                 model = self._without_unknown(chunk)
             self._note_choices(model, reading)
             sent = self._admit(Incoming(chunk, reading, origin, model))

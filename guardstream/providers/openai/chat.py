@@ -90,7 +90,8 @@ class OpenAIChat(SpecAdapter):
         marked = False
         for choice in choices:
             values = fields_of(choice)
-            index = index_of(values, 0)
+            index = values.get("index")
+            index = index if isinstance(index, int) else 0
             indices.append(index)
             reason = values.get("finish_reason")
             if reason:
