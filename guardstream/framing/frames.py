@@ -46,7 +46,7 @@ class Frame:
 
 
 class Frames(Protocol):
-    """A way to carry chunks in bytes. AdapterError is raised behind the frames before a fault."""
+    """A way to carry chunks in bytes. AdapterError is raised after the frames before a fault."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take the next bytes; give the frames that they complete."""

@@ -1,6 +1,6 @@
 """A gate: asynchronous checks of a guarded stream, such as a moderation model or an HTTP call.
 
-It stands behind the guard and works on what the guard has released. It fails closed: what a check
+It comes after the guard and works on what the guard has released. It fails closed: what a check
 has not allowed in time is not released, and ends the stream.
 """
 

@@ -179,7 +179,7 @@ class Line(Generic[C]):
             self.barred = self.barred or unit
 
     def give_up(self) -> None:
-        """End the line although what blocks it stands behind a text that is not over."""
+        """End the line although what blocks it comes after a text that is not over."""
         self._entries.clear()
         if self.blocked is None:
             self._report(self.barred)

@@ -196,7 +196,7 @@ class _Core(Generic[C]):
             # However the check was left, its text has a verdict now.
             line.judge(unit, verdict, "rule_error" if failed else "match")
             if line.barred:
-                # Nothing behind the unit will go out; earlier ones are still being judged.
+                # Nothing after the unit will go out; earlier ones are still being judged.
                 self._stop_reading()
 
     def _stop_reading(self) -> None:
@@ -258,7 +258,7 @@ class GatedStream(AsyncContext, Generic[C]):
 
     @property
     def held(self) -> int:
-        """How many code points wait for a verdict, or behind those that do."""
+        """How many code points wait for a verdict, or after those that do."""
         line = self._core.line
         return line.waiting if line and self._finish is None else 0
 

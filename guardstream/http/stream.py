@@ -33,7 +33,7 @@ class WireGuard(Outcome[bytes]):
     - `provider`, `words`, `unknown`, `keep_text`, `deadlines`, `attributes`: as for `Guard.wrap`.
 
     `ended` is set as soon as nothing more is to come, whatever the source still says; `error` is
-    what ended it, where that came behind frames that were good. Observers of the guard are told of
+    what ended it, where that came after frames that were good. Observers of the guard are told of
     the body, so `close` it when it is left; that they failed at its end is an `error` too, if the
     guard is to raise it. The policy's deadlines are yours to keep: `remaining`.
     """

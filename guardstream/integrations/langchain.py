@@ -1,7 +1,7 @@
 """A guard as a step of a LangChain chain: `prompt | model | step(guard)`.
 
 The step passes on what the guard releases, as it arrives, in `stream` and `astream`; in `invoke`
-and `ainvoke` the whole of it. It takes messages and, behind an output parser, text.
+and `ainvoke` the whole of it. It takes messages and, after an output parser, text.
 """
 
 from __future__ import annotations

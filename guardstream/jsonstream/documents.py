@@ -140,7 +140,7 @@ class Documents:
             yield Part(document, "", document.offset, document.finish())
 
     def go_on(self) -> None:
-        """Go on behind the error of the part that was given last."""
+        """Go on after the error of the part that was given last."""
         assert self.document
         schema = isinstance(self.document.error, SchemaViolationError)
         self._state = self._forgiven if schema else self._rest

@@ -37,7 +37,7 @@ class Spans:
         return self._source[index] + position - self._decoded[index]
 
     def end(self, position: int) -> int:
-        """The offset behind the character before `position`."""
+        """The offset after the character before `position`."""
         if not position:
             return self.start(0)
         index = bisect_right(self._decoded, position - 1) - 1

@@ -70,7 +70,7 @@ class AuditLog:
         with self._lock:
             file = self._opened()
             if self._torn:
-                data = b"\n" + data  # behind what an earlier write did not finish
+                data = b"\n" + data  # after what an earlier write did not finish
             self._torn = True
             if os.write(file, data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
@@ -115,7 +115,7 @@ def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
     """
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
-            # What another process wrote behind a torn record is whole.
+            # What another process wrote after a torn record is whole.
             begun = [found.start() for found in _BEGINNING.finditer(line)]
             record = _record(line[begun[-1] :]) if begun else None
             if line.strip() and (record is None or begun[-1] > 0):

@@ -90,7 +90,7 @@ class Reading(NamedTuple):
     `closed`: slots whose text is complete; what is held of it is settled before this chunk.
     `joined`: slots that begin here and go on with the pipeline of an earlier one (consecutive
     text blocks: a word may be cut by a citation).
-    `waits`: the chunk marks the end of this slot's block and goes out behind what is held of it,
+    `waits`: the chunk marks the end of this slot's block and goes out after what is held of it,
     unless the next chunk joins another block to it.
     `calls`: tool calls that begin here, by the slot of their arguments. `usage`: as it stands.
     `complete`: slots that say their last in this chunk, with what is held of them.

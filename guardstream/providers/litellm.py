@@ -67,7 +67,7 @@ def only_thinking(delta: Any, text: str) -> dict[str, Any]:
 
 
 def signed(choices: Sequence[Any]) -> list[Slot]:
-    """Return the thinking that is over: its signature comes behind all of it."""
+    """Return the thinking that is over: its signature comes after all of it."""
     found = []
     for choice in choices:
         fields = fields_of(choice)

@@ -96,7 +96,7 @@ class Body(SpecAdapter):
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         """Return a guarded body with the messages and reasons that were remembered.
 
-        What came behind the place where a choice ended is left out, not left empty.
+        What came after the place where a choice ended is left out, not left empty.
         """
         raise NotImplementedError
 
@@ -289,7 +289,7 @@ _MARKS = ("type", "id", "file_id", "status", "encrypted_content", "encrypted_ind
 
 
 def _said(blocks: Sequence[Any]) -> list[Any]:
-    """Return blocks as far as anything is said in them: those behind the end are left out."""
+    """Return blocks as far as anything is said in them: those after the end are left out."""
     last = 0
     for number, block in enumerate(blocks, 1):
         if any(_says(block.get(name)) for name in _SPOKEN):
@@ -306,7 +306,7 @@ def _says(value: Any) -> bool:
 
 
 def _with_block(content: list[Any], text: str) -> list[Any]:
-    """Return content that says a text behind it, in its last block if that is text."""
+    """Return content that says a text after it, in its last block if that is text."""
     if content and _type(content[-1]) == "text":
         return [*content[:-1], {**content[-1], "text": content[-1]["text"] + text}]
     return [*content, {"type": "text", "text": text}]

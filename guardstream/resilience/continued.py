@@ -1,7 +1,7 @@
-"""How rules read a text that goes on in another stream: behind what was released of it before.
+"""How rules read a text that goes on in another stream: after what was released of it before.
 
 A rule may look back, and JSON has begun already. So the released text is put before what comes, and
-left out again behind the rules.
+left out again after the rules.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def retrying(
 
     Once something was released, an error is raised, unless `resume` opens a source that goes on
     from there; it is tried while fewer than `attempts` sources were opened. Rules see what comes
-    behind the text that was released. Observers are told of each attempt, as a stream of its own.
+    after the text that was released. Observers are told of each attempt, as a stream of its own.
     """
     waits = {"attempts": attempts, "timeout": timeout, "wait_initial": wait_initial}
     plan = _Plan(worth, max_retry_after, {**waits, "wait_max": wait_max})

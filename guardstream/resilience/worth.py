@@ -31,7 +31,7 @@ _PASSING = frozenset(
     {"overloaded_error", "api_error", "rate_limit_error", "timeout_error"}
     | {"server_error", "rate_limit_exceeded", "ThrottlingException", "ServiceUnavailableException"}
 )
-"""Types and codes of errors that a stream tells of behind a status of 200."""
+"""Types and codes of errors that a stream reports after a status of 200."""
 
 _LASTING = frozenset({"insufficient_quota"})
 """Codes of errors that come with a 429, and do not pass."""

@@ -77,7 +77,7 @@ class Scan(Protocol):
 
     def run(self, text: str, begin: int, end: int) -> int:
         """Read `text[begin:end]` up to the first character that needs attention; return the
-        index behind the last character read."""
+        index after the last character read."""
         ...
 
     def settle(self, window: Window) -> list[Match]:

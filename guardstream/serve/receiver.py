@@ -9,7 +9,7 @@ import anyio
 from starlette.types import Message, Receive
 
 READ_AHEAD = 16
-"""Messages that are read before the application asks for them; behind more, nothing is seen."""
+"""Messages that are read before the application asks for them; after more, nothing is seen."""
 
 
 class Receiver:

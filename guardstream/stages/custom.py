@@ -69,7 +69,7 @@ class Checked:
     """A Stage around one of your own, which is held to what a stage promises.
 
     Raises StageError where it breaks its word: something else than events, a span that is none,
-    an event behind a Finish.
+    an event after a Finish.
     """
 
     def __init__(self, stage: CustomStage, name: str) -> None:
@@ -112,7 +112,7 @@ class Checked:
         events = [event for event in given if event != Text("")]
         for event in events:
             if self._finished:
-                raise self._error("returned an event behind a Finish")
+                raise self._error("returned an event after a Finish")
             self._check(event)
             self._finished = isinstance(event, Finish)
         return events

@@ -22,7 +22,7 @@ class Span(NamedTuple):
 class Regions:
     """The masked spans that are not written yet, and the text that waits with them.
 
-    `written` is how far the source has been written, `tail` the source text behind it. Overlapping
+    `written` is how far the source has been written, `tail` the source text after it. Overlapping
     spans form one region, which takes the replacement of its most severe rule, the first in the
     policy among equals; touching spans stay apart.
     """

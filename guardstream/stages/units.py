@@ -1,10 +1,10 @@
 """Where sentences and paragraphs end, in any chunking alike.
 
-Sentences end by a simple form of Unicode's rules (UAX #29, SB4 to SB11): behind a line feed; behind
+Sentences end by a simple form of Unicode's rules (UAX #29, SB4 to SB11): after a line feed; after
 a Chinese or Japanese full stop, question or exclamation mark with the marks and closing brackets
-that follow it; behind `.`, `!`, `?` or `…`, closing marks and white space, where what follows is no
+that follow it; after `.`, `!`, `?` or `…`, closing marks and white space, where what follows is no
 comma and the like and, after a full stop, no small letter (`e.g. this`, `3.14` and `U.S. law` hold
-together). The white space belongs to the sentence before it. Paragraphs end behind a blank line.
+together). The white space belongs to the sentence before it. Paragraphs end after a blank line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Units(Protocol):
 
     def read(self, text: str) -> Iterator[tuple[int, int]]:
         """Read the next characters; yield for each unit's end the index of the character at which
-        it is known, and the index in `text` at which the unit ends: there, or behind it."""
+        it is known, and the index in `text` at which the unit ends: there, or after it."""
         ...
 
 
@@ -78,7 +78,7 @@ class Sentences:
 
 
 class Paragraphs:
-    """Finds where paragraphs end: behind a line feed, perhaps blanks, and another."""
+    """Finds where paragraphs end: after a line feed, perhaps blanks, and another."""
 
     def __init__(self) -> None:
         self._blank = False

@@ -162,7 +162,7 @@ WRONG = [
     (Says([Finding("a", 2, 1, "mask")]), "returned a Finding with a value that is none"),
     (Says([Finding("a", 0, 1, "hide")]), "returned a Finding with a value that is none"),  # type: ignore[arg-type]
     (Says([Finish("done")]), "returned a Finish with a value that is none"),  # type: ignore[arg-type]
-    (Says([Finish("stop"), Text("x")]), "returned an event behind a Finish"),
+    (Says([Finish("stop"), Text("x")]), "returned an event after a Finish"),
 ]  # fmt: skip
 
 

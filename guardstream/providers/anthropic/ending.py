@@ -65,7 +65,7 @@ class Ending:
         self._output_tokens = 0
 
     def saw(self, helper: bool, chunk: Any) -> None:
-        """Find out whether events are the helper's: each of its deltas has another behind it."""
+        """Find out whether events are the helper's: each of its deltas has another after it."""
         if helper or self._delta:
             self.helper = helper
         self._delta = fields_of(fields_of(chunk).get("delta")).get("type") in _DELTAS.values()
@@ -143,7 +143,7 @@ class Ending:
         return self._own[slot] if slot in self._own else said(slot)
 
     def _say(self, chunk: Any, slot: Slot, text: str, whole: str) -> list[Any]:
-        """Return the delta that says `text`, and the helper's event behind it."""
+        """Return the delta that says `text`, and the helper's event after it."""
         delta = {"type": _DELTAS[slot.field], _FIELDS[slot.field]: text}
         event = {"type": "content_block_delta", "index": slot.number % TURN, "delta": delta}
         made = [_made(chunk, "RawContentBlockDeltaEvent", event)]

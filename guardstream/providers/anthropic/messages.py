@@ -19,7 +19,7 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
-"""What the helper adds behind raw events."""
+"""What the helper adds after raw events."""
 
 _BLOCK_SLOTS = {
     "text": ("text", "text"),

@@ -149,7 +149,7 @@ SPEC = OneOf(
             "error": {"type": META, "message": Leaf("whole", "text", "error"), "details": META},
             "request_id": META,
         },
-        # What the helper adds behind the raw events.
+        # What the helper adds after the raw events.
         "text": {
             "type": META,
             "text": Leaf("echo", "text", "text"),

@@ -80,7 +80,7 @@ def look_behind(node: Node) -> int:
 
 
 def _looks_beyond(node: Node) -> bool:
-    """Whether the answer may depend on what comes behind the node's own characters."""
+    """Whether the answer may depend on what comes after the node's own characters."""
     match node:
         case Look(item, ahead, _):
             return ahead or _looks_beyond(item)

@@ -248,7 +248,7 @@ class Program:
         else:
             end = after
             for _ in range(high - low):
-                # As X{0,2} is (X(X)?)?, not X?X?, each way out leads behind the whole.
+                # As X{0,2} is (X(X)?)?, not X?X?, each way out leads past the whole.
                 after = self._optional(self._compile(node.item, after), end, node.lazy)
         for _ in range(low):
             after = self._compile(node.item, after)

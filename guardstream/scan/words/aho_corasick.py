@@ -151,7 +151,7 @@ class WordIndex:
         )
 
     def build(self, shape: Shape, character: str) -> WordState:
-        """The state behind `character`."""
+        """The state after `character`."""
         self._transitions += 1
         if self._transitions > MAX_TRANSITIONS:
             states = self._states

@@ -81,7 +81,7 @@ class Folding:
         return character.casefold() if "case" in self.names and self._tables else character
 
     def separates(self, character: str, last: str) -> bool:
-        """Whether the character may be passed over inside a word, behind the letter `last`."""
+        """Whether the character may be passed over inside a word, after the letter `last`."""
         if "separators" not in self.names:
             return False
         if _SEPARATOR.match(character):

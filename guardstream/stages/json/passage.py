@@ -24,7 +24,7 @@ class Passage:
     `raw` is the source from there on; where it is empty and the passage is `plain`, without rules
     and repair, a chunk at whose end no escape is open may pass without it.
 
-    A number waits for its end, so that rules see all of it. Where the stream goes on behind a
+    A number waits for its end, so that rules see all of it. Where the stream goes on after a
     mistake, it waits for the separator after it, for at most as many code points as a number may
     have: until then it may be the beginning of a text that is none of JSON's.
     """

@@ -31,7 +31,7 @@ class LimitSet:
     - `max_chars`, `max_lines`, `tokens`: a text that says more ends there, as `length`.
     - `stop`: a text ends before the first of these sequences, as `stop`. Text that may be the
       beginning of one is held.
-    - `repeat`: a text that repeats itself ends behind the last copy, as `length`.
+    - `repeat`: a text that repeats itself ends after the last copy, as `length`.
     """
 
     def __init__(

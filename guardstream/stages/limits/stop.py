@@ -61,7 +61,7 @@ class Sequences:
                     self.fail[after] = self.step(self.fail[state], character)
 
     def step(self, state: int, character: str) -> int:
-        """Return the state behind one more character."""
+        """Return the state after one more character."""
         goto = self.goto
         while state and character not in goto[state]:
             state = self.fail[state]
