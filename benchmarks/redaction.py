@@ -41,7 +41,7 @@ class Rules(Policy):
     shadow = False
     block_message = ""
 
-    def stages(self, channel: str) -> list:  # noqa: ARG002 - all channels alike
+    def stages(self, channel: str, tool: str | None = None) -> list:  # noqa: ARG002 - all alike
         return [self._ruleset.stage()]
 
 
