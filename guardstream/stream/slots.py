@@ -8,6 +8,7 @@ from typing import Any
 
 from guardstream.events import Event, Finish, Stage, Text
 from guardstream.providers.adapter import Call, Piece, Slot
+from guardstream.stream.continued import Continued
 from guardstream.stream.flow import MakeStage, stage_error
 
 
@@ -18,6 +19,7 @@ class Lane:
     stage: Stage
     track: Track = field(init=False)
     done: bool = False
+    rest: str = ""  # what was held at the end, and released there
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +85,7 @@ class Lanes:
     def feed(self, slot: Slot, text: str, chunk: Any) -> tuple[Track, Sequence[Event]]:
         """Pass text on in a slot's lane, which is made if it is new."""
         track = self._tracks.get(slot)
-        if track is None or track.lane.done:  # text after the end of a text begins another
+        if track is None or track.lane.done:
             track = self._begin(slot, chunk)
         track.chunk = chunk
         if self._remember:
@@ -92,7 +94,11 @@ class Lanes:
         return track, _run(track.lane.stage.feed, text)
 
     def _begin(self, slot: Slot, chunk: Any) -> Track:
-        lane = Lane(self._stage(slot))
+        before = self._tracks.get(slot)
+        stage = self._stage(slot)
+        if before is not None and before.lane.rest:  # text after its end: a match may go on in it
+            stage = Continued(stage, before.lane.rest)
+        lane = Lane(stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
         self._lanes.append(lane)
         return lane.track
@@ -101,7 +107,11 @@ class Lanes:
         """Settle a lane at its source's end."""
         lane.done = True
         self._lanes = [each for each in self._lanes if not each.done]
-        return _run(lane.stage.finish)
+        held = lane.stage.held
+        events = _run(lane.stage.finish)
+        rest = "".join([event.text for event in events if isinstance(event, Text)])
+        lane.rest = rest if held == len(rest) else ""
+        return events
 
     def _stage(self, slot: Slot) -> Stage:
         call = self._calls.get(slot)

@@ -1,0 +1,62 @@
+"""Text after a finish reason: the rest of a match that began before it does not get out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy
+from tests.providers.chunks import accumulate, chunk, whole
+
+POLICY = """
+rules:
+  - {id: bird, words: [blue bird], replacement: "[bird]"}
+  - {id: fish, words: [red fish], action: block}
+  - {id: seen, words: [white crow], action: monitor}
+"""
+
+
+def through(*texts: str, cut: int = 100) -> tuple[str, Any]:
+    """What is said of texts with a finish reason between them, and the stream."""
+    source: list[dict[str, Any]] = []
+    for text in texts:
+        source += [chunk({"content": text[at : at + cut]}) for at in range(0, len(text), cut)]
+        source.append(chunk(finish="stop"))
+    stream = Guard(Policy.parse(POLICY)).wrap_sync(source)
+    return accumulate(list(stream)).get((0, "content"), ""), stream
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_the_rest_of_a_match_is_masked(cut: int) -> None:
+    said, stream = through("the blue ", "bird sings", cut=cut)
+    assert said == "the blue [bird] sings"
+    assert [(found.start, found.end) for found in stream.findings] == [(0, 4)]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_the_rest_of_a_match_blocks(cut: int) -> None:
+    said, stream = through("a red ", "fish swims", cut=cut)
+    assert "fish" not in said
+    assert stream.blocked_by == "fish"
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_what_is_no_match_is_said_once(cut: int) -> None:
+    for texts in (("the blue ", "sea"), ("blue", " blue ", "blue bi", "g"), ("so", "on")):
+        said, stream = through(*texts, cut=cut)
+        assert (said, list(stream.findings)) == ("".join(texts), [])
+
+
+def test_a_match_after_the_end_counts_from_there() -> None:
+    said, stream = through("the blue ", "sky, blue bird")
+    assert said == "the blue sky, [bird]"
+    assert [(found.start, found.end) for found in stream.findings] == [(5, 14)]
+
+
+def test_choices_do_not_go_on_with_each_other() -> None:
+    def say(choice: int, text: str, finish: str | None = None) -> dict[str, Any]:
+        return whole([{"index": choice, "delta": {"content": text}, "finish_reason": finish}])
+
+    stream = Guard(Policy.parse(POLICY)).wrap_sync([say(0, "the blue ", "stop"), say(1, "bird")])
+    assert accumulate(list(stream)) == {(0, "content"): "the blue ", (1, "content"): "bird"}
