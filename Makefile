@@ -3,6 +3,7 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+WORKERS ?= 2
 READY := .venv/.ready
 SYSTEM := .venv/.system
 EMPTY := build/empty
@@ -16,7 +17,7 @@ demo: $(READY)
 	$(BIN)/guardstream demo
 
 test check: lint $(SYSTEM)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 # Takes three times as long as the tests alone, so it stands by itself.
 coverage: $(READY) $(SYSTEM)

@@ -360,7 +360,7 @@ def _check_text(first: str) -> None:
         )
 
 
-_EVENT_LINE = re.compile(r"(?:data|event|id|retry):[^\n]*\n*")
+_EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]{3,}\n*")
 
 
 def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:

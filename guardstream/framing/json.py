@@ -43,14 +43,17 @@ def json_data(
 ) -> tuple[dict[str, Any] | list[Any] | str, Literal["object", "list", "string", "text"]]:
     """Return what a text stands for as JSON, and of which form that is; numbers stay text.
 
-    AdapterError if an object in it names a key twice.
+    AdapterError if an object in it names a key twice, or it is JSON that cannot be read here: other
+    readers might.
     """
     if data.lstrip(_SPACE)[:1] not in ("{", "[", '"'):
         return data, "text"
     try:
         value = _DECODER.decode(data)
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         return data, "text"
+    except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
+        raise AdapterError("JSON too deep, or with too long a number, to be guarded") from None
     return value, _FORMS[type(value)]
 
 

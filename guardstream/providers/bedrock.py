@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
-from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import END, KEEP, META, NAME, Leaf, Path, Spec, SpecAdapter, Tree
 
 _CITATION = Tree(Leaf("whole", "text", "citation"))
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
@@ -51,7 +51,7 @@ _SPEC: dict[str, Spec] = {
     "contentBlockStart": {
         "contentBlockIndex": KEEP,
         "start": {
-            "toolUse": {"toolUseId": META, "name": META, "type": META},
+            "toolUse": {"toolUseId": META, "name": NAME, "type": META},
             "toolResult": {"toolUseId": META, "type": META, "status": META},
             "image": META,
         },
@@ -110,7 +110,7 @@ class Bedrock(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         if "contentBlockStart" in event:
-            return self._started(fields_of(event["contentBlockStart"]))
+            return self._started(fields_of(event["contentBlockStart"]), pieces)
         if "contentBlockDelta" in event:
             return self._said(fields_of(event["contentBlockDelta"]), pieces)
         if "contentBlockStop" in event:
@@ -123,14 +123,14 @@ class Bedrock(SpecAdapter):
         usage = fields_of(event.get("metadata")).get("usage")
         return Reading(pieces, (0,), usage=usage)
 
-    def _started(self, start: Mapping[str, Any]) -> Reading:
+    def _started(self, start: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         self._index = start.get("contentBlockIndex") or 0
         use = fields_of(fields_of(start.get("start")).get("toolUse"))
         slot = Slot(0, "tool_args", "input", self._index)
         over = self._over(slot)
         self._open = slot
         calls = {slot: Call(use["name"], use.get("toolUseId"))} if use else {}
-        return Reading((), (0,), closed=over, calls=calls)
+        return Reading(pieces, (0,), closed=over, calls=calls)
 
     def _said(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Read a delta: the first of a block without a start begins it."""

@@ -17,6 +17,7 @@ from guardstream.providers.spec import (
     END,
     KEEP,
     META,
+    NAME,
     Leaf,
     OneOf,
     Path,
@@ -37,7 +38,7 @@ _CONTENT: Spec = {
 _CALL: Spec = {
     "id": META,
     "type": META,
-    "function": {"name": META, "arguments": Leaf("delta", "tool_args", "arguments")},
+    "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "arguments")},
 }
 
 

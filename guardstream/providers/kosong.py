@@ -14,7 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.runs import Runs
-from guardstream.providers.spec import KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
+from guardstream.providers.spec import KEEP, META, NAME, Leaf, Path, Spec, SpecAdapter, sibling
 
 _MEDIA: Spec = {"url": KEEP, "id": META}
 
@@ -27,7 +27,7 @@ _SPEC: Spec = {
     "image_url": _MEDIA,
     "audio_url": _MEDIA,
     "video_url": _MEDIA,
-    "function": {"name": KEEP, "arguments": Leaf("delta", "tool_args", "arguments")},
+    "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "arguments")},
     "arguments_part": Leaf("delta", "tool_args", "arguments"),
     "extras": META,
 }

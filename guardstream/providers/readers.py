@@ -13,6 +13,8 @@ from guardstream.providers.fields import fields_of
 from guardstream.providers.nodes import (
     ABOUT,
     ITEM,
+    KEEP,
+    META,
     UNKNOWN,
     Each,
     Either,
@@ -88,8 +90,15 @@ class _Compiler:
         if isinstance(spec, list):
             return _list_reader(self.reader(spec[0]))
         assert isinstance(spec, dict)
-        return _object_reader({name: self.reader(inner) for name, inner in spec.items()})
+        return _object_reader({name: self._field(name, inner) for name, inner in spec.items()})
 
+    def _field(self, name: str, spec: Spec) -> Reader | None:
+        reader = self.reader(spec)
+        return _counts_reader(reader) if name in _COUNTS and spec in (META, KEEP) else reader
+
+
+_COUNTS = frozenset({"usage", "usage_metadata", "usageMetadata"})
+"""Fields of objects that count: whatever is text in them is not known."""
 
 compiled = _Compiler().reader
 """Returns a spec's reader; None for what is harmless."""
@@ -109,10 +118,35 @@ def _leaf_reader(leaf: Leaf) -> Reader:
     if leaf is UNKNOWN:
         return read_unknown
 
+    # What streams is text; in another shape it is guarded by its paths, so that it is joined.
+    streams = leaf.kind == "delta" and leaf.channel != "tool_args"
+
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        found.append(Found(leaf, value, steps, path))
+        if streams and type(value) is not str and not isinstance(value, str):
+            read_unknown(value, steps, path, found)
+        else:
+            found.append(Found(leaf, value, steps, path))
 
     return read
+
+
+def _counts_reader(reader: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if reader is not None:
+            reader(value, steps, path, found)
+        _read_strings(value, steps, path, found)
+
+    return read
+
+
+def _read_strings(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find the strings in counts, but not what those are called."""
+    if isinstance(value, (str, list, tuple)):
+        read_unknown(value, steps, path, found)
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        for name, inner in fields_of(value).items():
+            if inner and not isinstance(inner, (bool, int, float)):
+                _read_strings(inner, (steps, name), path, found)
 
 
 def _read_number(value: Any, steps: Steps, path: Path, found: Findings) -> None:

@@ -146,6 +146,11 @@ class SpecAdapter:
         found = self._read(chunk, fields_of(chunk)).found
         return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf is UNKNOWN})
 
+    def silent(self, chunk: Any) -> Any:
+        """Return `chunk` without any text, for chunks that are made after it."""
+        read = self._read(chunk, fields_of(chunk))
+        return rebuilt(chunk, self._updates(read, [""] * len(read.pieces), ends=True))
+
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> _Read:
         """Read a chunk; what was read last is remembered, since it is often written next."""
         last = self._last

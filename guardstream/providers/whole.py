@@ -57,7 +57,7 @@ class Body(SpecAdapter):
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
         """Return the kind of a piece: nothing is a copy where nothing was said before."""
         if piece.kind != "delta":
-            return piece.kind if piece.kind in ("aside", "unknown") else "whole"
+            return piece.kind if piece.kind in ("aside", "unknown", "name") else "whole"
         return "last" if last else "delta"
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
@@ -115,7 +115,7 @@ class ChatBody(Body):
         )
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
-        return piece.kind if piece.kind in ("delta", "aside", "unknown") else "whole"
+        return piece.kind if piece.kind in ("delta", "aside", "unknown", "name") else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         choice = _index(event["choices"][path[0]], path[0]) if path else 0

@@ -17,6 +17,9 @@ from guardstream.events import Event, Finding, Finish, Text
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
 
+_LONG = 8
+"""How many code points a value has at least that is known again by them."""
+
 _ID = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]{1,128}", re.ASCII)
 """What looks like an id that a provider made up: a digit in it, and nothing that words need.
 
@@ -34,7 +37,8 @@ class UnknownTexts:
         self._check = check
         self._memory = memory
         self._tails: dict[str, str] = {}
-        self._values: dict[str, str] = {}
+        self._seen: set[str] = set()
+        self._grown: dict[str, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
         self._harmless: set[str] = set()
 
@@ -45,23 +49,37 @@ class UnknownTexts:
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
-    def judge(self, path: str, text: str) -> list[Event]:
+    def judge(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a value; AdapterError if there are too many paths."""
+        alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
-        grows = text.startswith(self._values.get(path, text))  # all that came so far, once more
-        self._values[path] = text
-        tail = "" if grows else self._tails.get(path, "")
+        tail = self._tails.get(path, "")
         joined = tail + text
         self._tails[path] = joined[-self._memory :]
-        alone = list(self._check(text))
-        if not tail or isinstance(alone[-1], Finish):
+        apart = self._is_apart(path, text)
+        if not tail or apart or isinstance(alone[-1], Finish):
             return alone
         return self._across(self._check(joined), len(tail), joined) or alone
 
-    def judge_name(self, _path: str, text: str) -> Sequence[Event]:
+    def _is_apart(self, path: str, text: str) -> bool:
+        """Tell whether a value goes on with none before it: it says all that came, once more.
+
+        That is so for a path where each value has begun with the one before it, ever since the
+        first; a short one may do so by chance.
+        """
+        before = self._grown.get(path)
+        grows = before is not None and len(before) >= _LONG and text.startswith(before)
+        if path not in self._seen or grows:
+            self._grown[path] = text
+        else:
+            self._grown.pop(path, None)
+        self._seen.add(path)
+        return grows
+
+    def judge_name(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a name: nothing can stand for it, so it passes or blocks."""
-        if text in self._harmless or _ID.fullmatch(text):
+        if text in self._harmless or (not path.endswith("name") and _ID.fullmatch(text)):
             return [Text(text)]
         events = self._check(text)
         if "".join([event.text for event in events if isinstance(event, Text)]) != text:

@@ -124,6 +124,18 @@ def test_json_strings_are_one_text() -> None:
     assert guarded(raw + b"\n\n") == (raw + b"\n\n", "")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b'{"n": ' + b"1" * 4301 + b', "t": "\\u0073ecret"}', b'{"t": ' + b"[" * 100_000],
+    ids=["digits", "depth"],
+)
+def test_json_that_cannot_be_read_is_refused(data: bytes) -> None:
+    for media in ("sse", "messages"):
+        wire = WireGuard(GUARD, media=media)  # type: ignore[arg-type]
+        with pytest.raises(AdapterError, match="too deep, or with too long a number"):
+            wire.feed(data if media == "messages" else b"data: " + data + b"\n\n")
+
+
 def test_lists_are_guarded_by_path_and_as_they_stand() -> None:
     data = b'data: [{"content": "a secret"}]\n\ndata: [{"content": " sec"}]\n\n'
     data += b'data: [{"content": "ret"}]\n\n'

@@ -95,7 +95,12 @@ def masked(texts: dict[Any, str], source: Any) -> tuple[Guard, str]:
     dumped = to_json(source, serialize_unknown=True).decode()
     joined = json.dumps(" ".join(texts.values()), ensure_ascii=False)
     words = re.findall(r"[^\W\d_]{3,}", joined)
-    own = [word for word in set(words) if dumped.count(f'"{word}"') == joined.count(f'"{word}"')]
+    dumped, told = dumped.lower(), joined.lower()
+    own = [
+        word
+        for word in set(words)
+        if dumped.count(f'"{word.lower()}"') == told.count(f'"{word.lower()}"')
+    ]
     word = max(sorted(own), key=words.count, default="nothing")
     return Guard(Policy.parse(f"rules: [{{id: word, words: ['{word}'], replacement: '#'}}]")), word
 

@@ -84,6 +84,8 @@ def test_a_word_is_masked_wherever_the_deltas_are_cut(path: Path) -> None:
     joined = texts(source)
     said = " ".join(text for key, text in joined.items() if not key.endswith("use"))
     words = re.findall(r"[^\W\d_]{3,}", said) or re.findall(r"[^\W\d_]{3,}", str(joined))
+    named = re.findall(r"'name': '(\w+)'", str(source))  # a tool whose name matches blocks
+    words = [word for word in words if word.lower() not in named]
     if not words:
         pytest.skip("no words in this recording")
     word = max(sorted(set(words)), key=words.count)

@@ -175,3 +175,76 @@ def test_ids_that_look_like_ids_pass() -> None:
     stream = guard.wrap_sync(spoken)
     list(stream)
     assert stream.blocked_by == "digits"
+
+
+@pytest.mark.parametrize("action", ["block", "mask"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [*"letter"],
+        ["let", "ter"],
+        ["letter le", "letter letter"],
+    ],
+)
+def test_values_that_repeat_one_another_are_joined_too(action: str, values: list[str]) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, words: [letter], action: {action}}}]"))
+    stream = guard.wrap_sync(with_text("openai_chat", *values))
+    out = list(stream)
+    assert "letter" not in "".join(str(each.get("dreams", "")) for each in out)
+    assert stream.findings
+
+
+def test_a_number_in_equal_parts_is_found() -> None:
+    guard = Guard(Policy.parse("rules: [{id: card, pattern: '[0-9]{4}( [0-9]{4}){3}'}]"))
+    values = ("4111", " 1111", " 1111", " 1111")
+    out = [each["dreams"] for each in guard.wrap_sync(with_text("openai_chat", *values))]
+    assert out == ["4111", " 1111", " 1111", "[card]"]
+
+
+NAMED: dict[str, list[dict[str, Any]]] = {
+    "anthropic": [
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "tool_use", "id": "t", "name": "red fish", "input": {}},
+        }
+    ],
+    "gemini": [{"candidates": [{"content": {"parts": [{"functionCall": {"name": "red fish"}}]}}]}],
+    "ollama": [
+        {
+            "message": {"tool_calls": [{"function": {"name": "red fish", "arguments": {}}}]},
+            "done": False,
+        }
+    ],
+    "openai_responses": [
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {"id": "f", "type": "function_call", "arguments": "", "name": "red fish"},
+        }
+    ],
+    "bedrock": [
+        {"contentBlockStart": {"start": {"toolUse": {"toolUseId": "t", "name": "red fish"}}}}
+    ],
+    "openai_chat": [chunk(call(0, "{}", id="call_1", name="red fish"))],
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_tools_name_blocks_in_every_format(name: str) -> None:
+    stream = GUARD.wrap_sync(NAMED[name], provider=name)
+    assert "fish" not in str(list(stream))
+    assert stream.blocked_by == "fish"
+
+
+def test_a_name_with_a_digit_is_no_id() -> None:
+    guard = Guard(Policy.parse("rules: [{id: agent, words: [agent007]}]"))
+    stream = guard.wrap_sync([chunk(call(0, "{}", id="call_1", name="agent007"))])
+    list(stream)
+    assert stream.blocked_by == "agent"
+
+
+def test_known_text_in_another_shape_is_joined() -> None:
+    parts = [chunk({"reasoning": [{"type": "text", "text": part}]}) for part in ("blue ", "bird")]
+    out = list(GUARD.wrap_sync(parts))
+    assert out[1]["choices"][0]["delta"]["reasoning"][0]["text"] == "[bird]"

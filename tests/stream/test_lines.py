@@ -51,7 +51,9 @@ def test_a_block_ends_the_lines() -> None:
     assert "data: [DONE]" in out
 
 
-@pytest.mark.parametrize("first", [chunk("a"), "data: text", "event: x\n", "data: a\n\n"])
+@pytest.mark.parametrize(
+    "first", [chunk("a"), "data: text", "event: x\n", "event: x\ndata: a\n\n", ": PROCESSING"]
+)
 def test_lines_that_are_not_declared_are_refused(first: str) -> None:
     with pytest.raises(AdapterError, match=r"framing='sse'.*framing='text'"):
         list(GUARD.wrap_sync([first, "rest"]))

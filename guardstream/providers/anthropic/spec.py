@@ -8,7 +8,7 @@ it is repeated.
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import END, KEEP, META, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import END, KEEP, META, NAME, Leaf, OneOf, Spec, Tree
 
 _RESULT = Tree(
     Leaf("copy", "text", "tool_result"),
@@ -25,7 +25,7 @@ _CITATION = Tree(
 _TOOL: Spec = {
     "type": KEEP,
     "id": META,
-    "name": META,
+    "name": NAME,
     "server_name": META,
     "caller": META,
     "input": Leaf("parsed", "tool_args", "input"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Spec, Tree
+from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, Leaf, Spec, Tree
 
 
 def camel(name: str) -> str:
@@ -50,7 +50,7 @@ _HISTORY = Tree(
 )
 
 _FUNCTION_CALL = {
-    "name": KEEP,
+    "name": NAME,
     "id": META,
     "args": Leaf("whole", "tool_args", "args"),
     "partial_args": [

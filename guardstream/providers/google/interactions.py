@@ -154,7 +154,7 @@ class Interactions(SpecAdapter):
             slot, self._open = self._open, None
             return Reading(pieces, (0,), closed=(slot,) if slot else ())
         if kind in ("interaction.created", "interaction.completed"):
-            self._interaction = self.without_unknown(chunk)
+            self._interaction = self.silent(chunk)
         if kind == "interaction.completed":
             interaction = fields_of(event.get("interaction"))
             reason = _STATUS.get(str(interaction.get("status")), "stop")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import KEEP, META, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import KEEP, META, NAME, Either, Leaf, OneOf, Spec, Tree
 
 _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
@@ -102,7 +102,7 @@ _MESSAGE: dict[str, Spec] = {
 }
 
 _CALLS = [
-    {"name": KEEP, "args": Leaf("whole", "tool_args", "tool_calls"), "id": META, "type": META}
+    {"name": NAME, "args": Leaf("whole", "tool_args", "tool_calls"), "id": META, "type": META}
 ]
 
 SPEC: Spec = OneOf(
@@ -112,7 +112,8 @@ SPEC: Spec = OneOf(
             **_MESSAGE,
             "tool_call_chunks": [
                 {
-                    **dict.fromkeys(("name", "id"), KEEP),
+                    "name": NAME,
+                    "id": KEEP,
                     "args": Leaf("delta", "tool_args", "tool_calls"),
                     **dict.fromkeys(("index", "type"), META),
                 }

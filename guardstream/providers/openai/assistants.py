@@ -180,7 +180,7 @@ class Assistants(SpecAdapter):
         kind, status = str(event.get("object")), str(event.get("status"))
         own = event.get("id")
         if kind in ("thread.message", "thread.run"):
-            self._made[kind] = super().without_unknown(chunk)
+            self._made[kind] = super().silent(chunk)
         if kind == "thread.run":
             found = [self._in_call(piece, event) for piece in pieces]
             finished = {0: _STATUS.get(status, "stop")} if status in _ENDED else {}
@@ -193,7 +193,7 @@ class Assistants(SpecAdapter):
 
     def _in_place(self, piece: Piece, own: Any, event: Mapping[str, Any]) -> Piece:
         """Return a piece in the slot of its place in a message or step."""
-        if piece.kind == "whole":
+        if piece.kind in ("whole", "unknown", "name"):
             return piece
         item = _items(event)[piece.slot.number]
         index = item.get("index")
@@ -203,7 +203,7 @@ class Assistants(SpecAdapter):
 
     def _in_call(self, piece: Piece, event: Mapping[str, Any]) -> Piece:
         """Return the arguments of a required action in the slot of their call."""
-        if piece.kind == "whole":
+        if piece.kind in ("whole", "unknown", "name"):
             return piece
         action = fields_of(fields_of(event.get("required_action")).get("submit_tool_outputs"))
         own = fields_of(action["tool_calls"][piece.slot.number]).get("id")

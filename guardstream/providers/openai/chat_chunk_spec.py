@@ -85,10 +85,6 @@ def _thinking_blocks(kind: Leaf) -> Spec:
     return Each({**block, "thinking": kind, "text": kind})
 
 
-def _copies(field: str) -> Spec:
-    return Tree(Leaf("copy", "text", field), _MARKS)
-
-
 _DELTA: Spec = {
     **dict.fromkeys(("role", "tool_call_id", "images"), KEEP),
     "channel": META,
@@ -107,8 +103,8 @@ _DELTA: Spec = {
     "error": Tree(Leaf("copy", "text", "error")),
     # LiteLLM says some of the delta twice: https://docs.litellm.ai/docs/reasoning_content.
     "thinking_blocks": Mirror(_thinking_blocks(Leaf("delta", "thinking", "thinking_blocks"))),
-    "provider_specific_fields": Mirror(_copies("provider_specific_fields")),
-    "reasoning_items": Mirror(_copies("reasoning_items")),
+    "provider_specific_fields": Mirror(Tree(UNKNOWN, _MARKS)),
+    "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
 }
 
 BESIDE = "chunk."

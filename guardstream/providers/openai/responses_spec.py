@@ -8,7 +8,7 @@ named a copy everywhere, too: it is guarded when it comes first and known when i
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import ABOUT, KEEP, META, NAME, Leaf, OneOf, Spec, Tree
 
 _IDS = frozenset(
     {"type", "id", "call_id", "file_id", "container_id", "caller_id", "status", "detail", "role"}
@@ -45,7 +45,8 @@ def part_spec(kind: Kind) -> Spec:
 
 _ITEM: dict[str, Spec] = {
     "type": KEEP,
-    **dict.fromkeys(("id", "status", "call_id", "name", "namespace", "caller", "async_"), META),
+    **dict.fromkeys(("id", "status", "call_id", "namespace", "caller", "async_"), META),
+    "name": NAME,
     **dict.fromkeys(("async", "created_by", "server_label", "execution", "agent"), META),
 }
 
