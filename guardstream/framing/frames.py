@@ -340,7 +340,10 @@ class MessageFrames(_Plain):
     """Messages of a WebSocket: what is fed at once is one, and JSON or text by itself."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        text = data.decode()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise AdapterError("invalid UTF-8 in a message") from None
         value, form = json_data(text)
         yield Frame(value, data, form, text)
 

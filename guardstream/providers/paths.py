@@ -50,8 +50,10 @@ def spoken(steps: Steps) -> str:
         name = key.name if isinstance(key, Key) else key
         if isinstance(key, int):
             parts.append("[*]")
+        elif isinstance(name, str) and name.isidentifier():
+            parts.append(f".{name}")
         else:
-            parts.append(f".{name}" if name.isidentifier() else f"[{name!r}]")
+            parts.append(f"[{name!r}]")
         if isinstance(key, Key):
             parts.append("~")
     return "".join(parts)
@@ -77,10 +79,13 @@ def rebuilt(value: Any, updates: Mapping[Steps, Any]) -> Any:
         *way, last = keys(steps) or [None]
         if last is None:
             return new
-        node = tree
+        node: Any = tree
         for key in way:
             node = node.setdefault(key, {})
-        node[last] = _New(new)
+            if isinstance(node, _New):
+                break  # it goes, with all that is in it
+        else:
+            node[last] = _New(new)
     return _rebuilt(value, tree)
 
 
@@ -89,7 +94,7 @@ def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
     if at == len(way):
         return new
     key = way[at]
-    if type(key) is int:
+    if isinstance(value, (list, tuple)):
         items = list(value)
         items[key] = _with(items[key], way, at + 1, new)
         return items if items[key] is not GONE else items[:key] + items[key + 1 :]

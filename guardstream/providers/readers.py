@@ -7,6 +7,7 @@ look-up, and only objects and lists that can hold something are entered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.providers.fields import fields_of
@@ -119,7 +120,7 @@ def _leaf_reader(leaf: Leaf) -> Reader:
         return read_unknown
 
     # What streams is text; in another shape it is guarded by its paths, so that it is joined.
-    streams = leaf.kind == "delta" and leaf.channel != "tool_args"
+    streams = (leaf.kind == "delta" and leaf.channel != "tool_args") or leaf.kind == "name"
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if streams and type(value) is not str and not isinstance(value, str):
@@ -275,7 +276,7 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
     elif isinstance(value, (list, tuple)):
         for place, item in enumerate(value):
             read_unknown(item, (steps, place), (*path, place), found)
-    elif not (value is None or isinstance(value, (bool, int, float))):
+    elif not (value is None or isinstance(value, (bool, int, float, Enum, type))):
         for name, inner in fields_of(value).items():
             _read_field(isinstance(value, dict), name, inner, steps, path, found)
 

@@ -164,7 +164,7 @@ class WireFlow:
     def _route(self, frame: Frame) -> list[Sent[bytes]]:
         if frame.form == "object":
             if self._chunks is None and (self._text is None or self._is_known(frame.value)):
-                self._chunks = self._begin_chunks(frame.value)
+                self._begin_chunks(frame.value)
             if self._chunks is not None:
                 return self._written(self._chunks.feed(frame.value, frame), frame)
         elif frame.form != "list" and (self._text is not None or self._chunks is None):
@@ -180,13 +180,16 @@ class WireFlow:
         except AdapterError:
             return False
 
-    def _begin_chunks(self, value: Any) -> ChunkFlow[Any]:
+    def _begin_chunks(self, value: Any) -> None:
+        """Make the flow for a provider's chunks; for text, if that is what was asked for."""
         adapter = self._choose(value)
         self._sse_end = getattr(adapter, "sse_end", "")
         self._name = getattr(adapter, "event_name", None)
         flow = self._shared(self._make(adapter))
-        assert isinstance(flow, ChunkFlow)
-        return flow
+        if isinstance(flow, ChunkFlow):
+            self._chunks = flow
+        else:
+            self._text = flow
 
     def _shared(self, flow: F) -> F:
         """Return a flow that notes its findings with those of the others."""

@@ -61,7 +61,11 @@ class LineFlow:
         self._ends = self._ends or chunk[len(line) :]
         if "\n" in line or "\r" in line:
             raise AdapterError("a chunk with several lines in a stream of lines")
-        return self._lines(self._wire.feed(line.encode() + b"\n"))
+        try:
+            data = line.encode()
+        except UnicodeEncodeError:
+            raise AdapterError("half a surrogate pair in a stream of lines") from None
+        return self._lines(self._wire.feed(data + b"\n"))
 
     def finish(self) -> Sequence[Sent[str]]:
         return self._lines(self._wire.finish())

@@ -52,6 +52,8 @@ class UnknownTexts:
     def judge(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a value; AdapterError if there are too many paths."""
         alone = self._check(text)
+        if path.endswith("~"):
+            return alone  # a key, which no other goes on with
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         tail = self._tails.get(path, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_bytes_are_guarded_as_text() -> None:
 
 
 def test_too_many_paths_block() -> None:
-    chunks = [{**FORMATS["openai_chat"], f"field{n}": "x"} for n in range(200)]
+    chunks = [{**FORMATS["openai_chat"], f"field{n}": "x"} for n in range(300)]
     stream = GUARD.wrap_sync(chunks)
     with pytest.raises(AdapterError, match="256 paths"):
         list(stream)
@@ -248,3 +249,35 @@ def test_known_text_in_another_shape_is_joined() -> None:
     parts = [chunk({"reasoning": [{"type": "text", "text": part}]}) for part in ("blue ", "bird")]
     out = list(GUARD.wrap_sync(parts))
     assert out[1]["choices"][0]["delta"]["reasoning"][0]["text"] == "[bird]"
+
+
+@pytest.mark.parametrize("value", [{"type": "novel", "text": "a red fish"}, "a red fish"])
+def test_a_block_in_an_unknown_part_ends_well(value: Any) -> None:
+    stream = GUARD.wrap_sync([chunk({"content": [value]}), chunk({"content": "unread"})])
+    out = list(stream)
+    assert "fish" not in str(out)
+    assert out[-1]["choices"][0]["finish_reason"] == "content_filter"
+
+
+class Colour(Enum):
+    """A constant, which is no text."""
+
+    RED = "red fish"
+
+
+def test_odd_values_and_keys_pass_or_are_guarded() -> None:
+    values: list[Any] = [Colour.RED, {None: "x"}, {(1, 2): "x"}, {1: 2}]
+    chunks = with_text("openai_chat", *values)
+    assert list(GUARD.wrap_sync(chunks)) == chunks
+    (masked,) = GUARD.wrap_sync(with_text("json", {1: "blue bird"}))
+    assert masked["dreams"] == {1: "*********"}
+    named = chunk({"tool_calls": [{"index": 0, "function": {"name": {"t": "blue bird"}}}]})
+    (out,) = GUARD.wrap_sync([named])
+    assert "bird" not in str(out)
+
+
+def test_json_under_the_adapter_for_text_is_text() -> None:
+    data = b'data: {"z":"x"}\n\n'
+    assert b"".join(GUARD.wrap_sync([data], provider="text")) == data
+    masked = b"".join(GUARD.wrap_sync([b'data: {"z":"blue bird"}\n\n'], provider="text"))
+    assert b"bird" not in masked
