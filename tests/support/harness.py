@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 from random import Random
 from unittest.mock import patch
 
+from guardstream.cli.debug import table
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding
 from guardstream.scan.regex import dfa as automaton
@@ -111,5 +114,41 @@ def hunt(
 
 
 def told(found: list[tuple[int, Case, str]]) -> str:
-    """Differences as a failing test prints them."""
-    return "\n\n".join(f"seed {seed}: {case}\n{problem}" for seed, case, problem in found)
+    """Differences as a failing test prints them: each shrunk, and its patterns step by step."""
+    return "\n\n".join(
+        f"seed {seed}: {case}\n{problem}\n{steps(smaller(case))}" for seed, case, problem in found
+    )
+
+
+def smaller(case: Case, differs: Callable[[Case], bool] | None = None) -> Case:
+    """The case with as few rules and characters as still differ, one taken away at a time."""
+    still = differs or (lambda each: difference(each, Random(0)) is not None)
+    while True:
+        fewer = (
+            _without_rule(case, at) for at in range(len(case.rules) if len(case.rules) > 1 else 0)
+        )
+        shorter = (
+            replace(case, text=case.text[:at] + case.text[at + 1 :]) for at in range(len(case.text))
+        )
+        found = next((each for each in chain(fewer, shorter) if still(each)), None)
+        if found is None:
+            return case
+        case = found
+
+
+def _without_rule(case: Case, place: int) -> Case:
+    return replace(case, rules=case.rules[:place] + case.rules[place + 1 :])
+
+
+def _without_character(case: Case, place: int) -> Case:
+    return replace(case, text=case.text[:place] + case.text[place + 1 :])
+
+
+def steps(case: Case) -> str:
+    """How each pattern of a case is searched in its text, as `guardstream debug` prints it."""
+    patterns = [(pattern, rule.group) for rule in case.rules for pattern in rule.patterns]
+    shown = [
+        f"{pattern!r} in {case.text!r}\n{table(pattern, case.text, group)}"
+        for pattern, group in patterns
+    ]
+    return "\n".join([f"shrunk: {case}", *shown])
