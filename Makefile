@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 0
 READY := .venv/.ready
 SYSTEM := .venv/.system
 EMPTY := build/empty
