@@ -119,7 +119,7 @@ BROKEN: list[tuple[Callable[[], CustomStage], str]] = [
     (HoldsMore, "10 characters are held, 9 were fed"),
     (Far, "a finding reaches over the text's end at 9"),
     (Odd, "stage 'Odd' returned 'str', which is no event"),
-    (Twice, "stage 'Twice' returned an event behind a Finish"),
+    (Twice, "stage 'Twice' returned an event after a Finish"),
 ]
 
 
