@@ -37,7 +37,6 @@ class UnknownTexts:
         self._check = check
         self._memory = memory
         self._tails: dict[str, str] = {}
-        self._seen: set[str] = set()
         self._grown: dict[str, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
         self._harmless: set[str] = set()
@@ -56,10 +55,10 @@ class UnknownTexts:
             return alone  # a key, which no other goes on with
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
+        apart = self._is_apart(path, text)
         tail = self._tails.get(path, "")
         joined = tail + text
         self._tails[path] = joined[-self._memory :]
-        apart = self._is_apart(path, text)
         if not tail or apart or isinstance(alone[-1], Finish):
             return alone
         return self._across(self._check(joined), len(tail), joined) or alone
@@ -72,11 +71,10 @@ class UnknownTexts:
         """
         before = self._grown.get(path)
         grows = before is not None and len(before) >= _LONG and text.startswith(before)
-        if path not in self._seen or grows:
+        if grows or path not in self._tails:
             self._grown[path] = text
         else:
             self._grown.pop(path, None)
-        self._seen.add(path)
         return grows
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
