@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
 
 OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
-KINDS = range(7)
 ANYTHING = 0b1111111
 FIRST = {"{": OBJECT, "[": ARRAY, "t": TRUE, "f": FALSE, "n": NULL}
 
