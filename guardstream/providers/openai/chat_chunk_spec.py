@@ -107,6 +107,9 @@ _DELTA: Spec = {
     "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
 }
 
+PADDING = frozenset({"obfuscation", "p"})
+"""Fields of random strings, which hide how long a text is (OpenAI, Mistral)."""
+
 BESIDE = "chunk."
 """How the fields of slots begin that stand beside the choices."""
 
@@ -118,7 +121,7 @@ _BESIDE = (
 
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(("created", "obfuscation", "p"), META),  # the last two are random padding
+    **dict.fromkeys(("created", *PADDING), META),
     **dict.fromkeys(("provider", "x_groq", "sla_metrics", "timings"), META),
     **dict.fromkeys(("prompt_filter_results", "moderation"), META),
     "usage": KEEP,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.openai.chat_chunk_spec import PADDING
 from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
 
 _CHOICE: Spec = {
@@ -25,7 +26,7 @@ _CHOICE: Spec = {
 
 FIELDS: dict[str, Spec] = {
     **dict.fromkeys(("id", "object", "created", "model", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", "obfuscation", "p"), META),
+    **dict.fromkeys(("system_fingerprint", "provider", *PADDING), META),
     **dict.fromkeys(("usage", "prompt_filter_results"), KEEP),
     "choices": [_CHOICE],
 }
@@ -51,6 +52,8 @@ class OpenAICompletions(SpecAdapter):
         },
     }
     repeats = False
+    steady = True
+    padding = PADDING
     sse_end = "[DONE]"
 
     @staticmethod
