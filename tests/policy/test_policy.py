@@ -161,8 +161,8 @@ CASES = {
     "extends: nope.yaml": "p:1:10: cannot extend 'nope.yaml': nope.yaml:1:1: cannot be read: "
     "no such file or directory",
     "extends: [guardstream/nope]": "p:1:11: cannot extend 'guardstream/nope': no pack 'nope', "
-    "there are: chat, code, extraction, injection, pii-en, pii-zh, profanity-en, secrets, "
-    "sensitive-zh",
+    "there are: chat, code, content-filter, extraction, injection, pii-en, pii-zh, profanity-en, "
+    "secrets, sensitive-zh",
     "": "p:1:1: the policy is empty: start with 'version: 1'",
     "- 1": "p:1:1: the policy must be a mapping: start with 'version: 1'",
     "version: 2": "p:1:10: expected 1",
