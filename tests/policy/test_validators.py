@@ -26,6 +26,8 @@ GOOD = {
     "ip": ["192.168.0.1", "10.0.0.0/8", "2001:db8::1", "::ffff:10.0.0.1"],
     "mixed": ["a1"],
     "varied": ["abcdef"],
+    "random": ["k3JvQ81mZr5Lw0Xc", "5e884898da28047151d0e56f8dc62927", "d29h5oiwoht8mw49n"],
+    "basic_credentials": ["Ym9iOmszSnZRODFt"],
 }
 
 BAD = {
@@ -58,6 +60,13 @@ BAD = {
     "ip": ["300.1.1.1", "10.0.0.0/99", "std::cout"],
     "mixed": ["ab", "12"],
     "varied": ["aaaaab-----"],
+    "random": [
+        "abcdefghijklmnopqrstuvwxyz123456",
+        "orders_by_customer_2024",
+        "k3JvQ81mZr5",
+        "1" * 30,
+    ],
+    "basic_credentials": ["Ym9i", "Ym9iOg==", "disabled", "/w==", "Ym9iOgF4"],
 }
 
 
