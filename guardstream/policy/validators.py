@@ -15,6 +15,8 @@ from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from types import MappingProxyType
 
+from guardstream.policy.national import CHECKS
+
 Validator = Callable[[str], bool]
 
 
@@ -199,8 +201,8 @@ def mixed(text: str) -> bool:
 def random(text: str) -> bool:
     """Looks drawn at random: letters and digits that alternate, and no run of the alphabet.
 
-    Of random text in base 36, 62 or 64 at least every sixth character is of another kind (digit, small
-    or capital letter) than the one before it; of words and names joined by digits hardly any is.
+    Of random text in base 36, 62 or 64 at least every sixth character is of another kind (digit,
+    small or capital letter) than the one before it; of words joined by digits hardly any is.
     """
     plain = [c for c in text if c.isalnum()]
     if len(plain) < 12 or not mixed(text) or shannon(text) < 2.7:
@@ -270,11 +272,12 @@ _IBAN_LENGTHS = {
 
 NAMED: Mapping[str, Validator] = MappingProxyType(
     {
-        check.__name__: check
+        **CHECKS,
+        **{check.__name__: check
         for check in (
-            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied, random,
-            basic_credentials
-        )
+            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied,
+            random, basic_credentials
+        )},
     }
 )  # fmt: skip
 """The checks that a policy names without a dotted path; `entropy` needs its bits."""
