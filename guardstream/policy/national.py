@@ -9,20 +9,47 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 
-_MODULES = """
-au_abn au_acn au_tfn br_cnpj br_cpf ca_sin de_idnr de_vat es_dni es_nie fi_hetu fr_nir gb_utr in_gstin
-in_pan it_codicefiscale it_iva jp_in kr_rrn pl_pesel se_personnummer sg_uen th_pin tr_tckimlik za_idnr
-""".split()
+_MODULES = [
+    "au_abn",
+    "au_acn",
+    "au_tfn",
+    "br_cnpj",
+    "br_cpf",
+    "ca_sin",
+    "de_idnr",
+    "de_vat",
+    "es_dni",
+    "es_nie",
+    "fi_hetu",
+    "fr_nir",
+    "gb_utr",
+    "in_gstin",
+    "in_pan",
+    "it_codicefiscale",
+    "it_iva",
+    "jp_in",
+    "kr_rrn",
+    "pl_pesel",
+    "se_personnummer",
+    "sg_uen",
+    "th_pin",
+    "tr_tckimlik",
+    "za_idnr",
+]
 """Modules of python-stdnum: country and number."""
 
 _RESERVED = {"in": "in_"}
+
+_LONGEST = 40
+"""Characters in a national number, with spaces and marks between its digits."""
 
 
 def _standard(name: str) -> Callable[[str], bool]:
     parts = [_RESERVED.get(part, part) for part in name.split("_", 1)]
 
     def check(text: str) -> bool:
-        return bool(import_module(".".join(["stdnum", *parts])).is_valid(text))
+        module = import_module(".".join(["stdnum", *parts]))
+        return len(text) <= _LONGEST and text.isascii() and bool(module.is_valid(text))
 
     check.__name__ = name
     return check
@@ -30,7 +57,7 @@ def _standard(name: str) -> Callable[[str], bool]:
 
 def tw_id(text: str) -> bool:
     """A Taiwanese identity number: a letter for the place, and weights 8 to 1 (and 1) modulo 10."""
-    if len(text) != 10 or not (text[0].isascii() and text[0].isalpha() and text[1:].isdigit()):
+    if not (text.isascii() and len(text) == 10 and text[0].isalpha() and text[1:].isdigit()):
         return False
     place = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0].upper())
     digits = [place // 10, place % 10, *map(int, text[1:])]
@@ -53,7 +80,9 @@ def hk_id(text: str) -> bool:
 def sg_nric(text: str) -> bool:
     """A Singaporean identity number of citizens (S, T) and foreigners (F, G, M)."""
     plain = text.upper()
-    if len(plain) != 9 or plain[0] not in _SG_OFFSETS or not plain[1:8].isdigit():
+    if not (text.isascii() and len(plain) == 9 and plain[0] in _SG_OFFSETS):
+        return False
+    if not plain[1:8].isdigit():
         return False
     weights = (2, 7, 6, 5, 4, 3, 2)
     total = sum(int(d) * w for d, w in zip(plain[1:8], weights, strict=True))
@@ -70,7 +99,10 @@ _SG_OFFSETS = {"S": 0, "F": 0, "T": 4, "G": 4, "M": 3}
 def au_medicare(text: str) -> bool:
     """An Australian Medicare card's number: weights 1, 3, 7, 9 over eight digits, modulo 10."""
     plain = "".join(c for c in text if c not in " -")
-    if len(plain) not in (10, 11) or not plain.isdigit() or plain[0] not in "23456":
+    if (
+        not (plain.isascii() and plain.isdigit() and len(plain) in (10, 11))
+        or plain[0] not in "23456"
+    ):
         return False
     weights = (1, 3, 7, 9, 1, 3, 7, 9)
     return sum(int(d) * w for d, w in zip(plain[:8], weights, strict=True)) % 10 == int(plain[8])

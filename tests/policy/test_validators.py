@@ -70,6 +70,43 @@ BAD = {
 }
 
 
+NATIONAL = {
+    "au_abn": ("61195537215", "39825979190"),
+    "au_acn": ("592451959", "397431083"),
+    "au_medicare": ("2478994543", "2217068043"),
+    "au_tfn": ("853194130", "264847564"),
+    "br_cnpj": ("59577411599005", "08369007128430"),
+    "br_cpf": ("34381025105", "50124104970"),
+    "ca_sin": ("595798067", "712234264"),
+    "de_idnr": ("81402375666", "69789974159"),
+    "de_vat": ("DE917920246", "DE202673229"),
+    "es_dni": ("65827805B", "85913906A"),
+    "es_nie": ("X5818909R", "X7861720J"),
+    "fi_hetu": ("131052-308T", "131052-308N"),
+    "fr_nir": ("185057593154195", "185057549066025"),
+    "gb_utr": ("2241992516", "6799859026"),
+    "hk_id": ("A227093(8)", "A903760(8)"),
+    "in_gstin": ("27AAPFU0937F1ZX", "27AAPFU0534F1ZE"),
+    "in_pan": ("ABCPK8067I", "ABCPK0000O"),
+    "it_codicefiscale": ("RSSMRA85T10A562S", "RSSMRA85T10A562K"),
+    "it_iva": ("16879820120", "48988547236"),
+    "jp_in": ("922039724264", "866999022592"),
+    "kr_rrn": ("850513-1506357", "850513-8361497"),
+    "pl_pesel": ("85051379026", "85051335194"),
+    "se_personnummer": ("850513-7193", "850513-4730"),
+    "sg_nric": ("S6391164Z", "S7700120L"),
+    "sg_uen": ("31403957X", "54371761Y"),
+    "th_pin": ("1435424204087", "1411855018794"),
+    "tr_tckimlik": ("46207189186", "99942427933"),
+    "tw_id": ("A152268444", "A142300418"),
+    "za_idnr": ("8505135776086", "8505135181087"),
+}
+"""A right number and a wrong one by each check of national numbers."""
+
+GOOD |= {name: [right] for name, (right, _) in NATIONAL.items()}
+BAD |= {name: [wrong, ""] for name, (_, wrong) in NATIONAL.items()}
+
+
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in GOOD.items() for t in ts])
 def test_what_is_right_is_accepted(name: str, text: str) -> None:
     assert NAMED[name](text)
