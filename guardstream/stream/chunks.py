@@ -297,7 +297,7 @@ class ChunkFlow(Generic[C]):
         cut = self._cut.keys() & set(reading.choices) if self._cut else ()
         if cut and cut == set(reading.choices) and not any(texts) and reading.usage is None:
             return []
-        if reading.only_text and not any(texts):
+        if reading.only_text and texts and not any(texts):
             return []
         ends = self.ended is None and not cut
         written: C | None = chunk
