@@ -55,6 +55,7 @@ class ChunkFlow(Generic[C]):
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
         self.error: Exception | None = None
+        self.ending: Sequence[Part] = ()
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
         self._adapter = adapter
@@ -107,7 +108,17 @@ class ChunkFlow(Generic[C]):
         except Exception as error:
             raise adapter_error(error) from error
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
+        if self.calls and getattr(self._adapter, "ends_with_source", False):
+            self._complete_calls(sent)
         return sent
+
+    def _complete_calls(self, sent: list[Sent[C]]) -> None:
+        """Note that tool calls are complete: in the last chunk, if one is left to go out."""
+        done = [Part(slot, "", done=True) for slot in self.calls if slot.choice not in self._cut]
+        if sent:
+            sent[-1].parts = (*sent[-1].parts, *done)
+        else:
+            self.ending = done
 
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something beside its chunks; return its last ones."""
