@@ -18,6 +18,7 @@ from guardstream.providers.spec import (
     KEEP,
     META,
     NAME,
+    REQUEST,
     Leaf,
     OneOf,
     Path,
@@ -70,7 +71,7 @@ _SPEC = OneOf(
                 "error": Leaf("whole", "text", "error"),
             },
         ),
-        "debug": _event(True, prompt=META),
+        "debug": _event(True, prompt=REQUEST),
     },
 )
 

@@ -61,10 +61,12 @@ class _Compiler:
         self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
 
     def reader(self, spec: Spec) -> Reader | None:
-        """Return a spec's reader; None for what is harmless."""
+        """Return a spec's reader; None for a mark, which is worth a look only if it holds more."""
         if isinstance(spec, Leaf):
             if spec.kind == "meta":
                 return None
+            if spec.kind == "skip":
+                return _skip
             return _read_number if spec.kind == "number" else _leaf_reader(spec)
         known = self._made.get(id(spec))
         if known is not None:
@@ -91,26 +93,22 @@ class _Compiler:
         if isinstance(spec, list):
             return _list_reader(self.reader(spec[0]))
         assert isinstance(spec, dict)
-        return _object_reader({name: self._field(name, inner) for name, inner in spec.items()})
+        return _object_reader({name: self.reader(inner) for name, inner in spec.items()})
 
-    def _field(self, name: str, spec: Spec) -> Reader | None:
-        reader = self.reader(spec)
-        return _counts_reader(reader) if name in _COUNTS and spec in (META, KEEP) else reader
-
-
-_COUNTS = frozenset({"usage", "usage_metadata", "usageMetadata"})
-"""Fields of objects that count: whatever is text in them is not known."""
 
 compiled = _Compiler().reader
-"""Returns a spec's reader; None for what is harmless."""
+"""Returns a spec's reader; None for a mark."""
+
+
+def _skip(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find nothing."""
 
 
 def _later(cell: list[Reader | None]) -> Reader:
     """Return a reader that stands for one that is still being made: a spec that holds itself."""
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        if cell[0] is not None:
-            cell[0](value, steps, path, found)
+        (cell[0] or _read_inside)(value, steps, path, found)
 
     return read
 
@@ -121,33 +119,26 @@ def _leaf_reader(leaf: Leaf) -> Reader:
 
     # What streams is text; in another shape it is guarded by its paths, so that it is joined.
     streams = (leaf.kind == "delta" and leaf.channel != "tool_args") or leaf.kind == "name"
+    about = leaf.kind in ("keep", "end")
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if streams and type(value) is not str and not isinstance(value, str):
             read_unknown(value, steps, path, found)
         else:
             found.append(Found(leaf, value, steps, path))
+            if about and type(value) not in _SCALARS:
+                _read_inside(value, steps, path, found)
 
     return read
 
 
-def _counts_reader(reader: Reader | None) -> Reader:
-    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        if reader is not None:
-            reader(value, steps, path, found)
-        _read_strings(value, steps, path, found)
-
-    return read
+_SCALARS = frozenset({str, bytes, int, float, bool})
 
 
-def _read_strings(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find the strings in counts, but not what those are called."""
-    if isinstance(value, (str, list, tuple)):
+def _read_inside(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find what stands in an object or a list where a mark is known, such as an id or a status."""
+    if not isinstance(value, (str, bytes, bool, int, float)):
         read_unknown(value, steps, path, found)
-    elif not (value is None or isinstance(value, (bool, int, float))):
-        for name, inner in fields_of(value).items():
-            if inner and not isinstance(inner, (bool, int, float)):
-                _read_strings(inner, (steps, name), path, found)
 
 
 def _read_number(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -174,8 +165,11 @@ def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
             reader = get(name, _MISSING)
             if reader is _MISSING:
                 _read_field(fields is value, name, inner, steps, path, found)
-            elif inner and reader is not None:
-                reader(inner, (steps, name), path, found)
+            elif inner:
+                if reader is not None:
+                    reader(inner, (steps, name), path, found)
+                elif type(inner) not in _SCALARS:
+                    _read_inside(inner, (steps, name), path, found)
 
     return read
 
@@ -184,10 +178,11 @@ def _list_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if not isinstance(value, (list, tuple)):
             read_unknown(value, steps, path, found)
-        elif reader is not None:
+        else:
+            each = reader or _read_inside
             for place, item in enumerate(value):
                 if item:
-                    reader(item, (steps, place), (*path, place), found)
+                    each(item, (steps, place), (*path, place), found)
 
     return read
 
@@ -199,8 +194,7 @@ def _item_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         at = len(found)
         found.append(_NOTHING)
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
         found[at] = Found(ITEM, len(found), steps, path)
 
     return read
@@ -209,8 +203,7 @@ def _item_reader(reader: Reader | None) -> Reader:
 def _mirror_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         start = len(found)
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
         found.mirrors = True
         for place in range(start, len(found)):
             if found[place].leaf is not ITEM:
@@ -222,8 +215,7 @@ def _mirror_reader(reader: Reader | None) -> Reader:
 def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         reader = text if isinstance(value, str) else other
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
 
     return read
 
@@ -238,14 +230,14 @@ def _choice_reader(
             read_unknown(value, steps, path, found)
             return
         reader = other if reader is _MISSING else reader
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
 
     return read
 
 
 def _tree_reader(spec: Tree) -> Reader:
     leaf, meta, about = spec
+    of_keys = leaf if leaf.kind == "aside" else UNKNOWN
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if isinstance(value, (str, bytes)):
@@ -256,7 +248,10 @@ def _tree_reader(spec: Tree) -> Reader:
                 if item:
                     read(item, (steps, place), (*path, place), found)
         elif not isinstance(value, (bool, int, float)):
+            named = isinstance(value, dict)
             for name, inner in fields_of(value).items():
+                if named:
+                    _read_key(name, steps, path, found, of_keys)
                 if not inner or (name in meta and isinstance(inner, (str, bytes))):
                     continue
                 if name in about:
@@ -285,7 +280,15 @@ def _read_field(
     named: bool, name: str, value: Any, steps: Steps, path: Path, found: Findings
 ) -> None:
     """Find the text in a field of which nothing is known; its name too if it could be any text."""
-    if named and isinstance(name, str) and name:
-        found.append(Found(UNKNOWN, name, (steps, Key(name)), path))
-        found.unknown = True
+    if named:
+        _read_key(name, steps, path, found)
     read_unknown(value, (steps, name), path, found)
+
+
+def _read_key(
+    name: str, steps: Steps, path: Path, found: Findings, leaf: Leaf = UNKNOWN
+) -> None:
+    """Find what a field is called, which could be any text."""
+    if isinstance(name, str) and name:
+        found.append(Found(leaf, name, (steps, Key(name)), path))
+        found.unknown = found.unknown or leaf is UNKNOWN

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
+from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
@@ -25,6 +26,8 @@ from guardstream.providers.nodes import (
     META,
     NAME,
     NUMBER,
+    REQUEST,
+    SKIP,
     UNKNOWN,
     Each,
     Either,
@@ -47,6 +50,8 @@ __all__ = [
     "META",
     "NAME",
     "NUMBER",
+    "REQUEST",
+    "SKIP",
     "UNKNOWN",
     "Each",
     "Either",
@@ -70,6 +75,7 @@ _AS_VALUE: dict[str, Kind] = {
 
 
 _ASIDE = Leaf("about", "text", "logprobs")
+_REQUEST = Slot(0, UNKNOWN_CHANNEL, "request")
 
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
@@ -200,6 +206,8 @@ class SpecAdapter:
         elif kind == "about":
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
+        elif kind == "aside":
+            pieces.append(Piece(_REQUEST, _text(value), kind))
         elif isinstance(value, str):
             pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
         else:
@@ -281,7 +289,7 @@ class SpecAdapter:
 
     def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
         leaf, value = found.leaf, found.value
-        if leaf.kind in ("unknown", "name"):
+        if leaf.kind in ("unknown", "name", "aside"):
             return value if texts[0] == _text(value) else _like(value, texts[0])
         rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)

@@ -134,7 +134,7 @@ class ChunkFlow(Generic[C]):
     def _note_choices(self, chunk: C, reading: Reading) -> None:
         """Remember the last chunk of each open choice; text after its end opens it again."""
         for choice in reading.choices:
-            if choice in self._finished and (choice in self._cut or not reading.pieces):
+            if choice in self._finished and (choice in self._cut or not _says(reading)):
                 continue
             self._finished.pop(choice, None)
             self._open[choice] = chunk
@@ -194,8 +194,10 @@ class ChunkFlow(Generic[C]):
         texts = incoming.texts = [""] * len(pieces)
         for place, (slot, text, kind) in enumerate(pieces):
             if self.ended:
-                break
-            if slot.choice in self._cut:
+                if _is_key(pieces[place]) and self._unknown.is_harmless(text):
+                    texts[place] = text  # what has no place any more still has its shape
+                continue
+            if slot.choice in self._cut and kind not in ("unknown", "name"):
                 continue
             if kind in ("delta", "last"):
                 track, events = lanes.feed(slot, text, incoming.model)
@@ -256,6 +258,7 @@ class ChunkFlow(Generic[C]):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
+                open_still = open_still or piece.slot.channel == UNKNOWN
                 texts[place] = piece.text if open_still and self._lanes.harmless(piece) else ""
                 continue
             text = repeated(self._lanes, piece, waits)
@@ -272,8 +275,10 @@ class ChunkFlow(Generic[C]):
         """Return the chunk with its new texts, the same one if they are the old; or nothing."""
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
         cut = self._cut.keys() & set(reading.choices) if self._cut else ()
-        if cut and cut == set(reading.choices) and not any(texts) and reading.usage is None:
-            return []
+        if cut and cut == set(reading.choices) and reading.usage is None:
+            said = zip(reading.pieces, texts, strict=True)
+            if not any(text and _is_said(piece) for piece, text in said):
+                return []
         if reading.only_text and not any(texts):
             return []
         ends = self.ended is None and not cut
@@ -419,6 +424,21 @@ class ChunkFlow(Generic[C]):
             else:
                 first.parts = (Part(slot, text),)
         return sent
+
+
+def _says(reading: Reading) -> bool:
+    """Tell whether a chunk says anything but what stands beside a text."""
+    return any(piece.kind not in ("aside", "unknown", "name") for piece in reading.pieces)
+
+
+def _is_key(piece: Piece) -> bool:
+    """Tell whether a piece is what a field is called."""
+    return piece.kind == "unknown" and piece.slot.field.endswith("~")
+
+
+def _is_said(piece: Piece) -> bool:
+    """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
+    return piece.kind != "aside" and not _is_key(piece)
 
 
 def _says_something_new(reading: Reading) -> bool:

@@ -50,9 +50,9 @@ class UnknownTexts:
 
     def judge(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a value; AdapterError if there are too many paths."""
-        alone = self._check(text)
         if path.endswith("~"):
-            return alone  # a key, which no other goes on with
+            return self._judge_key(text)
+        alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         apart = self._is_apart(path, text)
@@ -62,6 +62,22 @@ class UnknownTexts:
         if not tail or apart or isinstance(alone[-1], Finish):
             return alone
         return self._across(self._check(joined), len(tail), joined) or alone
+
+    def is_harmless(self, key: str) -> bool:
+        """Tell whether nothing is to be said about a key."""
+        return self._judge_key(key)[-1] == Text(key)
+
+    def _judge_key(self, key: str) -> Sequence[Event]:
+        """Return what becomes of a key, which no other goes on with."""
+        if key in self._harmless:
+            return [Text(key)]
+        return self._noted(key, self._check(key))
+
+    def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
+        """Remember a text of which nothing is to be said: names and keys come again and again."""
+        if len(events) == 1 and len(self._harmless) < PATHS and events[0] == Text(text):
+            self._harmless.add(text)
+        return events
 
     def _is_apart(self, path: str, text: str) -> bool:
         """Tell whether a value goes on with none before it: it says all that came, once more.
@@ -85,9 +101,7 @@ class UnknownTexts:
         if "".join([event.text for event in events if isinstance(event, Text)]) != text:
             found = [event for event in events if isinstance(event, Finding)]
             return [*found, Finish("content_filter")]
-        if len(events) == 1 and len(self._harmless) < PATHS:
-            self._harmless.add(text)
-        return events
+        return self._noted(text, events)
 
     @staticmethod
     def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:
