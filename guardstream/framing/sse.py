@@ -41,6 +41,8 @@ _LF, _COLON = b"\n:"
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 
+_ONE_LINE = re.compile(rb"data: ?([^\r\n]*)\n\n")
+
 _NEWLINE = re.compile(r"\r\n?|\n")
 
 _RETRY_DIGITS = 15
@@ -157,6 +159,8 @@ class Decoder:
         return True
 
     def _read_lines(self, items: list[Item], *, last: bool) -> None:
+        while self._one_line(items):
+            pass
         while (ends := self._line_end(last=last)) is not None:
             end, after = ends
             self._check_size(end)
@@ -171,7 +175,27 @@ class Decoder:
             else:
                 self._field(line)
             self._line = after
+            while self._one_line(items):
+                pass
         self._check_size(self._searched)
+
+    def _one_line(self, items: list[Item]) -> bool:
+        """Take an event that is one line of data, as most are, at once; tell whether there is."""
+        if self._in_block or self._skip_lf or self._searched != self._line:
+            return False
+        found = _ONE_LINE.match(self._buffer, self._line)
+        if found is None:
+            return False
+        end = found.end(1)
+        if end - self._line > self._max_line or end >= self._start + self._max_event:
+            return False
+        self._crlf = False
+        data = self._text(found[1])
+        raw = self._raw(end + 2)
+        items.append(Event(data, "message", None, None, self.last_id, self._plain, raw))
+        self._plain = True
+        self._line = self._searched = end + 2
+        return True
 
     def _line_end(self, *, last: bool) -> tuple[int, int] | None:
         """Return where the line ends and the next one begins; None if that has yet to come.

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason
 
-__all__ = ["NEW", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
+__all__ = ["NEW", "NONE", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
 
 C = TypeVar("C")
 
@@ -80,7 +80,8 @@ class Call(NamedTuple):
     id: str | None = None
 
 
-_NONE: Mapping[Any, Any] = {}
+NONE: Mapping[Any, Any] = {}
+"""No entries, of anything."""
 
 
 class Reading(NamedTuple):
@@ -100,12 +101,12 @@ class Reading(NamedTuple):
 
     pieces: Sequence[Piece]
     choices: Sequence[int]
-    finished: Mapping[int, FinishReason] = _NONE
+    finished: Mapping[int, FinishReason] = NONE
     failed: bool = False
     closed: Sequence[Slot] = ()
-    joined: Mapping[Slot, Slot] = _NONE
+    joined: Mapping[Slot, Slot] = NONE
     waits: Slot | None = None
-    calls: Mapping[Slot, Call] = _NONE
+    calls: Mapping[Slot, Call] = NONE
     usage: Any = None
     complete: Sequence[Slot] = ()
     only_text: bool = False

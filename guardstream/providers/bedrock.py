@@ -92,6 +92,7 @@ class Bedrock(SpecAdapter):
     name = "bedrock"
     spec: ClassVar[Spec] = _SPEC
     repeats = False
+    steady = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

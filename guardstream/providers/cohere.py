@@ -92,6 +92,7 @@ class Cohere(SpecAdapter):
     spec = _SPEC
     sse_end = "[DONE]"
     repeats = False
+    steady = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

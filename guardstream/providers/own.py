@@ -45,6 +45,7 @@ class JSONFormat(SpecAdapter):
     """
 
     sse_end = "[DONE]"
+    steady = True
 
     def __init__(
         self,

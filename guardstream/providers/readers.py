@@ -14,8 +14,6 @@ from guardstream.providers.fields import fields_of
 from guardstream.providers.nodes import (
     ABOUT,
     ITEM,
-    KEEP,
-    META,
     UNKNOWN,
     Each,
     Either,
@@ -237,7 +235,6 @@ def _choice_reader(
 
 def _tree_reader(spec: Tree) -> Reader:
     leaf, meta, about = spec
-    of_keys = leaf if leaf.kind == "aside" else UNKNOWN
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if isinstance(value, (str, bytes)):
@@ -248,10 +245,8 @@ def _tree_reader(spec: Tree) -> Reader:
                 if item:
                     read(item, (steps, place), (*path, place), found)
         elif not isinstance(value, (bool, int, float)):
-            named = isinstance(value, dict)
+            _read_keys(value, steps, path, found, leaf)
             for name, inner in fields_of(value).items():
-                if named:
-                    _read_key(name, steps, path, found, of_keys)
                 if not inner or (name in meta and isinstance(inner, (str, bytes))):
                     continue
                 if name in about:
@@ -260,6 +255,13 @@ def _tree_reader(spec: Tree) -> Reader:
                     read(inner, (steps, name), path, found)
 
     return read
+
+
+def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
+    """Find what the fields of a value are called, as an aside where the value is one."""
+    if isinstance(value, dict):
+        for name in value:
+            _read_key(name, steps, path, found, leaf if leaf.kind == "aside" else UNKNOWN)
 
 
 def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -285,9 +287,7 @@ def _read_field(
     read_unknown(value, (steps, name), path, found)
 
 
-def _read_key(
-    name: str, steps: Steps, path: Path, found: Findings, leaf: Leaf = UNKNOWN
-) -> None:
+def _read_key(name: str, steps: Steps, path: Path, found: Findings, leaf: Leaf = UNKNOWN) -> None:
     """Find what a field is called, which could be any text."""
     if isinstance(name, str) and name:
         found.append(Found(leaf, name, (steps, Key(name)), path))

@@ -9,7 +9,7 @@ to what changed. Text that no spec knows is found too, by its path.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
+from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
     ABOUT,
@@ -81,6 +82,10 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 
+_TEXT_ALONE = frozenset({"delta", "item"})
+"""The kinds of leaves in an event that says text and nothing else."""
+
+
 def _is_key(steps: Steps) -> bool:
     return bool(steps) and isinstance(steps[1], Key)
 
@@ -101,7 +106,7 @@ class _Read(NamedTuple):
     pieces: Sequence[Piece]
     owners: Sequence[int]
     origins: Mapping[int, int]
-    kinds: Collection[str]
+    kinds: Set[str]
 
 
 class SpecAdapter:
@@ -110,17 +115,25 @@ class SpecAdapter:
     A subclass says `name`, `spec`, how a leaf becomes a slot, and what an event means beyond its
     text; and how to make the chunks of `extra` and `end`. `scope` is how many of the outermost
     lists tell texts apart that have nothing to do with each other: 1 where those are the choices.
+    `steady` tells that an event which says a text and nothing else changes nothing in the adapter,
+    so that one like it, right after it, means the same; `padding` are fields of the
+    event that differ each time and mean nothing.
     """
 
     name: ClassVar[str]
     spec: ClassVar[Spec]
     repeats = True
     scope: ClassVar[int] = 0
+    steady: ClassVar[bool] = False
+    padding: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknowns = Unknowns(self.name, unknown)
         self._reader = compiled(self.spec)
         self._last: _Read | None = None
+        self._alike: Alike | None = None
+        self._compared_last: Any = None  # the last chunk, if it was read by comparing
+        self._patience = PATIENCE if self.steady else 0
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
@@ -132,8 +145,30 @@ class SpecAdapter:
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""
+        if self._alike is not None:
+            reading = self._alike.reading(chunk)
+            if reading is not None:
+                self._patience = PATIENCE
+                self._compared_last = chunk
+                return reading
+            self._alike = self._compared_last = None
         event = fields_of(chunk)
-        return self.meaning(chunk, event, self.pieces(chunk, event))
+        reading = self.meaning(chunk, event, self.pieces(chunk, event))
+        return self._compare_next(reading) if self._patience else reading
+
+    def _compare_next(self, reading: Reading) -> Reading:
+        """Note that the next event may be like this one, if it says one text and nothing else."""
+        read = self._last
+        alone = len(reading.pieces) == 1 and reading.pieces[0].kind == "delta"
+        if read is None or not alone or read.kinds - _TEXT_ALONE or any(reading[2:]):
+            return reading
+        self._patience -= 1
+        reading = reading._replace(only_text=True)
+        found = read.found[read.owners[0]]
+        if not found.mirrors:
+            slot = reading.pieces[0].slot
+            self._alike = alike(read.chunk, found.steps, slot, reading.choices, self.padding)
+        return reading
 
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
         """Return the pieces of text in `chunk`, in its order."""
@@ -141,6 +176,8 @@ class SpecAdapter:
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
+        if self._alike is not None and self._compared_last is chunk:
+            return self._alike.saying(texts[0], chunk) if texts[0] else None
         read = self._read(chunk, fields_of(chunk))
         if not self._says(read, texts, ends=ends):
             return None

@@ -84,6 +84,8 @@ class ChunkFlow(Generic[C]):
         try:
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
+            if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
+                return self._feed_text(chunk, reading, origin)
             model = chunk
             if "unknown" in [piece[2] for piece in reading.pieces]:
                 model = self._without_unknown(chunk)
@@ -95,6 +97,34 @@ class ChunkFlow(Generic[C]):
             raise adapter_error(error) from error
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
+        return sent
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether more is to be seen to than the text of a chunk."""
+        return bool(self._waiting or self._cut or self._finished or self.calls)
+
+    def _feed_text(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
+        """Guard a chunk that says one text and nothing else, as most do: the short way."""
+        slot, text, _ = reading.pieces[0]
+        for choice in reading.choices:
+            self._open[choice] = chunk
+        track, events = self._lanes.feed(slot, text, chunk)
+        released = self._released(slot, events) if events else ""
+        track.last = released
+        self._lanes.note_released(track, released)
+        sent: Sequence[Sent[C]] = ()
+        if self.ended is not None or self._cut:
+            incoming = Incoming(chunk, reading, origin, chunk, [released])
+            sent = self._sent_of(incoming, ended_before=False)
+        elif released:
+            written = chunk if released == text else self._adapter.write(chunk, (released,))
+            assert written is not None  # it says something
+            if self._note_passed:
+                self._note_passed(written)
+            answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
+            sent = (Sent(written, answer, len(released), parts, origin),)
+        self._meter.received(len(text), self._lanes.held)
         return sent
 
     def finish(self) -> Sequence[Sent[C]]:
@@ -166,9 +196,13 @@ class ChunkFlow(Generic[C]):
 
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
-        reading = incoming.reading
         ended_before = self.ended is not None
         self._guard_pieces(incoming)
+        return self._sent_of(incoming, ended_before=ended_before)
+
+    def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
+        """Return what goes out because of a chunk whose texts are guarded."""
+        reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
         self._fill_repeats(incoming)
         sent += self._rebuilt(incoming)

@@ -47,6 +47,7 @@ class Anthropic(SpecAdapter):
 
     name = "anthropic"
     spec = SPEC
+    steady = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -116,8 +116,10 @@ PART: dict[str, Any] = {
 
 _RATINGS = [
     dict.fromkeys(
-        ("category", "probability", "severity", "blocked", "overwritten_threshold")
-        + ("probability_score", "severity_score"),
+        (
+            *("category", "probability", "probability_score", "severity", "severity_score"),
+            *("blocked", "overwritten_threshold"),
+        ),
         META,
     )
 ]

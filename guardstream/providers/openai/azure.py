@@ -10,8 +10,10 @@ from guardstream.providers.spec import META, Spec
 _VERDICT: Spec = dict.fromkeys(("filtered", "detected", "severity"), META)
 
 RESULTS: Spec = dict.fromkeys(
-    ("hate", "self_harm", "sexual", "violence", "profanity", "jailbreak", "indirect_attack")
-    + ("protected_material_text", "protected_material_code"),
+    (
+        *("hate", "self_harm", "sexual", "violence", "profanity", "jailbreak", "indirect_attack"),
+        *("protected_material_text", "protected_material_code"),
+    ),
     _VERDICT,
 )
 """What was found, by category."""

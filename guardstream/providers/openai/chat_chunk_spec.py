@@ -108,6 +108,9 @@ _DELTA: Spec = {
     "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
 }
 
+PADDING = frozenset({"obfuscation", "p"})
+"""Fields of random strings, which hide how long a text is (OpenAI, Mistral)."""
+
 BESIDE = "chunk."
 """How the fields of slots begin that stand beside the choices."""
 
@@ -125,7 +128,7 @@ _TIMINGS = (
 
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(("created", "obfuscation", "p"), META),  # the last two are random padding
+    **dict.fromkeys(("created", *PADDING), META),
     **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
     "x_groq": {"id": META, "usage": META, "seed": META},

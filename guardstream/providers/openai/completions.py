@@ -14,6 +14,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
+from guardstream.providers.openai.chat_chunk_spec import PADDING
 from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
 
 _CHOICE: Spec = {
@@ -28,7 +29,7 @@ _CHOICE: Spec = {
 
 FIELDS: dict[str, Spec] = {
     **dict.fromkeys(("id", "object", "created", "model", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", "obfuscation", "p"), META),
+    **dict.fromkeys(("system_fingerprint", "provider", *PADDING), META),
     "usage": KEEP,
     "prompt_filter_results": [FILTERED],
     "choices": [_CHOICE],
@@ -55,6 +56,8 @@ class OpenAICompletions(SpecAdapter):
         },
     }
     repeats = False
+    steady = True
+    padding = PADDING
     sse_end = "[DONE]"
 
     @staticmethod
