@@ -40,7 +40,7 @@ from guardstream.providers.nodes import (
     Tree,
 )
 from guardstream.providers.parsed import map_parsed
-from guardstream.providers.paths import GONE, Key, Steps, rebuilt, spoken
+from guardstream.providers.paths import GONE, Key, Steps, keys, rebuilt, spoken
 from guardstream.providers.readers import Findings, Found, compiled
 from guardstream.providers.unknown import Unknowns
 
@@ -76,7 +76,6 @@ _AS_VALUE: dict[str, Kind] = {
 
 
 _ASIDE = Leaf("about", "text", "logprobs")
-_REQUEST = Slot(0, UNKNOWN_CHANNEL, "request")
 
 _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
@@ -244,7 +243,8 @@ class SpecAdapter:
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
         elif kind == "aside":
-            pieces.append(Piece(_REQUEST, _text(value), kind))
+            slot = Slot(0, UNKNOWN_CHANNEL, f"request{keys(steps)}")
+            pieces.append(Piece(slot, _text(value), kind))
         elif isinstance(value, str):
             pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
         else:

@@ -292,8 +292,7 @@ class ChunkFlow(Generic[C]):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
-                open_still = open_still or piece.slot.channel == UNKNOWN
-                texts[place] = piece.text if open_still and self._lanes.harmless(piece) else ""
+                texts[place] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
             text = repeated(self._lanes, piece, waits)
             if text is None and open_still:
@@ -304,6 +303,12 @@ class ChunkFlow(Generic[C]):
                 text = self._released(piece.slot, events)
                 self._lanes.note_whole(piece, text)
             texts[place] = text or ""
+
+    def _passes(self, piece: Piece, *, open_still: bool) -> bool:
+        """Tell whether a text that is not said may stand where it does."""
+        if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
+            return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
+        return open_still and self._lanes.harmless(piece)
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts, the same one if they are the old; or nothing."""

@@ -13,9 +13,13 @@ from collections.abc import Callable, Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
+from guardstream.providers.adapter import Piece
 
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
+
+REQUESTED = 4096
+"""How many texts of the request are told apart; more are left out."""
 
 _LONG = 8
 """How many code points a value has at least that is known again by them."""
@@ -39,6 +43,7 @@ class UnknownTexts:
         self._tails: dict[str, str] = {}
         self._grown: dict[str, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
+        self._requested: dict[str, tuple[str, str]] = {}  # each text of it, and those before it
         self._harmless: set[str] = set()
 
     def shown(self, path: str) -> str:
@@ -62,6 +67,20 @@ class UnknownTexts:
         if not tail or apart or isinstance(alone[-1], Finish):
             return alone
         return self._across(self._check(joined), len(tail), joined) or alone
+
+    def goes_on(self, piece: Piece) -> bool:
+        """Tell whether a text of the request may go on what stood in its place before it.
+
+        It is nearly always the same once more.
+        """
+        last, tail = self._requested.get(piece.slot.field, ("", ""))
+        if piece.text == last:
+            return True
+        if not last and len(self._requested) == REQUESTED:
+            return False
+        joined = tail + piece.text
+        self._requested[piece.slot.field] = piece.text, joined[-self._memory :]
+        return not last or list(self._check(joined)) == [Text(joined)]
 
     def is_harmless(self, key: str) -> bool:
         """Tell whether nothing is to be said about a key."""
