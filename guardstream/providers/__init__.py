@@ -92,6 +92,11 @@ def _names() -> tuple[str, ...]:
     return (*ADAPTERS, *installed())
 
 
+def is_known(name: str) -> bool:
+    """Tell whether there is an adapter of this name, of the package or installed."""
+    return name in _names()
+
+
 def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:
     """Return a new adapter by its name; AdapterError names those there are, and those `beside`."""
     known = [*_names(), *beside]
@@ -147,5 +152,6 @@ __all__ = [
     "PlainText",
     "chosen",
     "detect",
+    "is_known",
     "named",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy
+from guardstream import AdapterError, Guard, Policy, PolicyError
 from tests.providers.chunks import call, chunk
 
 GUARD = Guard(
@@ -281,3 +281,17 @@ def test_json_under_the_adapter_for_text_is_text() -> None:
     assert b"".join(GUARD.wrap_sync([data], provider="text")) == data
     masked = b"".join(GUARD.wrap_sync([b'data: {"z":"blue bird"}\n\n'], provider="text"))
     assert b"bird" not in masked
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    ["", "maybe", 5, [], {}, {"pass": "$.a"}, {"pass": ["a"]}, {"pass": 5}, {"pass": [], "x": 1}],
+)
+def test_what_is_no_way_to_treat_unknown_text_is_refused(unknown: Any) -> None:
+    with pytest.raises(ValueError, match=r"unknown: |no path"):
+        GUARD.wrap_sync([], unknown=unknown)
+
+
+def test_paths_that_pass_have_to_be_paths() -> None:
+    with pytest.raises(PolicyError, match=r"<policy>:1:\d+: 'a' is no path"):
+        Policy.parse("unknown: {pass: [a]}")
