@@ -157,7 +157,7 @@ class EventFrames(_Plain):
         if isinstance(item, sse.Comment):
             return Frame(None, item.raw, note=item.text)
         if isinstance(item, sse.Blank):
-            return Frame(None, item.raw if item.plain else b"\n")
+            return Frame(None, item.raw if item.plain else b"\n", name=item.event)
         raw = item.raw if item.plain else sse.encode(item)
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, done=True)

@@ -6,11 +6,12 @@ look-up, and only objects and lists that can hold something are entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from guardstream.providers.fields import fields_of
+from guardstream.errors import AdapterError
+from guardstream.providers.fields import BYTES, LISTS, fields_of, has_text
 from guardstream.providers.nodes import (
     ABOUT,
     ITEM,
@@ -24,7 +25,7 @@ from guardstream.providers.nodes import (
     Spec,
     Tree,
 )
-from guardstream.providers.paths import Key, Steps
+from guardstream.providers.paths import Key, Steps, spoken
 
 
 class Found(NamedTuple):
@@ -259,23 +260,30 @@ def _tree_reader(spec: Tree) -> Reader:
 
 def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
     """Find what the fields of a value are called, as an aside where the value is one."""
-    if isinstance(value, dict):
+    if type(value) is dict or isinstance(value, Mapping):
         for name in value:
             _read_key(name, steps, path, found, leaf if leaf.kind == "aside" else UNKNOWN)
 
 
 def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find each string in a value of which nothing is known, and the keys of what it holds."""
-    if isinstance(value, (str, bytes)):
+    """Find each string in a value of which nothing is known, and the keys of what it holds.
+
+    AdapterError for what cannot be looked into without using it up.
+    """
+    if isinstance(value, (str, *BYTES)):
         if value:
             found.append(Found(UNKNOWN, value, steps, path))
             found.unknown = True
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, LISTS):
         for place, item in enumerate(value):
             read_unknown(item, (steps, place), (*path, place), found)
     elif not (value is None or isinstance(value, (bool, int, float, Enum, type))):
-        for name, inner in fields_of(value).items():
-            _read_field(isinstance(value, dict), name, inner, steps, path, found)
+        if isinstance(value, Iterator):
+            kind = type(value).__qualname__
+            raise AdapterError(f"text at {spoken(steps)} cannot be read: it is a {kind!r}")
+        fields = fields_of(value)
+        for name, inner in fields.items():
+            _read_field(fields is value, name, inner, steps, path, found)
 
 
 def _read_field(
@@ -292,3 +300,6 @@ def _read_key(name: str, steps: Steps, path: Path, found: Findings, leaf: Leaf =
     if isinstance(name, str) and name:
         found.append(Found(leaf, name, (steps, Key(name)), path))
         found.unknown = found.unknown or leaf is UNKNOWN
+    elif has_text(name):
+        kind = type(name).__qualname__
+        raise AdapterError(f"a key at {spoken(steps)} cannot be read: it is a {kind!r}")

@@ -383,11 +383,13 @@ def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[S
 
 def _text(value: str | bytes) -> str:
     """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "surrogateescape")
 
 
-def _like(value: str | bytes, text: str) -> str | bytes:
-    return text if isinstance(value, str) else text.encode("utf-8", "surrogateescape")
+def _like(value: str | bytes, text: str) -> Any:
+    if isinstance(value, str):
+        return text
+    return type(value)(text.encode("utf-8", "surrogateescape"))
 
 
 def _map_value(value: Any, change: Callable[[str], str]) -> Any:

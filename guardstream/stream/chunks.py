@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
+from guardstream.stages.passing import Passing
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
@@ -62,7 +63,11 @@ class ChunkFlow(Generic[C]):
         self._meter = meter
         self._block_message = block_message
         self._lanes = Lanes(make_stage, self.calls, remember=adapter.repeats)
-        self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
+        self._unknown = UnknownTexts(
+            partial(self._lanes.check, UNKNOWN),
+            memory,
+            lambda: isinstance(make_stage(UNKNOWN), Passing),
+        )
         self._open: dict[int, C] = {}  # the last chunk of each choice that is open
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
@@ -228,9 +233,8 @@ class ChunkFlow(Generic[C]):
         texts = incoming.texts = [""] * len(pieces)
         for place, (slot, text, kind) in enumerate(pieces):
             if self.ended:
-                if _is_key(pieces[place]) and self._unknown.is_harmless(text):
-                    texts[place] = text  # what has no place any more still has its shape
-                continue
+                self._keep_keys(incoming, place)
+                break
             if slot.choice in self._cut and kind not in ("unknown", "name"):
                 continue
             if kind in ("delta", "last"):
@@ -245,6 +249,15 @@ class ChunkFlow(Generic[C]):
                 texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
                 if self._adapter.repeats:
                     lanes.note_whole(pieces[place], texts[place])
+        if self._unknown.has_names:
+            over = any(piece.slot.channel == "tool_args" for piece in pieces)
+            self._unknown.note_names(over=over)
+
+    def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
+        """Keep the shape of what comes after the end of a stream in its last chunk."""
+        for place, piece in enumerate(incoming.reading.pieces):
+            if place >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
+                incoming.texts[place] = piece.text
 
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings say where it is."""

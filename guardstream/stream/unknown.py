@@ -35,9 +35,12 @@ Check = Callable[[str], Sequence[Event]]
 
 
 class UnknownTexts:
-    """What came at each unknown path of one stream; `memory` is how many code points are kept."""
+    """What came at each unknown path of one stream; `memory` is how many code points are kept.
 
-    def __init__(self, check: Check, memory: int) -> None:
+    `is_idle` tells whether there is no rule at all for such text: then it passes, however much.
+    """
+
+    def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
         self._check = check
         self._memory = memory
         self._tails: dict[str, str] = {}
@@ -45,6 +48,10 @@ class UnknownTexts:
         self._shown: dict[str, str] = {}
         self._requested: dict[str, tuple[str, str]] = {}  # each text of it, and those before it
         self._harmless: set[str] = set()
+        self._naming: dict[str, str] = {}  # the names in the chunk in hand
+        self._names: dict[str, str] = {}  # what came before it of names that are not over
+        self._is_idle = is_idle
+        self._idle: bool | None = None
 
     def shown(self, path: str) -> str:
         """Return how findings name a path: keys in it may hold text that rules find."""
@@ -55,6 +62,10 @@ class UnknownTexts:
 
     def judge(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a value; AdapterError if there are too many paths."""
+        if self._idle is None:
+            self._idle = self._is_idle()
+        if self._idle:
+            return [Text(text)]
         if path.endswith("~"):
             return self._judge_key(text)
         alone = self._check(text)
@@ -113,14 +124,40 @@ class UnknownTexts:
         return grows
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
-        """Return what becomes of a name: nothing can stand for it, so it passes or blocks."""
-        if text in self._harmless or (not path.endswith("name") and _ID.fullmatch(text)):
-            return [Text(text)]
-        events = self._check(text)
-        if "".join([event.text for event in events if isinstance(event, Text)]) != text:
-            found = [event for event in events if isinstance(event, Finding)]
-            return [*found, Finish("content_filter")]
-        return self._noted(text, events)
+        """Return what becomes of a name: nothing can stand for it, so it passes or blocks.
+
+        A name may come in parts, a chunk each; it is over when its call's arguments come.
+        """
+        named = path.endswith("name")
+        before = self._names.get(path, "") if named else ""
+        if named:
+            self._naming[path] = (before + text)[-self._memory :]
+        if text not in self._harmless and (named or not _ID.fullmatch(text)):
+            events = self._noted(text, self._passed_or_blocked(text))
+            if len(events) > 1 or not before:
+                return events
+        if before:
+            joined = self._passed_or_blocked(before + text)
+            if isinstance(joined[-1], Finish):
+                return joined
+        return [Text(text)]
+
+    @property
+    def has_names(self) -> bool:
+        """Whether names came that may go on."""
+        return bool(self._naming or self._names)
+
+    def note_names(self, *, over: bool) -> None:
+        """Take notice of the end of a chunk: names are `over` now, or may go on."""
+        self._names = {} if over else {**self._names, **self._naming}
+        self._naming = {}
+
+    def _passed_or_blocked(self, name: str) -> Sequence[Event]:
+        events = self._check(name)
+        if "".join([event.text for event in events if isinstance(event, Text)]) == name:
+            return events
+        found = [event for event in events if isinstance(event, Finding)]
+        return [*found, Finish("content_filter")]
 
     @staticmethod
     def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:
