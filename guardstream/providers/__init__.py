@@ -51,6 +51,9 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "interactions": "guardstream.providers.google.interactions:Interactions",
         "watsonx": "guardstream.providers.watsonx:Watsonx",
         "writer": "guardstream.providers.writer:Writer",
+        "ui_messages": "guardstream.providers.ui_messages:UIMessages",
+        "data_stream": "guardstream.providers.ui_messages:DataStream",
+        "ag_ui": "guardstream.providers.ag_ui:AGUI",
         "events": "guardstream.providers.named_events:NamedEvents",
         "json": "guardstream.providers.any_json:AnyJSON",
     }

@@ -130,6 +130,8 @@ CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
     **dict.fromkeys(("created", *PADDING), META),
     **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
+    **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
+    "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
     "x_groq": {"id": META, "usage": META, "seed": META},
     "prompt_filter_results": [FILTERED],
@@ -140,6 +142,7 @@ CHUNK: Spec = {
             "index": NUMBER,
             "content_filter_results": RESULTS,
             "content_filter_offsets": OFFSETS,
+            "obfuscation": META,  # Bedrock pads here
             **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,

@@ -164,6 +164,7 @@ _WHOLE: dict[str, Spec] = {
         **dict.fromkeys(("result", "action", "background", "output_format", "quality"), META),
         **dict.fromkeys(("size", "svg_usage"), META),
         "revised_prompt": Leaf("copy", "text", "revised_prompt"),
+        "prompt": Leaf("copy", "text", "revised_prompt"),  # xAI's name for it
         "error": _RESULT,
     },
 }
