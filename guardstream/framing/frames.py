@@ -157,6 +157,9 @@ class EventFrames(_Plain):
         if isinstance(item, sse.Comment):
             return Frame(None, item.raw, note=item.text)
         if isinstance(item, sse.Blank):
+            error = json_object(item.raw[len(_ERROR) :]) if item.raw.startswith(_ERROR) else None
+            if error is not None:
+                return Frame({"error": error}, item.raw)
             return Frame(None, item.raw if item.plain else b"\n", name=item.event)
         raw = item.raw if item.plain else sse.encode(item)
         if item.data == DONE:
@@ -202,6 +205,9 @@ class LineFrames(_Plain):
             raise AdapterError("a line in a stream of JSON is no JSON object")
         return Frame(value, raw)
 
+
+_ERROR = b"error:"
+"""A line that the standard does not know: llama.cpp says so that its stream has failed."""
 
 _CODED = re.compile(rb"\s*([0-9a-z]):(.*)", re.DOTALL)
 

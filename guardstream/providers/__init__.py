@@ -51,6 +51,8 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "interactions": "guardstream.providers.google.interactions:Interactions",
         "watsonx": "guardstream.providers.watsonx:Watsonx",
         "writer": "guardstream.providers.writer:Writer",
+        "anthropic_completions": "guardstream.providers.path_formats:AnthropicCompletions",
+        "tgi": "guardstream.providers.path_formats:TGI",
         "ui_messages": "guardstream.providers.ui_messages:UIMessages",
         "data_stream": "guardstream.providers.ui_messages:DataStream",
         "ag_ui": "guardstream.providers.ag_ui:AGUI",

@@ -72,7 +72,7 @@ _EVENTS: dict[str, Spec] = {
 
 
 class UIMessages(Blocks):
-    """The adapter for the parts of a UI message stream."""
+    """The adapter for the parts of UI message streams (Vercel's AI SDK, version 5 and later)."""
 
     name = "ui_messages"
     repeats = True
@@ -144,7 +144,7 @@ _STOPS = {reason: name for name, reason in _REASONS.items()}
 
 
 class DataStream(SpecAdapter):
-    """The adapter for lines of a data stream, as objects of one field; there is one choice."""
+    """The adapter for lines of data streams (Vercel's AI SDK, version 4), each `code:JSON`."""
 
     name = "data_stream"
     spec = _LINES
@@ -157,7 +157,7 @@ class DataStream(SpecAdapter):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a line that such streams begin with, as an object of one field."""
+        """Tell whether `chunk` is a line that begins a stream, as an object of one field."""
         if not isinstance(chunk, dict) or len(chunk) != 1:
             return False
         ((code, value),) = chunk.items()

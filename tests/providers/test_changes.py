@@ -9,9 +9,11 @@ import pytest
 
 from guardstream import Guard, Policy
 from tests.providers import messages, responses
+from tests.providers import test_interfaces as interfaces
 from tests.providers.changes import CHANGES, Event, Way, at, invented, planted, renamed, said, ways
 from tests.providers.chunks import call, chunk
 from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
+from tests.providers.test_plain_formats import completion, token
 
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
@@ -115,6 +117,11 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 3}},
     ],
+    "ui_messages": interfaces.ui(['{"q": ', "1}"]),
+    "ag_ui": interfaces.ag_ui(["so ", "it"]),
+    "data_stream": interfaces.data(["so ", "it"]),
+    "anthropic_completions": [completion("so "), completion("it"), completion("", "stop_sequence")],
+    "tgi": [token("so "), token("it", "so it")],
     "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
 }
 
@@ -124,6 +131,8 @@ KINDS = {
     "cohere": "type",
     "interactions": "event_type",
     "assistants": "object",
+    "ui_messages": "type",
+    "ag_ui": "type",
 }
 """The fields that tell events apart, in formats that have such."""
 
@@ -131,7 +140,7 @@ ALONE = {"key", "list", "json"}
 """Changes that leave something between the halves of a word."""
 
 
-APART = ("input", "annotations", "logprobs")
+APART = ("input", "args", "annotations", "logprobs")
 """Lists and objects of texts that are known, each of its own: arguments, citations, tokens."""
 
 
