@@ -92,8 +92,44 @@ class _Compiler:
         if isinstance(spec, list):
             return _list_reader(self.reader(spec[0]))
         assert isinstance(spec, dict)
-        return _object_reader({name: self.reader(inner) for name, inner in spec.items()})
+        return _object_reader({name: self._field(name, inner) for name, inner in spec.items()})
 
+    def _field(self, name: str, spec: Spec) -> Reader | None:
+        if name in _COUNTS and isinstance(spec, Leaf) and spec.kind in ("meta", "keep"):
+            return _counts_reader(spec)
+        return self.reader(spec)
+
+
+_COUNTS = frozenset({"usage", "usage_metadata", "usageMetadata"})
+"""Fields of objects that count, on many chunks: the names that providers use in them are known."""
+
+_MARKS = frozenset({"modality", "service_tier", "serviceTier", "trafficType", "traffic_type"})
+_MARKS |= {"inference_geo", "type", "model"}
+"""What says something about a count."""
+
+_COUNTED = _MARKS | frozenset(
+    {
+        *(f"{what}_tokens" for what in ("prompt", "completion", "total", "input", "output")),
+        *(f"{what}_tokens_details" for what in ("prompt", "completion", "input", "output")),
+        *(f"{what}_tokens" for what in ("cached", "audio", "text", "image", "reasoning", "video")),
+        *(f"{what}_prediction_tokens" for what in ("accepted", "rejected")),
+        *("cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"),
+        *("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "cache_write_tokens"),
+        *("server_tool_use", "web_search_requests", "web_fetch_requests", "iterations"),
+        *(f"{what}_time" for what in ("queue", "prompt", "completion", "total")),
+        *("cost", "cost_details", "is_byok", "upstream_inference_cost", "num_sources_used"),
+        *("prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "search_context_size"),
+        *(
+            f"{what}TokenCount"
+            for what in ("prompt", "candidates", "total", "thoughts", "toolUsePrompt")
+        ),
+        *(f"{what}TokensDetails" for what in ("prompt", "candidates", "cache", "toolUsePrompt")),
+        *("cachedContentTokenCount", "tokenCount"),
+        *("inputTokens", "outputTokens", "totalTokens"),
+        *("cacheReadInputTokens", "cacheWriteInputTokens"),
+    }
+)
+"""What providers call their counts; other names are judged."""
 
 compiled = _Compiler().reader
 """Returns a spec's reader; None for a mark."""
@@ -138,6 +174,37 @@ def _read_inside(value: Any, steps: Steps, path: Path, found: Findings) -> None:
     """Find what stands in an object or a list where a mark is known, such as an id or a status."""
     if not isinstance(value, (str, bytes, bool, int, float)):
         read_unknown(value, steps, path, found)
+
+
+def _counts_reader(leaf: Leaf) -> Reader:
+    keeps = leaf.kind == "keep"
+
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if keeps:
+            found.append(Found(leaf, value, steps, path))
+        _read_counts(value, steps, path, found)
+
+    return read
+
+
+def _read_counts(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find what is neither a number nor a mark in counts, and names that are not known."""
+    if isinstance(value, (str, *BYTES)):
+        read_unknown(value, steps, path, found)
+    elif isinstance(value, LISTS):
+        for place, item in enumerate(value):
+            _read_counts(item, (steps, place), (*path, place), found)
+    elif not isinstance(value, (bool, int, float)):
+        fields = fields_of(value)
+        for name, inner in fields.items():
+            if fields is value and name not in _COUNTED:
+                _read_key(name, steps, path, found)
+            marks = name in _MARKS and isinstance(inner, str)
+            if inner and type(inner) not in _NUMBERS and not marks:
+                _read_counts(inner, (steps, name), path, found)
+
+
+_NUMBERS = frozenset({int, float, bool})
 
 
 def _read_number(value: Any, steps: Steps, path: Path, found: Findings) -> None:
