@@ -331,7 +331,7 @@ class ChunkFlow(Generic[C]):
             said = zip(reading.pieces, texts, strict=True)
             if not any(text and _is_said(piece) for piece, text in said):
                 return []
-        if reading.only_text and not any(texts):
+        if reading.only_text and texts and not any(texts):
             return []
         ends = self.ended is None and not cut
         written: C | None = chunk
