@@ -77,12 +77,16 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """A blank line, or fields without data: nothing is dispatched, but id and retry may be set."""
+    """A blank line, or fields without data: nothing is dispatched, but id and retry may be set.
+
+    `event` is the name that such a heartbeat may have; clients do not see it.
+    """
 
     id: str | None = None
     retry: int | None = None
     plain: bool = field(default=True, compare=False)
     raw: bytes = field(default=b"", compare=False, repr=False)
+    event: str = field(default="message", compare=False)
 
 
 Item: TypeAlias = Event | Comment | Blank
@@ -273,8 +277,7 @@ class Decoder:
             event = self._event or "message"
             item = Event(data, event, self._id, self._retry, self.last_id, self._plain, raw)
         else:
-            plain = self._plain and self._event is None
-            item = Blank(self._id, self._retry, plain, raw)
+            item = Blank(self._id, self._retry, self._plain, raw, self._event or "message")
         self._open_block()
         return item
 

@@ -122,11 +122,12 @@ class Adapter(Protocol[C]):
     A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
     depends on its arguments alone: it may be called later than the chunks read meanwhile.
 
-    Three methods may be left out. `without_unknown(chunk)` returns a chunk without text that the
+    Some of it may be left out. `without_unknown(chunk)` returns a chunk without text that the
     adapter does not know, for what is made after it: whoever gives pieces of the kind `unknown`
     needs it. `taken(chunk)` returns what stands for a chunk that came in, where
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
     out, as it goes out: an adapter that ends streams with a whole message builds it from those.
+    `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
     """
 
     repeats: bool

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
+from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
 from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
@@ -26,6 +27,8 @@ from guardstream.providers.nodes import (
     META,
     NAME,
     NUMBER,
+    REQUEST,
+    SKIP,
     UNKNOWN,
     Each,
     Either,
@@ -37,7 +40,7 @@ from guardstream.providers.nodes import (
     Tree,
 )
 from guardstream.providers.parsed import map_parsed
-from guardstream.providers.paths import GONE, Key, Steps, rebuilt, spoken
+from guardstream.providers.paths import GONE, Key, Steps, keys, rebuilt, spoken
 from guardstream.providers.readers import Findings, Found, compiled
 from guardstream.providers.unknown import Unknowns
 
@@ -48,6 +51,8 @@ __all__ = [
     "META",
     "NAME",
     "NUMBER",
+    "REQUEST",
+    "SKIP",
     "UNKNOWN",
     "Each",
     "Either",
@@ -237,6 +242,9 @@ class SpecAdapter:
         elif kind == "about":
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
+        elif kind == "aside":
+            slot = Slot(0, UNKNOWN_CHANNEL, f"request{keys(steps)}")
+            pieces.append(Piece(slot, _text(value), kind))
         elif isinstance(value, str):
             pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
         else:
@@ -318,7 +326,7 @@ class SpecAdapter:
 
     def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
         leaf, value = found.leaf, found.value
-        if leaf.kind in ("unknown", "name"):
+        if leaf.kind in ("unknown", "name", "aside"):
             return value if texts[0] == _text(value) else _like(value, texts[0])
         rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)
@@ -375,11 +383,13 @@ def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[S
 
 def _text(value: str | bytes) -> str:
     """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "surrogateescape")
 
 
-def _like(value: str | bytes, text: str) -> str | bytes:
-    return text if isinstance(value, str) else text.encode("utf-8", "surrogateescape")
+def _like(value: str | bytes, text: str) -> Any:
+    if isinstance(value, str):
+        return text
+    return type(value)(text.encode("utf-8", "surrogateescape"))
 
 
 def _map_value(value: Any, change: Callable[[str], str]) -> Any:
