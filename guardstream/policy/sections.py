@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from guardstream.events import Severity
+from guardstream.jsonstream.repair import USUAL, Kind
 
 Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
 
@@ -64,6 +65,33 @@ Numbers: TypeAlias = Annotated[
 Draft: TypeAlias = Literal["draft-04", "draft-06", "draft-07", "2019-09", "2020-12", "openapi-3.0"]
 
 
+_MENDED: list[str] = [*get_args(Kind), "close"]
+
+
+def _kinds(value: Any) -> Any:
+    """Read `true` as the usual kinds, one word as a list of it."""
+    if isinstance(value, bool):
+        return tuple(sorted(USUAL)) if value else ()
+    if value is None or value == "close":
+        return ("close",) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+Repairs: TypeAlias = Annotated[
+    tuple[Kind | Literal["close"], ...],
+    BeforeValidator(_kinds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["boolean", "null"]},
+                {"const": "close"},
+                {"type": "array", "items": {"enum": _MENDED}},
+            ]
+        }
+    ),
+]
+
+
 class JsonLimitsFile(Model):
     """Bounds on a JSON document, in levels and code points."""
 
@@ -113,8 +141,9 @@ class JsonFile(Model):
     """What follows the one document: the stream ends, it is dropped, or let through as text."""
     on_violation: Literal["block", "stop", "monitor"] = "block"
     """What happens at the first character that no valid document has."""
-    repair: Literal["close"] | None = None
-    """Whether a document that ends too early is closed."""
+    repair: Repairs = ()
+    """What is mended: kinds of almost-JSON, `true` for all but `truncated`; `close` closes a document
+    that anything ends too early."""
     redact_keys: bool = False
     """Whether rules apply to object keys too."""
     numbers: Numbers = "string"

@@ -100,7 +100,7 @@ class Writer:
             documents=choice(["one", "many"]),
             after=choice(["stop", "ignore", "text"]),
             on_violation=choice(["block", "stop", "monitor", "text"]),
-            repair=choice([None, None, "close"]),
+            close=choice([False, False, True]),
             redact=choice([None, RULES.stage]),
             redact_keys=choice([False, True]),
             numbers=choice([None, "string", "null", "zero"]),

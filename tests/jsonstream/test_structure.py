@@ -124,7 +124,7 @@ def test_monitoring_a_schema_goes_on_with_the_document():
     ],
 )
 def test_repair_closes_what_was_stopped(text, released):
-    assert text_and_reason(text, repair="close") == (released, "content_filter")
+    assert text_and_reason(text, close=True) == (released, "content_filter")
     json.loads(released)
 
 
@@ -167,7 +167,7 @@ def test_a_blocked_string_ends_the_stream():
 
 
 def test_a_blocked_string_is_closed_by_repair():
-    released, reason = text_and_reason('{"a": "x boom"}', redact=RULES.stage, repair="close")
+    released, reason = text_and_reason('{"a": "x boom"}', redact=RULES.stage, close=True)
     assert (json.loads(released), reason) == ({"a": "x "}, "content_filter")
 
 
@@ -224,7 +224,7 @@ OPTIONS = st.fixed_dictionaries(
         "documents": st.sampled_from(["one", "many"]),
         "after": st.sampled_from(["stop", "ignore", "text"]),
         "on_violation": st.sampled_from(["block", "stop", "monitor", "text"]),
-        "repair": st.sampled_from([None, "close"]),
+        "close": st.booleans(),
         "redact": st.sampled_from([None, RULES.stage]),
         "redact_keys": st.booleans(),
         "numbers": st.sampled_from(["string", "null", "zero", None]),
@@ -258,7 +258,7 @@ def test_chunks_do_not_matter_and_what_comes_through_begins_a_document(text, opt
         lexer = Lexer(duplicates=True)  # masked keys may be equal
         lexer.feed(released.lstrip())
         assert lexer.error is None
-        if options.repair and released.strip():
+        if options.close and released.strip():
             json.loads(released)
     if options.redact and strict and not options.fences:
         inside = re.sub(r'"[^"]*" ?:', "", released) if not options.redact_keys else released

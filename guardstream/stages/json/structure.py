@@ -7,12 +7,15 @@ back as JSON. Findings refer to the source.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage, Text
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.repair import Repair
+from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.strings import Spans
 from guardstream.stages.json import parts
 from guardstream.stages.json.output import Output
@@ -34,8 +37,10 @@ class Structure:
         self.violations: list[DocumentError] = []
         self._settings = settings = settings or Settings()
         or_text = settings.on_violation == "text"
-        self._finder = Documents(self._new_document, settings.fences, or_text=or_text)
-        self._output = Output(repair=settings.repair is not None)
+        self._finder = Documents(
+            self._new_document, settings.fences, or_text=or_text, repair=settings.repair
+        )
+        self._output = Output(closes=settings.closes)
         self._open: Document | None = None  # the document that all of the next chunk may belong to
         self._fed = 0
         self._finished = False
@@ -60,10 +65,13 @@ class Structure:
         held = self._finder.held
         if self._prose:
             return held + self._prose.held
-        if self._document:
-            held += self._passage.held(self._document.offset)
+        document = self._document
+        if not document:
+            return held
+        source = document.source
+        held += document.accepted - source(self._passage.held_from, self._passage.held_from)[0]
         waits_from = self._output.waits_from
-        return held if waits_from is None else max(held, self._fed - waits_from)
+        return held if waits_from is None else max(held, self._fed - source(waits_from, waits_from)[0])
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
@@ -91,7 +99,7 @@ class Structure:
         return self._take(self._finder.finish(), final=True)
 
     def cut(self, finish: Finish) -> list[Event]:
-        """Take an earlier stage's end: drop what is held; with `repair` the document is closed."""
+        """Take an earlier stage's end: drop what is held; with `close` the document is closed."""
         if self._finished:
             return []
         events = self._output.events = []
@@ -123,7 +131,7 @@ class Structure:
 
     def _conclude(self, ended: parts.Ended) -> None:
         self._finished = True
-        if self._settings.repair:
+        if self._settings.closes:
             if self._passage.in_value:
                 self._output.release()
             self._output.close(self._passage.closing)
@@ -167,12 +175,25 @@ class Structure:
             self._output.guarded(parts.settled(prose), self._fed, self._shift)
 
     def _shift(self, finding: Finding) -> Finding:
+        if self._document and self._broken:  # the text goes on as that of the document
+            start, end = self._document.source(finding.start, finding.end)
+            return replace(finding, start=start, end=end)
         return parts.shifted(finding, self._prose_at)
 
     # -- documents
 
     def _new_document(self, offset: int, line: int, column: int) -> Document:
         settings = self._settings
+        if settings.repair:
+            return RepairedDocument(
+                settings.schema,
+                settings.limits,
+                repair=settings.repair,
+                duplicates=settings.duplicates,
+                offset=offset,
+                line=line,
+                column=column,
+            )
         return Document(
             settings.schema,
             settings.limits,
@@ -187,11 +208,13 @@ class Structure:
         if document is not self._document:
             self._begin(document)
         self._passage.add(document, part.text, part.tokens)
+        for repair in part.repairs:
+            self._report(repair)
         if document.error:
             self._violate(document.error)
             self._finder.go_on()
             if isinstance(document.error, JSONSyntaxError):
-                self._break(document.error.offset)
+                self._break(document)
         elif document.done:
             self._finish_document()
 
@@ -202,7 +225,7 @@ class Structure:
         self._document = document
         self._count += 1
         self._output.begin()
-        self._passage = Passage(self._settings, self._output, document.start)
+        self._passage = Passage(self._settings, self._output, document.start, document.source)
 
     def _finish_document(self) -> None:
         self._output.inside = False
@@ -213,11 +236,16 @@ class Structure:
         self._over = True
         self._finder.close()
 
-    def _break(self, offset: int) -> None:
+    def _report(self, repair: Repair) -> None:
+        rule = f"{self._settings.rule}.{repair.kind}"
+        start, end, severity = repair.start, repair.end, self._settings.severity
+        self._output.say(Finding(rule, start, end, "monitor", severity, "repair"), self._passage.at)
+
+    def _break(self, document: Document) -> None:
         """The text is no JSON, and that changes nothing: the rest is text."""
         self._broken = True
         self._output.inside = False
-        rest, self._prose = self._passage.rest(offset)
+        rest, self._prose = self._passage.rest(document.offset)
         self._prose_at = 0
         if rest:
             self._add_prose(rest, self._passage.at)
