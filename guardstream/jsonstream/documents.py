@@ -25,6 +25,10 @@ _JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
+#: What is repaired in the beginning of what may be prose.
+_PLAIN: frozenset[Kind] = frozenset(
+    ("comments", "single_quotes", "python_literals", "raw_newlines", "unquoted_keys")
+)
 _BEGINNINGS = frozenset('{["')
 
 _turn = re.compile(r"[\[{<\n]")  # where prose may end
@@ -334,7 +338,7 @@ class Documents:
     def _tried(self, text: str) -> tuple[Document, list[Token]]:
         """What `text` would be as a document, without a schema."""
         if self._repair:
-            trial: Document = RepairedDocument(repair=self._repair, duplicates=True)
+            trial: Document = RepairedDocument(repair=self._repair & _PLAIN, duplicates=True)
         else:
             trial = Document(duplicates=True)
         return trial, _read(trial, text)
@@ -345,9 +349,9 @@ class Documents:
         if not trial.allows_arrays or len(tokens) < 2:
             return trial.allows_arrays
         kind, _, start, _ = tokens[1]
-        if not trial.judged:
+        if not trial.judged or self._repair:
             return kind in _TELLING
-        _read(trial, text)
+        trial.feed(text)
         refused = isinstance(trial.error, SchemaViolationError)
         return not refused or trial.offset > start - (kind in _STRINGS)
 

@@ -22,6 +22,11 @@ Kind: TypeAlias = Literal[
     "python_literals",
     "raw_newlines",
     "unquoted_keys",
+    "unquoted_values",
+    "inner_quotes",
+    "bad_escapes",
+    "missing_commas",
+    "brackets",
     "truncated",
 ]
 
@@ -29,14 +34,16 @@ KINDS: frozenset[Kind] = frozenset(get_args(Kind))
 USUAL: frozenset[Kind] = KINDS - {"truncated"}
 """What is repaired where no more is said: a document that is cut is not the one that was meant."""
 
-_LONGEST = 1_024  # code points that are held to tell what a comma or a key leads to
+_LONGEST = 256  # code points that are held to tell what a comma, a key or a word is
+_MOST = 8  # comments and escapes in them: what is held is read again with each chunk
 _QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
-_WORDS = {"T": "True", "F": "False", "N": "None"}
-_LITERALS = {"True": "true", "False": "false", "None": "null"}
-
+_LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
+_ENDS = frozenset(",}]")
 _SPACE = frozenset(" \t\n\r")
 _COMMENTS = frozenset("/#")
-_CLOSING = {"}": "{", "]": "["}
+#: How what is open is closed: brackets, Python's tuples and sets (`s`), and what only groups (`g`).
+_CLOSERS = {"{": "}", "[": "]", "(": "]", "s": "]", "g": ""}
+_CLOSING = {"}": "{s", "]": "[", ")": "(g"}
 
 _space = re.compile(r"[ \t\n\r]*").match
 _run = {
@@ -51,7 +58,23 @@ _cut_escape = re.compile(
     r"\\(?:u(?:[0-9a-fA-F]{0,3}"
     r"|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?))?"
 ).fullmatch
-_scalar = re.compile(r"[-+.0-9a-zA-Z]*").match
+_scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
+_words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
+_set = re.compile(r"\{[ \t\n\r]*'(?:[^'\\]|\\.)*'[ \t\n\r]*(.)", re.DOTALL).match
+_set_begun = re.compile(
+    r"\{[ \t\n\r]*(?:'(?:[^'\\]|\\.)*(?:\\|'[ \t\n\r]*)?)?", re.DOTALL
+).fullmatch
+_group = re.compile(
+    r"""\([ \t\n\r]*(?:"[^"\\]*"|'[^'\\]*'|[^ \t\n\r,()\[\]{}"']+)[ \t\n\r]*\)"""
+).match
+_item = re.compile(r"[,()\[\]{}]").search
+_ellipsis = re.compile(r"(?:\.\.\.|…)[ \t\n\r]*,?").match
+_json_scalar = re.compile(
+    r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
+).fullmatch
+_python_number = re.compile(
+    r"([-+]?)(?:(0[xX][0-9a-fA-F_]+)|([0-9][0-9_]*)?(?:(\.)([0-9_]*))?([eE][-+]?[0-9]+)?)"
+).fullmatch
 _name = re.compile(r"[^\s\x00-\x1f\"'`‘’“”:,{}\[\]()/#\\]*").match
 
 
@@ -115,7 +138,7 @@ class Repairer:
     `offset` is how far the source was taken, `done` whether the document is over, `repairs` what
     the last `read` mended. A repair ends a `read`, so that it is told in the text's order.
 
-    What cannot be decided yet is not taken, for at most 1,024 code points: the caller gives it
+    What cannot be decided yet is not taken, for at most 256 code points: the caller gives it
     again, with more. The steps go ahead from `_mark`; where the text ends before they are sure, all
     is as it was there. So `{a: [1, // one` gives `{"a": [1`; with the line that follows, a bracket,
     the comma is dropped, and what stands after it is read once more, the comment as such.
@@ -138,11 +161,13 @@ class Repairer:
         self._is_key = False
         self._in_word = False  # the string's last character is a letter or digit
         self._start = 0  # of the open comment or name
+        self._was_colon = False  # a value must come
         self._comma = False  # one came that may have to be dropped
         self._unsure = False
         self._was_cut = False
         self._base = 0  # the source's offset of the text's first character
         self._mark = 0
+        self._work = 0  # comments and escapes since then
         self._back_at = self._state()
 
     def read(self, text: str, index: int, *, final: bool) -> str:
@@ -157,7 +182,7 @@ class Repairer:
                 self._leave(text, final, wants_more=True)
                 break
             index = after
-            if not self._unsure or index - self._mark >= _LONGEST:
+            if not self._unsure or index - self._mark >= _LONGEST or self._work > _MOST:
                 self._unsure = self._comma = False
                 self._settle(index)
                 if self.repairs:
@@ -176,32 +201,34 @@ class Repairer:
             return ""
         if not self._was_cut:
             self.repairs.append(Repair("truncated", self.offset, self.offset))
-        closers = ["}" if each == "{" else "]" for each in reversed(self._path)]
+        closers = [_CLOSERS[each] for each in reversed(self._path)]
         return "".join(['"' if self._quote else "", *closers])
 
     # -- going ahead, and back
 
     def _state(self) -> _State:
         return (
-            self._step, self._next, self._quote, self._is_key, self._in_word, self._start,
-            self._made, len(self._out), self.origins.count, len(self.repairs),
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
+            self._start, self._made, len(self._out), self.origins.count, len(self.repairs),
         )  # fmt: skip
 
     def _settle(self, index: int) -> None:
         """What was read up to `index` is decided."""
         self._mark = index
+        self._work = 0
         self.offset = self._base + index
         self._back_at = self._state()
 
     def _back(self) -> None:
         """Go back to what is decided."""
         (
-            self._step, self._next, self._quote, self._is_key, self._in_word, self._start,
-            self._made, out, edits, repairs,
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
+            self._start, self._made, out, edits, repairs,
         ) = self._back_at  # fmt: skip
         del self._out[out:], self.repairs[repairs:]
         self.origins.forget(edits)
         self._unsure = self._comma = False
+        self._work = 0
 
     def _leave(self, text: str, final: bool, *, wants_more: bool) -> None:
         """The text ends and is not decided from the mark on: it waits, is cut, or is as it is."""
@@ -249,25 +276,58 @@ class Repairer:
             return self._spaces(text, index)
         if char in _COMMENTS and "comments" in self._kinds:
             return self._comment(text, index, final)
-        if char == "]":
+        if char in _CLOSING:
             return self._close(text, index, final)
+        if char in ".…" and "comments" in self._kinds and self._path and not self._was_colon:
+            return self._dots(text, index, final)
         self._sure()
         if self.begun is None:
             self.begun = self._base + index
-        if char in "{[":
-            self._path.append(char)
-            self._step = self._key if char == "{" else self._value
-            self._unsure = False
-            return self._put(char, index, index + 1)
+        if char in "{[(":
+            return self._open(text, index, final)
         if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
             return self._begin_string(text, index, is_key=False)
-        if char in _WORDS and "python_literals" in self._kinds:
-            return self._python(text, index, final)
-        if char == "-" or (char.isascii() and char.isalnum()):
+        if not self._path:
             self._step = self._scalar
             self._unsure = self._holds
             return index
-        return self._as_it_is(text, index, final)
+        return self._word(text, index, final)
+
+    def _open(self, text: str, index: int, final: bool) -> int | None:
+        char = opened = text[index]
+        python = "python_literals" in self._kinds
+        if char == "{" and python and "single_quotes" in self._kinds:
+            ahead = text[index : index + _LONGEST]
+            found = _set(ahead)
+            if not found and not final and len(ahead) < _LONGEST and _set_begun(ahead):
+                return None
+            opened = "s" if found and found[1] in ",}" else char
+        elif char == "(" and python:
+            ahead = text[index : index + _LONGEST]
+            if not final and len(ahead) < _LONGEST and not _item(ahead, 1):
+                return None
+            opened = "g" if _group(ahead) else char
+        elif char == "(":
+            return self._as_it_is(text, index, final)
+        self._path.append(opened)
+        self._step = self._key if opened == "{" else self._value
+        self._unsure = self._was_colon = False
+        if opened not in "{[":
+            self._mended("python_literals", index, index + 1)
+        return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
+
+    def _dots(self, text: str, index: int, final: bool) -> int | None:
+        """Dots in the place of values are a comment."""
+        found = _ellipsis(text, index, index + _LONGEST)
+        if not found:
+            if "...".startswith(text[index:]) and not final:
+                return None
+            self._sure()
+            return self._word(text, index, final)
+        if found.end() == len(text) and text[-1] != "," and not final:
+            return None
+        self._mended("comments", index, found.end())
+        return self._put("", index, found.end())
 
     def _key(self, text: str, index: int, final: bool) -> int | None:
         char = text[index]
@@ -275,7 +335,7 @@ class Repairer:
             return self._spaces(text, index)
         if char in _COMMENTS and "comments" in self._kinds:
             return self._comment(text, index, final)
-        if char == "}":
+        if char in _CLOSING:
             return self._close(text, index, final)
         self._sure()
         self._unsure = self._holds
@@ -294,6 +354,7 @@ class Repairer:
             return self._spaces(text, index)
         if char == ":":
             self._step = self._value
+            self._was_colon = True
             return self._put(char, index, index + 1)
         if char in _COMMENTS and "comments" in self._kinds:
             return self._comment(text, index, final)
@@ -312,7 +373,16 @@ class Repairer:
             return self._close(text, index, final)
         if char in _COMMENTS and "comments" in self._kinds:
             return self._comment(text, index, final)
+        if "missing_commas" in self._kinds and self._begins(char):
+            self._mended("missing_commas", index, index)
+            self._step = self._key if self._path[-1] == "{" else self._value
+            return self._put(",", index, index)
         return self._as_it_is(text, index, final)
+
+    def _begins(self, char: str) -> bool:
+        """Whether a value or key may begin so, after which a comma is missing."""
+        quote = char == '"' or (char in _QUOTES and "single_quotes" in self._kinds)
+        return quote or (self._path[-1] != "{" and (char in "{[-" or char.isalnum()))
 
     def _spaces(self, text: str, index: int) -> int:
         # Not further than may be held: where that ends depends on the text alone.
@@ -327,21 +397,32 @@ class Repairer:
 
     def _close(self, text: str, index: int, final: bool) -> int:
         char = text[index]
-        if not self._path or _CLOSING[char] != self._path[-1]:
-            return self._as_it_is(text, index, final)
         if self._comma:
             self._back()
             comma = self._mark
-            self._step = self._after
             self._mended("trailing_commas", comma, comma + 1)
             return self._put("", comma, comma + 1)
-        self._path.pop()
+        opened = _CLOSING[char]
+        if not self._path or (self._step == self._value and self._was_colon):
+            return self._as_it_is(text, index, final)
         self._unsure = False
+        if self._path[-1] not in opened:
+            if "brackets" not in self._kinds:
+                return self._as_it_is(text, index, final)
+            self._mended("brackets", index, index + 1)
+            if not any(each in opened for each in self._path):
+                return self._put("", index, index + 1)
+            # What stands inside is over too: the bracket is looked at again.
+            inner = self._path.pop()
+            self._step = self._after
+            return self._put(_CLOSERS[inner], index, index)
+        closing = _CLOSERS[self._path.pop()]
         self._end_value()
-        return self._put(char, index, index + 1)
+        return self._put(closing, index, index + 1)
 
     def _end_value(self) -> None:
         self._step = self._after
+        self._was_colon = False
         self.done = not self._path
 
     # -- strings and names
@@ -366,8 +447,9 @@ class Repairer:
         if char == _QUOTES.get(self._quote, self._quote):
             return self._end_string(text, index, final)
         if char == "\\":
-            return self._backslash(text, index, final)
+            return self._backslash(text, index)
         self._in_word = False
+        self._work += 1
         if char == '"':
             return self._put('\\"', index, index + 1)
         if "raw_newlines" in self._kinds:
@@ -376,12 +458,15 @@ class Repairer:
         return self._as_it_is(text, index, final)
 
     def _end_string(self, text: str, index: int, final: bool) -> int | None:
-        if self._quote != '"' and self._in_word:
-            # An apostrophe between letters ends no string.
-            if index + 1 == len(text) and not final:
-                return None
-            if text[index + 1 : index + 2].isalnum():
+        ends = self._ends_string(text, index, final)
+        if ends is None:
+            return None
+        if not ends:
+            self._in_word = False
+            if self._quote != '"':
                 return self._put(text[index], index, index + 1)
+            self._mended("inner_quotes", index, index + 1)
+            return self._put('\\"', index, index + 1)
         self._quote = ""
         if self._is_key:
             self._step = self._colon
@@ -389,16 +474,39 @@ class Repairer:
             self._end_value()
         return self._put('"', index, index + 1)
 
-    def _backslash(self, text: str, index: int, final: bool) -> int | None:
+    def _ends_string(self, text: str, index: int, final: bool) -> bool | None:
+        """Whether a quote of the string's kind ends it; None if that is not known yet."""
+        if "inner_quotes" in self._kinds and self._path:
+            end = _space(text, index + 1, index + _LONGEST).end()  # type: ignore[union-attr]
+            if end == len(text) or end == index + _LONGEST:
+                return True if final or end < len(text) else None
+            after = text[end]
+            if self._is_key:
+                return after == ":" or (after in _COMMENTS and "comments" in self._kinds)
+            if after in ",}])" or (after in _COMMENTS and "comments" in self._kinds):
+                return True
+            return "missing_commas" in self._kinds and self._begins(after) and not after.isalnum()
+        if self._quote != '"' and self._in_word:
+            # An apostrophe between letters ends no string.
+            if index + 1 == len(text) and not final:
+                return None
+            return not text[index + 1 : index + 2].isalnum()
+        return True
+
+    def _backslash(self, text: str, index: int) -> int | None:
         rest = text[index : index + 12]
         if rest == "\\" or (self._holds and _cut_escape(rest)):
             return None
         self._in_word = False
+        self._work += 1
         char = rest[1]
         if (char in _QUOTES or char in _QUOTES.values()) and "single_quotes" in self._kinds:
             if self._quote == '"':
                 self._mended("single_quotes", index, index + 2)
             return self._put(char, index, index + 2)
+        if char not in '"\\/bfnrtu' and "bad_escapes" in self._kinds:
+            self._mended("bad_escapes", index, index + 1)
+            return self._put("\\\\", index, index + 1)
         escape = _escape(rest) if self._holds else None
         end = index + (escape.end() if escape else 2)
         return self._put(text[index:end], index, end)
@@ -426,18 +534,48 @@ class Repairer:
         self._end_value()
         return index
 
-    def _python(self, text: str, index: int, final: bool) -> int | None:
-        word = _WORDS[text[index]]
-        end = index + len(word)
-        piece = text[index:end]
-        if piece == word:
-            self._unsure = False
-            self._mended("python_literals", index, end)
-            self._end_value()
-            return self._put(_LITERALS[word], index, end)
-        if word.startswith(piece) and (self._holds or not final):
+    def _word(self, text: str, index: int, final: bool) -> int | None:
+        """A number, a literal, or what stands in its place; it is held until it is over."""
+        loose = "unquoted_values" in self._kinds
+        if not loose and "python_literals" not in self._kinds:
+            self._step = self._scalar
+            self._unsure = self._holds
+            return index
+        end = (_words if loose else _scalar)(text, index, index + _LONGEST).end()  # type: ignore[union-attr]
+        if end == index + _LONGEST:
+            self._step = self._scalar
+            return index
+        if end == len(text) and (self._holds or not final):
             return None
-        return self._as_it_is(text, index, final)
+        word = text[index:end].rstrip(" \t")
+        end = index + len(word)
+        if loose and text[end : end + 1] == '"':
+            # A quote that was never opened, unless it begins what comes next.
+            after = _space(text, end + 1, end + _LONGEST).end()  # type: ignore[union-attr]
+            if after == len(text) and not final:
+                return None
+            end += text[after : after + 1] in _ENDS
+        made, kind = self._as_json(word)
+        if not made:
+            return self._as_it_is(text, index, final)
+        if kind:
+            self._mended(kind, index, end)
+        elif end > index + len(word):
+            self._mended("unquoted_values", index, end)
+        self._unsure = False
+        self._end_value()
+        return self._put(made, index, end)
+
+    def _as_json(self, word: str) -> tuple[str, Kind | None]:
+        """The JSON that `word` stands for, and what is mended in it; "" if it stands for none."""
+        if _json_scalar(word):
+            return word, None
+        if "python_literals" in self._kinds:
+            made = _LITERALS.get(word.lower()) or _python(word)
+            if made:
+                return made, "python_literals"
+        loose = "unquoted_values" in self._kinds and word
+        return (json.dumps(word, ensure_ascii=False), "unquoted_values") if loose else ("", None)
 
     # -- comments
 
@@ -447,6 +585,7 @@ class Repairer:
             return None
         if opening[0] != "#" and opening not in ("//", "/*"):
             return self._as_it_is(text, index, final)
+        self._work += 1
         self._start = self._base + index
         self._next = self._step
         if opening == "/*":
@@ -479,5 +618,20 @@ class Repairer:
         return self._put("", index, end) if end > index else end
 
 
+def _python(word: str) -> str:
+    """A number as JSON has it, that Python or JSON5 has otherwise; "" if it is none."""
+    found = _python_number(word)
+    if not found or not (found[2] or found[3] or found[5]) or "__" in word or word[-1] == "_":
+        return ""
+    sign = "-" if found[1] == "-" else ""
+    if found[2]:
+        return sign + str(int(found[2], 16))
+    whole = (found[3] or "0").replace("_", "")
+    if len(whole) > 1 and whole[0] == "0":
+        return ""
+    fraction = "." + ((found[5] or "0").replace("_", "")) if found[4] else ""
+    return sign + whole + fraction + (found[6] or "")
+
+
 _Step: TypeAlias = Callable[[str, int, bool], int | None]
-_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, int, int, int, int, int]
+_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, bool, int, int, int, int, int]

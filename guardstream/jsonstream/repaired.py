@@ -108,6 +108,8 @@ class RepairedDocument(Document):
         self._said, self._said_at = said, self._said_at + len(self._said)
         self._repairs = self._repairer.repairs
         tokens = self.feed(said)
+        if self._repairer.done and not self.ended:
+            tokens = [*tokens, *super().finish()]  # a number at the top
         if self.state.error:
             self._repairer.origins.end_at(self.state.error.offset)
         return tokens

@@ -142,8 +142,8 @@ class JsonFile(Model):
     on_violation: Literal["block", "stop", "monitor"] = "block"
     """What happens at the first character that no valid document has."""
     repair: Repairs = ()
-    """What is mended: kinds of almost-JSON, `true` for all but `truncated`; `close` closes a document
-    that anything ends too early."""
+    """Kinds of almost-JSON that are mended, `true` for all but `truncated`; `close` closes what ends
+    too early."""
     redact_keys: bool = False
     """Whether rules apply to object keys too."""
     numbers: Numbers = "string"

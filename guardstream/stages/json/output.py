@@ -1,4 +1,4 @@
-"""What the JSON stage says: its events, and those that wait until what they belong to can be closed."""
+"""What the JSON stage says: its events, and those that wait until they can be closed after."""
 
 from __future__ import annotations
 

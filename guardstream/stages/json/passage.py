@@ -28,10 +28,11 @@ def _same(start: int, end: int) -> tuple[int, int]:
 
 
 class Passage:
-    """One document's way out. `source` tells where its text stood. `at` is how far it was let through, or given to a stage.
+    """One document's way out. `at` is how far it was let through, or given to a stage.
 
     `raw` is the text from there on; where it is empty and the passage is `plain`, without rules and
-    closing, a chunk at whose end no escape is open may pass without it.
+    closing, a chunk at whose end no escape is open may pass without it. `source` tells where in the
+    source the document's text stood.
 
     A number waits for its end, so that rules see all of it. Where the stream goes on after a
     mistake, it waits for the separator after it, for at most as many code points as a number may

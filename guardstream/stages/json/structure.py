@@ -68,10 +68,11 @@ class Structure:
         document = self._document
         if not document:
             return held
-        source = document.source
-        held += document.accepted - source(self._passage.held_from, self._passage.held_from)[0]
-        waits_from = self._output.waits_from
-        return held if waits_from is None else max(held, self._fed - source(waits_from, waits_from)[0])
+        at, waits_from = self._passage.held_from, self._output.waits_from
+        held += document.accepted - document.source(at, at)[0]
+        if waits_from is None:
+            return held
+        return max(held, self._fed - document.source(waits_from, waits_from)[0])
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
