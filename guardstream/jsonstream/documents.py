@@ -149,7 +149,7 @@ class Documents:
         text, self._pending = self._pending, ""
         yield from self._divide(text, True)
         document = self.document
-        if document and self._state == self._inside and not document.blank:
+        if document and self._state == self._inside:
             start, tokens = document.accepted, document.finish()
             yield self._piece(document, "", start, tokens)
 

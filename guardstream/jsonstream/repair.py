@@ -266,6 +266,8 @@ class Repairer:
     def _as_it_is(self, text: str, index: int, final: bool) -> int:
         """Nothing here can be mended: the lexer refuses it."""
         del final
+        if self.begun is None:
+            self.begun = self._base + index
         self._step = self._as_it_is
         self._unsure = False
         return self._put(text[index:], index, len(text))

@@ -6,6 +6,7 @@ The lexer sees the JSON that `Repairer` makes; errors are those of the source, a
 from __future__ import annotations
 
 from bisect import bisect_left
+
 from guardstream.jsonstream.document import Checks, Document
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError, SchemaViolationError
 from guardstream.jsonstream.lexer.state import Limits
@@ -66,6 +67,11 @@ class RepairedDocument(Document):
         """Whether there is nothing but space and comments."""
         return self._repairer.begun is None
 
+    @property
+    def begun(self) -> int | None:
+        """The offset of its first character that is no space and no comment."""
+        return self._repairer.begun
+
     def source(self, start: int, end: int) -> tuple[int, int]:
         """Where in the source the repaired text between two offsets stood."""
         origins = self._repairer.origins
@@ -93,7 +99,7 @@ class RepairedDocument(Document):
         if self._over:
             return []
         tokens = self._lexed(self._repairer.finish())
-        return tokens if self.ended else [*tokens, *super().finish()]
+        return tokens if self.ended or self.blank else [*tokens, *super().finish()]
 
     def part(self) -> tuple[str, tuple[Repair, ...]]:
         """The repaired text that was accepted since the last part, and what was mended in it."""
@@ -115,7 +121,8 @@ class RepairedDocument(Document):
         return tokens
 
     def _placed(self, error: DocumentError) -> DocumentError:
-        offset = self._repairer.origins.start(error.offset)
+        # What closes a document stands past its end.
+        offset = min(self._repairer.origins.start(error.offset), self._repairer.offset)
         line, column = self.position(offset)
         reason, pointer = error.reason, error.pointer
         if isinstance(error, SchemaViolationError):

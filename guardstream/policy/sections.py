@@ -142,8 +142,7 @@ class JsonFile(Model):
     on_violation: Literal["block", "stop", "monitor"] = "block"
     """What happens at the first character that no valid document has."""
     repair: Repairs = ()
-    """Kinds of almost-JSON that are mended, `true` for all but `truncated`; `close` closes what ends
-    too early."""
+    """What is mended: `true` is all but `truncated`; `close` closes what ends early."""
     redact_keys: bool = False
     """Whether rules apply to object keys too."""
     numbers: Numbers = "string"

@@ -19,7 +19,6 @@ from guardstream.stages.json.output import Output
 from guardstream.stages.json.settings import Settings
 from guardstream.stages.json.tail import Tail
 
-
 Source: TypeAlias = Callable[[int, int], tuple[int, int]]
 
 

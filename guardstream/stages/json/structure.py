@@ -205,10 +205,15 @@ class Structure:
         )
 
     def _part(self, part: Part) -> None:
-        document = part.document
+        document, text = part.document, part.text
         if document is not self._document:
-            self._begin(document)
-        self._passage.add(document, part.text, part.tokens)
+            if document.blank:  # comments, so far
+                for repair in part.repairs:
+                    self._report(repair)
+                return
+            text = text.lstrip(" \t\n\r")
+            self._begin(document, document.offset - len(text))
+        self._passage.add(document, text, part.tokens)
         for repair in part.repairs:
             self._report(repair)
         if document.error:
@@ -219,14 +224,14 @@ class Structure:
         elif document.done:
             self._finish_document()
 
-    def _begin(self, document: Document) -> None:
+    def _begin(self, document: Document, at: int) -> None:
         self._end_prose()
         if self._count and self._settings.fences in ("strip", "require"):
             self._output.text("\n", document.start)
         self._document = document
         self._count += 1
         self._output.begin()
-        self._passage = Passage(self._settings, self._output, document.start, document.source)
+        self._passage = Passage(self._settings, self._output, at, document.source)
 
     def _finish_document(self) -> None:
         self._output.inside = False
