@@ -8,11 +8,13 @@ the end the whole.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import CoreConfig, CoreSchema, SchemaValidator
 
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
@@ -39,7 +41,7 @@ _INNER = {
 class EarlySchema:
     """A model's early schema alone, without the model's own word."""
 
-    reads_source = False
+    reads_source = True
 
     def __init__(self, model: Any) -> None:
         core = TypeAdapter(model).core_schema
@@ -253,6 +255,22 @@ def _fill_scalar(node: Node, core: Core, config: Core) -> None:
         node.mask = _SCALARS
         if strict and kind in ("int", "bool"):
             node.mask = 1 << n.NUMBER if kind == "int" else _BOOLEANS
+    if kind == "str" or kind in _SCALAR_TYPES:
+        node.judge = _scalar_judge(core, config)
+        node.late, node.late_keyword = _SCALARS, kind
+
+
+def _scalar_judge(core: Core, config: Core) -> n.Judge:
+    """What a field of a simple type says of a value as soon as that is over."""
+    validate = SchemaValidator(cast(CoreSchema, core), cast(CoreConfig, config)).validate_json
+
+    def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
+        # A number is judged as it is written; its text goes as far as the character that ends it.
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = source().rstrip(" \t\n\r,]}") if number else json.dumps(value)
+        return _verdict(validate, text) is None
+
+    return judge
 
 
 def _one_of(node: Node, values: list[Any]) -> None:
