@@ -116,6 +116,9 @@ class ToolFile(Model):
     """The draft that the schema is written in; that of the section if absent."""
 
 
+Tools: TypeAlias = dict[Annotated[str, Field(min_length=1)], ToolFile] | Literal["from_request"]
+
+
 class JsonFile(Model):
     """What is asked of output that is JSON."""
 
@@ -129,8 +132,9 @@ class JsonFile(Model):
     """Files beside the policy with schemas that the schema refers to by their identifier."""
     formats: bool = False
     """Whether `format` is asserted."""
-    tools: dict[Annotated[str, Field(min_length=1)], ToolFile] | None = None
-    """What the arguments of each tool must be, by its name; `*` is any other tool."""
+    tools: Tools | None = None
+    """What the arguments of each tool must be, by its name, `*` is any other; or what the request
+    says of them."""
     channels: list[Channel] = Field(default=["text"], min_length=1)
     """The channels that carry JSON; none if absent and there are only tools."""
     fences: Literal["strip", "keep", "require"] | None = None

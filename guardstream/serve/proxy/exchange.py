@@ -15,6 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.tools import for_request
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.call import (
     Bytes,
@@ -147,6 +148,7 @@ class ProxyExchange:
         await self._say(b"", more=False)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
+        guard = for_request(guard, self._format.provider, body)
         body = checked_request(guard, self._format.provider, body)
         response = await self._send_on(body)
         try:
