@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 
 from guardstream.events import Severity
 from guardstream.jsonstream.repair import USUAL, Kind
@@ -116,7 +124,15 @@ class ToolFile(Model):
     """The draft that the schema is written in; that of the section if absent."""
 
 
-Tools: TypeAlias = dict[Annotated[str, Field(min_length=1)], ToolFile] | Literal["from_request"]
+def _form(value: Any) -> str:
+    return "word" if isinstance(value, str) else "tools"
+
+
+Tools: TypeAlias = Annotated[
+    Annotated[dict[Annotated[str, Field(min_length=1)], ToolFile], Tag("tools")]
+    | Annotated[Literal["from_request"], Tag("word")],
+    Discriminator(_form),
+]
 
 
 class JsonFile(Model):
