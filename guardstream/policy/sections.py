@@ -155,8 +155,10 @@ class JsonFile(Model):
     """The channels that carry JSON; none if absent and there are only tools."""
     fences: Literal["strip", "keep", "require"] | None = None
     """What becomes of prose and code fences around documents."""
-    documents: Literal["one", "many"] = "one"
-    """Whether one document is expected, or many such as JSON lines."""
+    documents: Literal["one", "many", "last"] = "one"
+    """Whether one document is expected, many such as JSON lines, or the last of many counts."""
+    last_max: int = Field(default=100_000, ge=1)
+    """Code points of a document that may wait to be the last; more block."""
     after: Literal["stop", "ignore", "text"] = "stop"
     """What follows the one document: the stream ends, it is dropped, or let through as text."""
     on_violation: Literal["block", "stop", "monitor"] = "block"

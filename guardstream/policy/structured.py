@@ -159,6 +159,7 @@ def _settings(file: PolicyFile, section: JsonFile, schema: Checks | None) -> Set
         schema=schema,
         fences=section.fences,
         documents=section.documents,
+        last_max=section.last_max,
         after=section.after,
         on_violation=section.on_violation,
         repair=frozenset(kind for kind in section.repair if kind != "close"),

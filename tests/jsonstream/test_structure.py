@@ -299,3 +299,32 @@ def test_escapes_stay_as_the_source_writes_them():
         '["\\u00e9\\/\\u003c\\n\\"\\\\ \\u00e9 [w] \\u00e9\\ud83d\\ude00"]',
         "stop",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ('A {"a": 1} or {"a": 2}.', {"fences": "strip"}, ('{"a": 2}', "stop")),
+        ('{"a": 1}\n{"a": 2}\n', {}, ('{"a": 2}', "stop")),
+        ('{"a": 1}', {}, ('{"a": 1}', "stop")),
+        ('{"a": 1} {"a": ', {}, ("", "content_filter")),
+        ('{"a": 1} {"a": ', {"close": True}, ("", "content_filter")),
+        ('{"a": 1} {"a": x', {"on_violation": "stop"}, ("", "stop")),
+        ('{"a": "12345"} {"a": 1}', {"last_max": 10}, ("", "content_filter")),
+        ('{"a": 1} {"a": 2}', {"last_max": 8}, ('{"a": 2}', "stop")),
+        ('{"a": "boom"} {"a": 1}', {"redact": RULES.stage}, ("", "content_filter")),
+        ('{"a": "aa"} {"a": "password"}', {"redact": RULES.stage}, ('{"a": "[w]"}', "stop")),
+    ],
+)
+def test_of_many_only_the_last_may_count(text, options, expected):
+    assert text_and_reason(text, documents="last", **options) == expected
+
+
+def test_what_waits_to_be_the_last_is_held():
+    stage = Structure(Settings(documents="last"))
+    assert stage.feed('{"a": 1}') == []
+    assert stage.held == 8
+    assert stage.feed(' {"b') == []
+    assert stage.held == 3
+    assert stage.feed('": 2}') == []
+    assert stage.finish() == [Text('{"b": 2}'), Finish("stop")]

@@ -96,6 +96,8 @@ def test_rules_apply_inside_decoded_strings():
         ("repair: [single_quotes]", "['a',]", '["a",'),
         ("repair: [truncated]", '{"a": [1, 2', '{"a": [1]}'),
         ("repair: false", "['a'", "["),
+        ("documents: last", "[1]\n[2]\n", "[2]"),
+        ("documents: last, last_max: 2", "[1]\n[2]\n", ""),
         ("documents: many", "[1]\n[2]\n", "[1]\n[2]\n"),
         ("redact_keys: true", '{"secret": 1}', '{"[w]": 1}'),
         ("numbers: zero", "[4111111111111111]", "[0]"),

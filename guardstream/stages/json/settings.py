@@ -26,7 +26,8 @@ class Settings:
     - `fences`: None, the whole text is JSON; "strip", documents in prose and code fences, of which
       nothing else is let through; "keep", the rest is let through as text; "require", as "strip",
       but only documents in code fences count.
-    - `documents`: "one", or "many" such as JSON lines. `after` says what follows the one:
+    - `documents`: "one", "many" such as JSON lines, or "last": of many the last, at the stream's
+      end; `last_max` code points may wait for that, more block. `after` says what follows the one:
       "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
       "monitor" reports and changes nothing; "text" does not even report: what is no JSON is text,
@@ -43,7 +44,8 @@ class Settings:
 
     schema: Checks | None = None
     fences: Fences | None = None
-    documents: Literal["one", "many"] = "one"
+    documents: Literal["one", "many", "last"] = "one"
+    last_max: int = 100_000
     after: After = "stop"
     on_violation: OnViolation = "block"
     repair: frozenset[Kind] = frozenset()

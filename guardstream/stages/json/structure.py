@@ -18,6 +18,7 @@ from guardstream.jsonstream.repair import Repair
 from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.strings import Spans
 from guardstream.stages.json import parts
+from guardstream.stages.json.last import Last
 from guardstream.stages.json.output import Output
 from guardstream.stages.json.passage import Passage
 from guardstream.stages.json.settings import Settings
@@ -41,6 +42,7 @@ class Structure:
             self._new_document, settings.fences, or_text=or_text, repair=settings.repair
         )
         self._output = Output(closes=settings.closes)
+        self._last = _last(settings)
         self._open: Document | None = None  # the document that all of the next chunk may belong to
         self._fed = 0
         self._finished = False
@@ -62,6 +64,8 @@ class Structure:
         """How many code points of the source are held back now."""
         if self._finished:
             return 0
+        if self._last and self._last.kept and self._document:
+            return self._fed - self._document.start
         held = self._finder.held
         if self._prose:
             return held + self._prose.held
@@ -81,23 +85,23 @@ class Structure:
         fed = self._fed = self._fed + len(text)
         document = self._open
         if document is None:
-            return self._take(self._finder.feed(text))
+            return self._said(self._take(self._finder.feed(text)))
         # Most chunks lie inside a document: they need no dividing.
         tokens = document.feed(text)
         if document.ended:
             self._open = None
-            return self._take(self._finder.resume(text, fed - len(text), tokens))
+            return self._said(self._take(self._finder.resume(text, fed - len(text), tokens)))
         passage = self._passage
         if passage.plain and not document.state.waits and not passage.raw:
             passage.at = fed
-            return [Text(text)] if text else []
-        return self._inside(document, text, tokens)
+            return self._said([Text(text)] if text else [])
+        return self._said(self._inside(document, text, tokens))
 
     def finish(self) -> list[Event]:
         """Take the source's end: an open document is a violation, and so is none at all."""
         if self._finished:
             return []
-        return self._take(self._finder.finish(), final=True)
+        return self._said(self._take(self._finder.finish(), final=True))
 
     def cut(self, finish: Finish) -> list[Event]:
         """Take an earlier stage's end: drop what is held; with `close` the document is closed."""
@@ -105,7 +109,18 @@ class Structure:
             return []
         events = self._output.events = []
         self._conclude(parts.Ended(finish))
-        return events
+        return self._said(events)
+
+    def _said(self, events: list[Event]) -> list[Event]:
+        """What is said now: all of it, unless only the last document counts."""
+        if self._last is None:
+            return events
+        said = self._last.take(events)
+        if said and isinstance(said[-1], Finish):
+            self._finished = True
+            if self._last.full:  # whether more was wrong then depends on what was read with it
+                self.violations.clear()
+        return said
 
     def _inside(self, document: Document, text: str, tokens: list[Token]) -> list[Event]:
         events = self._output.events = []
@@ -150,6 +165,8 @@ class Structure:
 
     def _between(self, piece: Prose | Mark) -> None:
         if self._over and self._settings.after == "ignore":
+            return
+        if self._last and not self._broken:
             return
         fences = self._settings.fences
         prose = isinstance(piece, Prose)
@@ -226,7 +243,9 @@ class Structure:
 
     def _begin(self, document: Document, at: int) -> None:
         self._end_prose()
-        if self._count and self._settings.fences in ("strip", "require"):
+        if self._last:
+            self._drop_last(self._last)
+        elif self._count and self._settings.fences in ("strip", "require"):
             self._output.text("\n", document.start)
         self._document = document
         self._count += 1
@@ -235,7 +254,10 @@ class Structure:
 
     def _finish_document(self) -> None:
         self._output.inside = False
-        if self._settings.documents == "many":
+        if self._last:
+            self._output.events[:] = self._last.take(self._output.events)
+            self._last.end()
+        if self._settings.documents != "one":
             return
         if self._settings.after == "stop":
             raise parts.Ended(Finish("stop", "choice"))
@@ -246,6 +268,11 @@ class Structure:
         rule = f"{self._settings.rule}.{repair.kind}"
         start, end, severity = repair.start, repair.end, self._settings.severity
         self._output.say(Finding(rule, start, end, "monitor", severity, "repair"), self._passage.at)
+
+    def _drop_last(self, last: Last) -> None:
+        """Another document begins: of the one before only findings are said."""
+        self._output.events[:] = last.take(self._output.events)
+        last.begin()
 
     def _break(self, document: Document) -> None:
         """The text is no JSON, and that changes nothing: the rest is text."""
@@ -276,3 +303,11 @@ class Structure:
         """Let the open texts' stages say what they held."""
         self._end_prose()
         self._passage.settle()
+
+
+def _last(settings: Settings) -> Last | None:
+    """What keeps the last document, if only that counts."""
+    if settings.documents != "last":
+        return None
+    partly = settings.goes_on or settings.closes
+    return Last(settings.last_max, f"{settings.rule}.last_max", settings.severity, partly=partly)
