@@ -13,6 +13,8 @@ from functools import reduce
 from operator import or_
 from typing import Any, TypeAlias
 
+from guardstream.jsonstream.schema.prefixes import Prefixes
+
 #: Asked with the value, its source text, and what is known of the document from earlier judging.
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
 
@@ -44,7 +46,12 @@ class Node:
     max_length: int | None = None
     min_length: int = 0
     text_checks: tuple[tuple[str, Callable[[str], bool]], ...] = ()
+    #: What refuses a string whose beginning a pattern or format does not allow, with the keyword.
+    prefixes: tuple[str, Prefixes] | None = None
     number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
+    #: The keywords that refuse a number by its sign: one below nought, and one that is not.
+    no_minus: str = ""
+    no_plus: str = ""
     names: dict[str, Node] = field(default_factory=dict)
     patterns: tuple[tuple[Callable[[str], bool], Node], ...] = ()
     extra: Node | None = None
@@ -88,7 +95,9 @@ class Node:
         if not self.patterns and not self.name_check:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
-        self.watches_text = self.max_length is not None or self.texts is not None
+        self.watches_text = (
+            self.max_length is not None or self.texts is not None or self.prefixes is not None
+        )
         checks = self.watches_text or self.min_length or self.text_checks or self.late
         self.checks_text = bool(checks)
         self.most_members = min((size for size in sizes if size is not None), default=None)
