@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
+from math import inf
 from operator import or_
 from typing import Any
 
@@ -248,6 +249,9 @@ def _union(masks: Iterable[int]) -> int:
 
 def _signs(node: Node, read: Schema) -> None:
     """What the bounds say of a number's sign; `-0` is nought."""
+    low, high = read.get("minimum", -inf), read.get("maximum", inf)
+    if {keyword for keyword, _ in node.number_checks} <= {"type", "minimum", "maximum"}:
+        node.whole = low, high
     if read.get("minimum", 0) > 0:
         node.no_minus = "minimum"
     elif read.get("exclusiveMinimum", -1) >= 0:

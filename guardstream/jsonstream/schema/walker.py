@@ -134,7 +134,7 @@ class Walker:
                     first = FIRST.get(value, n.NUMBER)
                     self._scalar = node = self._child.ready[first] or self._enter(first, start)
                     self._begun = True
-                    if first == n.NUMBER and (node.no_minus or node.no_plus):
+                    if node.signed and first == n.NUMBER:
                         self._sign(node, value, start)
                 elif kind in (OPEN_OBJECT, OPEN_ARRAY):
                     self._open(kind, start)
@@ -188,16 +188,22 @@ class Walker:
             self._prefix = None
         node = self._scalar
         if part and node.watches_text:
-            state, length = self._prefix, self._length + len(part)
-            fault = faults.part_fault(node, self._text, self._length, part, start, end, state)
-            if fault:
-                raise Refused(*fault)
-            if node.texts is not None:
-                self._text += part
-            if node.prefixes is not None:
-                prefixes = node.prefixes[1]
-                self._prefix, _ = prefixes.step(state or prefixes.first, part)
+            length = self._length + len(part)
+            if (
+                node.texts is not None or node.prefixes is not None or length > node.max_length  # type: ignore[operator]  # it watches
+            ):
+                self._watch(node, part, start, end)
             self._length = length
+
+    def _watch(self, node: Node, part: str, start: int, end: int) -> None:
+        state = self._prefix
+        fault = faults.part_fault(node, self._text, self._length, part, start, end, state)
+        if fault:
+            raise Refused(*fault)
+        self._text += part
+        if node.prefixes is not None:
+            prefixes = node.prefixes[1]
+            self._prefix, _ = prefixes.step(state or prefixes.first, part)
 
     def _string(self, value: str, start: int, end: int) -> None:
         begun = None
@@ -206,7 +212,7 @@ class Walker:
             node, begun = self._scalar, self._prefix
         else:
             node = self._child.ready[n.STRING] or self._enter(n.STRING, start - 1)
-        if node.checks_text:
+        if node.checks_text and not (node.only_length and len(value) <= node.max_length):  # type: ignore[operator]
             fault = faults.end_fault(node, value, start, end, begun)
             if fault:
                 raise Refused(*fault)
@@ -236,10 +242,13 @@ class Walker:
             node = self._child.ready[kind] or self._enter(kind, start)
         self._last = value
         if node.number_checks and kind == n.NUMBER:
-            self._sign(node, written, start)
-            keyword = faults.number_fault(node, value)
-            if keyword:
-                raise Refused(last, keyword)
+            whole = node.whole
+            if not (whole and type(value) is int and whole[0] <= value <= whole[1]):
+                if node.signed:
+                    self._sign(node, written, start)
+                keyword = faults.number_fault(node, value)
+                if keyword:
+                    raise Refused(last, keyword)
         if node.late >> kind & 1:
             self._judge(node, value, start, last)
         container = self._container
