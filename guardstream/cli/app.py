@@ -74,10 +74,33 @@ def json(
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="Allow an object to name a key twice.")
     ] = False,
+    repair: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Mend almost-JSON and print it: `usual`, `all`, or kinds with commas between.",
+        ),
+    ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line is a document of its own.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast/--all", help="Stop at the first that is not valid.")
+    ] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Say in a last line how many there were.")
+    ] = False,
 ) -> None:
     """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
-    checks = json_command.schema_of(schema, draft, formats=formats)
-    raise typer.Exit(json_command.run(checks, files or ["-"], chunk, duplicates=duplicates))
+    ask = json_command.Ask(
+        schema=json_command.schema_of(schema, draft, formats=formats),
+        chunk=chunk,
+        duplicates=duplicates,
+        repair=json_command.kinds_of(repair),
+        lines=lines,
+    )
+    files = files or ["-"]
+    raise typer.Exit(json_command.run(ask, files, fail_fast=fail_fast, summary=summary))
 
 
 @app.command()

@@ -17,6 +17,7 @@ from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.tools import for_request
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.call import (
     Bytes,
@@ -162,6 +163,7 @@ class ProxyExchange:
         await self._say(b"", more=False)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
+        guard = await self._apart(len(body), for_request, guard, self._format.provider, body)
         body = await self._apart(len(body), checked_request, guard, self._format.provider, body)
         response = await self._send_on(body)
         try:
