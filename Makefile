@@ -75,7 +75,7 @@ wheel-demo: $(READY)
 		$(CURDIR)/$(EMPTY)-$$form/bin/guardstream demo --speed 4; \
 		cd $(CURDIR); done
 
-$(READY): pyproject.toml build_native.py guardstream/scan/regex/_native.c
+$(READY): pyproject.toml build_native.py $(wildcard guardstream/scan/native/*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

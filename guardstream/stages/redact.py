@@ -385,6 +385,8 @@ class Redact:
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last
         character has completed."""
+        # Nobody had to look before the last character, so that all lived on up to it.
+        self._write(events, self._regions.flow(self._position - 1))
         live = [scan.overflowing(self._window) for scan in self._scans]
         if any(live):
             self._write(events, self._regions.flow(self._position))

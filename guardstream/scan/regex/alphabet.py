@@ -56,6 +56,11 @@ class CharSets:
         edges = {START: "the start", END: "the end"}
         return edges | {bit: fragment for fragment, bit in self._bits.items()}
 
+    @property
+    def width(self) -> int:
+        """How many bits there are."""
+        return self._next.bit_length() - 1
+
     def fresh(self) -> int:
         """A bit that is no set's: for what a pattern finds out about the text before."""
         bit, self._next = self._next, self._next << 1
