@@ -7,13 +7,14 @@
    and counters that are written out late. All tables are guarded by the GIL. */
 
 #include "stream.h"
+#include "words.h"
 
 static int
 native_exec(PyObject *module)
 {
-    PyType_Spec *specs[] = {&machine_spec, &stream_spec};
-    const char *names[] = {"Machine", "Stream"};
-    for (int index = 0; index < 2; index++) {
+    PyType_Spec *specs[] = {&machine_spec, &stream_spec, &word_table_spec, &word_stream_spec};
+    const char *names[] = {"Machine", "Stream", "WordTable", "WordStream"};
+    for (int index = 0; index < 4; index++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[index], NULL);
         if (type == NULL || PyModule_AddObjectRef(module, names[index], type) < 0) {
             Py_XDECREF(type);

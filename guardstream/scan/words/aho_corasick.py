@@ -15,10 +15,14 @@ from threading import Lock
 from typing import NamedTuple
 
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
+from guardstream.scan.words import forms
 from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
+
+MAX_CHARACTERS = 50_000
+"""How many characters' classes are remembered."""
 
 MAX_AGE = 1 << 20
 """Where counting how long ago a candidate began ends; it has overflowed long before."""
@@ -70,20 +74,25 @@ class Shape(NamedTuple):
 class WordState(dict[str, "WordState"]):
     """The transitions by character; a missing one is built when it is first needed.
 
-    `held` is how many characters ago the oldest live candidate began, 0 if none lives.
+    `held` is how many characters ago the oldest live candidate began, 0 if none lives. `built` has
+    the transitions by class of characters; `place` is kept for the native form.
     """
 
-    __slots__ = ("found", "held", "index", "shape")
+    __slots__ = ("built", "found", "held", "index", "place", "shape")
 
     def __init__(self, index: WordIndex, shape: Shape) -> None:
         self.index = index
+        self.built: dict[int, WordState] = {}
+        self.place: object = None
         self.shape = shape
         self.found = shape.found
         self.held = max(shape.ages[:1] + tuple(word.began for word in shape.waiting), default=0)
 
     def __missing__(self, character: str) -> WordState:
-        with self.index.lock:
-            state = self[character] = self.index.build(self.shape, character)
+        index = self.index
+        with index.lock:
+            index.count()
+            state = self[character] = index.after(self, index.class_of(character))
         return state
 
 
@@ -110,7 +119,12 @@ class WordIndex:
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
+        self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
+        self._classes: dict[str, int] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._members: list[str] = []
         self._flushed()
+        self.steps = forms.stepping(self)
 
     def _flushed(self) -> None:
         self._states: dict[Shape, WordState] = {}
@@ -120,6 +134,49 @@ class WordIndex:
     def scan(self) -> WordScan:
         """A search over one stream."""
         return WordScan(self)
+
+    @property
+    def letters(self) -> int:
+        """How many different letters the words have."""
+        return len(self._letters)
+
+    def class_of(self, character: str) -> int:
+        """The class of a character: those of a class are compared alike. A letter that is in no
+        word ends all candidates, whichever it is."""
+        known = self._classes.get(character)
+        if known is None:
+            folding = self.folding
+            letters = folding.letters(character)
+            key = (
+                letters if self._letters.intersection(letters) else bool(letters),
+                bool(self.whole) and joins_words(character),
+                *folding.gaps(character),
+            )
+            known = self._numbers.setdefault(key, len(self._members))
+            if known == len(self._members):
+                self._members.append(character)
+            if len(self._classes) > MAX_CHARACTERS:
+                self._classes.clear()
+            self._classes[character] = known
+        return known
+
+    def after(self, state: WordState, number: int) -> WordState:
+        """The state that a class of characters leads to; the lock is held."""
+        known = state.built.get(number)
+        if known is None:
+            self.count()
+            known = state.built[number] = self._build(state.shape, self._members[number])
+        return known
+
+    def count(self) -> None:
+        """Count a transition; forget all states if there are too many."""
+        self._transitions += 1
+        if self._transitions > MAX_TRANSITIONS:
+            states = self._states
+            self._flushed()
+            for state in states.values():
+                state.clear()
+                state.built.clear()
 
     def _grows(self, suffix: str, may_begin: bool, counts: tuple[int, ...]) -> bool:
         """Whether a longer word begins with `suffix`, or the word itself needs a letter again."""
@@ -150,14 +207,8 @@ class WordIndex:
             )
         )
 
-    def build(self, shape: Shape, character: str) -> WordState:
+    def _build(self, shape: Shape, character: str) -> WordState:
         """The state after `character`."""
-        self._transitions += 1
-        if self._transitions > MAX_TRANSITIONS:
-            states = self._states
-            self._flushed()
-            for state in states.values():
-                state.clear()
         letters = self.folding.letters(character)
         if not letters:
             return self._state(self._unseen(shape))
@@ -324,34 +375,19 @@ class _WordList:
         return low < len(self._words) and self._words[low].startswith(prefix)
 
 
-class WordScan:
-    """One stream's search: a state and an offset."""
+class WordStepper:
+    """Where one stream stands, stepped in Python."""
 
-    __slots__ = (
-        "_holds",
-        "_index",
-        "_lost",
-        "_mark",
-        "_off",
-        "_settled",
-        "offset",
-        "state",
-    )
+    __slots__ = ("_mark", "offset", "state")
 
     def __init__(self, index: WordIndex) -> None:
-        self._index = index
         self.state = index.start
         self.offset = 0
-        self._lost = -1
-        self._off: frozenset[int] = frozenset()
-        self._settled = True
-        self._holds = index.holds
         self._mark = self.state, self.offset
 
     def read(self, text: str) -> int:
-        """See `Scan.read`."""
-        if self._lost >= 0:
-            return UNREAD
+        """Read all of `text` if it completes no word, and return how many characters the oldest
+        live candidate holds back; else read nothing and return UNREAD."""
         state = self.state
         for character in text:
             state = state[character]
@@ -360,27 +396,69 @@ class WordScan:
         self._mark = self.state, self.offset
         self.state = state
         self.offset += len(text)
-        return state.held if self._holds else 0
+        return state.held
 
     def unread(self) -> None:
-        """See `Scan.unread`."""
+        """Go back to where the last `read` or `run` began."""
         self.state, self.offset = self._mark
 
     def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`. Attention is needed where a word is complete."""
+        """Read up to the first character that completes words; return the index after the last
+        character read."""
         self._mark = state, _ = self.state, self.offset
-        if self._lost >= 0:
-            end = begin + 1
-        self._settled = True
         for index in range(begin, end):
             state = state[text[index]]
             if state.found:
                 end = index + 1
-                self._settled = False
                 break
         self.state = state
         self.offset += end - begin
         return end
+
+    def put(self, state: WordState) -> None:
+        """Go on from another state."""
+        self.state = state
+
+
+class WordScan:
+    """One stream's search: a state and an offset."""
+
+    __slots__ = ("_holds", "_index", "_lost", "_off", "_settled", "_steps")
+
+    def __init__(self, index: WordIndex) -> None:
+        self._index = index
+        self._steps = index.steps()
+        self._lost = -1
+        self._off: frozenset[int] = frozenset()
+        self._settled = True
+        self._holds = index.holds
+
+    @property
+    def offset(self) -> int:
+        """How many characters have been read."""
+        return self._steps.offset
+
+    @property
+    def state(self) -> WordState:
+        """What is known of the text so far."""
+        return self._steps.state
+
+    def read(self, text: str) -> int:
+        """See `Scan.read`."""
+        if self._lost >= 0:
+            return UNREAD
+        held = self._steps.read(text)
+        return held if self._holds or held < 0 else 0
+
+    def unread(self) -> None:
+        """See `Scan.unread`."""
+        self._steps.unread()
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Scan.run`. Attention is needed where a word is complete."""
+        stop = self._steps.run(text, begin, begin + 1 if self._lost >= 0 else end)
+        self._settled = False
+        return stop
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
@@ -446,7 +524,7 @@ class WordScan:
         if self.hold() > hold or not self.state.held or not self._holds:
             return
         if drop:
-            self.state = self._index.without(self.state, self.offset - hold)
+            self._steps.put(self._index.without(self.state, self.offset - hold))
         else:
             self._lost = hold
 
