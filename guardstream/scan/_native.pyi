@@ -15,7 +15,7 @@ class Machine:
         begin: bytes,
         classify: Callable[[int], tuple[int, bytes]],
         load: Callable[[int], tuple[object, ...]],
-        write: Callable[[int, int, int], tuple[object, ...]],
+        more: Callable[[int, int], tuple[object, ...]],
     ) -> Machine: ...
     def bound(self, bytes: int, /) -> None: ...
 

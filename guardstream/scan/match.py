@@ -15,7 +15,7 @@ class Confirm(NamedTuple):
 
 
 UNREAD = -1
-"""What `Scan.read` returns when a closer look is needed."""
+"""What a `Scan.reader` returns when a closer look is needed."""
 
 
 class Match(NamedTuple):
@@ -66,13 +66,14 @@ class Window:
 class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
 
-    def read(self, text: str) -> int:
-        """Read all of `text` if nothing in it needs attention, and return how many characters the
-        oldest live candidate holds back; else read nothing and return UNREAD."""
+    def reader(self) -> Callable[[str], int]:
+        """What reads all of a text if nothing in it needs attention, and returns how many characters
+        the oldest live candidate holds back; else it reads nothing and returns UNREAD. It is not to
+        be called while a candidate that overflowed lives on."""
         ...
 
     def unread(self) -> None:
-        """Go back to where the last `read` or `run` began."""
+        """Go back to where the last reading began."""
         ...
 
     def run(self, text: str, begin: int, end: int) -> int:

@@ -156,6 +156,7 @@ class Redact:
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
         self._scans = list(scans)
+        self._reads = [(scan.reader(), scan) for scan in scans]
         self._window = Window()
         self._regions = Regions(self._rules)
         self._position = 0
@@ -176,8 +177,8 @@ class Redact:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
         held = 0
-        for scan in self._scans:
-            waits = scan.read(text)
+        for read, scan in self._reads:
+            waits = read(text)
             if waits > held:
                 held = waits
             elif waits < 0:
@@ -187,6 +188,10 @@ class Redact:
         parts.append(text)
         if len(parts) > MAX_PARTS:
             self._trim()
+        if not held:
+            regions.tail = ""
+            regions.written = self._position
+            return [Text(tail)]
         release = len(tail) - held
         if release <= 0:
             regions.tail = tail

@@ -1,9 +1,9 @@
 /* One pattern's automaton, built where the text has been: `closure.py`, `registers.py` and `dfa.py`
    over tables of ints. What is what, and why, is told there.
 
-   Python is never called from here, so that nothing moves while it is built. Where a counter must
-   be written out first, a function returns WANTED and names the place; what has been built so far
-   stands, and the same question is asked again. */
+   Python is never called from here, so that nothing moves while it is built. Where a place is not
+   known yet, a function returns WANTED and names it; what has been built so far stands, and the same
+   question is asked again. */
 
 #ifndef GUARDSTREAM_AUTOMATON_H
 #define GUARDSTREAM_AUTOMATON_H
@@ -14,7 +14,7 @@
 #define UNMET (-3) /* an obligation has failed */
 #define BROKEN (-4)
 
-enum kind { CHAR = 1, AHEAD, BEHIND, LOOK, OPEN, SPLIT, LOOP, MATCH };
+enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SPLIT, LOOP, MATCH };
 
 #define VARIABLE (-1)
 
@@ -32,12 +32,12 @@ enum kind { CHAR = 1, AHEAD, BEHIND, LOOK, OPEN, SPLIT, LOOP, MATCH };
 
 /* --- what it is made of ------------------------------------------------------------------- */
 
-#define PLACE_INTS 11
-
 typedef struct {
-    int32_t kind, condition, after, out, aside, negate, unwritten, distance, opened;
+    int32_t kind, condition, after, out, aside, negate, distance, opened;
     int32_t first, count; /* its ways */
 } Place;
+
+#define PLACE_INTS 11 /* a place as Python gives it, with its number before */
 
 typedef struct {
     int32_t place, condition, duties, opens; /* `duties` are obligations: lookaheads under way */
@@ -446,6 +446,10 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
         int32_t opened = pending->at[count + 3];
         pending->count = count;
         const Place place = self->place[key[0]];
+        if (place.kind == UNKNOWN) {
+            self->wanted = key[0];
+            return WANTED;
+        }
         int32_t known = seen->count, number = numbers_of(seen, key, 3);
         if (number < 0) {
             return ERROR;
@@ -506,10 +510,6 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
                     return ERROR;
                 }
             }
-        }
-        if (place.unwritten) {
-            self->wanted = key[0];
-            return WANTED;
         }
         if (place.after != NONE) {
             next[0] = place.after;

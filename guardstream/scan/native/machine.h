@@ -31,7 +31,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *classify; /* (code) -> (class, signature) */
     PyObject *load;     /* (pattern) -> its program */
-    PyObject *write;    /* (pattern, place, how many there are) -> the places of a counter that is written out */
+    PyObject *more;     /* (pattern, place) -> this place, and more of them */
     int32_t patterns, words;
     uint8_t *flags;
     Automaton *automata;
@@ -134,45 +134,63 @@ conditions_taken(Automaton *self, PyObject *given, Ints *numbers)
     return result;
 }
 
-/* Take more places: `places` are rows of PLACE_INTS, `ways` and `conditions` what they name. */
+/* Take one place, `row` being its number and what it is; `before` are the ways known before. */
 static int
-places_taken(Automaton *self, PyObject *conditions, PyObject *places, PyObject *ways)
+place_taken(Automaton *self, const int32_t *row, const Ints *conditions, int32_t before)
 {
-    const char *bytes;
-    Py_ssize_t count;
-    Ints numbers = {0};
-    int32_t before = self->ways.count;
-    if (ints_of(places, &bytes, &count) < 0 || ints_taken(ways, &self->ways) < 0
-        || conditions_taken(self, conditions, &numbers) < 0) {
-        ints_free(&numbers);
+    Place place;
+    memcpy(&place, row + 1, sizeof(Place));
+    if (!is_within(row[0], 0, self->places) || !is_within(place.kind, CHAR, MATCH + 1)
+        || !is_within(place.condition, 0, conditions->count)
+        || !is_within(place.after, NONE, self->places)
+        || !is_within(place.out, NONE, self->places)
+        || !is_within(place.aside, NONE, self->places)
+        || !is_within(place.first, 0, self->ways.count - before + 1)
+        || !is_within(place.count, 0, self->ways.count - before - place.first + 1)) {
         return ERROR;
     }
-    int32_t more = (int32_t)(count / PLACE_INTS), all = self->places + more;
-    int result = count % PLACE_INTS ? failed("a table of the search is cut off")
-                                    : grown((void **)&self->place, &self->place_room,
-                                            (int64_t)all + 1, sizeof(Place));
+    place.first += before;
+    place.condition = conditions->at[place.condition];
+    if (self->place[row[0]].kind == UNKNOWN) {
+        self->place[row[0]] = place;
+    }
+    return 0;
+}
+
+/* Take places: (how many have a number, conditions, rows, ways); `rows` of PLACE_INTS name the
+   others. The same place may come twice, by way of two threads. */
+static int
+places_taken(Automaton *self, PyObject *given)
+{
+    PyObject *conditions, *places, *ways;
+    Ints numbers = {0}, rows = {0};
+    int32_t before = self->ways.count, count;
+    if (!PyTuple_Check(given)) {
+        return failed("places must be a tuple");
+    }
+    if (!PyArg_ParseTuple(given, "iSSS", &count, &conditions, &places, &ways)) {
+        return ERROR;
+    }
+    int result = ints_taken(ways, &self->ways) < 0 || ints_taken(places, &rows) < 0
+            || conditions_taken(self, conditions, &numbers) < 0
+            || grown((void **)&self->place, &self->place_room, (int64_t)count + 1,
+                     sizeof(Place)) < 0
+        ? ERROR
+        : 0;
+    if (result == 0 && rows.count % PLACE_INTS) {
+        result = failed("a table of the search is cut off");
+    }
+    for (; result == 0 && self->places < count; self->places++) {
+        memset(&self->place[self->places], 0, sizeof(Place));
+    }
     for (int32_t way = before; result == 0 && way < self->ways.count; way++) {
-        result = is_within(self->ways.at[way], 0, all) ? 0 : ERROR;
+        result = is_within(self->ways.at[way], 0, self->places) ? 0 : ERROR;
     }
-    for (int32_t index = 0; result == 0 && index < more; index++) {
-        Place *place = &self->place[self->places + index];
-        memcpy(place, bytes + (size_t)index * sizeof(Place), sizeof(Place));
-        if (!is_within(place->kind, CHAR, MATCH + 1)
-            || !is_within(place->condition, 0, numbers.count)
-            || !is_within(place->after, NONE, all) || !is_within(place->out, NONE, all)
-            || !is_within(place->aside, NONE, all)
-            || !is_within(place->first, 0, self->ways.count - before + 1)
-            || !is_within(place->count, 0, self->ways.count - before - place->first + 1)) {
-            result = ERROR;
-            break;
-        }
-        place->first += before;
-        place->condition = numbers.at[place->condition];
-    }
-    if (result == 0) {
-        self->places = all;
+    for (int32_t row = 0; result == 0 && row < rows.count; row += PLACE_INTS) {
+        result = place_taken(self, rows.at + row, &numbers, before);
     }
     ints_free(&numbers);
+    ints_free(&rows);
     return result;
 }
 
@@ -188,15 +206,15 @@ signature_taken(Automaton *self, PyObject *given)
     return number;
 }
 
-/* Take a pattern's program: (bits, conditions, places, ways, lookbehinds, first, pending, group,
-   cuts, least_hold, most_threads, behind, looks, plain, end). */
+/* Take a pattern's program: (bits, places, lookbehinds, first, pending, group, cuts, least_hold,
+   most_threads, behind, looks, plain, end). */
 static int
 program_taken(Automaton *self, PyObject *given, int32_t bits)
 {
-    PyObject *own, *conditions, *places, *ways, *behinds, *behind, *looks, *plain, *end;
-    if (!PyArg_ParseTuple(given, "SSSSSiipppiSSSS", &own, &conditions, &places, &ways, &behinds,
-                          &self->first, &self->pending, &self->group, &self->cuts,
-                          &self->least_hold, &self->most_threads, &behind, &looks, &plain, &end)
+    PyObject *own, *places, *behinds, *behind, *looks, *plain, *end;
+    if (!PyArg_ParseTuple(given, "SOSiipppiSSSS", &own, &places, &behinds, &self->first,
+                          &self->pending, &self->group, &self->cuts, &self->least_hold,
+                          &self->most_threads, &behind, &looks, &plain, &end)
         || ints_taken(own, &self->bits) < 0) {
         return ERROR;
     }
@@ -214,7 +232,7 @@ program_taken(Automaton *self, PyObject *given, int32_t bits)
     /* The scratch has no bits yet: the first signature is NOTHING, the first condition FREE. */
     if (self->words < 1 || scratch_number(self) < 0
         || numbers_of(&self->conditions, (int32_t *)self->scratch, 2 * self->words) < 0
-        || places_taken(self, conditions, places, ways) < 0
+        || places_taken(self, places) < 0
         || ints_taken(behinds, &self->behinds) < 0
         || (self->behind = signature_taken(self, behind)) < 0
         || (self->looks = signature_taken(self, looks)) < 0
@@ -270,46 +288,17 @@ machine_load(Machine *self, int32_t pattern)
     return result;
 }
 
-/* Write a counter out: (how many places there were, conditions, places, ways, its own ways). */
+/* Ask for a place that is not known, and those around it. */
 static int
-machine_write(Machine *self, int32_t pattern)
+machine_more(Machine *self, int32_t pattern)
 {
     Automaton *automaton = &self->automata[pattern];
     int32_t place = automaton->wanted;
-    PyObject *given =
-        PyObject_CallFunction(self->write, "iii", pattern, place, automaton->places);
-    PyObject *conditions, *places, *ways, *own;
-    int known, result = ERROR;
-    Ints leads = {0};
-    if (given == NULL) {
-        return ERROR;
-    }
-    if (PyTuple_Check(given)
-        && PyArg_ParseTuple(given, "iSSSS", &known, &conditions, &places, &ways, &own)) {
-        if (known != automaton->places || !automaton->place[place].unwritten) {
-            /* Another thread has been faster; what is still missing is asked for again. */
-            result = 0;
-        }
-        else if (places_taken(automaton, conditions, places, ways) == 0
-                 && ints_taken(own, &leads) == 0) {
-            int32_t first = automaton->ways.count;
-            result = 0;
-            for (int32_t way = 0; result == 0 && way < leads.count; way++) {
-                result = is_within(leads.at[way], 0, automaton->places)
-                    ? ints_push(&automaton->ways, leads.at[way])
-                    : ERROR;
-            }
-            if (result == 0) {
-                automaton->place[place].first = first;
-                automaton->place[place].count = leads.count;
-                automaton->place[place].unwritten = 0;
-            }
-        }
-    }
-    ints_free(&leads);
-    Py_DECREF(given);
-    if (result < 0 && !PyErr_Occurred()) {
-        failed("a counter must be a tuple");
+    PyObject *given = PyObject_CallFunction(self->more, "ii", pattern, place);
+    int result = given == NULL ? ERROR : places_taken(automaton, given);
+    Py_XDECREF(given);
+    if (result == 0 && automaton->place[place].kind == UNKNOWN) {
+        return failed("a place of a pattern is missing");
     }
     return result;
 }
@@ -319,7 +308,7 @@ static int
 machine_fetch(Machine *self)
 {
     int32_t pattern = self->wanted;
-    return self->automata[pattern].loaded ? machine_write(self, pattern)
+    return self->automata[pattern].loaded ? machine_more(self, pattern)
                                           : machine_load(self, pattern);
 }
 
@@ -679,10 +668,10 @@ static PyObject *
 machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"flags", "firsts", "first_at", "asked", "begin",
-                            "classify", "load", "write", NULL};
-    PyObject *flags, *firsts, *first_at, *asked, *begin, *classify, *load, *write;
+                            "classify", "load", "more", NULL};
+    PyObject *flags, *firsts, *first_at, *asked, *begin, *classify, *load, *more;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSOOO", names, &flags, &firsts,
-                                     &first_at, &asked, &begin, &classify, &load, &write)) {
+                                     &first_at, &asked, &begin, &classify, &load, &more)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -692,7 +681,7 @@ machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     }
     self->classify = Py_NewRef(classify);
     self->load = Py_NewRef(load);
-    self->write = Py_NewRef(write);
+    self->more = Py_NewRef(more);
     self->limit = INT64_MAX;
     if (machine_filled(self, flags, firsts, first_at, asked, begin) < 0) {
         Py_DECREF((PyObject *)self);
@@ -707,7 +696,7 @@ machine_traverse(Machine *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE((PyObject *)self));
     Py_VISIT(self->classify);
     Py_VISIT(self->load);
-    Py_VISIT(self->write);
+    Py_VISIT(self->more);
     return 0;
 }
 
@@ -716,7 +705,7 @@ machine_clear(Machine *self)
 {
     Py_CLEAR(self->classify);
     Py_CLEAR(self->load);
-    Py_CLEAR(self->write);
+    Py_CLEAR(self->more);
     return 0;
 }
 

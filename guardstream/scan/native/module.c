@@ -3,8 +3,8 @@
 
    Every index that comes from Python is checked where it enters a table, so that reading need not
    check it again; every index that comes from text is checked where it is used. Python is called
-   only between characters: for the class of a character, a pattern's program when it first wakes,
-   and counters that are written out late. All tables are guarded by the GIL. */
+   only between characters: for the class of a character, and for a pattern's program when it first
+   wakes, place by place as they are reached. All tables are guarded by the GIL. */
 
 #include "stream.h"
 #include "words.h"

@@ -2,12 +2,11 @@
 
 The extension builds the automata itself, as `closure` and `dfa` do, over tables of ints. It asks
 Python for the class of a character when it first meets it, for a pattern's program when the pattern
-first wakes, and for counters that are written out late.
+first wakes, and for the program's places when they are reached: most never are.
 """
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import Iterable
 from typing import Self
@@ -16,14 +15,16 @@ from guardstream.scan import _native
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START
 from guardstream.scan.regex.dfa import Alphabet, Automaton
-from guardstream.scan.regex.nfa import Condition, Place
+from guardstream.scan.regex.nfa import Condition, Kind, Place
 from guardstream.scan.regex.stepper import Handling, Machine
 
 UNIT = 100
 """How many bytes of the extension's tables weigh as much as a unit of `MAX_WEIGHT`."""
 
-PATIENCE = 0.0001
-"""How many seconds a thread waits that comes while another one's answer is on its way."""
+AT_ONCE = 12
+"""How many places are given together."""
+
+KINDS = {kind: kind.value for kind in Kind}
 
 
 def _bits(number: int) -> Iterable[int]:
@@ -48,11 +49,7 @@ class _Rows:
         self._size = (len(self._own) + 31) // 32 * 4
         self._places: list[Place] = []
         self._numbers: dict[Place, int] = {}
-
-    @property
-    def count(self) -> int:
-        """How many places have been given."""
-        return len(self._places)
+        self._given: set[int] = set()
 
     def program(self) -> tuple[object, ...]:
         """The program, for `Machine` in the extension."""
@@ -65,7 +62,7 @@ class _Rows:
         plain = program.behind & ~program.looks
         return (
             array("i", self._own).tobytes(),
-            *self._rows(0),
+            self.places(roots[0]),
             behinds.tobytes(),
             *roots,
             bool(program.group),
@@ -75,12 +72,6 @@ class _Rows:
             *(self._signature(bits) for bits in (program.behind, program.looks, plain, END)),
         )
 
-    def written(self, number: int) -> tuple[object, ...]:
-        """The places of a counter that is written out."""
-        known = self.count
-        own = array("i", [self._number(place) for place in self._places[number].leads_to()])
-        return known, *self._rows(known), own.tobytes()
-
     def _number(self, place: Place) -> int:
         number = self._numbers.get(place)
         if number is None:
@@ -88,38 +79,35 @@ class _Rows:
             self._places.append(place)
         return number
 
-    def _rows(self, first: int) -> tuple[bytes, bytes, bytes]:
-        """The conditions, the places from `first` on and all that they lead to, and their ways."""
+    def places(self, first: int) -> tuple[int, bytes, bytes, bytes]:
+        """A place and some that come after it: how many have a number, and conditions, the places
+        and their ways as rows of ints."""
         conditions: dict[Condition, int] = {}
-        rows, ways = array("i"), array("i")
-
-        def number(place: Place | None) -> int:
-            return -1 if place is None else self._number(place)
-
-        at = first
-        while at < len(self._places):
+        rows: list[int] = []
+        ways: list[int] = []
+        number, pending = self._number, [first]
+        while pending and len(rows) < 11 * AT_ONCE:
+            at = pending.pop()
+            if at in self._given and at != first:
+                continue
             place = self._places[at]
-            rows.extend(
-                (
-                    place.kind.value,
-                    conditions.setdefault(place.condition, len(conditions)),
-                    number(place.after),
-                    number(place.out),
-                    number(place.aside),
-                    place.negate,
-                    place.unwritten is not None,
-                    place.distance,
-                    place.opened,
-                    len(ways),
-                    len(place.ways),
-                )
+            if place.unwritten is not None and at != first:
+                # It is written out when the text reaches it.
+                continue
+            self._given.add(at)
+            own = [] if place.after is not None else [number(way) for way in place.leads_to()]
+            after, out, aside = (
+                -1 if other is None else number(other)
+                for other in (place.after, place.out, place.aside)
             )
-            ways.extend(map(number, place.ways))
-            at += 1
-        signatures = [
-            self._signature(bits) for condition in conditions for bits in (*condition,)
-        ]
-        return b"".join(signatures), rows.tobytes(), ways.tobytes()
+            condition = conditions.setdefault(place.condition, len(conditions))
+            rows += (at, KINDS[place.kind], condition, after, out, aside)
+            rows += (place.negate, place.distance, place.opened, len(ways), len(own))
+            ways += own
+            pending += own if after < 0 else (after,)
+        signatures = [self._signature(bits) for condition in conditions for bits in condition]
+        ints = array("i", rows).tobytes(), array("i", ways).tobytes()
+        return len(self._places), b"".join(signatures), *ints
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""
@@ -152,7 +140,7 @@ class NativeMachine:
             self._signature(Alphabet.BEGIN),
             self._class_of,
             self._program,
-            self._written,
+            self._more,
         )
 
     def _signature(self, number: int) -> bytes:
@@ -172,14 +160,9 @@ class NativeMachine:
                 self._rows[pattern] = rows
             return self._programs[pattern]
 
-    def _written(self, pattern: int, place: int, count: int) -> tuple[object, ...]:
+    def _more(self, pattern: int, place: int) -> tuple[int, bytes, bytes, bytes]:
         with self._machine.alphabet.lock:
-            rows = self._rows[pattern]
-            if rows.count == count:
-                return rows.written(place)
-        # The answer to another thread is on its way to the extension.
-        time.sleep(PATIENCE)
-        return -1, b"", b"", b"", b""
+            return self._rows[pattern].places(place)
 
 
 class NativeStepper(_native.Stream):

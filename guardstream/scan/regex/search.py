@@ -10,10 +10,10 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from guardstream.errors import PatternError
-from guardstream.scan.match import UNREAD, Match, Window
+from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.dfa import Alphabet, Automaton
@@ -146,9 +146,9 @@ class PatternScan:
 
     # Reading
 
-    def read(self, text: str) -> int:
-        """See `Scan.read`."""
-        return UNREAD if self._is_watched() else self._steps.read(text)
+    def reader(self) -> Callable[[str], int]:
+        """See `Scan.reader`."""
+        return self._steps.read
 
     def unread(self) -> None:
         """See `Scan.unread`."""

@@ -10,7 +10,7 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -443,12 +443,10 @@ class WordScan:
         """What is known of the text so far."""
         return self._steps.state
 
-    def read(self, text: str) -> int:
-        """See `Scan.read`."""
-        if self._lost >= 0:
-            return UNREAD
-        held = self._steps.read(text)
-        return held if self._holds or held < 0 else 0
+    def reader(self) -> Callable[[str], int]:
+        """See `Scan.reader`."""
+        read = self._steps.read
+        return read if self._holds else lambda text: min(read(text), 0)
 
     def unread(self) -> None:
         """See `Scan.unread`."""
