@@ -56,6 +56,8 @@ class WordTable:
 
 class WordStream:
     offset: int
+    held: int
+    found: bool
     place: tuple[WordTable, int]
     def __new__(cls, place: tuple[WordTable, int]) -> Self: ...
     def read(self, text: str, /) -> int: ...

@@ -63,6 +63,18 @@ class Window:
         self.base = before
 
 
+class Steps(Protocol):
+    """What steps a search, where nobody must look; see `Scan`."""
+
+    def run(self, text: str, begin: int, end: int, /) -> int:
+        """See `Scan.run`."""
+        ...
+
+    def unread(self) -> None:
+        """See `Scan.unread`."""
+        ...
+
+
 class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
 
@@ -70,6 +82,12 @@ class Scan(Protocol):
         """What reads all of a text if nothing in it needs attention, and returns how many characters
         the oldest live candidate holds back; else it reads nothing and returns UNREAD. It is not to
         be called while a candidate that overflowed lives on."""
+        ...
+
+    @property
+    def steps(self) -> Steps:
+        """What runs as the search itself does, but faster. It is not to be called while a candidate
+        that overflowed lives on."""
         ...
 
     def unread(self) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
-from guardstream.scan.match import Match, Scan, Window
+from guardstream.scan.match import Match, Scan, Steps, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
 from guardstream.scan.words.aho_corasick import WordIndex
@@ -53,6 +53,7 @@ class RuleSet:
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
         self.rules = tuple(rules)
+        self.only_masks = not any(rule.action in ENDING for rule in self.rules)
         self.max_holdback = max_holdback
         self.on_overflow = on_overflow
         self.on_error = on_error
@@ -157,6 +158,7 @@ class Redact:
         self._max_holdback = rules.max_holdback
         self._scans = list(scans)
         self._reads = [(scan.reader(), scan) for scan in scans]
+        self._steps = [scan.steps for scan in scans]
         self._window = Window()
         self._regions = Regions(self._rules)
         self._position = 0
@@ -244,11 +246,12 @@ class Redact:
 
     def _run(self, text: str, begin: int, end: int) -> int:
         """Let every search read on to the first place where one of them needs attention."""
-        for number, scan in enumerate(self._scans):
+        scans: Sequence[Steps] = self._scans if self._flowing else self._steps
+        for number, scan in enumerate(scans):
             stop = scan.run(text, begin, end)
             if stop < end:
                 end = stop
-                for earlier in self._scans[:number]:
+                for earlier in scans[:number]:
                     earlier.unread()
                     earlier.run(text, begin, end)
         return end
@@ -259,7 +262,9 @@ class Redact:
         hold = self._position
         for scan in self._scans:
             found += scan.settle(self._window)
-            hold = min(hold, scan.hold())
+            waits = scan.hold()
+            if waits < hold:
+                hold = waits
         if self._flowing:
             self._flow(events, found)
         if found:
@@ -279,9 +284,12 @@ class Redact:
 
     def _concluded(self, events: list[Event], found: list[Match], hold: int) -> bool:
         """Report matches and release up to `hold`; returns whether the stream ends here."""
-        found = self._without_failed(events, found)
-        end = self._ending(found)
-        kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
+        end = None
+        kept = found
+        if not self._set.only_masks or any(match.failed for match in found):
+            found = self._without_failed(events, found)
+            end = self._ending(found)
+            kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
         if end is not None:
             hold = min([hold, *[match.start for match in found if match not in kept]])
             if end.finish.reason == "stop":
@@ -292,7 +300,8 @@ class Redact:
         self._write(events, self._regions.release(hold))
         if end is not None and end.finish.reason == "stop":
             self._write_to(events, end.match.start)
-        kept.sort(key=lambda match: (match.start, match.end, match.rule))
+        if len(kept) > 1:
+            kept.sort(key=lambda match: (match.start, match.end, match.rule))
         events += [self._finding(match) for match in kept if match.judged]
         if end is None:
             return False

@@ -44,6 +44,8 @@ class Regions:
 
     def release(self, hold: int) -> str:
         """Write up to `hold`, but no region that reaches beyond it."""
+        if not self.spans:
+            return self._take(hold) if hold > self.written else ""
         parts = []
         self.spans.sort()
         while self.spans:
@@ -76,6 +78,8 @@ class Regions:
 
     def _region(self) -> tuple[int, int]:
         """The first region's end, and of how many spans it consists."""
+        if len(self.spans) == 1:
+            return self.spans[0].end, 1
         end, size = self.spans[0].end, 1
         while size < len(self.spans) and self.spans[size].start < end:
             end = max(end, self.spans[size].end)
@@ -87,7 +91,10 @@ class Regions:
         spans, self.spans = self.spans[:size], self.spans[size:]
         before = self._take(spans[0].start)
         text = self._take(end)
-        rule = self._rules[self.foremost(span.rule for span in spans)]
+        number = spans[0].rule if size == 1 else self.foremost(span.rule for span in spans)
+        rule = self._rules[number]
+        if isinstance(rule.replacement, str):
+            return before + _template(rule, len(text))
         single = len({span[:2] for span in spans}) == 1 and not any(span.cut for span in spans)
         if isinstance(rule.replacement, Keep):
             return before + _kept(rule.replacement, text, single)

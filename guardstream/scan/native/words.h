@@ -444,7 +444,21 @@ word_stream_offset(WordStream *self, void *Py_UNUSED(closure))
     return PyLong_FromLongLong(self->offset);
 }
 
+static PyObject *
+word_stream_held(WordStream *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(self->table->node[self->node].held);
+}
+
+static PyObject *
+word_stream_found(WordStream *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->table->node[self->node].found);
+}
+
 static PyGetSetDef word_stream_members[] = {
+    {"held", (getter)word_stream_held, NULL, "How long ago the oldest candidate began.", NULL},
+    {"found", (getter)word_stream_found, NULL, "Whether words are complete here.", NULL},
     {"offset", (getter)word_stream_offset, NULL, "How many characters have been read.", NULL},
     {"place", (getter)word_stream_place, NULL, "The table and the number of the state.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -141,7 +141,7 @@ class PatternScan:
 
     @property
     def steps(self) -> AnyStepper:
-        """What steps the patterns."""
+        """See `Scan.steps`."""
         return self._steps
 
     # Reading

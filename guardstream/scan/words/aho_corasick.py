@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
 from guardstream.scan.words import forms
+from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
 
 MAX_TRANSITIONS = 60_000
@@ -287,15 +288,18 @@ class WordIndex:
             shape = self._last_alone(shape)
         prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
         repeats, counts = self.folding.repeats, shape.counts
+        parts, whole = self.parts.rules, self.whole.rules
         for letter in letters:
             prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
             counts = (*counts, 1) if repeats else ()
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
-                for word in self._complete(prefix, begin, ages, starts, counts):
-                    # Where letters may be repeated, no word is at its end yet.
-                    (waiting if repeats or word.whole else found)[word] = None
-                if self._grows(prefix[begin:], starts[begin], counts[begin:]):
+                suffix, may_begin = prefix[begin:], starts[begin]
+                if suffix in parts or (may_begin and suffix in whole):
+                    for word in self._complete(prefix, begin, ages, starts, counts):
+                        # Where letters may be repeated, no word is at its end yet.
+                        (waiting if repeats or word.whole else found)[word] = None
+                if self._grows(suffix, may_begin, counts[begin:]):
                     first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
             counts = counts[first:]
@@ -345,6 +349,8 @@ class _WordList:
             known = self.rules.setdefault(folded, {})
             known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
         self._words = sorted(self.rules)
+        # Most ends of a text are told from all words by their first letters.
+        self._begin = frozenset(word[:n] for word in self.rules for n in (1, 2, 3) if len(word) > n)
 
     def __bool__(self) -> bool:
         return bool(self._words)
@@ -371,6 +377,8 @@ class _WordList:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
         if counts and any(needed[-1] > counts[-1] for needed in self.rules.get(prefix, ())):
             return True
+        if prefix[:3] not in self._begin and len(prefix) <= 3:
+            return False
         low = bisect_right(self._words, prefix)
         return low < len(self._words) and self._words[low].startswith(prefix)
 
@@ -384,6 +392,16 @@ class WordStepper:
         self.state = index.start
         self.offset = 0
         self._mark = self.state, self.offset
+
+    @property
+    def held(self) -> int:
+        """How many characters ago the oldest live candidate began, 0 if none lives."""
+        return self.state.held
+
+    @property
+    def found(self) -> bool:
+        """Whether the last character has completed words."""
+        return bool(self.state.found)
 
     def read(self, text: str) -> int:
         """Read all of `text` if it completes no word, and return how many characters the oldest
@@ -430,7 +448,7 @@ class WordScan:
         self._steps = index.steps()
         self._lost = -1
         self._off: frozenset[int] = frozenset()
-        self._settled = True
+        self._settled = 0
         self._holds = index.holds
 
     @property
@@ -443,6 +461,11 @@ class WordScan:
         """What is known of the text so far."""
         return self._steps.state
 
+    @property
+    def steps(self) -> AnyWordStepper:
+        """See `Scan.steps`."""
+        return self._steps
+
     def reader(self) -> Callable[[str], int]:
         """See `Scan.reader`."""
         read = self._steps.read
@@ -454,14 +477,14 @@ class WordScan:
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Scan.run`. Attention is needed where a word is complete."""
-        stop = self._steps.run(text, begin, begin + 1 if self._lost >= 0 else end)
-        self._settled = False
-        return stop
+        return self._steps.run(text, begin, begin + 1 if self._lost >= 0 else end)
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        found, self._settled = () if self._settled else self.state.found, True
-        return self._matches(found, window)
+        if self._settled == self._steps.offset or not self._steps.found:
+            return []
+        self._settled = self._steps.offset
+        return self._matches(self.state.found, window)
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
@@ -492,13 +515,14 @@ class WordScan:
     def hold(self) -> int:
         """See `Scan.hold`."""
         if not self._holds:
-            return self.offset
-        hold = self.offset - self.state.held
-        return self.offset if hold <= self._lost else hold
+            return self._steps.offset
+        offset = self._steps.offset
+        hold = offset - self._steps.held
+        return offset if hold <= self._lost else hold
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        return self.offset - self.state.held - self._index.reach
+        return self._steps.offset - self._steps.held - self._index.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -531,8 +555,10 @@ class WordScan:
 
     def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
-        if not (self.state.held and self.offset - self.state.held <= self._lost):
-            self._lost = -1
+        if self._lost >= 0:
+            held = self._steps.held
+            if not (held and self._steps.offset - held <= self._lost):
+                self._lost = -1
         return self._lost >= 0
 
     def disable(self, rule: int) -> None:
