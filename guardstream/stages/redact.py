@@ -163,6 +163,7 @@ class Redact:
         self._regions = Regions(self._rules)
         self._position = 0
         self._flowing: dict[int, int] = {}
+        self._overflown = False
         self._finished = False
         self._busy = False
 
@@ -223,7 +224,8 @@ class Redact:
         index, length = 0, len(text)
         while index < length and not self._finished:
             room = self._regions.written + self._max_holdback + 1 - self._position
-            stop = self._run(text, index, min(length, index + room))
+            # Whether what has just overflowed lives on shows at the next character.
+            stop = self._run(text, index, min(length, index + (1 if self._overflown else room)))
             self._position += stop - index
             index = stop
             self._step(events)
@@ -388,6 +390,7 @@ class Redact:
         if mode == "mask":
             self._write(events, self._regions.flood(self._regions.foremost(rules), self._position))
             self._flowing |= dict.fromkeys(rules, hold)
+            self._overflown = True
         events += findings
         for scan in self._scans:
             scan.overflow(hold, self._window, drop=mode == "release")
@@ -401,6 +404,7 @@ class Redact:
         character has completed."""
         # Nobody had to look before the last character, so that all lived on up to it.
         self._write(events, self._regions.flow(self._position - 1))
+        self._overflown = False
         live = [scan.overflowing(self._window) for scan in self._scans]
         if any(live):
             self._write(events, self._regions.flow(self._position))

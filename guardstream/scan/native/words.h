@@ -22,6 +22,7 @@ typedef struct {
     PyObject *classify; /* (code) -> class */
     PyObject *build;    /* (states, node, class) -> (table, node) */
     PyObject *states;   /* the states as Python knows them, by node */
+    int holds;          /* whether text waits for candidates */
     WordNode *node;
     int32_t nodes, node_room;
     WordEdge *edge;
@@ -32,10 +33,11 @@ typedef struct {
 static PyObject *
 word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"classify", "build", "states", NULL};
+    static char *names[] = {"classify", "build", "states", "holds", NULL};
     PyObject *classify, *build, *states;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!", names, &classify, &build,
-                                     &PyList_Type, &states)) {
+    int holds;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!p", names, &classify, &build,
+                                     &PyList_Type, &states, &holds)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -44,6 +46,7 @@ word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         self->classify = Py_NewRef(classify);
         self->build = Py_NewRef(build);
         self->states = Py_NewRef(states);
+        self->holds = holds;
     }
     return (PyObject *)self;
 }
@@ -390,7 +393,7 @@ word_stream_read(WordStream *self, PyObject *text)
         word_back(self);
         return PyLong_FromLong(-1);
     }
-    return PyLong_FromLong(self->table->node[self->node].held);
+    return PyLong_FromLong(self->table->holds ? self->table->node[self->node].held : 0);
 }
 
 /* run(text, begin, end) -> the index after the last character read */

@@ -414,7 +414,7 @@ class WordStepper:
         self._mark = self.state, self.offset
         self.state = state
         self.offset += len(text)
-        return state.held
+        return state.held if state.index.holds else 0
 
     def unread(self) -> None:
         """Go back to where the last `read` or `run` began."""
@@ -468,8 +468,7 @@ class WordScan:
 
     def reader(self) -> Callable[[str], int]:
         """See `Scan.reader`."""
-        read = self._steps.read
-        return read if self._holds else lambda text: min(read(text), 0)
+        return self._steps.read
 
     def unread(self) -> None:
         """See `Scan.unread`."""

@@ -52,7 +52,7 @@ else:
 
         def _begun(self) -> None:
             self._start = self.index.start
-            self._table = _native.WordTable(self._class_of, self._built, [])
+            self._table = _native.WordTable(self._class_of, self._built, [], self.index.holds)
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
             """Where a state stands; it is entered when first asked for."""
