@@ -34,23 +34,13 @@ class Match(NamedTuple):
 
 
 class Window:
-    """The end of the text as far as it may still be asked for; it begins at offset `base`.
+    """The end of the text as far as it may still be asked for; it begins at offset `base`."""
 
-    What has come in is joined only when it is asked for.
-    """
-
-    __slots__ = ("base", "parts")
+    __slots__ = ("base", "text")
 
     def __init__(self) -> None:
         self.base = 0
-        self.parts: list[str] = []
-
-    @property
-    def text(self) -> str:
-        """All that is kept."""
-        if len(self.parts) > 1:
-            self.parts[:] = ["".join(self.parts)]
-        return self.parts[0] if self.parts else ""
+        self.text = ""
 
     def slice(self, start: int, end: int) -> str:
         """The text between two offsets."""
@@ -58,9 +48,9 @@ class Window:
 
     def forget(self, before: int) -> None:
         """Drop what lies before the offset."""
-        before = max(before, self.base)
-        self.parts[:] = [self.text[before - self.base :]]
-        self.base = before
+        if before > self.base:
+            self.text = self.text[before - self.base :]
+            self.base = before
 
 
 class Steps(Protocol):

@@ -29,8 +29,8 @@ ENDING = frozenset(("block", "stop"))
 MAX_PIECE = 4_096
 """How many code points are looked at together; a longer chunk is cut."""
 
-MAX_PARTS = 64
-"""How many chunks of source text may pile up before what is not needed is dropped."""
+MAX_SPARE = 512
+"""How many code points may pile up before what is not needed any more is dropped."""
 
 
 class RuleSet:
@@ -160,6 +160,7 @@ class Redact:
         self._reads = [(scan.reader(), scan) for scan in scans]
         self._steps = [scan.steps for scan in scans]
         self._window = Window()
+        self._room = MAX_SPARE
         self._regions = Regions(self._rules)
         self._position = 0
         self._flowing: dict[int, int] = {}
@@ -187,9 +188,9 @@ class Redact:
             elif waits < 0:
                 return self._feed_carefully(text, scan)
         self._position += len(text)
-        parts = self._window.parts
-        parts.append(text)
-        if len(parts) > MAX_PARTS:
+        window = self._window
+        window.text += text
+        if len(window.text) > self._room:
             self._trim()
         if not held:
             regions.tail = ""
@@ -206,6 +207,7 @@ class Redact:
     def _trim(self) -> None:
         """Drop the text that nothing can ask for any more."""
         self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
+        self._room = len(self._window.text) + MAX_SPARE
 
     def _feed_carefully(self, text: str, unread: Scan | None = None) -> list[Event]:
         """Feed from event to event; the searches before `unread` have read the text already."""
@@ -218,7 +220,7 @@ class Redact:
             return [event for piece in pieces for event in self._feed_carefully(piece)]
         if self._finished or not text:
             return []
-        self._window.parts.append(text)
+        self._window.text += text
         self._regions.tail += text
         events: list[Event] = []
         index, length = 0, len(text)
@@ -230,7 +232,7 @@ class Redact:
             index = stop
             self._step(events)
         self._busy = self._finished or bool(self._flowing or self._regions.spans)
-        if len(self._window.parts) > MAX_PARTS:
+        if len(self._window.text) > self._room:
             self._trim()
         return events
 

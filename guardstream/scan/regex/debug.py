@@ -41,7 +41,7 @@ def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Ro
     program = patterns.automata[0].program
     scan, window = patterns.scan(), Window()
     steps = cast("Stepper", scan.steps)
-    window.parts.append(text)
+    window.text = text
     for offset, character in enumerate(text):
         scan.run(text, offset, offset + 1)
         found = scan.settle(window)
