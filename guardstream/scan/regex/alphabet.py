@@ -26,6 +26,11 @@ _ESCAPED = r"\\(?:U0000[01][0-9a-f]{3}|[nrtfv.*+?^$|/\-\\\"'#&~ (){}\[\]<>=!@%,:
 _NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*")
 """A fragment of ASCII characters and what they fold to: nothing above is in its set."""
 
+_KINDS = re.compile(rf"(?:\(\?[i]*:|\[(?!\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
+"""A fragment that tells characters above by these classes only."""
+
+_ASKED = [regex.compile(rf"\{letter}", regex.V0) for letter in "wds"]
+
 
 class CharSets:
     """The sets of all patterns that are searched together.
@@ -39,6 +44,8 @@ class CharSets:
         self._next = 4
         self._all: list[tuple[int, regex.Pattern[str]]] = []
         self._wide: list[tuple[int, regex.Pattern[str]]] = []
+        self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
+        self._kinds: dict[tuple[bool, ...], int] = {}
 
     def bit(self, fragment: str) -> int:
         """The bit of the set that `fragment` describes, made on first sight."""
@@ -47,7 +54,12 @@ class CharSets:
             bit = self._bits[fragment] = self.fresh()
             judge = bit, regex.compile(fragment, regex.V0)
             self._all.append(judge)
-            if not _NARROW.fullmatch(fragment):
+            if _NARROW.fullmatch(fragment):
+                pass
+            elif _KINDS.fullmatch(fragment):
+                self._by_kind.append(judge)
+                self._kinds.clear()
+            else:
                 self._wide.append(judge)
         return bit
 
@@ -68,8 +80,18 @@ class CharSets:
 
     def signature(self, character: str) -> int:
         """Which sets the character is in."""
-        signature = 0
-        for bit, judge in self._wide if ord(character) >= _FIRST_WITHOUT_FOLDS else self._all:
-            if judge.match(character):
-                signature |= bit
-        return signature
+        if ord(character) < _FIRST_WITHOUT_FOLDS:
+            return _judged(self._all, character)
+        kind = tuple([judge.match(character) is not None for judge in _ASKED])
+        known = self._kinds.get(kind)
+        if known is None:
+            known = self._kinds[kind] = _judged(self._by_kind, character)
+        return known | _judged(self._wide, character)
+
+
+def _judged(judges: list[tuple[int, regex.Pattern[str]]], character: str) -> int:
+    signature = 0
+    for bit, judge in judges:
+        if judge.match(character):
+            signature |= bit
+    return signature

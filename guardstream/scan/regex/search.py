@@ -16,8 +16,9 @@ from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
-from guardstream.scan.regex.matcher import Matcher
+from guardstream.scan.regex.matcher import Matcher, Pay
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
 from guardstream.scan.regex.forms import AnyStepper, Stepping
@@ -74,6 +75,7 @@ class PatternSet:
             for pattern, program in zip(patterns, programs, strict=True)
         ]
         self._matchers: dict[int, Matcher] = {}
+        self._tails: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
         handling = [self._handling(index) for index in range(len(patterns))]
         machine = Machine(self.automata, handling, self.classes, alphabet)
@@ -110,6 +112,16 @@ class PatternSet:
             pattern = self.patterns[index]
             known = self._matchers[index] = Matcher(pattern.tree, pattern.group)
         return known
+
+    def follows(
+        self, index: int, text: str, start: int, end: int, from_start: bool, pay: Pay
+    ) -> bool:
+        """Whether what follows a pattern's group can stand from `start` to `end`."""
+        known = self._tails.get(index)
+        if known is None:
+            after = self.patterns[index].after
+            known = self._tails[index] = Matcher(after or Cat(()), 0)
+        return known.ends_at(text, start, end, from_start, pay) is not None
 
     def scan(self) -> PatternScan:
         """A search over one stream."""
@@ -303,6 +315,15 @@ class PatternScan:
             return [(match.hold, end)] if match.hold < end else []
         begin, end = match.start - base, match.end - base
         text, matcher = self._read_as(window), self._set.matcher(pattern)
+        if compiled.after is not None and compiled.confirm is None and match.hold >= base:
+            ends = [
+                end - width
+                for width in compiled.widths
+                if self._set.follows(pattern, text, end - width, end, base == 0, self._pay)
+            ]
+            if len(ends) == 1 and match.hold - base < ends[0]:
+                # Where the group began the automaton knows; it can only have ended there.
+                return [(match.hold, ends[0] + base)]
         if match.start >= self._horizon():
             found = matcher.ends_at(text, begin, end, base == 0, self._pay)
         else:
