@@ -69,9 +69,9 @@ class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
 
     def reader(self) -> Callable[[str], int]:
-        """What reads all of a text if nothing in it needs attention, and returns how many characters
-        the oldest live candidate holds back; else it reads nothing and returns UNREAD. It is not to
-        be called while a candidate that overflowed lives on."""
+        """What reads all of a text if nothing in it needs attention, and returns how many
+        characters the oldest live candidate holds back; else it reads nothing and returns UNREAD.
+        It is not to be called while a candidate that overflowed lives on."""
         ...
 
     @property

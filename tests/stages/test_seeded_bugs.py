@@ -2,7 +2,7 @@
 
 A bug takes the place of a function that a module of the engine offers to the others, so that it
 stays where it is when the function's own lines change. Patterns are stepped in Python here; the C
-extension has bugs of its own in tests/scan/test_seeded_native.py.
+extension has bugs of its own in test_seeded_native.py.
 """
 
 from __future__ import annotations

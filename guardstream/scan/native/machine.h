@@ -764,7 +764,7 @@ machine_size(Machine *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef machine_members[] = {
-    {"bytes", (getter)machine_size, NULL, "How many bytes the automata take.", NULL},
+    {"size", (getter)machine_size, NULL, "How many bytes the automata take.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

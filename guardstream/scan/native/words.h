@@ -427,7 +427,7 @@ word_stream_unread(WordStream *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-word_stream_put(WordStream *self, PyObject *place)
+word_stream_move(WordStream *self, PyObject *place)
 {
     if (is_word_busy(self) || word_place(place, &self->table, &self->node) < 0) {
         return NULL;
@@ -471,7 +471,7 @@ static PyMethodDef word_stream_methods[] = {
     {"read", (PyCFunction)word_stream_read, METH_O, "Read a text that completes no word."},
     {"run", (PyCFunction)word_stream_run, METH_VARARGS, "Read on to where a word is complete."},
     {"unread", (PyCFunction)word_stream_unread, METH_NOARGS, "Go back to where that began."},
-    {"put", (PyCFunction)word_stream_put, METH_O, "Go on from another state."},
+    {"move", (PyCFunction)word_stream_move, METH_O, "Go on from another state."},
     {NULL, NULL, 0, NULL},
 };
 

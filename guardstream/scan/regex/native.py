@@ -171,4 +171,3 @@ class NativeStepper(_native.Stream):
     def __new__(cls, machine: NativeMachine) -> Self:
         machine.native.bound(UNIT * dfa.MAX_WEIGHT)
         return super().__new__(cls, machine.native)
-

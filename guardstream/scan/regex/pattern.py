@@ -19,7 +19,6 @@ from guardstream.scan.regex.ast import Node, Reference
 from guardstream.scan.regex.parser import Parsed, parse
 from guardstream.scan.regex.rewrite import walk, without_lead, without_references
 
-
 MAX_WIDTHS = 8
 """How many widths of what follows a group are tried before a match is looked at as a whole."""
 

@@ -18,10 +18,10 @@ from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
+from guardstream.scan.regex.forms import AnyStepper, Stepping
 from guardstream.scan.regex.matcher import Matcher, Pay
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.forms import AnyStepper, Stepping
 from guardstream.scan.regex.stepper import Candidate, Classes, Handling, Machine
 from guardstream.scan.words.normalize import Table
 
@@ -171,7 +171,7 @@ class PatternScan:
         return self._steps.run(text, begin, begin + 1 if self._is_watched() else end)
 
     def _is_watched(self) -> bool:
-        """Whether a candidate has overflowed of which only the matcher can tell whether it lives."""
+        """Whether one has overflowed of which only the matcher can tell whether it lives."""
         return bool(self._set.approximated and self._steps.lost())
 
     # Settling
@@ -195,7 +195,9 @@ class PatternScan:
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
         self._steps.ends()
-        found = [match for hit in self._steps.hits() for match in self._fired(Candidate(*hit), window)]
+        found = [
+            match for hit in self._steps.hits() for match in self._fired(Candidate(*hit), window)
+        ]
         for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=True)
         return found

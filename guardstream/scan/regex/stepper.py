@@ -45,8 +45,8 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
 
 
 class Handling(NamedTuple):
-    """What is done about a pattern: whether text waits for its candidates (`holds`), whether what it
-    accepts is a match at once (`eager`), whether every accept counts until one is confirmed
+    """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
+    it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
     (`loose`), and whether a match is certain once nothing older lives (`plain`)."""
 
     holds: bool = True
@@ -283,9 +283,7 @@ class Stepper:
         self._mark = self._here()
 
     def _here(self) -> _Stand:
-        return _Stand(
-            self._awake, self._joint, self._registers, self._open, self.offset, self.last
-        )
+        return _Stand(self._awake, self._joint, self._registers, self._open, self.offset, self.last)
 
     def _back(self) -> None:
         self._awake, self._joint, self._registers, self._open, self.offset, self.last = self._mark
@@ -535,9 +533,7 @@ class Stepper:
 
     # Reading again
 
-    def restart(
-        self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool
-    ) -> None:
+    def restart(self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool) -> None:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
         `begin` on is there."""

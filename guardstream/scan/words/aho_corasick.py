@@ -12,12 +12,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
+
+if TYPE_CHECKING:
+    from guardstream.scan._native import WordTable
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
@@ -84,7 +87,7 @@ class WordState(dict[str, "WordState"]):
     def __init__(self, index: WordIndex, shape: Shape) -> None:
         self.index = index
         self.built: dict[int, WordState] = {}
-        self.place: object = None
+        self.place: tuple[WordTable, int] | None = None
         self.shape = shape
         self.found = shape.found
         self.held = max(shape.ages[:1] + tuple(word.began for word in shape.waiting), default=0)

@@ -41,7 +41,7 @@ else:
 
         def put(self, state: WordState) -> None:
             """Go on from another state."""
-            super().put(self._words.placed(state))
+            self.move(self._words.placed(state))
 
     class NativeWords:
         """An index's states for the extension."""
@@ -63,11 +63,12 @@ else:
             if self._start is not self.index.start:
                 # All states have been forgotten, and begin anew.
                 self._begun()
-            if state.place is None:
+            place = state.place
+            if place is None:
                 number = self._table.add(state.held, bool(state.found))
                 self._table.states.append(state)
-                state.place = self._table, number
-            return state.place
+                place = state.place = self._table, number
+            return place
 
         def _class_of(self, code: int) -> int:
             with self.index.lock:
