@@ -29,7 +29,7 @@ ENDING = frozenset(("block", "stop"))
 MAX_PIECE = 4_096
 """How many code points are looked at together; a longer chunk is cut."""
 
-MAX_SPARE = 512
+MAX_SPARE = 256
 """How many code points may pile up before what is not needed any more is dropped."""
 
 

@@ -25,6 +25,17 @@ typedef struct {
     int32_t first, count;
 } Span;
 
+typedef struct {
+    int32_t pattern, node;
+    int32_t registers, count; /* where its registers begin, and how many there are */
+} Run;
+
+typedef struct {
+    Run *runs;
+    int64_t *registers;
+    int32_t count, room, register_count, register_room;
+} Runs;
+
 typedef struct stream Stream;
 
 typedef struct {
@@ -56,6 +67,7 @@ typedef struct {
     int32_t wanted; /* the pattern of which something is wanted */
     int64_t bytes, limit;
     int full; /* something has to be flushed before the next character */
+    Runs next; /* where a stream's runs lead, while a character is read */
     Stream *streams;
 } Machine;
 
@@ -739,6 +751,8 @@ machine_dealloc(Machine *self)
     PyMem_Free(self->wake);
     PyMem_Free(self->span);
     PyMem_Free(self->awake);
+    PyMem_Free(self->next.runs);
+    PyMem_Free(self->next.registers);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free(self);
     Py_DECREF(type);

@@ -5,11 +5,6 @@
 
 #include "machine.h"
 
-typedef struct {
-    int32_t pattern, node;
-    int32_t registers, count; /* where its registers begin, and how many there are */
-} Run;
-
 /* A match that has been accepted. */
 typedef struct {
     int64_t start, end, hold;
@@ -22,12 +17,6 @@ typedef struct {
     Candidate *at;
     int32_t count, room;
 } Candidates;
-
-typedef struct {
-    Run *runs;
-    int64_t *registers;
-    int32_t count, room, register_count, register_room;
-} Runs;
 
 /* Where a stream stands. */
 typedef struct {
@@ -47,7 +36,7 @@ struct stream {
     Machine *machine;
     Stream *before, *after; /* the machine's other streams */
     Stand now, mark;
-    Runs next, other;
+    Runs other;      /* the run of a pattern that reads the text again */
     Candidates hits; /* what the last character has completed of eager patterns */
     Lost *lost;      /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
@@ -215,8 +204,8 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
     Ints renewed = {0};
     int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
-        Runs *all[] = {&stream->now.runs, &stream->mark.runs, &stream->next, &stream->other};
-        for (int which = 0; which < 4; which++) {
+        Runs *all[] = {&stream->now.runs, &stream->mark.runs, &stream->other};
+        for (int which = 0; which < 3; which++) {
             for (int32_t index = 0; index < all[which]->count; index++) {
                 Run *run = &all[which]->runs[index];
                 if (run->pattern != pattern) {
@@ -232,7 +221,7 @@ streams_renew(Machine *machine, int32_t pattern, const Cache *old)
                 if (node == NONE) {
                     stream->broken = 1;
                     stream->now.runs.count = stream->mark.runs.count = 0;
-                    stream->next.count = stream->other.count = 0;
+                    stream->other.count = 0;
                     result = ERROR;
                     break;
                 }
@@ -388,7 +377,7 @@ run_step(Stream *self, const Run *run, const int64_t *registers, int32_t class, 
     }
     return cache->node[edge->target].idle
         ? 0
-        : runs_follow(&self->next, run->pattern, cache, edge, registers, offset);
+        : runs_follow(&machine->next, run->pattern, cache, edge, registers, offset);
 }
 
 static int
@@ -414,7 +403,8 @@ stream_wake(Stream *self, int32_t class)
             return ERROR;
         }
         if (!cache->node[edge->target].idle
-            && runs_follow(&self->next, wake->pattern, cache, edge, NULL, self->now.offset) < 0) {
+            && runs_follow(&machine->next, wake->pattern, cache, edge, NULL,
+                           self->now.offset) < 0) {
             return ERROR;
         }
     }
@@ -426,7 +416,7 @@ static int
 stream_advance(Stream *self, int32_t class)
 {
     Machine *machine = self->machine;
-    self->next.count = self->next.register_count = 0;
+    machine->next.count = machine->next.register_count = 0;
     self->hits.count = 0;
     if (machine->clock == INT32_MAX) {
         memset(machine->awake, 0, (size_t)machine->patterns * sizeof(int32_t));
@@ -461,14 +451,14 @@ stream_step(Stream *self, Py_UCS4 code)
         int result = stream_advance(self, class);
         if (result == 0) {
             Runs before = self->now.runs;
-            self->now.runs = self->next;
-            self->next = before;
-            self->next.count = 0;
+            self->now.runs = machine->next;
+            machine->next = before;
+            machine->next.count = 0;
             self->now.offset++;
             self->now.last = class;
             break;
         }
-        self->next.count = 0;
+        machine->next.count = 0;
         if (result != WANTED || machine_fetch(machine) < 0) {
             return ERROR;
         }
@@ -576,8 +566,8 @@ stream_dealloc(Stream *self)
         }
     }
     Py_CLEAR(self->machine);
-    Runs *runs[] = {&self->now.runs, &self->mark.runs, &self->next, &self->other};
-    for (int which = 0; which < 4; which++) {
+    Runs *runs[] = {&self->now.runs, &self->mark.runs, &self->other};
+    for (int which = 0; which < 3; which++) {
         PyMem_Free(runs[which]->runs);
         PyMem_Free(runs[which]->registers);
     }
@@ -949,7 +939,7 @@ again_step(Stream *self, int32_t class, int begins, int64_t offset)
     Machine *machine = self->machine;
     const Run run = self->other.runs[0];
     Automaton *automaton = &machine->automata[run.pattern];
-    self->next.count = self->next.register_count = 0;
+    machine->next.count = machine->next.register_count = 0;
     int32_t local = machine_local(machine, automaton, class);
     Edge edge = {NONE, NONE, NONE};
     int32_t result = local;
@@ -971,13 +961,14 @@ again_step(Stream *self, int32_t class, int begins, int64_t offset)
                          &self->hits) < 0) {
         return ERROR;
     }
-    if (runs_follow(&self->next, run.pattern, &automaton->cache, &edge, registers, offset) < 0) {
+    if (runs_follow(&machine->next, run.pattern, &automaton->cache, &edge, registers,
+                    offset) < 0) {
         return ERROR;
     }
     Runs before = self->other;
-    self->other = self->next;
-    self->next = before;
-    self->next.count = 0;
+    self->other = machine->next;
+    machine->next = before;
+    machine->next.count = 0;
     return 0;
 }
 

@@ -17,6 +17,8 @@ START = 1
 END = 2
 """The bit of what stands after the text."""
 
+ASCII = "".join(map(chr, range(128)))
+
 ANYTHING = r"[\s\S]"
 
 _FIRST_WITHOUT_FOLDS = 0x2200
@@ -46,6 +48,7 @@ class CharSets:
         self._wide: list[tuple[int, regex.Pattern[str]]] = []
         self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
         self._kinds: dict[tuple[bool, ...], int] = {}
+        self._ascii: dict[str, int] = {}
 
     def bit(self, fragment: str) -> int:
         """The bit of the set that `fragment` describes, made on first sight."""
@@ -53,6 +56,7 @@ class CharSets:
         if bit is None:
             bit = self._bits[fragment] = self.fresh()
             judge = bit, regex.compile(fragment, regex.V0)
+            self._ascii.clear()
             self._all.append(judge)
             if _NARROW.fullmatch(fragment):
                 pass
@@ -80,6 +84,10 @@ class CharSets:
 
     def signature(self, character: str) -> int:
         """Which sets the character is in."""
+        if character in ASCII:
+            if not self._ascii:
+                self._ascii = self._of_ascii()
+            return self._ascii[character]
         if ord(character) < _FIRST_WITHOUT_FOLDS:
             return _judged(self._all, character)
         kind = tuple([judge.match(character) is not None for judge in _ASKED])
@@ -87,6 +95,14 @@ class CharSets:
         if known is None:
             known = self._kinds[kind] = _judged(self._by_kind, character)
         return known | _judged(self._wide, character)
+
+    def _of_ascii(self) -> dict[str, int]:
+        """The signatures of all ASCII characters: each set judges them together."""
+        signatures = dict.fromkeys(ASCII, 0)
+        for bit, judge in self._all:
+            for member in judge.findall(ASCII):
+                signatures[member] |= bit
+        return signatures
 
 
 def _judged(judges: list[tuple[int, regex.Pattern[str]]], character: str) -> int:

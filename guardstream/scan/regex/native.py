@@ -21,7 +21,7 @@ from guardstream.scan.regex.stepper import Handling, Machine
 UNIT = 100
 """How many bytes of the extension's tables weigh as much as a unit of `MAX_WEIGHT`."""
 
-AT_ONCE = 12
+AT_ONCE = 6
 """How many places are given together."""
 
 KINDS = {kind: kind.value for kind in Kind}
@@ -46,6 +46,7 @@ class _Rows:
         program = automaton.program
         self._automaton = automaton
         self._own = [0, 1, *_bits(program.mask & ~(START | END))]
+        self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
         self._places: list[Place] = []
         self._numbers: dict[Place, int] = {}
@@ -58,7 +59,7 @@ class _Rows:
         behinds = array("i")
         for lookbehind in program.lookbehinds:
             behinds.append(self._number(lookbehind.first))
-            behinds.append(self._own.index(lookbehind.bit.bit_length() - 1))
+            behinds.append(self._index[lookbehind.bit.bit_length() - 1])
         plain = program.behind & ~program.looks
         return (
             array("i", self._own).tobytes(),
@@ -111,7 +112,9 @@ class _Rows:
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""
-        number = sum(1 << own for own, bit in enumerate(self._own) if bits >> bit & 1)
+        number = 0
+        for bit in _bits(bits):
+            number |= 1 << self._index[bit]
         return number.to_bytes(self._size, "little")
 
 
