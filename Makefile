@@ -52,6 +52,7 @@ bench:
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
 	$(BENCH)/bin/python -m benchmarks
+	$(BENCH)/bin/python -m benchmarks.search
 	$(BENCH)/bin/python -m benchmarks.json_stream
 	$(BENCH)/bin/python -m benchmarks.observing
 

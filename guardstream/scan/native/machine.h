@@ -367,6 +367,10 @@ machine_class(Machine *self, Py_UCS4 code)
     if (found == NULL) {
         return ERROR;
     }
+    if (!PyTuple_Check(found)) {
+        Py_DECREF(found);
+        return failed("a class of characters must be a tuple");
+    }
     if (!PyArg_ParseTuple(found, "iS", &class, &bits) || !is_within(class, 0, MAX_CLASSES)
         || class_taken(self, class, bits) < 0) {
         Py_DECREF(found);
