@@ -11,7 +11,8 @@ from guardstream.scan.regex.alphabet import CharSets
 
 FRAGMENTS = (
     "a", "(?i:k)", "(?i:s)", "[a-f0-9]", "[^a-z]", r"[^\n]", r"\w", r"\W", r"\d", r"\D", r"\s",
-    r"\S", r"[\w.-]", r"[^\s,]", r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]",
+    r"\S", r"[\w.-]", r"[^\s,]",
+    r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]",
     r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
 )  # fmt: skip
 
