@@ -215,6 +215,16 @@ class Guard:
             observer_errors=self._observer_errors,
         )
 
+    def with_tools(self, tools: Mapping[str, Any]) -> Guard:
+        """Return a guard for a request that states the schemas of these tools, by name.
+
+        A policy with `json: {tools: from_request}` judges their arguments by them; the proxy and
+        the transports do this by themselves. None is the schema of a tool whose arguments are no
+        JSON. Raises SchemaError for a schema that cannot be used.
+        """
+        policy = self.policy.with_tools(tools)
+        return Guard(policy, observers=self._observers, observer_errors=self._observer_errors)
+
     def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
@@ -280,6 +290,8 @@ class Guard:
         unknown: Unknown | None,
         framing: Framing | None = None,
     ) -> MakeFlow[Any]:
+        if policy.needs_request:
+            policy.stages("tool_args")  # says what is missing
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown

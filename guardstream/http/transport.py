@@ -22,6 +22,7 @@ from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.tools import for_request
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
 
@@ -74,6 +75,16 @@ class _Guarding:
         path = request.url.path
         found = (name for end, name in ENDPOINTS.items() if path.endswith(end))
         return self._provider or next(found, None)
+
+    def _guard_for(self, request: Any, body: bytes) -> Guard:
+        """Return the guard of one exchange. BlockedError if its tools cannot be guarded."""
+        provider, guard = self._provider_of(request), self._guard.pinned()
+        if provider not in BODIES or request.method != "POST":
+            return guard
+        try:
+            return for_request(guard, provider, body)
+        except RefusedError as error:
+            raise BlockedError(error.code) from error
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
         """Return the request that is sent. BlockedError if a rule forbids it."""
@@ -137,7 +148,7 @@ class GuardTransport(_Guarding):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
-        guard = self._guard.pinned()
+        guard = self._guard_for(request, await request.aread())
         sent = self._prepared(request, await request.aread(), guard)
         response = await self._inner(sent).handle_async_request(sent)
         try:
@@ -182,7 +193,7 @@ class SyncGuardTransport(_Guarding):
 
     def handle_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
-        guard = self._guard.pinned()
+        guard = self._guard_for(request, request.read())
         sent = self._prepared(request, request.read(), guard)
         response = self._inner(sent).handle_request(sent)
         try:

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "guardstream"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "jsonpath", "lazy"),
-    ("scan", "jsonstream"),
+    ("scan",),
+    ("jsonstream",),
     ("stages",),
     ("policy", "providers", "framing"),
     ("stream",),
