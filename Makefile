@@ -4,6 +4,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 WORKERS ?= 0
+MINUTES ?= 5
+CASES ?= 1000
 READY := .venv/.ready
 SYSTEM := .venv/.system
 EMPTY := build/empty
@@ -11,7 +13,7 @@ BENCH := build/bench
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor
 
-.PHONY: demo test check coverage lint fuzz bench bench-short eval packs examples wheel-demo clean
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short eval packs examples wheel-demo clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
@@ -28,8 +30,13 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 
+# The engine against the reference on fresh cases, on both forms: `make fuzz MINUTES=60`.
 fuzz: $(READY)
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+# The C extension with AddressSanitizer and UndefinedBehaviorSanitizer, on as many cases.
+sanitize: $(READY)
+	$(BIN)/python -m tests.support.extension --sanitize --cases $(CASES)
 
 # The search alone, in well under a minute.
 bench-short: $(READY)
@@ -45,6 +52,7 @@ bench:
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
 	$(BENCH)/bin/python -m benchmarks
+	$(BENCH)/bin/python -m benchmarks.search
 	$(BENCH)/bin/python -m benchmarks.json_stream
 	$(BENCH)/bin/python -m benchmarks.observing
 
@@ -75,7 +83,7 @@ wheel-demo: $(READY)
 		$(CURDIR)/$(EMPTY)-$$form/bin/guardstream demo --speed 4; \
 		cd $(CURDIR); done
 
-$(READY): pyproject.toml build_native.py guardstream/scan/regex/_native.c
+$(READY): pyproject.toml build_native.py $(wildcard guardstream/scan/native/*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

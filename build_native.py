@@ -15,8 +15,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "guardstream/scan/regex/_native.c"
-MODULE = "guardstream.scan.regex._native"
+SOURCE = "guardstream/scan/native/module.c"
+MODULE = "guardstream.scan._native"
 
 
 class NativeBuildHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -47,6 +47,7 @@ def compiled(root: Path, folder: Path) -> Path | None:
     extension = Extension(
         MODULE,
         [str(root / SOURCE)],
+        depends=[str(header) for header in (root / SOURCE).parent.glob("*.h")],
         define_macros=[("Py_LIMITED_API", "0x030B0000")],
         py_limited_api=True,
         optional=True,

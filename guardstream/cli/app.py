@@ -236,6 +236,15 @@ def serve(
     audit_errors: Annotated[
         str, typer.Option(help="What an audit log that cannot be written does: report or raise.")
     ] = "report",
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Connections of a process; more get a 503.")
+    ] = 1000,
+    header_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for the headers of a request.")
+    ] = 10.0,
+    body_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for the body of a request.")
+    ] = 60.0,
 ) -> None:
     """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
     serve_command.serve(
@@ -251,6 +260,9 @@ def serve(
         metrics=metrics,
         audit=audit,
         audit_errors=audit_errors,
+        max_connections=max_connections,
+        header_timeout=header_timeout,
+        body_timeout=body_timeout,
     )
 
 

@@ -68,6 +68,12 @@ class Policy:
         """The policy's name; empty if it has none."""
         return self.file.name
 
+    def place(self, setting: str, *keys: str) -> str:
+        """Return where a setting, or a key of it, stands: `file:line:column`."""
+        source = self._built.settings.get(setting, self._built.source)
+        mark = source.document.key_mark((*source.prefix, setting, *keys))
+        return f"{source.name}:{mark.line}:{mark.column}"
+
     @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with the policy and every file it needs."""

@@ -15,7 +15,7 @@ class Confirm(NamedTuple):
 
 
 UNREAD = -1
-"""What `Scan.read` returns when a closer look is needed."""
+"""What a `Scan.reader` returns when a closer look is needed."""
 
 
 class Match(NamedTuple):
@@ -34,23 +34,13 @@ class Match(NamedTuple):
 
 
 class Window:
-    """The end of the text as far as it may still be asked for; it begins at offset `base`.
+    """The end of the text as far as it may still be asked for; it begins at offset `base`."""
 
-    What has come in is joined only when it is asked for.
-    """
-
-    __slots__ = ("base", "parts")
+    __slots__ = ("base", "text")
 
     def __init__(self) -> None:
         self.base = 0
-        self.parts: list[str] = []
-
-    @property
-    def text(self) -> str:
-        """All that is kept."""
-        if len(self.parts) > 1:
-            self.parts[:] = ["".join(self.parts)]
-        return self.parts[0] if self.parts else ""
+        self.text = ""
 
     def slice(self, start: int, end: int) -> str:
         """The text between two offsets."""
@@ -58,21 +48,40 @@ class Window:
 
     def forget(self, before: int) -> None:
         """Drop what lies before the offset."""
-        before = max(before, self.base)
-        self.parts[:] = [self.text[before - self.base :]]
-        self.base = before
+        if before > self.base:
+            self.text = self.text[before - self.base :]
+            self.base = before
+
+
+class Steps(Protocol):
+    """What steps a search, where nobody must look; see `Scan`."""
+
+    def run(self, text: str, begin: int, end: int, /) -> int:
+        """See `Scan.run`."""
+        ...
+
+    def unread(self) -> None:
+        """See `Scan.unread`."""
+        ...
 
 
 class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
 
-    def read(self, text: str) -> int:
-        """Read all of `text` if nothing in it needs attention, and return how many characters the
-        oldest live candidate holds back; else read nothing and return UNREAD."""
+    def reader(self) -> Callable[[str], int]:
+        """What reads all of a text if nothing in it needs attention, and returns how many
+        characters the oldest live candidate holds back; else it reads nothing and returns UNREAD.
+        It is not to be called while a candidate that overflowed lives on."""
+        ...
+
+    @property
+    def steps(self) -> Steps:
+        """What runs as the search itself does, but faster. It is not to be called while a candidate
+        that overflowed lives on."""
         ...
 
     def unread(self) -> None:
-        """Go back to where the last `read` or `run` began."""
+        """Go back to where the last reading began."""
         ...
 
     def run(self, text: str, begin: int, end: int) -> int:

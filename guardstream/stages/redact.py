@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
-from guardstream.scan.match import Match, Scan, Window
+from guardstream.scan.match import Match, Scan, Steps, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
 from guardstream.scan.words.aho_corasick import WordIndex
@@ -29,8 +29,8 @@ ENDING = frozenset(("block", "stop"))
 MAX_PIECE = 4_096
 """How many code points are looked at together; a longer chunk is cut."""
 
-MAX_PARTS = 64
-"""How many chunks of source text may pile up before what is not needed is dropped."""
+MAX_SPARE = 256
+"""How many code points may pile up before what is not needed any more is dropped."""
 
 
 class RuleSet:
@@ -53,6 +53,7 @@ class RuleSet:
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
         self.rules = tuple(rules)
+        self.only_masks = not any(rule.action in ENDING for rule in self.rules)
         self.max_holdback = max_holdback
         self.on_overflow = on_overflow
         self.on_error = on_error
@@ -156,10 +157,14 @@ class Redact:
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
         self._scans = list(scans)
+        self._reads = [(scan.reader(), scan) for scan in scans]
+        self._steps = [scan.steps for scan in scans]
         self._window = Window()
+        self._room = MAX_SPARE
         self._regions = Regions(self._rules)
         self._position = 0
         self._flowing: dict[int, int] = {}
+        self._overflown = False
         self._finished = False
         self._busy = False
 
@@ -176,17 +181,21 @@ class Redact:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
         held = 0
-        for scan in self._scans:
-            waits = scan.read(text)
+        for read, scan in self._reads:
+            waits = read(text)
             if waits > held:
                 held = waits
             elif waits < 0:
                 return self._feed_carefully(text, scan)
         self._position += len(text)
-        parts = self._window.parts
-        parts.append(text)
-        if len(parts) > MAX_PARTS:
+        window = self._window
+        window.text += text
+        if len(window.text) > self._room:
             self._trim()
+        if not held:
+            regions.tail = ""
+            regions.written = self._position
+            return [Text(tail)]
         release = len(tail) - held
         if release <= 0:
             regions.tail = tail
@@ -198,6 +207,7 @@ class Redact:
     def _trim(self) -> None:
         """Drop the text that nothing can ask for any more."""
         self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
+        self._room = len(self._window.text) + MAX_SPARE
 
     def _feed_carefully(self, text: str, unread: Scan | None = None) -> list[Event]:
         """Feed from event to event; the searches before `unread` have read the text already."""
@@ -210,18 +220,19 @@ class Redact:
             return [event for piece in pieces for event in self._feed_carefully(piece)]
         if self._finished or not text:
             return []
-        self._window.parts.append(text)
+        self._window.text += text
         self._regions.tail += text
         events: list[Event] = []
         index, length = 0, len(text)
         while index < length and not self._finished:
             room = self._regions.written + self._max_holdback + 1 - self._position
-            stop = self._run(text, index, min(length, index + room))
+            # Whether what has just overflowed lives on shows at the next character.
+            stop = self._run(text, index, min(length, index + (1 if self._overflown else room)))
             self._position += stop - index
             index = stop
             self._step(events)
         self._busy = self._finished or bool(self._flowing or self._regions.spans)
-        if len(self._window.parts) > MAX_PARTS:
+        if len(self._window.text) > self._room:
             self._trim()
         return events
 
@@ -239,11 +250,12 @@ class Redact:
 
     def _run(self, text: str, begin: int, end: int) -> int:
         """Let every search read on to the first place where one of them needs attention."""
-        for number, scan in enumerate(self._scans):
+        scans: Sequence[Steps] = self._scans if self._flowing else self._steps
+        for number, scan in enumerate(scans):
             stop = scan.run(text, begin, end)
             if stop < end:
                 end = stop
-                for earlier in self._scans[:number]:
+                for earlier in scans[:number]:
                     earlier.unread()
                     earlier.run(text, begin, end)
         return end
@@ -254,7 +266,9 @@ class Redact:
         hold = self._position
         for scan in self._scans:
             found += scan.settle(self._window)
-            hold = min(hold, scan.hold())
+            waits = scan.hold()
+            if waits < hold:
+                hold = waits
         if self._flowing:
             self._flow(events, found)
         if found:
@@ -274,9 +288,12 @@ class Redact:
 
     def _concluded(self, events: list[Event], found: list[Match], hold: int) -> bool:
         """Report matches and release up to `hold`; returns whether the stream ends here."""
-        found = self._without_failed(events, found)
-        end = self._ending(found)
-        kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
+        end = None
+        kept = found
+        if not self._set.only_masks or any(match.failed for match in found):
+            found = self._without_failed(events, found)
+            end = self._ending(found)
+            kept = [m for m in found if self._rules[m.rule].action not in ENDING and not m.failed]
         if end is not None:
             hold = min([hold, *[match.start for match in found if match not in kept]])
             if end.finish.reason == "stop":
@@ -287,7 +304,8 @@ class Redact:
         self._write(events, self._regions.release(hold))
         if end is not None and end.finish.reason == "stop":
             self._write_to(events, end.match.start)
-        kept.sort(key=lambda match: (match.start, match.end, match.rule))
+        if len(kept) > 1:
+            kept.sort(key=lambda match: (match.start, match.end, match.rule))
         events += [self._finding(match) for match in kept if match.judged]
         if end is None:
             return False
@@ -374,6 +392,7 @@ class Redact:
         if mode == "mask":
             self._write(events, self._regions.flood(self._regions.foremost(rules), self._position))
             self._flowing |= dict.fromkeys(rules, hold)
+            self._overflown = True
         events += findings
         for scan in self._scans:
             scan.overflow(hold, self._window, drop=mode == "release")
@@ -385,6 +404,9 @@ class Redact:
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last
         character has completed."""
+        # Nobody had to look before the last character, so that all lived on up to it.
+        self._write(events, self._regions.flow(self._position - 1))
+        self._overflown = False
         live = [scan.overflowing(self._window) for scan in self._scans]
         if any(live):
             self._write(events, self._regions.flow(self._position))

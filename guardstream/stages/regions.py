@@ -44,6 +44,8 @@ class Regions:
 
     def release(self, hold: int) -> str:
         """Write up to `hold`, but no region that reaches beyond it."""
+        if not self.spans:
+            return self._take(hold) if hold > self.written else ""
         parts = []
         self.spans.sort()
         while self.spans:
@@ -60,12 +62,16 @@ class Regions:
         """Write the first region as it is known now; up to `limit` in the source, if given."""
         self.spans.sort()
         end, size = self._region()
-        if limit is not None and end > limit:
-            end = limit
-            self.spans[:size] = [
-                span._replace(end=min(span.end, limit), cut=True) for span in self.spans[:size]
-            ]
-        return self._write_region(end, size)
+        if limit is None or end <= limit:
+            return self._write_region(end, size)
+        spans, self.spans = self.spans[:size], self.spans[size:]
+        before = self._take(spans[0].start)
+        rule = self._rules[self.foremost(span.rule for span in spans)]
+        if isinstance(rule.replacement, Pseudonym):
+            spans = [span._replace(cut=True) for span in spans]
+        shown = self._shown(spans, self.tail[: end - self.written])
+        text = self._take(limit)
+        return before + (shown[: len(text)] if _repeats(rule) else shown)
 
     def _take(self, end: int) -> str:
         """Take the source text up to `end`."""
@@ -76,6 +82,8 @@ class Regions:
 
     def _region(self) -> tuple[int, int]:
         """The first region's end, and of how many spans it consists."""
+        if len(self.spans) == 1:
+            return self.spans[0].end, 1
         end, size = self.spans[0].end, 1
         while size < len(self.spans) and self.spans[size].start < end:
             end = max(end, self.spans[size].end)
@@ -87,13 +95,22 @@ class Regions:
         spans, self.spans = self.spans[:size], self.spans[size:]
         before = self._take(spans[0].start)
         text = self._take(end)
-        rule = self._rules[self.foremost(span.rule for span in spans)]
+        return before + self._shown(spans, text)
+
+    def _shown(self, spans: Sequence[Span], text: str) -> str:
+        """What stands in the place of a region's text."""
+        number = spans[0].rule
+        if len(spans) > 1:
+            number = self.foremost(span.rule for span in spans)
+        rule = self._rules[number]
+        if isinstance(rule.replacement, str):
+            return _template(rule, len(text))
         single = len({span[:2] for span in spans}) == 1 and not any(span.cut for span in spans)
         if isinstance(rule.replacement, Keep):
-            return before + _kept(rule.replacement, text, single)
-        if isinstance(rule.replacement, Pseudonym) and single:
-            return before + _pseudonym(rule.replacement, text)
-        return before + _template(rule, len(text))
+            return _kept(rule.replacement, text, single)
+        if single:
+            return _pseudonym(rule.replacement, text)
+        return _template(rule, len(text))
 
     def foremost(self, rules: Iterable[int]) -> int:
         """The most severe of some rules, the first among equals."""

@@ -20,7 +20,7 @@ from tests.support.forms import form
 
 __all__ = ["form"]
 
-THREADS = 4
+THREADS = 8
 RULES = (
     Rule("w", words=("secret", "second", "密码", "cret of")),
     Rule("mail", patterns=(r"(?<![\w.])[\w.]{1,20}@\w+(?:\.\w{2,5})+",)),

@@ -32,7 +32,7 @@ def rule_set(case: Case) -> RuleSet:
 def forgetful() -> Iterator[None]:
     """Short texts as if they were long: caches are flushed and old text dropped all the time."""
     with (
-        patch.object(redact, "MAX_PARTS", 0),
+        patch.object(redact, "MAX_SPARE", 0),
         patch.object(automaton, "MAX_WEIGHT", 60),
         patch.object(words, "MAX_TRANSITIONS", 7),
     ):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "guardstream"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "lazy"),
+    ("errors", "events", "jsonpath", "lazy"),
     ("scan",),
     ("jsonstream",),
     ("stages",),

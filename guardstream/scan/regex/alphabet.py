@@ -17,6 +17,8 @@ START = 1
 END = 2
 """The bit of what stands after the text."""
 
+ASCII = "".join(map(chr, range(128)))
+
 ANYTHING = r"[\s\S]"
 
 _FIRST_WITHOUT_FOLDS = 0x2200
@@ -25,6 +27,11 @@ _FIRST_WITHOUT_FOLDS = 0x2200
 _ESCAPED = r"\\(?:U0000[01][0-9a-f]{3}|[nrtfv.*+?^$|/\-\\\"'#&~ (){}\[\]<>=!@%,:;`_])"
 _NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*")
 """A fragment of ASCII characters and what they fold to: nothing above is in its set."""
+
+_KINDS = re.compile(rf"(?:\(\?[i]*:|\[(?!\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
+"""A fragment that tells characters above by these classes only."""
+
+_ASKED = [regex.compile(rf"\{letter}", regex.V0) for letter in "wds"]
 
 
 class CharSets:
@@ -39,6 +46,9 @@ class CharSets:
         self._next = 4
         self._all: list[tuple[int, regex.Pattern[str]]] = []
         self._wide: list[tuple[int, regex.Pattern[str]]] = []
+        self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
+        self._kinds: dict[tuple[bool, ...], int] = {}
+        self._ascii: dict[str, int] = {}
 
     def bit(self, fragment: str) -> int:
         """The bit of the set that `fragment` describes, made on first sight."""
@@ -46,8 +56,14 @@ class CharSets:
         if bit is None:
             bit = self._bits[fragment] = self.fresh()
             judge = bit, regex.compile(fragment, regex.V0)
+            self._ascii.clear()
             self._all.append(judge)
-            if not _NARROW.fullmatch(fragment):
+            if _NARROW.fullmatch(fragment):
+                pass
+            elif _KINDS.fullmatch(fragment):
+                self._by_kind.append(judge)
+                self._kinds.clear()
+            else:
                 self._wide.append(judge)
         return bit
 
@@ -56,6 +72,11 @@ class CharSets:
         edges = {START: "the start", END: "the end"}
         return edges | {bit: fragment for fragment, bit in self._bits.items()}
 
+    @property
+    def width(self) -> int:
+        """How many bits there are."""
+        return self._next.bit_length() - 1
+
     def fresh(self) -> int:
         """A bit that is no set's: for what a pattern finds out about the text before."""
         bit, self._next = self._next, self._next << 1
@@ -63,8 +84,30 @@ class CharSets:
 
     def signature(self, character: str) -> int:
         """Which sets the character is in."""
-        signature = 0
-        for bit, judge in self._wide if ord(character) >= _FIRST_WITHOUT_FOLDS else self._all:
-            if judge.match(character):
-                signature |= bit
-        return signature
+        if character in ASCII:
+            if not self._ascii:
+                self._ascii = self._of_ascii()
+            return self._ascii[character]
+        if ord(character) < _FIRST_WITHOUT_FOLDS:
+            return _judged(self._all, character)
+        kind = tuple([judge.match(character) is not None for judge in _ASKED])
+        known = self._kinds.get(kind)
+        if known is None:
+            known = self._kinds[kind] = _judged(self._by_kind, character)
+        return known | _judged(self._wide, character)
+
+    def _of_ascii(self) -> dict[str, int]:
+        """The signatures of all ASCII characters: each set judges them together."""
+        signatures = dict.fromkeys(ASCII, 0)
+        for bit, judge in self._all:
+            for member in judge.findall(ASCII):
+                signatures[member] |= bit
+        return signatures
+
+
+def _judged(judges: list[tuple[int, regex.Pattern[str]]], character: str) -> int:
+    signature = 0
+    for bit, judge in judges:
+        if judge.match(character):
+            signature |= bit
+    return signature

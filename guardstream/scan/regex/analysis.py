@@ -156,6 +156,22 @@ def fixed_tail(node: Node, group: int) -> int | None:
             return None
 
 
+def tail_after(node: Node, group: int) -> Node | None:
+    """What follows the group in every match; None if that differs from way to way, or if the group
+    may be captured more than once."""
+    match node:
+        case Group(item, number) if number == group:
+            return None if _contains(item, group) else Cat(())
+        case Group(item):
+            return tail_after(item, group)
+        case Cat(items):
+            inside = [index for index, item in enumerate(items) if _contains(item, group)]
+            tail = tail_after(items[inside[0]], group) if len(inside) == 1 else None
+            return None if tail is None else Cat((tail, *items[inside[0] + 1 :]))
+        case _:
+            return None
+
+
 def _contains(node: Node, group: int) -> bool:
     match node:
         case Group(item, number):

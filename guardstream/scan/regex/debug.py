@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex.closure import Entry
 from guardstream.scan.regex.dfa import State
+from guardstream.scan.regex.forms import in_python
 from guardstream.scan.regex.nfa import Condition, Kind, Place, Program
 from guardstream.scan.regex.pattern import compile_pattern
 from guardstream.scan.regex.search import PatternSet
+from guardstream.scan.regex.stepper import Stepper
 
 _CODE = re.compile(r"\\U([0-9a-f]{8})")
 
@@ -34,17 +36,20 @@ class Row(NamedTuple):
 
 def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Row]:
     """A row for each character of the text, and one for its end. Raises PatternError."""
-    patterns = PatternSet([compile_pattern(pattern, group=group)], window=len(text))
+    compiled = compile_pattern(pattern, group=group)
+    patterns = PatternSet([compiled], window=len(text), stepping=in_python)
     program = patterns.automata[0].program
     scan, window = patterns.scan(), Window()
-    window.parts.append(text)
+    steps = cast("Stepper", scan.steps)
+    window.text = text
     for offset, character in enumerate(text):
         scan.run(text, offset, offset + 1)
         found = scan.settle(window)
-        run = scan.state(0)
+        run = steps.state(0)
         threads = () if run is None else tuple(_threads(*run, offset + 1, program))
         held = offset + 1 - scan.hold()
-        yield Row(offset, character, threads, held, scan.open_matches(0), _spans(found))
+        accepts = tuple((match.start, match.end) for match in steps.candidates(0))
+        yield Row(offset, character, threads, held, accepts, _spans(found))
     yield Row(len(text), "", (), 0, (), _spans(scan.finish(window)))
 
 

@@ -74,7 +74,7 @@ class State(dict[int, Transition]):
     """The transitions by class of characters; a missing one is built when it is first needed.
 
     `starts` and `holds` tell where its candidates and their hold-backs began. An `idle` state has
-    no candidate: it depends on the last character alone. `place` is kept for the native form.
+    no candidate: it depends on the last character alone.
     """
 
     __slots__ = (
@@ -84,7 +84,6 @@ class State(dict[int, Transition]):
         "holds",
         "idle",
         "left",
-        "place",
         "sides",
         "starts",
         "threads",
@@ -99,7 +98,6 @@ class State(dict[int, Transition]):
     ) -> None:
         self.automaton = automaton
         self.generation = automaton.generation
-        self.place: object = None
         self.built: dict[tuple[int, bool], Transition] = {}
         self.threads = threads
         self.left = left

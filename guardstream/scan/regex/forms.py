@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from guardstream.scan.regex.native import NativeStepper
 
 AnyStepper: TypeAlias = "Stepper | NativeStepper"
+Stepping: TypeAlias = "Callable[[Machine], Callable[[], AnyStepper]]"
+"""Of a machine, what makes a stepper for each stream."""
 
 
 def form() -> str:
@@ -27,9 +29,17 @@ def form() -> str:
 
 
 def stepping(machine: Machine) -> Callable[[], AnyStepper]:
-    """What makes a stepper for each stream over the machine."""
-    if not NATIVE:
-        joints = Joints(machine)
-        return lambda: Stepper(machine, joints)
+    """Stepping in the form that there is."""
+    return natively(machine) if NATIVE else in_python(machine)
+
+
+def natively(machine: Machine) -> Callable[[], AnyStepper]:
+    """Stepping by the C extension."""
     shared = native.NativeMachine(machine)
     return lambda: native.NativeStepper(shared)
+
+
+def in_python(machine: Machine) -> Callable[[], Stepper]:
+    """Stepping in Python, by states that can be looked at."""
+    joints = Joints(machine)
+    return lambda: Stepper(machine, joints)

@@ -1,23 +1,121 @@
-"""The native form of stepping: the C extension, given what Python builds.
+"""The native form of stepping: the C extension, given what Python compiles.
 
-The extension has one table of ints an automaton, in which a state is a number. It calls Python for
-the class of a character, what a pair of classes wakes, and transitions, when it first meets them.
+The extension builds the automata itself, as `closure` and `dfa` do, over tables of ints. It asks
+Python for the class of a character when it first meets it, for a pattern's program when the pattern
+first wakes, and for the program's places when they are reached: most never are.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from array import array
+from collections.abc import Iterable
+from typing import Self
 
-from guardstream.scan.regex import _native
-from guardstream.scan.regex.dfa import Automaton, State
-from guardstream.scan.regex.stepper import Accepted, Machine, accepted
+from guardstream.scan import _native
+from guardstream.scan.regex import dfa
+from guardstream.scan.regex.alphabet import END, START
+from guardstream.scan.regex.dfa import Alphabet, Automaton
+from guardstream.scan.regex.nfa import Condition, Kind, Place
+from guardstream.scan.regex.stepper import Handling, Machine
+
+UNIT = 100
+"""How many bytes of the extension's tables weigh as much as a unit of `MAX_WEIGHT`."""
+
+AT_ONCE = 6
+"""How many places are given together."""
+
+KINDS = {kind: kind.value for kind in Kind}
 
 
-class Place(NamedTuple):
-    """A state's table and its number there."""
+def _bits(number: int) -> Iterable[int]:
+    """The numbers of the bits that are set."""
+    while number:
+        low = number & -number
+        yield low.bit_length() - 1
+        number ^= low
 
-    table: _native.Table
-    node: int
+
+def _flags(handling: Handling) -> int:
+    return sum(flag << number for number, flag in enumerate(handling))
+
+
+class _Rows:
+    """One pattern's program as rows of ints: its places by number, and the bits it asks for."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        program = automaton.program
+        self._automaton = automaton
+        self._own = [0, 1, *_bits(program.mask & ~(START | END))]
+        self._index = {bit: own for own, bit in enumerate(self._own)}
+        self._size = (len(self._own) + 31) // 32 * 4
+        self._places: list[Place] = []
+        self._numbers: dict[Place, int] = {}
+        self._given: set[int] = set()
+
+    def program(self) -> tuple[object, ...]:
+        """The program, for `Machine` in the extension."""
+        program = self._automaton.program
+        roots = [self._number(p) for p in (program.first, program.pending)]
+        behinds = array("i")
+        for lookbehind in program.lookbehinds:
+            behinds.append(self._number(lookbehind.first))
+            behinds.append(self._index[lookbehind.bit.bit_length() - 1])
+        plain = program.behind & ~program.looks
+        return (
+            array("i", self._own).tobytes(),
+            self.places(roots[0]),
+            behinds.tobytes(),
+            *roots,
+            bool(program.group),
+            self._automaton.cuts,
+            self._automaton.least_hold,
+            dfa.MAX_THREADS,
+            *(self._signature(bits) for bits in (program.behind, program.looks, plain, END)),
+        )
+
+    def _number(self, place: Place) -> int:
+        number = self._numbers.get(place)
+        if number is None:
+            number = self._numbers[place] = len(self._places)
+            self._places.append(place)
+        return number
+
+    def places(self, first: int) -> tuple[int, bytes, bytes, bytes]:
+        """A place and some that come after it: how many have a number, and conditions, the places
+        and their ways as rows of ints."""
+        conditions: dict[Condition, int] = {}
+        rows: list[int] = []
+        ways: list[int] = []
+        number, pending = self._number, [first]
+        while pending and len(rows) < 11 * AT_ONCE:
+            at = pending.pop()
+            if at in self._given and at != first:
+                continue
+            place = self._places[at]
+            if place.unwritten is not None and at != first:
+                # It is written out when the text reaches it.
+                continue
+            self._given.add(at)
+            own = [] if place.after is not None else [number(way) for way in place.leads_to()]
+            after, out, aside = (
+                -1 if other is None else number(other)
+                for other in (place.after, place.out, place.aside)
+            )
+            condition = conditions.setdefault(place.condition, len(conditions))
+            rows += (at, KINDS[place.kind], condition, after, out, aside)
+            rows += (place.negate, place.distance, place.opened, len(ways), len(own))
+            ways += own
+            pending += own if after < 0 else (after,)
+        signatures = [self._signature(bits) for condition in conditions for bits in condition]
+        ints = array("i", rows).tobytes(), array("i", ways).tobytes()
+        return len(self._places), b"".join(signatures), *ints
+
+    def _signature(self, bits: int) -> bytes:
+        """Bits as the pattern numbers them."""
+        number = 0
+        for bit in _bits(bits):
+            number |= 1 << self._index[bit]
+        return number.to_bytes(self._size, "little")
 
 
 class NativeMachine:
@@ -25,89 +123,54 @@ class NativeMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._tables: dict[Automaton, _native.Table] = {}
-        self._locals: list[dict[int, int]] = [{} for _ in machine.automata]
+        self._rows: dict[int, _Rows] = {}
+        self._programs: dict[int, tuple[object, ...]] = {}
+        sets = max((automaton.program.sets.width for automaton in machine.automata), default=2)
+        self._size = (sets + 31) // 32 * 4
+        first_at, firsts = array("i"), array("i")
+        for conditions in machine.firsts:
+            first_at.append(len(firsts))
+            for needs, bars in conditions:
+                for bits in (needs, bars):
+                    numbers = list(_bits(bits))
+                    firsts.extend((len(numbers), *numbers))
+            firsts.append(-1)
         self.native = _native.Machine(
-            tuple(machine.holds),
+            bytes(map(_flags, machine.handling)),
+            firsts.tobytes(),
+            first_at.tobytes(),
+            machine.asked.to_bytes(self._size, "little"),
+            self._signature(Alphabet.BEGIN),
             self._class_of,
-            self._local,
-            self._woken,
-            self._built,
-            _native.Table,
+            self._program,
+            self._more,
         )
-        machine.alphabet.flushed.append(self._forget)
 
-    def place(self, state: State) -> Place:
-        """Where a state stands; it is entered when first asked for."""
-        place = state.place
-        if isinstance(place, Place):
-            return place
-        with self._machine.alphabet.lock:
-            table = self._tables.get(state.automaton)
-            if table is None:
-                table = self._tables[state.automaton] = _native.Table()
-            node = table.add(state, state.registers, state.idle, state.starts, state.holds)
-            state.place = place = Place(table, node)
-        return place
-
-    def _forget(self, automaton: Automaton) -> None:
-        """Begin a new table for an automaton that has forgotten its states."""
-        table = self._tables.pop(automaton, None)
-        if table is not None:
-            table.unlink()
-        self.native.forget()
+    def _signature(self, number: int) -> bytes:
+        return self._machine.alphabet.signatures[number].to_bytes(self._size, "little")
 
     # What the extension asks for
 
-    def _class_of(self, code: int) -> int:
-        return self._machine.classes[chr(code)]
+    def _class_of(self, code: int) -> tuple[int, bytes]:
+        number = self._machine.classes[chr(code)]
+        return number, self._signature(number)
 
-    def _local(self, pattern: int, number: int) -> int:
-        """A class as the pattern tells them apart: by its own sets alone."""
-        machine, known = self._machine, self._locals[pattern]
-        with machine.alphabet.lock:
-            mask = machine.automata[pattern].program.mask
-            return known.setdefault(machine.alphabet.signatures[number] & mask, len(known))
-
-    def _woken(self, last: int, number: int) -> tuple[object, ...]:
-        return tuple(
-            (pattern, *self.place(transition.target), transition.moves, transition.accepts)
-            for pattern, transition in self._machine.wakes(self._machine.kind(last), number)
-        )
-
-    def _built(self, pattern: int, state: State, number: int) -> _native.Placed:
-        automaton = state.automaton
+    def _program(self, pattern: int) -> tuple[object, ...]:
         with self._machine.alphabet.lock:
-            transition = automaton.transition(state, number)
-            table, node = self.place(transition.target)
-            here = self.place(state)
-            if here.table is table and self._tables.get(automaton) is table:
-                local = self._local(pattern, number)
-                table.link(here.node, local, node, transition.moves, transition.accepts)
-            automaton.count(1)
-        return table, node, transition.moves, transition.accepts
+            if pattern not in self._rows:
+                rows = _Rows(self._machine.automata[pattern])
+                self._programs[pattern] = rows.program()
+                self._rows[pattern] = rows
+            return self._programs[pattern]
+
+    def _more(self, pattern: int, place: int) -> tuple[int, bytes, bytes, bytes]:
+        with self._machine.alphabet.lock:
+            return self._rows[pattern].places(place)
 
 
-class NativeStepper(_native.Runs):
+class NativeStepper(_native.Stream):
     """One stream's patterns that are awake; see `stepper.Stepper`."""
 
-    __slots__ = ("_machine",)
-
-    _machine: NativeMachine
-
     def __new__(cls, machine: NativeMachine) -> Self:
-        made = super().__new__(cls, machine.native)
-        made._machine = machine
-        return made
-
-    def take(self) -> list[Accepted]:
-        """See `Stepper.take`."""
-        return [
-            accepted(pattern, accept, registers, offset)
-            for pattern, accepts, registers, offset in self.hits()
-            for accept in accepts
-        ]
-
-    def put(self, pattern: int, state: State, registers: tuple[int, ...]) -> None:
-        """See `Stepper.put`."""
-        self.place(pattern, *self._machine.place(state), registers)
+        machine.native.bound(UNIT * dfa.MAX_WEIGHT)
+        return super().__new__(cls, machine.native)

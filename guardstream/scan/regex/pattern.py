@@ -11,11 +11,16 @@ from guardstream.scan.regex.analysis import (
     always_captures,
     fixed_tail,
     look_behind,
+    max_width,
     min_width,
+    tail_after,
 )
-from guardstream.scan.regex.ast import Node
+from guardstream.scan.regex.ast import Node, Reference
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.scan.regex.rewrite import without_lead, without_references
+from guardstream.scan.regex.rewrite import walk, without_lead, without_references
+
+MAX_WIDTHS = 8
+"""How many widths of what follows a group are tried before a match is looked at as a whole."""
 
 
 class Settling(Enum):
@@ -31,7 +36,8 @@ class Pattern:
     """A compiled pattern of a rule.
 
     `group` is the masked group's number, 0 for the whole match; `tail` how many characters follow
-    it in every match, None if that is not fixed. `behind` is how far its lookbehinds look back, and
+    it in every match, None if that is not fixed: then `after` is what follows it, if that can only
+    have a few `widths`. `behind` is how far its lookbehinds look back, and
     `holds` whether text waits for its candidates.
     """
 
@@ -39,6 +45,8 @@ class Pattern:
     tree: Node
     group: int
     tail: int | None
+    after: Node | None
+    widths: range
     behind: int
     settling: Settling
     holds: bool
@@ -72,7 +80,18 @@ def compile_pattern(
     if number and settling is not Settling.EAGER:
         tree = without_lead(tree, number)
     tail = fixed_tail(tree, number) if number else 0
-    return Pattern(rule, tree, number, tail, behind, settling, holds, confirm)
+    after, widths = (None, range(0)) if tail is not None else _after(tree, number)
+    return Pattern(rule, tree, number, tail, after, widths, behind, settling, holds, confirm)
+
+
+def _after(tree: Node, group: int) -> tuple[Node | None, range]:
+    """What follows the group, and the few widths that it can have."""
+    after = tail_after(tree, group)
+    most = None if after is None else max_width(after)
+    if after is None or most is None or any(isinstance(node, Reference) for node in walk(after)):
+        return None, range(0)
+    widths = range(min_width(after), most + 1)
+    return (after, widths) if len(widths) <= MAX_WIDTHS else (None, range(0))
 
 
 def _group_number(parsed: Parsed, group: str | int | None) -> int:

@@ -10,19 +10,19 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 from guardstream.errors import PatternError
-from guardstream.scan.match import UNREAD, Match, Window
+from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import CharSets
-from guardstream.scan.regex.dfa import Alphabet, Automaton, State
-from guardstream.scan.regex.matcher import Matcher
+from guardstream.scan.regex.ast import Cat
+from guardstream.scan.regex.dfa import Alphabet, Automaton
+from guardstream.scan.regex.forms import AnyStepper, Stepping
+from guardstream.scan.regex.matcher import Matcher, Pay
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.registers import Thread
-from guardstream.scan.regex.stepper import Accepted, Classes, Machine, accepted
+from guardstream.scan.regex.stepper import Candidate, Classes, Handling, Machine
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -44,27 +44,21 @@ class OverBudgetError(Exception):
     """Confirming would take more steps than the characters read have paid for."""
 
 
-class Candidate(NamedTuple):
-    """An accepted match that something older may still undo, or that may be refused; `late` if
-    the automaton went on without what begins after it, `written` if it has overflowed, so that
-    nothing waits for it any more."""
-
-    start: int
-    end: int
-    hold: int
-    late: bool
-    written: bool = False
-
-
 class PatternSet:
     """The compiled patterns of a rule set with their automata; shared between streams.
 
     `window` is how many code points confirmations may look back over. With a `table` the text is
-    read as translated by it, character for character.
+    read as translated by it, character for character. `stepping` is the form of the search, the
+    one that there is unless told otherwise.
     """
 
     def __init__(
-        self, patterns: Sequence[Pattern], *, window: int, table: Table | None = None
+        self,
+        patterns: Sequence[Pattern],
+        *,
+        window: int,
+        table: Table | None = None,
+        stepping: Stepping | None = None,
     ) -> None:
         self.table = table
         self.patterns = tuple(patterns)
@@ -80,13 +74,12 @@ class PatternSet:
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
-        self._alphabet = alphabet
         self._matchers: dict[int, Matcher] = {}
+        self._tails: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
-        machine = Machine(
-            self.automata, [pattern.holds for pattern in patterns], self.classes, alphabet
-        )
-        self.steps = forms.stepping(machine)
+        handling = [self._handling(index) for index in range(len(patterns))]
+        machine = Machine(self.automata, handling, self.classes, alphabet)
+        self.steps = (stepping or forms.stepping)(machine)
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = [
             pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
@@ -100,6 +93,18 @@ class PatternSet:
         exact = self.automata[index].program.exact
         return settling if exact or settling is Settling.EAGER else Settling.TESTED
 
+    def _handling(self, index: int) -> Handling:
+        pattern, program = self.patterns[index], self.automata[index].program
+        settling = self.settling(index)
+        return Handling(
+            holds=pattern.holds,
+            eager=settling is Settling.EAGER,
+            loose=not self.automata[index].cuts,
+            plain=settling is Settling.ORDERED
+            and not program.late
+            and (not pattern.group or pattern.tail is not None),
+        )
+
     def matcher(self, index: int) -> Matcher:
         """What finds a match's captures, or follows a back-reference."""
         known = self._matchers.get(index)
@@ -107,6 +112,16 @@ class PatternSet:
             pattern = self.patterns[index]
             known = self._matchers[index] = Matcher(pattern.tree, pattern.group)
         return known
+
+    def follows(
+        self, index: int, text: str, start: int, end: int, from_start: bool, pay: Pay
+    ) -> bool:
+        """Whether what follows a pattern's group can stand from `start` to `end`."""
+        known = self._tails.get(index)
+        if known is None:
+            after = self.patterns[index].after
+            known = self._tails[index] = Matcher(after or Cat(()), 0)
+        return known.ends_at(text, start, end, from_start, pay) is not None
 
     def scan(self) -> PatternScan:
         """A search over one stream."""
@@ -123,25 +138,12 @@ def _program(index: int, pattern: Pattern, sets: CharSets) -> Program:
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled."""
 
-    __slots__ = (
-        "_candidates",
-        "_careful",
-        "_lost",
-        "_off",
-        "_set",
-        "_spent",
-        "_standing",
-        "_steps",
-    )
+    __slots__ = ("_set", "_spent", "_standing", "_steps")
 
     def __init__(self, patterns: PatternSet) -> None:
         self._set = patterns
         self._steps = patterns.steps()
-        self._careful = False
-        self._candidates: dict[int, list[Candidate]] = {}
         self._standing: list[Match] = []
-        self._lost: dict[int, int] = {}
-        self._off: frozenset[int] = frozenset()
         self._spent = 0
 
     @property
@@ -149,72 +151,65 @@ class PatternScan:
         """How many characters have been read."""
         return self._steps.offset
 
-    def state(self, pattern: int) -> tuple[State, tuple[int, ...]] | None:
-        """The state and registers of a pattern that has candidates."""
-        return self._steps.state(pattern)
-
-    def open_matches(self, pattern: int) -> tuple[tuple[int, int], ...]:
-        """The pattern's matches that are accepted but not settled."""
-        return tuple((match.start, match.end) for match in self._candidates.get(pattern, ()))
+    @property
+    def steps(self) -> AnyStepper:
+        """See `Scan.steps`."""
+        return self._steps
 
     # Reading
 
-    def read(self, text: str) -> int:
-        """See `Scan.read`."""
-        return UNREAD if self._careful else self._steps.read(text)
+    def reader(self) -> Callable[[str], int]:
+        """See `Scan.reader`."""
+        return self._steps.read
 
     def unread(self) -> None:
         """See `Scan.unread`."""
         self._steps.unread()
 
     def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`. Attention is needed at an accept, and at every character after one
-        until it is settled."""
-        if self._candidates or self._lost:
-            end = begin + 1
-        return self._steps.run(text, begin, end)
+        """See `Scan.run`."""
+        return self._steps.run(text, begin, begin + 1 if self._is_watched() else end)
+
+    def _is_watched(self) -> bool:
+        """Whether one has overflowed of which only the matcher can tell whether it lives."""
+        return bool(self._set.approximated and self._steps.lost())
 
     # Settling
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
         found, self._standing = self._standing, []
-        found += self._noted(self._steps.take(), window)
-        for pattern in list(self._candidates):
+        for hit in self._steps.hits():
+            found += self._fired(Candidate(*hit), window)
+        certain, others = self._steps.certain()
+        for pattern, start, hold, end, _, _ in certain:
+            compiled = self._set.patterns[pattern]
+            if not compiled.group:
+                found.append(Match(compiled.rule, start, end))
+            elif hold < end - (compiled.tail or 0):
+                found.append(Match(compiled.rule, hold, end - (compiled.tail or 0)))
+        for pattern in others:
             found += self._settled(pattern, window, last=False, ended=False)
         return found
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
-        new = []
-        for pattern in self._steps.patterns():
-            state, registers = self._steps.state(pattern) or _nowhere()
-            new += [accepted(pattern, accept, registers, self.offset) for accept in state.end()]
-        found = self._noted(new, window)
-        for pattern in list(self._candidates):
+        self._steps.ends()
+        found = [
+            match for hit in self._steps.hits() for match in self._fired(Candidate(*hit), window)
+        ]
+        for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=True)
         return found
 
     def stop(self, window: Window) -> list[Match]:
         """See `Scan.stop`."""
         found: list[Match] = []
-        for pattern in list(self._candidates):
+        for pattern in self._steps.waiting():
             found += self._settled(pattern, window, last=True, ended=False)
         return found
 
-    def _noted(self, new: Sequence[Accepted], window: Window) -> list[Match]:
-        """File new accepts; the eager ones are matches at once."""
-        found: list[Match] = []
-        for match in new:
-            if match.pattern in self._off:
-                continue
-            if self._set.settling(match.pattern) is Settling.EAGER:
-                found += self._fired(match, window)
-            else:
-                self._file(match)
-        return found
-
-    def _fired(self, match: Accepted, window: Window) -> list[Match]:
+    def _fired(self, match: Candidate, window: Window) -> list[Match]:
         rule = self._set.patterns[match.pattern].rule
         if self._set.automata[match.pattern].program.exact:
             return [Match(rule, match.hold, match.end)]
@@ -230,17 +225,6 @@ class PatternScan:
             return [Match(rule, match.hold, self.offset, failed=True)]
         return []
 
-    def _file(self, match: Accepted) -> None:
-        candidate = Candidate(match.start, match.end, match.hold, match.late)
-        known = self._candidates.setdefault(match.pattern, [])
-        if self._set.automata[match.pattern].cuts:
-            # An accepting thread undoes what threads after it had accepted.
-            while known and known[-1].start >= candidate.start:
-                known.pop()
-            known.append(candidate)
-        elif candidate not in known:
-            insort(known, candidate)
-
     def _settled(self, pattern: int, window: Window, *, last: bool, ended: bool) -> list[Match]:
         """The matches of a pattern that nothing older can undo any more; `last` if nothing more is
         read, `ended` if the text ends here."""
@@ -248,28 +232,26 @@ class PatternScan:
         hold = self.offset
         cuts = self._set.automata[pattern].cuts
         try:
-            while candidates := self._candidates.get(pattern):
+            while candidates := self._steps.candidates(pattern):
+                candidates = [Candidate(*candidate) for candidate in candidates]
                 hold = min(candidate.hold for candidate in candidates)
                 oldest = self.offset + 1 if last else self._oldest(pattern)
                 if candidates[0].start >= oldest:
                     break
                 if cuts:
-                    found += self._taken(pattern, window, ended=ended)
-                elif self._confirmed(pattern, oldest, window, found):
+                    self._steps.keep(pattern, candidates[1:])
+                    found += self._taken(candidates[0], window, ended=ended)
+                elif self._confirmed(candidates, oldest, window, found):
                     break
         except Exception:
             rule = self._set.patterns[pattern].rule
-            self._candidates.pop(pattern, None)
+            self._steps.keep(pattern, [])
             found.append(Match(rule, hold, self.offset, failed=True))
-        self._careful = True
         return found
 
-    def _taken(self, pattern: int, window: Window, *, ended: bool) -> list[Match]:
-        """Take the oldest candidate: nothing can undo it, but its judge may refuse it."""
-        candidates, compiled = self._candidates[pattern], self._set.patterns[pattern]
-        match = candidates.pop(0)
-        if not candidates:
-            del self._candidates[pattern]
+    def _taken(self, match: Candidate, window: Window, *, ended: bool) -> list[Match]:
+        """Take a pattern's oldest match: nothing can undo it, but its judge may refuse it."""
+        pattern, compiled = match.pattern, self._set.patterns[match.pattern]
         tested = compiled.confirm is not None
         if tested and not compiled.group and match.start < self._horizon():
             # It has overflowed long ago, and there is no text left to be judged.
@@ -287,10 +269,13 @@ class PatternScan:
         """What lies before may no longer be known, however the text was cut."""
         return self.offset - self._set.window
 
-    def _confirmed(self, pattern: int, oldest: int, window: Window, found: list[Match]) -> bool:
+    def _confirmed(
+        self, candidates: Sequence[Candidate], oldest: int, window: Window, found: list[Match]
+    ) -> bool:
         """Confirm an approximated pattern's matches that began before `oldest`, up to the first
         that is not refused; returns whether there was none."""
-        compiled, candidates = self._set.patterns[pattern], self._candidates[pattern]
+        pattern = candidates[0].pattern
+        compiled = self._set.patterns[pattern]
         begin = max(candidates[0].start, self._horizon())
         while (match := self._find(pattern, begin, window)) is not None:
             if match.start >= oldest:
@@ -305,9 +290,7 @@ class PatternScan:
         if match is not None and match not in kept:
             # An older start has accepted in its place; it is not settled itself.
             insort(kept, match)
-        self._candidates[pattern] = kept
-        if not kept:
-            del self._candidates[pattern]
+        self._steps.keep(pattern, kept)
         return True
 
     def _holds_true(self, pattern: int, spans: Sequence[tuple[int, int]], window: Window) -> bool:
@@ -334,6 +317,15 @@ class PatternScan:
             return [(match.hold, end)] if match.hold < end else []
         begin, end = match.start - base, match.end - base
         text, matcher = self._read_as(window), self._set.matcher(pattern)
+        if compiled.after is not None and compiled.confirm is None and match.hold >= base:
+            ends = [
+                end - width
+                for width in compiled.widths
+                if self._set.follows(pattern, text, end - width, end, base == 0, self._pay)
+            ]
+            if len(ends) == 1 and match.hold - base < ends[0]:
+                # Where the group began the automaton knows; it can only have ended there.
+                return [(match.hold, ends[0] + base)]
         if match.start >= self._horizon():
             found = matcher.ends_at(text, begin, end, base == 0, self._pay)
         else:
@@ -352,43 +344,21 @@ class PatternScan:
             found = matcher.match(text, start - base, base == 0, self._pay)
             if found is not None:
                 hold = found.spans[0][0] + base if found.spans else start
-                return Candidate(start, found.end + base, hold, late=False)
+                return Candidate(pattern, start, hold, found.end + base, late=False)
         return None
 
-    def _warmed(self, automaton: Automaton, pattern: int, at: int, window: Window) -> State:
-        """The state at an offset at which the search begins: nothing is there yet but what the
-        lookbehinds have read."""
-        text, base, classes = window.text, window.base, self._set.classes
-        begin = max(at - self._set.patterns[pattern].behind, base)
-        before = classes[text[begin - base - 1]] if begin > base else Alphabet.BEGIN
-        if begin == base and base:
-            before = classes[text[0]]
-            begin = min(base + 1, at)
-        state = automaton.idle(automaton.alphabet.signatures[before])
-        for offset in range(begin, at):
-            number = classes[text[offset - base]]
-            state = automaton.transition(state, number, begins=False).target
-        return state
-
     def _restart(self, pattern: int, at: int, window: Window, *, ended: bool = False) -> None:
-        """Let the pattern's search go on as if it had begun at an offset before the present."""
-        automaton = self._set.automata[pattern]
-        self._candidates.pop(pattern, None)
+        """Let the pattern's search go on as if it had begun at an offset before the present: what
+        is there are only its lookbehinds, which read what they may look back at."""
+        base = window.base
         at = max(at, self._horizon())
-        state = self._warmed(automaton, pattern, at, window)
-        registers: tuple[int, ...] = ()
-        classes, here, base = self._set.classes, self.offset, window.base
-        for offset, character in enumerate(window.text[at - base : here - base], at):
-            target, moves, accepts = transition = state[classes[character]]
-            for accept in accepts:
-                self._file(accepted(pattern, accept, registers, offset))
-            if moves is not None:
-                registers = transition.moved(registers, offset)
-            state = target
-        for accept in state.end() if ended else ():
-            self._file(accepted(pattern, accept, registers, here))
-        self._steps.put(pattern, state, registers)
-        self._pay(here - at + 1)
+        begin = max(at - self._set.patterns[pattern].behind, base)
+        if begin == base and base:
+            begin = min(base + 1, at)
+        first = max(begin - 1, base)
+        text = window.slice(first, self.offset)
+        self._steps.restart(pattern, text, begin - first, at - first, first, ended)
+        self._pay(self.offset - at + 1)
 
     def _pay(self, steps: int) -> None:
         """Pay for steps of confirming; raises OverBudgetError where too many are needed."""
@@ -410,26 +380,23 @@ class PatternScan:
     def _held(self) -> list[tuple[int, int]]:
         """(hold-back, pattern) of all candidates that text waits for."""
         # What began in text that is masked as it comes is masked with it.
-        flowing = {pattern for pattern in self._lost if self._lives_on(pattern)} | self._off
+        steps, flowing = self._steps, self._steps.lost()
         held = [
-            (self._steps.waits(pattern), pattern)
-            for pattern in self._steps.patterns()
+            (steps.waits(pattern), pattern)
+            for pattern in steps.patterns()
             if self._set.patterns[pattern].holds and pattern not in flowing
         ]
-        for pattern, candidates in self._candidates.items():
+        for pattern in steps.waiting():
             if pattern not in flowing and self._set.patterns[pattern].holds:
-                held += [(c.hold, pattern) for c in candidates if not c.written]
+                held += [
+                    (hold, pattern)
+                    for _, _, hold, _, _, written in steps.candidates(pattern)
+                    if not written
+                ]
         return held
-
-    def _lives_on(self, pattern: int) -> bool:
-        """Whether a candidate of the pattern that overflowed is still alive."""
-        return self._steps.waits(pattern) <= self._lost[pattern]
 
     def hold(self) -> int:
         """See `Scan.hold`."""
-        self._careful = bool(self._candidates or self._lost or self._off)
-        if self._careful:
-            return min([self.offset, *(entry[0] for entry in self._held())])
         return self._steps.held()
 
     def needed(self) -> int:
@@ -439,8 +406,8 @@ class PatternScan:
         for pattern in self._steps.patterns():
             began = max(self._steps.began(pattern), offset - self._set.window)
             needed = min(needed, began - self._set.reach[pattern])
-        for pattern, candidates in self._candidates.items():
-            began = max(candidates[0].start, offset - self._set.window)
+        for pattern in self._steps.waiting():
+            began = max(self._steps.candidates(pattern)[0][1], offset - self._set.window)
             needed = min(needed, began - self._set.reach[pattern])
         return needed - max(self._set.reach, default=0)
 
@@ -460,7 +427,7 @@ class PatternScan:
 
     def _can_go_on(self, pattern: int, start: int, window: Window) -> bool:
         """Whether a candidate may still become a match; that nothing lives counts as such."""
-        if start > self.offset or start < window.base or self._candidates.get(pattern):
+        if start > self.offset or start < window.base or self._steps.candidates(pattern):
             return True
         text, base = self._read_as(window), window.base
         text = text[: self.offset - base]
@@ -469,22 +436,21 @@ class PatternScan:
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
         over = {entry[1] for entry in self._held() if entry[0] <= hold}
-        self._careful = True
-        if not drop:
-            self._lost |= dict.fromkeys(over, hold)
-            for pattern in over:
-                # What has matched ends before the present, so that all of it has been written.
-                candidates = self._candidates.get(pattern, [])
-                candidates[:] = [
-                    c._replace(written=c.written or c.hold <= hold) for c in candidates
-                ]
-            return
         for pattern in over:
-            try:
-                self._drop(pattern, hold, window)
-            except OverBudgetError:
-                rule = self._set.patterns[pattern].rule
-                self._standing.append(Match(rule, hold, self.offset, failed=True))
+            if drop:
+                try:
+                    self._drop(pattern, hold, window)
+                except OverBudgetError:
+                    rule = self._set.patterns[pattern].rule
+                    self._standing.append(Match(rule, hold, self.offset, failed=True))
+            else:
+                self._steps.lose(pattern, hold)
+                # What has matched ends before the present, so that all of it has been written.
+                candidates = map(Candidate._make, self._steps.candidates(pattern))
+                self._steps.keep(
+                    pattern,
+                    [c._replace(written=c.written or c.hold <= hold) for c in candidates],
+                )
 
     def _drop(self, pattern: int, hold: int, window: Window) -> None:
         """Drop the candidates that are held from `hold`; what they had matched stands."""
@@ -493,7 +459,7 @@ class PatternScan:
             return
         while self._waits(pattern) <= hold:
             start = min(self._steps.began(pattern), self._waits(pattern))
-            candidates = self._candidates.get(pattern, [])
+            candidates = map(Candidate._make, self._steps.candidates(pattern))
             match = next((c for c in candidates if c.start == start), None)
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
@@ -505,43 +471,25 @@ class PatternScan:
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
-        candidates = self._candidates.get(pattern, ())
+        candidates = map(Candidate._make, self._steps.candidates(pattern))
         holds = [candidate.hold for candidate in candidates if not candidate.written]
         return min([self._steps.waits(pattern), *holds])
 
     def _drop_opened(self, pattern: int, hold: int) -> None:
         """Drop the threads whose masked group opened at `hold`, and those that keep a match from
         settling that is held from there."""
-        run = self._steps.state(pattern)
-        if run is None:
-            return
-        state, registers = run
-        held = [c for c in self._candidates.get(pattern, ()) if c.hold <= hold]
-
-        def is_dropped(thread: Thread) -> bool:
-            start, opened = thread.began(registers, self.offset)
-            return opened <= hold or any(start <= candidate.start for candidate in held)
-
-        self._steps.put(pattern, *state.without(is_dropped, registers))
+        candidates = map(Candidate._make, self._steps.candidates(pattern))
+        held = [candidate.start for candidate in candidates if candidate.hold <= hold]
+        self._steps.drop(pattern, hold, max(held, default=-1))
 
     def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""
-        if self._lost:
+        if self._steps.lost():
             self.prune(window)
-        for pattern in [pattern for pattern in self._lost if not self._lives_on(pattern)]:
-            del self._lost[pattern]
-        return bool(self._lost)
+        return bool(self._steps.lost())
 
     def disable(self, rule: int) -> None:
         """See `Scan.disable`."""
-        self._careful = True
         for index, pattern in enumerate(self._set.patterns):
             if pattern.rule == rule:
-                self._off |= {index}
                 self._steps.disable(index)
-                self._candidates.pop(index, None)
-                self._lost.pop(index, None)
-
-
-def _nowhere() -> tuple[State, tuple[int, ...]]:
-    raise AssertionError("a pattern that is awake has a state")

@@ -14,29 +14,45 @@ from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
 from guardstream.scan.regex.nfa import Condition
-from guardstream.scan.regex.registers import Accept, Least, resolve
+from guardstream.scan.regex.registers import Accept, Least, Thread, resolve
 from guardstream.scan.words.normalize import Table
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
 
 
-class Accepted(NamedTuple):
-    """A match that the last character has completed: the pattern's index, where the match began,
-    where its hold-back began, where it ended; `late` if that was before the last character."""
+class Candidate(NamedTuple):
+    """An accepted match that something older may still undo, or that may be refused.
+
+    It has the pattern's index, where it began, where its hold-back began, and where it ended; it is
+    `late` if the automaton went on without what begins after it, and `written` if it has
+    overflowed, so that nothing waits for it any more.
+    """
 
     pattern: int
     start: int
     hold: int
     end: int
     late: bool
+    written: bool = False
 
 
-def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Accepted:
+def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Candidate:
     """What a transition on the character at `offset` accepts."""
     start = resolve(accept.start, registers, offset)
     hold = min([resolve(source, registers, offset) for source in accept.hold])
-    return Accepted(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
+    return Candidate(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
+
+
+class Handling(NamedTuple):
+    """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
+    it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
+    (`loose`), and whether a match is certain once nothing older lives (`plain`)."""
+
+    holds: bool = True
+    eager: bool = False
+    loose: bool = False
+    plain: bool = False
 
 
 class Classes(dict[str, int]):
@@ -63,31 +79,32 @@ class Classes(dict[str, int]):
 
 
 class Machine:
-    """The automata of all patterns of a set, by index, and what wakes them.
+    """The automata of all patterns of a set, by index, what is done about each, and what wakes it.
 
-    `holds` tells of each pattern whether text waits for its candidates.
+    `asked` are the bits that a sleeping pattern asks of the last character, `firsts` what the first
+    character of each pattern's matches must be.
     """
 
     def __init__(
         self,
         automata: Sequence[Automaton],
-        holds: Sequence[bool],
+        handling: Sequence[Handling],
         classes: Classes,
         alphabet: Alphabet,
     ) -> None:
         self.automata = automata
-        self.holds = holds
+        self.handling = handling
         self.classes = classes
         self.alphabet = alphabet
-        self._firsts: list[list[Condition]] = [first_conditions(a.program) for a in automata]
-        self._behind = 0
+        self.firsts: list[list[Condition]] = [first_conditions(a.program) for a in automata]
+        self.asked = 0
         for automaton in automata:
-            self._behind |= automaton.program.behind & ~automaton.program.looks
+            self.asked |= automaton.program.behind & ~automaton.program.looks
         self._starters: dict[int, list[int]] = {}
 
     def kind(self, last: int) -> int:
         """What of a character's class the sleeping patterns ask after it."""
-        return self.alphabet.signatures[last] & self._behind
+        return self.alphabet.signatures[last] & self.asked
 
     def wakes(self, kind: int, number: int) -> tuple[tuple[int, Transition], ...]:
         """The sleeping patterns that a character of class `number` wakes after one of a kind, with
@@ -111,7 +128,7 @@ class Machine:
             signature = self.alphabet.signatures[number]
             starters = self._starters[number] = [
                 index
-                for index, firsts in enumerate(self._firsts)
+                for index, firsts in enumerate(self.firsts)
                 if any(condition.holds(signature) for condition in firsts)
             ]
         return starters
@@ -154,7 +171,8 @@ class Joint(dict[int, Moved]):
         self.owner = owner
         self.members = members
         self.kind = kind
-        holds = [(p, state.holds) for p, state in members if owner.machine.holds[p]]
+        handling = owner.machine.handling
+        holds = [(p, state.holds) for p, state in members if handling[p].holds]
         self.distance = max([0, *(hold.distance for _, hold in holds)])
         self.registers = [(p, register) for p, hold in holds for register in hold.registers]
 
@@ -233,18 +251,20 @@ def _pattern(member: tuple[int, State]) -> int:
 
 
 class Stepper:
-    """One stream's patterns that are awake."""
+    """One stream's patterns that are awake, and their matches that are not settled."""
 
     __slots__ = (
         "_awake",
+        "_hits",
         "_joint",
         "_joints",
+        "_lost",
         "_machine",
         "_mark",
+        "_off",
+        "_open",
         "_registers",
-        "accepted",
         "last",
-        "off",
         "offset",
     )
 
@@ -254,19 +274,20 @@ class Stepper:
         self._awake: dict[int, Run] = {}
         self._joint: Joint | None = None
         self._registers: dict[int, tuple[int, ...]] = {}
+        self._open: dict[int, tuple[Candidate, ...]] = {}
+        self._hits: list[Candidate] = []
+        self._lost: dict[int, int] = {}
+        self._off: frozenset[int] = frozenset()
         self.offset = 0
         self.last = Alphabet.BEGIN
-        self.accepted: list[Accepted] = []
-        self.off: frozenset[int] = frozenset()
         self._mark = self._here()
 
-    def _here(
-        self,
-    ) -> tuple[dict[int, Run], Joint | None, dict[int, tuple[int, ...]], int, int]:
-        return self._awake, self._joint, self._registers, self.offset, self.last
+    def _here(self) -> _Stand:
+        return _Stand(self._awake, self._joint, self._registers, self._open, self.offset, self.last)
 
     def _back(self) -> None:
-        self._awake, self._joint, self._registers, self.offset, self.last = self._mark
+        self._awake, self._joint, self._registers, self._open, self.offset, self.last = self._mark
+        self._hits = []
 
     @property
     def awake(self) -> dict[int, Run]:
@@ -284,11 +305,13 @@ class Stepper:
     def awake(self, runs: dict[int, Run]) -> None:
         self._awake, self._joint = runs, None
 
+    # Reading
+
     def read(self, text: str) -> int:
-        """Read all of `text` if it completes no match, and return how many characters the oldest
-        live candidate holds back; else read nothing and return UNREAD."""
+        """Read all of `text` if nobody must look, and return how many characters the oldest live
+        candidate holds back; else read nothing and return UNREAD."""
         self._mark = self._here()
-        if not self.off and self._joints.worth(len(text)):
+        if not (self._off or self._open or self._lost) and self._joints.worth(len(text)):
             return self._read_joint(text)
         for character in text:
             if self._step(character):
@@ -332,20 +355,22 @@ class Stepper:
         self._back()
 
     def run(self, text: str, begin: int, end: int) -> int:
-        """Read up to the first character that completes a match; return the index after the last
-        character read."""
+        """Read up to the first character after which somebody must look; return the index after the
+        last character read."""
         self._mark = self._here()
+        self._hits = []
         for index in range(begin, end):
             if self._step(text[index]):
                 return index + 1
         return end
 
-    def _step(self, character: str) -> list[Accepted]:
-        """Read a character; return the matches that it completes."""
+    def _step(self, character: str) -> bool:
+        """Read a character; return whether somebody must look: a match may be certain, or a
+        candidate that is masked as it comes has ended."""
         machine, offset, awake = self._machine, self.offset, self.awake
         number = machine.classes[character]
         after: dict[int, Run] = {}
-        found: list[Accepted] = []
+        found: list[Candidate] = []
         for pattern, (state, registers) in awake.items():
             transition = state[number]
             target, moves, accepts = transition
@@ -358,7 +383,7 @@ class Stepper:
         key = machine.kind(self.last), number
         wakes = machine.alphabet.wakes.get(key)
         for pattern, transition in machine.wakes(*key) if wakes is None else wakes:
-            if pattern not in awake and pattern not in self.off:
+            if pattern not in awake and pattern not in self._off:
                 target, _, accepts = transition
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
@@ -367,18 +392,93 @@ class Stepper:
         self.awake = after
         self.offset = offset + 1
         self.last = number
-        self.accepted = found
+        if found:
+            self._note(found)
+        return bool(self._hits or self._open or self._lost) and self._needs_attention()
+
+    def _needs_attention(self) -> bool:
+        return (
+            bool(self._hits)
+            or any(found[0].start < self.began(pattern) for pattern, found in self._open.items())
+            or any(self.waits(pattern) > hold for pattern, hold in self._lost.items())
+        )
+
+    # What is accepted
+
+    def _note(self, found: Iterable[Candidate]) -> None:
+        for candidate in found:
+            if self._machine.handling[candidate.pattern].eager:
+                self._hits.append(candidate)
+            else:
+                self._file(candidate)
+
+    def _file(self, candidate: Candidate) -> None:
+        known = self._open.get(candidate.pattern, ())
+        if self._machine.handling[candidate.pattern].loose:
+            if candidate in known:
+                return
+            kept = sorted((*known, candidate))
+        else:
+            # An accepting thread undoes what threads after it had accepted.
+            kept = [*(c for c in known if c.start < candidate.start), candidate]
+        self._open = {**self._open, candidate.pattern: tuple(kept)}
+
+    def hits(self) -> list[Candidate]:
+        """What the last character has completed of eager patterns, once."""
+        found, self._hits = self._hits, []
         return found
 
-    def held(self) -> int:
-        """Where the oldest live candidate's hold-back begins; the present offset if none lives."""
-        holds, offset = self._machine.holds, self.offset
-        held = offset
+    def certain(self) -> tuple[list[Candidate], list[int]]:
+        """The matches that have become certain, once, and the patterns that are not plain but have
+        one that nothing older can undo."""
+        found: list[Candidate] = []
+        others = []
+        for pattern, candidates in self._open.items():
+            oldest = self.began(pattern)
+            if candidates[0].start < oldest:
+                if self._machine.handling[pattern].plain:
+                    found += [candidate for candidate in candidates if candidate.start < oldest]
+                else:
+                    others.append(pattern)
+        for pattern in {candidate.pattern for candidate in found}:
+            oldest = self.began(pattern)
+            self.keep(pattern, [c for c in self._open[pattern] if c.start >= oldest])
+        return found, others
+
+    def waiting(self) -> list[int]:
+        """The patterns that have matches which are not settled."""
+        return list(self._open)
+
+    def candidates(self, pattern: int) -> Sequence[Candidate]:
+        """A pattern's matches that are not settled."""
+        return self._open.get(pattern, ())
+
+    def keep(self, pattern: int, candidates: list[Candidate]) -> None:
+        """Let these be the pattern's matches that are not settled."""
+        self._open = {number: each for number, each in self._open.items() if number != pattern}
+        if candidates:
+            self._open[pattern] = tuple(candidates)
+
+    def ends(self) -> None:
+        """Note what the end of the text accepts."""
+        self._hits = []
         for pattern, (state, registers) in self.awake.items():
-            if holds[pattern]:
+            self._note([accepted(pattern, a, registers, self.offset) for a in state.end()])
+
+    # Where candidates began
+
+    def held(self) -> int:
+        """Where the oldest hold-back begins; the present offset if there is none."""
+        handling, offset = self._machine.handling, self.offset
+        held, lost = offset, self._lost and self.lost()
+        for pattern, (state, registers) in self.awake.items():
+            if handling[pattern].holds and not (lost and pattern in lost):
                 oldest = state.holds.oldest(registers, offset)
                 if oldest < held:
                     held = oldest
+        for pattern, candidates in self._open.items():
+            if handling[pattern].holds and not (lost and pattern in lost):
+                held = min([held, *(c.hold for c in candidates if not c.written)])
         return held
 
     def began(self, pattern: int) -> int:
@@ -391,26 +491,83 @@ class Stepper:
         run = self.awake.get(pattern)
         return self.offset + 1 if run is None else run[0].holds.oldest(run[1], self.offset)
 
-    def take(self) -> list[Accepted]:
-        """What the last character has completed, once."""
-        found, self.accepted = self.accepted, []
-        return found
-
     def patterns(self) -> list[int]:
         """The patterns that are awake."""
         return list(self.awake)
-
-    def put(self, pattern: int, state: State, registers: tuple[int, ...]) -> None:
-        """Let the pattern go on from another state."""
-        self.awake = {number: run for number, run in self.awake.items() if number != pattern}
-        if not state.idle:
-            self.awake[pattern] = state, registers
 
     def state(self, pattern: int) -> Run | None:
         """The state and registers of a pattern that is awake."""
         return self.awake.get(pattern)
 
+    # Candidates too long to be held
+
+    def lose(self, pattern: int, hold: int) -> None:
+        """Hold the pattern's candidates from `hold` no more, but say when they have ended."""
+        self._lost[pattern] = hold
+
+    def lost(self) -> list[int]:
+        """The patterns whose candidates have overflowed and live on; others are forgotten."""
+        self._lost = {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
+        return list(self._lost)
+
+    def drop(self, pattern: int, hold: int, start: int) -> None:
+        """Forget the pattern's threads whose group opened at `hold` or before, or whose match began
+        at `start` or before."""
+        run = self.awake.get(pattern)
+        if run is None:
+            return
+        state, registers = run
+
+        def is_dropped(thread: Thread) -> bool:
+            began, opened = thread.began(registers, self.offset)
+            return opened <= hold or began <= start
+
+        self._put(pattern, *state.without(is_dropped, registers))
+
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
-        self.off |= {pattern}
+        self._off |= {pattern}
         self.awake = {number: run for number, run in self.awake.items() if number != pattern}
+        self.keep(pattern, [])
+        self._lost.pop(pattern, None)
+
+    # Reading again
+
+    def restart(self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool) -> None:
+        """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
+        end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
+        `begin` on is there."""
+        machine = self._machine
+        automaton, classes = machine.automata[pattern], machine.classes
+        self.keep(pattern, [])
+        before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
+        state = automaton.idle(automaton.alphabet.signatures[before])
+        for character in text[begin:at]:
+            state = automaton.transition(state, classes[character], begins=False).target
+        registers: tuple[int, ...] = ()
+        for offset, character in enumerate(text[at:], base + at):
+            target, moves, accepts = transition = state[classes[character]]
+            for accept in accepts:
+                self._file(accepted(pattern, accept, registers, offset))
+            if moves is not None:
+                registers = transition.moved(registers, offset)
+            state = target
+        for accept in state.end() if ended else ():
+            self._file(accepted(pattern, accept, registers, self.offset))
+        self._put(pattern, state, registers)
+
+    def _put(self, pattern: int, state: State, registers: tuple[int, ...]) -> None:
+        self.awake = {number: run for number, run in self.awake.items() if number != pattern}
+        if not state.idle:
+            self.awake[pattern] = state, registers
+
+
+class _Stand(NamedTuple):
+    """Where a stream stands."""
+
+    awake: dict[int, Run]
+    joint: Joint | None
+    registers: dict[int, tuple[int, ...]]
+    open: dict[int, tuple[Candidate, ...]]
+    offset: int
+    last: int

@@ -10,15 +10,23 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.match import UNREAD, Confirm, Match, Window
+from guardstream.scan.words import forms
+from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
+
+if TYPE_CHECKING:
+    from guardstream.scan._native import WordTable
 
 MAX_TRANSITIONS = 60_000
 """Transitions kept before the cache is flushed."""
+
+MAX_CHARACTERS = 50_000
+"""How many characters' classes are remembered."""
 
 MAX_AGE = 1 << 20
 """Where counting how long ago a candidate began ends; it has overflowed long before."""
@@ -70,20 +78,25 @@ class Shape(NamedTuple):
 class WordState(dict[str, "WordState"]):
     """The transitions by character; a missing one is built when it is first needed.
 
-    `held` is how many characters ago the oldest live candidate began, 0 if none lives.
+    `held` is how many characters ago the oldest live candidate began, 0 if none lives. `built` has
+    the transitions by class of characters; `place` is kept for the native form.
     """
 
-    __slots__ = ("found", "held", "index", "shape")
+    __slots__ = ("built", "found", "held", "index", "place", "shape")
 
     def __init__(self, index: WordIndex, shape: Shape) -> None:
         self.index = index
+        self.built: dict[int, WordState] = {}
+        self.place: tuple[WordTable, int] | None = None
         self.shape = shape
         self.found = shape.found
         self.held = max(shape.ages[:1] + tuple(word.began for word in shape.waiting), default=0)
 
     def __missing__(self, character: str) -> WordState:
-        with self.index.lock:
-            state = self[character] = self.index.build(self.shape, character)
+        index = self.index
+        with index.lock:
+            index.count()
+            state = self[character] = index.after(self, index.class_of(character))
         return state
 
 
@@ -110,7 +123,12 @@ class WordIndex:
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
+        self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
+        self._classes: dict[str, int] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._members: list[str] = []
         self._flushed()
+        self.steps = forms.stepping(self)
 
     def _flushed(self) -> None:
         self._states: dict[Shape, WordState] = {}
@@ -120,6 +138,49 @@ class WordIndex:
     def scan(self) -> WordScan:
         """A search over one stream."""
         return WordScan(self)
+
+    @property
+    def letters(self) -> int:
+        """How many different letters the words have."""
+        return len(self._letters)
+
+    def class_of(self, character: str) -> int:
+        """The class of a character: those of a class are compared alike. A letter that is in no
+        word ends all candidates, whichever it is."""
+        known = self._classes.get(character)
+        if known is None:
+            folding = self.folding
+            letters = folding.letters(character)
+            key = (
+                letters if self._letters.intersection(letters) else bool(letters),
+                bool(self.whole) and joins_words(character),
+                *folding.gaps(character),
+            )
+            known = self._numbers.setdefault(key, len(self._members))
+            if known == len(self._members):
+                self._members.append(character)
+            if len(self._classes) > MAX_CHARACTERS:
+                self._classes.clear()
+            self._classes[character] = known
+        return known
+
+    def after(self, state: WordState, number: int) -> WordState:
+        """The state that a class of characters leads to; the lock is held."""
+        known = state.built.get(number)
+        if known is None:
+            self.count()
+            known = state.built[number] = self._build(state.shape, self._members[number])
+        return known
+
+    def count(self) -> None:
+        """Count a transition; forget all states if there are too many."""
+        self._transitions += 1
+        if self._transitions > MAX_TRANSITIONS:
+            states = self._states
+            self._flushed()
+            for state in states.values():
+                state.clear()
+                state.built.clear()
 
     def _grows(self, suffix: str, may_begin: bool, counts: tuple[int, ...]) -> bool:
         """Whether a longer word begins with `suffix`, or the word itself needs a letter again."""
@@ -150,14 +211,8 @@ class WordIndex:
             )
         )
 
-    def build(self, shape: Shape, character: str) -> WordState:
+    def _build(self, shape: Shape, character: str) -> WordState:
         """The state after `character`."""
-        self._transitions += 1
-        if self._transitions > MAX_TRANSITIONS:
-            states = self._states
-            self._flushed()
-            for state in states.values():
-                state.clear()
         letters = self.folding.letters(character)
         if not letters:
             return self._state(self._unseen(shape))
@@ -236,15 +291,18 @@ class WordIndex:
             shape = self._last_alone(shape)
         prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
         repeats, counts = self.folding.repeats, shape.counts
+        parts, whole = self.parts.rules, self.whole.rules
         for letter in letters:
             prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
             counts = (*counts, 1) if repeats else ()
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
-                for word in self._complete(prefix, begin, ages, starts, counts):
-                    # Where letters may be repeated, no word is at its end yet.
-                    (waiting if repeats or word.whole else found)[word] = None
-                if self._grows(prefix[begin:], starts[begin], counts[begin:]):
+                suffix, may_begin = prefix[begin:], starts[begin]
+                if suffix in parts or (may_begin and suffix in whole):
+                    for word in self._complete(prefix, begin, ages, starts, counts):
+                        # Where letters may be repeated, no word is at its end yet.
+                        (waiting if repeats or word.whole else found)[word] = None
+                if self._grows(suffix, may_begin, counts[begin:]):
                     first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
             counts = counts[first:]
@@ -294,6 +352,8 @@ class _WordList:
             known = self.rules.setdefault(folded, {})
             known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
         self._words = sorted(self.rules)
+        # Most ends of a text are told from all words by their first letters.
+        self._begin = frozenset(word[:n] for word in self.rules for n in (1, 2, 3) if len(word) > n)
 
     def __bool__(self) -> bool:
         return bool(self._words)
@@ -320,38 +380,35 @@ class _WordList:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
         if counts and any(needed[-1] > counts[-1] for needed in self.rules.get(prefix, ())):
             return True
+        if prefix[:3] not in self._begin and len(prefix) <= 3:
+            return False
         low = bisect_right(self._words, prefix)
         return low < len(self._words) and self._words[low].startswith(prefix)
 
 
-class WordScan:
-    """One stream's search: a state and an offset."""
+class WordStepper:
+    """Where one stream stands, stepped in Python."""
 
-    __slots__ = (
-        "_holds",
-        "_index",
-        "_lost",
-        "_mark",
-        "_off",
-        "_settled",
-        "offset",
-        "state",
-    )
+    __slots__ = ("_mark", "offset", "state")
 
     def __init__(self, index: WordIndex) -> None:
-        self._index = index
         self.state = index.start
         self.offset = 0
-        self._lost = -1
-        self._off: frozenset[int] = frozenset()
-        self._settled = True
-        self._holds = index.holds
         self._mark = self.state, self.offset
 
+    @property
+    def held(self) -> int:
+        """How many characters ago the oldest live candidate began, 0 if none lives."""
+        return self.state.held
+
+    @property
+    def found(self) -> bool:
+        """Whether the last character has completed words."""
+        return bool(self.state.found)
+
     def read(self, text: str) -> int:
-        """See `Scan.read`."""
-        if self._lost >= 0:
-            return UNREAD
+        """Read all of `text` if it completes no word, and return how many characters the oldest
+        live candidate holds back; else read nothing and return UNREAD."""
         state = self.state
         for character in text:
             state = state[character]
@@ -360,32 +417,76 @@ class WordScan:
         self._mark = self.state, self.offset
         self.state = state
         self.offset += len(text)
-        return state.held if self._holds else 0
+        return state.held if state.index.holds else 0
 
     def unread(self) -> None:
-        """See `Scan.unread`."""
+        """Go back to where the last `read` or `run` began."""
         self.state, self.offset = self._mark
 
     def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`. Attention is needed where a word is complete."""
+        """Read up to the first character that completes words; return the index after the last
+        character read."""
         self._mark = state, _ = self.state, self.offset
-        if self._lost >= 0:
-            end = begin + 1
-        self._settled = True
         for index in range(begin, end):
             state = state[text[index]]
             if state.found:
                 end = index + 1
-                self._settled = False
                 break
         self.state = state
         self.offset += end - begin
         return end
 
+    def put(self, state: WordState) -> None:
+        """Go on from another state."""
+        self.state = state
+
+
+class WordScan:
+    """One stream's search: a state and an offset."""
+
+    __slots__ = ("_holds", "_index", "_lost", "_off", "_settled", "_steps")
+
+    def __init__(self, index: WordIndex) -> None:
+        self._index = index
+        self._steps = index.steps()
+        self._lost = -1
+        self._off: frozenset[int] = frozenset()
+        self._settled = 0
+        self._holds = index.holds
+
+    @property
+    def offset(self) -> int:
+        """How many characters have been read."""
+        return self._steps.offset
+
+    @property
+    def state(self) -> WordState:
+        """What is known of the text so far."""
+        return self._steps.state
+
+    @property
+    def steps(self) -> AnyWordStepper:
+        """See `Scan.steps`."""
+        return self._steps
+
+    def reader(self) -> Callable[[str], int]:
+        """See `Scan.reader`."""
+        return self._steps.read
+
+    def unread(self) -> None:
+        """See `Scan.unread`."""
+        self._steps.unread()
+
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Scan.run`. Attention is needed where a word is complete."""
+        return self._steps.run(text, begin, begin + 1 if self._lost >= 0 else end)
+
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        found, self._settled = () if self._settled else self.state.found, True
-        return self._matches(found, window)
+        if self._settled == self._steps.offset or not self._steps.found:
+            return []
+        self._settled = self._steps.offset
+        return self._matches(self.state.found, window)
 
     def finish(self, window: Window) -> list[Match]:
         """See `Scan.finish`."""
@@ -416,13 +517,14 @@ class WordScan:
     def hold(self) -> int:
         """See `Scan.hold`."""
         if not self._holds:
-            return self.offset
-        hold = self.offset - self.state.held
-        return self.offset if hold <= self._lost else hold
+            return self._steps.offset
+        offset = self._steps.offset
+        hold = offset - self._steps.held
+        return offset if hold <= self._lost else hold
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        return self.offset - self.state.held - self._index.reach
+        return self._steps.offset - self._steps.held - self._index.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""
@@ -446,7 +548,7 @@ class WordScan:
         if self.hold() > hold or not self.state.held or not self._holds:
             return
         if drop:
-            self.state = self._index.without(self.state, self.offset - hold)
+            self._steps.put(self._index.without(self.state, self.offset - hold))
         else:
             self._lost = hold
 
@@ -455,8 +557,10 @@ class WordScan:
 
     def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
-        if not (self.state.held and self.offset - self.state.held <= self._lost):
-            self._lost = -1
+        if self._lost >= 0:
+            held = self._steps.held
+            if not (held and self._steps.offset - held <= self._lost):
+                self._lost = -1
         return self._lost >= 0
 
     def disable(self, rule: int) -> None:

@@ -80,6 +80,12 @@ class Folding:
         # A confusable may look like a capital.
         return character.casefold() if "case" in self.names and self._tables else character
 
+    def gaps(self, character: str) -> tuple[bool, bool]:
+        """Whether the character may separate letters, and whether it may as white space."""
+        if "separators" not in self.names:
+            return False, False
+        return _SEPARATOR.match(character) is not None, _SPACE.match(character) is not None
+
     def separates(self, character: str, last: str) -> bool:
         """Whether the character may be passed over inside a word, after the letter `last`."""
         if "separators" not in self.names:

@@ -1,0 +1,1529 @@
+/* One pattern's automaton, built where the text has been: `closure.py`, `registers.py` and `dfa.py`
+   over tables of ints. What is what, and why, is told there.
+
+   Python is never called from here, so that nothing moves while it is built. Where a place is not
+   known yet, a function returns WANTED and names it; what has been built so far stands, and the same
+   question is asked again. */
+
+#ifndef GUARDSTREAM_AUTOMATON_H
+#define GUARDSTREAM_AUTOMATON_H
+
+#include "memory.h"
+
+#define WANTED (-2)
+#define UNMET (-3) /* an obligation has failed */
+#define BROKEN (-4)
+
+enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SPLIT, LOOP, MATCH };
+
+#define VARIABLE (-1)
+
+/* As in registers.py. */
+#define FIXED (-1)
+#define NOWHERE (-2)
+#define AFTER (-1)
+#define HERE (-2)
+#define BACK(distance) (HERE - (distance))
+#define NO_END INT32_MIN
+
+#define MAX_DEPTH 300
+#define FREE 0    /* the condition that asks nothing */
+#define NOTHING 0 /* the set without obligations, without items, without bits */
+
+/* --- what it is made of ------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t kind, condition, after, out, aside, negate, distance, opened;
+    int32_t first, count; /* its ways */
+} Place;
+
+#define PLACE_INTS 11 /* a place as Python gives it, with its number before */
+
+typedef struct {
+    int32_t place, condition, duties, opens; /* `duties` are obligations: lookaheads under way */
+} Entry;
+
+typedef struct {
+    int32_t item, opens, ends;
+} Way;
+
+enum { ENDS_NOT, ENDS, ENDS_UNKNOWN, ENDS_ASKED };
+
+typedef struct {
+    int32_t place, left, duties;
+    int32_t first, count;       /* its entries */
+    int32_t ahead, ahead_count; /* what can become of it */
+    uint8_t accepts, alive, ends;
+} Item;
+
+typedef struct {
+    int32_t first, count;
+    int32_t matched; /* of steps: the pattern has matched; of closures: it depends on the left */
+} Part;
+
+typedef struct {
+    int32_t item, start, hold, end;
+} Thread;
+
+/* Where candidates began: the longest fixed distance, and registers. */
+typedef struct {
+    int32_t distance, first, count;
+} Live;
+
+typedef struct {
+    int32_t left;           /* the bits of the last character */
+    int32_t first, count;   /* its threads, in the pool of `states` */
+    int32_t registers;      /* how many a stream has here */
+    int32_t row, row_count; /* its edges by class */
+    int32_t idle;
+    Live starts, holds;
+} Node;
+
+typedef struct {
+    int32_t target;
+    int32_t moves;   /* what the registers become, in `notes`, or NONE */
+    int32_t accepts; /* what matches, in `notes`, or NONE */
+} Edge;
+
+/* What is forgotten when it grows too large. */
+typedef struct {
+    Numbers closures, items, advanced, item_sets, duties, duty_sets, aheads, leasts, states;
+    Part *closure, *step;
+    Entry *entry;
+    Way *way;
+    Item *item;
+    Node *node;
+    Edge *edge;
+    int32_t closure_room, step_room, entry_room, way_room, item_room, node_room, edge_room;
+    int32_t entries, ways, edges;
+    Ints ahead_lists, rows, notes, registers, idle;
+} Cache;
+
+/* What one transition is put together in. */
+typedef struct {
+    Thread *thread; /* with sources in place of registers */
+    int32_t threads, thread_room;
+    Ints accepts; /* start, hold, end, late */
+    Ints seen, seen_at, ahead, numbered, number, used, key, cut, sides;
+    int32_t clock;
+} Bench;
+
+typedef struct {
+    Place *place;
+    int32_t places, place_room;
+    Ints ways;
+    Ints bits; /* each of its bits' number among those of all patterns */
+    int32_t words;
+    Numbers signatures, conditions;
+    uint32_t *scratch;
+    Ints behind_of; /* a signature's bits that are asked of the last character */
+    Ints local, local_signature, local_of;
+    Ints behinds; /* the lookbehinds: place, bit */
+    int32_t first, pending, behind, looks, plain, end;
+    int32_t group, cuts, least_hold, most_threads;
+    int32_t loaded, wanted, depth;
+    int64_t bytes;
+    Cache cache;
+    Bench *bench;
+} Automaton;
+
+static void
+cache_free(Cache *cache)
+{
+    Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced, &cache->item_sets,
+                          &cache->duties, &cache->duty_sets, &cache->aheads, &cache->leasts,
+                          &cache->states};
+    for (int index = 0; index < 9; index++) {
+        numbers_free(numbers[index]);
+    }
+    Ints *ints[] = {&cache->ahead_lists, &cache->rows, &cache->notes, &cache->registers,
+                    &cache->idle};
+    for (int index = 0; index < 5; index++) {
+        ints_free(ints[index]);
+    }
+    PyMem_Free(cache->closure);
+    PyMem_Free(cache->step);
+    PyMem_Free(cache->entry);
+    PyMem_Free(cache->way);
+    PyMem_Free(cache->item);
+    PyMem_Free(cache->node);
+    PyMem_Free(cache->edge);
+    memset(cache, 0, sizeof(*cache));
+}
+
+static int64_t
+cache_bytes(const Cache *cache)
+{
+    const Numbers *numbers[] = {&cache->closures, &cache->items, &cache->advanced,
+                                &cache->item_sets, &cache->duties, &cache->duty_sets,
+                                &cache->aheads, &cache->leasts, &cache->states};
+    int64_t bytes = 0;
+    for (int index = 0; index < 9; index++) {
+        bytes += numbers_bytes(numbers[index]);
+    }
+    bytes += (int64_t)sizeof(int32_t)
+        * ((int64_t)cache->ahead_lists.room + cache->rows.room + cache->notes.room
+           + cache->registers.room + cache->idle.room);
+    bytes += (int64_t)sizeof(Part) * ((int64_t)cache->closure_room + cache->step_room);
+    bytes += (int64_t)sizeof(Entry) * cache->entry_room + (int64_t)sizeof(Way) * cache->way_room;
+    bytes += (int64_t)sizeof(Item) * cache->item_room + (int64_t)sizeof(Node) * cache->node_room;
+    return bytes + (int64_t)sizeof(Edge) * cache->edge_room;
+}
+
+/* Number the empty sets, so that they are NOTHING. */
+static int
+cache_start(Cache *cache)
+{
+    int32_t none = 0;
+    return numbers_of(&cache->item_sets, &none, 0) < 0
+            || numbers_of(&cache->duty_sets, &none, 0) < 0
+        ? ERROR
+        : 0;
+}
+
+static void
+automaton_free(Automaton *self)
+{
+    cache_free(&self->cache);
+    PyMem_Free(self->place);
+    PyMem_Free(self->scratch);
+    Ints *ints[] = {&self->ways, &self->bits, &self->behind_of, &self->local,
+                    &self->local_signature, &self->local_of, &self->behinds};
+    for (int index = 0; index < 7; index++) {
+        ints_free(ints[index]);
+    }
+    numbers_free(&self->signatures);
+    numbers_free(&self->conditions);
+}
+
+static void
+bench_free(Bench *bench)
+{
+    PyMem_Free(bench->thread);
+    Ints *ints[] = {&bench->accepts, &bench->seen, &bench->seen_at, &bench->ahead,
+                    &bench->numbered, &bench->number, &bench->used, &bench->key, &bench->cut,
+                    &bench->sides};
+    for (int index = 0; index < 10; index++) {
+        ints_free(ints[index]);
+    }
+}
+
+/* --- signatures and conditions ------------------------------------------------------------ */
+
+static const uint32_t *
+bits_of(const Automaton *self, int32_t signature)
+{
+    return (const uint32_t *)numbers_key(&self->signatures, signature);
+}
+
+static int32_t
+scratch_number(Automaton *self)
+{
+    return numbers_of(&self->signatures, (const int32_t *)self->scratch, self->words);
+}
+
+static int32_t
+either(Automaton *self, int32_t left, int32_t right)
+{
+    if (left == right || right == NOTHING) {
+        return left;
+    }
+    const uint32_t *a = bits_of(self, left), *b = bits_of(self, right);
+    for (int32_t word = 0; word < self->words; word++) {
+        self->scratch[word] = a[word] | b[word];
+    }
+    return scratch_number(self);
+}
+
+static int32_t
+both(Automaton *self, int32_t left, int32_t right)
+{
+    if (left == right || right == NOTHING) {
+        return right;
+    }
+    const uint32_t *a = bits_of(self, left), *b = bits_of(self, right);
+    for (int32_t word = 0; word < self->words; word++) {
+        self->scratch[word] = a[word] & b[word];
+    }
+    return scratch_number(self);
+}
+
+/* The bits of a signature that the pattern asks the last character for. */
+static int32_t
+behind_of(Automaton *self, int32_t signature)
+{
+    int32_t known = ints_get(&self->behind_of, signature);
+    if (known == NONE) {
+        known = both(self, signature, self->behind);
+        if (known < 0 || ints_set(&self->behind_of, signature, known) < 0) {
+            return ERROR;
+        }
+    }
+    return known;
+}
+
+static int
+holds(const Automaton *self, int32_t condition, int32_t signature)
+{
+    if (condition == FREE) {
+        return 1;
+    }
+    const uint32_t *bits = bits_of(self, signature);
+    const uint32_t *needs = (const uint32_t *)numbers_key(&self->conditions, condition);
+    const uint32_t *bars = needs + self->words;
+    for (int32_t word = 0; word < self->words; word++) {
+        if ((bits[word] & needs[word]) != needs[word] || (bits[word] & bars[word])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Both conditions as one. */
+static int32_t
+joined(Automaton *self, int32_t left, int32_t right)
+{
+    if (left == right || right == FREE) {
+        return left;
+    }
+    if (left == FREE) {
+        return right;
+    }
+    const uint32_t *a = (const uint32_t *)numbers_key(&self->conditions, left);
+    const uint32_t *b = (const uint32_t *)numbers_key(&self->conditions, right);
+    for (int32_t word = 0; word < 2 * self->words; word++) {
+        self->scratch[word] = a[word] | b[word];
+    }
+    return numbers_of(&self->conditions, (const int32_t *)self->scratch, 2 * self->words);
+}
+
+/* Whether a character can fulfil it at all. */
+static int
+is_possible(const Automaton *self, int32_t condition)
+{
+    const uint32_t *needs = (const uint32_t *)numbers_key(&self->conditions, condition);
+    for (int32_t word = 0; word < self->words; word++) {
+        if (needs[word] & needs[self->words + word]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* --- items: what a thread has read, and what may follow ------------------------------------ */
+
+static int32_t item_at(Automaton *self, int32_t place, int32_t left, int32_t duties);
+static int32_t steps_of(Automaton *self, int32_t item, int32_t signature);
+
+/* A set of obligations with one more. */
+static int32_t
+duties_with(Automaton *self, int32_t duties, int32_t negate, int32_t item)
+{
+    int32_t key[2] = {negate, item};
+    int32_t duty = numbers_of(&self->cache.duties, key, 2), found = ERROR;
+    Ints all = {0};
+    if (duty >= 0
+        && ints_append(&all, numbers_key(&self->cache.duty_sets, duties),
+                       numbers_length(&self->cache.duty_sets, duties)) >= 0
+        && ints_push(&all, duty) >= 0) {
+        found = numbers_of(&self->cache.duty_sets, all.at, ints_unique(all.at, all.count));
+    }
+    ints_free(&all);
+    return found;
+}
+
+static int32_t
+duties_joined(Automaton *self, int32_t left, int32_t right)
+{
+    if (left == right || right == NOTHING) {
+        return left;
+    }
+    if (left == NOTHING) {
+        return right;
+    }
+    Numbers *sets = &self->cache.duty_sets;
+    Ints all = {0};
+    int32_t found = ERROR;
+    if (ints_append(&all, numbers_key(sets, left), numbers_length(sets, left)) >= 0
+        && ints_append(&all, numbers_key(sets, right), numbers_length(sets, right)) >= 0) {
+        found = numbers_of(sets, all.at, ints_unique(all.at, all.count));
+    }
+    ints_free(&all);
+    return found;
+}
+
+/* What a lookahead's items lead to, appended to `reached`; 1 if one of them has matched. */
+static int
+looked(Automaton *self, const Ints *items, int32_t signature, Ints *reached)
+{
+    for (int32_t index = 1; index < items->count; index++) {
+        int32_t steps = steps_of(self, items->at[index], signature);
+        if (steps < 0) {
+            return steps;
+        }
+        Part part = self->cache.step[steps];
+        if (part.matched) {
+            return 1;
+        }
+        for (int32_t way = part.first; way < part.first + part.count; way++) {
+            int32_t item = self->cache.way[way].item;
+            if (self->cache.item[item].accepts) {
+                return 1;
+            }
+            if (ints_push(reached, item) < 0) {
+                return ERROR;
+            }
+        }
+    }
+    return 0;
+}
+
+/* What is left of one obligation, appended to `left`; UNMET if it has failed. */
+static int
+duty_advanced(Automaton *self, int32_t duty, int32_t signature, Ints *left)
+{
+    Ints items = {0}, reached = {0};
+    int32_t negate = *numbers_key(&self->cache.duties, duty), result = ERROR;
+    if (ints_append(&items, numbers_key(&self->cache.duties, duty),
+                    numbers_length(&self->cache.duties, duty)) < 0
+        || ints_push(&reached, negate) < 0) {
+        goto done;
+    }
+    result = looked(self, &items, signature, &reached);
+    if (result == 1) {
+        result = negate ? UNMET : 0;
+    }
+    else if (result == 0 && reached.count > 1) {
+        int32_t count = 1 + ints_unique(reached.at + 1, reached.count - 1);
+        int32_t after = numbers_of(&self->cache.duties, reached.at, count);
+        result = after < 0 ? ERROR : ints_push(left, after);
+    }
+    else if (result == 0 && !negate) {
+        result = UNMET;
+    }
+done:
+    ints_free(&items);
+    ints_free(&reached);
+    return result;
+}
+
+/* What is left of obligations after a character: a set, or UNMET. */
+static int32_t
+duties_advanced(Automaton *self, int32_t duties, int32_t signature)
+{
+    if (duties == NOTHING) {
+        return NOTHING;
+    }
+    Ints all = {0}, left = {0};
+    int32_t result = ints_append(&all, numbers_key(&self->cache.duty_sets, duties),
+                                 numbers_length(&self->cache.duty_sets, duties));
+    for (int32_t index = 0; result >= 0 && index < all.count; index++) {
+        result = duty_advanced(self, all.at[index], signature, &left);
+    }
+    if (result >= 0) {
+        int32_t none = 0;
+        result = numbers_of(&self->cache.duty_sets, left.count ? left.at : &none,
+                            ints_unique(left.at, left.count));
+    }
+    ints_free(&all);
+    ints_free(&left);
+    return result;
+}
+
+/* Find what may follow a place, in order of preference, in entries (place, condition, duties,
+   opens); the list `found` gets 4 ints for each. */
+static int
+followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pending, Numbers *kept,
+         Ints *opens, int32_t *looked_back)
+{
+    int32_t start[4] = {first, FREE, NOTHING, 0};
+    if (ints_append(pending, start, 4) < 0) {
+        return ERROR;
+    }
+    while (pending->count) {
+        int32_t key[3], count = pending->count - 4;
+        memcpy(key, pending->at + count, 3 * sizeof(int32_t));
+        int32_t opened = pending->at[count + 3];
+        pending->count = count;
+        const Place place = self->place[key[0]];
+        if (place.kind == UNKNOWN) {
+            self->wanted = key[0];
+            return WANTED;
+        }
+        int32_t known = seen->count, number = numbers_of(seen, key, 3);
+        if (number < 0) {
+            return ERROR;
+        }
+        if (number < known) {
+            if (place.kind == LOOP && place.out != NONE) {
+                /* An empty round ends the loop, as in `regex`. */
+                int32_t next[4] = {place.out, key[1], key[2], opened};
+                if (ints_append(pending, next, 4) < 0) {
+                    return ERROR;
+                }
+            }
+            continue;
+        }
+        if (place.kind == CHAR || place.kind == MATCH) {
+            int32_t entry[3] = {key[0], joined(self, key[1], place.condition), key[2]};
+            if (entry[1] < 0) {
+                return ERROR;
+            }
+            if (is_possible(self, entry[1])) {
+                known = kept->count;
+                number = numbers_of(kept, entry, 3);
+                if (number < 0 || (number == known && ints_push(opens, opened) < 0)) {
+                    return ERROR;
+                }
+            }
+            continue;
+        }
+        int32_t next[4] = {NONE, key[1], key[2], opened};
+        if (place.kind == BEHIND) {
+            *looked_back = 1;
+            if (!holds(self, place.condition, left)) {
+                continue;
+            }
+        }
+        else if (place.kind == AHEAD) {
+            next[1] = joined(self, key[1], place.condition);
+            if (next[1] < 0) {
+                return ERROR;
+            }
+        }
+        else if (place.kind == OPEN) {
+            next[3] = 1;
+        }
+        else if (place.kind == LOOK && place.aside != NONE) {
+            *looked_back = 1;
+            int32_t aside = item_at(self, place.aside, left, NOTHING);
+            if (aside < 0) {
+                return aside;
+            }
+            int accepts = self->cache.item[aside].accepts, alive = self->cache.item[aside].alive;
+            if (place.negate ? accepts : !(accepts || alive)) {
+                continue;
+            }
+            if (!accepts && alive) {
+                next[2] = duties_with(self, key[2], place.negate, aside);
+                if (next[2] < 0) {
+                    return ERROR;
+                }
+            }
+        }
+        if (place.after != NONE) {
+            next[0] = place.after;
+            if (ints_append(pending, next, 4) < 0) {
+                return ERROR;
+            }
+            continue;
+        }
+        for (int32_t way = place.count - 1; way >= 0; way--) {
+            next[0] = self->ways.at[place.first + way];
+            if (ints_append(pending, next, 4) < 0) {
+                return ERROR;
+            }
+        }
+    }
+    return 0;
+}
+
+/* The epsilon closure of a place: its number. */
+static int32_t
+closure_of(Automaton *self, int32_t place, int32_t left)
+{
+    Cache *cache = &self->cache;
+    int32_t key[2] = {place, left};
+    int32_t number = numbers_find(&cache->closures, key, 2);
+    if (number != NONE) {
+        return number;
+    }
+    if (self->depth >= MAX_DEPTH) {
+        return failed("lookaheads stand too deep within one another");
+    }
+    Numbers seen = {0}, kept = {0};
+    Ints pending = {0}, opens = {0};
+    int32_t looked_back = 0;
+    self->depth++;
+    int32_t result = followed(self, place, left, &seen, &pending, &kept, &opens, &looked_back);
+    self->depth--;
+    if (result >= 0
+        && (grown((void **)&cache->entry, &cache->entry_room,
+                  (int64_t)cache->entries + kept.count, sizeof(Entry)) < 0
+            || grown((void **)&cache->closure, &cache->closure_room,
+                     (int64_t)cache->closures.count + 1, sizeof(Part)) < 0
+            || (number = numbers_of(&cache->closures, key, 2)) < 0)) {
+        result = ERROR;
+    }
+    if (result >= 0) {
+        Part part = {cache->entries, kept.count, looked_back};
+        for (int32_t index = 0; index < kept.count; index++) {
+            const int32_t *entry = numbers_key(&kept, index);
+            Entry made = {entry[0], entry[1], entry[2], opens.at[index]};
+            cache->entry[cache->entries++] = made;
+        }
+        cache->closure[number] = part;
+        result = number;
+    }
+    numbers_free(&seen);
+    numbers_free(&kept);
+    ints_free(&pending);
+    ints_free(&opens);
+    return result;
+}
+
+static int
+is_certain(const Automaton *self, const Entry *entry)
+{
+    return self->place[entry->place].kind == MATCH && entry->condition == FREE
+        && entry->duties == NOTHING;
+}
+
+/* Take an item's entries over from its closure: a match cuts what is less preferred. */
+static int
+item_filled(Automaton *self, Item *item, Part part)
+{
+    Cache *cache = &self->cache;
+    int32_t certain = 0, length = 0;
+    for (int32_t index = 0; item->duties == NOTHING && index < part.count; index++) {
+        if (is_certain(self, &cache->entry[part.first + index])) {
+            length = certain++ ? length : index;
+        }
+    }
+    item->accepts = certain > 0;
+    item->first = part.first;
+    item->count = certain ? length : part.count;
+    if (certain && !self->cuts) {
+        if (grown((void **)&cache->entry, &cache->entry_room,
+                  (int64_t)cache->entries + part.count, sizeof(Entry)) < 0) {
+            return ERROR;
+        }
+        item->first = cache->entries;
+        for (int32_t index = 0; index < part.count; index++) {
+            Entry entry = cache->entry[part.first + index];
+            if (!is_certain(self, &entry)) {
+                cache->entry[cache->entries++] = entry;
+            }
+        }
+        item->count = cache->entries - item->first;
+    }
+    item->alive = item->count > 0;
+    item->ahead = cache->ahead_lists.count;
+    item->ahead_count = item->count;
+    for (int32_t index = 0; index < item->count; index++) {
+        const Entry *entry = &cache->entry[item->first + index];
+        int32_t key[4] = {entry->place, entry->condition, entry->duties, item->duties};
+        int32_t ahead = numbers_of(&cache->aheads, key, 4);
+        if (ahead < 0 || ints_push(&cache->ahead_lists, ahead) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* The item at a place; `left` has the bits of what stands before it. */
+static int32_t
+item_at(Automaton *self, int32_t place, int32_t left, int32_t duties)
+{
+    Cache *cache = &self->cache;
+    left = behind_of(self, left);
+    if (left < 0) {
+        return left;
+    }
+    int32_t closure = closure_of(self, place, left);
+    if (closure < 0) {
+        return closure;
+    }
+    Part part = cache->closure[closure];
+    int32_t key[3] = {place, part.matched ? left : NOTHING, duties};
+    int32_t number = numbers_find(&cache->items, key, 3);
+    if (number == NONE) {
+        Item item = {0};
+        item.place = key[0];
+        item.left = key[1];
+        item.duties = key[2];
+        item.ends = ENDS_UNKNOWN;
+        if (item_filled(self, &item, part) < 0
+            || grown((void **)&cache->item, &cache->item_room, (int64_t)cache->items.count + 1,
+                     sizeof(Item)) < 0
+            || (number = numbers_of(&cache->items, key, 3)) < 0) {
+            return ERROR;
+        }
+        cache->item[number] = item;
+    }
+    if (cache->item[number].ends == ENDS_UNKNOWN) {
+        cache->item[number].ends = ENDS_ASKED;
+        int32_t steps = steps_of(self, number, self->end);
+        if (steps < 0) {
+            cache->item[number].ends = ENDS_UNKNOWN;
+            return steps;
+        }
+        cache->item[number].ends = cache->step[steps].matched ? ENDS : ENDS_NOT;
+    }
+    return number;
+}
+
+/* Find what a character leads an item to; returns whether the pattern has matched before it. */
+static int
+stepped(Automaton *self, int32_t number, int32_t signature, Ints *ways)
+{
+    const Item item = self->cache.item[number];
+    int matched = 0;
+    int32_t kept = duties_advanced(self, item.duties, signature);
+    if (kept < 0) {
+        return kept == UNMET ? 0 : kept;
+    }
+    for (int32_t index = 0; index < item.count; index++) {
+        const Entry entry = self->cache.entry[item.first + index];
+        if (!holds(self, entry.condition, signature)) {
+            continue;
+        }
+        int32_t begun = duties_advanced(self, entry.duties, signature);
+        if (begun == UNMET) {
+            continue;
+        }
+        int32_t duties = begun < 0 ? begun : duties_joined(self, kept, begun);
+        if (duties < 0) {
+            return duties;
+        }
+        const Place *place = &self->place[entry.place];
+        if (place->kind == MATCH && duties == NOTHING) {
+            matched = 1;
+            if (self->cuts) {
+                break;
+            }
+            continue;
+        }
+        int32_t ends = place->kind != CHAR && entry.place != self->pending;
+        int32_t target = place->kind != CHAR
+            ? item_at(self, self->pending, NOTHING, duties)
+            : item_at(self, place->after != NONE ? place->after : entry.place, signature, duties);
+        if (target < 0) {
+            return target;
+        }
+        int32_t known = 0;
+        while (known < ways->count && ways->at[known] != target) {
+            known += 3;
+        }
+        if (known < ways->count) {
+            ways->at[known + 1] |= entry.opens && !self->cuts;
+        }
+        else if (self->cache.item[target].alive || self->cache.item[target].accepts) {
+            int32_t way[3] = {target, entry.opens, ends};
+            if (ints_append(ways, way, 3) < 0) {
+                return ERROR;
+            }
+        }
+    }
+    return matched;
+}
+
+/* What a character of this signature leads to: the number of a part of the ways. */
+static int32_t
+steps_of(Automaton *self, int32_t item, int32_t signature)
+{
+    Cache *cache = &self->cache;
+    int32_t key[2] = {item, signature};
+    int32_t number = numbers_find(&cache->advanced, key, 2);
+    if (number != NONE) {
+        return number;
+    }
+    if (self->depth >= MAX_DEPTH) {
+        return failed("lookaheads stand too deep within one another");
+    }
+    Ints ways = {0};
+    self->depth++;
+    int32_t matched = stepped(self, item, signature, &ways), result = matched;
+    self->depth--;
+    if (result >= 0
+        && (grown((void **)&cache->way, &cache->way_room, (int64_t)cache->ways + ways.count / 3,
+                  sizeof(Way)) < 0
+            || grown((void **)&cache->step, &cache->step_room,
+                     (int64_t)cache->advanced.count + 1, sizeof(Part)) < 0
+            || (number = numbers_of(&cache->advanced, key, 2)) < 0)) {
+        result = ERROR;
+    }
+    if (result >= 0) {
+        Part part = {cache->ways, ways.count / 3, matched};
+        for (int32_t index = 0; index < ways.count; index += 3) {
+            Way way = {ways.at[index], ways.at[index + 1], ways.at[index + 2]};
+            cache->way[cache->ways++] = way;
+        }
+        cache->step[number] = part;
+        result = number;
+    }
+    ints_free(&ways);
+    return result;
+}
+
+/* --- states ------------------------------------------------------------------------------- */
+
+static const Thread *
+threads_of(const Cache *cache, const Node *node)
+{
+    return (const Thread *)(cache->states.pool.at + node->first);
+}
+
+/* Where candidates began, of one register and fixed distance each. */
+static int
+live_of(Automaton *self, const Thread *threads, int32_t count, int holding, Live *live)
+{
+    Cache *cache = &self->cache;
+    live->distance = -1;
+    live->first = cache->registers.count;
+    for (int32_t index = 0; index < count; index++) {
+        const Place *place = &self->place[cache->item[threads[index].item].place];
+        int32_t number = holding ? threads[index].hold : threads[index].start;
+        int32_t distance = holding ? place->opened : place->distance;
+        if (number == FIXED) {
+            live->distance = distance > live->distance ? distance : live->distance;
+        }
+        else if (number >= 0 && ints_push(&cache->registers, number) < 0) {
+            return ERROR;
+        }
+    }
+    live->count = cache->registers.count - live->first;
+    if (live->count) {
+        live->count = ints_unique(cache->registers.at + live->first, live->count);
+    }
+    cache->registers.count = live->first + live->count;
+    return 0;
+}
+
+/* The state of a key: the last character's bits, a set of items for each lookbehind, threads. */
+static int32_t
+state_of(Automaton *self, const Ints *key)
+{
+    Cache *cache = &self->cache;
+    int32_t number = numbers_find(&cache->states, key->at, key->count);
+    if (number != NONE) {
+        return number;
+    }
+    int32_t before = 1 + self->behinds.count / 2;
+    const Thread *threads = (const Thread *)(key->at + before);
+    Node node = {0};
+    node.left = key->at[0];
+    node.first = cache->states.pool.count + before;
+    node.count = (key->count - before) / 4;
+    int32_t looking = both(self, node.left, self->looks);
+    if (looking < 0) {
+        return ERROR;
+    }
+    node.idle = !node.count && looking == NOTHING;
+    for (int32_t index = 1; index < before; index++) {
+        node.idle = node.idle && key->at[index] == NOTHING;
+    }
+    for (int32_t index = before; index < key->count; index++) {
+        int32_t needed = (index - before) % 4 ? key->at[index] + 1 : 0;
+        node.registers = needed > node.registers ? needed : node.registers;
+    }
+    if (live_of(self, threads, node.count, 0, &node.starts) < 0) {
+        return ERROR;
+    }
+    node.holds = node.starts;
+    if ((self->group && live_of(self, threads, node.count, 1, &node.holds) < 0)
+        || grown((void **)&cache->node, &cache->node_room, (int64_t)cache->states.count + 1,
+                 sizeof(Node)) < 0
+        || (number = numbers_of(&cache->states, key->at, key->count)) < 0) {
+        return ERROR;
+    }
+    cache->node[number] = node;
+    return number;
+}
+
+/* The bits of the lookbehinds that match here, `left` being those of the last character. */
+static int32_t
+matched_before(Automaton *self, int32_t left, const int32_t *sides, int32_t count)
+{
+    Cache *cache = &self->cache;
+    int32_t bits = NOTHING;
+    for (int32_t index = 0; index < count; index++) {
+        int32_t seen = either(self, left, bits);
+        int32_t root = seen < 0 ? seen : item_at(self, self->behinds.at[2 * index], seen, NOTHING);
+        if (root < 0) {
+            return root;
+        }
+        int matches = cache->item[root].accepts;
+        const int32_t *items = numbers_key(&cache->item_sets, sides[index]);
+        int32_t length = numbers_length(&cache->item_sets, sides[index]);
+        for (int32_t place = 0; !matches && place < length; place++) {
+            matches = cache->item[items[place]].accepts;
+        }
+        if (matches && (bits = either(self, bits, self->behinds.at[2 * index + 1])) < 0) {
+            return ERROR;
+        }
+    }
+    return bits;
+}
+
+/* What the lookbehinds' own items lead to, in `sides`; those that accept are among them. */
+static int
+sides_of(Automaton *self, int32_t node, int32_t signature, Ints *sides)
+{
+    Cache *cache = &self->cache;
+    int32_t behind = behind_of(self, signature), result = 0;
+    Ints items = {0}, reached = {0};
+    if (behind < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; result >= 0 && index < self->behinds.count / 2; index++) {
+        int32_t matched = matched_before(self, behind, sides->at, index);
+        int32_t below = matched < 0 ? matched : either(self, signature, matched);
+        int32_t root = below < 0
+            ? below
+            : item_at(self, self->behinds.at[2 * index], cache->node[node].left, NOTHING);
+        if (root < 0) {
+            result = root;
+            break;
+        }
+        int32_t side = numbers_key(&cache->states, node)[1 + index];
+        items.count = reached.count = 0;
+        if (ints_push(&items, root) < 0
+            || ints_append(&items, numbers_key(&cache->item_sets, side),
+                           numbers_length(&cache->item_sets, side)) < 0) {
+            result = ERROR;
+            break;
+        }
+        for (int32_t place = 0; result >= 0 && place < items.count; place++) {
+            int32_t steps = steps_of(self, items.at[place], below);
+            if (steps < 0) {
+                result = steps;
+                break;
+            }
+            Part part = cache->step[steps];
+            for (int32_t way = part.first; result >= 0 && way < part.first + part.count; way++) {
+                result = ints_push(&reached, cache->way[way].item);
+            }
+        }
+        if (result >= 0) {
+            int32_t none = 0;
+            int32_t set = numbers_of(&cache->item_sets, reached.count ? reached.at : &none,
+                                     ints_unique(reached.at, reached.count));
+            result = set < 0 ? ERROR : ints_push(sides, set);
+        }
+    }
+    ints_free(&items);
+    ints_free(&reached);
+    return result < 0 ? result : 0;
+}
+
+/* Of each side leave only the items that can go on. */
+static int
+sides_alive(Automaton *self, Ints *sides)
+{
+    Cache *cache = &self->cache;
+    for (int32_t index = 0; index < sides->count; index++) {
+        Ints alive = {0};
+        int32_t length = numbers_length(&cache->item_sets, sides->at[index]), none = 0, set = 0;
+        for (int32_t place = 0; set >= 0 && place < length; place++) {
+            int32_t item = numbers_key(&cache->item_sets, sides->at[index])[place];
+            if (cache->item[item].alive) {
+                set = ints_push(&alive, item);
+            }
+        }
+        if (set >= 0) {
+            set = numbers_of(&cache->item_sets, alive.count ? alive.at : &none, alive.count);
+        }
+        ints_free(&alive);
+        if (set < 0) {
+            return ERROR;
+        }
+        sides->at[index] = set;
+    }
+    return 0;
+}
+
+/* The state without candidates after a character of this signature. */
+static int32_t
+idle_node(Automaton *self, int32_t signature)
+{
+    int32_t known = ints_get(&self->cache.idle, signature);
+    if (known != NONE) {
+        return known;
+    }
+    int32_t left = both(self, signature, self->plain), count = self->behinds.count / 2;
+    Ints key = {0};
+    int32_t result = left < 0 ? left : ints_push(&key, left);
+    for (int32_t index = 0; result >= 0 && index < count; index++) {
+        result = ints_push(&key, NOTHING);
+    }
+    if (result >= 0) {
+        int32_t bits = matched_before(self, left, key.at + 1, count);
+        result = bits < 0 ? bits : (key.at[0] = either(self, left, bits));
+    }
+    if (result >= 0) {
+        result = state_of(self, &key);
+    }
+    ints_free(&key);
+    if (result >= 0 && ints_set(&self->cache.idle, signature, result) < 0) {
+        return ERROR;
+    }
+    return result;
+}
+
+/* --- transitions -------------------------------------------------------------------------- */
+
+static int32_t
+single(Automaton *self, int32_t source)
+{
+    return numbers_of(&self->cache.leasts, &source, 1);
+}
+
+static int32_t
+start_of(const Automaton *self, const Thread *thread)
+{
+    return thread->start >= 0
+        ? thread->start
+        : BACK(self->place[self->cache.item[thread->item].place].distance);
+}
+
+/* Where the thread's group opened: the number of a list of sources, or NONE. */
+static int32_t
+hold_of(Automaton *self, const Thread *thread, int32_t *hold)
+{
+    *hold = NONE;
+    if (thread->hold == NOWHERE) {
+        return 0;
+    }
+    int32_t opened = self->place[self->cache.item[thread->item].place].opened;
+    *hold = single(self, thread->hold >= 0 ? thread->hold : BACK(opened));
+    return *hold < 0 ? ERROR : 0;
+}
+
+static int
+noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, int32_t late)
+{
+    if (hold == NONE && (hold = single(self, start)) < 0) {
+        return ERROR;
+    }
+    int32_t accept[4] = {start, hold, end, late};
+    return ints_append(accepts, accept, 4) < 0 ? ERROR : 0;
+}
+
+/* Note the accept of a thread whose match is decided by the next character. */
+static int
+ended(Automaton *self, const Thread *thread, Ints *accepts)
+{
+    int32_t start = start_of(self, thread), hold = NONE;
+    if (self->group && hold_of(self, thread, &hold) < 0) {
+        return ERROR;
+    }
+    int32_t end = thread->end == NOWHERE ? HERE : thread->end;
+    return noted(self, accepts, start, hold, end, thread->end != NOWHERE);
+}
+
+/* The least of two lists of sources. */
+static int32_t
+leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
+{
+    Ints all = {0};
+    int32_t result = ints_append(&all, numbers_key(&self->cache.leasts, left),
+                                 numbers_length(&self->cache.leasts, left));
+    if (result >= 0 && (result = ints_append(&all, more, count)) >= 0) {
+        result = numbers_of(&self->cache.leasts, all.at, ints_unique(all.at, all.count));
+    }
+    ints_free(&all);
+    return result;
+}
+
+/* Let the last accept hold for the threads that it cuts, which come back if it is refused. */
+static int
+hold_for(Automaton *self, Ints *accepts, const Thread *cut, int32_t count)
+{
+    if (!self->least_hold) {
+        return 0;
+    }
+    Ints *sources = &self->bench->cut;
+    sources->count = 0;
+    for (int32_t index = 0; index < count; index++) {
+        int32_t hold;
+        if (hold_of(self, &cut[index], &hold) < 0
+            || (hold != NONE && ints_push(sources, *numbers_key(&self->cache.leasts, hold)) < 0)) {
+            return ERROR;
+        }
+    }
+    int32_t *held = &accepts->at[accepts->count - 3];
+    int32_t least = leasts_joined(self, *held, sources->at, sources->count);
+    if (least < 0) {
+        return ERROR;
+    }
+    *held = least;
+    return 0;
+}
+
+/* Whether all that can become of an item is among what can become of those before it. */
+static int
+is_needless(const Automaton *self, const Item *item)
+{
+    const Bench *bench = self->bench;
+    for (int32_t index = 0; index < item->ahead_count; index++) {
+        int32_t ahead = self->cache.ahead_lists.at[item->ahead + index];
+        if (ints_get(&bench->ahead, ahead) != bench->clock) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Add a thread; returns whether it has matched and cuts all others. */
+static int
+added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
+{
+    Bench *bench = self->bench;
+    const Item item = self->cache.item[number];
+    if (ints_get(&bench->seen, number) == bench->clock) {
+        int32_t at = bench->seen_at.at[number];
+        if (self->least_hold && at != NONE && hold != NONE) {
+            /* Let a candidate be held from where the first of two that meet is. */
+            int32_t known = bench->thread[at].hold;
+            int32_t least = known == NONE
+                ? hold
+                : leasts_joined(self, known, numbers_key(&self->cache.leasts, hold),
+                                numbers_length(&self->cache.leasts, hold));
+            if (least < 0) {
+                return ERROR;
+            }
+            bench->thread[at].hold = least;
+        }
+        return 0;
+    }
+    if (item.accepts
+        && noted(self, &bench->accepts, start, self->group ? hold : NONE, AFTER, 0) < 0) {
+        return ERROR;
+    }
+    if (ints_set(&bench->seen, number, bench->clock) < 0
+        || ints_set(&bench->seen_at, number, NONE) < 0) {
+        return ERROR;
+    }
+    if (item.alive && (self->least_hold || !is_needless(self, &item))) {
+        for (int32_t index = 0; index < item.ahead_count; index++) {
+            int32_t ahead = self->cache.ahead_lists.at[item.ahead + index];
+            if (ints_set(&bench->ahead, ahead, bench->clock) < 0) {
+                return ERROR;
+            }
+        }
+        if (grown((void **)&bench->thread, &bench->thread_room, (int64_t)bench->threads + 1,
+                  sizeof(Thread)) < 0) {
+            return ERROR;
+        }
+        bench->seen_at.at[number] = bench->threads;
+        Thread thread = {number, start, hold, end};
+        bench->thread[bench->threads++] = thread;
+    }
+    return item.accepts && self->cuts;
+}
+
+/* Advance the threads; returns whether a match leaves no room for another beginning. */
+static int
+advanced(Automaton *self, int32_t node, int32_t signature)
+{
+    Bench *bench = self->bench;
+    int32_t count = self->cache.node[node].count;
+    for (int32_t place = 0; place < count; place++) {
+        const Thread *threads = threads_of(&self->cache, &self->cache.node[node]);
+        const Thread thread = threads[place];
+        int32_t hold, start = start_of(self, &thread);
+        int32_t steps = steps_of(self, thread.item, signature);
+        if (steps < 0) {
+            return steps;
+        }
+        if (hold_of(self, &thread, &hold) < 0) {
+            return ERROR;
+        }
+        const Part part = self->cache.step[steps];
+        for (int32_t index = 0; index < part.count; index++) {
+            const Way way = self->cache.way[part.first + index];
+            int32_t opened = hold;
+            if (hold == NONE && way.opens && self->group && (opened = single(self, HERE)) < 0) {
+                return ERROR;
+            }
+            int32_t end = way.ends ? HERE : thread.end == NOWHERE ? NO_END : thread.end;
+            int cut = added(self, way.item, start, opened, end);
+            if (cut) {
+                return cut < 0 ? cut
+                               : hold_for(self, &bench->accepts, threads + place, count - place) < 0
+                    ? ERROR
+                    : 1;
+            }
+        }
+        if (part.matched) {
+            if (ended(self, &thread, &bench->accepts) < 0) {
+                return ERROR;
+            }
+            if (self->cuts) {
+                /* What begins at this character is not inside a match that ended before it. */
+                return hold_for(self, &bench->accepts, threads + place, count - place) < 0
+                    ? ERROR
+                    : thread.end != NOWHERE;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Begin the pattern at this character. */
+static int
+begun(Automaton *self, int32_t left, int32_t signature)
+{
+    int32_t root = item_at(self, self->first, left, NOTHING);
+    int32_t steps = root < 0 ? root : steps_of(self, root, signature);
+    if (steps < 0) {
+        return steps;
+    }
+    const Part part = self->cache.step[steps];
+    for (int32_t index = 0; index < part.count; index++) {
+        const Way way = self->cache.way[part.first + index];
+        int32_t opened = NONE;
+        if (way.opens && self->group && (opened = single(self, HERE)) < 0) {
+            return ERROR;
+        }
+        int cut = added(self, way.item, HERE, opened, NO_END);
+        if (cut) {
+            return cut < 0 ? cut : 0;
+        }
+    }
+    return 0;
+}
+
+/* --- registers ---------------------------------------------------------------------------- */
+
+typedef struct {
+    const int32_t *sources;
+    int32_t length, number;
+} Least;
+
+/* Registers first, in their order; then what is new, the oldest first. */
+static int
+least_order(const void *left, const void *right)
+{
+    const Least *a = left, *b = right;
+    int later = a->length > 1 || a->sources[0] < 0, other = b->length > 1 || b->sources[0] < 0;
+    if (later != other) {
+        return later - other;
+    }
+    /* The sources are sorted, so that the first is the least. */
+    for (int32_t index = 0; index < a->length && index < b->length; index++) {
+        if (a->sources[index] != b->sources[index]) {
+            return a->sources[index] < b->sources[index] ? -1 : 1;
+        }
+    }
+    return (a->length > b->length) - (a->length < b->length);
+}
+
+/* Note that an offset is needed of what comes next. */
+static int
+used(Bench *bench, int32_t least)
+{
+    if (least < 0) {
+        return ERROR;
+    }
+    if (ints_get(&bench->numbered, least) == bench->clock) {
+        return 0;
+    }
+    return ints_set(&bench->numbered, least, bench->clock) < 0 || ints_push(&bench->used, least) < 0
+        ? ERROR
+        : 0;
+}
+
+static int
+all_used(Automaton *self)
+{
+    Bench *bench = self->bench;
+    bench->used.count = 0;
+    for (int32_t index = 0; index < bench->threads; index++) {
+        const Thread *thread = &bench->thread[index];
+        const Place *place = &self->place[self->cache.item[thread->item].place];
+        if ((place->distance == VARIABLE && used(bench, single(self, thread->start)) < 0)
+            || (thread->hold != NONE && place->opened == VARIABLE && used(bench, thread->hold) < 0)
+            || (thread->end != NO_END && used(bench, single(self, thread->end)) < 0)) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Give the sources numbers, in order, and note what each register is the least of: where that
+   stands in the notes, or NONE if all stay as they are. */
+static int
+numbered(Automaton *self, int32_t *moves)
+{
+    Bench *bench = self->bench;
+    int32_t count = bench->used.count, stay = 1;
+    *moves = NONE;
+    if (!count) {
+        return 0;
+    }
+    Least *leasts = PyMem_Malloc((size_t)count * sizeof(Least));
+    if (leasts == NULL) {
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    for (int32_t index = 0; index < count; index++) {
+        int32_t number = bench->used.at[index];
+        leasts[index].sources = numbers_key(&self->cache.leasts, number);
+        leasts[index].length = numbers_length(&self->cache.leasts, number);
+        leasts[index].number = number;
+    }
+    qsort(leasts, (size_t)count, sizeof(Least), least_order);
+    Ints *notes = &self->cache.notes;
+    int32_t first = notes->count, result = ints_push(notes, count);
+    for (int32_t index = 0; result >= 0 && index < count; index++) {
+        stay = stay && leasts[index].length == 1 && leasts[index].sources[0] == index;
+        if (ints_set(&bench->number, leasts[index].number, index) < 0
+            || ints_push(notes, leasts[index].length) < 0
+            || ints_append(notes, leasts[index].sources, leasts[index].length) < 0) {
+            result = ERROR;
+        }
+    }
+    PyMem_Free(leasts);
+    if (stay || result < 0) {
+        notes->count = first;
+    }
+    else {
+        *moves = first;
+    }
+    return result < 0 ? ERROR : 0;
+}
+
+/* The key of the state that the threads make up. */
+static int
+keyed(Automaton *self, int32_t left)
+{
+    Bench *bench = self->bench;
+    Ints *key = &bench->key;
+    key->count = 0;
+    if (ints_push(key, left) < 0
+        || ints_append(key, bench->sides.at, bench->sides.count) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < bench->threads; index++) {
+        const Thread *thread = &bench->thread[index];
+        const Place *place = &self->place[self->cache.item[thread->item].place];
+        int32_t made[4] = {thread->item, FIXED, NOWHERE, NOWHERE};
+        if (place->distance == VARIABLE) {
+            made[1] = bench->number.at[single(self, thread->start)];
+        }
+        if (thread->hold != NONE) {
+            made[2] = place->opened == VARIABLE ? bench->number.at[thread->hold] : FIXED;
+        }
+        if (thread->end != NO_END) {
+            made[3] = bench->number.at[single(self, thread->end)];
+        }
+        if (ints_append(key, made, 4) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Put accepts into the notes: how many; of each start, end, late, and its hold's sources. */
+static int32_t
+accepts_kept(Automaton *self, const Ints *accepts)
+{
+    Ints *notes = &self->cache.notes;
+    if (!accepts->count) {
+        return NONE;
+    }
+    int32_t first = notes->count;
+    if (ints_push(notes, accepts->count / 4) < 0) {
+        return BROKEN;
+    }
+    for (int32_t index = 0; index < accepts->count; index += 4) {
+        const int32_t *accept = accepts->at + index;
+        int32_t length = numbers_length(&self->cache.leasts, accept[1]);
+        int32_t made[4] = {accept[0], accept[2], accept[3], length};
+        if (ints_append(notes, made, 4) < 0
+            || ints_append(notes, numbers_key(&self->cache.leasts, accept[1]), length) < 0) {
+            return BROKEN;
+        }
+    }
+    return first;
+}
+
+/* Build the transition of a node on a class of characters; `begins`: a match may begin at it. */
+static int
+transition(Automaton *self, int32_t node, int32_t signature, int begins, Edge *edge)
+{
+    Bench *bench = self->bench;
+    bench->sides.count = 0;
+    int32_t result = self->behinds.count ? sides_of(self, node, signature, &bench->sides) : 0;
+    int32_t left = result < 0 ? result : behind_of(self, signature);
+    if (left >= 0 && self->behinds.count) {
+        int32_t bits = matched_before(self, left, bench->sides.at, bench->sides.count);
+        left = bits < 0 ? bits : either(self, left, bits);
+    }
+    if (left < 0 || sides_alive(self, &bench->sides) < 0) {
+        return left < 0 ? left : ERROR;
+    }
+    int32_t seen = either(self, signature, left);
+    if (seen < 0) {
+        return ERROR;
+    }
+    if (bench->clock == INT32_MAX) {
+        bench->seen.count = bench->ahead.count = bench->numbered.count = bench->clock = 0;
+    }
+    bench->clock++;
+    bench->threads = bench->accepts.count = 0;
+    int complete = advanced(self, node, seen);
+    if (complete == 0 && begins) {
+        complete = begun(self, self->cache.node[node].left, seen);
+    }
+    if (complete < 0) {
+        return complete;
+    }
+    if (bench->threads > self->most_threads) {
+        return failed("the pattern follows too many ways at once; lower its counters");
+    }
+    if (all_used(self) < 0 || numbered(self, &edge->moves) < 0 || keyed(self, left) < 0) {
+        return ERROR;
+    }
+    edge->target = state_of(self, &bench->key);
+    edge->accepts = accepts_kept(self, &bench->accepts);
+    return edge->target < 0 || edge->accepts == BROKEN ? ERROR : 0;
+}
+
+/* A node's transition on a class as this pattern tells them apart: the number of an edge. */
+static int32_t
+edge_of(Automaton *self, int32_t number, int32_t local)
+{
+    Cache *cache = &self->cache;
+    const Node *node = &cache->node[number];
+    if (local < node->row_count && cache->rows.at[node->row + local] != NONE) {
+        return cache->rows.at[node->row + local];
+    }
+    Edge edge = {NONE, NONE, NONE};
+    int32_t result = transition(self, number, self->local_signature.at[local], 1, &edge);
+    if (result < 0) {
+        return result;
+    }
+    if (grown((void **)&cache->edge, &cache->edge_room, (int64_t)cache->edges + 1,
+              sizeof(Edge)) < 0) {
+        return ERROR;
+    }
+    if (local >= cache->node[number].row_count) {
+        /* The row moves to where there is room for it. */
+        int32_t old = cache->node[number].row, count = cache->node[number].row_count;
+        int32_t room = local < 4 ? 4 : 2 * (local + 1), first = cache->rows.count;
+        for (int32_t index = 0; index < room; index++) {
+            int32_t value = index < count ? cache->rows.at[old + index] : NONE;
+            if (ints_push(&cache->rows, value) < 0) {
+                return ERROR;
+            }
+        }
+        cache->node[number].row = first;
+        cache->node[number].row_count = room;
+    }
+    cache->rows.at[cache->node[number].row + local] = cache->edges;
+    cache->edge[cache->edges] = edge;
+    return cache->edges++;
+}
+
+/* What the end of the text accepts, if the automaton cuts the first only, in `accepts`. */
+static int
+at_end(Automaton *self, int32_t number, Ints *accepts)
+{
+    for (int32_t index = 0; index < self->cache.node[number].count; index++) {
+        const Thread thread = threads_of(&self->cache, &self->cache.node[number])[index];
+        if (self->cache.item[thread.item].ends == ENDS) {
+            if (ended(self, &thread, accepts) < 0) {
+                return ERROR;
+            }
+            if (self->cuts) {
+                break;
+            }
+        }
+    }
+    return 0;
+}
+
+/* --- after a flush ------------------------------------------------------------------------ */
+
+static int32_t item_renewed(Automaton *self, const Cache *old, int32_t number);
+
+static int32_t
+duties_renewed(Automaton *self, const Cache *old, int32_t number)
+{
+    Ints all = {0}, made = {0};
+    int32_t result = 0, none = 0;
+    int32_t length = numbers_length(&old->duty_sets, number);
+    for (int32_t index = 0; result >= 0 && index < length; index++) {
+        int32_t duty = numbers_key(&old->duty_sets, number)[index];
+        const int32_t *items = numbers_key(&old->duties, duty);
+        made.count = 0;
+        result = ints_push(&made, items[0]);
+        for (int32_t item = 1; result >= 0 && item < numbers_length(&old->duties, duty); item++) {
+            int32_t renewed = item_renewed(self, old, items[item]);
+            result = renewed < 0 ? renewed : ints_push(&made, renewed);
+        }
+        if (result >= 0) {
+            int32_t count = 1 + ints_unique(made.at + 1, made.count - 1);
+            int32_t duty_now = numbers_of(&self->cache.duties, made.at, count);
+            result = duty_now < 0 ? ERROR : ints_push(&all, duty_now);
+        }
+    }
+    if (result >= 0) {
+        result = numbers_of(&self->cache.duty_sets, all.count ? all.at : &none,
+                            ints_unique(all.at, all.count));
+    }
+    ints_free(&all);
+    ints_free(&made);
+    return result;
+}
+
+/* An old item as it is known now. */
+static int32_t
+item_renewed(Automaton *self, const Cache *old, int32_t number)
+{
+    const Item *item = &old->item[number];
+    int32_t duties = duties_renewed(self, old, item->duties);
+    return duties < 0 ? duties : item_at(self, item->place, item->left, duties);
+}
+
+static int32_t
+set_renewed(Automaton *self, const Cache *old, int32_t number)
+{
+    Ints made = {0};
+    int32_t result = 0, none = 0, length = numbers_length(&old->item_sets, number);
+    for (int32_t index = 0; result >= 0 && index < length; index++) {
+        int32_t item = item_renewed(self, old, numbers_key(&old->item_sets, number)[index]);
+        result = item < 0 ? item : ints_push(&made, item);
+    }
+    if (result >= 0) {
+        result = numbers_of(&self->cache.item_sets, made.count ? made.at : &none,
+                            ints_unique(made.at, made.count));
+    }
+    ints_free(&made);
+    return result;
+}
+
+/* An old state as it is known now. */
+static int32_t
+node_renewed(Automaton *self, const Cache *old, int32_t number)
+{
+    const int32_t *key = numbers_key(&old->states, number);
+    int32_t length = numbers_length(&old->states, number), before = 1 + self->behinds.count / 2;
+    Ints made = {0};
+    int32_t result = ints_push(&made, key[0]);
+    for (int32_t index = 1; result >= 0 && index < length; index++) {
+        int32_t value = key[index];
+        if (index < before) {
+            value = set_renewed(self, old, value);
+        }
+        else if ((index - before) % 4 == 0) {
+            value = item_renewed(self, old, value);
+        }
+        else {
+            /* A register's number, or FIXED, or NOWHERE. */
+            result = ints_push(&made, value);
+            continue;
+        }
+        result = value < 0 ? value : ints_push(&made, value);
+    }
+    if (result >= 0) {
+        result = state_of(self, &made);
+    }
+    ints_free(&made);
+    return result;
+}
+
+#endif

@@ -1,0 +1,813 @@
+/* What all streams of a set of patterns share: the classes of characters, each pattern's automaton,
+   and for each pair of classes which sleeping patterns wake (`stepper.Machine`). */
+
+#ifndef GUARDSTREAM_MACHINE_H
+#define GUARDSTREAM_MACHINE_H
+
+#include "automaton.h"
+
+#define PAGES (0x110000 >> 8)
+#define MISSING UINT16_MAX
+#define MAX_CLASSES 60000
+#define MAX_SHARE 8
+
+/* What is known of a pattern. */
+#define HOLDS 1 /* text waits for its candidates */
+#define EAGER 2 /* what it accepts is a match at once */
+#define LOOSE 4 /* every accept counts, until one of them is confirmed */
+#define PLAIN 8 /* its match is certain once nothing older lives */
+
+typedef struct {
+    int32_t pattern, edge;
+} Wake;
+
+typedef struct {
+    int32_t first, count;
+} Span;
+
+typedef struct {
+    int32_t pattern, node;
+    int32_t registers, count; /* where its registers begin, and how many there are */
+} Run;
+
+typedef struct {
+    Run *runs;
+    int64_t *registers;
+    int32_t count, room, register_count, register_room;
+} Runs;
+
+typedef struct stream Stream;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *classify; /* (code) -> (class, signature) */
+    PyObject *load;     /* (pattern) -> its program */
+    PyObject *more;     /* (pattern, place) -> this place, and more of them */
+    int32_t patterns, words;
+    uint8_t *flags;
+    Automaton *automata;
+    Bench bench;
+    uint16_t *pages[PAGES];
+    Ints signatures;       /* of each class, `words` ints; a class that is not known has length 0 */
+    Ints known;            /* whether a class has a signature */
+    Ints firsts, first_at; /* what a match's first character must be: see `may_begin` */
+    Ints starters;         /* the patterns that may begin with a class: */
+    Span *starting;        /* where these stand, by class */
+    int32_t starting_room;
+    Ints kind_of; /* what the sleeping patterns ask of a class that stands before */
+    Numbers kinds;
+    uint32_t *asked; /* the bits that some pattern asks the last character for */
+    Ints *woken;     /* by kind and class, a span of `wake`, or NONE */
+    int32_t woken_count;
+    Wake *wake;
+    Span *span;
+    int32_t wakes, wake_room, spans, span_room;
+    int32_t *awake; /* by pattern: when a character has last found it awake */
+    int32_t clock;
+    int32_t wanted; /* the pattern of which something is wanted */
+    int64_t bytes, limit;
+    int full; /* something has to be flushed before the next character */
+    Runs next; /* where a stream's runs lead, while a character is read */
+    Stream *streams;
+} Machine;
+
+static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
+
+/* --- reading what Python gives -------------------------------------------------------------- */
+
+static int
+int_of(PyObject *number, long long low, long long high, long long *result)
+{
+    long long value = PyLong_AsLongLong(number);
+    if (value == -1 && PyErr_Occurred()) {
+        return ERROR;
+    }
+    if (value < low || value > high) {
+        return failed("a number of the search is out of range");
+    }
+    *result = value;
+    return 0;
+}
+
+/* The ints of a bytes object. */
+static int
+ints_of(PyObject *given, const char **ints, Py_ssize_t *count)
+{
+    char *bytes;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(given, &bytes, &size) < 0) {
+        return ERROR;
+    }
+    if (size % (Py_ssize_t)sizeof(int32_t) || size / (Py_ssize_t)sizeof(int32_t) > MAX_INTS) {
+        return failed("a table of the search is cut off");
+    }
+    *ints = bytes;
+    *count = size / (Py_ssize_t)sizeof(int32_t);
+    return 0;
+}
+
+static int
+ints_taken(PyObject *given, Ints *into)
+{
+    const char *bytes;
+    Py_ssize_t count;
+    if (ints_of(given, &bytes, &count) < 0
+        || grown((void **)&into->at, &into->room, (int64_t)into->count + count + 1,
+                 sizeof(int32_t)) < 0) {
+        return ERROR;
+    }
+    memcpy(into->at + into->count, bytes, (size_t)count * sizeof(int32_t));
+    into->count += (int32_t)count;
+    return 0;
+}
+
+static int
+is_within(int32_t number, int32_t low, int32_t high)
+{
+    return number >= low && number < high ? 1 : failed("a number of the search is out of range") + 1;
+}
+
+/* Take conditions, each of the bits that must be there and those that must not; `numbers` says what
+   number each of them has here. */
+static int
+conditions_taken(Automaton *self, PyObject *given, Ints *numbers)
+{
+    Ints rows = {0};
+    int result = ints_taken(given, &rows);
+    int32_t length = 2 * self->words;
+    if (result == 0 && rows.count % length) {
+        result = failed("a table of the search is cut off");
+    }
+    for (int32_t row = 0; result == 0 && row < rows.count; row += length) {
+        int32_t number = numbers_of(&self->conditions, rows.at + row, length);
+        result = number < 0 ? ERROR : ints_push(numbers, number);
+    }
+    ints_free(&rows);
+    return result;
+}
+
+/* Take one place, `row` being its number and what it is; `before` are the ways known before. */
+static int
+place_taken(Automaton *self, const int32_t *row, const Ints *conditions, int32_t before)
+{
+    Place place;
+    memcpy(&place, row + 1, sizeof(Place));
+    if (!is_within(row[0], 0, self->places) || !is_within(place.kind, CHAR, MATCH + 1)
+        || !is_within(place.condition, 0, conditions->count)
+        || !is_within(place.after, NONE, self->places)
+        || !is_within(place.out, NONE, self->places)
+        || !is_within(place.aside, NONE, self->places)
+        || !is_within(place.first, 0, self->ways.count - before + 1)
+        || !is_within(place.count, 0, self->ways.count - before - place.first + 1)) {
+        return ERROR;
+    }
+    place.first += before;
+    place.condition = conditions->at[place.condition];
+    if (self->place[row[0]].kind == UNKNOWN) {
+        self->place[row[0]] = place;
+    }
+    return 0;
+}
+
+/* Take places: (how many have a number, conditions, rows, ways); `rows` of PLACE_INTS name the
+   others. The same place may come twice, by way of two threads. */
+static int
+places_taken(Automaton *self, PyObject *given)
+{
+    PyObject *conditions, *places, *ways;
+    Ints numbers = {0}, rows = {0};
+    int32_t before = self->ways.count, count;
+    if (!PyTuple_Check(given)) {
+        return failed("places must be a tuple");
+    }
+    if (!PyArg_ParseTuple(given, "iSSS", &count, &conditions, &places, &ways)) {
+        return ERROR;
+    }
+    int result = ints_taken(ways, &self->ways) < 0 || ints_taken(places, &rows) < 0
+            || conditions_taken(self, conditions, &numbers) < 0
+            || grown((void **)&self->place, &self->place_room, (int64_t)count + 1,
+                     sizeof(Place)) < 0
+        ? ERROR
+        : 0;
+    if (result == 0 && rows.count % PLACE_INTS) {
+        result = failed("a table of the search is cut off");
+    }
+    for (; result == 0 && self->places < count; self->places++) {
+        memset(&self->place[self->places], 0, sizeof(Place));
+    }
+    for (int32_t way = before; result == 0 && way < self->ways.count; way++) {
+        result = is_within(self->ways.at[way], 0, self->places) ? 0 : ERROR;
+    }
+    for (int32_t row = 0; result == 0 && row < rows.count; row += PLACE_INTS) {
+        result = place_taken(self, rows.at + row, &numbers, before);
+    }
+    ints_free(&numbers);
+    ints_free(&rows);
+    return result;
+}
+
+/* Number a signature of the pattern's own bits. */
+static int32_t
+signature_taken(Automaton *self, PyObject *given)
+{
+    Ints bits = {0};
+    int32_t number = ints_taken(given, &bits) < 0 ? ERROR
+        : bits.count != self->words               ? failed("a table of the search is cut off")
+                                    : numbers_of(&self->signatures, bits.at, self->words);
+    ints_free(&bits);
+    return number;
+}
+
+/* Take a pattern's program: (bits, places, lookbehinds, first, pending, group, cuts, least_hold,
+   most_threads, behind, looks, plain, end). */
+static int
+program_taken(Automaton *self, PyObject *given, int32_t bits)
+{
+    PyObject *own, *places, *behinds, *behind, *looks, *plain, *end;
+    if (!PyArg_ParseTuple(given, "SOSiipppiSSSS", &own, &places, &behinds, &self->first,
+                          &self->pending, &self->group, &self->cuts, &self->least_hold,
+                          &self->most_threads, &behind, &looks, &plain, &end)
+        || ints_taken(own, &self->bits) < 0) {
+        return ERROR;
+    }
+    self->words = (self->bits.count + 31) / 32;
+    self->scratch = PyMem_Calloc(2 * (size_t)self->words + 1, sizeof(uint32_t));
+    if (self->scratch == NULL) {
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    for (int32_t index = 0; index < self->bits.count; index++) {
+        if (!is_within(self->bits.at[index], 0, bits)) {
+            return ERROR;
+        }
+    }
+    /* The scratch has no bits yet: the first signature is NOTHING, the first condition FREE. */
+    if (self->words < 1 || scratch_number(self) < 0
+        || numbers_of(&self->conditions, (int32_t *)self->scratch, 2 * self->words) < 0
+        || places_taken(self, places) < 0
+        || ints_taken(behinds, &self->behinds) < 0
+        || (self->behind = signature_taken(self, behind)) < 0
+        || (self->looks = signature_taken(self, looks)) < 0
+        || (self->plain = signature_taken(self, plain)) < 0
+        || (self->end = signature_taken(self, end)) < 0) {
+        return PyErr_Occurred() ? ERROR : failed("a program has no bits");
+    }
+    if (self->behinds.count % 2 || !is_within(self->first, 0, self->places)
+        || !is_within(self->pending, 0, self->places)) {
+        return PyErr_Occurred() ? ERROR : failed("a table of the search is cut off");
+    }
+    for (int32_t index = 0; index < self->behinds.count; index += 2) {
+        if (!is_within(self->behinds.at[index], 0, self->places)
+            || !is_within(self->behinds.at[index + 1], 0, self->bits.count)) {
+            return ERROR;
+        }
+        memset(self->scratch, 0, (size_t)self->words * sizeof(uint32_t));
+        int32_t bit = self->behinds.at[index + 1];
+        self->scratch[bit / 32] = 1u << (bit % 32);
+        self->behinds.at[index + 1] = scratch_number(self);
+        if (self->behinds.at[index + 1] < 0) {
+            return ERROR;
+        }
+    }
+    return cache_start(&self->cache);
+}
+
+static int
+machine_load(Machine *self, int32_t pattern)
+{
+    PyObject *given = PyObject_CallFunction(self->load, "i", pattern);
+    Automaton *automaton = &self->automata[pattern];
+    if (given == NULL) {
+        return ERROR;
+    }
+    /* Another thread may have been faster. */
+    int result = automaton->loaded ? 0 : ERROR;
+    if (result && PyTuple_Check(given)) {
+        result = program_taken(automaton, given, 32 * self->words);
+        automaton->bench = &self->bench;
+        if (result < 0) {
+            automaton_free(automaton);
+            memset(automaton, 0, sizeof(*automaton));
+        }
+        else {
+            automaton->loaded = 1;
+        }
+    }
+    Py_DECREF(given);
+    if (result < 0 && !PyErr_Occurred()) {
+        failed("a program must be a tuple");
+    }
+    return result;
+}
+
+/* Ask for a place that is not known, and those around it. */
+static int
+machine_more(Machine *self, int32_t pattern)
+{
+    Automaton *automaton = &self->automata[pattern];
+    int32_t place = automaton->wanted;
+    PyObject *given = PyObject_CallFunction(self->more, "ii", pattern, place);
+    int result = given == NULL ? ERROR : places_taken(automaton, given);
+    Py_XDECREF(given);
+    if (result == 0 && automaton->place[place].kind == UNKNOWN) {
+        return failed("a place of a pattern is missing");
+    }
+    return result;
+}
+
+/* Get what was WANTED; Python runs, so that other streams may be read meanwhile. */
+static int
+machine_fetch(Machine *self)
+{
+    int32_t pattern = self->wanted;
+    return self->automata[pattern].loaded ? machine_more(self, pattern)
+                                          : machine_load(self, pattern);
+}
+
+/* --- classes of characters ------------------------------------------------------------------ */
+
+/* Take a class's signature, of the bits of all patterns. */
+static int
+class_taken(Machine *self, int32_t class, PyObject *given)
+{
+    if (ints_get(&self->known, class) == 1) {
+        return 0;
+    }
+    Ints bits = {0};
+    int result = ints_taken(given, &bits);
+    if (result == 0 && bits.count != self->words) {
+        result = failed("a table of the search is cut off");
+    }
+    int32_t first = class * self->words;
+    for (int32_t word = 0; result == 0 && word < self->words; word++) {
+        result = ints_set(&self->signatures, first + word, bits.at[word]);
+    }
+    ints_free(&bits);
+    return result == 0 ? ints_set(&self->known, class, 1) : result;
+}
+
+static const uint32_t *
+class_bits(const Machine *self, int32_t class)
+{
+    return (const uint32_t *)self->signatures.at + (size_t)class * (size_t)self->words;
+}
+
+/* The class of a character; ERROR with an error set. */
+static int32_t
+machine_class(Machine *self, Py_UCS4 code)
+{
+    if (code >= 0x110000) {
+        return failed("no character has this code");
+    }
+    if (self->pages[code >> 8] != NULL && self->pages[code >> 8][code & 0xFF] != MISSING) {
+        return self->pages[code >> 8][code & 0xFF];
+    }
+    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits;
+    int class;
+    if (found == NULL) {
+        return ERROR;
+    }
+    if (!PyTuple_Check(found)) {
+        Py_DECREF(found);
+        return failed("a class of characters must be a tuple");
+    }
+    if (!PyArg_ParseTuple(found, "iS", &class, &bits) || !is_within(class, 0, MAX_CLASSES)
+        || class_taken(self, class, bits) < 0) {
+        Py_DECREF(found);
+        return ERROR;
+    }
+    Py_DECREF(found);
+    uint16_t *page = self->pages[code >> 8];
+    if (page == NULL) {
+        page = PyMem_Malloc(256 * sizeof(uint16_t));
+        if (page == NULL) {
+            PyErr_NoMemory();
+            return ERROR;
+        }
+        memset(page, 0xFF, 256 * sizeof(uint16_t));
+        self->pages[code >> 8] = page;
+    }
+    page[code & 0xFF] = (uint16_t)class;
+    return class;
+}
+
+/* Number a class as one pattern tells them apart. */
+static int32_t
+local_made(Machine *self, Automaton *automaton, int32_t class)
+{
+    const uint32_t *bits = class_bits(self, class);
+    memset(automaton->scratch, 0, (size_t)automaton->words * sizeof(uint32_t));
+    for (int32_t index = 0; index < automaton->bits.count; index++) {
+        int32_t bit = automaton->bits.at[index];
+        automaton->scratch[index / 32] |= ((bits[bit / 32] >> (bit % 32)) & 1u) << (index % 32);
+    }
+    int32_t signature = scratch_number(automaton);
+    int32_t local = signature < 0 ? ERROR : ints_get(&automaton->local_of, signature);
+    if (signature >= 0 && local == NONE) {
+        local = automaton->local_signature.count;
+        if (ints_push(&automaton->local_signature, signature) < 0
+            || ints_set(&automaton->local_of, signature, local) < 0) {
+            return ERROR;
+        }
+    }
+    return local < 0 || ints_set(&automaton->local, class, local) < 0 ? ERROR : local;
+}
+
+static int32_t
+machine_local(Machine *self, Automaton *automaton, int32_t class)
+{
+    int32_t local = ints_get(&automaton->local, class);
+    return local != NONE ? local : local_made(self, automaton, class);
+}
+
+/* --- transitions and their bound ------------------------------------------------------------ */
+
+static void
+machine_count(Machine *self, Automaton *automaton)
+{
+    int64_t bytes = cache_bytes(&automaton->cache);
+    self->bytes += bytes - automaton->bytes;
+    automaton->bytes = bytes;
+    self->full = self->full || self->bytes > self->limit || bytes > self->limit / MAX_SHARE;
+}
+
+/* A node's transition on a class: the number of an edge, ERROR or WANTED. */
+static int32_t
+machine_edge(Machine *self, int32_t pattern, int32_t number, int32_t class)
+{
+    Automaton *automaton = &self->automata[pattern];
+    int32_t local = machine_local(self, automaton, class);
+    if (local < 0) {
+        return local;
+    }
+    const Node *node = &automaton->cache.node[number];
+    if (local < node->row_count) {
+        int32_t edge = automaton->cache.rows.at[node->row + local];
+        if (edge != NONE) {
+            return edge;
+        }
+    }
+    int32_t edge = edge_of(automaton, number, local);
+    machine_count(self, automaton);
+    self->wanted = pattern;
+    return edge;
+}
+
+static void
+wakes_forget(Machine *self)
+{
+    for (int32_t kind = 0; kind < self->woken_count; kind++) {
+        self->woken[kind].count = 0;
+    }
+    self->wakes = self->spans = 0;
+}
+
+/* Forget an automaton's states; the streams keep those they are in. */
+static int
+machine_flush(Machine *self, int32_t pattern)
+{
+    Automaton *automaton = &self->automata[pattern];
+    Cache old = automaton->cache;
+    memset(&automaton->cache, 0, sizeof(Cache));
+    wakes_forget(self);
+    int result = cache_start(&automaton->cache);
+    if (streams_renew(self, pattern, &old) < 0) {
+        result = ERROR;
+    }
+    cache_free(&old);
+    machine_count(self, automaton);
+    return result;
+}
+
+/* Flush what has grown too large: one automaton that takes too great a part, or all. */
+static int
+machine_bound(Machine *self)
+{
+    int all = self->bytes > self->limit;
+    int result = 0;
+    for (int32_t pattern = 0; pattern < self->patterns; pattern++) {
+        Automaton *automaton = &self->automata[pattern];
+        if (automaton->loaded && (all || automaton->bytes > self->limit / MAX_SHARE)
+            && machine_flush(self, pattern) < 0) {
+            result = ERROR;
+        }
+    }
+    self->full = 0;
+    return result;
+}
+
+/* --- waking --------------------------------------------------------------------------------- */
+
+/* Whether a match may begin with a class. A pattern's conditions stand one after the other: how
+   many bits must be there, these, how many must not, these; and then -1. */
+static int
+may_begin(const Machine *self, int32_t pattern, const uint32_t *bits)
+{
+    const int32_t *at = self->firsts.at + self->first_at.at[pattern];
+    while (*at != NONE) {
+        int fits = 1;
+        for (int want = 1; want >= 0; want--) {
+            int32_t count = *at++;
+            for (; count; count--, at++) {
+                fits = fits && (int)((bits[*at / 32] >> (*at % 32)) & 1u) == want;
+            }
+        }
+        if (fits) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The patterns that may begin with a class. */
+static int
+machine_starting(Machine *self, int32_t class, Span *span)
+{
+    int32_t known = self->starting_room;
+    if (grown((void **)&self->starting, &self->starting_room, (int64_t)class + 1,
+              sizeof(Span)) < 0) {
+        return ERROR;
+    }
+    for (; known < self->starting_room; known++) {
+        self->starting[known].first = NONE;
+    }
+    if (self->starting[class].first == NONE) {
+        int32_t first = self->starters.count;
+        for (int32_t pattern = 0; pattern < self->patterns; pattern++) {
+            if (may_begin(self, pattern, class_bits(self, class))
+                && ints_push(&self->starters, pattern) < 0) {
+                return ERROR;
+            }
+        }
+        self->starting[class].first = first;
+        self->starting[class].count = self->starters.count - first;
+    }
+    *span = self->starting[class];
+    return 0;
+}
+
+/* What the sleeping patterns ask of a class that stands before. */
+static int32_t
+machine_kind(Machine *self, int32_t class)
+{
+    int32_t kind = ints_get(&self->kind_of, class);
+    if (kind != NONE) {
+        return kind;
+    }
+    Ints bits = {0};
+    for (int32_t word = 0; word < self->words; word++) {
+        uint32_t asked = class_bits(self, class)[word] & self->asked[word];
+        if (ints_push(&bits, (int32_t)asked) < 0) {
+            ints_free(&bits);
+            return ERROR;
+        }
+    }
+    kind = numbers_of(&self->kinds, bits.at, bits.count);
+    ints_free(&bits);
+    int32_t known = self->woken_count;
+    if (kind < 0
+        || grown((void **)&self->woken, &self->woken_count, (int64_t)kind + 1, sizeof(Ints)) < 0) {
+        return ERROR;
+    }
+    for (; known < self->woken_count; known++) {
+        memset(&self->woken[known], 0, sizeof(Ints));
+    }
+    return ints_set(&self->kind_of, class, kind) < 0 ? ERROR : kind;
+}
+
+/* What wakes after a class of a kind, with their transitions: the number of a span. */
+static int32_t
+wakes_made(Machine *self, int32_t last, int32_t kind, int32_t class)
+{
+    Span starting, span = {self->wakes, 0};
+    if (machine_starting(self, class, &starting) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < starting.count; index++) {
+        int32_t pattern = self->starters.at[starting.first + index];
+        Automaton *automaton = &self->automata[pattern];
+        self->wanted = pattern;
+        if (!automaton->loaded) {
+            self->wakes = span.first;
+            return WANTED;
+        }
+        int32_t local = machine_local(self, automaton, last);
+        int32_t node = local < 0 ? ERROR
+                                 : idle_node(automaton, automaton->local_signature.at[local]);
+        int32_t edge = node < 0 ? node : machine_edge(self, pattern, node, class);
+        if (edge < 0
+            || grown((void **)&self->wake, &self->wake_room, (int64_t)self->wakes + 1,
+                     sizeof(Wake)) < 0) {
+            self->wakes = span.first;
+            return edge < 0 ? edge : ERROR;
+        }
+        const Edge *leads = &automaton->cache.edge[edge];
+        if (leads->accepts != NONE || !automaton->cache.node[leads->target].idle) {
+            Wake wake = {pattern, edge};
+            self->wake[self->wakes++] = wake;
+            span.count++;
+        }
+    }
+    if (grown((void **)&self->span, &self->span_room, (int64_t)self->spans + 1,
+              sizeof(Span)) < 0
+        || ints_set(&self->woken[kind], class, self->spans) < 0) {
+        self->wakes = span.first;
+        return ERROR;
+    }
+    self->span[self->spans] = span;
+    return self->spans++;
+}
+
+static int32_t
+machine_wakes(Machine *self, int32_t last, int32_t class)
+{
+    int32_t kind = machine_kind(self, last);
+    if (kind < 0) {
+        return ERROR;
+    }
+    int32_t known = ints_get(&self->woken[kind], class);
+    return known != NONE ? known : wakes_made(self, last, kind, class);
+}
+
+/* --- as an object --------------------------------------------------------------------------- */
+
+static int
+machine_filled(Machine *self, PyObject *flags, PyObject *firsts, PyObject *first_at,
+               PyObject *asked, PyObject *begin)
+{
+    char *bytes;
+    Py_ssize_t patterns;
+    Ints words = {0};
+    if (PyBytes_AsStringAndSize(flags, &bytes, &patterns) < 0
+        || ints_taken(firsts, &self->firsts) < 0 || ints_taken(first_at, &self->first_at) < 0
+        || ints_taken(asked, &words) < 0) {
+        return ERROR;
+    }
+    self->words = words.count;
+    self->asked = (uint32_t *)words.at;
+    self->patterns = (int32_t)patterns;
+    self->flags = PyMem_Malloc((size_t)patterns + 1);
+    self->automata = PyMem_Calloc((size_t)patterns + 1, sizeof(Automaton));
+    self->awake = PyMem_Calloc((size_t)patterns + 1, sizeof(int32_t));
+    if (patterns > MAX_CLASSES || self->first_at.count != patterns || self->words < 1) {
+        return failed("a table of the search is cut off");
+    }
+    if (!self->flags || !self->automata || !self->awake) {
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    memcpy(self->flags, bytes, (size_t)patterns);
+    /* Each pattern's conditions are walked once, so that `may_begin` stays in them. */
+    for (Py_ssize_t pattern = 0; pattern < patterns; pattern++) {
+        int32_t at = self->first_at.at[pattern];
+        while (is_within(at, 0, self->firsts.count) && self->firsts.at[at] != NONE) {
+            for (int part = 0; part < 2; part++) {
+                if (!is_within(at, 0, self->firsts.count)
+                    || !is_within(self->firsts.at[at], 0, self->firsts.count - at)) {
+                    return ERROR;
+                }
+                for (int32_t count = self->firsts.at[at++]; count; count--, at++) {
+                    if (!is_within(self->firsts.at[at], 0, 32 * self->words)) {
+                        return ERROR;
+                    }
+                }
+            }
+        }
+        if (PyErr_Occurred()) {
+            return ERROR;
+        }
+    }
+    return class_taken(self, 0, begin);
+}
+
+static PyObject *
+machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"flags", "firsts", "first_at", "asked", "begin",
+                            "classify", "load", "more", NULL};
+    PyObject *flags, *firsts, *first_at, *asked, *begin, *classify, *load, *more;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSOOO", names, &flags, &firsts,
+                                     &first_at, &asked, &begin, &classify, &load, &more)) {
+        return NULL;
+    }
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Machine *self = (Machine *)alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->classify = Py_NewRef(classify);
+    self->load = Py_NewRef(load);
+    self->more = Py_NewRef(more);
+    self->limit = INT64_MAX;
+    if (machine_filled(self, flags, firsts, first_at, asked, begin) < 0) {
+        Py_DECREF((PyObject *)self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int
+machine_traverse(Machine *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE((PyObject *)self));
+    Py_VISIT(self->classify);
+    Py_VISIT(self->load);
+    Py_VISIT(self->more);
+    return 0;
+}
+
+static int
+machine_clear(Machine *self)
+{
+    Py_CLEAR(self->classify);
+    Py_CLEAR(self->load);
+    Py_CLEAR(self->more);
+    return 0;
+}
+
+static void
+machine_dealloc(Machine *self)
+{
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject_GC_UnTrack(self);
+    machine_clear(self);
+    for (int32_t pattern = 0; self->automata && pattern < self->patterns; pattern++) {
+        automaton_free(&self->automata[pattern]);
+    }
+    for (int32_t kind = 0; kind < self->woken_count; kind++) {
+        ints_free(&self->woken[kind]);
+    }
+    for (Py_ssize_t page = 0; page < PAGES; page++) {
+        PyMem_Free(self->pages[page]);
+    }
+    Ints *ints[] = {&self->signatures, &self->known, &self->firsts, &self->first_at,
+                    &self->starters, &self->kind_of};
+    for (int index = 0; index < 6; index++) {
+        ints_free(ints[index]);
+    }
+    bench_free(&self->bench);
+    numbers_free(&self->kinds);
+    PyMem_Free(self->automata);
+    PyMem_Free(self->flags);
+    PyMem_Free(self->starting);
+    PyMem_Free(self->asked);
+    PyMem_Free(self->woken);
+    PyMem_Free(self->wake);
+    PyMem_Free(self->span);
+    PyMem_Free(self->awake);
+    PyMem_Free(self->next.runs);
+    PyMem_Free(self->next.registers);
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(self);
+    Py_DECREF(type);
+}
+
+/* bound(bytes): how much all automata may take together */
+static PyObject *
+machine_limit(Machine *self, PyObject *given)
+{
+    long long bytes;
+    if (int_of(given, 0, INT64_MAX, &bytes) < 0) {
+        return NULL;
+    }
+    self->limit = bytes;
+    self->full = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+machine_size(Machine *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLongLong(self->bytes);
+}
+
+static PyGetSetDef machine_members[] = {
+    {"size", (getter)machine_size, NULL, "How many bytes the automata take.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef machine_methods[] = {
+    {"bound", (PyCFunction)machine_limit, METH_O, "Bound the bytes that the automata take."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot machine_slots[] = {
+    {Py_tp_doc, "What all streams of a set of patterns share."},
+    {Py_tp_new, machine_new},
+    {Py_tp_dealloc, machine_dealloc},
+    {Py_tp_traverse, machine_traverse},
+    {Py_tp_clear, machine_clear},
+    {Py_tp_methods, machine_methods},
+    {Py_tp_getset, machine_members},
+    {0, NULL},
+};
+
+static PyType_Spec machine_spec = {
+    "guardstream.scan._native.Machine",
+    sizeof(Machine),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    machine_slots,
+};
+
+#endif

@@ -1,0 +1,247 @@
+/* Growing arrays, and tables that number what they are given: equal keys have equal numbers.
+
+   All sizes are checked against MAX_INTS, all allocations for failure. A function that can fail
+   returns a number below 0: ERROR with a Python error set, or WANTED (see automaton.h). */
+
+#ifndef GUARDSTREAM_MEMORY_H
+#define GUARDSTREAM_MEMORY_H
+
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE (-1)
+#define ERROR (-1)
+#define MAX_INTS (1 << 28)
+
+static int
+failed(const char *message)
+{
+    PyErr_SetString(PyExc_ValueError, message);
+    return ERROR;
+}
+
+/* Make room for `needed` items. */
+static int
+grown(void **items, int32_t *room, int64_t needed, size_t size)
+{
+    if (needed <= *room) {
+        return 0;
+    }
+    if (needed > MAX_INTS) {
+        PyErr_SetString(PyExc_OverflowError, "a table of the search is too large");
+        return ERROR;
+    }
+    int32_t more = *room ? *room : 8;
+    while (more < needed) {
+        more *= 2;
+    }
+    void *moved = PyMem_Realloc(*items, (size_t)more * size);
+    if (moved == NULL) {
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    *items = moved;
+    *room = more;
+    return 0;
+}
+
+/* --- a list of ints ----------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t *at;
+    int32_t count, room;
+} Ints;
+
+static int
+ints_push(Ints *ints, int32_t value)
+{
+    if (grown((void **)&ints->at, &ints->room, (int64_t)ints->count + 1, sizeof(int32_t)) < 0) {
+        return ERROR;
+    }
+    ints->at[ints->count++] = value;
+    return 0;
+}
+
+/* Append ints that stand elsewhere; returns where they begin. */
+static int32_t
+ints_append(Ints *ints, const int32_t *values, int32_t count)
+{
+    if (grown((void **)&ints->at, &ints->room, (int64_t)ints->count + count + 1,
+              sizeof(int32_t)) < 0) {
+        return ERROR;
+    }
+    if (count) {
+        memcpy(ints->at + ints->count, values, (size_t)count * sizeof(int32_t));
+    }
+    ints->count += count;
+    return ints->count - count;
+}
+
+/* Set one of a list that is as long as it has to be; what is new in it is NONE. */
+static int
+ints_set(Ints *ints, int32_t index, int32_t value)
+{
+    while (ints->count <= index) {
+        if (ints_push(ints, NONE) < 0) {
+            return ERROR;
+        }
+    }
+    ints->at[index] = value;
+    return 0;
+}
+
+static int32_t
+ints_get(const Ints *ints, int32_t index)
+{
+    return index < ints->count ? ints->at[index] : NONE;
+}
+
+static void
+ints_free(Ints *ints)
+{
+    PyMem_Free(ints->at);
+    memset(ints, 0, sizeof(*ints));
+}
+
+static int
+int_order(const void *left, const void *right)
+{
+    int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Sort ints and leave each there once; returns how many are left. */
+static int32_t
+ints_unique(int32_t *values, int32_t count)
+{
+    int32_t kept = 0;
+    if (count > 1) {
+        qsort(values, (size_t)count, sizeof(int32_t), int_order);
+    }
+    for (int32_t index = 0; index < count; index++) {
+        if (!kept || values[kept - 1] != values[index]) {
+            values[kept++] = values[index];
+        }
+    }
+    return kept;
+}
+
+/* --- numbers for keys --------------------------------------------------------------------- */
+
+/* The keys are lists of ints and stand one after the other in `pool`; that of number n begins at
+   `first[n]` and ends at `first[n + 1]`. `slots` is an open hash table of numbers. */
+typedef struct {
+    Ints pool, first, slots;
+    int32_t count;
+} Numbers;
+
+static uint32_t
+hash_of(const int32_t *key, int32_t length)
+{
+    uint32_t hash = 2166136261u ^ (uint32_t)length;
+    for (int32_t index = 0; index < length; index++) {
+        hash = (hash ^ (uint32_t)key[index]) * 0x9E3779B1u;
+        hash ^= hash >> 15;
+    }
+    return hash;
+}
+
+static const int32_t *
+numbers_key(const Numbers *numbers, int32_t number)
+{
+    return numbers->pool.at + numbers->first.at[number];
+}
+
+static int32_t
+numbers_length(const Numbers *numbers, int32_t number)
+{
+    return numbers->first.at[number + 1] - numbers->first.at[number];
+}
+
+static int32_t *
+numbers_slot(const Numbers *numbers, const int32_t *key, int32_t length)
+{
+    uint32_t mask = (uint32_t)numbers->slots.room - 1;
+    for (uint32_t place = hash_of(key, length) & mask;; place = (place + 1) & mask) {
+        int32_t known = numbers->slots.at[place];
+        if (known == NONE
+            || (numbers_length(numbers, known) == length
+                && !memcmp(numbers_key(numbers, known), key, (size_t)length * sizeof(int32_t)))) {
+            return &numbers->slots.at[place];
+        }
+    }
+}
+
+static int
+numbers_rehash(Numbers *numbers)
+{
+    if (2 * (numbers->count + 1) <= numbers->slots.room) {
+        return 0;
+    }
+    if (grown((void **)&numbers->slots.at, &numbers->slots.room,
+              4 * ((int64_t)numbers->count + 1), sizeof(int32_t)) < 0) {
+        return ERROR;
+    }
+    memset(numbers->slots.at, 0xFF, (size_t)numbers->slots.room * sizeof(int32_t));
+    for (int32_t number = 0; number < numbers->count; number++) {
+        *numbers_slot(numbers, numbers_key(numbers, number), numbers_length(numbers, number)) =
+            number;
+    }
+    return 0;
+}
+
+/* The number of a key, which must not stand in the table's own pool; a new one is the count. */
+static int32_t
+numbers_of(Numbers *numbers, const int32_t *key, int32_t length)
+{
+    if (numbers_rehash(numbers) < 0) {
+        return ERROR;
+    }
+    int32_t *slot = numbers_slot(numbers, key, length);
+    if (*slot != NONE) {
+        return *slot;
+    }
+    if (!numbers->first.count && ints_push(&numbers->first, 0) < 0) {
+        return ERROR;
+    }
+    if (ints_append(&numbers->pool, key, length) < 0) {
+        return ERROR;
+    }
+    if (ints_push(&numbers->first, numbers->pool.count) < 0) {
+        numbers->pool.count -= length;
+        return ERROR;
+    }
+    *slot = numbers->count;
+    return numbers->count++;
+}
+
+/* The number of a key, NONE if it has none. */
+static int32_t
+numbers_find(const Numbers *numbers, const int32_t *key, int32_t length)
+{
+    return numbers->slots.room ? *numbers_slot(numbers, key, length) : NONE;
+}
+
+static void
+numbers_free(Numbers *numbers)
+{
+    ints_free(&numbers->pool);
+    ints_free(&numbers->first);
+    ints_free(&numbers->slots);
+    numbers->count = 0;
+}
+
+static int64_t
+numbers_bytes(const Numbers *numbers)
+{
+    return (int64_t)sizeof(int32_t)
+        * ((int64_t)numbers->pool.room + numbers->first.room + numbers->slots.room);
+}
+
+#endif

@@ -1,0 +1,1203 @@
+/* One stream's search: the patterns that are awake, and what they have accepted (`stepper.Stepper`). */
+
+#ifndef GUARDSTREAM_STREAM_H
+#define GUARDSTREAM_STREAM_H
+
+#include "machine.h"
+
+/* A match that has been accepted. */
+typedef struct {
+    int64_t start, end, hold;
+    int32_t pattern;
+    uint8_t late;    /* the automaton went on without what begins after it */
+    uint8_t written; /* it has overflowed, so that nothing waits for it any more */
+} Candidate;
+
+typedef struct {
+    Candidate *at;
+    int32_t count, room;
+} Candidates;
+
+/* Where a stream stands. */
+typedef struct {
+    Runs runs;
+    Candidates open;
+    int64_t offset;
+    int32_t last;
+} Stand;
+
+typedef struct {
+    int32_t pattern;
+    int64_t hold;
+} Lost;
+
+struct stream {
+    PyObject_HEAD
+    Machine *machine;
+    Stream *before, *after; /* the machine's other streams */
+    Stand now, mark;
+    Runs other;      /* the run of a pattern that reads the text again */
+    Candidates hits; /* what the last character has completed of eager patterns */
+    Lost *lost;      /* the patterns whose candidates have overflowed and live on */
+    int32_t lost_count, lost_room;
+    uint8_t *off;  /* the patterns that are disabled, or NULL */
+    uint8_t busy;  /* while it reads: another thread must not read too */
+    uint8_t broken; /* after an error that has left its states unknown */
+};
+
+static int
+is_busy(const Stream *self)
+{
+    if (self->busy || self->broken) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        self->busy ? "a stream is read by one reader at a time"
+                                   : "a search that has failed cannot go on");
+        return 1;
+    }
+    return 0;
+}
+
+/* --- runs --------------------------------------------------------------------------------- */
+
+static int
+candidates_push(Candidates *all, const Candidate *candidate)
+{
+    if (grown((void **)&all->at, &all->room, (int64_t)all->count + 1, sizeof(Candidate)) < 0) {
+        return ERROR;
+    }
+    all->at[all->count++] = *candidate;
+    return 0;
+}
+
+static int
+stand_copy(Stand *to, const Stand *from)
+{
+    if (grown((void **)&to->runs.runs, &to->runs.room, from->runs.count, sizeof(Run)) < 0
+        || grown((void **)&to->runs.registers, &to->runs.register_room,
+                 from->runs.register_count, sizeof(int64_t)) < 0
+        || grown((void **)&to->open.at, &to->open.room, from->open.count,
+                 sizeof(Candidate)) < 0) {
+        return ERROR;
+    }
+    if (from->runs.count) {
+        memcpy(to->runs.runs, from->runs.runs, (size_t)from->runs.count * sizeof(Run));
+    }
+    if (from->runs.register_count) {
+        memcpy(to->runs.registers, from->runs.registers,
+               (size_t)from->runs.register_count * sizeof(int64_t));
+    }
+    if (from->open.count) {
+        memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(Candidate));
+    }
+    to->runs.count = from->runs.count;
+    to->runs.register_count = from->runs.register_count;
+    to->open.count = from->open.count;
+    to->offset = from->offset;
+    to->last = from->last;
+    return 0;
+}
+
+/* An offset as registers.py has it: a source below 0 is counted from the character's own. */
+static int64_t
+resolved(int32_t source, const int64_t *registers, int64_t offset)
+{
+    return source >= 0 ? registers[source] : offset + 2 + source;
+}
+
+static int64_t
+least_of(const int32_t *sources, int32_t count, const int64_t *registers, int64_t offset)
+{
+    int64_t least = resolved(sources[0], registers, offset);
+    for (int32_t index = 1; index < count; index++) {
+        int64_t other = resolved(sources[index], registers, offset);
+        least = other < least ? other : least;
+    }
+    return least;
+}
+
+/* Append a run that follows an edge on the character at `offset`. */
+static int
+runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
+            const int64_t *from, int64_t offset)
+{
+    const Node *node = &cache->node[edge->target];
+    if (grown((void **)&runs->runs, &runs->room, (int64_t)runs->count + 1, sizeof(Run)) < 0
+        || grown((void **)&runs->registers, &runs->register_room,
+                 (int64_t)runs->register_count + node->registers, sizeof(int64_t)) < 0) {
+        return ERROR;
+    }
+    int64_t *to = runs->registers + runs->register_count;
+    if (edge->moves == NONE) {
+        if (node->registers) {
+            memcpy(to, from, (size_t)node->registers * sizeof(int64_t));
+        }
+    }
+    else {
+        const int32_t *moves = cache->notes.at + edge->moves + 1;
+        for (int32_t index = 0; index < node->registers; index++) {
+            to[index] = least_of(moves + 1, moves[0], from, offset);
+            moves += 1 + moves[0];
+        }
+    }
+    Run run = {pattern, edge->target, runs->register_count, node->registers};
+    runs->runs[runs->count++] = run;
+    runs->register_count += node->registers;
+    return 0;
+}
+
+static const Run *
+runs_find(const Runs *runs, int32_t pattern)
+{
+    for (int32_t index = 0; index < runs->count; index++) {
+        if (runs->runs[index].pattern == pattern) {
+            return &runs->runs[index];
+        }
+    }
+    return NULL;
+}
+
+static void
+runs_remove(Runs *runs, int32_t pattern)
+{
+    int32_t kept = 0;
+    for (int32_t index = 0; index < runs->count; index++) {
+        if (runs->runs[index].pattern != pattern) {
+            runs->runs[kept++] = runs->runs[index];
+        }
+    }
+    runs->count = kept;
+}
+
+static int64_t
+live_oldest(const Cache *cache, const Live *live, const int64_t *registers, int64_t offset)
+{
+    int64_t oldest = offset - live->distance;
+    for (int32_t index = 0; index < live->count; index++) {
+        int64_t began = registers[cache->registers.at[live->first + index]];
+        oldest = began < oldest ? began : oldest;
+    }
+    return oldest;
+}
+
+/* Where a pattern's oldest candidate, or its hold-back, began; beyond the present if none lives. */
+static int64_t
+run_oldest(const Stream *self, const Run *run, int holding)
+{
+    const Cache *cache = &self->machine->automata[run->pattern].cache;
+    const Node *node = &cache->node[run->node];
+    return live_oldest(cache, holding ? &node->holds : &node->starts,
+                       self->now.runs.registers + run->registers, self->now.offset);
+}
+
+static int64_t
+pattern_oldest(const Stream *self, int32_t pattern, int holding)
+{
+    const Run *run = runs_find(&self->now.runs, pattern);
+    return run == NULL ? self->now.offset + 1 : run_oldest(self, run, holding);
+}
+
+/* After a flush: let every stream stand in the states as they are known now. */
+static int
+streams_renew(Machine *machine, int32_t pattern, const Cache *old)
+{
+    Automaton *automaton = &machine->automata[pattern];
+    Ints renewed = {0};
+    int result = 0;
+    for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
+        Runs *all[] = {&stream->now.runs, &stream->mark.runs, &stream->other};
+        for (int which = 0; which < 3; which++) {
+            for (int32_t index = 0; index < all[which]->count; index++) {
+                Run *run = &all[which]->runs[index];
+                if (run->pattern != pattern) {
+                    continue;
+                }
+                int32_t node = ints_get(&renewed, run->node);
+                if (node == NONE) {
+                    node = node_renewed(automaton, old, run->node);
+                    if (node < 0 || ints_set(&renewed, run->node, node) < 0) {
+                        node = NONE;
+                    }
+                }
+                if (node == NONE) {
+                    stream->broken = 1;
+                    stream->now.runs.count = stream->mark.runs.count = 0;
+                    stream->other.count = 0;
+                    result = ERROR;
+                    break;
+                }
+                run->node = node;
+            }
+        }
+    }
+    ints_free(&renewed);
+    return result;
+}
+
+/* --- what is accepted --------------------------------------------------------------------- */
+
+static int
+candidate_order(const Candidate *a, const Candidate *b)
+{
+    if (a->start != b->start) {
+        return a->start < b->start ? -1 : 1;
+    }
+    if (a->end != b->end) {
+        return a->end < b->end ? -1 : 1;
+    }
+    return (a->hold > b->hold) - (a->hold < b->hold);
+}
+
+/* File a match until it is settled. */
+static int
+stream_file(Stream *self, const Candidate *new)
+{
+    Candidates *open = &self->now.open;
+    int32_t kept = 0, at;
+    if (!(self->machine->flags[new->pattern] & LOOSE)) {
+        /* An accepting thread undoes what threads after it had accepted. */
+        for (int32_t index = 0; index < open->count; index++) {
+            const Candidate *known = &open->at[index];
+            if (known->pattern != new->pattern || known->start < new->start) {
+                open->at[kept++] = *known;
+            }
+        }
+        open->count = kept;
+        return candidates_push(open, new);
+    }
+    for (int32_t index = 0; index < open->count; index++) {
+        const Candidate *known = &open->at[index];
+        if (known->pattern == new->pattern && candidate_order(known, new) == 0
+            && known->late == new->late && !known->written) {
+            return 0;
+        }
+    }
+    if (candidates_push(open, new) < 0) {
+        return ERROR;
+    }
+    /* A pattern's matches stand in order, among those of others. */
+    for (at = 0; at < open->count - 1; at++) {
+        if (open->at[at].pattern == new->pattern && candidate_order(&open->at[at], new) > 0) {
+            break;
+        }
+    }
+    memmove(open->at + at + 1, open->at + at,
+            (size_t)(open->count - 1 - at) * sizeof(Candidate));
+    open->at[at] = *new;
+    return 0;
+}
+
+/* Take the accepts of an edge, in the notes from `at` on, on the character at `offset`. */
+static int
+accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *registers,
+              int64_t offset, Candidates *into)
+{
+    const int32_t *note = cache->notes.at + at;
+    for (int32_t count = *note++; count; count--) {
+        Candidate found = {0};
+        found.pattern = pattern;
+        found.start = resolved(note[0], registers, offset);
+        found.end = resolved(note[1], registers, offset);
+        found.late = (uint8_t)note[2];
+        found.hold = least_of(note + 4, note[3], registers, offset);
+        note += 4 + note[3];
+        if (candidates_push(into, &found) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Leave only eager patterns' matches among the hits; file the others. */
+static int
+hits_filed(Stream *self)
+{
+    int32_t kept = 0;
+    for (int32_t index = 0; index < self->hits.count; index++) {
+        Candidate hit = self->hits.at[index];
+        if (self->machine->flags[hit.pattern] & EAGER) {
+            self->hits.at[kept++] = hit;
+        }
+        else if (stream_file(self, &hit) < 0) {
+            return ERROR;
+        }
+    }
+    self->hits.count = kept;
+    return 0;
+}
+
+static int
+is_lost(const Stream *self, int32_t pattern)
+{
+    for (int32_t index = 0; index < self->lost_count; index++) {
+        if (self->lost[index].pattern == pattern) {
+            return pattern_oldest(self, pattern, 1) <= self->lost[index].hold;
+        }
+    }
+    return 0;
+}
+
+/* Whether somebody must look: a match may be certain, or a candidate that is masked as it comes has
+   ended. */
+static int
+needs_attention(const Stream *self)
+{
+    if (self->hits.count) {
+        return 1;
+    }
+    for (int32_t index = 0; index < self->now.open.count; index++) {
+        const Candidate *open = &self->now.open.at[index];
+        if (open->start < pattern_oldest(self, open->pattern, 0)) {
+            return 1;
+        }
+    }
+    for (int32_t index = 0; index < self->lost_count; index++) {
+        if (pattern_oldest(self, self->lost[index].pattern, 1) > self->lost[index].hold) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+/* Let one run go on with a class, into `next`. */
+static int
+run_step(Stream *self, const Run *run, const int64_t *registers, int32_t class, int64_t offset)
+{
+    Machine *machine = self->machine;
+    int32_t number = machine_edge(machine, run->pattern, run->node, class);
+    if (number < 0) {
+        return number;
+    }
+    const Cache *cache = &machine->automata[run->pattern].cache;
+    const Edge *edge = &cache->edge[number];
+    if (edge->accepts != NONE
+        && accepts_taken(cache, edge->accepts, run->pattern, registers, offset, &self->hits) < 0) {
+        return ERROR;
+    }
+    return cache->node[edge->target].idle
+        ? 0
+        : runs_follow(&machine->next, run->pattern, cache, edge, registers, offset);
+}
+
+static int
+stream_wake(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    int32_t number = machine_wakes(machine, self->now.last, class);
+    if (number < 0) {
+        return number;
+    }
+    const Span span = machine->span[number];
+    for (int32_t index = span.first; index < span.first + span.count; index++) {
+        const Wake *wake = &machine->wake[index];
+        if (machine->awake[wake->pattern] == machine->clock
+            || (self->off && self->off[wake->pattern])) {
+            continue;
+        }
+        const Cache *cache = &machine->automata[wake->pattern].cache;
+        const Edge *edge = &cache->edge[wake->edge];
+        if (edge->accepts != NONE
+            && accepts_taken(cache, edge->accepts, wake->pattern, NULL, self->now.offset,
+                             &self->hits) < 0) {
+            return ERROR;
+        }
+        if (!cache->node[edge->target].idle
+            && runs_follow(&machine->next, wake->pattern, cache, edge, NULL,
+                           self->now.offset) < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Step all that is awake into `next`; nothing is changed where something is WANTED first. */
+static int
+stream_advance(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    machine->next.count = machine->next.register_count = 0;
+    self->hits.count = 0;
+    if (machine->clock == INT32_MAX) {
+        memset(machine->awake, 0, (size_t)machine->patterns * sizeof(int32_t));
+        machine->clock = 0;
+    }
+    machine->clock++;
+    for (int32_t index = 0; index < self->now.runs.count; index++) {
+        const Run *run = &self->now.runs.runs[index];
+        machine->awake[run->pattern] = machine->clock;
+        int result = run_step(self, run, self->now.runs.registers + run->registers, class,
+                              self->now.offset);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return stream_wake(self, class);
+}
+
+/* Read a character: returns whether somebody must look, or ERROR. */
+static int
+stream_step(Stream *self, Py_UCS4 code)
+{
+    Machine *machine = self->machine;
+    for (;;) {
+        int32_t class = machine_class(machine, code);
+        if (class < 0) {
+            return ERROR;
+        }
+        if (machine->full && machine_bound(machine) < 0) {
+            return ERROR;
+        }
+        int result = stream_advance(self, class);
+        if (result == 0) {
+            Runs before = self->now.runs;
+            self->now.runs = machine->next;
+            machine->next = before;
+            machine->next.count = 0;
+            self->now.offset++;
+            self->now.last = class;
+            break;
+        }
+        machine->next.count = 0;
+        if (result != WANTED || machine_fetch(machine) < 0) {
+            return ERROR;
+        }
+    }
+    if (!self->hits.count && !self->now.open.count && !self->lost_count) {
+        return 0;
+    }
+    return hits_filed(self) < 0 ? ERROR : needs_attention(self);
+}
+
+/* Read `text[begin:end]` until somebody must look: returns the index after the last character. */
+static Py_ssize_t
+stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end, int *attention)
+{
+    *attention = 0;
+    self->hits.count = 0;
+    if (stand_copy(&self->mark, &self->now) < 0) {
+        return ERROR;
+    }
+    self->busy = 1;
+    while (begin < end && !*attention) {
+        *attention = stream_step(self, PyUnicode_ReadChar(text, begin++));
+    }
+    self->busy = 0;
+    if (*attention < 0) {
+        self->broken = 1;
+        return ERROR;
+    }
+    return begin;
+}
+
+static int64_t
+stream_oldest(const Stream *self)
+{
+    const uint8_t *flags = self->machine->flags;
+    int64_t oldest = self->now.offset;
+    for (int32_t index = 0; index < self->now.runs.count; index++) {
+        const Run *run = &self->now.runs.runs[index];
+        if (flags[run->pattern] & HOLDS && !(self->lost_count && is_lost(self, run->pattern))) {
+            int64_t began = run_oldest(self, run, 1);
+            oldest = began < oldest ? began : oldest;
+        }
+    }
+    for (int32_t index = 0; index < self->now.open.count; index++) {
+        const Candidate *open = &self->now.open.at[index];
+        if (open->hold < oldest && !open->written && flags[open->pattern] & HOLDS
+            && !(self->lost_count && is_lost(self, open->pattern))) {
+            oldest = open->hold;
+        }
+    }
+    return oldest;
+}
+
+/* --- as an object --------------------------------------------------------------------------- */
+
+static PyObject *
+stream_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *given;
+    static char *names[] = {"machine", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O", names, &given)) {
+        return NULL;
+    }
+    /* By what only a machine has: a subclass does not know the module that it comes from. */
+    if (PyType_GetSlot(Py_TYPE(given), Py_tp_dealloc) != (void *)machine_dealloc) {
+        PyErr_SetString(PyExc_TypeError, "a stream needs a machine");
+        return NULL;
+    }
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Stream *self = (Stream *)alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->machine = (Machine *)Py_NewRef(given);
+    self->after = self->machine->streams;
+    if (self->after != NULL) {
+        self->after->before = self;
+    }
+    self->machine->streams = self;
+    return (PyObject *)self;
+}
+
+static int
+stream_traverse(Stream *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE((PyObject *)self));
+    Py_VISIT(self->machine);
+    return 0;
+}
+
+static void
+stream_dealloc(Stream *self)
+{
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject_GC_UnTrack(self);
+    if (self->machine != NULL) {
+        if (self->before != NULL) {
+            self->before->after = self->after;
+        }
+        else {
+            self->machine->streams = self->after;
+        }
+        if (self->after != NULL) {
+            self->after->before = self->before;
+        }
+    }
+    Py_CLEAR(self->machine);
+    Runs *runs[] = {&self->now.runs, &self->mark.runs, &self->other};
+    for (int which = 0; which < 3; which++) {
+        PyMem_Free(runs[which]->runs);
+        PyMem_Free(runs[which]->registers);
+    }
+    PyMem_Free(self->now.open.at);
+    PyMem_Free(self->mark.open.at);
+    PyMem_Free(self->hits.at);
+    PyMem_Free(self->lost);
+    PyMem_Free(self->off);
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(self);
+    Py_DECREF(type);
+}
+
+/* read(text) -> how many characters are held, or -1 with nothing read where somebody must look */
+static PyObject *
+stream_read_all(Stream *self, PyObject *text)
+{
+    int attention;
+    if (!PyUnicode_Check(text)) {
+        PyErr_SetString(PyExc_TypeError, "a text must be a str");
+        return NULL;
+    }
+    if (is_busy(self) || stream_read(self, text, 0, PyUnicode_GetLength(text), &attention) < 0) {
+        return NULL;
+    }
+    if (attention) {
+        self->hits.count = 0;
+        return stand_copy(&self->now, &self->mark) < 0 ? NULL : PyLong_FromLong(-1);
+    }
+    return PyLong_FromLongLong(self->now.offset - stream_oldest(self));
+}
+
+/* run(text, begin, end) -> the index after the last character read */
+static PyObject *
+stream_run(Stream *self, PyObject *args)
+{
+    PyObject *text;
+    Py_ssize_t begin, end;
+    int attention;
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
+        return NULL;
+    }
+    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
+        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+        return NULL;
+    }
+    if (is_busy(self) || (begin = stream_read(self, text, begin, end, &attention)) < 0) {
+        return NULL;
+    }
+    return PyLong_FromSsize_t(begin);
+}
+
+static PyObject *
+stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    self->hits.count = 0;
+    if (is_busy(self) || stand_copy(&self->now, &self->mark) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+stream_held(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLongLong(stream_oldest(self));
+}
+
+static int
+pattern_of(const Stream *self, PyObject *given, int32_t *pattern)
+{
+    long long number;
+    if (int_of(given, 0, self->machine->patterns - 1, &number) < 0) {
+        return ERROR;
+    }
+    *pattern = (int32_t)number;
+    return 0;
+}
+
+static PyObject *
+stream_began(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    return pattern_of(self, given, &pattern) < 0
+        ? NULL
+        : PyLong_FromLongLong(pattern_oldest(self, pattern, 0));
+}
+
+static PyObject *
+stream_waits(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    return pattern_of(self, given, &pattern) < 0
+        ? NULL
+        : PyLong_FromLongLong(pattern_oldest(self, pattern, 1));
+}
+
+static int
+append_pattern(PyObject *list, int32_t pattern)
+{
+    PyObject *number = PyLong_FromLong(pattern);
+    int result = number == NULL ? ERROR : PySequence_Contains(list, number);
+    if (result == 0) {
+        result = PyList_Append(list, number);
+    }
+    Py_XDECREF(number);
+    return result < 0 ? ERROR : 0;
+}
+
+/* patterns() -> those that are awake */
+static PyObject *
+stream_patterns(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0);
+    for (int32_t index = 0; found && index < self->now.runs.count; index++) {
+        if (append_pattern(found, self->now.runs.runs[index].pattern) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+/* waiting() -> those that have matches which are not settled */
+static PyObject *
+stream_waiting(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0);
+    for (int32_t index = 0; found && index < self->now.open.count; index++) {
+        if (append_pattern(found, self->now.open.at[index].pattern) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+static PyObject *
+candidate_tuple(const Candidate *candidate)
+{
+    return Py_BuildValue("(iLLLOO)", (int)candidate->pattern, (long long)candidate->start,
+                         (long long)candidate->hold, (long long)candidate->end,
+                         candidate->late ? Py_True : Py_False,
+                         candidate->written ? Py_True : Py_False);
+}
+
+static int
+append_candidate(PyObject *list, const Candidate *candidate)
+{
+    PyObject *made = candidate_tuple(candidate);
+    int result = made == NULL ? ERROR : PyList_Append(list, made);
+    Py_XDECREF(made);
+    return result;
+}
+
+/* hits() -> what the last character has completed of eager patterns, once */
+static PyObject *
+stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0);
+    for (int32_t index = 0; found && index < self->hits.count; index++) {
+        if (append_candidate(found, &self->hits.at[index]) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    self->hits.count = 0;
+    return found;
+}
+
+/* certain() -> (matches that are settled, patterns of which somebody else must settle one) */
+static PyObject *
+stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0), *others = PyList_New(0);
+    Candidates *open = &self->now.open;
+    int32_t kept = 0, result = found && others ? 0 : ERROR;
+    for (int32_t index = 0; result == 0 && index < open->count; index++) {
+        const Candidate candidate = open->at[index];
+        int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);
+        int plain = self->machine->flags[candidate.pattern] & PLAIN;
+        if (certain && plain) {
+            result = append_candidate(found, &candidate);
+            continue;
+        }
+        if (certain) {
+            result = append_pattern(others, candidate.pattern);
+        }
+        open->at[kept++] = candidate;
+    }
+    if (result < 0) {
+        self->broken = 1;
+        Py_XDECREF(found);
+        Py_XDECREF(others);
+        return NULL;
+    }
+    open->count = kept;
+    return Py_BuildValue("(NN)", found, others);
+}
+
+/* candidates(pattern) -> its matches that are not settled */
+static PyObject *
+stream_candidates(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    PyObject *found = pattern_of(self, given, &pattern) < 0 ? NULL : PyList_New(0);
+    for (int32_t index = 0; found && index < self->now.open.count; index++) {
+        const Candidate *open = &self->now.open.at[index];
+        if (open->pattern == pattern && append_candidate(found, open) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+static void
+candidates_remove(Candidates *open, int32_t pattern)
+{
+    int32_t kept = 0;
+    for (int32_t index = 0; index < open->count; index++) {
+        if (open->at[index].pattern != pattern) {
+            open->at[kept++] = open->at[index];
+        }
+    }
+    open->count = kept;
+}
+
+/* keep(pattern, candidates): these are its matches that are not settled */
+static PyObject *
+stream_keep(Stream *self, PyObject *args)
+{
+    PyObject *list;
+    int pattern;
+    if (!PyArg_ParseTuple(args, "iO!", &pattern, &PyList_Type, &list) || is_busy(self)) {
+        return NULL;
+    }
+    if (!is_within(pattern, 0, self->machine->patterns)) {
+        return NULL;
+    }
+    candidates_remove(&self->now.open, pattern);
+    for (Py_ssize_t index = 0; index < PyList_Size(list); index++) {
+        long long start, end, hold;
+        int own, late, written;
+        PyObject *given = PyList_GetItem(list, index);
+        if (!PyTuple_Check(given)) {
+            PyErr_SetString(PyExc_TypeError, "a candidate must be a tuple");
+            return NULL;
+        }
+        if (!PyArg_ParseTuple(given, "iLLLpp", &own, &start, &hold, &end, &late, &written)) {
+            return NULL;
+        }
+        Candidate made = {start, end, hold, pattern, (uint8_t)late, (uint8_t)written};
+        if (candidates_push(&self->now.open, &made) < 0) {
+            return NULL;
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+/* ends(): file what the end of the text accepts */
+static PyObject *
+stream_ends(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    if (is_busy(self)) {
+        return NULL;
+    }
+    self->hits.count = 0;
+    for (int32_t index = 0; index < self->now.runs.count; index++) {
+        const Run *run = &self->now.runs.runs[index];
+        Automaton *automaton = &self->machine->automata[run->pattern];
+        Ints *accepts = &self->machine->bench.accepts;
+        accepts->count = 0;
+        int32_t notes = automaton->cache.notes.count, at = NONE;
+        if (at_end(automaton, run->node, accepts) < 0
+            || (at = accepts_kept(automaton, accepts)) == BROKEN) {
+            return NULL;
+        }
+        int result = at == NONE ? 0
+                                : accepts_taken(&automaton->cache, at, run->pattern,
+                                                self->now.runs.registers + run->registers,
+                                                self->now.offset, &self->hits);
+        automaton->cache.notes.count = notes;
+        if (result < 0) {
+            return NULL;
+        }
+    }
+    if (hits_filed(self) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+stream_lose(Stream *self, PyObject *args)
+{
+    int pattern;
+    long long hold;
+    if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
+        || !is_within(pattern, 0, self->machine->patterns)) {
+        return NULL;
+    }
+    for (int32_t index = 0; index < self->lost_count; index++) {
+        if (self->lost[index].pattern == pattern) {
+            self->lost[index].hold = hold;
+            Py_RETURN_NONE;
+        }
+    }
+    if (grown((void **)&self->lost, &self->lost_room, (int64_t)self->lost_count + 1,
+              sizeof(Lost)) < 0) {
+        return NULL;
+    }
+    Lost lost = {pattern, hold};
+    self->lost[self->lost_count++] = lost;
+    Py_RETURN_NONE;
+}
+
+static void
+stream_unlose(Stream *self, int32_t pattern)
+{
+    int32_t kept = 0;
+    for (int32_t index = 0; index < self->lost_count; index++) {
+        if (self->lost[index].pattern != pattern) {
+            self->lost[kept++] = self->lost[index];
+        }
+    }
+    self->lost_count = kept;
+}
+
+/* lost() -> the patterns whose candidates have overflowed and live on; the others are forgotten */
+static PyObject *
+stream_lost(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0);
+    for (int32_t index = self->lost_count - 1; found && index >= 0; index--) {
+        int32_t pattern = self->lost[index].pattern;
+        if (!is_lost(self, pattern)) {
+            stream_unlose(self, pattern);
+        }
+        else if (append_pattern(found, pattern) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+static PyObject *
+stream_disable(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    if (is_busy(self) || pattern_of(self, given, &pattern) < 0) {
+        return NULL;
+    }
+    if (self->off == NULL) {
+        self->off = PyMem_Calloc((size_t)self->machine->patterns, 1);
+        if (self->off == NULL) {
+            return PyErr_NoMemory();
+        }
+    }
+    self->off[pattern] = 1;
+    runs_remove(&self->now.runs, pattern);
+    candidates_remove(&self->now.open, pattern);
+    stream_unlose(self, pattern);
+    Py_RETURN_NONE;
+}
+
+/* --- reading again -------------------------------------------------------------------------- */
+
+/* Let the run in `other`, the only one, go on with a class; `begins`: a match may begin at it. */
+static int
+again_step(Stream *self, int32_t class, int begins, int64_t offset)
+{
+    Machine *machine = self->machine;
+    const Run run = self->other.runs[0];
+    Automaton *automaton = &machine->automata[run.pattern];
+    machine->next.count = machine->next.register_count = 0;
+    int32_t local = machine_local(machine, automaton, class);
+    Edge edge = {NONE, NONE, NONE};
+    int32_t result = local;
+    if (local >= 0 && begins) {
+        result = machine_edge(machine, run.pattern, run.node, class);
+        edge = result < 0 ? edge : automaton->cache.edge[result];
+    }
+    else if (local >= 0) {
+        machine->wanted = run.pattern;
+        result = transition(automaton, run.node, automaton->local_signature.at[local], 0, &edge);
+        machine_count(machine, automaton);
+    }
+    if (result < 0) {
+        return result;
+    }
+    const int64_t *registers = self->other.registers;
+    if (edge.accepts != NONE && begins
+        && accepts_taken(&automaton->cache, edge.accepts, run.pattern, registers, offset,
+                         &self->hits) < 0) {
+        return ERROR;
+    }
+    if (runs_follow(&machine->next, run.pattern, &automaton->cache, &edge, registers,
+                    offset) < 0) {
+        return ERROR;
+    }
+    Runs before = self->other;
+    self->other = machine->next;
+    machine->next = before;
+    machine->next.count = 0;
+    return 0;
+}
+
+/* The same, with what is WANTED fetched, and what is accepted filed. */
+static int
+again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
+{
+    for (;;) {
+        int32_t class = machine_class(self->machine, code);
+        if (class < 0 || (self->machine->full && machine_bound(self->machine) < 0)) {
+            return ERROR;
+        }
+        self->hits.count = 0;
+        int result = again_step(self, class, begins, offset);
+        if (result == 0) {
+            break;
+        }
+        if (result != WANTED || machine_fetch(self->machine) < 0) {
+            return ERROR;
+        }
+    }
+    for (int32_t index = 0; index < self->hits.count; index++) {
+        if (stream_file(self, &self->hits.at[index]) < 0) {
+            return ERROR;
+        }
+    }
+    self->hits.count = 0;
+    return 0;
+}
+
+/* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before. */
+static int
+restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ssize_t at,
+          int64_t base)
+{
+    Machine *machine = self->machine;
+    Automaton *automaton = &machine->automata[pattern];
+    int32_t class = begin > 0 ? machine_class(machine, PyUnicode_ReadChar(text, begin - 1)) : 0;
+    if (class < 0 || (!automaton->loaded && machine_load(machine, pattern) < 0)) {
+        return ERROR;
+    }
+    int32_t node;
+    for (;;) {
+        int32_t local = machine_local(machine, automaton, class);
+        node = local < 0 ? ERROR : idle_node(automaton, automaton->local_signature.at[local]);
+        if (node >= 0) {
+            break;
+        }
+        machine->wanted = pattern;
+        if (node != WANTED || machine_fetch(machine) < 0) {
+            return ERROR;
+        }
+    }
+    Edge edge = {node, NONE, NONE};
+    self->other.count = self->other.register_count = 0;
+    if (runs_follow(&self->other, pattern, &automaton->cache, &edge, NULL, 0) < 0) {
+        return ERROR;
+    }
+    Py_ssize_t length = PyUnicode_GetLength(text);
+    for (Py_ssize_t index = begin; index < length; index++) {
+        int result = again(self, PyUnicode_ReadChar(text, index), index >= at, base + index);
+        if (result < 0) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+/* Put the run that is alone in `other` among those that are awake. */
+static int
+run_put(Stream *self, int32_t pattern)
+{
+    const Run run = self->other.runs[0];
+    const Cache *cache = &self->machine->automata[pattern].cache;
+    Edge edge = {run.node, NONE, NONE};
+    self->other.count = 0;
+    runs_remove(&self->now.runs, pattern);
+    return cache->node[run.node].idle
+        ? 0
+        : runs_follow(&self->now.runs, pattern, cache, &edge, self->other.registers, 0);
+}
+
+/* restart(pattern, text, begin, at, base, ended): let the search for a pattern go on as if it had
+   begun at `text[at]`, up to the text's end, which is here; `base` is the text's offset */
+static PyObject *
+stream_restart(Stream *self, PyObject *args)
+{
+    PyObject *text;
+    int pattern, ended;
+    Py_ssize_t begin, at;
+    long long base;
+    if (!PyArg_ParseTuple(args, "iUnnLp", &pattern, &text, &begin, &at, &base, &ended)
+        || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)) {
+        return NULL;
+    }
+    if (begin < 0 || begin > at || at > PyUnicode_GetLength(text)) {
+        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+        return NULL;
+    }
+    candidates_remove(&self->now.open, pattern);
+    self->busy = 1;
+    int result = restarted(self, pattern, text, begin, at, base);
+    self->busy = 0;
+    if (result == 0) {
+        result = run_put(self, pattern);
+    }
+    const Run *run = runs_find(&self->now.runs, pattern);
+    if (result == 0 && ended && run != NULL) {
+        Automaton *automaton = &self->machine->automata[pattern];
+        Ints *accepts = &self->machine->bench.accepts;
+        accepts->count = 0;
+        int32_t notes = automaton->cache.notes.count, note = NONE;
+        if (at_end(automaton, run->node, accepts) < 0
+            || (note = accepts_kept(automaton, accepts)) == BROKEN) {
+            result = ERROR;
+        }
+        else if (note != NONE) {
+            result = accepts_taken(&automaton->cache, note, pattern,
+                                   self->now.runs.registers + run->registers, self->now.offset,
+                                   &self->hits);
+        }
+        automaton->cache.notes.count = notes;
+        for (int32_t index = 0; result == 0 && index < self->hits.count; index++) {
+            result = stream_file(self, &self->hits.at[index]);
+        }
+        self->hits.count = 0;
+    }
+    if (result < 0) {
+        self->broken = 1;
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* drop(pattern, hold, start): forget the threads whose group opened at `hold` or before, or whose
+   match began at `start` or before */
+static PyObject *
+stream_drop(Stream *self, PyObject *args)
+{
+    int pattern;
+    long long hold, start;
+    if (!PyArg_ParseTuple(args, "iLL", &pattern, &hold, &start) || is_busy(self)
+        || !is_within(pattern, 0, self->machine->patterns)) {
+        return NULL;
+    }
+    const Run *run = runs_find(&self->now.runs, pattern);
+    if (run == NULL) {
+        Py_RETURN_NONE;
+    }
+    Automaton *automaton = &self->machine->automata[pattern];
+    const Cache *cache = &automaton->cache;
+    const Node *node = &cache->node[run->node];
+    const int64_t *registers = self->now.runs.registers + run->registers;
+    Ints key = {0};
+    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
+                                 1 + automaton->behinds.count / 2);
+    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
+        const Thread *thread = &threads_of(cache, node)[index];
+        const Place *place = &automaton->place[cache->item[thread->item].place];
+        int64_t began = thread->start >= 0 ? registers[thread->start]
+                                           : self->now.offset - place->distance;
+        int64_t opened = thread->hold == NOWHERE ? self->now.offset + 1
+            : thread->hold >= 0                  ? registers[thread->hold]
+                                                 : self->now.offset - place->opened;
+        if (opened > hold && began > start) {
+            result = ints_append(&key, (const int32_t *)thread, 4);
+        }
+    }
+    result = result < 0 ? ERROR : state_of(automaton, &key);
+    ints_free(&key);
+    Edge edge = {result, NONE, NONE};
+    self->other.count = self->other.register_count = 0;
+    if (result < 0 || runs_follow(&self->other, pattern, cache, &edge, registers, 0) < 0
+        || run_put(self, pattern) < 0) {
+        self->broken = 1;
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+stream_offset(Stream *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLongLong(self->now.offset);
+}
+
+static PyGetSetDef stream_members[] = {
+    {"offset", (getter)stream_offset, NULL, "How many characters have been read.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef stream_methods[] = {
+    {"read", (PyCFunction)stream_read_all, METH_O, "Read a text in which nobody must look."},
+    {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
+    {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
+    {"held", (PyCFunction)stream_held, METH_NOARGS, "Where the oldest hold-back began."},
+    {"began", (PyCFunction)stream_began, METH_O, "Where a pattern's oldest candidate began."},
+    {"waits", (PyCFunction)stream_waits, METH_O, "Where a pattern's oldest hold-back began."},
+    {"patterns", (PyCFunction)stream_patterns, METH_NOARGS, "The patterns that are awake."},
+    {"waiting", (PyCFunction)stream_waiting, METH_NOARGS, "The patterns that have matched."},
+    {"hits", (PyCFunction)stream_hits, METH_NOARGS, "What eager patterns have matched."},
+    {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
+    {"candidates", (PyCFunction)stream_candidates, METH_O, "A pattern's open matches."},
+    {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},
+    {"ends", (PyCFunction)stream_ends, METH_NOARGS, "File what the text's end accepts."},
+    {"lose", (PyCFunction)stream_lose, METH_VARARGS, "A pattern's candidates have overflowed."},
+    {"lost", (PyCFunction)stream_lost, METH_NOARGS, "The patterns of those that live on."},
+    {"disable", (PyCFunction)stream_disable, METH_O, "Never wake the pattern again."},
+    {"restart", (PyCFunction)stream_restart, METH_VARARGS, "Read the end of the text again."},
+    {"drop", (PyCFunction)stream_drop, METH_VARARGS, "Forget some of a pattern's threads."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot stream_slots[] = {
+    {Py_tp_doc, "One stream's patterns that are awake, and their open matches."},
+    {Py_tp_new, stream_new},
+    {Py_tp_dealloc, stream_dealloc},
+    {Py_tp_traverse, stream_traverse},
+    {Py_tp_methods, stream_methods},
+    {Py_tp_getset, stream_members},
+    {0, NULL},
+};
+
+static PyType_Spec stream_spec = {
+    "guardstream.scan._native.Stream",
+    sizeof(Stream),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    stream_slots,
+};
+
+#endif

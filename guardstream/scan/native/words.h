@@ -1,0 +1,496 @@
+/* Steps the states of a word index over a text (`aho_corasick.py`, which builds them). */
+
+#ifndef GUARDSTREAM_WORDS_H
+#define GUARDSTREAM_WORDS_H
+
+#include "memory.h"
+#include "machine.h"
+
+typedef struct {
+    int32_t held;  /* how many characters ago the oldest live candidate began */
+    int32_t found; /* whether words are complete here */
+} WordNode;
+
+/* A transition; they stand in an open hash table, since most states have few and classes are many. */
+typedef struct {
+    int32_t node, class, target;
+} WordEdge;
+
+/* The states of an index until it is flushed. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *classify; /* (code) -> class */
+    PyObject *build;    /* (states, node, class) -> (table, node) */
+    PyObject *states;   /* the states as Python knows them, by node */
+    int holds;          /* whether text waits for candidates */
+    WordNode *node;
+    int32_t nodes, node_room;
+    WordEdge *edge;
+    int32_t edges, edge_room;
+    uint16_t *pages[PAGES];
+} WordTable;
+
+static PyObject *
+word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"classify", "build", "states", "holds", NULL};
+    PyObject *classify, *build, *states;
+    int holds;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!p", names, &classify, &build,
+                                     &PyList_Type, &states, &holds)) {
+        return NULL;
+    }
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    WordTable *self = (WordTable *)alloc(type, 0);
+    if (self != NULL) {
+        self->classify = Py_NewRef(classify);
+        self->build = Py_NewRef(build);
+        self->states = Py_NewRef(states);
+        self->holds = holds;
+    }
+    return (PyObject *)self;
+}
+
+static int
+word_table_traverse(WordTable *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE((PyObject *)self));
+    Py_VISIT(self->classify);
+    Py_VISIT(self->build);
+    Py_VISIT(self->states);
+    return 0;
+}
+
+static int
+word_table_clear(WordTable *self)
+{
+    Py_CLEAR(self->classify);
+    Py_CLEAR(self->build);
+    Py_CLEAR(self->states);
+    return 0;
+}
+
+static void
+word_table_dealloc(WordTable *self)
+{
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject_GC_UnTrack(self);
+    word_table_clear(self);
+    PyMem_Free(self->node);
+    PyMem_Free(self->edge);
+    for (Py_ssize_t page = 0; page < PAGES; page++) {
+        PyMem_Free(self->pages[page]);
+    }
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(self);
+    Py_DECREF(type);
+}
+
+/* The class of a character; ERROR with an error set. */
+static int32_t
+word_class(WordTable *self, Py_UCS4 code)
+{
+    if (code >= 0x110000) {
+        return failed("no character has this code");
+    }
+    uint16_t *page = self->pages[code >> 8];
+    if (page != NULL && page[code & 0xFF] != MISSING) {
+        return page[code & 0xFF];
+    }
+    long long class;
+    PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
+    int result = found == NULL ? ERROR : int_of(found, 0, MAX_CLASSES - 1, &class);
+    Py_XDECREF(found);
+    if (result < 0) {
+        return ERROR;
+    }
+    page = self->pages[code >> 8];
+    if (page == NULL) {
+        page = PyMem_Malloc(256 * sizeof(uint16_t));
+        if (page == NULL) {
+            PyErr_NoMemory();
+            return ERROR;
+        }
+        memset(page, 0xFF, 256 * sizeof(uint16_t));
+        self->pages[code >> 8] = page;
+    }
+    page[code & 0xFF] = (uint16_t)class;
+    return (int32_t)class;
+}
+
+/* add(held, found) -> the state's number */
+static PyObject *
+word_table_add(WordTable *self, PyObject *args)
+{
+    int held, found;
+    if (!PyArg_ParseTuple(args, "ip", &held, &found)
+        || grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
+                 sizeof(WordNode)) < 0) {
+        return NULL;
+    }
+    WordNode node = {held, found};
+    self->node[self->nodes] = node;
+    return PyLong_FromLong(self->nodes++);
+}
+
+/* Where a transition stands, or would; there is always a free place. */
+static WordEdge *
+word_edge(const WordTable *self, int32_t node, int32_t class)
+{
+    uint32_t mask = (uint32_t)self->edge_room - 1;
+    uint32_t hash = ((uint32_t)node * 0x9E3779B1u) ^ ((uint32_t)class * 0x85EBCA6Bu);
+    for (uint32_t place = (hash ^ (hash >> 15)) & mask;; place = (place + 1) & mask) {
+        WordEdge *edge = &self->edge[place];
+        if (edge->target == NONE || (edge->node == node && edge->class == class)) {
+            return edge;
+        }
+    }
+}
+
+static int
+word_table_grow(WordTable *self)
+{
+    if (2 * (self->edges + 1) <= self->edge_room) {
+        return 0;
+    }
+    WordEdge *old = self->edge, *fresh = NULL;
+    int32_t count = self->edge_room, room = 0;
+    if (grown((void **)&fresh, &room, 4 * ((int64_t)self->edges + 1), sizeof(WordEdge)) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < room; index++) {
+        fresh[index].target = NONE;
+    }
+    self->edge = fresh;
+    self->edge_room = room;
+    for (int32_t index = 0; index < count; index++) {
+        if (old[index].target != NONE) {
+            *word_edge(self, old[index].node, old[index].class) = old[index];
+        }
+    }
+    PyMem_Free(old);
+    return 0;
+}
+
+/* link(node, class, target) */
+static PyObject *
+word_table_link(WordTable *self, PyObject *args)
+{
+    int node, class, target;
+    if (!PyArg_ParseTuple(args, "iii", &node, &class, &target)
+        || !is_within(node, 0, self->nodes) || !is_within(target, 0, self->nodes)
+        || !is_within(class, 0, MAX_CLASSES) || word_table_grow(self) < 0) {
+        return NULL;
+    }
+    WordEdge *edge = word_edge(self, node, class), made = {node, class, target};
+    self->edges += edge->target == NONE;
+    *edge = made;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+word_table_states(WordTable *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(self->states);
+}
+
+static PyGetSetDef word_table_members[] = {
+    {"states", (getter)word_table_states, NULL, "The states as Python knows them.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef word_table_methods[] = {
+    {"add", (PyCFunction)word_table_add, METH_VARARGS, "Add a state; return its number."},
+    {"link", (PyCFunction)word_table_link, METH_VARARGS, "Add a transition between two states."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot word_table_slots[] = {
+    {Py_tp_doc, "The states and transitions of a word index."},
+    {Py_tp_new, word_table_new},
+    {Py_tp_dealloc, word_table_dealloc},
+    {Py_tp_traverse, word_table_traverse},
+    {Py_tp_clear, word_table_clear},
+    {Py_tp_methods, word_table_methods},
+    {Py_tp_getset, word_table_members},
+    {0, NULL},
+};
+
+static PyType_Spec word_table_spec = {
+    "guardstream.scan._native.WordTable",
+    sizeof(WordTable),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    word_table_slots,
+};
+
+/* --- a stream ------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    WordTable *table, *marked;
+    int32_t node, marked_node;
+    int64_t offset, marked_offset;
+    uint8_t busy;
+} WordStream;
+
+static int
+is_word_table(PyObject *given)
+{
+    if (PyType_GetSlot(Py_TYPE(given), Py_tp_dealloc) != (void *)word_table_dealloc) {
+        PyErr_SetString(PyExc_TypeError, "a stream of words needs a table");
+        return 0;
+    }
+    return 1;
+}
+
+/* Take a place in a table, (table, node), as Python gives it. */
+static int
+word_place(PyObject *given, WordTable **table, int32_t *node)
+{
+    PyObject *owner;
+    int number;
+    if (!PyTuple_Check(given) || !PyArg_ParseTuple(given, "Oi", &owner, &number)
+        || !is_word_table(owner) || !is_within(number, 0, ((WordTable *)owner)->nodes)) {
+        return PyErr_Occurred() ? ERROR : failed("a place among words must be a tuple");
+    }
+    WordTable *before = *table;
+    *table = (WordTable *)Py_NewRef(owner);
+    *node = number;
+    Py_XDECREF((PyObject *)before);
+    return 0;
+}
+
+static PyObject *
+word_stream_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *place;
+    static char *names[] = {"place", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O", names, &place)) {
+        return NULL;
+    }
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    WordStream *self = (WordStream *)alloc(type, 0);
+    if (self == NULL || word_place(place, &self->table, &self->node) < 0) {
+        Py_XDECREF((PyObject *)self);
+        return NULL;
+    }
+    self->marked = (WordTable *)Py_NewRef((PyObject *)self->table);
+    self->marked_node = self->node;
+    return (PyObject *)self;
+}
+
+static int
+word_stream_traverse(WordStream *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE((PyObject *)self));
+    Py_VISIT(self->table);
+    Py_VISIT(self->marked);
+    return 0;
+}
+
+static void
+word_stream_dealloc(WordStream *self)
+{
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->table);
+    Py_CLEAR(self->marked);
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(self);
+    Py_DECREF(type);
+}
+
+static int
+is_word_busy(const WordStream *self)
+{
+    if (self->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "a stream is read by one reader at a time");
+    }
+    return self->busy;
+}
+
+static void
+word_mark(WordStream *self)
+{
+    WordTable *before = self->marked;
+    self->marked_node = self->node;
+    self->marked_offset = self->offset;
+    if (before != self->table) {
+        self->marked = (WordTable *)Py_NewRef((PyObject *)self->table);
+        Py_DECREF((PyObject *)before);
+    }
+}
+
+static void
+word_back(WordStream *self)
+{
+    WordTable *before = self->table;
+    self->node = self->marked_node;
+    self->offset = self->marked_offset;
+    self->table = (WordTable *)Py_NewRef((PyObject *)self->marked);
+    Py_DECREF((PyObject *)before);
+}
+
+/* Read a character: returns whether words are complete, or ERROR. */
+static int
+word_step(WordStream *self, Py_UCS4 code)
+{
+    int32_t class = word_class(self->table, code);
+    if (class < 0) {
+        return ERROR;
+    }
+    int32_t target =
+        self->table->edge_room ? word_edge(self->table, self->node, class)->target : NONE;
+    if (target == NONE) {
+        WordTable *table = (WordTable *)Py_NewRef((PyObject *)self->table);
+        PyObject *place = PyObject_CallFunction(table->build, "Oii", table->states, self->node, class);
+        Py_DECREF((PyObject *)table);
+        if (place == NULL) {
+            return ERROR;
+        }
+        int result = word_place(place, &self->table, &self->node);
+        Py_DECREF(place);
+        if (result < 0) {
+            return ERROR;
+        }
+    }
+    else {
+        self->node = target;
+    }
+    self->offset++;
+    return self->table->node[self->node].found;
+}
+
+/* Read `text[begin:end]` until words are complete: returns the index after the last character. */
+static Py_ssize_t
+word_read(WordStream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end, int *found)
+{
+    *found = 0;
+    word_mark(self);
+    self->busy = 1;
+    while (begin < end && !*found) {
+        *found = word_step(self, PyUnicode_ReadChar(text, begin++));
+    }
+    self->busy = 0;
+    return *found < 0 ? ERROR : begin;
+}
+
+/* read(text) -> how many characters are held, or -1 with nothing read where words are complete */
+static PyObject *
+word_stream_read(WordStream *self, PyObject *text)
+{
+    int found;
+    if (!PyUnicode_Check(text)) {
+        PyErr_SetString(PyExc_TypeError, "a text must be a str");
+        return NULL;
+    }
+    if (is_word_busy(self)
+        || word_read(self, text, 0, PyUnicode_GetLength(text), &found) < 0) {
+        return NULL;
+    }
+    if (found) {
+        word_back(self);
+        return PyLong_FromLong(-1);
+    }
+    return PyLong_FromLong(self->table->holds ? self->table->node[self->node].held : 0);
+}
+
+/* run(text, begin, end) -> the index after the last character read */
+static PyObject *
+word_stream_run(WordStream *self, PyObject *args)
+{
+    PyObject *text;
+    Py_ssize_t begin, end;
+    int found;
+    if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
+        return NULL;
+    }
+    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
+        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+        return NULL;
+    }
+    if (is_word_busy(self) || (begin = word_read(self, text, begin, end, &found)) < 0) {
+        return NULL;
+    }
+    return PyLong_FromSsize_t(begin);
+}
+
+static PyObject *
+word_stream_unread(WordStream *self, PyObject *Py_UNUSED(ignored))
+{
+    if (is_word_busy(self)) {
+        return NULL;
+    }
+    word_back(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+word_stream_move(WordStream *self, PyObject *place)
+{
+    if (is_word_busy(self) || word_place(place, &self->table, &self->node) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+word_stream_place(WordStream *self, void *Py_UNUSED(closure))
+{
+    return Py_BuildValue("(Oi)", self->table, (int)self->node);
+}
+
+static PyObject *
+word_stream_offset(WordStream *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLongLong(self->offset);
+}
+
+static PyObject *
+word_stream_held(WordStream *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(self->table->node[self->node].held);
+}
+
+static PyObject *
+word_stream_found(WordStream *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->table->node[self->node].found);
+}
+
+static PyGetSetDef word_stream_members[] = {
+    {"held", (getter)word_stream_held, NULL, "How long ago the oldest candidate began.", NULL},
+    {"found", (getter)word_stream_found, NULL, "Whether words are complete here.", NULL},
+    {"offset", (getter)word_stream_offset, NULL, "How many characters have been read.", NULL},
+    {"place", (getter)word_stream_place, NULL, "The table and the number of the state.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef word_stream_methods[] = {
+    {"read", (PyCFunction)word_stream_read, METH_O, "Read a text that completes no word."},
+    {"run", (PyCFunction)word_stream_run, METH_VARARGS, "Read on to where a word is complete."},
+    {"unread", (PyCFunction)word_stream_unread, METH_NOARGS, "Go back to where that began."},
+    {"move", (PyCFunction)word_stream_move, METH_O, "Go on from another state."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot word_stream_slots[] = {
+    {Py_tp_doc, "Where one stream stands among the words."},
+    {Py_tp_new, word_stream_new},
+    {Py_tp_dealloc, word_stream_dealloc},
+    {Py_tp_traverse, word_stream_traverse},
+    {Py_tp_methods, word_stream_methods},
+    {Py_tp_getset, word_stream_members},
+    {0, NULL},
+};
+
+static PyType_Spec word_stream_spec = {
+    "guardstream.scan._native.WordStream",
+    sizeof(WordStream),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    word_stream_slots,
+};
+
+#endif

@@ -1,0 +1,100 @@
+"""Chooses how a word index is stepped: by the C extension where it was built, else in Python.
+
+The extension keeps the states of an index as numbers in a table, with their transitions by class of
+characters. Python builds what is missing; after a flush there is a new table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from guardstream.scan.regex import forms
+
+if TYPE_CHECKING:
+    from guardstream.scan.words.aho_corasick import WordIndex, WordState, WordStepper
+
+try:
+    from guardstream.scan import _native
+except ImportError:
+    # Without a compiler, or where the extension does not fit the interpreter.
+    pass
+else:
+
+    class NativeWordStepper(_native.WordStream):
+        """Where one stream stands, stepped by the extension; see `aho_corasick.WordStepper`."""
+
+        __slots__ = ("_words",)
+
+        _words: NativeWords
+
+        def __new__(cls, words: NativeWords) -> Self:
+            made = super().__new__(cls, words.placed(words.index.start))
+            made._words = words
+            return made
+
+        @property
+        def state(self) -> WordState:
+            """The state as Python knows it."""
+            table, node = self.place
+            return table.states[node]
+
+        def put(self, state: WordState) -> None:
+            """Go on from another state."""
+            self.move(self._words.placed(state))
+
+    class NativeWords:
+        """An index's states for the extension."""
+
+        def __init__(self, index: WordIndex) -> None:
+            self.index = index
+            self._begun()
+
+        def _begun(self) -> None:
+            self._start = self.index.start
+            self._table = _native.WordTable(self._class_of, self._built, [], self.index.holds)
+
+        def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
+            """Where a state stands; it is entered when first asked for."""
+            with self.index.lock:
+                return self._placed(state)
+
+        def _placed(self, state: WordState) -> tuple[_native.WordTable, int]:
+            if self._start is not self.index.start:
+                # All states have been forgotten, and begin anew.
+                self._begun()
+            place = state.place
+            if place is None:
+                number = self._table.add(state.held, bool(state.found))
+                self._table.states.append(state)
+                place = state.place = self._table, number
+            return place
+
+        def _class_of(self, code: int) -> int:
+            with self.index.lock:
+                return self.index.class_of(chr(code))
+
+        def _built(
+            self, states: list[WordState], node: int, number: int
+        ) -> tuple[_native.WordTable, int]:
+            with self.index.lock:
+                after = self._placed(self.index.after(states[node], number))
+                if states is after[0].states:
+                    after[0].link(node, number, after[1])
+                return after
+
+
+AnyWordStepper: TypeAlias = "WordStepper | NativeWordStepper"
+
+MAX_LETTERS = 50_000
+"""How many letters words may have altogether for the extension to number their classes."""
+
+
+def stepping(index: WordIndex) -> Callable[[], AnyWordStepper]:
+    """What makes a stepper for each stream over the index."""
+    if forms.NATIVE and index.letters < MAX_LETTERS:
+        words = NativeWords(index)
+        return lambda: NativeWordStepper(words)
+    from guardstream.scan.words.aho_corasick import WordStepper
+
+    return lambda: WordStepper(index)

@@ -1,0 +1,28 @@
+"""A character's signature is what `regex` says of each set, however it is found out."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import regex
+
+from guardstream.scan.regex.alphabet import CharSets
+
+FRAGMENTS = (
+    "a", "(?i:k)", "(?i:s)", "[a-f0-9]", "[^a-z]", r"[^\n]", r"\w", r"\W", r"\d", r"\D", r"\s",
+    r"\S", r"[\w.-]", r"[^\s,]",
+    r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]",
+    r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_signature_is_what_regex_says_of_each_set(seed: int) -> None:
+    random, sets = Random(seed), CharSets()
+    bits = {sets.bit(fragment): regex.compile(fragment, regex.V0) for fragment in FRAGMENTS}
+    codes = [*range(0x400), *(random.randrange(0x110000) for _ in range(3_000))]
+    letters = [chr(code) for code in codes if not 0xD800 <= code < 0xE000]
+    for letter in [*letters, *"中文Ａ\u2028\u3000１ⒶK"]:
+        expected = sum(bit for bit, judge in bits.items() if judge.match(letter))
+        assert sets.signature(letter) == expected, (letter, ascii(letter))

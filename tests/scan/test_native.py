@@ -1,0 +1,150 @@
+"""What the C extension is given is checked before anything is read by it."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from guardstream.scan.regex import forms
+
+pytestmark = pytest.mark.skipif(not forms.NATIVE, reason="the C extension is not built")
+
+
+def ints(*numbers: int) -> bytes:
+    return struct.pack(f"{len(numbers)}i", *numbers)
+
+
+PLACE = (1, 0, 1, -1, -1, 0, 0, 0, 0, 0)
+"""A place that takes a character, and leads to the second."""
+
+MATCH = (8, 0, -1, -1, -1, 0, 1, 0, 0, 0)
+PLACES = 3, ints(0, 0, 4, 0), ints(0, *PLACE, 1, *MATCH, 2, *MATCH), b""
+
+
+def machine(**given: Any) -> Any:
+    """A machine of one pattern whose only set is bit 2; `a` is in it."""
+    from guardstream.scan import _native
+
+    program = (
+        ints(0, 1, 2), given.pop("places", PLACES), b"", 0, 2, False, True, False, 100,
+        ints(0), ints(0), ints(0), ints(2),
+    )  # fmt: skip
+    parts = {
+        "flags": b"\x09",
+        "firsts": ints(1, 2, 0, -1),
+        "first_at": ints(0),
+        "asked": ints(0),
+        "begin": ints(1),
+        "classify": lambda code: (1, ints(4)) if code == ord("a") else (2, ints(0)),
+        "load": lambda _pattern: program,
+        "more": lambda _pattern, _place: PLACES,
+    }
+    return _native.Stream(_native.Machine(**(parts | given)))
+
+
+def test_a_machine_is_made_of_tables() -> None:
+    stream = machine()
+    assert stream.read("bb") == 0
+    assert stream.run("ba", 0, 2) == 2
+    assert stream.certain() == ([(0, 3, 3, 4, False, False)], [])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"flags": "x"},
+        {"firsts": b"\x00"},
+        {"firsts": ints(1, 99, 0, -1)},
+        {"firsts": ints(1, 2)},
+        {"firsts": ints(7)},
+        {"firsts": ints()},
+        {"first_at": ints(5)},
+        {"first_at": ints(-1)},
+        {"first_at": ints(0, 0)},
+        {"asked": b""},
+        {"begin": ints(1, 2)},
+    ],
+    ids=str,
+)
+def test_a_machine_of_wrong_tables_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        machine(**given)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        None,
+        (3, ints(4), PLACES[2], b""),
+        (3, PLACES[1], ints(0, *PLACE)[:-4], b""),
+        (3, PLACES[1], ints(9, *PLACE), b""),
+        (3, PLACES[1], ints(-1, *PLACE), b""),
+        (3, PLACES[1], ints(0, 9, *PLACE[1:]), b""),
+        (3, PLACES[1], ints(0, 1, 7, *PLACE[2:]), b""),
+        (3, PLACES[1], ints(0, 1, 0, 3, *PLACE[3:]), b""),
+        (3, PLACES[1], ints(0, *PLACE[:8], 0, 1), b""),
+        (3, PLACES[1], ints(0, *PLACE[:8], -1, 1), b""),
+        (3, PLACES[1], ints(0, *PLACE), ints(3)),
+        (1 << 29, PLACES[1], ints(0, *PLACE), b""),
+        (1, PLACES[1], ints(0, *PLACE[:2], -1, *PLACE[3:]), b""),
+    ],
+    ids=str,
+)
+def test_a_program_of_wrong_tables_is_refused(places: Any) -> None:
+    stream = machine(places=places, firsts=ints(0, 0, -1))
+    with pytest.raises((TypeError, ValueError, OverflowError, MemoryError)):
+        stream.read("ab")
+    with pytest.raises(RuntimeError, match="cannot go on"):
+        stream.read("a")
+
+
+@pytest.mark.parametrize("found", [None, (1,), (-1, ints(0)), (60_000, ints(0)), (2, b"x")])
+def test_a_wrong_class_is_refused(found: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        machine(classify=lambda _code: found).read("a")
+
+
+def test_a_part_that_is_not_in_the_text_is_refused() -> None:
+    stream = machine()
+    for begin, end in ((-1, 1), (2, 1), (0, 3)):
+        with pytest.raises(IndexError):
+            stream.run("ab", begin, end)
+    for number in (-1, 1):
+        with pytest.raises(ValueError, match="out of range"):
+            stream.began(number)
+        with pytest.raises(ValueError, match="out of range"):
+            stream.keep(number, [])
+    with pytest.raises(TypeError):
+        stream.keep(0, [None])
+    with pytest.raises(IndexError):
+        stream.restart(0, "ab", 2, 1, 0, False)
+
+
+def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
+    found: list[str] = []
+
+    def classify(_code: int) -> tuple[int, bytes]:
+        with pytest.raises(RuntimeError, match="one reader"):
+            stream.read("a")
+        found.append("refused")
+        return 2, ints(0)
+
+    stream = machine(classify=classify)
+    stream.read("x")
+    assert found == ["refused"]
+
+
+def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
+    from guardstream.scan import _native
+
+    table = _native.WordTable(lambda _code: 0, lambda *_given: (table, 7), [], True)
+    assert table.add(0, False) == 0
+    for place in (None, (table, 1), (table, -1), (object(), 0)):
+        with pytest.raises((TypeError, ValueError)):
+            _native.WordStream(place)
+    with pytest.raises(ValueError, match="out of range"):
+        _native.WordStream((table, 0)).read("a")
+    with pytest.raises(ValueError, match="out of range"):
+        table.link(0, 0, 1)

@@ -1,0 +1,96 @@
+"""Bugs seeded into the C extension's source: the comparison with the reference finds every one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from guardstream.scan.regex import forms
+from tests.support.extension import Change, compiled, compiler, run
+
+pytestmark = [
+    pytest.mark.generated,
+    pytest.mark.skipif(not forms.NATIVE, reason="the C extension is not built"),
+    pytest.mark.skipif(shutil.which(compiler()) is None, reason="there is no C compiler"),
+]
+
+ENOUGH = 3_000
+
+BUGS = {
+    "a start is dropped while another candidate lives": Change(
+        "automaton.h",
+        "if (complete == 0 && begins) {",
+        "if (complete == 0 && begins && !bench->threads) {",
+    ),
+    "a match does not cut what is less preferred": Change(
+        "automaton.h", "return item.accepts && self->cuts;", "return 0;"
+    ),
+    "what must not stand beside a match may": Change(
+        "automaton.h", " || (bits[word] & bars[word])", ""
+    ),
+    "a negative lookahead that matches is passed over": Change(
+        "automaton.h", "result = negate ? UNMET : 0;", "result = 0;"
+    ),
+    "a lookbehind of more than one character never matches": Change(
+        "automaton.h",
+        "matches = cache->item[items[place]].accepts;",
+        "matches = 0;",
+    ),
+    "a flush forgets what the lookbehinds have read": Change(
+        "automaton.h", "value = set_renewed(self, old, value);", "value = NOTHING;"
+    ),
+    "what begins after a late match is lost": Change(
+        "automaton.h",
+        "return noted(self, accepts, start, hold, end, thread->end != NOWHERE);",
+        "return noted(self, accepts, start, hold, end, 0);",
+    ),
+    "registers stay where they were when one of them is gone": Change(
+        "automaton.h", " && leasts[index].sources[0] == index;", ";"
+    ),
+    "the end of the text accepts the wrong threads": Change(
+        "automaton.h", "[thread.item].ends == ENDS)", "[thread.item].ends == ENDS_NOT)"
+    ),
+    "a pattern that is awake is woken again": Change(
+        "stream.h", "if (machine->awake[wake->pattern] == machine->clock", "if (0"
+    ),
+    "a match settles although an older candidate lives": Change(
+        "stream.h",
+        "int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);",
+        "int certain = 1;",
+    ),
+    "text is not held once there was something to look at": Change(
+        "stream.h",
+        "return PyLong_FromLongLong(stream_oldest(self));",
+        "return PyLong_FromLongLong(self->now.offset);",
+    ),
+    "a longer match does not take the place of a shorter one": Change(
+        "stream.h", "known->start < new->start) {", "known->start <= new->start) {"
+    ),
+    "a search that stops early leaves the others ahead": Change(
+        "words.h", "    self->node = self->marked_node;\n", ""
+    ),
+    "an offset is taken from the next character": Change(
+        "stream.h",
+        "to[index] = least_of(moves + 1, moves[0], from, offset);",
+        "to[index] = least_of(moves + 1, moves[0], from, offset + 1);",
+    ),
+    "words lead on from any state": Change(
+        "words.h", "(edge->node == node && edge->class == class)", "edge->class == class"
+    ),
+    "the text of words is not held": Change(
+        "words.h",
+        "self->table->holds ? self->table->node[self->node].held : 0",
+        "0",
+    ),
+}
+
+
+def test_the_sound_extension_shows_no_difference(tmp_path: Path) -> None:
+    assert run(compiled(tmp_path), 300) == 0
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_seeded_into_the_extension_is_found(name: str, tmp_path: Path) -> None:
+    assert run(compiled(tmp_path, change=BUGS[name]), ENOUGH) != 0
