@@ -19,9 +19,9 @@ HELLO = [{"role": "user", "content": "Who can help me?"}]
 
 async def main() -> None:
     guard = Guard.load("guardstream/chat")
-    # The two clients bring different packages for HTTP, so each has a transport of its own.
+    # The two clients bring different packages for HTTP; each transport connects by its client's.
     first = httpx.AsyncClient(transport=GuardTransport(guard))
-    second = httpx2.AsyncClient(transport=GuardTransport(guard, httpx2.AsyncHTTPTransport()))
+    second = httpx2.AsyncClient(transport=GuardTransport(guard))
     with provider() as url:
         async with first, second:
             chat = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", http_client=first)

@@ -19,7 +19,7 @@ __all__ = [
 
 Action: TypeAlias = Literal["monitor", "mask", "block", "stop"]
 Severity: TypeAlias = Literal["low", "medium", "high", "critical"]
-FindingKind: TypeAlias = Literal["match", "overflow", "rule_error"]
+FindingKind: TypeAlias = Literal["match", "overflow", "rule_error", "repair"]
 FinishReason: TypeAlias = Literal[
     "stop", "length", "tool_calls", "content_filter", "cancelled", "timeout", "error"
 ]
@@ -44,7 +44,8 @@ class Finding:
 
     `start` and `end` count code points of the pipeline's source text, from the channel's start,
     end exclusive. `kind` is "match" for a confirmed match, "overflow" for a candidate that grew
-    past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked.
+    past the hold-back limit, "rule_error" for a rule that failed and was disabled or blocked,
+    "repair" for almost-JSON that was mended.
     `action` and `severity` are the rule's.
     `channel` and `choice` name the pipeline, `path` where in a chunk text stood that no adapter
     knows; a stage leaves them at their defaults, the guard fills them in.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
 
 from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
-from guardstream.providers import ADAPTERS, Adapter, chosen, named
+from guardstream.providers import Adapter, chosen, is_known, named
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.passing import Passing
@@ -68,7 +68,8 @@ class Guard:
         - `observer_errors`: an error of an observer is logged ("report"), or ends the stream as an
           ObserverError ("raise").
 
-        Raises TypeError for a policy that is none, such as a path.
+        Raises TypeError for a policy that is none, such as a path, PolicyError for a format of
+        the policy whose name is taken.
         """
         from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
@@ -80,10 +81,16 @@ class Guard:
             )
         self._watched = policy if isinstance(policy, Watched) else None
         self._policy = policy if isinstance(policy, Policy) else None
+        self._check_formats()
         self._stages = tuple(stages)
         self._staged: tuple[Policy, Policy] | None = None
         self._observers = tuple(observers)
         self._observer_errors = observer_errors
+
+    def _check_formats(self) -> None:
+        policy = self._watched.policy() if self._watched is not None else self._policy
+        if policy is not None and policy.file.formats:
+            _own_formats(policy, policy.unknown)
 
     @classmethod
     @known_arguments
@@ -208,6 +215,16 @@ class Guard:
             observer_errors=self._observer_errors,
         )
 
+    def with_tools(self, tools: Mapping[str, Any]) -> Guard:
+        """Return a guard for a request that states the schemas of these tools, by name.
+
+        A policy with `json: {tools: from_request}` judges their arguments by them; the proxy and
+        the transports do this by themselves. None is the schema of a tool whose arguments are no
+        JSON. Raises SchemaError for a schema that cannot be used.
+        """
+        policy = self.policy.with_tools(tools)
+        return Guard(policy, observers=self._observers, observer_errors=self._observer_errors)
+
     def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
@@ -273,7 +290,13 @@ class Guard:
         unknown: Unknown | None,
         framing: Framing | None = None,
     ) -> MakeFlow[Any]:
-        passing = unknown or policy.unknown
+        if policy.needs_request:
+            policy.stages("tool_args")  # says what is missing
+        passing = policy.unknown if unknown is None else unknown
+        if unknown is not None:
+            from guardstream.providers.unknown import check_unknown
+
+            check_unknown(unknown)
         own = _own_formats(policy, passing)
         asked = provider
         if isinstance(asked, str):
@@ -369,9 +392,10 @@ def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
         return {}
     from guardstream.providers.own import JSONFormat
 
-    taken = [name for name in policy.file.formats if name in ADAPTERS]
+    taken = [name for name in policy.file.formats if is_known(name)]
     if taken:
-        raise PolicyError(f"formats: {taken[0]!r} is the name of a format of the package")
+        where = policy.place("formats", taken[0])
+        raise PolicyError(f"{where}: a format by the name {taken[0]!r} is there already")
     return {
         name: JSONFormat(
             name,

@@ -74,10 +74,33 @@ def json(
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="Allow an object to name a key twice.")
     ] = False,
+    repair: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Mend almost-JSON and print it: `usual`, `all`, or kinds with commas between.",
+        ),
+    ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line is a document of its own.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast/--all", help="Stop at the first that is not valid.")
+    ] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Say in a last line how many there were.")
+    ] = False,
 ) -> None:
     """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
-    checks = json_command.schema_of(schema, draft, formats=formats)
-    raise typer.Exit(json_command.run(checks, files or ["-"], chunk, duplicates=duplicates))
+    ask = json_command.Ask(
+        schema=json_command.schema_of(schema, draft, formats=formats),
+        chunk=chunk,
+        duplicates=duplicates,
+        repair=json_command.kinds_of(repair),
+        lines=lines,
+    )
+    files = files or ["-"]
+    raise typer.Exit(json_command.run(ask, files, fail_fast=fail_fast, summary=summary))
 
 
 @app.command()
@@ -213,6 +236,15 @@ def serve(
     audit_errors: Annotated[
         str, typer.Option(help="What an audit log that cannot be written does: report or raise.")
     ] = "report",
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Connections of a process; more get a 503.")
+    ] = 1000,
+    header_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for the headers of a request.")
+    ] = 10.0,
+    body_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for the body of a request.")
+    ] = 60.0,
 ) -> None:
     """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
     serve_command.serve(
@@ -228,6 +260,9 @@ def serve(
         metrics=metrics,
         audit=audit,
         audit_errors=audit_errors,
+        max_connections=max_connections,
+        header_timeout=header_timeout,
+        body_timeout=body_timeout,
     )
 
 

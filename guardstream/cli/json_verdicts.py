@@ -1,6 +1,7 @@
 """`guardstream json`: whether each file is one JSON document, and where it stops being one.
 
-One JSON line for each file, in order. A file is read no further than to its first mistake.
+One JSON line for each file, in order, or for each line of each. A document is read no further than
+to its first mistake.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from guardstream.cli.chunks import cut
 from guardstream.errors import GuardstreamError
-from guardstream.jsonstream.errors import JSONSyntaxError
+from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
+from guardstream.jsonstream.repair import KINDS, USUAL, Kind
 from guardstream.jsonstream.schema.schema import Schema
-from guardstream.jsonstream.verdict import verdict
+from guardstream.jsonstream.verdict import Mended, mended, verdict
 from guardstream.policy.json_schemas import from_file
 from guardstream.policy.sources import read_text
 
@@ -36,47 +39,125 @@ def schema_of(path: Path | None, draft: str | None, *, formats: bool) -> Schema 
     return None
 
 
-def run(checks: Schema | None, files: Sequence[str], chunk: int | None, *, duplicates: bool) -> int:
-    """Print a verdict on each of the `files` and return the exit status.
+def kinds_of(words: str | None) -> frozenset[Kind]:
+    """The kinds of repair that an option names; GuardstreamError for one that there is not."""
+    if words is None:
+        return frozenset()
+    named = {"usual": USUAL, "all": KINDS}.get(words)
+    if named is not None:
+        return named
+    asked = {word.strip() for word in words.split(",")}
+    unknown = sorted(asked - KINDS)
+    if unknown:
+        known = ", ".join(sorted(KINDS))
+        raise GuardstreamError(f"no kind of repair is called {unknown[0]!r}: there are {known}")
+    return frozenset(kind for kind in KINDS if kind in asked)
 
-    The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read.
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked of each document."""
+
+    schema: Schema | None
+    chunk: int | None
+    duplicates: bool
+    repair: frozenset[Kind]
+    lines: bool
+
+
+def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> int:
+    """Print a verdict on each of the `files`, or each of their lines, and return the exit status.
+
+    The status is 0 if all are valid, 3 if one is not, and 2 if one cannot be read. `fail_fast`
+    stops at the first that is not valid or cannot be read.
     """
-    status = VALID
+    count = {"valid": 0, "invalid": 0, "unreadable": 0}
     for file in files:
+        named = {"file": file} if len(files) > 1 else {}
         try:
-            line = _verdict(file, checks, chunk, duplicates)
+            for line in _verdicts(file, ask):
+                print(json.dumps(named | line), flush=True)
+                count["valid" if line["valid"] else "invalid"] += 1
+                if fail_fast and not line["valid"]:
+                    break
         except (OSError, ValueError) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             print(f"{file}: cannot be read: {reason}", file=sys.stderr)
-            status = BAD_INPUT
-            continue
-        named = {"file": file} if len(files) > 1 else {}
-        print(json.dumps(named | line), flush=True)
-        if not line["valid"] and status == VALID:
-            status = INVALID
-    return status
+            count["unreadable"] += 1
+        if fail_fast and count["invalid"] + count["unreadable"]:
+            break
+    if summary:
+        print(json.dumps({"summary": count}), flush=True)
+    return BAD_INPUT if count["unreadable"] else INVALID if count["invalid"] else VALID
 
 
-def _verdict(
-    file: str, schema: Schema | None, chunk: int | None, duplicates: bool
-) -> dict[str, Any]:
+def _verdicts(file: str, ask: Ask) -> Iterator[dict[str, Any]]:
     with _open(file) as source:
         texts = _Texts(source)
-        chunks = iter(texts) if chunk is None else cut(iter(texts), chunk)
-        first = next(chunks, "")
-        # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
-        start = len(_BOM) if first.startswith(_BOM) else 0
-        rest = (text for part in ([first[start:]], chunks) for text in part)
-        wrong = verdict(rest, schema, duplicates=duplicates, offset=start)
+        if ask.lines:
+            yield from _of_lines(texts, ask)
+            return
+        chunks = iter(texts) if ask.chunk is None else cut(iter(texts), ask.chunk)
+        verdict = _of_document(chunks, ask)
+    yield _said(texts, *verdict)
+
+
+def _of_document(chunks: Iterator[str], ask: Ask) -> tuple[DocumentError | None, Mended | None]:
+    if ask.repair:
+        found = mended(chunks, ask.repair, ask.schema, duplicates=ask.duplicates)
+        return found.error, found
+    first = next(chunks, "")
+    # A byte order mark may be ignored (RFC 8259, section 8.1); offsets count it.
+    start = len(_BOM) if first.startswith(_BOM) else 0
+    rest = (text for part in ([first[start:]], chunks) for text in part)
+    return verdict(rest, ask.schema, duplicates=ask.duplicates, offset=start), None
+
+
+def _of_lines(texts: _Texts, ask: Ask) -> Iterator[dict[str, Any]]:
+    """A verdict on each line that is not empty; places are those of the line."""
+    number = 0
+    for line in _lines(iter(texts)):
+        number += 1
+        if not line.strip(" \t\r\n\ufeff"):
+            continue
+        chunks = iter([line]) if ask.chunk is None else cut(iter([line]), ask.chunk)
+        said = _said(None, *_of_document(chunks, ask))
+        yield said | {"line": number}
+    if texts.broken_at is not None:
+        reason = "not valid UTF-8"
+        wrong = JSONSyntaxError(reason, texts.position[1] - 1, *texts.position, "")
+        yield _said(None, wrong, None)
+
+
+def _lines(texts: Iterator[str]) -> Iterator[str]:
+    pending: list[str] = []
+    for text in texts:
+        *whole, rest = text.split("\n")
+        for line in whole:
+            yield "".join([*pending, line])
+            pending = []
+        pending.append(rest)
+    yield "".join(pending)
+
+
+def _said(
+    texts: _Texts | None, wrong: DocumentError | None, mended: Mended | None
+) -> dict[str, Any]:
     # The text ends where it is no UTF-8; all that was wrong before that comes first.
-    if texts.broken_at is not None and (wrong is None or wrong.offset >= texts.broken_at):
+    broken_at = texts.broken_at if texts else None
+    if texts and broken_at is not None and (wrong is None or wrong.offset >= broken_at):
         pointer = wrong.pointer if wrong else ""
-        wrong = JSONSyntaxError("not valid UTF-8", texts.broken_at, *texts.position, pointer)
+        wrong = JSONSyntaxError("not valid UTF-8", broken_at, *texts.position, pointer)
     names = ("offset", "line", "column", "pointer", "message")
     if wrong is None:
-        return {"valid": True, **dict.fromkeys(names)}
-    found = wrong.offset, wrong.line, wrong.column, wrong.pointer, wrong.reason
-    return {"valid": False, **dict(zip(names, found, strict=True))}
+        said = {"valid": True, **dict.fromkeys(names)}
+    else:
+        found = wrong.offset, wrong.line, wrong.column, wrong.pointer, wrong.reason
+        said = {"valid": False, **dict(zip(names, found, strict=True))}
+    if mended:
+        repairs = [{"kind": each.kind, "offset": each.start} for each in mended.repairs]
+        said |= {"repairs": repairs, "json": None if wrong else mended.text}
+    return said
 
 
 class _Texts:

@@ -32,6 +32,9 @@ def serve(
     metrics: bool,
     audit: str | None,
     audit_errors: str,
+    max_connections: int,
+    header_timeout: float,
+    body_timeout: float,
 ) -> None:
     """Serve until told to stop."""
     _check_installed(metrics=metrics)
@@ -49,6 +52,9 @@ def serve(
         metrics=metrics,
         audit=audit,
         audit_errors=_one_of(_ERRORS, audit_errors, "--audit-errors"),
+        max_connections=max_connections,
+        header_timeout=header_timeout,
+        body_timeout=body_timeout,
     )
     try:
         run(options, host=host, port=port, workers=workers)

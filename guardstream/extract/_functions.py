@@ -1,159 +1,176 @@
-"""The four ways to take values out of a stream."""
+"""The four ways to take values out of a stream, each for asynchronous and for plain streams."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import aclosing
-from decimal import Decimal
-from math import isfinite
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import aclosing, closing
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from guardstream.extract._errors import ExtractError
-from guardstream.extract._growing import Growing
-from guardstream.extract._places import SpansAt, TextAt
-from guardstream.extract._reader import Reader, Stream
-from guardstream.extract._texts import TextOf, Texts
-from guardstream.jsonstream.documents import Fences
-from guardstream.jsonstream.schema.models import EarlySchema
-from guardstream.jsonstream.schema.unions import Unions
-from guardstream.providers import Adapter
+from guardstream.extract._reader import Reading
+from guardstream.extract._streams import Stream, values, values_sync
+from guardstream.extract._work import Items, Pieces, Snapshots, Whole
 
 T = TypeVar("T")
 
-_SHARE = 64  # what snapshots may copy for each character read: entries, or 256 characters
+Model: TypeAlias = type[T] | TypeAdapter[T]
+Documents: TypeAlias = Literal["one", "many"]
+OnInvalid: TypeAlias = Literal["raise", "skip"]
 
 
-async def snapshots(
-    stream: Stream,
-    model: type[T],
-    *,
-    partial_strings: bool = True,
-    tool: str | None = None,
-    provider: str | Adapter[Any] | None = None,
-    text_of: TextOf | None = None,
-    fences: Fences | None = None,
-) -> AsyncIterator[T]:
+@overload
+def snapshots(
+    stream: Stream, model: type[T], *, partial_strings: bool = ..., **reading: Unpack[Reading]
+) -> AsyncGenerator[T, None]: ...
+@overload
+def snapshots(
+    stream: Stream, model: object, *, partial_strings: bool = ..., **reading: Unpack[Reading]
+) -> AsyncGenerator[Any, None]: ...
+def snapshots(
+    stream: Stream, model: Any, *, partial_strings: bool = True, **reading: Unpack[Reading]
+) -> AsyncGenerator[Any, None]:
     """Yield what is there of a `model` after each chunk that brings something; last, all of it.
-
-    `stream`, `tool`, `provider`, `text_of` and `fences` say where the JSON stands: see the module.
 
     A large value is shown less often, so that copying it stays in proportion to the text.
 
-    Fields that have not come are absent, or have their default; `model_fields_set` names those
-    that came. Numbers and literals appear when they are complete, strings as they grow unless
-    `partial_strings` is False. Only the last snapshot is validated by the model as a whole. Raises
-    ExtractError.
+    Fields that have not come have their declared default, else MISSING; `model_fields_set` names
+    those that came. Numbers and literals appear when they are complete, strings as they grow
+    unless `partial_strings` is False. What is complete is of its declared type; only the last
+    snapshot is validated by the model as a whole. Raises ExtractError.
     """
-    reader = Reader(stream, EarlySchema(model), text_of or Texts(provider, tool), fences)
-    growing = Growing(model, strings=partial_strings)
-    allowed = 0.0
-    async with aclosing(reader.parts()) as parts:
-        async for part in parts:
-            growing.take(part.tokens)
-            allowed += _SHARE * len(part.text)
-            if growing.changed and not part.document.done and growing.cost() <= allowed:
-                allowed -= growing.cost()
-                yield growing.snapshot()
-    yield _validated(reader, model)
+    return values(stream, Snapshots[Any](model, reading, strings=partial_strings))
 
 
-async def items(
-    stream: Stream,
-    path: str,
-    model: type[T] | None = None,
-    *,
-    tool: str | None = None,
-    provider: str | Adapter[Any] | None = None,
-    text_of: TextOf | None = None,
-    fences: Fences | None = None,
-) -> AsyncIterator[T]:
-    """Yield each value at `path` once, when it is over: `orders.item` is each element of `orders`.
-
-    `stream`, `tool`, `provider`, `text_of` and `fences` say where the JSON stands: see the module.
-    Without a `model` it is a plain JSON value. Each value is validated by itself. Raises
-    ExtractError, after the values before it.
-    """
-    adapter = TypeAdapter(model) if model is not None else None
-    unions = Unions(adapter.core_schema) if adapter is not None else None
-    reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
-    spans = SpansAt(path)
-    async with aclosing(reader.parts()) as parts:
-        async for part in parts:
-            for token in part.tokens:
-                span = spans.take(token)
-                if span is not None:
-                    value = reader.read(*span)
-                    if unions and unions.any and unions.too_many(_plain(value), len(value)):
-                        reason = "the model's unions would be tried too often: give them a tag"
-                        raise ExtractError(reason, reader.offset, reader.partial)
-                    yield _plain(value) if adapter is None else _model(reader, adapter, value)
-
-
-async def text(
-    stream: Stream,
-    path: str,
-    *,
-    tool: str | None = None,
-    provider: str | Adapter[Any] | None = None,
-    text_of: TextOf | None = None,
-    fences: Fences | None = None,
-) -> AsyncIterator[str]:
-    """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
-
-    Where several strings stand at `path`, one follows the other. `stream`, `tool`, `provider`,
-    `text_of` and `fences` say where the JSON stands: see the module. Raises ExtractError.
-    """
-    reader = Reader(stream, None, text_of or Texts(provider, tool), fences)
-    place = TextAt(path)
-    async with aclosing(reader.parts()) as parts:
-        async for part in parts:
-            piece = "".join(place.take(token) for token in part.tokens)
-            if piece:
-                yield piece
-
-
-async def final(
-    stream: Stream,
+@overload
+def snapshots_sync(
+    stream: Iterable[Any],
     model: type[T],
     *,
-    tool: str | None = None,
-    provider: str | Adapter[Any] | None = None,
-    text_of: TextOf | None = None,
-    fences: Fences | None = None,
-) -> T:
-    """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be.
+    partial_strings: bool = ...,
+    **reading: Unpack[Reading],
+) -> Generator[T, None, None]: ...
+@overload
+def snapshots_sync(
+    stream: Iterable[Any],
+    model: object,
+    *,
+    partial_strings: bool = ...,
+    **reading: Unpack[Reading],
+) -> Generator[Any, None, None]: ...
+def snapshots_sync(
+    stream: Iterable[Any], model: Any, *, partial_strings: bool = True, **reading: Unpack[Reading]
+) -> Generator[Any, None, None]:
+    """Yield what `snapshots` does, for a plain stream."""
+    return values_sync(stream, Snapshots[Any](model, reading, strings=partial_strings))
 
-    `stream`, `tool`, `provider`, `text_of` and `fences` say where the JSON stands: see the module.
+
+@overload
+def items(
+    stream: Stream,
+    path: str,
+    model: Model[T],
+    *,
+    on_invalid: OnInvalid = ...,
+    documents: Documents = ...,
+    **reading: Unpack[Reading],
+) -> AsyncGenerator[T, None]: ...
+@overload
+def items(
+    stream: Stream,
+    path: str,
+    model: object = ...,
+    *,
+    on_invalid: OnInvalid = ...,
+    documents: Documents = ...,
+    **reading: Unpack[Reading],
+) -> AsyncGenerator[Any, None]: ...
+def items(
+    stream: Stream,
+    path: str,
+    model: Any = None,
+    *,
+    on_invalid: OnInvalid = "raise",
+    documents: Documents = "one",
+    **reading: Unpack[Reading],
+) -> AsyncGenerator[Any, None]:
+    """Yield each value at `path` once, when it is over: `orders.item` is each element of `orders`.
+
+    Without a `model` it is a plain JSON value. Each value is validated by itself; one that the
+    model refuses is left out with `on_invalid` "skip", otherwise raised with its `index`. With
+    `documents` "many", such as JSON lines, the path is looked for in each. Raises ExtractError,
+    after the values before it, and where nothing ever stood at the path but in an empty array.
     """
-    reader = Reader(stream, EarlySchema(model), text_of or Texts(provider, tool), fences)
-    async with aclosing(reader.parts()) as parts:
-        async for _ in parts:
-            pass
-    return _validated(reader, model)
+    work = Items[Any](path, model, reading, on_invalid=on_invalid, documents=documents)
+    return values(stream, work)
 
 
-def _validated(reader: Reader, model: type[T]) -> T:
-    try:
-        return TypeAdapter(model).validate_json(reader.source)
-    except ValidationError as error:
-        raise reader.refusal(error) from error
+@overload
+def items_sync(
+    stream: Iterable[Any],
+    path: str,
+    model: Model[T],
+    *,
+    on_invalid: OnInvalid = ...,
+    documents: Documents = ...,
+    **reading: Unpack[Reading],
+) -> Generator[T, None, None]: ...
+@overload
+def items_sync(
+    stream: Iterable[Any],
+    path: str,
+    model: object = ...,
+    *,
+    on_invalid: OnInvalid = ...,
+    documents: Documents = ...,
+    **reading: Unpack[Reading],
+) -> Generator[Any, None, None]: ...
+def items_sync(
+    stream: Iterable[Any],
+    path: str,
+    model: Any = None,
+    *,
+    on_invalid: OnInvalid = "raise",
+    documents: Documents = "one",
+    **reading: Unpack[Reading],
+) -> Generator[Any, None, None]:
+    """Yield what `items` does, for a plain stream."""
+    work = Items[Any](path, model, reading, on_invalid=on_invalid, documents=documents)
+    return values_sync(stream, work)
 
 
-def _model(reader: Reader, adapter: TypeAdapter[T], text: str) -> T:
-    try:
-        return adapter.validate_json(text)
-    except ValidationError as error:
-        raise reader.refusal(error) from error
+def text(
+    stream: Stream, path: str, *, documents: Documents = "one", **reading: Unpack[Reading]
+) -> AsyncGenerator[str, None]:
+    """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
+
+    Where several strings stand at `path`, one follows the other. Raises ExtractError.
+    """
+    return values(stream, Pieces(path, reading, documents))
 
 
-def _plain(text: str) -> Any:
-    """The value that `text` is; a number that is too large for a float is a Decimal."""
-    return json.loads(text, parse_float=_number)
+def text_sync(
+    stream: Iterable[Any], path: str, *, documents: Documents = "one", **reading: Unpack[Reading]
+) -> Generator[str, None, None]:
+    """Yield what `text` does, for a plain stream."""
+    return values_sync(stream, Pieces(path, reading, documents))
 
 
-def _number(text: str) -> float | Decimal:
-    number = float(text)
-    return number if isfinite(number) else Decimal(text)
+@overload
+async def final(stream: Stream, model: Model[T], **reading: Unpack[Reading]) -> T: ...
+@overload
+async def final(stream: Stream, model: object, **reading: Unpack[Reading]) -> Any: ...
+async def final(stream: Stream, model: Any, **reading: Unpack[Reading]) -> Any:
+    """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be."""
+    async with aclosing(values(stream, Whole[Any](model, reading))) as found:
+        return await anext(found)
+
+
+@overload
+def final_sync(stream: Iterable[Any], model: Model[T], **reading: Unpack[Reading]) -> T: ...
+@overload
+def final_sync(stream: Iterable[Any], model: object, **reading: Unpack[Reading]) -> Any: ...
+def final_sync(stream: Iterable[Any], model: Any, **reading: Unpack[Reading]) -> Any:
+    """Return what `final` does, for a plain stream."""
+    with closing(values_sync(stream, Whole[Any](model, reading))) as found:
+        return next(found)

@@ -7,39 +7,69 @@ a snapshot never changes once it was given out.
 from __future__ import annotations
 
 import json
-from functools import lru_cache
-from types import UnionType
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
+from collections import deque
+from typing import Any, get_origin
 
-from pydantic import AliasChoices, BaseModel, TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
+from guardstream.extract._shapes import Record, Undecided, adapter, branches, shape
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 
-Path: TypeAlias = tuple[str | int, ...]
-
-_ABSENT = object()
+_COLLECTIONS = {set, frozenset, tuple, deque}
 
 
 class _Frame:
     """An open object or array: its type, what it holds, and the key or index being filled."""
 
-    __slots__ = ("key", "kind", "values")
+    __slots__ = ("declared", "key", "shape", "values")
 
-    def __init__(self, kind: Any, values: Any) -> None:
-        self.kind = kind
+    def __init__(self, declared: Any, values: Any) -> None:
+        self.declared = declared
+        self.shape = shape(declared, is_object=isinstance(values, dict))
         self.values = values
         self.key: Any = None
 
+    def add(self, value: Any) -> None:
+        """Take the next member or element."""
+        if not isinstance(self.values, dict):
+            self.values.append(value)
+            return
+        self.values[self.key] = value
+        if isinstance(self.shape, Undecided):
+            self.shape = self.shape.decided(self.values)
+            if isinstance(self.shape, Record):
+                # What came before is of its type too now.
+                for key, each in self.values.items():
+                    self.values[key] = _typed(each, self.shape.member(key))
+
+    def built(self, value: Any, shown: bool) -> Any:
+        """The container so far, with the open `value` in its place if that is shown."""
+        if isinstance(self.values, list):
+            values: Any = [*self.values, value] if shown else list(self.values)
+        else:
+            values = {**self.values, self.key: value} if shown else dict(self.values)
+        return self.shape.build(values)
+
+    def closed(self) -> Any:
+        """The whole container; one that is still undecided is what pydantic makes of it."""
+        if isinstance(self.shape, Undecided):
+            return _typed(dict(self.values), self.declared)
+        kinds = {get_origin(each) or each for each in branches(self.declared)}
+        if isinstance(self.values, list) and _COLLECTIONS & kinds:
+            return _typed(self.values, self.declared)
+        return self.built(None, shown=False)
+
 
 class Growing:
-    """Takes tokens, gives snapshots of `model`: pydantic models without the fields still to come.
+    """Takes tokens, gives snapshots of `model`: what is still to come is left out.
 
-    Fields that a model gives defaults have them. `strings` says whether strings that are not over
-    are shown.
+    Fields that have defaults have them. `strings` says whether strings that are not over are shown.
     """
 
     def __init__(self, model: Any, *, strings: bool) -> None:
+        if isinstance(model, TypeAdapter):
+            raise TypeError("snapshots are made of a type itself, not of a TypeAdapter")
         self._root = model
         self._strings = strings
         self._frames: list[_Frame] = []
@@ -59,9 +89,10 @@ class Growing:
             elif kind == t.KEY:
                 self._frames[-1].key = value
             elif kind in (t.OPEN_OBJECT, t.OPEN_ARRAY):
-                self._open({} if kind == t.OPEN_OBJECT else [])
+                self._frames.append(_Frame(self._next(), {} if kind == t.OPEN_OBJECT else []))
+                self.changed = True
             elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
-                self._close()
+                self._add(self._frames.pop().closed())
             elif kind in (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL):
                 self._text = None
                 self._length = 0
@@ -80,7 +111,7 @@ class Growing:
             value, shown = "".join(self._text), True
             self._text = [value]
         for frame in reversed(self._frames):
-            value, shown = _with(frame, value, shown), True
+            value, shown = frame.built(value, shown), True
         return value if shown else self._value
 
     def _next(self) -> Any:
@@ -88,154 +119,42 @@ class Growing:
         if not self._frames:
             return self._root
         frame = self._frames[-1]
-        return _member(frame.kind, frame.key) if isinstance(frame.values, dict) else _item(frame)
-
-    def _open(self, values: Any) -> None:
-        kind = _chosen(self._next(), isinstance(values, dict))
-        self._frames.append(_Frame(kind, values))
-        self.changed = True
-
-    def _close(self) -> None:
-        frame = self._frames.pop()
-        self._add(_with(frame, None, False))
+        if isinstance(frame.values, dict):
+            return frame.shape.member(frame.key)
+        return frame.shape.element(len(frame.values))
 
     def _add(self, value: Any) -> None:
         self.changed = True
-        if not self._frames:
-            self._value = value
-            return
-        frame = self._frames[-1]
-        if isinstance(frame.values, dict):
-            frame.values[frame.key] = value
+        if self._frames:
+            self._frames[-1].add(value)
         else:
-            frame.values.append(value)
-
-
-def _with(frame: _Frame, value: Any, shown: bool) -> Any:
-    """The frame's container, with the open `value` in its place if that is shown."""
-    if isinstance(frame.values, list):
-        return [*frame.values, value] if shown else list(frame.values)
-    values = {**frame.values, frame.key: value} if shown else dict(frame.values)
-    if not _is_model(frame.kind):
-        return values
-    fields = _fields(frame.kind, values)
-    return frame.kind.model_construct(_fields_set=set(fields), **fields)
-
-
-def _fields(model: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
-    """The fields that `values`, by the keys of the JSON, fill; of several keys the first counts."""
-    fields: dict[str, Any] = {}
-    known: set[Any] = set()
-    for name, paths in _paths(model).items():
-        known.update(path[0] for path in paths)
-        found = next(
-            (each for path in paths if (each := _at(values, path)) is not _ABSENT), _ABSENT
-        )
-        if found is not _ABSENT:
-            fields[name] = found
-    if model.model_config.get("extra") == "allow":
-        fields |= {key: each for key, each in values.items() if key not in known}
-    return fields
-
-
-def _at(value: Any, path: Path) -> Any:
-    """What stands at a path of keys and indices."""
-    for part in path:
-        if not isinstance(value, dict | list):
-            return _ABSENT
-        try:
-            value = value[part]  # type: ignore[index]  # a wrong kind of key is a TypeError
-        except (KeyError, IndexError, TypeError):
-            return _ABSENT
-    return value
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-@lru_cache(maxsize=256)
-def _paths(model: type[BaseModel]) -> dict[str, tuple[Path, ...]]:
-    """Where in the JSON each field's value may stand, in the order in which pydantic looks."""
-    config = model.model_config
-    by_name = config.get("populate_by_name") or config.get("validate_by_name")
-    by_alias = config.get("validate_by_alias", True)
-    found: dict[str, tuple[Path, ...]] = {}
-    for name, info in model.model_fields.items():
-        alias = info.validation_alias
-        paths: list[Path] = []
-        if by_alias and alias is not None:
-            choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-            paths = [(each,) if isinstance(each, str) else tuple(each.path) for each in choices]
-        if by_name or alias is None:
-            paths.append((name,))
-        found[name] = tuple(paths)
-    return found
-
-
-@lru_cache(maxsize=256)
-def _names(model: type[BaseModel]) -> dict[str, str]:
-    """The field that each key of the JSON fills by itself."""
-    return {
-        path[0]: name
-        for name, paths in _paths(model).items()
-        for path in paths
-        if len(path) == 1 and isinstance(path[0], str)
-    }
-
-
-def _branches(kind: Any) -> list[Any]:
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return _branches(get_args(kind)[0])
-    if origin in (Union, UnionType):
-        return [each for arg in get_args(kind) for each in _branches(arg)]
-    return [kind]
-
-
-def _chosen(kind: Any, is_object: bool) -> Any:
-    """The type of an object or array that has begun, Any where several are possible."""
-    branches = [each for each in _branches(kind) if each is not type(None)]
-    if len(branches) != 1 or (_is_model(branches[0]) and not is_object):
-        return Any
-    return branches[0]
-
-
-def _member(kind: Any, key: str) -> Any:
-    if _is_model(kind):
-        info = kind.model_fields.get(_names(kind).get(key, key))
-        if info is None:
-            return Any
-        return Annotated[info.annotation, info] if info.metadata else info.annotation
-    arguments = get_args(kind)
-    return arguments[1] if get_origin(kind) is dict and len(arguments) == 2 else Any
-
-
-def _item(frame: _Frame) -> Any:
-    origin, arguments = get_origin(frame.kind), get_args(frame.kind)
-    if origin is tuple and arguments[-1:] != (...,):
-        index = len(frame.values)
-        return arguments[index] if index < len(arguments) else Any
-    return arguments[0] if arguments else Any
+            self._value = value
 
 
 def _shows_text(kind: Any) -> bool:
-    return any(each in (str, Any) for each in _branches(kind))
+    return any(each in (str, Any) for each in branches(kind))
 
 
 def _scalar(kind: int, value: Any, declared: Any) -> Any:
     """A complete scalar as the declared type has it; as JSON has it, where that is refused."""
     plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
-    branches = _branches(declared)
-    if type(plain) in branches or Any in branches:
+    if declared is Any or type(plain) in branches(declared) or Any in branches(declared):
         return plain
     text = value if kind in (t.INTEGER, t.FLOAT) else json.dumps(value)
     try:
-        return _adapter(declared).validate_json(text)
-    except (ValidationError, TypeError):
+        return adapter(declared).validate_json(text)
+    except _REFUSALS:
         return plain
 
 
-@lru_cache(maxsize=1024)
-def _adapter(declared: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(declared)
+def _typed(value: Any, declared: Any) -> Any:
+    """A complete plain value as the declared type has it, or as it is."""
+    if declared is Any or not isinstance(value, str | int | float | dict | list | None):
+        return value
+    try:
+        return adapter(declared).validate_python(value)
+    except _REFUSALS:
+        return value
+
+
+_REFUSALS = (ValidationError, TypeError, PydanticUserError, PydanticSchemaGenerationError)

@@ -1,8 +1,15 @@
-"""Where in a document a token stands: paths as ijson has them, keys joined by dots, `item`."""
+"""Where in a document a token stands, and the paths that values are asked for by.
+
+Three ways to write a path: ijson's, keys joined by dots and `item` for the elements of an array
+(`orders.item.id`); JSONPath's simplest form (`$.orders[*].id`, `$['a b'][0]`); and JSON Pointer
+(RFC 6901: `/orders/0/id`), in which `*` is any element.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+import re
+from collections.abc import Callable
+from typing import TypeAlias, cast
 
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
@@ -10,44 +17,161 @@ from guardstream.jsonstream.lexer.tokens import Token
 _STRINGS = (t.STRING, t.STRING_PART)
 _BEGIN = (t.OPEN_OBJECT, t.OPEN_ARRAY, t.STRING_PART, t.SCALAR_PART)
 _SCALARS = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL)
+_MOST = 20  # keys that an error names
+_LONGEST = 40  # code points of each
+
+Steps: TypeAlias = list[str | int]
+_Wanted: TypeAlias = str | int | None  # a key, an index, or None for any element
+#: 2 at the path, 1 on the way there, 0 elsewhere.
+Match: TypeAlias = Callable[[Steps], int]
+
+_step = re.compile(r"""\.([^.\[\]'"*]+)|\[(\d+)\]|\[\*\]|\.\*|\['([^']*)'\]|\["([^"]*)"\]""").match
+
+
+def matcher(path: str) -> Match:
+    """What tells whether steps lead to `path`; ValueError if it is written in none of the ways."""
+    if path.startswith("/"):
+        wanted = [each.replace("~1", "/").replace("~0", "~") for each in path[1:].split("/")]
+        return _by_steps([None if each == "*" else each for each in wanted], digits=True)
+    if path.startswith("$"):
+        return _by_steps(_json_path(path), digits=False)
+    return _by_prefix(path)
+
+
+def _json_path(path: str) -> list[_Wanted]:
+    steps: list[_Wanted] = []
+    at = 1
+    while at < len(path):
+        found = _step(path, at)
+        if found is None:
+            raise ValueError(f"cannot read the path {path!r}: write it like $.a[*].b")
+        name = next((each for each in found.group(1, 3, 4) if each is not None), None)
+        steps.append(int(found[2]) if found[2] else name)
+        at = found.end()
+    return steps
+
+
+def _by_steps(wanted: list[_Wanted], *, digits: bool) -> Match:
+    """Compare step by step; with `digits` a name may be an index, as in a pointer."""
+
+    def fits(step: str | int, want: _Wanted) -> bool:
+        if want is None:
+            return isinstance(step, int)
+        return step == want or (digits and isinstance(step, int) and str(step) == want)
+
+    def match(steps: Steps) -> int:
+        if len(steps) > len(wanted) or not all(map(fits, steps, wanted)):
+            return 0
+        return 2 if len(steps) == len(wanted) else 1
+
+    return match
+
+
+def _by_prefix(path: str) -> Match:
+    """Compare as ijson does: a key may hold dots of its own."""
+
+    def match(steps: Steps) -> int:
+        if not steps:
+            return 1 if path else 2
+        prefix = ".".join("item" if isinstance(step, int) else step for step in steps)
+        if prefix == path:
+            return 2
+        return int(path.startswith(prefix + "."))
+
+    return match
 
 
 class Place:
-    """Follows tokens; `prefix` is the path of the value that a token is about."""
+    """Follows tokens; `at` says whether the value that the last was about stands at the path.
 
-    def __init__(self) -> None:
-        self.prefix = ""
-        self._prefixes: list[str] = []
+    `met` says whether any did, and `missing` what stood where the way ended.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._match = matcher(path)
+        self._steps: Steps = []
+        self._depth = 0  # containers that are open
+        self._last = self._match(self._steps)
+        self.met = False
+        self._farthest = 0
+        self._keys: list[str] = []  # of the object where the way ended
+        self._kind = "nothing"  # what stands there
+
+    @property
+    def here(self) -> bool:
+        """Whether the value that has begun, or comes next, stands at the path."""
+        return self._last == 2
 
     def follow(self, token: Token) -> None:
         """Take the next token."""
         kind, value = token[0], token[1]
         if kind == t.KEY:
-            outer = self._prefixes[-1]
-            self.prefix = f"{outer}.{value}" if outer else value
+            self._note_key(value)
+            self._steps[-1] = value
+            self._last = self._match(self._steps)
+        elif kind == t.COMMA:
+            step = self._steps[-1]
+            if isinstance(step, int):
+                self._steps[-1] = step + 1
+                self._last = self._match(self._steps)
         elif kind in (t.OPEN_OBJECT, t.OPEN_ARRAY):
-            self._prefixes.append(self.prefix)
-            if kind == t.OPEN_ARRAY:
-                self.prefix = f"{self.prefix}.item" if self.prefix else "item"
+            self._note_kind("an array" if kind == t.OPEN_ARRAY else "an object")
+            self._steps.append(0 if kind == t.OPEN_ARRAY else "")
+            self._last = self._match(self._steps) if kind == t.OPEN_ARRAY else 0
         elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
-            self.prefix = self._prefixes.pop()
+            self._steps.pop()
+            self._last = self._match(self._steps)
+        elif kind in _SCALARS:
+            self._note_kind("a string" if kind == t.STRING else "a number or literal")
+
+    def restart(self) -> None:
+        """Another document begins."""
+        self._steps = []
+        self._last = self._match(self._steps)
+
+    def missing(self) -> str | None:
+        """What to say where nothing was met; None where a value was, or an array was empty."""
+        if self.met or self._kind in ("an array", "nothing"):
+            return None
+        said = f"nothing stands at {self._path!r}"
+        if self._kind != "an object":
+            return f"{said}: {self._kind} stands on the way there"
+        names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
+        more = ", …" if len(self._keys) > _MOST else ""
+        return f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
+
+    def _note_kind(self, kind: str) -> None:
+        """A value has begun; the deepest on the way is where the way ended."""
+        if self._last == 2:
+            self.met = True
+        elif self._last == 1 and len(self._steps) >= self._farthest and not self.met:
+            if len(self._steps) > self._farthest or kind != "an object":
+                self._keys = []
+            self._farthest, self._kind = len(self._steps), kind
+
+    def _note_key(self, key: str) -> None:
+        outer = self._steps[:-1]
+        there = len(outer) == self._farthest and self._match(outer) == 1 and not self.met
+        if there and len(self._keys) <= _MOST and key not in self._keys:
+            self._keys.append(key)
 
 
 class TextAt:
     """The text of the strings at a path, as it comes."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._place = Place()
+        self.place = Place(path)
 
     def take(self, token: Token) -> str:
         """The text that `token` brings at the path."""
         kind, value, start, end = token
-        if kind not in _STRINGS:
-            self._place.follow(token)
+        here = self.place.here
+        if kind != t.STRING_PART:
+            self.place.follow(token)
+        if kind not in _STRINGS or not here:
             return ""
-        if self._place.prefix != self._path:
-            return ""
+        self.place.met = True
         tail = value[len(value) - (end - 1 - start) :] if kind == t.STRING else value
         return cast(str, tail)
 
@@ -56,20 +180,19 @@ class SpansAt:
     """The values at a path, each as the offsets at which its text begins and ends."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._place = Place()
+        self.place = Place(path)
         self._start: int | None = None  # of the value at the path that is open
         self._depth = 0  # of containers open in it
 
     def take(self, token: Token) -> tuple[int, int] | None:
         """The span of the value that `token` ends, if it stands at the path."""
         kind, _, start, end = token
-        here = self._start is None and self._place.prefix == self._path
+        here = self._start is None and self.place.here
         if here and kind in (*_BEGIN, *_SCALARS):
             self._start = start - (kind in _STRINGS)
         opens = kind in (t.OPEN_OBJECT, t.OPEN_ARRAY)
         closes = kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY)
-        self._place.follow(token)
+        self.place.follow(token)
         if self._start is None:
             return None
         self._depth += opens - closes

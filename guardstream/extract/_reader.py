@@ -1,129 +1,172 @@
-"""Reads the document of a stream: tokens and accepted text, as they come."""
+"""Reads the document of a stream, or its documents: tokens and accepted text, as they come."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Literal, TypedDict
 
-import anyio
 from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
-from guardstream.extract._texts import TextOf
+from guardstream.extract._texts import TextOf, Texts
 from guardstream.jsonstream.document import Checks, Document, Source
-from guardstream.jsonstream.documents import Documents, Fences, Part
+from guardstream.jsonstream.documents import Documents, Fences, Part, Piece
 from guardstream.jsonstream.errors import DocumentError
+from guardstream.jsonstream.lexer.scalars import in_string
+from guardstream.jsonstream.lexer.state import LexerState, Limits
+from guardstream.jsonstream.lexer.tokens import STRING
+from guardstream.jsonstream.repair import KINDS, USUAL, Kind
+from guardstream.jsonstream.repaired import RepairedDocument
+from guardstream.jsonstream.schema.schema import Schema
+from guardstream.providers import Adapter
 
-Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
+
+class Reading(TypedDict, total=False):
+    """How a stream is read.
+
+    - `tool`: read the arguments of the first call of that tool instead of the answer's text.
+    - `provider`: the adapter of the chunks, or its name; otherwise the first chunk tells.
+    - `text_of`: the text of a chunk that no adapter knows.
+    - `fences`: what may stand around the document, as in a policy.
+    - `repair`: kinds of almost-JSON that are mended, or True for all but `truncated`.
+    - `duplicates`: whether an object may name a key twice; the last one counts.
+    - `limits`: bounds on a document.
+    - `schema`: a JSON Schema that each document must fulfil, or a Schema.
+    """
+
+    tool: str | None
+    provider: str | Adapter[Any] | None
+    text_of: TextOf | None
+    fences: Fences | None
+    repair: bool | set[Kind] | frozenset[Kind] | list[Kind]
+    duplicates: bool
+    limits: Limits | None
+    schema: Mapping[str, Any] | bool | Schema | None
 
 
 class Reader:
-    """One stream's document. Iterate `parts` to read it; `document` is there once it has begun."""
+    """One stream's document, or with `documents` "many" each of them.
+
+    `feed` and `finish` give the parts, and raise ExtractError. `over` says that no more is read.
+    """
 
     def __init__(
-        self, stream: Stream, checks: Checks | None, text_of: TextOf, fences: Fences | None
+        self,
+        checks: Checks | None,
+        reading: Reading,
+        documents: Literal["one", "many"] = "one",
     ) -> None:
-        self._stream = stream
-        self._text_of = text_of
-        self._checks = checks
-        self._finder = Documents(self._new, fences)
-        self._source: Source | None = None
-        self._offset = 0
-
-    @property
-    def offset(self) -> int:
-        """How far the stream was read, in code points."""
-        return self._offset
+        unknown = sorted(reading.keys() - Reading.__annotations__.keys())
+        if unknown:
+            raise TypeError(f"there is no option {unknown[0]!r}")
+        text_of = reading.get("text_of")
+        self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
+        self.over = False
+        self.offset = 0  # how far the stream was read, in code points
+        kinds = _kinds(reading.get("repair", False))
+        schema = reading.get("schema")
+        if schema is not None:
+            checks = schema if isinstance(schema, Schema) else Schema(schema)
+        made: Callable[..., Document] = Document
+        if kinds:
+            made = partial(RepairedDocument, repair=kinds)
+        options = {"limits": reading.get("limits"), "duplicates": reading.get("duplicates", False)}
+        self._new_document = partial(made, checks, build=True, **options)
+        self._finder = Documents(self._new, reading.get("fences"), repair=kinds)
+        self._many = documents == "many"
+        self._document: Document | None = None
+        self._source = Source(0)
+        self._ended = False
 
     @property
     def partial(self) -> Any:
         """The value so far."""
-        return self._finder.document.value if self._finder.document else None
-
-    def read(self, start: int, end: int) -> str:
-        """The document's text between two offsets of the stream."""
-        assert self._source
-        return self._source.read(start, end)
+        if self._document is None:
+            return None
+        value = self._document.value
+        return _with_open_string(value, self._document.state) if self._ended else value
 
     @property
     def source(self) -> str:
-        """The document's text so far."""
-        return self._source.text if self._source else ""
+        """The text of the document so far."""
+        return self._source.text
 
-    async def parts(self) -> AsyncGenerator[Part, None]:
-        """The document's parts. Raises ExtractError; closes the stream on every way out."""
-        chunks = _Chunks(self._stream)
-        try:
-            async for chunk in chunks:
-                text = self._text_of(chunk)
-                self._offset += len(text)
-                for piece in self._finder.feed(text):
-                    if isinstance(piece, Part):
-                        yield self._checked(piece)
-                        if piece.document.done:
-                            return
-            self._check_blocked()
-            for piece in self._finder.finish():
-                if isinstance(piece, Part):
-                    yield self._checked(piece)
-            if not self._finder.document:
-                raise ExtractError("the stream holds no document", self._offset, None)
-        finally:
-            await chunks.aclose()
+    def read(self, start: int, end: int) -> str:
+        """The document's text between the offsets of tokens."""
+        return self._source.read(start, end)
 
-    def refusal(self, error: ValidationError) -> ExtractError:
+    def feed(self, chunk: Any) -> Iterator[Part]:
+        """Take the next chunk."""
+        text = self.text(chunk)
+        self.offset += len(text)
+        return self._parts(self._finder.feed(text))
+
+    def finish(self, blocked_by: object = None) -> Iterator[Part]:
+        """Take the stream's end; `blocked_by` names the rule, where one blocked it."""
+        self._ended = True
+        if isinstance(blocked_by, str):
+            reason = f"the stream was blocked by rule {blocked_by!r}"
+            raise ExtractError(reason, self.offset, self.partial)
+        yield from self._parts(self._finder.finish())
+        if self._document is None and not self._many:
+            raise ExtractError("the stream holds no document", self.offset, None)
+
+    def refusal(self, error: ValidationError, index: int | None = None) -> ExtractError:
         """The error for a value that the model refuses."""
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        reason = f"the model refuses {place!r}: {first['type']}"
-        return ExtractError(reason, self._offset, self.partial)
+        which = "" if index is None else f" of item {index}"
+        reason = f"the model refuses {place!r}{which}: {first['type']}"
+        return ExtractError(reason, self.offset, self.partial, index=index)
 
-    def _check_blocked(self) -> None:
-        """A guarded stream that was blocked ends before its document does."""
-        rule = getattr(self._stream, "blocked_by", None)
-        if isinstance(rule, str):
-            raise ExtractError(
-                f"the stream was blocked by rule {rule!r}", self._offset, self.partial
-            )
+    def _parts(self, pieces: Iterator[Piece]) -> Iterator[Part]:
+        if self.over:
+            return
+        for piece in pieces:
+            if not isinstance(piece, Part) or piece.document.blank:
+                continue
+            document = piece.document
+            if document is not self._document:
+                self._document = document
+                self._source = Source(document.offset - len(piece.text))
+            error: DocumentError | None = document.error
+            if error:
+                raise ExtractError(str(error), error.offset, self.partial) from error
+            self._source.add(piece.text)
+            yield piece
+            if document.done and not self._many:
+                self.over = True
+                return
 
     def _new(self, offset: int, line: int, column: int) -> Document:
-        return Document(self._checks, build=True, offset=offset, line=line, column=column)
-
-    def _checked(self, part: Part) -> Part:
-        error: DocumentError | None = part.document.error
-        if error:
-            raise ExtractError(str(error), error.offset, self.partial) from error
-        if self._source is None:
-            self._source = Source(part.start)
-        self._source.add(part.text)
-        return part
+        return self._new_document(offset=offset, line=line, column=column)
 
 
-class _Chunks:
-    """A stream's chunks, from an asynchronous or a plain iterable; closes what it took."""
+def _kinds(repair: Any) -> frozenset[Kind]:
+    if isinstance(repair, bool):
+        return USUAL if repair else frozenset()
+    unknown = sorted(set(repair) - KINDS)
+    if unknown:
+        known = ", ".join(sorted(KINDS))
+        raise ValueError(f"no kind of repair is called {unknown[0]!r}: there are {known}")
+    return frozenset(repair)
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._async = aiter(stream) if isinstance(stream, AsyncIterable) else None
-        self._plain = None if isinstance(stream, AsyncIterable) else iter(stream)
 
-    def __aiter__(self) -> _Chunks:
-        return self
-
-    async def __anext__(self) -> Any:
-        if self._async is not None:
-            return await anext(self._async)
-        assert self._plain is not None
-        for chunk in self._plain:
-            return chunk
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        """Close the iterator and the stream, also while being cancelled."""
-        with anyio.CancelScope(shield=True):
-            for each in (self._async or self._plain, self._stream):
-                close = getattr(each, "aclose", None) or getattr(each, "close", None)
-                closing = close() if close else None
-                if inspect.isawaitable(closing):
-                    await closing
+def _with_open_string(value: Any, state: LexerState) -> Any:
+    """The value with the string in which the text ended, where one is open."""
+    if state.step is not in_string or state.kind != STRING:
+        return value
+    text, container = "".join(state.parts), value
+    if not text:
+        return value
+    if not state.path:
+        return text
+    *outer, last = state.path
+    for step in outer:
+        container = container[step]
+    if isinstance(container, dict):
+        container[last] = text
+    else:
+        container.append(text)
+    return value

@@ -15,7 +15,7 @@ from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import sse
 from guardstream.framing.json import json_bytes, json_data, json_object
 
-Media: TypeAlias = Literal["sse", "ndjson", "json_array", "text", "messages"]
+Media: TypeAlias = Literal["sse", "ndjson", "json_array", "data_stream", "text", "messages"]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
@@ -157,7 +157,10 @@ class EventFrames(_Plain):
         if isinstance(item, sse.Comment):
             return Frame(None, item.raw, note=item.text)
         if isinstance(item, sse.Blank):
-            return Frame(None, item.raw if item.plain else b"\n")
+            error = json_object(item.raw[len(_ERROR) :]) if item.raw.startswith(_ERROR) else None
+            if error is not None:
+                return Frame({"error": error}, item.raw)
+            return Frame(None, item.raw if item.plain else b"\n", name=item.event)
         raw = item.raw if item.plain else sse.encode(item)
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, done=True)
@@ -200,6 +203,31 @@ class LineFrames(_Plain):
         value = json_object(raw)
         if value is None:
             raise AdapterError("a line in a stream of JSON is no JSON object")
+        return Frame(value, raw)
+
+
+_ERROR = b"error:"
+"""A line that the standard does not know: llama.cpp says so that its stream has failed."""
+
+_CODED = re.compile(rb"\s*([0-9a-z]):(.*)", re.DOTALL)
+
+
+class CodedFrames(LineFrames):
+    """A letter, a colon and JSON on each line, as an object of one field: Vercel's data stream."""
+
+    @staticmethod
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+        assert isinstance(value, dict)
+        return b"".join(b"%b:%b\n" % (c.encode(), json_bytes(each)) for c, each in value.items())
+
+    @staticmethod
+    def _frame(raw: bytes) -> Frame:
+        if not raw.strip():
+            return Frame(None, raw)
+        found = _CODED.fullmatch(raw)
+        value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
+        if value is None or len(value) != 1:
+            raise AdapterError("a line in a data stream is no letter with JSON after a colon")
         return Frame(value, raw)
 
 
@@ -361,6 +389,7 @@ FRAMES: dict[Media, type[Frames]] = {
     "sse": EventFrames,
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
+    "data_stream": CodedFrames,
     "text": TextFrames,
     "messages": MessageFrames,
 }
@@ -369,8 +398,16 @@ _SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array"}
 
 
 def sniffed(start: bytes) -> Media | None:
-    """Tell JSON from server-sent events by the first byte; None if there is none yet."""
+    """Tell JSON and coded lines from server-sent events by how they begin; None if not yet."""
     if codecs.BOM_UTF8.startswith(start):
         return None
     stripped = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if _CODE.fullmatch(stripped):
+        return None
+    if _CODE_START.match(stripped):
+        return "data_stream"
     return _SNIFFED.get(stripped[:1], "sse") if stripped else None
+
+
+_CODE = re.compile(rb"[0-9a-z](?::\s*)?")
+_CODE_START = re.compile(rb'[0-9a-z]:\s*["{\[]')

@@ -41,6 +41,8 @@ _LF, _COLON = b"\n:"
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 
+_ONE_LINE = re.compile(rb"data: ?([^\r\n]*)\n\n")
+
 _NEWLINE = re.compile(r"\r\n?|\n")
 
 _RETRY_DIGITS = 15
@@ -75,12 +77,16 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """A blank line, or fields without data: nothing is dispatched, but id and retry may be set."""
+    """A blank line, or fields without data: nothing is dispatched, but id and retry may be set.
+
+    `event` is the name that such a heartbeat may have; clients do not see it.
+    """
 
     id: str | None = None
     retry: int | None = None
     plain: bool = field(default=True, compare=False)
     raw: bytes = field(default=b"", compare=False, repr=False)
+    event: str = field(default="message", compare=False)
 
 
 Item: TypeAlias = Event | Comment | Blank
@@ -157,6 +163,8 @@ class Decoder:
         return True
 
     def _read_lines(self, items: list[Item], *, last: bool) -> None:
+        while self._one_line(items):
+            pass
         while (ends := self._line_end(last=last)) is not None:
             end, after = ends
             self._check_size(end)
@@ -171,7 +179,27 @@ class Decoder:
             else:
                 self._field(line)
             self._line = after
+            while self._one_line(items):
+                pass
         self._check_size(self._searched)
+
+    def _one_line(self, items: list[Item]) -> bool:
+        """Take an event that is one line of data, as most are, at once; tell whether there is."""
+        if self._in_block or self._skip_lf or self._searched != self._line:
+            return False
+        found = _ONE_LINE.match(self._buffer, self._line)
+        if found is None:
+            return False
+        end = found.end(1)
+        if end - self._line > self._max_line or end >= self._start + self._max_event:
+            return False
+        self._crlf = False
+        data = self._text(found[1])
+        raw = self._raw(end + 2)
+        items.append(Event(data, "message", None, None, self.last_id, self._plain, raw))
+        self._plain = True
+        self._line = self._searched = end + 2
+        return True
 
     def _line_end(self, *, last: bool) -> tuple[int, int] | None:
         """Return where the line ends and the next one begins; None if that has yet to come.
@@ -249,8 +277,7 @@ class Decoder:
             event = self._event or "message"
             item = Event(data, event, self._id, self._retry, self.last_id, self._plain, raw)
         else:
-            plain = self._plain and self._event is None
-            item = Blank(self._id, self._retry, plain, raw)
+            item = Blank(self._id, self._retry, self._plain, raw, self._event or "message")
         self._open_block()
         return item
 

@@ -4,21 +4,25 @@
 
 The guard then stands below the client: all that it makes of a stream (snapshots, final messages,
 parsed values) is made of guarded text. It works with every client that takes an httpx client of
-yours, and with successors of httpx that have its transports: give the `transport` to put it around.
+yours, and with successors of httpx that have its transports (httpx2): the first request tells
+whose connections are opened, unless a `transport` is given to put this one around.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
+from threading import Lock
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body
 from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.tools import for_request
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
 
@@ -42,6 +46,9 @@ class _Guarding:
     Requests and responses are made of the classes of those that come in: of httpx, or like it.
     """
 
+    _default: ClassVar[str]
+    """The class that opens connections, in the package whose requests come in."""
+
     @known_arguments
     def __init__(
         self,
@@ -52,17 +59,32 @@ class _Guarding:
         other: Literal["refuse", "pass"] = "refuse",
     ) -> None:
         self._guard = guard
-        self._transport = self._default() if transport is None else transport
+        self._transport = transport
+        self._making = Lock()
         self._provider = provider
         self._other = other
 
-    def _default(self) -> Any:
-        raise NotImplementedError
+    def _inner(self, request: Any) -> Any:
+        """Return the transport behind this one; by default one of the package of the request."""
+        with self._making:
+            if self._transport is None:
+                self._transport = _class_beside(request, self._default)()
+            return self._transport
 
     def _provider_of(self, request: Any) -> str | None:
         path = request.url.path
         found = (name for end, name in ENDPOINTS.items() if path.endswith(end))
         return self._provider or next(found, None)
+
+    def _guard_for(self, request: Any, body: bytes) -> Guard:
+        """Return the guard of one exchange. BlockedError if its tools cannot be guarded."""
+        provider, guard = self._provider_of(request), self._guard.pinned()
+        if provider not in BODIES or request.method != "POST":
+            return guard
+        try:
+            return for_request(guard, provider, body)
+        except RefusedError as error:
+            raise BlockedError(error.code) from error
 
     def _prepared(self, request: Any, body: bytes, guard: Guard) -> Any:
         """Return the request that is sent. BlockedError if a rule forbids it."""
@@ -113,7 +135,7 @@ class _Guarding:
 
 
 class GuardTransport(_Guarding):
-    """An asynchronous transport around another `transport`, httpx's own by default.
+    """An asynchronous transport around another `transport`, by default the client's package's own.
 
     `guard` judges answers and, with the policy's `input`, prompts.
     `provider` names the adapter for all answers; otherwise the path tells, or the first chunk.
@@ -122,16 +144,13 @@ class GuardTransport(_Guarding):
     forbids is a BlockedError.
     """
 
-    def _default(self) -> Any:
-        import httpx
-
-        return httpx.AsyncHTTPTransport()
+    _default = "AsyncHTTPTransport"
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
-        guard = self._guard.pinned()
+        guard = self._guard_for(request, await request.aread())
         sent = self._prepared(request, await request.aread(), guard)
-        response = await self._transport.handle_async_request(sent)
+        response = await self._inner(sent).handle_async_request(sent)
         try:
             kind = self._kind(request, response)
             if kind == "body":
@@ -149,10 +168,12 @@ class GuardTransport(_Guarding):
 
     async def aclose(self) -> None:
         """Close the transport behind this one."""
-        await self._transport.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     async def __aenter__(self) -> GuardTransport:
-        await self._transport.__aenter__()
+        if self._transport is not None:
+            await self._transport.__aenter__()
         return self
 
     async def __aexit__(
@@ -161,21 +182,20 @@ class GuardTransport(_Guarding):
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        await self._transport.__aexit__(kind, error, traceback)
+        if self._transport is not None:
+            await self._transport.__aexit__(kind, error, traceback)
 
 
 class SyncGuardTransport(_Guarding):
     """The same for synchronous clients, with the arguments of `GuardTransport`."""
 
-    def _default(self) -> Any:
-        import httpx
-
-        return httpx.HTTPTransport()
+    _default = "HTTPTransport"
 
     def handle_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
-        guard = self._guard.pinned()
-        response = self._transport.handle_request(self._prepared(request, request.read(), guard))
+        guard = self._guard_for(request, request.read())
+        sent = self._prepared(request, request.read(), guard)
+        response = self._inner(sent).handle_request(sent)
         try:
             kind = self._kind(request, response)
             if kind == "body":
@@ -193,10 +213,12 @@ class SyncGuardTransport(_Guarding):
 
     def close(self) -> None:
         """Close the transport behind this one."""
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
     def __enter__(self) -> SyncGuardTransport:
-        self._transport.__enter__()
+        if self._transport is not None:
+            self._transport.__enter__()
         return self
 
     def __exit__(
@@ -205,7 +227,8 @@ class SyncGuardTransport(_Guarding):
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        self._transport.__exit__(kind, error, traceback)
+        if self._transport is not None:
+            self._transport.__exit__(kind, error, traceback)
 
 
 class _AsyncSource:
@@ -233,6 +256,17 @@ class _SyncSource:
 
     def close(self) -> None:
         self._response.close()
+
+
+def _class_beside(request: Any, name: str) -> Any:
+    """Return the class `name` of the package that a request's class is from."""
+    for base in type(request).__mro__:
+        package = sys.modules.get(base.__module__.partition(".")[0])
+        found = getattr(package, name, None)
+        if found is not None:
+            return found
+    kind = f"{type(request).__module__}.{type(request).__qualname__}"
+    raise AdapterError(f"no {name!r} beside {kind!r}: give the transport to put the guard around")
 
 
 def _answer(response: Any, **body: Any) -> Any:

@@ -128,6 +128,24 @@ class Document:
         return self._refused.offset if self._refused else self.state.offset
 
     @property
+    def accepted(self) -> int:
+        """How far the source was accepted, which `offset` is too where nothing is repaired."""
+        return self.offset
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing in it that counts."""
+        return False
+
+    def source(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the source the text between two offsets stood."""
+        return start, end
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The line and column of an offset in the text fed last."""
+        return self.state.position(offset)
+
+    @property
     def waits(self) -> bool:
         """Whether half an escape stands at `offset`, or an error in one."""
         return self._refused is None and self.state.waits

@@ -14,8 +14,9 @@ from typing import Literal, TypeAlias
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.lexer import tokens as t
-from guardstream.jsonstream.lexer.lexer import Lexer
 from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.repair import Kind, Repair
+from guardstream.jsonstream.repaired import RepairedDocument
 
 Fences: TypeAlias = Literal["strip", "keep", "require"]
 
@@ -24,6 +25,10 @@ _JSON = frozenset(("json", "json5", "jsonc", "jsonl", "ndjson"))
 _THOUGHTS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 _FIRST_BLOCK, _LAST_BLOCK = 1_024, 1 << 30
 _BOM = "\ufeff"
+#: What is repaired in the beginning of what may be prose.
+_PLAIN: frozenset[Kind] = frozenset(
+    ("comments", "single_quotes", "python_literals", "raw_newlines", "unquoted_keys")
+)
 _BEGINNINGS = frozenset('{["')
 
 _turn = re.compile(r"[\[{<\n]")  # where prose may end
@@ -50,12 +55,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The next piece of a document and its tokens; `document` tells whether it is over or wrong."""
+    """The next piece of a document and its tokens; `document` tells whether it is over or wrong.
+
+    `text` is the source, which begins at `start`, or what it was mended to; `repairs` says how.
+    """
 
     document: Document
     text: str
     start: int
     tokens: list[Token]
+    repairs: tuple[Repair, ...] = ()
 
 
 Piece: TypeAlias = Prose | Mark | Part
@@ -69,7 +78,7 @@ class Documents:
     answer the part that shows a document's error with `go_on` before it takes the next piece; then
     the document's schema is given up, or, where the text is no JSON, the rest becomes prose.
     `close` makes everything from there on prose. With `or_text` and no fences, so does what begins
-    with no bracket or quote where a document would.
+    with no bracket or quote where a document would. `repair` is what `new` mends in its documents.
     """
 
     def __init__(
@@ -78,11 +87,13 @@ class Documents:
         fences: Fences | None,
         *,
         or_text: bool = False,
+        repair: frozenset[Kind] = frozenset(),
     ) -> None:
         self.document: Document | None = None
         self._new = new
         self._in_prose = fences is not None
         self._or_text = or_text and fences is None
+        self._repair = repair
         self._brackets = fences != "require"
         self._state: _State = self._prose if fences else self._between
         self._pending = ""
@@ -110,7 +121,9 @@ class Documents:
     @property
     def inside(self) -> Document | None:
         """The open document, if the next characters are its own: feed them to it, then `resume`."""
-        return self.document if self._state == self._inside and not self._pending else None
+        if self._state != self._inside or self._pending or self._repair:
+            return None
+        return self.document
 
     def resume(self, text: str, start: int, tokens: list[Token]) -> Iterator[Piece]:
         """Divide `text`, of which the open document took its part and gave `tokens`."""
@@ -137,7 +150,8 @@ class Documents:
         yield from self._divide(text, True)
         document = self.document
         if document and self._state == self._inside:
-            yield Part(document, "", document.offset, document.finish())
+            start, tokens = document.accepted, document.finish()
+            yield self._piece(document, "", start, tokens)
 
     def go_on(self) -> None:
         """Go on after the error of the part that was given last."""
@@ -203,23 +217,33 @@ class Documents:
         return index, None
 
     def _inside(self, text: str, index: int, final: bool) -> _Step:
-        del final
         document = self.document
         assert document
-        self._offset = document.offset
+        self._offset = document.accepted
+        if isinstance(document, RepairedDocument):
+            tokens = document.read(text, index, final=final)
+            return self._part(document, text, index, tokens)
         block = text[index : index + self._block]
         # A chunk with many documents must not be copied for each.
         self._block = min(2 * self._block, _LAST_BLOCK)
         return self._part(document, text, index, document.feed(block))
 
     def _part(self, document: Document, text: str, index: int, tokens: list[Token]) -> _Step:
-        start, self._offset = self._offset, document.offset
+        start, self._offset = self._offset, document.accepted
         end = index + self._offset - start
         if document.done:
-            self._line, self._column = document.state.position(self._offset)
+            self._line, self._column = document.position(self._offset)
             self._state = self._after_document()
             self._line_start = False
-        return end, Part(document, text[index:end], start, tokens)
+        piece = self._piece(document, text[index:end], start, tokens)
+        nothing = end == index and not (piece.text or piece.tokens or piece.repairs)
+        return end, None if nothing and not document.ended else piece
+
+    def _piece(self, document: Document, text: str, start: int, tokens: list[Token]) -> Part:
+        if isinstance(document, RepairedDocument):
+            text, repairs = document.part()
+            return Part(document, text, start, tokens, repairs)
+        return Part(document, text, start, tokens)
 
     def _after_document(self) -> _State:
         if self._fence:
@@ -295,18 +319,29 @@ class Documents:
         schema that allows it, and begins with a value that is allowed in it; without a schema that
         value is no number or literal, since `[1]` is a mark of prose.
         """
-        lexer = Lexer(duplicates=True)
-        tokens = lexer.feed(text)
+        trial, tokens = self._tried(text)
         kinds = [token[0] for token in tokens]
         anywhere = self._fresh or bool(self._fence)
         if text[0] == "[" and not anywhere and not self._may_be_array(text, tokens):
             return False
-        found = _evidence(kinds, past_key=lexer.state.step is lexer.state.before_value)
-        if found or lexer.error:
+        past_key = trial.state.step is trial.state.before_value
+        if past_key and "unquoted_keys" in self._repair:
+            # A word and a colon after a brace are prose, unless a value follows.
+            past_key = text.startswith(('"', "'"), len(text[1:]) - len(text[1:].lstrip()) + 1)
+        found = _evidence(kinds, past_key=past_key)
+        if found or trial.error:
             return found
-        if lexer.done:
+        if trial.done:
             return anywhere
         return True if len(text) == _LONGEST else None
+
+    def _tried(self, text: str) -> tuple[Document, list[Token]]:
+        """What `text` would be as a document, without a schema."""
+        if self._repair:
+            trial: Document = RepairedDocument(repair=self._repair & _PLAIN, duplicates=True)
+        else:
+            trial = Document(duplicates=True)
+        return trial, _read(trial, text)
 
     def _may_be_array(self, text: str, tokens: list[Token]) -> bool:
         """Whether an array may stand in prose, as far as its first value has begun."""
@@ -314,7 +349,7 @@ class Documents:
         if not trial.allows_arrays or len(tokens) < 2:
             return trial.allows_arrays
         kind, _, start, _ = tokens[1]
-        if not trial.judged:
+        if not trial.judged or self._repair:
             return kind in _TELLING
         trial.feed(text)
         refused = isinstance(trial.error, SchemaViolationError)
@@ -410,6 +445,18 @@ def _evidence(kinds: list[int], *, past_key: bool) -> bool:
     if kinds[:1] == [t.OPEN_ARRAY] and any(kind in _ENDED for kind in kinds[1:]):
         return True
     return t.KEY in kinds and (past_key or kinds.index(t.KEY) < len(kinds) - 1)
+
+
+def _read(document: Document, text: str) -> list[Token]:
+    """Feed a document of which no more will come; what may depend on that is left out."""
+    if not isinstance(document, RepairedDocument):
+        return document.feed(text)
+    tokens: list[Token] = []
+    start, end = document.accepted, -1
+    while document.accepted > end and not document.ended:
+        end = document.accepted
+        tokens += document.read(text, end - start)
+    return tokens
 
 
 def _begun(tag: str, text: str) -> int:

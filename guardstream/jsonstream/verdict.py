@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from guardstream.jsonstream.document import Checks, Document
-from guardstream.jsonstream.errors import DocumentError
+from guardstream.jsonstream.documents import Documents, Part, Piece
+from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.lexer.lexer import Limits
+from guardstream.jsonstream.repair import Kind, Repair
+from guardstream.jsonstream.repaired import RepairedDocument
 
 
 def verdict(
@@ -33,3 +37,70 @@ def verdict(
             return document.error
     document.finish()
     return document.error
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What became of almost-JSON: the JSON so far, what was mended, what was wrong first."""
+
+    text: str
+    repairs: tuple[Repair, ...]
+    error: DocumentError | None
+
+
+def mended(
+    chunks: Iterable[str],
+    repair: frozenset[Kind],
+    schema: Checks | None = None,
+    limits: Limits | None = None,
+    *,
+    duplicates: bool = False,
+) -> Mended:
+    """Return the text as JSON, mended in the ways of `repair`; else as `verdict`."""
+
+    def new(offset: int, line: int, column: int) -> Document:
+        return RepairedDocument(
+            schema,
+            limits,
+            repair=repair,
+            duplicates=duplicates,
+            offset=offset,
+            line=line,
+            column=column,
+        )
+
+    finder = Documents(new, None, repair=repair)
+    said: list[str] = []
+    repairs: list[Repair] = []
+    first: Document | None = None
+    fed = 0
+    for piece in _pieces(finder, chunks):
+        fed += len(piece.text)
+        if not isinstance(piece, Part):
+            continue
+        document = piece.document
+        first = first or document
+        if document is not first and not document.blank:
+            return Mended("".join(said), tuple(repairs), _unexpected(document))
+        said.append(piece.text)
+        repairs += piece.repairs
+        if document.error:
+            return Mended("".join(said), tuple(repairs), document.error)
+    if first is None or first.blank:
+        end = finder.document.accepted if finder.document else fed
+        error = JSONSyntaxError("unexpected end of text", end, *finder.position, "")
+        return Mended("", tuple(repairs), error)
+    return Mended("".join(said).strip(), tuple(repairs), None)
+
+
+def _pieces(finder: Documents, chunks: Iterable[str]) -> Iterator[Piece]:
+    for chunk in chunks:
+        yield from finder.feed(chunk)
+    yield from finder.finish()
+
+
+def _unexpected(document: Document) -> JSONSyntaxError:
+    assert isinstance(document, RepairedDocument)
+    assert document.begun is not None
+    place = document.begun, *document.position(document.begun)
+    return JSONSyntaxError("unexpected text after the document", *place, "")

@@ -81,7 +81,9 @@ def read(text: str) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor that is defined twice is legal YAML
-            root = YAML(typ="safe", pure=True).compose(text)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.max_depth = 2 * MAX_DEPTH  # before it is composed: that takes the square of it
+            root = yaml.compose(text)
     except ReaderError as error:
         mark = _mark_of_index(text, error.position)
         document.problems.append(Problem(mark, "a control character that YAML does not allow"))
@@ -102,6 +104,8 @@ def read(text: str) -> Document:
 def _syntax_problem(error: MarkedYAMLError) -> Problem:
     place = error.problem_mark or error.context_mark
     mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
+    if error.problem and "maximum depth" in error.problem:
+        return Problem(mark, "nested too deeply")
     parts = [part for part in (error.problem, error.context) if part]
     return Problem(mark, "not valid YAML: " + " ".join(", ".join(parts).split()))
 

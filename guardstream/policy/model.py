@@ -6,7 +6,6 @@ that look for nothing) is checked where the rules are built.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -22,6 +21,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from guardstream.events import Action, Severity
+from guardstream.jsonpath import check_apart, steps_of
 from guardstream.policy.sections import (
     Channel,
     JsonFile,
@@ -42,12 +42,14 @@ Unknown: TypeAlias = Literal["guard", "refuse", "pass"]
 Role: TypeAlias = Literal["user", "tool", "system", "developer", "assistant"]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
-_PATH = re.compile(r"\$(\.[A-Za-z_]\w*|\['[^'\\]+'\]|\[\*\])+")
-
 
 def _path(text: str) -> str:
-    if not _PATH.fullmatch(text):
-        raise ValueError(f"{text!r} is no path: write it as $.name, $['a name'] or $.list[*].name")
+    steps_of(text)
+    return text
+
+
+def _shown_path(text: str) -> str:
+    steps_of(text.removesuffix("~"))  # of a key, as findings name it
     return text
 
 
@@ -198,7 +200,7 @@ class RuleFile(Model):
 class UnknownFile(Model):
     """Text that no adapter knows, guarded but for some paths."""
 
-    pass_: list[Text] = Field(alias="pass", min_length=1)
+    pass_: list[Annotated[str, AfterValidator(_shown_path)]] = Field(alias="pass", min_length=1)
     """Paths that pass, as errors and findings name them: `$.choices[*].obfuscation`."""
 
 
@@ -208,7 +210,7 @@ _Paths = Annotated[list[PathText] | None, BeforeValidator(_listed), _OneOrMore()
 class FormatFile(Model):
     """A JSON format of your own, by the paths to what its chunks say."""
 
-    text: Annotated[list[PathText], BeforeValidator(_listed), _OneOrMore()]
+    text: Annotated[list[PathText], BeforeValidator(_listed), Field(min_length=1), _OneOrMore()]
     """Where the next piece of the answer stands."""
     thinking: _Paths = None
     """Where the next piece of thinking stands."""
@@ -228,6 +230,7 @@ class FormatFile(Model):
         twice = sorted({path for path in paths if path and paths.count(path) > 1})
         if twice:
             raise ValueError(f"the path {twice[0]!r} stands for two things")
+        check_apart([path for path in paths if path])
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Stage
@@ -32,6 +32,7 @@ class Policy:
         built: Built,
         words: Mapping[str, Sequence[str]] | None = None,
         plans: tuple[StagePlan, ...] = (),
+        tools: Mapping[str, Any] | None = None,
     ) -> None:
         self._built = built
         self._words = words
@@ -39,7 +40,10 @@ class Policy:
         self._rulesets = built.rulesets
         if words:
             self._rulesets = _with_words(built, words)
+        self._tools = tools
         self._json = structured.guarding(built.json, self._rulesets)
+        if tools is not None:
+            self._json = structured.asked_for(self._json, built.file.json_, tools)
         self._input = Policy(built.input) if built.input else None
 
     @classmethod
@@ -63,6 +67,12 @@ class Policy:
     def name(self) -> str:
         """The policy's name; empty if it has none."""
         return self.file.name
+
+    def place(self, setting: str, *keys: str) -> str:
+        """Return where a setting, or a key of it, stands: `file:line:column`."""
+        source = self._built.settings.get(setting, self._built.source)
+        mark = source.document.key_mark((*source.prefix, setting, *keys))
+        return f"{source.name}:{mark.line}:{mark.column}"
 
     @property
     def fingerprint(self) -> str:
@@ -129,7 +139,20 @@ class Policy:
         What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
         words that cannot be matched.
         """
-        return Policy(self._built, words, self._plans)
+        return Policy(self._built, words, self._plans, self._tools)
+
+    @property
+    def needs_request(self) -> bool:
+        """Whether the schemas of tools are those of a request, which is not known: `with_tools`."""
+        return self._json.asked is not None
+
+    def with_tools(self, tools: Mapping[str, Any]) -> Policy:
+        """Return this policy for a request that states the schemas of these tools, by name.
+
+        None is the schema of a tool whose arguments are no JSON. It matters only where the policy
+        says `tools: from_request`. Raises SchemaError for a schema that cannot be used.
+        """
+        return Policy(self._built, self._words, self._plans, tools)
 
     def with_stages(self, stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> Policy:
         """Return this policy with more stages of your own, after those that it names.
@@ -138,7 +161,7 @@ class Policy:
         StagePlan to say otherwise.
         """
         more = [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
-        return Policy(self._built, self._words, (*self._plans, *more))
+        return Policy(self._built, self._words, (*self._plans, *more), self._tools)
 
     def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it.

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 
 from guardstream.events import Severity
+from guardstream.jsonstream.repair import USUAL, Kind
 
 Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
 
@@ -64,6 +73,33 @@ Numbers: TypeAlias = Annotated[
 Draft: TypeAlias = Literal["draft-04", "draft-06", "draft-07", "2019-09", "2020-12", "openapi-3.0"]
 
 
+_MENDED: list[str] = [*get_args(Kind), "close"]
+
+
+def _kinds(value: Any) -> Any:
+    """Read `true` as the usual kinds, one word as a list of it."""
+    if isinstance(value, bool):
+        return tuple(sorted(USUAL)) if value else ()
+    if value is None or value == "close":
+        return ("close",) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+Repairs: TypeAlias = Annotated[
+    tuple[Kind | Literal["close"], ...],
+    BeforeValidator(_kinds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["boolean", "null"]},
+                {"const": "close"},
+                {"type": "array", "items": {"enum": _MENDED}},
+            ]
+        }
+    ),
+]
+
+
 class JsonLimitsFile(Model):
     """Bounds on a JSON document, in levels and code points."""
 
@@ -88,6 +124,17 @@ class ToolFile(Model):
     """The draft that the schema is written in; that of the section if absent."""
 
 
+def _form(value: Any) -> str:
+    return "word" if isinstance(value, str) else "tools"
+
+
+Tools: TypeAlias = Annotated[
+    Annotated[dict[Annotated[str, Field(min_length=1)], ToolFile], Tag("tools")]
+    | Annotated[Literal["from_request"], Tag("word")],
+    Discriminator(_form),
+]
+
+
 class JsonFile(Model):
     """What is asked of output that is JSON."""
 
@@ -101,20 +148,23 @@ class JsonFile(Model):
     """Files beside the policy with schemas that the schema refers to by their identifier."""
     formats: bool = False
     """Whether `format` is asserted."""
-    tools: dict[Annotated[str, Field(min_length=1)], ToolFile] | None = None
-    """What the arguments of each tool must be, by its name; `*` is any other tool."""
+    tools: Tools | None = None
+    """What the arguments of each tool must be, by its name, `*` is any other; or what the request
+    says of them."""
     channels: list[Channel] = Field(default=["text"], min_length=1)
     """The channels that carry JSON; none if absent and there are only tools."""
     fences: Literal["strip", "keep", "require"] | None = None
     """What becomes of prose and code fences around documents."""
-    documents: Literal["one", "many"] = "one"
-    """Whether one document is expected, or many such as JSON lines."""
+    documents: Literal["one", "many", "last"] = "one"
+    """Whether one document is expected, many such as JSON lines, or the last of many counts."""
+    last_max: int = Field(default=100_000, ge=1)
+    """Code points of a document that may wait to be the last; more block."""
     after: Literal["stop", "ignore", "text"] = "stop"
     """What follows the one document: the stream ends, it is dropped, or let through as text."""
     on_violation: Literal["block", "stop", "monitor"] = "block"
     """What happens at the first character that no valid document has."""
-    repair: Literal["close"] | None = None
-    """Whether a document that ends too early is closed."""
+    repair: Repairs = ()
+    """What is mended: `true` is all but `truncated`; `close` closes what ends early."""
     redact_keys: bool = False
     """Whether rules apply to object keys too."""
     numbers: Numbers = "string"

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from pydantic import ValidationError
 
@@ -127,7 +128,10 @@ class Whole:
 def read_text(path: Path) -> str:
     """Read a UTF-8 file; PolicyError says what is wrong with it and where."""
     try:
-        if path.stat().st_size > MAX_FILE:
+        found = path.stat()
+        if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
+            raise PolicyError(f"{path}:1:1: cannot be read: not a regular file")
+        if found.st_size > MAX_FILE:
             raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
         data = path.read_bytes()
     except (OSError, ValueError) as error:

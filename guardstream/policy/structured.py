@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from json import dumps, loads
 from types import MappingProxyType
+from typing import Any
 
 from guardstream.errors import PolicyError
 from guardstream.jsonstream.document import Checks
@@ -27,20 +30,28 @@ ARGUMENTS = "tool_args"
 
 
 ANY_TOOL = "*"
+NO_REQUEST = (
+    "json.tools: 'from_request' needs the request: guard by the proxy or a transport, or take "
+    "guard.with_tools(...)"
+)
 
 
 @dataclass(frozen=True)
 class Json:
     """What the JSON stage does: in each channel that carries JSON, and with each tool's arguments.
 
-    Without `tools`, all arguments are treated alike.
+    Without `tools`, all arguments are treated alike. With `asked`, what is done with the arguments
+    of a tool whose schema a request states, they are not known before that.
     """
 
     channels: Mapping[str, Settings]
     tools: Mapping[str, Settings] | None = None
+    asked: Settings | None = None
 
     def settings(self, channel: str, tool: str | None) -> Settings | None:
         """What is done in a channel, of which a tool may be known; None for nothing."""
+        if channel == ARGUMENTS and self.asked is not None:
+            raise PolicyError(NO_REQUEST)
         if channel != ARGUMENTS or self.tools is None:
             return self.channels.get(channel)
         return self.tools.get(tool or ANY_TOOL, self.tools[ANY_TOOL])
@@ -57,6 +68,9 @@ def compiled(loader: Loader, whole: Whole) -> Json:
     schema = _schema(loader, source, section, section, ("json", "schema"))
     for channel in _channels(section):
         channels[channel] = _of(file, section, channel, schema)
+    if section.tools == "from_request":
+        asked = _of(file, section, ARGUMENTS, None)
+        return Json(MappingProxyType(channels), asked=asked)
     if ARGUMENTS in section.channels and section.tools is not None:
         mark = source.document.mark(("json", "tools"))
         source.report(mark, "the channel 'tool_args' has a schema too: leave it out of 'channels'")
@@ -72,10 +86,40 @@ def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
             found[channel] = replace(each, redact=rules.stage)
         elif each.on_violation != "text":
             found[channel] = each
-    tools, rules = json.tools, rulesets.get(ARGUMENTS)
+    tools, rules, asked = json.tools, rulesets.get(ARGUMENTS), json.asked
     if tools is not None and rules is not None:
         tools = {name: replace(each, redact=rules.stage) for name, each in tools.items()}
-    return Json(MappingProxyType(found), tools)
+    if asked is not None and rules is not None:
+        asked = replace(asked, redact=rules.stage)
+    return Json(MappingProxyType(found), tools, asked)
+
+
+def asked_for(json: Json, section: JsonFile | None, tools: Mapping[str, Any]) -> Json:
+    """The same for a request that states these schemas; a tool with None has arguments of no form.
+
+    Raises SchemaError for a schema that cannot be used. Nothing changes where the policy does not
+    take schemas from requests.
+    """
+    if section is None or json.asked is None:
+        return json
+    # Where no rules apply to arguments they are let through as they are.
+    free = json.channels.get(ARGUMENTS) or Settings(documents="many", on_violation="text")
+    found = {
+        name: free
+        if schema is None
+        else replace(
+            json.asked,
+            schema=_compiled(dumps(schema, sort_keys=True), section.draft, section.formats),
+        )
+        for name, schema in tools.items()
+    }
+    found[ANY_TOOL] = replace(json.asked, schema=Schema(False))
+    return Json(json.channels, MappingProxyType(found))
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str, draft: str | None, formats: bool) -> Schema:
+    return Schema(loads(text), draft=draft, formats=formats)
 
 
 def _channels(section: JsonFile) -> list[Channel]:
@@ -96,7 +140,7 @@ def _tools(
     loader: Loader, source: Source, file: PolicyFile, section: JsonFile
 ) -> Mapping[str, Settings] | None:
     """What is done with each tool's arguments; a tool that is not named may not be called."""
-    if section.tools is None:
+    if section.tools is None or section.tools == "from_request":
         return None
     found = {}
     for name, tool in section.tools.items():
@@ -115,9 +159,11 @@ def _settings(file: PolicyFile, section: JsonFile, schema: Checks | None) -> Set
         schema=schema,
         fences=section.fences,
         documents=section.documents,
+        last_max=section.last_max,
         after=section.after,
         on_violation=section.on_violation,
-        repair=section.repair,
+        repair=frozenset(kind for kind in section.repair if kind != "close"),
+        close="close" in section.repair,
         redact_keys=section.redact_keys,
         numbers=numbers,
         limits=Limits(limits.depth, digits, limits.string, limits.document),

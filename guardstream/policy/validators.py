@@ -7,11 +7,15 @@ tells whether it can be such a value. They are pure: no state, no clock, no I/O.
 from __future__ import annotations
 
 import math
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 from types import MappingProxyType
+
+from guardstream.policy.national import CHECKS
 
 Validator = Callable[[str], bool]
 
@@ -194,6 +198,42 @@ def mixed(text: str) -> bool:
     return any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
 
 
+def random(text: str) -> bool:
+    """Looks drawn at random: letters and digits that alternate, and no run of the alphabet.
+
+    Of random text in base 36, 62 or 64 at least every sixth character is of another kind (digit,
+    small or capital letter) than the one before it; of words joined by digits hardly any is.
+    """
+    plain = [c for c in text if c.isalnum()]
+    if len(plain) < 12 or not mixed(text) or shannon(text) < 2.7:
+        return False
+    changes = sum(_kind(a) != _kind(b) for a, b in pairwise(plain))
+    return 6 * changes >= len(plain) and not _ascends("".join(plain).lower())
+
+
+def _kind(character: str) -> int:
+    return 0 if character.isdigit() else 1 if character.isupper() else 2
+
+
+def _ascends(text: str) -> bool:
+    """Tell whether six characters in a row follow one another, as in `123456` and `abcdef`."""
+    run = 1
+    for a, b in pairwise(text):
+        run = run + 1 if ord(b) - ord(a) == 1 else 1
+        if run >= 6:
+            return True
+    return False
+
+
+def basic_credentials(text: str) -> bool:
+    """RFC 7617: base64 of a user name, a colon and a password, all of them printable."""
+    try:
+        user, colon, password = b64decode(text, validate=True).decode().partition(":")
+    except ValueError:
+        return False
+    return bool(user and colon and password) and (user + password).isprintable()
+
+
 def varied(text: str) -> bool:
     """Is no place holder: at least six different characters that are letters or digits."""
     return len({character for character in text if character.isalnum()}) >= 6
@@ -232,10 +272,12 @@ _IBAN_LENGTHS = {
 
 NAMED: Mapping[str, Validator] = MappingProxyType(
     {
-        check.__name__: check
+        **CHECKS,
+        **{check.__name__: check
         for check in (
-            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied
-        )
+            luhn, iban, mod11, aba, uscc, ssn, nhs, verhoeff, bitcoin, phone, ip, mixed, varied,
+            random, basic_credentials
+        )},
     }
 )  # fmt: skip
 """The checks that a policy names without a dotted path; `entropy` needs its bits."""

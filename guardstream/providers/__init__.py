@@ -51,6 +51,11 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "interactions": "guardstream.providers.google.interactions:Interactions",
         "watsonx": "guardstream.providers.watsonx:Watsonx",
         "writer": "guardstream.providers.writer:Writer",
+        "anthropic_completions": "guardstream.providers.path_formats:AnthropicCompletions",
+        "tgi": "guardstream.providers.path_formats:TGI",
+        "ui_messages": "guardstream.providers.ui_messages:UIMessages",
+        "data_stream": "guardstream.providers.ui_messages:DataStream",
+        "ag_ui": "guardstream.providers.ag_ui:AGUI",
         "events": "guardstream.providers.named_events:NamedEvents",
         "json": "guardstream.providers.any_json:AnyJSON",
     }
@@ -90,6 +95,11 @@ def _adapter(name: str) -> type[Any]:
 @cache
 def _names() -> tuple[str, ...]:
     return (*ADAPTERS, *installed())
+
+
+def is_known(name: str) -> bool:
+    """Tell whether there is an adapter of this name, of the package or installed."""
+    return name in _names()
 
 
 def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) -> Adapter[Any]:
@@ -147,5 +157,6 @@ __all__ = [
     "PlainText",
     "chosen",
     "detect",
+    "is_known",
     "named",
 ]

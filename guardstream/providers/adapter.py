@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason
 
-__all__ = ["NEW", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
+__all__ = ["NEW", "NONE", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
 
 C = TypeVar("C")
 
@@ -80,7 +80,8 @@ class Call(NamedTuple):
     id: str | None = None
 
 
-_NONE: Mapping[Any, Any] = {}
+NONE: Mapping[Any, Any] = {}
+"""No entries, of anything."""
 
 
 class Reading(NamedTuple):
@@ -100,12 +101,12 @@ class Reading(NamedTuple):
 
     pieces: Sequence[Piece]
     choices: Sequence[int]
-    finished: Mapping[int, FinishReason] = _NONE
+    finished: Mapping[int, FinishReason] = NONE
     failed: bool = False
     closed: Sequence[Slot] = ()
-    joined: Mapping[Slot, Slot] = _NONE
+    joined: Mapping[Slot, Slot] = NONE
     waits: Slot | None = None
-    calls: Mapping[Slot, Call] = _NONE
+    calls: Mapping[Slot, Call] = NONE
     usage: Any = None
     complete: Sequence[Slot] = ()
     only_text: bool = False
@@ -121,11 +122,12 @@ class Adapter(Protocol[C]):
     A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
     depends on its arguments alone: it may be called later than the chunks read meanwhile.
 
-    Three methods may be left out. `without_unknown(chunk)` returns a chunk without text that the
+    Some of it may be left out. `without_unknown(chunk)` returns a chunk without text that the
     adapter does not know, for what is made after it: whoever gives pieces of the kind `unknown`
     needs it. `taken(chunk)` returns what stands for a chunk that came in, where
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
     out, as it goes out: an adapter that ends streams with a whole message builds it from those.
+    `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
     """
 
     repeats: bool

@@ -92,6 +92,7 @@ class Bedrock(SpecAdapter):
     name = "bedrock"
     spec: ClassVar[Spec] = _SPEC
     repeats = False
+    steady = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -129,7 +130,7 @@ class Bedrock(SpecAdapter):
         slot = Slot(0, "tool_args", "input", self._index)
         over = self._over(slot)
         self._open = slot
-        calls = {slot: Call(use["name"], use.get("toolUseId"))} if use else {}
+        calls = {slot: Call(str(use.get("name") or ""), use.get("toolUseId"))} if use else {}
         return Reading(pieces, (0,), closed=over, calls=calls)
 
     def _said(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:

@@ -18,6 +18,7 @@ from guardstream.providers.spec import (
     KEEP,
     META,
     NAME,
+    REQUEST,
     Leaf,
     OneOf,
     Path,
@@ -52,7 +53,7 @@ def _event(kept: bool, message: Any = None, **fields: Spec) -> Spec:
 _SPEC = OneOf(
     "type",
     {
-        "message-start": _event(True, Tree(Leaf("whole", "text", "start"), frozenset({"role"}))),
+        "message-start": _event(True, {"role": META}),
         "content-start": _event(True, {"content": _CONTENT}),
         "content-delta": _event(False, {"content": _CONTENT}, logprobs=ABOUT),
         "content-end": _event(True),
@@ -70,7 +71,7 @@ _SPEC = OneOf(
                 "error": Leaf("whole", "text", "error"),
             },
         ),
-        "debug": _event(True, prompt=META),
+        "debug": _event(True, prompt=REQUEST),
     },
 )
 
@@ -91,6 +92,7 @@ class Cohere(SpecAdapter):
     spec = _SPEC
     sse_end = "[DONE]"
     repeats = False
+    steady = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

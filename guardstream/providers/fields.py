@@ -6,29 +6,67 @@ Objects are duck-typed: pydantic models, or anything with attributes. Nothing is
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+LISTS = (list, tuple, set, frozenset, deque)
+"""What holds items without names."""
+
+BYTES = (bytes, bytearray, memoryview)
+
+_SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
+"""The fields of a class that its objects have outside of their `__dict__`; None for mappings."""
 
 
 def fields_of(value: Any) -> Mapping[str, Any]:
-    """The fields of a dict or an object, those outside its model too."""
+    """The fields of a mapping or an object, those outside its model or its `__dict__` too."""
     if isinstance(value, dict):
         return value
+    kind = type(value)
+    if kind not in _SLOTS:
+        _SLOTS[kind] = None if isinstance(value, Mapping) else _slots_of(kind)
+    slots = _SLOTS[kind]
+    if slots is None:
+        mapping: Mapping[str, Any] = value
+        return mapping
     fields: dict[str, Any] = getattr(value, "__dict__", None) or {}
+    if slots:
+        fields = {**fields, **{name: getattr(value, name, None) for name in slots}}
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if extra else fields
 
 
+def _slots_of(kind: type[Any]) -> tuple[str, ...]:
+    given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    names = [name for each in given for name in ([each] if isinstance(each, str) else each)]
+    return tuple(name for name in names if not name.startswith("__"))
+
+
 def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
     """Return a shallow copy of a dict or object with some fields changed."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(value, "model_copy"):
         return value.model_copy(update=dict(updates))
     clone = copy.copy(value)
     for name, new in updates.items():
-        setattr(clone, name, new)
+        try:
+            setattr(clone, name, new)
+        except AttributeError:  # it is frozen; the copy is nobody's yet
+            object.__setattr__(clone, name, new)
     return clone
+
+
+def listed(like: Any, items: Sequence[Any]) -> Any:
+    """Return items as they were held: in a list, a tuple, a named one, a set."""
+    if type(like) is list:
+        return list(items)
+    make = getattr(like, "_make", None)
+    if make is not None and len(items) == len(like):
+        return make(items)
+    kind = next(kind for kind in LISTS if isinstance(like, kind))
+    return kind(items)
 
 
 def only(value: Any, updates: Mapping[str, Any]) -> Any:

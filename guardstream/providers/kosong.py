@@ -2,7 +2,7 @@
 
 https://github.com/MoonshotAI/kosong. Parts in a row are merged into one by those who take them, so
 what is held of one goes out before the next. A tool call begins with its id and name, and parts of
-its arguments follow. Nothing marks the end of a message.
+its arguments follow. Nothing marks the end of a message but the end of its stream.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Kosong(SpecAdapter):
     name = "kosong"
     spec = _SPEC
     repeats = False
+    ends_with_source = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -11,19 +11,23 @@ from guardstream.providers.adapter import Kind
 class Leaf(NamedTuple):
     """What a field holds: text of a kind, or something about the event.
 
-    `meta` is harmless. `keep` is harmless, and worth sending without any text. `number` is meta if
-    it is one; another value is text that nothing is known of. `about` spells out the text once more
+    `meta` is a mark, such as an id or a status, and harmless; an object or a list in its place is
+    one of which nothing is known. `keep` is one, too, and worth sending without any text. `number`
+    is meta if it is one; another value is text that nothing is known of. `skip` is not looked
+    at: what is made anew, or is the caller's own object. `about` spells out the text once more
     (log probabilities) and is left out where the text changed, or what else it says would be
     changed. `end` is a reason to finish.
     """
 
-    kind: Kind | Literal["meta", "keep", "number", "about", "end", "item"]
+    kind: Kind | Literal["meta", "keep", "number", "about", "end", "item", "skip"]
     channel: str = "text"
     field: str = "text"
 
 
 META, KEEP, NUMBER = Leaf("meta"), Leaf("keep"), Leaf("number")
 ABOUT, END = Leaf("about"), Leaf("end")
+
+SKIP = Leaf("skip")
 
 NAME = Leaf("name")
 """A name or id that something else goes by: it cannot be masked, so a match in it blocks."""
@@ -53,6 +57,14 @@ class Tree(NamedTuple):
     leaf: Leaf
     meta: frozenset[str] = frozenset()
     about: frozenset[str] = frozenset()
+
+
+REQUEST = Tree(Leaf("aside", "text", "request"))
+"""What the caller sent, and the provider repeats: instructions, tools, settings.
+
+A rule for answers must not end a stream for what the caller said. So each string is left out if a
+rule would change it, or passes, and nothing is reported.
+"""
 
 
 class Either(NamedTuple):

@@ -9,18 +9,16 @@ as text that is not known.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
+from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.nodes import END, META, Leaf, Path, Spec
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.spec import SpecAdapter
-
-_STEP = re.compile(r"\.([A-Za-z_]\w*)|\['((?:[^'\\])+)'\]|(\[\*\])")
 
 _REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -45,6 +43,7 @@ class JSONFormat(SpecAdapter):
     """
 
     sse_end = "[DONE]"
+    steady = True
 
     def __init__(
         self,
@@ -74,7 +73,11 @@ class JSONFormat(SpecAdapter):
         if not text:
             raise ValueError(f"format {name!r}: no path to its text")
         self.name = name  # type: ignore[misc]  # each format has its own
-        self.spec = _spec_of(name, leaves)  # type: ignore[misc]
+        try:
+            check_apart(leaves)
+        except ValueError as error:
+            raise ValueError(f"format {name!r}: {error}") from None
+        self.spec = _spec_of(leaves)  # type: ignore[misc]
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
         super().__init__(unknown=unknown)
@@ -122,38 +125,27 @@ class JSONFormat(SpecAdapter):
         return [_with(quiet, self._done, True)]
 
 
-def steps_of(path: str) -> list[str]:
-    """Return the names and `[*]` of a path. ValueError if it is none."""
-    found = list(_STEP.finditer(path, 1))
-    if path[:1] != "$" or not found or "".join(each[0] for each in found) != path[1:]:
-        raise ValueError(f"{path!r} is no path: write it as $.name, $['a name'] or $.list[*].name")
-    return [each[1] or each[2] or each[3] for each in found]
-
-
-def _spec_of(name: str, leaves: Mapping[str, Leaf]) -> Spec:
+def _spec_of(leaves: Mapping[str, Leaf]) -> Spec:
+    """Return the spec of leaves by their paths, which do not lead into one another."""
     spec: Any = {}
     for path, leaf in leaves.items():
         node, steps = spec, steps_of(path)
         for step, following in zip(steps, [*steps[1:], ""], strict=True):
-            inner: Any = leaf if not following else [{}] if following == "[*]" else {}
-            if step == "[*]":
-                if not following:
-                    node[0] = leaf
-                elif following == "[*]":
-                    raise ValueError(f"format {name!r}: {path!r} goes into a list of lists")
-                node = node[0]
-            else:
+            inner: Any = leaf if following == "" else [{}] if following is None else {}
+            if step is not None:
                 node = node.setdefault(step, inner)
-            if isinstance(node, Leaf) and following:
-                raise ValueError(f"format {name!r}: {path!r} goes into a text of another path")
+            elif following == "":
+                node[0] = leaf
+            else:
+                node = node[0]
     result: Spec = spec
     return result
 
 
-def _with(value: Any, steps: Sequence[str], new: Any) -> Any:
+def _with(value: Any, steps: Sequence[str | None], new: Any) -> Any:
     """Return a copy of `value` in which `new` stands at the end of some steps."""
     step, *rest = steps
-    if step == "[*]":
+    if step is None:
         return [_with(item, rest, new) if rest else new for item in value or [{}]]
     fields = dict(fields_of(value))
     fields[step] = _with(fields.get(step) or {}, rest, new) if rest else new

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import LISTS, fields_of, listed, replaced
 
 Steps: TypeAlias = tuple[Any, ...]
 
@@ -94,10 +94,10 @@ def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
     if at == len(way):
         return new
     key = way[at]
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, LISTS):
         items = list(value)
         items[key] = _with(items[key], way, at + 1, new)
-        return items if items[key] is not GONE else items[:key] + items[key + 1 :]
+        return listed(value, [item for item in items if item is not GONE])
     if type(key) is Key:
         return _rebuilt(value, {key: _New(new)})
     inner = _with(fields_of(value)[key], way, at + 1, new)
@@ -107,11 +107,11 @@ def _with(value: Any, way: list[Any], at: int, new: Any) -> Any:
 def _rebuilt(value: Any, node: Any) -> Any:
     if isinstance(node, _New):
         return node.value
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, LISTS):
         items = list(value)
         for place, inner in node.items():
             items[place] = _rebuilt(items[place], inner)
-        return [item for item in items if item is not GONE]
+        return listed(value, [item for item in items if item is not GONE])
     fields = fields_of(value)
     renamed = {key.name: inner.value for key, inner in node.items() if isinstance(key, Key)}
     changed = {

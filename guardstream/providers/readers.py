@@ -6,16 +6,15 @@ look-up, and only objects and lists that can hold something are entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from guardstream.providers.fields import fields_of
+from guardstream.errors import AdapterError
+from guardstream.providers.fields import BYTES, LISTS, fields_of, has_text
 from guardstream.providers.nodes import (
     ABOUT,
     ITEM,
-    KEEP,
-    META,
     UNKNOWN,
     Each,
     Either,
@@ -26,7 +25,7 @@ from guardstream.providers.nodes import (
     Spec,
     Tree,
 )
-from guardstream.providers.paths import Key, Steps
+from guardstream.providers.paths import Key, Steps, spoken
 
 
 class Found(NamedTuple):
@@ -61,10 +60,12 @@ class _Compiler:
         self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
 
     def reader(self, spec: Spec) -> Reader | None:
-        """Return a spec's reader; None for what is harmless."""
+        """Return a spec's reader; None for a mark, which is worth a look only if it holds more."""
         if isinstance(spec, Leaf):
             if spec.kind == "meta":
                 return None
+            if spec.kind == "skip":
+                return _skip
             return _read_number if spec.kind == "number" else _leaf_reader(spec)
         known = self._made.get(id(spec))
         if known is not None:
@@ -94,23 +95,55 @@ class _Compiler:
         return _object_reader({name: self._field(name, inner) for name, inner in spec.items()})
 
     def _field(self, name: str, spec: Spec) -> Reader | None:
-        reader = self.reader(spec)
-        return _counts_reader(reader) if name in _COUNTS and spec in (META, KEEP) else reader
+        if name in _COUNTS and isinstance(spec, Leaf) and spec.kind in ("meta", "keep"):
+            return _counts_reader(spec)
+        return self.reader(spec)
 
 
 _COUNTS = frozenset({"usage", "usage_metadata", "usageMetadata"})
-"""Fields of objects that count: whatever is text in them is not known."""
+"""Fields of objects that count, on many chunks: the names that providers use in them are known."""
+
+_MARKS = frozenset({"modality", "service_tier", "serviceTier", "trafficType", "traffic_type"})
+_MARKS |= {"inference_geo", "type", "model"}
+"""What says something about a count."""
+
+_COUNTED = _MARKS | frozenset(
+    {
+        *(f"{what}_tokens" for what in ("prompt", "completion", "total", "input", "output")),
+        *(f"{what}_tokens_details" for what in ("prompt", "completion", "input", "output")),
+        *(f"{what}_tokens" for what in ("cached", "audio", "text", "image", "reasoning", "video")),
+        *(f"{what}_prediction_tokens" for what in ("accepted", "rejected")),
+        *("cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"),
+        *("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "cache_write_tokens"),
+        *("server_tool_use", "web_search_requests", "web_fetch_requests", "iterations"),
+        *(f"{what}_time" for what in ("queue", "prompt", "completion", "total")),
+        *("cost", "cost_details", "is_byok", "upstream_inference_cost", "num_sources_used"),
+        *("prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "search_context_size"),
+        *(
+            f"{what}TokenCount"
+            for what in ("prompt", "candidates", "total", "thoughts", "toolUsePrompt")
+        ),
+        *(f"{what}TokensDetails" for what in ("prompt", "candidates", "cache", "toolUsePrompt")),
+        *("cachedContentTokenCount", "tokenCount"),
+        *("inputTokens", "outputTokens", "totalTokens"),
+        *("cacheReadInputTokens", "cacheWriteInputTokens"),
+    }
+)
+"""What providers call their counts; other names are judged."""
 
 compiled = _Compiler().reader
-"""Returns a spec's reader; None for what is harmless."""
+"""Returns a spec's reader; None for a mark."""
+
+
+def _skip(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find nothing."""
 
 
 def _later(cell: list[Reader | None]) -> Reader:
     """Return a reader that stands for one that is still being made: a spec that holds itself."""
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        if cell[0] is not None:
-            cell[0](value, steps, path, found)
+        (cell[0] or _read_inside)(value, steps, path, found)
 
     return read
 
@@ -121,33 +154,57 @@ def _leaf_reader(leaf: Leaf) -> Reader:
 
     # What streams is text; in another shape it is guarded by its paths, so that it is joined.
     streams = (leaf.kind == "delta" and leaf.channel != "tool_args") or leaf.kind == "name"
+    about = leaf.kind in ("keep", "end")
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if streams and type(value) is not str and not isinstance(value, str):
             read_unknown(value, steps, path, found)
         else:
             found.append(Found(leaf, value, steps, path))
+            if about and type(value) not in _SCALARS:
+                _read_inside(value, steps, path, found)
 
     return read
 
 
-def _counts_reader(reader: Reader | None) -> Reader:
-    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        if reader is not None:
-            reader(value, steps, path, found)
-        _read_strings(value, steps, path, found)
-
-    return read
+_SCALARS = frozenset({str, bytes, int, float, bool})
 
 
-def _read_strings(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find the strings in counts, but not what those are called."""
-    if isinstance(value, (str, list, tuple)):
+def _read_inside(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find what stands in an object or a list where a mark is known, such as an id or a status."""
+    if not isinstance(value, (str, bytes, bool, int, float)):
         read_unknown(value, steps, path, found)
-    elif not (value is None or isinstance(value, (bool, int, float))):
-        for name, inner in fields_of(value).items():
-            if inner and not isinstance(inner, (bool, int, float)):
-                _read_strings(inner, (steps, name), path, found)
+
+
+def _counts_reader(leaf: Leaf) -> Reader:
+    keeps = leaf.kind == "keep"
+
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if keeps:
+            found.append(Found(leaf, value, steps, path))
+        _read_counts(value, steps, path, found)
+
+    return read
+
+
+def _read_counts(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find what is neither a number nor a mark in counts, and names that are not known."""
+    if isinstance(value, (str, *BYTES)):
+        read_unknown(value, steps, path, found)
+    elif isinstance(value, LISTS):
+        for place, item in enumerate(value):
+            _read_counts(item, (steps, place), (*path, place), found)
+    elif not isinstance(value, (bool, int, float)):
+        fields = fields_of(value)
+        for name, inner in fields.items():
+            if fields is value and name not in _COUNTED:
+                _read_key(name, steps, path, found)
+            marks = name in _MARKS and isinstance(inner, str)
+            if inner and type(inner) not in _NUMBERS and not marks:
+                _read_counts(inner, (steps, name), path, found)
+
+
+_NUMBERS = frozenset({int, float, bool})
 
 
 def _read_number(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -174,8 +231,11 @@ def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
             reader = get(name, _MISSING)
             if reader is _MISSING:
                 _read_field(fields is value, name, inner, steps, path, found)
-            elif inner and reader is not None:
-                reader(inner, (steps, name), path, found)
+            elif inner:
+                if reader is not None:
+                    reader(inner, (steps, name), path, found)
+                elif type(inner) not in _SCALARS:
+                    _read_inside(inner, (steps, name), path, found)
 
     return read
 
@@ -184,10 +244,11 @@ def _list_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if not isinstance(value, (list, tuple)):
             read_unknown(value, steps, path, found)
-        elif reader is not None:
+        else:
+            each = reader or _read_inside
             for place, item in enumerate(value):
                 if item:
-                    reader(item, (steps, place), (*path, place), found)
+                    each(item, (steps, place), (*path, place), found)
 
     return read
 
@@ -199,8 +260,7 @@ def _item_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         at = len(found)
         found.append(_NOTHING)
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
         found[at] = Found(ITEM, len(found), steps, path)
 
     return read
@@ -209,8 +269,7 @@ def _item_reader(reader: Reader | None) -> Reader:
 def _mirror_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         start = len(found)
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
         found.mirrors = True
         for place in range(start, len(found)):
             if found[place].leaf is not ITEM:
@@ -222,8 +281,7 @@ def _mirror_reader(reader: Reader | None) -> Reader:
 def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         reader = text if isinstance(value, str) else other
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
 
     return read
 
@@ -238,8 +296,7 @@ def _choice_reader(
             read_unknown(value, steps, path, found)
             return
         reader = other if reader is _MISSING else reader
-        if reader is not None:
-            reader(value, steps, path, found)
+        (reader or _read_inside)(value, steps, path, found)
 
     return read
 
@@ -256,6 +313,7 @@ def _tree_reader(spec: Tree) -> Reader:
                 if item:
                     read(item, (steps, place), (*path, place), found)
         elif not isinstance(value, (bool, int, float)):
+            _read_keys(value, steps, path, found, leaf)
             for name, inner in fields_of(value).items():
                 if not inner or (name in meta and isinstance(inner, (str, bytes))):
                     continue
@@ -267,25 +325,48 @@ def _tree_reader(spec: Tree) -> Reader:
     return read
 
 
+def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
+    """Find what the fields of a value are called, as an aside where the value is one."""
+    if type(value) is dict or isinstance(value, Mapping):
+        for name in value:
+            _read_key(name, steps, path, found, leaf if leaf.kind == "aside" else UNKNOWN)
+
+
 def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    """Find each string in a value of which nothing is known, and the keys of what it holds."""
-    if isinstance(value, (str, bytes)):
+    """Find each string in a value of which nothing is known, and the keys of what it holds.
+
+    AdapterError for what cannot be looked into without using it up.
+    """
+    if isinstance(value, (str, *BYTES)):
         if value:
             found.append(Found(UNKNOWN, value, steps, path))
             found.unknown = True
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, LISTS):
         for place, item in enumerate(value):
             read_unknown(item, (steps, place), (*path, place), found)
     elif not (value is None or isinstance(value, (bool, int, float, Enum, type))):
-        for name, inner in fields_of(value).items():
-            _read_field(isinstance(value, dict), name, inner, steps, path, found)
+        if isinstance(value, Iterator):
+            kind = type(value).__qualname__
+            raise AdapterError(f"text at {spoken(steps)} cannot be read: it is a {kind!r}")
+        fields = fields_of(value)
+        for name, inner in fields.items():
+            _read_field(fields is value, name, inner, steps, path, found)
 
 
 def _read_field(
     named: bool, name: str, value: Any, steps: Steps, path: Path, found: Findings
 ) -> None:
     """Find the text in a field of which nothing is known; its name too if it could be any text."""
-    if named and isinstance(name, str) and name:
-        found.append(Found(UNKNOWN, name, (steps, Key(name)), path))
-        found.unknown = True
+    if named:
+        _read_key(name, steps, path, found)
     read_unknown(value, (steps, name), path, found)
+
+
+def _read_key(name: str, steps: Steps, path: Path, found: Findings, leaf: Leaf = UNKNOWN) -> None:
+    """Find what a field is called, which could be any text."""
+    if isinstance(name, str) and name:
+        found.append(Found(leaf, name, (steps, Key(name)), path))
+        found.unknown = found.unknown or leaf is UNKNOWN
+    elif has_text(name):
+        kind = type(name).__qualname__
+        raise AdapterError(f"a key at {spoken(steps)} cannot be read: it is a {kind!r}")

@@ -9,13 +9,15 @@ to what changed. Text that no spec knows is found too, by its path.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
+from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
+from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
     ABOUT,
@@ -25,6 +27,8 @@ from guardstream.providers.nodes import (
     META,
     NAME,
     NUMBER,
+    REQUEST,
+    SKIP,
     UNKNOWN,
     Each,
     Either,
@@ -36,7 +40,7 @@ from guardstream.providers.nodes import (
     Tree,
 )
 from guardstream.providers.parsed import map_parsed
-from guardstream.providers.paths import GONE, Key, Steps, rebuilt, spoken
+from guardstream.providers.paths import GONE, Key, Steps, keys, rebuilt, spoken
 from guardstream.providers.readers import Findings, Found, compiled
 from guardstream.providers.unknown import Unknowns
 
@@ -47,6 +51,8 @@ __all__ = [
     "META",
     "NAME",
     "NUMBER",
+    "REQUEST",
+    "SKIP",
     "UNKNOWN",
     "Each",
     "Either",
@@ -75,6 +81,10 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 
+_TEXT_ALONE = frozenset({"delta", "item"})
+"""The kinds of leaves in an event that says text and nothing else."""
+
+
 def _is_key(steps: Steps) -> bool:
     return bool(steps) and isinstance(steps[1], Key)
 
@@ -95,7 +105,7 @@ class _Read(NamedTuple):
     pieces: Sequence[Piece]
     owners: Sequence[int]
     origins: Mapping[int, int]
-    kinds: Collection[str]
+    kinds: Set[str]
 
 
 class SpecAdapter:
@@ -104,17 +114,25 @@ class SpecAdapter:
     A subclass says `name`, `spec`, how a leaf becomes a slot, and what an event means beyond its
     text; and how to make the chunks of `extra` and `end`. `scope` is how many of the outermost
     lists tell texts apart that have nothing to do with each other: 1 where those are the choices.
+    `steady` tells that an event which says a text and nothing else changes nothing in the adapter,
+    so that one like it, right after it, means the same; `padding` are fields of the
+    event that differ each time and mean nothing.
     """
 
     name: ClassVar[str]
     spec: ClassVar[Spec]
     repeats = True
     scope: ClassVar[int] = 0
+    steady: ClassVar[bool] = False
+    padding: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknowns = Unknowns(self.name, unknown)
         self._reader = compiled(self.spec)
         self._last: _Read | None = None
+        self._alike: Alike | None = None
+        self._compared_last: Any = None  # the last chunk, if it was read by comparing
+        self._patience = PATIENCE if self.steady else 0
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
@@ -126,8 +144,30 @@ class SpecAdapter:
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""
+        if self._alike is not None:
+            reading = self._alike.reading(chunk)
+            if reading is not None:
+                self._patience = PATIENCE
+                self._compared_last = chunk
+                return reading
+            self._alike = self._compared_last = None
         event = fields_of(chunk)
-        return self.meaning(chunk, event, self.pieces(chunk, event))
+        reading = self.meaning(chunk, event, self.pieces(chunk, event))
+        return self._compare_next(reading) if self._patience else reading
+
+    def _compare_next(self, reading: Reading) -> Reading:
+        """Note that the next event may be like this one, if it says one text and nothing else."""
+        read = self._last
+        alone = len(reading.pieces) == 1 and reading.pieces[0].kind == "delta"
+        if read is None or not alone or read.kinds - _TEXT_ALONE or any(reading[2:]):
+            return reading
+        self._patience -= 1
+        reading = reading._replace(only_text=True)
+        found = read.found[read.owners[0]]
+        if not found.mirrors:
+            slot = reading.pieces[0].slot
+            self._alike = alike(read.chunk, found.steps, slot, reading.choices, self.padding)
+        return reading
 
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
         """Return the pieces of text in `chunk`, in its order."""
@@ -135,6 +175,8 @@ class SpecAdapter:
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return `chunk` with `texts` in place of its own; None if nothing is left to say."""
+        if self._alike is not None and self._compared_last is chunk:
+            return self._alike.saying(texts[0], chunk) if texts[0] else None
         read = self._read(chunk, fields_of(chunk))
         if not self._says(read, texts, ends=ends):
             return None
@@ -200,6 +242,9 @@ class SpecAdapter:
         elif kind == "about":
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
+        elif kind == "aside":
+            slot = Slot(0, UNKNOWN_CHANNEL, f"request{keys(steps)}")
+            pieces.append(Piece(slot, _text(value), kind))
         elif isinstance(value, str):
             pieces.append(Piece(self.slot(leaf, event, path), value, kind))  # type: ignore[arg-type]
         else:
@@ -281,7 +326,7 @@ class SpecAdapter:
 
     def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
         leaf, value = found.leaf, found.value
-        if leaf.kind in ("unknown", "name"):
+        if leaf.kind in ("unknown", "name", "aside"):
             return value if texts[0] == _text(value) else _like(value, texts[0])
         rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)
@@ -338,11 +383,13 @@ def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[S
 
 def _text(value: str | bytes) -> str:
     """Return text of which nothing is known; bytes that are no UTF-8 keep their place in it."""
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "surrogateescape")
 
 
-def _like(value: str | bytes, text: str) -> str | bytes:
-    return text if isinstance(value, str) else text.encode("utf-8", "surrogateescape")
+def _like(value: str | bytes, text: str) -> Any:
+    if isinstance(value, str):
+        return text
+    return type(value)(text.encode("utf-8", "surrogateescape"))
 
 
 def _map_value(value: Any, change: Callable[[str], str]) -> Any:

@@ -7,9 +7,10 @@ be harmless can be let through path by path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from guardstream.errors import AdapterError
+from guardstream.jsonpath import steps_of
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.nodes import META, UNKNOWN
 from guardstream.providers.paths import Key, spoken
@@ -23,6 +24,7 @@ class Unknowns:
     """One adapter's way with text of which nothing is known."""
 
     def __init__(self, adapter: str, unknown: Unknown) -> None:
+        check_unknown(unknown)
         if isinstance(unknown, Mapping):
             self._mode, passing = "guard", unknown.get("pass", ())
         else:
@@ -50,6 +52,22 @@ class Unknowns:
             each._replace(leaf=META) if each.leaf is UNKNOWN and passes(each) else each
             for each in found
         ]
+
+
+def check_unknown(unknown: object) -> None:
+    """Raise ValueError for what is no way to treat unknown text."""
+    if isinstance(unknown, Mapping):
+        paths = unknown.get("pass")
+        listed = isinstance(paths, Collection) and not isinstance(paths, str)
+        if unknown.keys() != {"pass"} or not listed:
+            raise ValueError("unknown: a mapping has one key, 'pass', and a list of paths there")
+        for path in paths or ():
+            steps_of(str(path).removesuffix("~"))
+    elif unknown not in ("guard", "refuse", "pass"):
+        raise ValueError(
+            f"unknown: {unknown!r} is not possible, known: 'guard', 'refuse', 'pass', "
+            "{'pass': [paths]}"
+        )
 
 
 def refusal(adapter: str, paths: Sequence[str]) -> AdapterError:

@@ -123,7 +123,7 @@ class Exchange:
             self._group.start_soon(self._help)
             if self._body is not None and self._body.remaining() is not None:
                 self._group.start_soon(self._keep_deadlines, self._body)
-        await self._transmit({**message, "headers": guarded_headers(headers, policy)})
+        await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
 
     async def _guard(self, body: Body, message: Message) -> None:
         last = not message.get("more_body", False)

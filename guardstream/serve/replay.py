@@ -26,6 +26,9 @@ MAX_AGE = 300.0
 MAX_STREAMS = 1024
 """Streams that are kept in memory."""
 
+MAX_TOTAL = 64 * 1024 * 1024
+"""Bytes of all streams that are kept in memory."""
+
 
 class Kept(NamedTuple):
     """Events that follow a number, in order, and whether the stream has ended after them."""
@@ -38,8 +41,8 @@ class ReplayStore(Protocol):
     """Keeps the released events of streams, within bounds.
 
     A stream's events are numbered from 1 and appended in order, by one writer; the newest is kept
-    in any case. A stream's id is its key: who does not know it cannot read the stream. All methods
-    may be called from any task of one event loop.
+    unless that exceeds what all streams may take. A stream's id is its key: who does not know it
+    cannot read the stream. All methods may be called from any task of one event loop.
     """
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
@@ -87,11 +90,14 @@ class MemoryReplay:
         max_bytes: int = MAX_BYTES,
         max_age: float = MAX_AGE,
         max_streams: int = MAX_STREAMS,
+        max_total: int = MAX_TOTAL,
     ) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._max_streams = max_streams
+        self._max_total = max_total
+        self._total = 0
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
 
     def __len__(self) -> int:
@@ -101,11 +107,15 @@ class MemoryReplay:
         kept = self._touched(stream)
         kept.events.append((number, event))
         kept.size += len(event)
+        self._total += len(event)
         while len(kept.events) > 1 and (
             len(kept.events) > self._max_events or kept.size > self._max_bytes
         ):
             kept.dropped, old = kept.events.popleft()
             kept.size -= len(old)
+            self._total -= len(old)
+        while self._total > self._max_total:
+            self._forget()
         self._tell(kept)
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
@@ -149,6 +159,7 @@ class MemoryReplay:
 
     def _forget(self) -> None:
         _, kept = self._streams.popitem(last=False)
+        self._total -= kept.size
         kept.ended = True
         kept.dropped = maxsize  # for those who wait for its events now
         self._tell(kept)

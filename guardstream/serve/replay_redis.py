@@ -10,9 +10,13 @@ from collections import deque
 from math import ceil
 from typing import Any
 
+import anyio
 from redis.asyncio import Redis
 
 from guardstream.serve.replay import FOLLOWING, MAX_AGE, MAX_BYTES, MAX_EVENTS, Kept
+
+TIMEOUT = 2.0
+"""Seconds that Redis may take for anything: a stream waits for it."""
 
 _EVENT, _END = b"event", b"end"
 
@@ -20,7 +24,8 @@ _EVENT, _END = b"event", b"end"
 class RedisReplay:
     """A store in Redis; the client must not decode responses, and is the caller's to close.
 
-    Errors of the client pass: whoever uses the store goes on without it.
+    Errors of the client pass, and TimeoutError after `timeout` seconds: whoever uses the store goes
+    on without it.
     """
 
     def __init__(
@@ -31,6 +36,7 @@ class RedisReplay:
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
         max_age: float = MAX_AGE,
+        timeout: float = TIMEOUT,
     ) -> None:
         if client.connection_pool.connection_kwargs.get("decode_responses"):
             raise ValueError("a replay store keeps bytes: make the client without decode_responses")
@@ -39,44 +45,57 @@ class RedisReplay:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._max_age = ceil(max_age)
+        self._timeout = timeout
         self._sizes: dict[str, deque[int]] = {}
         self._totals: dict[str, int] = {}
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
         oldest = number - self._count(stream, len(event)) + 1
         key = self._key(stream)
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.xadd(key, {_EVENT: event}, id=f"{number}-0")
-            pipe.xtrim(key, minid=f"{oldest}-0", approximate=False)
-            pipe.expire(key, self._max_age)
-            await pipe.execute()
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._client.pipeline(transaction=True) as pipe:
+                    pipe.xadd(key, {_EVENT: event}, id=f"{number}-0")
+                    pipe.xtrim(key, minid=f"{oldest}-0", approximate=False)
+                    pipe.expire(key, self._max_age)
+                    await pipe.execute()
+        except BaseException:
+            self._forget(stream)  # nothing more is appended to it
+            raise
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
         key = self._key(stream)
         kept = await self._read(key, number)
         if not wait or kept is None or kept.events or kept.ended:
             return kept
-        await self._client.set(self._follower(stream), b"1", ex=ceil(wait + FOLLOWING))
-        await self._client.xread({key: f"{number}-0"}, block=ceil(wait * 1000), count=1)
+        with anyio.fail_after(self._timeout + wait):
+            await self._client.set(self._follower(stream), b"1", ex=ceil(wait + FOLLOWING))
+            await self._client.xread({key: f"{number}-0"}, block=ceil(wait * 1000), count=1)
         return await self._read(key, number)
 
     async def followed(self, stream: str) -> bool:
-        return bool(await self._client.exists(self._follower(stream)))
+        with anyio.fail_after(self._timeout):
+            return bool(await self._client.exists(self._follower(stream)))
 
     async def close(self, stream: str) -> None:
+        self._forget(stream)
+        key = self._key(stream)
+        with anyio.fail_after(self._timeout):
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.xadd(key, {_END: b""}, nomkstream=True)
+                pipe.expire(key, self._max_age)
+                await pipe.execute()
+
+    def _forget(self, stream: str) -> None:
         self._sizes.pop(stream, None)
         self._totals.pop(stream, None)
-        key = self._key(stream)
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.xadd(key, {_END: b""}, nomkstream=True)
-            pipe.expire(key, self._max_age)
-            await pipe.execute()
 
     async def _read(self, key: str, number: int) -> Kept | None:
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.xrange(key, count=1)
-            pipe.xrange(key, min=f"({number}-0")
-            first, entries = await pipe.execute()
+        with anyio.fail_after(self._timeout):
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.xrange(key, count=1)
+                pipe.xrange(key, min=f"({number}-0")
+                first, entries = await pipe.execute()
         if not first or _number(first[0]) > number + 1:
             return None
         events = [(_number(entry), entry[1][_EVENT]) for entry in entries if _EVENT in entry[1]]

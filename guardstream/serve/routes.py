@@ -109,7 +109,8 @@ def label(policy: Policy) -> bytes:
 
 def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
     """Return what kind of body these headers announce; None for one that is not guarded."""
-    for value in values(headers, b"content-type") or [""]:
+    named = [part for value in values(headers, b"content-type") for part in value.split(",")]
+    for value in named or [""]:
         kind = value.partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             return "sse"
@@ -125,7 +126,17 @@ def values(headers: Headers, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in headers if key.lower() == name]
 
 
-def guarded_headers(headers: Headers, policy: bytes) -> Headers:
-    """Return the headers of a response whose body is guarded by `policy`."""
+def guarded_headers(headers: Headers, policy: bytes, media: Media | None = None) -> Headers:
+    """Return the headers of a response whose body of this kind is guarded by `policy`."""
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_BODY]
-    return [*kept, (POLICY_HEADER, policy)]
+    kept.append((POLICY_HEADER, policy))
+    return streaming(kept) if media == "sse" else kept
+
+
+def streaming(headers: Headers) -> Headers:
+    """Return the headers of an event stream: neither caches nor nginx may hold it back."""
+    given = {name.lower() for name, _ in headers}
+    return [*headers, *(pair for pair in _STREAMING if pair[0] not in given)]
+
+
+_STREAMING: Headers = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]

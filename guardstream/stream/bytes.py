@@ -19,7 +19,7 @@ from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.flow import Sent
+from guardstream.stream.flow import Part, Sent
 from guardstream.stream.text import TextFlow
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
@@ -88,6 +88,10 @@ class WireFlow:
     @property
     def calls(self) -> Mapping[Slot, Call]:
         return self._chunks.calls if self._chunks else {}
+
+    @property
+    def ending(self) -> Sequence[Part]:
+        return self._chunks.ending if self._chunks else ()
 
     @property
     def usage(self) -> Any:

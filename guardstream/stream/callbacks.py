@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -87,11 +87,17 @@ class Callbacks:
             if text:
                 due.append((hooks.on_part, Part(_ANSWER, text)))
             due += [(hooks.on_part, part) for part in parts if part.text]
-        if parts and hooks.on_tool_call and kept is not None:
-            completing = kept.completing(parts)
-            calls = [kept.completed(slot, flow.calls[slot], parts) for slot in completing]
-            due += [(hooks.on_tool_call, call) for call in calls]
+        if parts and kept is not None:
+            due += self.completing(parts, flow, kept)
         return due
+
+    def completing(self, parts: Sequence[Part], flow: Flow[Any], kept: Delivered) -> list[Due]:
+        """What is due for the tool calls that are complete with some parts."""
+        on_tool_call = self._hooks.on_tool_call
+        if on_tool_call is None:
+            return []
+        slots = kept.completing(parts)
+        return [(on_tool_call, kept.completed(slot, flow.calls[slot], parts)) for slot in slots]
 
     def found(self, flow: Flow[Any]) -> list[Due]:
         """What is due for findings that are new."""

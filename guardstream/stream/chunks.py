@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
+from guardstream.stages.passing import Passing
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
@@ -55,13 +56,18 @@ class ChunkFlow(Generic[C]):
         self.ended: FinishReason | None = None
         self.blocked_by: str | None = None
         self.error: Exception | None = None
+        self.ending: Sequence[Part] = ()
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
         self._lanes = Lanes(make_stage, self.calls, remember=adapter.repeats)
-        self._unknown = UnknownTexts(partial(self._lanes.check, UNKNOWN), memory)
+        self._unknown = UnknownTexts(
+            partial(self._lanes.check, UNKNOWN),
+            memory,
+            lambda: isinstance(make_stage(UNKNOWN), Passing),
+        )
         self._open: dict[int, C] = {}  # the last chunk of each choice that is open
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
@@ -83,6 +89,8 @@ class ChunkFlow(Generic[C]):
         try:
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
+            if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
+                return self._feed_text(chunk, reading, origin)
             model = chunk
             if "unknown" in [piece[2] for piece in reading.pieces]:
                 model = self._without_unknown(chunk)
@@ -96,6 +104,34 @@ class ChunkFlow(Generic[C]):
         self._meter.received(characters, self.held)
         return sent
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether more is to be seen to than the text of a chunk."""
+        return bool(self._waiting or self._cut or self._finished or self.calls)
+
+    def _feed_text(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
+        """Guard a chunk that says one text and nothing else, as most do: the short way."""
+        slot, text, _ = reading.pieces[0]
+        for choice in reading.choices:
+            self._open[choice] = chunk
+        track, events = self._lanes.feed(slot, text, chunk)
+        released = self._released(slot, events) if events else ""
+        track.last = released
+        self._lanes.note_released(track, released)
+        sent: Sequence[Sent[C]] = ()
+        if self.ended is not None or self._cut:
+            incoming = Incoming(chunk, reading, origin, chunk, [released])
+            sent = self._sent_of(incoming, ended_before=False)
+        elif released:
+            written = chunk if released == text else self._adapter.write(chunk, (released,))
+            assert written is not None  # it says something
+            if self._note_passed:
+                self._note_passed(written)
+            answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
+            sent = (Sent(written, answer, len(released), parts, origin),)
+        self._meter.received(len(text), self._lanes.held)
+        return sent
+
     def finish(self) -> Sequence[Sent[C]]:
         try:
             sent = self._settle(self._lanes.open())
@@ -107,7 +143,17 @@ class ChunkFlow(Generic[C]):
         except Exception as error:
             raise adapter_error(error) from error
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
+        if self.calls and getattr(self._adapter, "ends_with_source", False):
+            self._complete_calls(sent)
         return sent
+
+    def _complete_calls(self, sent: list[Sent[C]]) -> None:
+        """Note that tool calls are complete: in the last chunk, if one is left to go out."""
+        done = [Part(slot, "", done=True) for slot in self.calls if slot.choice not in self._cut]
+        if sent:
+            sent[-1].parts = (*sent[-1].parts, *done)
+        else:
+            self.ending = done
 
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something beside its chunks; return its last ones."""
@@ -123,7 +169,7 @@ class ChunkFlow(Generic[C]):
     def _note_choices(self, chunk: C, reading: Reading) -> None:
         """Remember the last chunk of each open choice; text after its end opens it again."""
         for choice in reading.choices:
-            if choice in self._finished and (choice in self._cut or not reading.pieces):
+            if choice in self._finished and (choice in self._cut or not _says(reading)):
                 continue
             self._finished.pop(choice, None)
             self._open[choice] = chunk
@@ -155,9 +201,13 @@ class ChunkFlow(Generic[C]):
 
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
-        reading = incoming.reading
         ended_before = self.ended is not None
         self._guard_pieces(incoming)
+        return self._sent_of(incoming, ended_before=ended_before)
+
+    def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
+        """Return what goes out because of a chunk whose texts are guarded."""
+        reading = incoming.reading
         sent = [] if self.ended else self._settle_finished(incoming)
         self._fill_repeats(incoming)
         sent += self._rebuilt(incoming)
@@ -183,8 +233,9 @@ class ChunkFlow(Generic[C]):
         texts = incoming.texts = [""] * len(pieces)
         for place, (slot, text, kind) in enumerate(pieces):
             if self.ended:
+                self._keep_keys(incoming, place)
                 break
-            if slot.choice in self._cut:
+            if slot.choice in self._cut and kind not in ("unknown", "name"):
                 continue
             if kind in ("delta", "last"):
                 track, events = lanes.feed(slot, text, incoming.model)
@@ -198,6 +249,15 @@ class ChunkFlow(Generic[C]):
                 texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
                 if self._adapter.repeats:
                     lanes.note_whole(pieces[place], texts[place])
+        if self._unknown.has_names:
+            over = any(piece.slot.channel == "tool_args" for piece in pieces)
+            self._unknown.note_names(over=over)
+
+    def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
+        """Keep the shape of what comes after the end of a stream in its last chunk."""
+        for place, piece in enumerate(incoming.reading.pieces):
+            if place >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
+                incoming.texts[place] = piece.text
 
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings say where it is."""
@@ -245,7 +305,7 @@ class ChunkFlow(Generic[C]):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
-                texts[place] = piece.text if open_still and self._lanes.harmless(piece) else ""
+                texts[place] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
             text = repeated(self._lanes, piece, waits)
             if text is None and open_still:
@@ -257,13 +317,21 @@ class ChunkFlow(Generic[C]):
                 self._lanes.note_whole(piece, text)
             texts[place] = text or ""
 
+    def _passes(self, piece: Piece, *, open_still: bool) -> bool:
+        """Tell whether a text that is not said may stand where it does."""
+        if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
+            return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
+        return open_still and self._lanes.harmless(piece)
+
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts, the same one if they are the old; or nothing."""
         chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
         cut = self._cut.keys() & set(reading.choices) if self._cut else ()
-        if cut and cut == set(reading.choices) and not any(texts) and reading.usage is None:
-            return []
-        if reading.only_text and not any(texts):
+        if cut and cut == set(reading.choices) and reading.usage is None:
+            said = zip(reading.pieces, texts, strict=True)
+            if not any(text and _is_said(piece) for piece, text in said):
+                return []
+        if reading.only_text and texts and not any(texts):
             return []
         ends = self.ended is None and not cut
         written: C | None = chunk
@@ -408,6 +476,21 @@ class ChunkFlow(Generic[C]):
             else:
                 first.parts = (Part(slot, text),)
         return sent
+
+
+def _says(reading: Reading) -> bool:
+    """Tell whether a chunk says anything but what stands beside a text."""
+    return any(piece.kind not in ("aside", "unknown", "name") for piece in reading.pieces)
+
+
+def _is_key(piece: Piece) -> bool:
+    """Tell whether a piece is what a field is called."""
+    return piece.kind == "unknown" and piece.slot.field.endswith("~")
+
+
+def _is_said(piece: Piece) -> bool:
+    """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
+    return piece.kind != "aside" and not _is_key(piece)
 
 
 def _says_something_new(reading: Reading) -> bool:

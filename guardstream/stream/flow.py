@@ -65,7 +65,8 @@ class Flow(Protocol[C]):
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
     are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's,
     `provider` the adapter's name.
-    `error` is raised after what was sent, by a flow that takes several chunks at once.
+    `error` is raised after what was sent, by a flow that takes several chunks at once. `ending` is
+    what the source's end completes, where no chunk is left to say so.
     """
 
     @property
@@ -82,6 +83,9 @@ class Flow(Protocol[C]):
     def provider(self) -> str: ...
     @property
     def error(self) -> Exception | None: ...
+
+    @property
+    def ending(self) -> Sequence[Part]: ...
 
     @property
     def held(self) -> int:

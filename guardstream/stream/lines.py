@@ -12,7 +12,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import Finding, FinishReason
 from guardstream.providers.adapter import Call, Slot
 from guardstream.stream.bytes import WireFlow
-from guardstream.stream.flow import Sent
+from guardstream.stream.flow import Part, Sent
 
 
 class LineFlow:
@@ -49,6 +49,10 @@ class LineFlow:
     @property
     def error(self) -> Exception | None:
         return self._wire.error
+
+    @property
+    def ending(self) -> Sequence[Part]:
+        return self._wire.ending
 
     @property
     def held(self) -> int:

@@ -36,6 +36,10 @@ class Track:
     source: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     last: str = ""
+    is_answer: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_answer = self.slot.is_answer
 
 
 class Lanes:
@@ -54,6 +58,9 @@ class Lanes:
     @property
     def held(self) -> int:
         """How many code points are held back now, over all lanes that are open."""
+        if len(self._lanes) == 1:
+            lane = self._lanes[0]
+            return 0 if lane.done else lane.stage.held
         return sum([lane.stage.held for lane in self._lanes if not lane.done])
 
     def get(self, slot: Slot) -> Track | None:

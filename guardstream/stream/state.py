@@ -59,6 +59,7 @@ class StreamState(Generic[C]):
         self._observed = Observation(options.observing) if options.observing else None
         self._text: TextFlow | None = None  # the flow, if text takes the short way
         self._delivered = Delivered() if options.keep_text else None
+        self._last_due: list[Due] = []  # of calls that the source's end completes
         self._meter = Meter()
         self._make_flow = make_flow
         self._raise_on_block = options.raise_on_block
@@ -158,7 +159,12 @@ class StreamState(Generic[C]):
     def settle(self) -> Sequence[Sent[C]]:
         """Take the source's end; return the rest."""
         flow = self.flow or self.begin(None)
-        return flow.finish()
+        sent = flow.finish()
+        if flow.ending and self._delivered is not None:
+            if self.callbacks is not None:
+                self._last_due = self.callbacks.completing(flow.ending, flow, self._delivered)
+            self._delivered.add(flow.ending)
+        return sent
 
     def deliver(self, sent: Sent[C]) -> C:
         """Count a chunk as delivered; return it."""
@@ -217,10 +223,11 @@ class StreamState(Generic[C]):
         return self.callbacks.before(self.queue[0], self.flow, self._delivered)
 
     def due_findings(self) -> list[Due]:
-        """The callbacks that are due for findings that they have not been told."""
+        """The callbacks that are due for what they have not been told, as the stream ends."""
         if self.callbacks is None or self.flow is None:
             return []
-        return self.callbacks.found(self.flow)
+        last, self._last_due = self._last_due, []
+        return self.callbacks.found(self.flow) + last
 
     def due_at_end(self) -> list[Due]:
         """The callbacks that are due once, at the end."""

@@ -16,6 +16,7 @@ class TextFlow:
     """One stream of text; every chunk is part of the answer."""
 
     error: Exception | None = None
+    ending = ()
     provider = "text"
 
     def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:

@@ -13,9 +13,13 @@ from collections.abc import Callable, Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
+from guardstream.providers.adapter import Piece
 
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
+
+REQUESTED = 4096
+"""How many texts of the request are told apart; more are left out."""
 
 _LONG = 8
 """How many code points a value has at least that is known again by them."""
@@ -31,15 +35,23 @@ Check = Callable[[str], Sequence[Event]]
 
 
 class UnknownTexts:
-    """What came at each unknown path of one stream; `memory` is how many code points are kept."""
+    """What came at each unknown path of one stream; `memory` is how many code points are kept.
 
-    def __init__(self, check: Check, memory: int) -> None:
+    `is_idle` tells whether there is no rule at all for such text: then it passes, however much.
+    """
+
+    def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
         self._check = check
         self._memory = memory
         self._tails: dict[str, str] = {}
         self._grown: dict[str, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
+        self._requested: dict[str, tuple[str, str]] = {}  # each text of it, and those before it
         self._harmless: set[str] = set()
+        self._naming: dict[str, str] = {}  # the names in the chunk in hand
+        self._names: dict[str, str] = {}  # what came before it of names that are not over
+        self._is_idle = is_idle
+        self._idle: bool | None = None
 
     def shown(self, path: str) -> str:
         """Return how findings name a path: keys in it may hold text that rules find."""
@@ -50,9 +62,13 @@ class UnknownTexts:
 
     def judge(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a value; AdapterError if there are too many paths."""
-        alone = self._check(text)
+        if self._idle is None:
+            self._idle = self._is_idle()
+        if self._idle:
+            return [Text(text)]
         if path.endswith("~"):
-            return alone  # a key, which no other goes on with
+            return self._judge_key(text)
+        alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         apart = self._is_apart(path, text)
@@ -62,6 +78,36 @@ class UnknownTexts:
         if not tail or apart or isinstance(alone[-1], Finish):
             return alone
         return self._across(self._check(joined), len(tail), joined) or alone
+
+    def goes_on(self, piece: Piece) -> bool:
+        """Tell whether a text of the request may go on what stood in its place before it.
+
+        It is nearly always the same once more.
+        """
+        last, tail = self._requested.get(piece.slot.field, ("", ""))
+        if piece.text == last:
+            return True
+        if not last and len(self._requested) == REQUESTED:
+            return False
+        joined = tail + piece.text
+        self._requested[piece.slot.field] = piece.text, joined[-self._memory :]
+        return not last or list(self._check(joined)) == [Text(joined)]
+
+    def is_harmless(self, key: str) -> bool:
+        """Tell whether nothing is to be said about a key."""
+        return self._judge_key(key)[-1] == Text(key)
+
+    def _judge_key(self, key: str) -> Sequence[Event]:
+        """Return what becomes of a key, which no other goes on with."""
+        if key in self._harmless:
+            return [Text(key)]
+        return self._noted(key, self._check(key))
+
+    def _noted(self, text: str, events: Sequence[Event]) -> Sequence[Event]:
+        """Remember a text of which nothing is to be said: names and keys come again and again."""
+        if len(events) == 1 and len(self._harmless) < PATHS and events[0] == Text(text):
+            self._harmless.add(text)
+        return events
 
     def _is_apart(self, path: str, text: str) -> bool:
         """Tell whether a value goes on with none before it: it says all that came, once more.
@@ -78,16 +124,40 @@ class UnknownTexts:
         return grows
 
     def judge_name(self, path: str, text: str) -> Sequence[Event]:
-        """Return what becomes of a name: nothing can stand for it, so it passes or blocks."""
-        if text in self._harmless or (not path.endswith("name") and _ID.fullmatch(text)):
-            return [Text(text)]
-        events = self._check(text)
-        if "".join([event.text for event in events if isinstance(event, Text)]) != text:
-            found = [event for event in events if isinstance(event, Finding)]
-            return [*found, Finish("content_filter")]
-        if len(events) == 1 and len(self._harmless) < PATHS:
-            self._harmless.add(text)
-        return events
+        """Return what becomes of a name: nothing can stand for it, so it passes or blocks.
+
+        A name may come in parts, a chunk each; it is over when its call's arguments come.
+        """
+        named = path.endswith("name")
+        before = self._names.get(path, "") if named else ""
+        if named:
+            self._naming[path] = (before + text)[-self._memory :]
+        if text not in self._harmless and (named or not _ID.fullmatch(text)):
+            events = self._noted(text, self._passed_or_blocked(text))
+            if len(events) > 1 or not before:
+                return events
+        if before:
+            joined = self._passed_or_blocked(before + text)
+            if isinstance(joined[-1], Finish):
+                return joined
+        return [Text(text)]
+
+    @property
+    def has_names(self) -> bool:
+        """Whether names came that may go on."""
+        return bool(self._naming or self._names)
+
+    def note_names(self, *, over: bool) -> None:
+        """Take notice of the end of a chunk: names are `over` now, or may go on."""
+        self._names = {} if over else {**self._names, **self._naming}
+        self._naming = {}
+
+    def _passed_or_blocked(self, name: str) -> Sequence[Event]:
+        events = self._check(name)
+        if "".join([event.text for event in events if isinstance(event, Text)]) == name:
+            return events
+        found = [event for event in events if isinstance(event, Finding)]
+        return [*found, Finish("content_filter")]
 
     @staticmethod
     def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:

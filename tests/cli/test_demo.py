@@ -11,7 +11,7 @@ from rich.console import Console
 from guardstream import Guard
 from guardstream.cli import demo, main
 
-SECRETS = ["ann.lee+shop@example.com", "4111 1111", "sk-proj", "密码", "信用卡"]
+SECRETS = ["ann.lee+shop@example.com", "4111 1111", "sk-proj", "hk7Qx29Lm", "138123456"]
 
 
 def test_the_recording_splits_every_secret_across_chunks() -> None:

@@ -165,3 +165,44 @@ def test_closed_standard_input_is_bad_input(
         main()
     assert caught.value.code == 2
     assert capsys.readouterr().err == "standard input is closed\n"
+
+
+def test_almost_json_is_mended_and_printed(cli: Cli) -> None:
+    found = cli("--repair", "usual", stdin=b"{a: 'b', /* c */}")
+    (said,) = found.verdicts
+    assert (found.status, said["valid"], json.loads(said["json"])) == (0, True, {"a": "b"})
+    kinds = ["unquoted_keys", "single_quotes", "trailing_commas", "comments"]
+    assert [each["kind"] for each in said["repairs"]] == kinds
+    assert [each["offset"] for each in said["repairs"]] == [1, 4, 7, 9]
+
+
+def test_only_the_kinds_that_are_named_are_mended(cli: Cli) -> None:
+    found = cli("--repair", "comments,truncated", stdin=b"[1, 'a'")
+    assert (found.status, found.verdicts[0]["json"]) == (3, None)
+    assert found.verdicts[0]["offset"] == 4
+    assert "'commas'" in cli("--repair", "commas").err
+
+
+def test_lines_are_documents_of_their_own(cli: Cli) -> None:
+    text = b'{"a": 1}\n\n[1,]\r\n"b"\n'
+    found = cli("--lines", stdin=text)
+    assert [(each["line"], each["valid"]) for each in found.verdicts] == [
+        (1, True),
+        (3, False),
+        (4, True),
+    ]
+    assert (found.status, found.verdicts[1]["offset"]) == (3, 3)
+    fast = cli("--lines", "--fail-fast", "--summary", stdin=text)
+    assert fast.verdicts[-1] == {"summary": {"valid": 1, "invalid": 1, "unreadable": 0}}
+    assert len(fast.verdicts) == 3
+
+
+def test_all_files_are_read_unless_asked(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[")
+    (tmp_path / "b.json").write_text("[]")
+    files = "a.json", "missing.json", "b.json"
+    assert len(cli(*files).verdicts) == 2
+    assert len(cli("--fail-fast", *files).verdicts) == 1
+    found = cli("--all", "--summary", *files)
+    assert found.verdicts[-1] == {"summary": {"valid": 1, "invalid": 1, "unreadable": 1}}
+    assert found.status == 2

@@ -83,7 +83,7 @@ def test_snapshots_grow_into_the_model(backend):
         assert shown[-1] == Form.model_validate_json(FORM)
         for earlier, later in itertools.pairwise(shown):
             assert earlier.model_fields_set <= later.model_fields_set
-            assert getattr(later, "name", "").startswith(getattr(earlier, "name", ""))
+            assert (later.name or "").startswith(earlier.name or "")
             assert len(earlier.tags) <= len(later.tags)
 
 
@@ -92,12 +92,12 @@ def test_snapshots_are_typed_and_do_not_change():
     half = next(each for each in shown if each.address is not None)
     assert isinstance(half.address, Address)
     assert half.born == datetime.date(2001, 2, 3)
-    assert not hasattr(half.address, "street")
+    assert half.address.street is extract.MISSING
 
 
 def test_unfinished_strings_can_be_left_out():
     shown = collect(lambda: extract.snapshots(list(FORM), Form, partial_strings=False))
-    assert {each.name for each in shown if hasattr(each, "name")} == {"Ann \xe9"}
+    assert {each.name for each in shown if each.name is not extract.MISSING} == {"Ann \xe9"}
 
 
 def test_items_come_once_at_their_closing_bracket():
@@ -174,7 +174,7 @@ def test_chunks_may_be_anything_with_a_text():
         ('{"name": "x", "addr": [3', 22, {"name": "x"}),
         ('{"name": "x", "tags": ["a", tru}', 28, {"name": "x", "tags": ["a"]}),
         ('{"name": "x"', 12, {"name": "x"}),
-        ('{"name": "x", "born": "never"}', 30, {"name": "x", "born": "never"}),
+        ('{"name": "x", "born": "never"}', 28, {"name": "x"}),
         ("", 0, None),
     ],
 )

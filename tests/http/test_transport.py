@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
 
 from guardstream import AdapterError, BlockedError
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
+from tests.providers.laws import events
 from tests.serve.proxy.upstream import chat, guard
 
 URL = "http://provider/v1/chat/completions"
@@ -148,6 +152,107 @@ def test_a_whole_answer_that_cannot_be_read_is_an_error(body: bytes, why: str) -
         client.post(URL, json=HELLO)
     assert "secret" not in repr(raised.value.__cause__)
     assert source.closed
+
+
+class Answering(BaseHTTPRequestHandler):
+    """A provider that answers each request with one of its streams."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b"".join(chat("a sec", "ret for", " you"))
+        if self.path.endswith("/messages"):
+            body = b"".join(f"event: {each['type']}\n".encode() + events(each) for each in MESSAGE)
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+MESSAGE = (
+    {
+        "type": "message_start",
+        "message": {
+            **{"id": "msg_1", "type": "message", "role": "assistant", "model": "m"},
+            **{"content": [], "stop_reason": None, "stop_sequence": None},
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        },
+    },
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    *(
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+        for text in ("a sec", "ret for", " you")
+    ),
+    {"type": "content_block_stop", "index": 0},
+    {
+        "type": "message_delta",
+        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+        "usage": {"output_tokens": 3},
+    },
+    {"type": "message_stop"},
+)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """The address of a provider."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+CLIENTS = ["httpx", "httpx2"]
+
+
+@pytest.mark.parametrize("package", CLIENTS)
+def test_connections_are_opened_by_the_package_of_the_client(package: str, served: str) -> None:
+    http = pytest.importorskip(package)
+    transport = SyncGuardTransport(guard())
+    with http.Client(transport=transport) as client:
+        assert b"######" in client.post(f"{served}/v1/chat/completions", json=HELLO).content
+        assert b"######" in client.post(f"{served}/v1/chat/completions", json=HELLO).content
+    SyncGuardTransport(guard()).close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("package", CLIENTS)
+async def test_so_are_those_of_an_asynchronous_client(package: str, served: str) -> None:
+    http = pytest.importorskip(package)
+    async with http.AsyncClient(transport=GuardTransport(guard())) as client:
+        answer = await client.post(f"{served}/v1/chat/completions", json=HELLO)
+    assert b"######" in answer.content
+    await GuardTransport(guard()).aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_packages_of_providers_take_it_as_it_is(served: str) -> None:
+    hello: Any = [{"role": "user", "content": "hello"}]
+    http = openai.DefaultAsyncHttpxClient(transport=GuardTransport(guard()))
+    client = openai.AsyncOpenAI(base_url=f"{served}/v1", api_key="x", http_client=http)
+    async with client, client.chat.completions.stream(model="m", messages=hello) as stream:
+        completion = await stream.get_final_completion()
+    assert completion.choices[0].message.content == "a ###### for you"
+    other = anthropic.DefaultAsyncHttpxClient(transport=GuardTransport(guard()))
+    api = anthropic.AsyncAnthropic(base_url=served, api_key="x", http_client=other)
+    async with api, api.messages.stream(model="m", messages=hello, max_tokens=9) as message:
+        assert await message.get_final_text() == "a ###### for you"
+
+
+def test_a_client_without_transports_of_its_own_is_told() -> None:
+    class Request:
+        """A request of a package that has no transports."""
+
+    with pytest.raises(AdapterError, match="give the transport"):
+        GuardTransport(guard())._inner(Request())
 
 
 def test_a_prompt_that_cannot_be_checked_is_not_sent() -> None:

@@ -97,10 +97,11 @@ class Writer:
         return Settings(
             schema=choice(SCHEMAS),
             fences=choice([None, None, "strip", "keep", "require"]),
-            documents=choice(["one", "many"]),
+            documents=choice(["one", "many", "last"]),
+            last_max=choice([10, 100_000]),
             after=choice(["stop", "ignore", "text"]),
             on_violation=choice(["block", "stop", "monitor", "text"]),
-            repair=choice([None, None, "close"]),
+            close=choice([False, False, True]),
             redact=choice([None, RULES.stage]),
             redact_keys=choice([False, True]),
             numbers=choice([None, "string", "null", "zero"]),

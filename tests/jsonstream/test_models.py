@@ -115,7 +115,7 @@ def check(text, chunks=None):
         ('{"pair": [1, "b"|, 3]}', "items"),
         ('{"strict": {"count": |"1"}}', "type"),
         ('{"day": |[1]}', "type"),
-        ('{"day": "2020-13-01"|}', "date_from_datetime_parsing"),
+        ('{"day": "2020-13-01|"}', "date"),
     ],
 )
 def test_it_refuses_as_early_as_the_model_allows(marked, keyword):

@@ -59,7 +59,7 @@ EARLIEST = [
     (CLOSED, '{"alpha": 1, "alter": 2|, "x": 3}', "additionalProperties"),
     ({"maxLength": 3}, '"abc|d"', "maxLength"),
     ({"minLength": 3}, '"ab|"', "minLength"),
-    ({"pattern": "^a+$"}, '"aab|"', "pattern"),
+    ({"pattern": "^a+$"}, '"aa|b"', "pattern"),
     ({"items": {"type": "string"}, "maxItems": 2}, '["a", "b"|, "c"]', "maxItems"),
     ({"maxItems": 0}, "[|1]", "maxItems"),
     ({"minItems": 2}, "[1|]", "minItems"),

@@ -124,7 +124,7 @@ def test_monitoring_a_schema_goes_on_with_the_document():
     ],
 )
 def test_repair_closes_what_was_stopped(text, released):
-    assert text_and_reason(text, repair="close") == (released, "content_filter")
+    assert text_and_reason(text, close=True) == (released, "content_filter")
     json.loads(released)
 
 
@@ -167,7 +167,7 @@ def test_a_blocked_string_ends_the_stream():
 
 
 def test_a_blocked_string_is_closed_by_repair():
-    released, reason = text_and_reason('{"a": "x boom"}', redact=RULES.stage, repair="close")
+    released, reason = text_and_reason('{"a": "x boom"}', redact=RULES.stage, close=True)
     assert (json.loads(released), reason) == ({"a": "x "}, "content_filter")
 
 
@@ -224,7 +224,7 @@ OPTIONS = st.fixed_dictionaries(
         "documents": st.sampled_from(["one", "many"]),
         "after": st.sampled_from(["stop", "ignore", "text"]),
         "on_violation": st.sampled_from(["block", "stop", "monitor", "text"]),
-        "repair": st.sampled_from([None, "close"]),
+        "close": st.booleans(),
         "redact": st.sampled_from([None, RULES.stage]),
         "redact_keys": st.booleans(),
         "numbers": st.sampled_from(["string", "null", "zero", None]),
@@ -258,7 +258,7 @@ def test_chunks_do_not_matter_and_what_comes_through_begins_a_document(text, opt
         lexer = Lexer(duplicates=True)  # masked keys may be equal
         lexer.feed(released.lstrip())
         assert lexer.error is None
-        if options.repair and released.strip():
+        if options.close and released.strip():
             json.loads(released)
     if options.redact and strict and not options.fences:
         inside = re.sub(r'"[^"]*" ?:', "", released) if not options.redact_keys else released
@@ -299,3 +299,32 @@ def test_escapes_stay_as_the_source_writes_them():
         '["\\u00e9\\/\\u003c\\n\\"\\\\ \\u00e9 [w] \\u00e9\\ud83d\\ude00"]',
         "stop",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ('A {"a": 1} or {"a": 2}.', {"fences": "strip"}, ('{"a": 2}', "stop")),
+        ('{"a": 1}\n{"a": 2}\n', {}, ('{"a": 2}', "stop")),
+        ('{"a": 1}', {}, ('{"a": 1}', "stop")),
+        ('{"a": 1} {"a": ', {}, ("", "content_filter")),
+        ('{"a": 1} {"a": ', {"close": True}, ("", "content_filter")),
+        ('{"a": 1} {"a": x', {"on_violation": "stop"}, ("", "stop")),
+        ('{"a": "12345"} {"a": 1}', {"last_max": 10}, ("", "content_filter")),
+        ('{"a": 1} {"a": 2}', {"last_max": 8}, ('{"a": 2}', "stop")),
+        ('{"a": "boom"} {"a": 1}', {"redact": RULES.stage}, ("", "content_filter")),
+        ('{"a": "aa"} {"a": "password"}', {"redact": RULES.stage}, ('{"a": "[w]"}', "stop")),
+    ],
+)
+def test_of_many_only_the_last_may_count(text, options, expected):
+    assert text_and_reason(text, documents="last", **options) == expected
+
+
+def test_what_waits_to_be_the_last_is_held():
+    stage = Structure(Settings(documents="last"))
+    assert stage.feed('{"a": 1}') == []
+    assert stage.held == 8
+    assert stage.feed(' {"b') == []
+    assert stage.held == 3
+    assert stage.feed('": 2}') == []
+    assert stage.finish() == [Text('{"b": 2}'), Finish("stop")]

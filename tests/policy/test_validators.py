@@ -26,6 +26,8 @@ GOOD = {
     "ip": ["192.168.0.1", "10.0.0.0/8", "2001:db8::1", "::ffff:10.0.0.1"],
     "mixed": ["a1"],
     "varied": ["abcdef"],
+    "random": ["k3JvQ81mZr5Lw0Xc", "5e884898da28047151d0e56f8dc62927", "d29h5oiwoht8mw49n"],
+    "basic_credentials": ["Ym9iOmszSnZRODFt"],
 }
 
 BAD = {
@@ -58,7 +60,51 @@ BAD = {
     "ip": ["300.1.1.1", "10.0.0.0/99", "std::cout"],
     "mixed": ["ab", "12"],
     "varied": ["aaaaab-----"],
+    "random": [
+        "abcdefghijklmnopqrstuvwxyz123456",
+        "orders_by_customer_2024",
+        "k3JvQ81mZr5",
+        "1" * 30,
+    ],
+    "basic_credentials": ["Ym9i", "Ym9iOg==", "disabled", "/w==", "Ym9iOgF4"],
 }
+
+
+NATIONAL = {
+    "au_abn": ("61195537215", "39825979190"),
+    "au_acn": ("592451959", "397431083"),
+    "au_medicare": ("2478994543", "2217068043"),
+    "au_tfn": ("853194130", "264847564"),
+    "br_cnpj": ("59577411599005", "08369007128430"),
+    "br_cpf": ("34381025105", "50124104970"),
+    "ca_sin": ("595798067", "712234264"),
+    "de_idnr": ("81402375666", "69789974159"),
+    "de_vat": ("DE917920246", "DE202673229"),
+    "es_dni": ("65827805B", "85913906A"),
+    "es_nie": ("X5818909R", "X7861720J"),
+    "fi_hetu": ("131052-308T", "131052-308N"),
+    "fr_nir": ("185057593154195", "185057549066025"),
+    "gb_utr": ("2241992516", "6799859026"),
+    "hk_id": ("A227093(8)", "A903760(8)"),
+    "in_gstin": ("27AAPFU0937F1ZX", "27AAPFU0534F1ZE"),
+    "in_pan": ("ABCPK8067I", "ABCPK0000O"),
+    "it_codicefiscale": ("RSSMRA85T10A562S", "RSSMRA85T10A562K"),
+    "it_iva": ("16879820120", "48988547236"),
+    "jp_in": ("922039724264", "866999022592"),
+    "kr_rrn": ("850513-1506357", "850513-8361497"),
+    "pl_pesel": ("85051379026", "85051335194"),
+    "se_personnummer": ("850513-7193", "850513-4730"),
+    "sg_nric": ("S6391164Z", "S7700120L"),
+    "sg_uen": ("31403957X", "54371761Y"),
+    "th_pin": ("1435424204087", "1411855018794"),
+    "tr_tckimlik": ("46207189186", "99942427933"),
+    "tw_id": ("A152268444", "A142300418"),
+    "za_idnr": ("8505135776086", "8505135181087"),
+}
+"""A right number and a wrong one by each check of national numbers."""
+
+GOOD |= {name: [right] for name, (right, _) in NATIONAL.items()}
+BAD |= {name: [wrong, ""] for name, (_, wrong) in NATIONAL.items()}
 
 
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in GOOD.items() for t in ts])

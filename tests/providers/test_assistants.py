@@ -219,7 +219,7 @@ def test_results_are_masked() -> None:
 
 
 def test_what_is_not_known_is_refused() -> None:
-    source = [run("queued", aside="words")]
+    source = [run("queued", aside="words", instructions="be kind")]
     with pytest.raises(AdapterError, match="is not known"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
     assert list(GUARD.wrap_sync(source, provider=Assistants(unknown="pass"))) == source

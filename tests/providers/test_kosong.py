@@ -103,8 +103,36 @@ def test_the_merged_message_is_masked_in_any_cut() -> None:
             MASKED,
             True,
         )
-        assert (second.name, second.arguments) == ("count", "{}")
+        assert (second.name, second.arguments, second.complete) == ("count", "{}", True)
         assert (stream.result.thinking, stream.result.text) == (MASKED, MASKED)
+
+
+def test_the_last_call_is_complete_at_a_clean_end_alone() -> None:
+    for held in ("{}", '{"q": "sec'):
+        told: list[Any] = []
+        source = [call("find"), arguments(held)]
+        stream = GUARD.wrap_sync(source, on_tool_call=told.append)
+        assert message(list(stream))[0].function.arguments == held
+        assert [(each.name, each.arguments, each.complete) for each in told] == [
+            ("find", held, True)
+        ]
+        assert list(stream.result.tool_calls) == told
+
+    def breaks() -> Any:
+        yield from (call("find"), arguments("{}"))
+        raise ConnectionError
+
+    told = []
+    broken = GUARD.wrap_sync(breaks(), on_tool_call=told.append)
+    with pytest.raises(ConnectionError):
+        list(broken)
+    blocked = GUARD.wrap_sync([call("find"), arguments('"forbidden "')], on_tool_call=told.append)
+    list(blocked)
+    assert [each.complete for each in (*broken.result.tool_calls, *blocked.result.tool_calls)] == [
+        False,
+        False,
+    ]
+    assert not told
 
 
 def test_held_text_goes_out_before_a_part_of_another_kind() -> None:

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from guardstream import AdapterError, Guard, Policy, extract
@@ -243,6 +244,19 @@ def test_every_event_of_a_chain_is_masked() -> None:
     assert ends["on_chat_model_end"]["output"].content == masked
     assert not left_raw(found)
     assert stream.result.text == masked
+
+
+def test_the_answer_is_what_models_say() -> None:
+    said = RunnableLambda(lambda _: "so it is")
+    _, stream = events(RunnablePassthrough() | PROMPT | fake("a secret."), {"what": "hi"})
+    assert stream.result.text == "a ######."
+    _, stream = events(said | RunnablePassthrough() | fake("a secret."), "hi")
+    assert stream.result.text == "a ######."
+    _, stream = events(said | RunnablePassthrough(), "hi")
+    assert stream.result.text == "so it is"
+    second = fake("a sec") | StrOutputParser() | fake("ret is here.") | StrOutputParser()
+    _, stream = events(second, "hi")
+    assert stream.result.text == "a sec" + "ret is here."  # two answers, each by itself
 
 
 def test_an_empty_policy_changes_no_event() -> None:

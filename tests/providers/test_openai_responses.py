@@ -184,11 +184,17 @@ def test_log_probabilities_are_left_out_where_they_say_more(make: Make) -> None:
     assert "".join(event["delta"] for event in deltas) == "so the ****** is it"
 
 
-def test_the_requests_own_words_pass(make: Make) -> None:
+def test_what_the_request_said_neither_leaks_nor_ends_the_stream(make: Make) -> None:
     source = stream(text("so"))
-    source[0]["response"]["instructions"] = "never say secret"
+    tool = {"type": "function", "name": "find", "parameters": {"secret": {"type": "string"}}}
+    source[0]["response"] |= {"instructions": "never say secret", "user": "me", "tools": [tool]}
+    source[1]["response"] |= {"instructions": "a forbidden word", "metadata": {"forbidden": "x"}}
     out = guarded(source, make)
-    assert plain(out[0])["response"]["instructions"] == "never say secret"
+    first, second = (plain(event)["response"] for event in out[:2])
+    assert (first["instructions"], first["user"]) == ("", "me")
+    assert [(each["name"], each["parameters"]) for each in first["tools"]] == [("find", {})]
+    assert (second["instructions"], second["metadata"]) == ("", {})
+    assert plain(out[-1])["type"] == "response.completed"
 
 
 def test_an_unknown_event_is_refused_and_passed_if_asked() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.http.stream import WireGuard
-from guardstream.providers.own import JSONFormat, steps_of
+from guardstream.jsonpath import steps_of
+from guardstream.providers.own import JSONFormat
 
 RULES = """
 rules:
@@ -145,18 +146,34 @@ def test_what_is_no_path_is_refused(path: str) -> None:
 
 
 def test_paths_are_read() -> None:
-    assert steps_of("$.a['b c'][*].d") == ["a", "b c", "[*]", "d"]
+    assert steps_of("$.a['b c'][*].d") == ["a", "b c", None, "d"]
+    assert steps_of("$['[*]'].a") == ["[*]", "a"]
 
 
-def test_two_meanings_of_a_path_are_refused() -> None:
-    with pytest.raises(ValueError, match="two things"):
-        JSONFormat("x", text="$.a", done="$.a")
-    with pytest.raises(ValueError, match="goes into a text"):
-        JSONFormat("x", text=["$.a", "$.a.b"])
-    with pytest.raises(PolicyError, match=r"1:\d+: .*two things"):
-        Policy.parse("formats: {x: {text: $.a, done: $.a}}")
-    with pytest.raises(PolicyError, match="'openai_chat' is the name of a format"):
-        Guard(Policy.parse("formats: {openai_chat: {text: $.a}}")).wrap_sync([{}])
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (("$.a", "$.a"), "two things"),
+        (("$.a", "$.a.b"), "goes into what"),
+        (("$.a.b", "$.a"), "goes into what"),
+        (("$.a", "$.a[*]"), "goes into what"),
+        (("$.a[*].b", "$.a.c"), "takes for a list"),
+        (("$.a[*][*]", "$.b"), "list of lists"),
+        (("$[*].a", "$.b"), "begins in a list"),
+    ],
+)
+def test_paths_that_do_not_fit_one_another_are_refused(paths: tuple[str, str], why: str) -> None:
+    text, thinking = paths
+    with pytest.raises(ValueError, match=f"format 'x': .*{why}"):
+        JSONFormat("x", text=text, thinking=thinking)
+    with pytest.raises(PolicyError, match=rf"<policy>:1:\d+: .*{why}"):
+        Policy.parse(f"formats: {{x: {{text: '{text}', thinking: '{thinking}'}}}}")
+
+
+def test_a_name_that_is_taken_is_told_at_once() -> None:
+    policy = Policy.parse("version: 1\nformats:\n  mine: {text: $.a}\n  openai_chat: {text: $.a}")
+    with pytest.raises(PolicyError, match="<policy>:4:3: a format by the name 'openai_chat'"):
+        Guard(policy)
 
 
 def test_an_unknown_format_names_those_there_are() -> None:

@@ -13,6 +13,7 @@ from guardstream.providers import detect
 from guardstream.providers.watsonx import Watsonx
 from guardstream.providers.writer import Writer
 from tests.providers.laws import (
+    EMPTY,
     GUARD,
     check_masked,
     cuttings,
@@ -123,3 +124,39 @@ def test_recordings(path: Path) -> None:
 def test_a_recording_of_text(path: Path) -> None:
     data = path.read_bytes()
     assert in_any_cut(data) == data
+
+
+def completion(said: str, reason: str | None = None) -> dict[str, Any]:
+    return {"type": "completion", "completion": said, "stop_reason": reason, "model": "claude-2.1"}
+
+
+def token(said: str, whole: str | None = None) -> dict[str, Any]:
+    details = {"finish_reason": "eos_token", "generated_tokens": 2} if whole else None
+    made = {"id": 5, "text": said, "logprob": -0.5, "special": False}
+    return {"index": 1, "token": made, "generated_text": whole, "details": details}
+
+
+@pytest.mark.parametrize("make", [completion, token])
+def test_small_formats_are_guarded_in_any_cut(make: Any) -> None:
+    for pieces in cuttings("it is a secret, no sec"):
+        source = [make(piece) for piece in pieces[:-1]]
+        last = {"tgi": "".join(pieces), "anthropic_completions": "stop_sequence"}
+        name = "tgi" if make is token else "anthropic_completions"
+        source.append(make(pieces[-1], last[name]))
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert not left_raw(out)
+        assert (stream.result.text, stream.result.finish) == ("it is a ######, no sec", "stop")
+        assert unchanged(source)
+        if make is token:
+            assert out[-1]["generated_text"] == "it is a ######, no sec"
+
+
+def test_an_error_line_of_llama_cpp_ends_the_stream() -> None:
+    said = {"choices": [{"index": 0, "delta": {"content": "so "}, "finish_reason": None}]}
+    wire = events(said) + b'error: {"code":500,"message":"a secret","type":"server_error"}\n\n'
+    assert in_any_cut(wire) == wire
+    stream = EMPTY.wrap_sync([wire])
+    assert b"".join(stream) == wire
+    assert stream.finish == "error"
+    assert b"secret" not in in_any_cut(wire, GUARD)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from guardstream.providers import ADAPTERS
+from tests.support import formats
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
-NAMES = ["text", "openai_chat", "openai_chat_events", "openai_completions", "openai_responses"]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
@@ -23,6 +24,10 @@ def test_the_programs_run(program: str, tmp_path: Path, monkeypatch: pytest.Monk
     exec(program, names)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "anthropic"])
+def test_the_table_of_formats_is_what_the_command_writes() -> None:
+    assert formats.written(PAGE) == PAGE, "python -m tests.support.formats"
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_every_format_has_a_row(name: str) -> None:
-    assert f"| `{name}` |" in PAGE
+    assert f"| `{name}` |" in formats.table()

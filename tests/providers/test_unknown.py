@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pytest
 
-from guardstream import AdapterError, Guard, Policy
+from guardstream import AdapterError, Guard, Policy, PolicyError
 from tests.providers.chunks import call, chunk
 
 GUARD = Guard(
@@ -276,8 +279,92 @@ def test_odd_values_and_keys_pass_or_are_guarded() -> None:
     assert "bird" not in str(out)
 
 
+class Slotted:
+    """An object without a `__dict__`."""
+
+    __slots__ = ("said",)
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An object that cannot be changed."""
+
+    said: str
+
+
+class Pair(NamedTuple):
+    said: str
+    count: int
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        (bytearray(b"a blue bird"), bytearray(b"a *********")),
+        ({"a blue bird"}, {"a *********"}),
+        (frozenset({"a blue bird"}), frozenset({"a *********"})),
+        (("a blue bird", 5), ("a *********", 5)),
+        (deque(["a blue bird"]), deque(["a *********"])),
+        (Pair("a blue bird", 5), Pair("a *********", 5)),
+        (MappingProxyType({"a": "blue bird"}), {"a": "*********"}),
+        (Frozen("a blue bird"), Frozen("a *********")),
+    ],
+)
+def test_values_of_any_type_are_guarded(value: Any, masked: Any) -> None:
+    (out,) = GUARD.wrap_sync(with_text("openai_chat", value))
+    assert out["dreams"] == masked
+    assert type(out["dreams"]) is type(masked)
+
+
+def test_objects_with_slots_are_guarded_and_not_changed() -> None:
+    value = Slotted("a blue bird")
+    (out,) = GUARD.wrap_sync(with_text("openai_chat", value))
+    assert (out["dreams"].said, value.said) == ("a *********", "a blue bird")
+
+
+@pytest.mark.parametrize("value", [iter(["a blue bird"]), {("a blue bird",): 1}, {b"blue bird": 1}])
+def test_what_cannot_be_looked_into_ends_the_stream(value: Any) -> None:
+    stream = GUARD.wrap_sync(with_text("openai_chat", value))
+    with pytest.raises(AdapterError, match=r"at \$\.dreams cannot be read: it is a '"):
+        next(stream)
+    assert stream.finish == "content_filter"
+
+
+def test_without_rules_any_number_of_paths_passes() -> None:
+    chunks = [{**FORMATS["openai_chat"], f"field{n}": "x"} for n in range(300)]
+    assert list(Guard(Policy.parse("version: 1")).wrap_sync(chunks)) == chunks
+
+
+def test_a_tools_name_in_parts_blocks_too() -> None:
+    parts = [call(0, "", id="call_1", name="red "), call(0, "{}", name="fish")]
+    stream = GUARD.wrap_sync([chunk(each) for each in parts])
+    assert "fish" not in str(list(stream))
+    assert stream.blocked_by == "fish"
+    two = [call(0, "{}", name="red "), call(1, "{}", name="fish")]
+    stream = GUARD.wrap_sync([chunk(each) for each in two])
+    list(stream)
+    assert stream.blocked_by is None
+
+
 def test_json_under_the_adapter_for_text_is_text() -> None:
     data = b'data: {"z":"x"}\n\n'
     assert b"".join(GUARD.wrap_sync([data], provider="text")) == data
     masked = b"".join(GUARD.wrap_sync([b'data: {"z":"blue bird"}\n\n'], provider="text"))
     assert b"bird" not in masked
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    ["", "maybe", 5, [], {}, {"pass": "$.a"}, {"pass": ["a"]}, {"pass": 5}, {"pass": [], "x": 1}],
+)
+def test_what_is_no_way_to_treat_unknown_text_is_refused(unknown: Any) -> None:
+    with pytest.raises(ValueError, match=r"unknown: |no path"):
+        GUARD.wrap_sync([], unknown=unknown)
+
+
+def test_paths_that_pass_have_to_be_paths() -> None:
+    with pytest.raises(PolicyError, match=r"<policy>:1:\d+: 'a' is no path"):
+        Policy.parse("unknown: {pass: [a]}")

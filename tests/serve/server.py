@@ -6,18 +6,25 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 @contextmanager
-def serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> Iterator[int]:
+def serving(
+    app: ASGIApp, *, lifespan: Literal["on", "off"] = "off", http: Any = "auto"
+) -> Iterator[int]:
     """Serve `app` at 127.0.0.1; the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_config=None, lifespan=lifespan, ws="websockets-sansio", timeout_graceful_shutdown=5
+        app,
+        http=http,
+        log_config=None,
+        lifespan=lifespan,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -203,3 +203,28 @@ async def test_a_client_that_decodes_is_refused() -> None:
     with pytest.raises(ValueError, match="decode_responses"):
         RedisReplay(client)
     await client.aclose()
+
+
+async def test_all_streams_in_memory_are_bounded_together() -> None:
+    store = MemoryReplay(max_total=1000)
+    for stream in "abcdef":
+        await store.append(stream, 1, b"x" * 300)
+    assert [len(store), await store.since("a", 0)] == [3, None]
+    await store.append("g", 1, b"x" * 5000)
+    assert len(store) == 0
+    await store.append("h", 1, b"x" * 300)
+    assert await numbers(store, 0, "h") == [1]
+
+
+async def test_a_redis_that_hangs_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = Redis(port=silent.getsockname()[1])
+        store = RedisReplay(client, timeout=0.1)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await store.append("a", 1, b"x")
+        with pytest.raises(TimeoutError):
+            await store.since("a", 0)
+        with pytest.raises(TimeoutError):
+            await store.close("a")
+        await client.aclose()

@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "guardstream"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "lazy"),
-    ("scan", "jsonstream"),
+    ("errors", "events", "jsonpath", "lazy"),
+    ("scan",),
+    ("jsonstream",),
     ("stages",),
     ("policy", "providers", "framing"),
     ("stream",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
+from math import inf
 from operator import or_
 from typing import Any
 
@@ -16,6 +17,7 @@ from guardstream.jsonstream.schema.dialects import CONTENT, Schema
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
+from guardstream.jsonstream.schema.prefixes import of_format, prefixes
 from guardstream.jsonstream.schema.refs import META, References
 
 _TYPES = {
@@ -149,6 +151,10 @@ class Compiler:
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
         numbers = [value for value in values if n.kind_of(value) == n.NUMBER]
         node.number_checks += ((keyword, numbers.__contains__),)
+        if all(value > 0 for value in numbers):
+            node.no_minus = node.no_minus or keyword
+        if all(value < 0 for value in numbers):
+            node.no_plus = node.no_plus or keyword
 
     def _strings_and_numbers(self, node: Node, read: Schema) -> None:
         if "maxLength" in read:
@@ -156,14 +162,20 @@ class Compiler:
         node.min_length = int(read.get("minLength", 0))
         if "pattern" in read:
             node.text_checks += (("pattern", self._check("pattern", read["pattern"])),)
+            early = prefixes(read["pattern"])
+            node.prefixes = ("pattern", early) if early else None
         if CONTENT in read:
             node.text_checks += (("contentMediaType", self._check(CONTENT, read[CONTENT])),)
         if self._formats and "format" in read:
-            node.text_checks += (("format", self._check("format", read["format"])),)
+            check = self._check("format", read["format"])
+            node.text_checks += (("format", check),)
+            early = of_format(read["format"], check)
+            node.prefixes = node.prefixes or (("format", early) if early else None)
         for keyword in _NUMBERS:
             if keyword in read:
                 check = self._check(keyword, read[keyword])
                 node.number_checks += ((keyword, check),)
+        _signs(node, read)
 
     def _objects(self, node: Node, read: Schema) -> None:
         node.names = {k: self._node(v) for k, v in read.get("properties", {}).items()}
@@ -233,3 +245,18 @@ def _certain(schema: Schema | bool) -> int:
 
 def _union(masks: Iterable[int]) -> int:
     return reduce(or_, masks, 0)
+
+
+def _signs(node: Node, read: Schema) -> None:
+    """What the bounds say of a number's sign; `-0` is nought."""
+    low, high = read.get("minimum", -inf), read.get("maximum", inf)
+    if {keyword for keyword, _ in node.number_checks} <= {"type", "minimum", "maximum"}:
+        node.whole = low, high
+    if read.get("minimum", 0) > 0:
+        node.no_minus = "minimum"
+    elif read.get("exclusiveMinimum", -1) >= 0:
+        node.no_minus = "exclusiveMinimum"
+    if read.get("maximum", 0) < 0:
+        node.no_plus = "maximum"
+    elif read.get("exclusiveMaximum", 1) <= 0:
+        node.no_plus = "exclusiveMaximum"

@@ -6,22 +6,34 @@ from collections.abc import Container, Sized
 from typing import Any, TypeAlias
 
 from guardstream.jsonstream.schema.nodes import Node, continues
+from guardstream.jsonstream.schema.prefixes import PrefixState
 
 Fault: TypeAlias = tuple[int, str]  # an offset in the source and the keyword that refuses
 
 
 def part_fault(
-    node: Node, so_far: str, length: int, part: str, start: int, end: int
+    node: Node,
+    so_far: str,
+    length: int,
+    part: str,
+    start: int,
+    end: int,
+    state: PrefixState | None = None,
 ) -> Fault | None:
     """The first fault in `part`, which stands at `start` to `end` and follows `length` characters.
 
-    `so_far` is the text before it; it is read only where the node has a list of texts. An escape
-    is judged at its last character.
+    `so_far` is the text before it; it is read only where the node has a list of texts. `state` is
+    that of the node's prefixes before it. An escape is judged at its last character.
     """
     first: int | None = None
     keyword = ""
+    if node.prefixes is not None:
+        keyword, prefixes = node.prefixes
+        _, first = prefixes.step(state or prefixes.first, part)
     if node.max_length is not None and length + len(part) > node.max_length:
-        first, keyword = node.max_length - length, "maxLength"
+        over = node.max_length - length
+        if first is None or over < first:
+            first, keyword = over, "maxLength"
     if node.texts is not None:
         bad = first_bad(node.texts, so_far, part)
         if bad is not None and (first is None or bad < first):
@@ -31,11 +43,14 @@ def part_fault(
     return (start + first if end - start == len(part) else end - 1), keyword
 
 
-def end_fault(node: Node, value: str, start: int, end: int) -> Fault | None:
+def end_fault(
+    node: Node, value: str, start: int, end: int, state: PrefixState | None = None
+) -> Fault | None:
     """The first fault in the string's last run, which begins at `start`, or at its quote."""
-    if node.texts is not None or (node.max_length is not None and len(value) > node.max_length):
+    long = node.max_length is not None and len(value) > node.max_length
+    if long or node.texts is not None or node.prefixes is not None:
         length = len(value) - (end - 1 - start)
-        fault = part_fault(node, value[:length], length, value[length:], start, end - 1)
+        fault = part_fault(node, value[:length], length, value[length:], start, end - 1, state)
         if fault:
             return fault
     if len(value) < node.min_length:
@@ -124,6 +139,11 @@ def close_fault(node: Node, container: Any) -> str | None:
         if name not in container:
             return "required"
     return None
+
+
+def sign_fault(node: Node, text: str) -> str:
+    """The keyword that refuses a number by the sign that `text` begins with; "" if none does."""
+    return node.no_minus if text[0] == "-" else node.no_plus
 
 
 def number_fault(node: Node, value: float) -> str | None:

@@ -8,11 +8,13 @@ the end the whole.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
 
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
@@ -39,10 +41,11 @@ _INNER = {
 class EarlySchema:
     """A model's early schema alone, without the model's own word."""
 
-    reads_source = False
+    reads_source = True
 
     def __init__(self, model: Any) -> None:
-        core = TypeAdapter(model).core_schema
+        adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+        core = adapter.core_schema
         self.node = early(core, judge_items=False)
         self._unions = Unions(core)
 
@@ -134,11 +137,11 @@ class _Translator:
             return  # what is wrong is replaced, not refused
         if kind in _INNER:
             node.all_of = (self.node(core[_INNER[kind]], config, outer),)
-        elif kind == "model":
+        elif kind in ("model", "dataclass"):
             if not core.get("custom_init"):
                 inner = {**core.get("config", {})}
                 node.all_of = (self.node(core["schema"], inner, outer),)
-        elif kind in ("model-fields", "typed-dict"):
+        elif kind in ("model-fields", "typed-dict", "dataclass-args"):
             self._object(node, core, config, outer)
         elif kind == "dict":
             node.mask = 1 << n.OBJECT
@@ -154,7 +157,9 @@ class _Translator:
     def _object(self, node: Node, core: Core, config: Core, outer: bool) -> None:
         node.mask = 1 << n.OBJECT
         required = []
-        for name, each in core["fields"].items():
+        fields = core["fields"]
+        listed = fields.items() if isinstance(fields, Mapping) else ((f["name"], f) for f in fields)
+        for name, each in listed:
             keys = _keys(name, each, config)
             child = self.node(each["schema"], config, outer)
             for key in keys:
@@ -253,6 +258,22 @@ def _fill_scalar(node: Node, core: Core, config: Core) -> None:
         node.mask = _SCALARS
         if strict and kind in ("int", "bool"):
             node.mask = 1 << n.NUMBER if kind == "int" else _BOOLEANS
+    if kind == "str" or kind in _SCALAR_TYPES:
+        node.judge = _scalar_judge(core, config)
+        node.late, node.late_keyword = _SCALARS, kind
+
+
+def _scalar_judge(core: Core, config: Core) -> n.Judge:
+    """What a field of a simple type says of a value as soon as that is over."""
+    validate = SchemaValidator(cast(Any, core), cast(Any, config)).validate_json
+
+    def judge(value: Any, source: Callable[[], str], _known: object) -> bool:
+        # A number is judged as it is written; its text goes as far as the character that ends it.
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = source().rstrip(" \t\n\r,]}") if number else json.dumps(value)
+        return _verdict(validate, text) is None
+
+    return judge
 
 
 def _one_of(node: Node, values: list[Any]) -> None:

@@ -13,6 +13,8 @@ from functools import reduce
 from operator import or_
 from typing import Any, TypeAlias
 
+from guardstream.jsonstream.schema.prefixes import Prefixes
+
 #: Asked with the value, its source text, and what is known of the document from earlier judging.
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
 
@@ -44,7 +46,14 @@ class Node:
     max_length: int | None = None
     min_length: int = 0
     text_checks: tuple[tuple[str, Callable[[str], bool]], ...] = ()
+    #: What refuses a string whose beginning a pattern or format does not allow, with the keyword.
+    prefixes: tuple[str, Prefixes] | None = None
     number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
+    #: The keywords that refuse a number by its sign: one below nought, and one that is not.
+    no_minus: str = ""
+    no_plus: str = ""
+    #: Between which bounds an int passes all `number_checks`; None if they ask more.
+    whole: tuple[float, float] | None = None
     names: dict[str, Node] = field(default_factory=dict)
     patterns: tuple[tuple[Callable[[str], bool], Node], ...] = ()
     extra: Node | None = None
@@ -74,6 +83,8 @@ class Node:
     #: Whether it asks something of a string while it comes, and of one that is over.
     watches_text: bool = True
     checks_text: bool = True
+    only_length: bool = False
+    signed: bool = False
     #: What `enter` has found for each kind, False where it was not asked yet.
     entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
     #: The same where it is one node that allows such a value, otherwise None.
@@ -88,9 +99,13 @@ class Node:
         if not self.patterns and not self.name_check:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
-        self.watches_text = self.max_length is not None or self.texts is not None
-        checks = self.watches_text or self.min_length or self.text_checks or self.late
-        self.checks_text = bool(checks)
+        self.watches_text = (
+            self.max_length is not None or self.texts is not None or self.prefixes is not None
+        )
+        more = bool(self.min_length or self.text_checks or self.late)
+        self.checks_text = self.watches_text or more
+        self.only_length = not (more or self.texts is not None or self.prefixes is not None)
+        self.signed = bool(self.no_minus or self.no_plus)
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
     def allowed(self) -> int:

@@ -16,6 +16,7 @@ from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema import faults
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node
+from guardstream.jsonstream.schema.prefixes import PrefixState
 from guardstream.jsonstream.schema.refused import Budget, Refused
 
 #: Runs of one value. Past it further nodes are left to the judge of the whole, so that a schema of
@@ -35,7 +36,7 @@ class Run:
     `within` those of the value inside that is open.
     """
 
-    __slots__ = ("inner", "node", "over", "owners", "splits", "users", "within")
+    __slots__ = ("inner", "node", "over", "owners", "prefix", "splits", "users", "within")
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -45,6 +46,7 @@ class Run:
         self.splits: list[Split] = []
         self.inner: list[Run] = []
         self.within: list[Run] = []
+        self.prefix: PrefixState | None = None  # of the open string
 
     def serve(self, owner: Run | Split | None, *, inside: bool) -> None:
         """Be needed by `owner`, for its own value or for one `inside` it."""
@@ -243,9 +245,13 @@ class Parallel:
         self._begun = kind == t.STRING_PART
         for run in self._runs:
             if kind == t.STRING:
-                fault = faults.end_fault(run.node, value, start, end)
+                fault = faults.end_fault(run.node, value, start, end, run.prefix)
             else:
-                fault = faults.part_fault(run.node, self._text, self._length, value, start, end)
+                so_far, length, state = self._text, self._length, run.prefix
+                fault = faults.part_fault(run.node, so_far, length, value, start, end, state)
+                if run.node.prefixes and not fault:
+                    prefixes = run.node.prefixes[1]
+                    run.prefix, _ = prefixes.step(state or prefixes.first, value)
             if fault:
                 self._fail(run, *fault)
         self._settle()
@@ -265,6 +271,10 @@ class Parallel:
             value_kind = n.NUMBER
         if not self._begun:
             self._begin(value_kind, start)
+            if value_kind == n.NUMBER:
+                for run in self._runs:
+                    self._fail(run, start, faults.sign_fault(run.node, value))
+                self._settle()
         self._begun = kind == t.SCALAR_PART
         if self._begun:
             return

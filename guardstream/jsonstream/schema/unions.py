@@ -62,7 +62,7 @@ class Unions:
         if kind in ("union", "tagged-union"):
             tries = [self._tries(each, value, known) for each in _choices(core)]
             return sum(tries) if kind == "union" else max(tries, default=0)
-        if "fields" in core:
+        if "fields" in core and kind != "dataclass":  # whose `fields` are names
             return sum(self._tries(inner, each, known) for inner, each in _members(core, value))
         if isinstance(value, list):
             items = core.get("items_schema")
@@ -71,7 +71,7 @@ class Unions:
             if items:
                 return sum(self._tries(items[min(at, len(items) - 1)], each, known)
                            for at, each in enumerate(value))  # fmt: skip
-        elif "values_schema" in core:
+        elif "values_schema" in core and isinstance(value, dict):
             return sum(self._tries(core["values_schema"], each, known) for each in value.values())
         inner = next((core[name] for name in _INNER if isinstance(core.get(name), Mapping)), None)
         if inner is not None and "type" in inner:

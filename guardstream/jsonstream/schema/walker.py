@@ -29,6 +29,7 @@ from guardstream.jsonstream.schema import faults
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.nodes import ANY, FIRST, Node
 from guardstream.jsonstream.schema.parallel import Parallel
+from guardstream.jsonstream.schema.prefixes import PrefixState
 from guardstream.jsonstream.schema.refused import Budget, Refused
 
 _FULL = Node(mask=0, allows=0)  # of an array that may have no element
@@ -63,6 +64,7 @@ class Walker:
         self._begun = False
         self._text = ""
         self._length = 0
+        self._prefix: PrefixState | None = None  # of the open string
         self._stack: list[tuple[Any, Node, str | None, int]] = []
         self._opened = offset
         self._seen: list[set[Any]] = []  # the elements of each open array with `uniqueItems`
@@ -87,7 +89,10 @@ class Walker:
                         self._string_part(value, start, end)
                     elif node.watches_text:
                         length = self._length + len(value)
-                        if node.texts is None and length <= node.max_length:  # type: ignore[operator]
+                        most_text = node.max_length
+                        if (
+                            node.texts is None and node.prefixes is None and length <= most_text  # type: ignore[operator]  # it watches
+                        ):
                             self._length = length
                         else:
                             self._string_part(value, start, end)
@@ -127,8 +132,10 @@ class Walker:
                     self._end_scalar(kind, value, start, end)
                 elif kind == SCALAR_PART:
                     first = FIRST.get(value, n.NUMBER)
-                    self._scalar = self._child.ready[first] or self._enter(first, start)
+                    self._scalar = node = self._child.ready[first] or self._enter(first, start)
                     self._begun = True
+                    if node.signed and first == n.NUMBER:
+                        self._sign(node, value, start)
                 elif kind in (OPEN_OBJECT, OPEN_ARRAY):
                     self._open(kind, start)
                 else:
@@ -178,24 +185,35 @@ class Walker:
             self._begun = True
             self._text = ""
             self._length = 0
+            self._prefix = None
         node = self._scalar
         if part and node.watches_text:
             length = self._length + len(part)
-            if node.texts is not None or length > node.max_length:  # type: ignore[operator]
-                fault = faults.part_fault(node, self._text, self._length, part, start, end)
-                if fault:
-                    raise Refused(*fault)
-                self._text += part
+            if (
+                node.texts is not None or node.prefixes is not None or length > node.max_length  # type: ignore[operator]  # it watches
+            ):
+                self._watch(node, part, start, end)
             self._length = length
 
+    def _watch(self, node: Node, part: str, start: int, end: int) -> None:
+        state = self._prefix
+        fault = faults.part_fault(node, self._text, self._length, part, start, end, state)
+        if fault:
+            raise Refused(*fault)
+        self._text += part
+        if node.prefixes is not None:
+            prefixes = node.prefixes[1]
+            self._prefix, _ = prefixes.step(state or prefixes.first, part)
+
     def _string(self, value: str, start: int, end: int) -> None:
+        begun = None
         if self._begun:
             self._begun = False
-            node = self._scalar
+            node, begun = self._scalar, self._prefix
         else:
             node = self._child.ready[n.STRING] or self._enter(n.STRING, start - 1)
-        if node.checks_text:
-            fault = faults.end_fault(node, value, start, end)
+        if node.checks_text and not (node.only_length and len(value) <= node.max_length):  # type: ignore[operator]
+            fault = faults.end_fault(node, value, start, end, begun)
             if fault:
                 raise Refused(*fault)
             if node.late >> n.STRING & 1:
@@ -211,6 +229,7 @@ class Walker:
                 self._unique(value, end - 1)
 
     def _end_scalar(self, token: int, value: Any, start: int, end: int) -> None:
+        written = value
         last, kind = end, n.NUMBER  # a number is known to be over at the character after it
         if token == LITERAL:
             last, kind = end - 1, _LITERAL_KINDS[value]
@@ -223,9 +242,13 @@ class Walker:
             node = self._child.ready[kind] or self._enter(kind, start)
         self._last = value
         if node.number_checks and kind == n.NUMBER:
-            keyword = faults.number_fault(node, value)
-            if keyword:
-                raise Refused(last, keyword)
+            whole = node.whole
+            if not (whole and type(value) is int and whole[0] <= value <= whole[1]):
+                if node.signed:
+                    self._sign(node, written, start)
+                keyword = faults.number_fault(node, value)
+                if keyword:
+                    raise Refused(last, keyword)
         if node.late >> kind & 1:
             self._judge(node, value, start, last)
         container = self._container
@@ -235,6 +258,11 @@ class Walker:
         self._add(value)
         if self._node.unique and type(container) is list:
             self._unique(value, last)
+
+    def _sign(self, node: Node, text: str, start: int) -> None:
+        keyword = faults.sign_fault(node, text)
+        if keyword:
+            raise Refused(start, keyword)
 
     def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
         """Ask the judge of a value that is over; it is refused at its `last` character."""

@@ -47,6 +47,7 @@ class Anthropic(SpecAdapter):
 
     name = "anthropic"
     spec = SPEC
+    steady = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -133,7 +134,8 @@ class Anthropic(SpecAdapter):
         slot, earlier = Slot(0, channel, field, self._turn * TURN + self._index), self._text
         self._open = slot
         self._text = slot if field == "text" else None
-        calls = {slot: Call(block["name"], block.get("id"))} if channel == "tool_args" else {}
+        call = Call(str(block.get("name") or ""), block.get("id"))
+        calls = {slot: call} if channel == "tool_args" else {}
         if earlier is None:
             return Reading(pieces, (0,), calls=calls)
         if self._text is not None:

@@ -22,12 +22,19 @@ _CITATION = Tree(
     Leaf("copy", "text", "citation"), frozenset({"type", "file_id", "encrypted_index"})
 )
 
+_CALLER: Spec = {"type": META, "tool_id": META}
+_CONTAINER: Spec = {
+    **dict.fromkeys(("id", "expires_at"), META),
+    "skills": [dict.fromkeys(("skill_id", "type", "version"), META)],
+}
+_MODEL: Spec = {"model": META}
+
 _TOOL: Spec = {
     "type": KEEP,
     "id": META,
     "name": NAME,
     "server_name": META,
-    "caller": META,
+    "caller": _CALLER,
     "input": Leaf("parsed", "tool_args", "input"),
 }
 
@@ -48,7 +55,7 @@ def _block(kind: Kind) -> Spec:
     result: Spec = {
         "type": KEEP,
         "tool_use_id": META,
-        "caller": META,
+        "caller": _CALLER,
         "is_error": META,
         "content": _RESULT,
     }
@@ -76,7 +83,7 @@ def _block(kind: Kind) -> Spec:
                 "content": Leaf(kind, "text", "compaction"),
                 "encrypted_content": META,
             },
-            "fallback": {"type": KEEP, "from": META, "to": META, "from_": META},
+            "fallback": {"type": KEEP, **dict.fromkeys(("from", "to", "from_"), _MODEL)},
             **dict.fromkeys(_RESULTS, result),
         },
     )
@@ -91,7 +98,8 @@ _STOP_DETAILS = Tree(
 def message_spec(kind: Kind) -> Spec:
     """A whole message; `kind` is that of its text."""
     return {
-        **dict.fromkeys(("id", "type", "role", "model", "usage", "container"), KEEP),
+        **dict.fromkeys(("id", "type", "role", "model", "usage"), KEEP),
+        "container": _CONTAINER,
         **dict.fromkeys(("context_management", "diagnostics"), META),
         "content": [_block(kind)],
         "stop_reason": END,
@@ -134,7 +142,7 @@ SPEC = OneOf(
                 "stop_reason": END,
                 "stop_sequence": META,
                 "stop_details": _STOP_DETAILS,
-                "container": META,
+                "container": _CONTAINER,
             },
             "usage": KEEP,
             "context_management": META,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, Leaf, Spec, Tree
+from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, SKIP, Leaf, Spec, Tree
 
 
 def camel(name: str) -> str:
@@ -114,6 +114,16 @@ PART: dict[str, Any] = {
     "speech_metadata": META,
 }
 
+_RATINGS = [
+    dict.fromkeys(
+        (
+            *("category", "probability", "probability_score", "severity", "severity_score"),
+            *("blocked", "overwritten_threshold"),
+        ),
+        META,
+    )
+]
+
 _CANDIDATE = {
     "index": META,
     "content": {"parts": [PART], "role": META},
@@ -125,7 +135,7 @@ _CANDIDATE = {
     "logprobs_result": ABOUT,
     "avg_logprobs": META,
     "token_count": META,
-    "safety_ratings": META,
+    "safety_ratings": _RATINGS,
     "continuation_token": META,
 }
 
@@ -135,14 +145,14 @@ SPEC: Spec = both(
         "prompt_feedback": {
             "block_reason": KEEP,
             "block_reason_message": Leaf("whole", "text", "block_reason"),
-            "safety_ratings": META,
+            "safety_ratings": _RATINGS,
         },
         "usage_metadata": META,
         "model_version": META,
         "model_status": META,
         "create_time": META,
         "response_id": META,
-        "sdk_http_response": META,
+        "sdk_http_response": SKIP,
         "automatic_function_calling_history": _HISTORY,
         "parsed": ABOUT,
         "error": {

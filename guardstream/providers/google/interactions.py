@@ -14,6 +14,7 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
+    REQUEST,
     Leaf,
     OneOf,
     Path,
@@ -44,7 +45,10 @@ _GIVEN: Spec = {
 }
 _CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
 _RESULTS = {f"{tool}_result": _GIVEN for tool in _TOOLS}
-_MEDIA = dict.fromkeys(("image", "audio", "video", "document"), META)
+_MEDIA = dict.fromkeys(
+    ("image", "audio", "video", "document"),
+    dict.fromkeys(("type", "data", "mime_type", "uri", "resolution", "rate", "channels"), META),
+)
 
 _STEP = OneOf(
     "type",
@@ -55,7 +59,7 @@ _STEP = OneOf(
             "error": Tree(Leaf("whole", "text", "error"), _MARKS),
         },
         "thought": {"type": META, "signature": META, "summary": [_THOUGHT]},
-        "user_input": META,
+        "user_input": REQUEST,
         **_CALLS,
         **_RESULTS,
     },
@@ -81,10 +85,10 @@ _DELTA = OneOf(
 _INTERACTION: Spec = {
     **dict.fromkeys(("id", "object", "status", "model", "agent", "role", "usage"), META),
     **dict.fromkeys(("created", "updated", "service_tier", "previous_interaction_id"), META),
-    **dict.fromkeys(("tools", "system_instruction", "input", "response_format"), META),
-    **dict.fromkeys(("generation_config", "agent_config", "response_modalities"), META),
-    **dict.fromkeys(("response_mime_type", "environment_id", "environment"), META),
-    **dict.fromkeys(("webhook_config", "cached_content", "labels", "safety_settings"), META),
+    **dict.fromkeys(("tools", "system_instruction", "input", "response_format"), REQUEST),
+    **dict.fromkeys(("generation_config", "agent_config", "response_modalities"), REQUEST),
+    **dict.fromkeys(("webhook_config", "labels", "safety_settings", "environment"), REQUEST),
+    **dict.fromkeys(("response_mime_type", "environment_id", "cached_content"), META),
     **dict.fromkeys(("continuation_ids", "continuation_token"), META),
     **dict.fromkeys(("output_image", "output_audio", "output_video"), META),
     "output_text": Leaf("whole", "text", "steps"),

@@ -1,8 +1,9 @@
 """LangChain's `astream_events` (v2): what every step of a chain does, each a run of its own.
 
 https://reference.langchain.com/python/langchain_core/runnables/#langchain_core.runnables.base.Runnable.astream_events.
-A chain repeats what its model says: each run is a choice, the first that streams is choice 0. What
-the caller gave passes, where it comes unchanged; any other text in an event is guarded.
+A chain repeats what its models say: each run is a choice. Runs of models, one after another, are
+choice 0, the answer; so is a whole chain where no model was asked. What the caller gave
+passes, where it comes unchanged; any other text in an event is guarded.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _GROWING = Slot(0, "text", "$.data.chunk")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 
+_MODELS = ("on_chat_model_", "on_llm_")
+_TURN = 1000
+"""A slot's number is its own in its run, and this for each run before it that is choice 0."""
+
 Visit = Callable[[Piece], str]
 
 
@@ -35,6 +40,9 @@ class LangChainEvents:
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown
         self._runs: dict[str, tuple[int, LangChain]] = {}
+        self._turns: dict[str, int] = {}  # runs that are choice 0, in their order
+        self._answering: str | None = None  # the one that has not ended
+        self._asked = False  # whether a model was asked
         self._streamed = Streamed()
         self._given: set[str] = set()  # the caller's own texts
 
@@ -46,6 +54,7 @@ class LangChainEvents:
     def read(self, chunk: Mapping[str, Any]) -> Reading:
         """Find the text in what a run streams, and in what it was given or ends with."""
         event, data = str(chunk["event"]), chunk["data"]
+        self._asked = self._asked or event.startswith(_MODELS)
         if event.endswith("_stream") and _streams(data.get("chunk")):
             return self._stream(chunk, data["chunk"])
         if event == "on_parser_stream" and self._unknown == "refuse" and has_text(data):
@@ -64,6 +73,8 @@ class LangChainEvents:
 
         self._map_data(data, collect)
         run = self._runs.get(chunk["run_id"])
+        if chunk["run_id"] == self._answering and event.endswith(("_end", "_error")):
+            self._answering = None
         if run is None or not event.endswith(("_end", "_error")):
             return Reading(pieces, ())
         return Reading(pieces, (run[0],), {run[0]: "stop"})
@@ -91,7 +102,7 @@ class LangChainEvents:
             raise AdapterError("langchain: the run has streamed nothing to go on with")
         return [
             _with_chunk(chunk, made)
-            for made in self._inner(chunk, inner, "extra", slot._replace(choice=0), text, said)
+            for made in self._inner(chunk, inner, "extra", self._own(chunk, slot), text, said)
         ]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
@@ -104,16 +115,18 @@ class LangChainEvents:
 
     def _stream(self, chunk: Mapping[str, Any], inner: Any) -> Reading:
         """Read what a run streams, as the choice that it is."""
-        choice, adapter = self._runs.setdefault(
-            chunk["run_id"], (len(self._runs), LangChain(unknown=self._unknown))
-        )
+        run = str(chunk["run_id"])
+        if run not in self._runs:
+            self._runs[run] = (self._choice(run, chunk), LangChain(unknown=self._unknown))
+        choice, adapter = self._runs[run]
+        turn = self._turns.get(run, 0) * _TURN
         if isinstance(inner, str):
             reading = Reading([Piece(TEXT, inner)] if inner else [], (0,))
         else:
             reading = adapter.read(inner)
 
         def here(slot: Slot) -> Slot:
-            return slot._replace(choice=choice)
+            return slot._replace(choice=choice, number=slot.number + turn)
 
         pieces = [piece._replace(slot=here(piece.slot)) for piece in reading.pieces]
         self._streamed.note(pieces)
@@ -129,6 +142,21 @@ class LangChainEvents:
             calls=calls,
             complete=[here(slot) for slot in reading.complete],
         )
+
+    def _choice(self, run: str, chunk: Mapping[str, Any]) -> int:
+        """Return the choice that a run is which begins to stream."""
+        model = str(chunk["event"]).startswith(_MODELS)
+        whole = not (self._asked or chunk.get("parent_ids"))  # a chain without a model
+        if self._answering is None and (model or whole):
+            self._answering = run
+            self._turns[run] = len(self._turns)
+            return 0
+        return len(self._runs) + 1
+
+    def _own(self, chunk: Mapping[str, Any], slot: Slot) -> Slot:
+        """Return a slot as the adapter of its run knows it."""
+        turn = self._turns.get(chunk["run_id"], 0) * _TURN
+        return slot._replace(choice=0, number=slot.number - turn)
 
     def _inner(self, chunk: Mapping[str, Any], inner: Any, method: str, *arguments: Any) -> Any:
         """Let the adapter of the run's messages make chunks; text needs none."""

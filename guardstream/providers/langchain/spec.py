@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import KEEP, META, NAME, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import KEEP, META, NAME, SKIP, Either, Leaf, OneOf, Spec, Tree
 
 _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
@@ -30,7 +30,8 @@ _METADATA = Tree(
 _TEXT = Leaf("delta", "text", "content")
 _THINKING = Leaf("delta", "thinking", "content")
 _ECHO = Leaf("echo", "tool_args", "content")
-_EXTRAS = {"extras": _CITATION, "index": META, "id": META, "type": META, "caller": META}
+_CALLER = dict.fromkeys(("type", "tool_id", "caller_id"), META)
+_EXTRAS = {"extras": _CITATION, **dict.fromkeys(("index", "id", "type"), META), "caller": _CALLER}
 _DATA = {
     **dict.fromkeys(("type", "id", "index", "url", "base64", "mime_type", "file_id"), META),
     **dict.fromkeys(("image_url", "source", "data", "title", "context", "extras"), META),
@@ -118,8 +119,8 @@ SPEC: Spec = OneOf(
                     **dict.fromkeys(("index", "type"), META),
                 }
             ],
-            "tool_calls": META,  # made anew from the chunks
-            "invalid_tool_calls": META,
+            "tool_calls": SKIP,  # made anew from the chunks
+            "invalid_tool_calls": SKIP,
         },
         "ai": {
             **_MESSAGE,
@@ -128,8 +129,8 @@ SPEC: Spec = OneOf(
                 {**dict.fromkeys(("name", "id", "type", "error"), META), "args": _CALLS[0]["args"]}
             ],
         },
-        **dict.fromkeys(("human", "system", "HumanMessageChunk", "SystemMessageChunk"), META),
-        **dict.fromkeys(("remove",), META),
+        **dict.fromkeys(("human", "system", "HumanMessageChunk", "SystemMessageChunk"), SKIP),
+        "remove": SKIP,
         **dict.fromkeys(
             ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk"),
             Tree(_RESULT.leaf, _MARKS | {"name", "response_metadata"}),

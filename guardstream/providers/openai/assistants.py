@@ -15,6 +15,7 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
+    REQUEST,
     Leaf,
     OneOf,
     Path,
@@ -24,6 +25,7 @@ from guardstream.providers.spec import (
     sibling,
 )
 
+_FILE: Spec = dict.fromkeys(("file_id", "url", "detail"), META)
 _MARKS = frozenset({"type", "file_id", "id", "file_name", "index"})
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
 
@@ -42,8 +44,8 @@ def _content(kind: Kind) -> Spec:
                 },
             },
             "refusal": {**marks, "refusal": Leaf(kind, "refusal", "refusal")},
-            "image_file": META,
-            "image_url": META,
+            "image_file": {**marks, "image_file": _FILE},
+            "image_url": {**marks, "image_url": _FILE},
         },
     )
 
@@ -65,7 +67,7 @@ def _details(kind: Kind) -> Spec:
             "file_search": {**marks, "file_search": _RESULT},
         },
     )
-    return {"type": META, "message_creation": META, "tool_calls": [call]}
+    return {"type": META, "message_creation": {"message_id": META}, "tool_calls": [call]}
 
 
 _ERROR = Tree(Leaf("whole", "text", "error"), frozenset({"code", "type"}))
@@ -73,21 +75,30 @@ _TIMES = (
     *("created_at", "started_at", "expires_at", "cancelled_at", "failed_at"),
     *("completed_at", "expired_at", "incomplete_at"),
 )
-_IDS = ("id", "assistant_id", "thread_id", "run_id", "status", "metadata", "incomplete_details")
-_MADE: dict[str, Spec] = {"object": KEEP, **dict.fromkeys((*_TIMES, *_IDS), META)}
+_IDS = ("id", "assistant_id", "thread_id", "run_id", "status")
+_MADE: dict[str, Spec] = {
+    "object": KEEP,
+    **dict.fromkeys((*_TIMES, *_IDS), META),
+    "metadata": REQUEST,
+    "incomplete_details": {"reason": META},
+}
 _RUN_MARKS = (
-    *("model", "instructions", "tools", "tool_resources", "temperature", "top_p"),
+    *("model", "temperature", "top_p", "usage", "parallel_tool_calls"),
     *("reasoning_effort", "max_completion_tokens", "max_prompt_tokens"),
-    *("truncation_strategy", "usage", "response_format", "tool_choice"),
+)
+_RUN_REQUEST = (
+    *("instructions", "tools", "tool_resources", "response_format", "tool_choice"),
+    "truncation_strategy",
 )
 
 _SPEC = OneOf(
     "object",
     {
-        "thread": _MADE | {"tool_resources": META},
+        "thread": _MADE | {"tool_resources": REQUEST},
         "thread.run": {
             **_MADE,
-            **dict.fromkeys((*_RUN_MARKS, "parallel_tool_calls"), META),
+            **dict.fromkeys(_RUN_MARKS, META),
+            **dict.fromkeys(_RUN_REQUEST, REQUEST),
             "required_action": {
                 "type": META,
                 "submit_tool_outputs": {
@@ -193,7 +204,7 @@ class Assistants(SpecAdapter):
 
     def _in_place(self, piece: Piece, own: Any, event: Mapping[str, Any]) -> Piece:
         """Return a piece in the slot of its place in a message or step."""
-        if piece.kind in ("whole", "unknown", "name"):
+        if piece.kind in ("whole", "aside", "unknown", "name"):
             return piece
         item = _items(event)[piece.slot.number]
         index = item.get("index")
@@ -203,7 +214,7 @@ class Assistants(SpecAdapter):
 
     def _in_call(self, piece: Piece, event: Mapping[str, Any]) -> Piece:
         """Return the arguments of a required action in the slot of their call."""
-        if piece.kind in ("whole", "unknown", "name"):
+        if piece.kind in ("whole", "aside", "unknown", "name"):
             return piece
         action = fields_of(fields_of(event.get("required_action")).get("submit_tool_outputs"))
         own = fields_of(action["tool_calls"][piece.slot.number]).get("id")

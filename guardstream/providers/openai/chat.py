@@ -15,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers import litellm
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, only
-from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING
 from guardstream.providers.openai.chat_chunks import (
     bare,
     calls_in,
@@ -37,7 +37,7 @@ REASONS: dict[str, FinishReason] = {
 """Finish reasons, in the guard's terms."""
 
 
-_MARKS = frozenset({"tool_calls", "function_call", "thinking_blocks"})
+_MARKS = ("tool_calls", "function_call", "thinking_blocks")
 """Fields of a delta that say more than text."""
 
 
@@ -48,6 +48,8 @@ class OpenAIChat(SpecAdapter):
     spec: ClassVar[Spec] = CHUNK
     repeats = False
     scope = 1
+    steady = True
+    padding = PADDING
     sse_end = "[DONE]"
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
@@ -96,7 +98,8 @@ class OpenAIChat(SpecAdapter):
             reason = values.get("finish_reason")
             if reason:
                 finished[index] = REASONS.get(str(reason), "stop")
-            marked = marked or not _MARKS.isdisjoint(fields_of(values.get("delta")))
+            said = fields_of(values.get("delta")).get
+            marked = marked or any(map(said, _MARKS))
         closed = litellm.signed(choices) if marked else ()
         calls = calls_in(choices) if marked else {}
         usage = event.get("usage")

@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming/streaming.
 
 from __future__ import annotations
 
+from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -107,6 +108,9 @@ _DELTA: Spec = {
     "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
 }
 
+PADDING = frozenset({"obfuscation", "p"})
+"""Fields of random strings, which hide how long a text is (OpenAI, Mistral)."""
+
 BESIDE = "chunk."
 """How the fields of slots begin that stand beside the choices."""
 
@@ -116,17 +120,29 @@ _BESIDE = (
 )
 """What an answer rests on (Perplexity), and errors."""
 
+_TIMINGS = (
+    *(f"{what}_{unit}" for what in ("prompt", "predicted") for unit in ("n", "ms", "per_second")),
+    *("prompt_per_token_ms", "predicted_per_token_ms", "cache_n", "draft_n", "draft_n_accepted"),
+)
+"""What llama.cpp measures."""
+
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(("created", "obfuscation", "p"), META),  # the last two are random padding
-    **dict.fromkeys(("provider", "x_groq", "sla_metrics", "timings"), META),
-    **dict.fromkeys(("prompt_filter_results", "moderation"), META),
+    **dict.fromkeys(("created", *PADDING), META),
+    **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
+    **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
+    "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
+    "timings": dict.fromkeys(_TIMINGS, NUMBER),
+    "x_groq": {"id": META, "usage": META, "seed": META},
+    "prompt_filter_results": [FILTERED],
     "usage": KEEP,
     **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},
     "choices": Each(
         {
             "index": NUMBER,
-            **dict.fromkeys(("content_filter_results", "content_filter_offsets"), META),
+            "content_filter_results": RESULTS,
+            "content_filter_offsets": OFFSETS,
+            "obfuscation": META,  # Bedrock pads here
             **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,

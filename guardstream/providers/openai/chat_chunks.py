@@ -93,5 +93,6 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None) -> Any:
         blank = {name: None for name in blank if name in keep}
     updates = {**blank, "index": index_of(choice, 0), "delta": delta, "finish_reason": reason}
     new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)
-    others = {name: None for name in ("usage", *ASIDE) if fields_of(chunk).get(name)}
+    given = fields_of(chunk)
+    others = {name: None for name in ("usage", *ASIDE) if given.get(name) is not None}
     return replaced(chunk, {"choices": [new], **others})

@@ -22,6 +22,7 @@ from guardstream.providers.spec import (
     ABOUT,
     KEEP,
     META,
+    SKIP,
     Leaf,
     OneOf,
     Path,
@@ -54,7 +55,7 @@ _LOGPROBS: Spec = {"type": META, "content": ABOUT, "refusal": ABOUT, "snapshot":
 _SPEC = OneOf(
     "type",
     {
-        "chunk": {"type": KEEP, "chunk": META, "snapshot": completion_spec("copy")},
+        "chunk": {"type": KEEP, "chunk": SKIP, "snapshot": completion_spec("copy")},
         "content.delta": {
             "type": META,
             "delta": Leaf("echo", *_CONTENT),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import ABOUT, END, META, Leaf, Spec, Tree
+from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
+from guardstream.providers.spec import ABOUT, END, META, REQUEST, Leaf, Spec, Tree
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
 
@@ -57,15 +58,18 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
     return {
         **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
         **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings", "p"), META),
-        **dict.fromkeys(("prompt_filter_results", "moderation", "metadata", "request_id"), META),
+        **dict.fromkeys(("moderation", "request_id"), META),
+        "prompt_filter_results": [FILTERED],
+        "metadata": REQUEST,
         **{
             name: Tree(Leaf("copy", "text", name))
             for name in ("citations", "search_results", "images", "related_questions", "error")
         },
         "choices": [
             {
-                **dict.fromkeys(("index", "content_filter_results"), META),
-                "content_filter_offsets": META,
+                "index": META,
+                "content_filter_results": RESULTS,
+                "content_filter_offsets": OFFSETS,
                 "logprobs": ABOUT,
                 "token_ids": ABOUT,
                 **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),

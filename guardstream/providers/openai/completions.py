@@ -13,10 +13,14 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
+from guardstream.providers.openai.chat_chunk_spec import PADDING
 from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
 
 _CHOICE: Spec = {
-    **dict.fromkeys(("index", "content_filter_results", "content_filter_offsets"), META),
+    "index": META,
+    "content_filter_results": RESULTS,
+    "content_filter_offsets": OFFSETS,
     "text": Leaf("delta", "text", "text"),
     "delta": {},  # some servers end with an empty one, as chat completions do
     **dict.fromkeys(("logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs"), ABOUT),
@@ -25,8 +29,9 @@ _CHOICE: Spec = {
 
 FIELDS: dict[str, Spec] = {
     **dict.fromkeys(("id", "object", "created", "model", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", "obfuscation", "p"), META),
-    **dict.fromkeys(("usage", "prompt_filter_results"), KEEP),
+    **dict.fromkeys(("system_fingerprint", "provider", *PADDING), META),
+    "usage": KEEP,
+    "prompt_filter_results": [FILTERED],
     "choices": [_CHOICE],
 }
 """A chunk; a whole answer has the same fields."""
@@ -51,6 +56,8 @@ class OpenAICompletions(SpecAdapter):
         },
     }
     repeats = False
+    steady = True
+    padding = PADDING
     sse_end = "[DONE]"
 
     @staticmethod
@@ -106,5 +113,5 @@ def _bare(chunk: Any, index: int, text: str, reason: str | None) -> Any:
     updates = {**blank, "text": text, "finish_reason": reason}
     if "delta" in blank:
         del updates["delta"]
-    usage = {"usage": None} if fields_of(chunk).get("usage") else {}
+    usage = {"usage": None} if fields_of(chunk).get("usage") is not None else {}
     return replaced(chunk, {"choices": [replaced(found, updates)], **usage})

@@ -43,6 +43,8 @@ class OpenAIResponses(SpecAdapter):
 
     name = "openai_responses"
     spec = SPEC
+    steady = True
+    padding = frozenset({"sequence_number", "obfuscation"})
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -8,7 +8,8 @@ named a copy everywhere, too: it is guarded when it comes first and known when i
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import ABOUT, KEEP, META, NAME, Leaf, OneOf, Spec, Tree
+from guardstream.providers.openai.azure import FILTERED
+from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, Tree
 
 _IDS = frozenset(
     {"type", "id", "call_id", "file_id", "container_id", "caller_id", "status", "detail", "role"}
@@ -45,7 +46,8 @@ def part_spec(kind: Kind) -> Spec:
 
 _ITEM: dict[str, Spec] = {
     "type": KEEP,
-    **dict.fromkeys(("id", "status", "call_id", "namespace", "caller", "async_"), META),
+    **dict.fromkeys(("id", "status", "call_id", "namespace", "async_"), META),
+    "caller": {"type": META, "caller_id": META},
     "name": NAME,
     **dict.fromkeys(("async", "created_by", "server_label", "execution", "agent"), META),
 }
@@ -87,7 +89,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
         },
         "shell_call": {
             **_ITEM,
-            "environment": META,
+            "environment": {"type": META, "container_id": META},
             "action": {
                 **dict.fromkeys(("timeout_ms", "max_output_length"), META),
                 "commands": [Leaf(kind, "tool_args", "commands")],
@@ -111,7 +113,8 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
 
 def _shell_output(kind: Kind) -> Spec:
     return {
-        **dict.fromkeys(("outcome", "created_by"), META),
+        "created_by": META,
+        "outcome": {"type": META, "exit_code": META},
         "stdout": Leaf(kind, "text", "stdout"),
         "stderr": Leaf(kind, "text", "stderr"),
     }
@@ -161,6 +164,7 @@ _WHOLE: dict[str, Spec] = {
         **dict.fromkeys(("result", "action", "background", "output_format", "quality"), META),
         **dict.fromkeys(("size", "svg_usage"), META),
         "revised_prompt": Leaf("copy", "text", "revised_prompt"),
+        "prompt": Leaf("copy", "text", "revised_prompt"),  # xAI's name for it
         "error": _RESULT,
     },
 }
@@ -197,7 +201,10 @@ _ERROR: Spec = {
 def response_spec(kind: Kind) -> Spec:
     """A whole response."""
     return {
-        **dict.fromkeys((*_NUMBERS, *_ECHOED), META),
+        **dict.fromkeys(_NUMBERS, META),
+        **dict.fromkeys(_ECHOED, REQUEST),
+        "incomplete_details": {"reason": META},
+        "content_filters": [FILTERED],
         "output": [item_spec(kind)],
         "output_text": Leaf("copy", "text", "output_text"),
         "error": _ERROR,

@@ -6,7 +6,7 @@ https://ai.pydantic.dev/api/messages/
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import ABOUT, KEEP, META, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import ABOUT, KEEP, META, SKIP, Either, Leaf, OneOf, Spec, Tree
 
 _MARKS = frozenset({"kind", "part_kind", "tool_call_id", "tool_name", "tool_kind", "id", "data"})
 _MARKS |= {"media_type", "format", "identifier", "signature", "encrypted_content", "type", "status"}
@@ -32,10 +32,10 @@ _OTHER_PARTS: dict[str, Spec] = {
     "builtin-tool-return": _RESULT_PART,
     "tool-return": _RESULT_PART,
     "retry-prompt": _RESULT_PART,
-    "file": {**_ABOUT_PART, "content": META},
-    "speech": {**_ABOUT_PART, "transcript": Leaf("whole", "text", "speech"), "audio": META},
+    "file": {**_ABOUT_PART, "content": SKIP},
+    "speech": {**_ABOUT_PART, "transcript": Leaf("whole", "text", "speech"), "audio": SKIP},
     # What the caller wrote.
-    **dict.fromkeys(("user-prompt", "system-prompt", "instruction", "instructions"), META),
+    **dict.fromkeys(("user-prompt", "system-prompt", "instruction", "instructions"), SKIP),
 }
 
 
@@ -122,13 +122,13 @@ _MESSAGE = OneOf(
 _STATE: Spec = {
     **dict.fromkeys(("usage", "run_id", "conversation_id", "conversation_revision"), META),
     **dict.fromkeys(("metadata", "output_retries_used", "run_step", "last_max_tokens"), META),
-    **dict.fromkeys(("last_model_request_parameters", "default_output_modes"), META),
-    "mcp_tool_defs_cache": META,
+    "default_output_modes": META,
+    **dict.fromkeys(("last_model_request_parameters", "mcp_tool_defs_cache"), SKIP),
     "event_stream_buffer": ABOUT,
     **dict.fromkeys(("conversation_unchecked", "conversation_saved"), META),
     "message_history": [_MESSAGE],
     "conversation_unsaved": [_MESSAGE],
-    "pending_messages": META,
+    "pending_messages": SKIP,
 }
 
 _OUTPUT = Either(Leaf("copy", "text", "output"), Leaf("copy", "tool_args", "output"))
@@ -168,7 +168,7 @@ SPEC = OneOf(
                 "_output_tool_name": META,
                 "_new_message_index": META,
                 "_traceparent_value": META,
-                "_workspace": META,
+                "_workspace": SKIP,
             },
         },
     },

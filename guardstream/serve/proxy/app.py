@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
+from urllib.parse import quote
 
 import anyio
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from guardstream.serve.proxy.call import Upstream
+from guardstream.serve.proxy.call import PATH, Upstream
 from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
 from guardstream.serve.proxy.formats import ANY, FORMATS, Format
 from guardstream.serve.proxy.settings import ProxySettings
@@ -100,11 +101,14 @@ def application(settings: ProxySettings) -> Starlette:
 
 
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
-    """Write one line about a request: no query, no header, no text."""
+    """Write one line about a request: no query, no header, no text.
+
+    A path is written as an address has it, so that none can begin a line of its own.
+    """
     log.info(
         "%s %s %s finish=%s policy=%s blocked_by=%s %.3fs",
         scope.get("method", ""),
-        scope["path"],
+        quote(scope["path"], safe=PATH),
         outcome.status or "-",
         outcome.finish or "-",
         outcome.policy or "-",

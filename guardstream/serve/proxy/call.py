@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,24 +13,21 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body
+from guardstream.http.headers import of_the_connection, withheld
 from guardstream.providers.fields import map_strings
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format
 from guardstream.serve.proxy.settings import ProxySettings
-from guardstream.serve.routes import Headers
+from guardstream.serve.routes import Headers, values
 from guardstream.stream.result import Result
 
-_HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"}
-_HOP_BY_HOP |= {"trailer", "transfer-encoding", "upgrade", "proxy-connection"}
-"""https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
-
-_NOT_SENT = _HOP_BY_HOP | {"host", "content-length", "accept-encoding", "expect"}
-_NOT_SENT |= {"guardstream-policy", "x-http-method-override", "x-method-override", "x-http-method"}
-_NOT_RETURNED = _HOP_BY_HOP | {"content-length", "content-encoding", "guardstream-policy", "etag"}
+_NOT_SENT = {"host", "content-length", "accept-encoding", "expect", "guardstream-policy"}
+_NOT_SENT |= {"x-http-method-override", "x-method-override", "x-http-method"}
+_NOT_RETURNED = {"content-length", "content-encoding", "guardstream-policy", "etag"}
 _NOT_RETURNED |= {"content-md5", "digest", "content-digest", "repr-digest"}
 _NOT_RETURNED |= {"date"}  # the server that runs the proxy adds its own
 
-_PATH = "/:@!$&'()*+,;=~"
+PATH = "/:@!$&'()*+,;=~"
 """What stands in paths as it is; a question mark that was escaped begins no query."""
 
 
@@ -60,11 +57,12 @@ class Upstream:
         self, method: str, path: str, query: str, headers: Headers, body: bytes
     ) -> httpx.Response:
         """Send a request; return the response with its body unread. UpstreamError if it fails."""
-        url = self._settings.url(quote(path, safe=_PATH), query)
+        url = self._settings.url(quote(path, safe=PATH), query)
+        kept_back = _NOT_SENT | of_the_connection(values(headers, b"connection"))
         sent = [
             (name, value)
             for name, value in headers
-            if name.decode("latin-1").lower() not in _NOT_SENT
+            if name.decode("latin-1").lower() not in kept_back
         ]
         sent.append((b"accept-encoding", b"identity"))
         try:
@@ -158,11 +156,13 @@ def in_utf8(response: httpx.Response) -> bool:
         return False
 
 
-def returned_headers(response: httpx.Response) -> Iterable[tuple[bytes, bytes]]:
-    """The headers of a response that the client gets."""
-    for name, value in response.headers.raw:
-        if name.decode("latin-1").lower() not in _NOT_RETURNED:
-            yield name.lower(), value
+def returned_headers(response: httpx.Response, guard: Guard | None = None) -> Headers:
+    """The headers of a response that the client gets; with a `guard`, those that pass it."""
+    kept_back = _NOT_RETURNED | of_the_connection(response.headers.get_list("connection"))
+    if guard is not None:
+        kept_back |= withheld(guard, response.headers.multi_items())
+    named = ((name.lower(), value) for name, value in response.headers.raw)
+    return [(name, value) for name, value in named if name.decode("latin-1") not in kept_back]
 
 
 def upstream_error(error: httpx.HTTPError) -> UpstreamError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 import anyio
 import httpx
@@ -15,6 +17,7 @@ from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
 from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.tools import for_request
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.call import (
     Bytes,
@@ -29,13 +32,19 @@ from guardstream.serve.proxy.call import (
 )
 from guardstream.serve.proxy.formats import ANY, Format, disguised
 from guardstream.serve.proxy.settings import ProxySettings
-from guardstream.serve.routes import POLICY_HEADER, label, values
+from guardstream.serve.routes import POLICY_HEADER, label, streaming, values
 from guardstream.stream.loops import aclose_source
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
 
+_SHORT = 16 * 1024
+"""Bytes of a text that is guarded at once: some milliseconds at most."""
+
 _PARTIAL = 206
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -65,6 +74,7 @@ class ProxyExchange:
         self._upstream = upstream
         self._format = format_
         self._scope = scope
+        self._method = scope["method"].upper()  # as it is sent, so it is judged
         self._receive = receive
         self._send = send
         self._label: bytes | None = None
@@ -87,7 +97,13 @@ class ProxyExchange:
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client leaves before its end."""
-        limit = self._settings.max_body
+        try:
+            with anyio.fail_after(self._settings.body_timeout):
+                return await self._read_whole(self._settings.max_body)
+        except TimeoutError:
+            raise RefusedError(408, "body_timeout", "the body took too long") from None
+
+    async def _read_whole(self, limit: int) -> bytes | None:
         parts: list[bytes] = []
         size = 0
         while True:
@@ -111,7 +127,7 @@ class ProxyExchange:
     async def _serve(self, body: bytes) -> None:
         try:
             guard = self._guard()
-            if self._format is ANY or self._scope["method"] != "POST":
+            if self._format is ANY or self._method != "POST":
                 await self._pass(body)
             else:
                 await self._forward(guard, body)
@@ -147,7 +163,8 @@ class ProxyExchange:
         await self._say(b"", more=False)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
-        body = checked_request(guard, self._format.provider, body)
+        guard = await self._apart(len(body), for_request, guard, self._format.provider, body)
+        body = await self._apart(len(body), checked_request, guard, self._format.provider, body)
         response = await self._send_on(body)
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -155,15 +172,19 @@ class ProxyExchange:
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
                                     "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
             if response.status_code >= 400:
-                answer = guarded_error(guard, await read_answer(response, _MAX_ERROR))
-                await self._whole(response, answer)
+                answer = await read_answer(response, _MAX_ERROR)
+                answer = await self._apart(len(answer), guarded_error, guard, answer)
+                await self._whole(guard, response, answer)
             elif kind == "text/event-stream":
                 await self._stream(guard, response)
             elif kind == "application/json":
                 answer = await read_answer(response, self._settings.max_answer)
-                answer, result = guarded_answer(guard, self._format, answer)
+                size = len(answer)
+                answer, result = await self._apart(
+                    size, guarded_answer, guard, self._format, answer
+                )
                 self.outcome.finish = result.finish
-                await self._whole(response, answer)
+                await self._whole(guard, response, answer)
             else:
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer has a content "
                                     "type that cannot be guarded")  # fmt: skip
@@ -173,17 +194,24 @@ class ProxyExchange:
     async def _send_on(self, body: bytes) -> httpx.Response:
         scope = self._scope
         query = scope["query_string"].decode("latin-1")
-        return await self._upstream.send(
-            scope["method"], scope["path"], query, scope["headers"], body
-        )
+        return await self._upstream.send(self._method, scope["path"], query, scope["headers"], body)
 
-    async def _whole(self, response: httpx.Response, answer: bytes) -> None:
-        headers = [*returned_headers(response), (b"content-length", b"%d" % len(answer))]
+    @staticmethod
+    async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do work on a text of `size` bytes; in a thread if it is long, so that streams go on."""
+        if size <= _SHORT:
+            return work(*args, **kwargs)
+        whole = partial(work, *args, **kwargs)
+        return await anyio.to_thread.run_sync(whole, abandon_on_cancel=True)
+
+    async def _whole(self, guard: Guard, response: httpx.Response, answer: bytes) -> None:
+        length = (b"content-length", b"%d" % len(answer))
+        headers = [*returned_headers(response, guard), length]
         await self._start(response.status_code, headers)
         await self._say(answer, more=False)
 
     async def _stream(self, guard: Guard, response: httpx.Response) -> None:
-        await self._start(response.status_code, returned_headers(response))
+        await self._start(response.status_code, streaming(returned_headers(response, guard)))
         stream = guard.wrap(Bytes(response), provider=self._format.provider, keep_text=False)
         async with stream:
             try:

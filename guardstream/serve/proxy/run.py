@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from guardstream.guard import Guard
 from guardstream.observability import AuditLog
 from guardstream.serve.proxy.app import application
+from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.stream.observers import Observer
 
@@ -25,6 +26,12 @@ _ENVIRONMENT = "GUARDSTREAM_SERVE"
 
 _MAX_HEADER = 64 * 1024
 """Bytes of a request's line and headers together."""
+
+
+_OTHER_FILES = 100
+"""Files that a process opens beside its connections."""
+
+log = logging.getLogger("guardstream.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,9 @@ class ServeOptions:
     metrics: bool = False
     audit: str | None = None
     audit_errors: Literal["report", "raise"] = "report"
+    max_connections: int = 1000
+    header_timeout: float = 10.0
+    body_timeout: float = 60.0
 
     def settings(self) -> ProxySettings:
         """Load the policies. PolicyError, SettingsError; OSError if the audit log has no place."""
@@ -71,6 +81,7 @@ class ServeOptions:
             by_header=self.by_header,
             other=self.other,
             max_body=self.max_body,
+            body_timeout=self.body_timeout,
             metrics=metrics,
         )
 
@@ -83,6 +94,7 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
     arguments: dict[str, Any] = {
         "factory": True,
+        "http": BoundedProtocol,
         "host": host,
         "port": port,
         "workers": workers,
@@ -94,6 +106,24 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     }
     with _metrics_folder(options, workers):
         uvicorn.run(f"{__name__}:from_environment", **arguments)
+
+
+def _affordable(connections: int) -> int:
+    """Return how many connections there are files for: each takes one more to the upstream."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + _OTHER_FILES
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < wanted:
+        soft = wanted if hard == unlimited else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    affordable = connections if soft == unlimited else (soft - _OTHER_FILES) // 2
+    if affordable < connections:
+        log.warning("max_connections: %d, as no more files may be open", affordable)
+    return max(1, min(connections, affordable))
 
 
 @contextmanager
@@ -109,4 +139,7 @@ def _metrics_folder(options: ServeOptions, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
-    return application(ServeOptions(**json.loads(os.environ[_ENVIRONMENT])).settings())
+    options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
+    BoundedProtocol.seconds = options.header_timeout
+    BoundedProtocol.most = _affordable(options.max_connections)
+    return application(options.settings())

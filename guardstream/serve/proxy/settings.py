@@ -32,6 +32,7 @@ class ProxySettings:
 
     Sizes are in bytes, times in seconds. `read_timeout` is the longest silence of the upstream
     before its first byte and between any two; a policy's own deadlines may be shorter.
+    `body_timeout` is how long a request's body may take.
     """
 
     upstream: str
@@ -43,6 +44,7 @@ class ProxySettings:
     max_answer: int = 64 * 1024 * 1024
     connect_timeout: float = 10.0
     read_timeout: float = 600.0
+    body_timeout: float = 60.0
     max_connections: int | None = None
     metrics: Prometheus | None = None
 

@@ -1,4 +1,4 @@
-"""What the JSON stage says: its events, and with `repair` those that wait until they are safe."""
+"""What the JSON stage says: its events, and those that wait until they can be closed after."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from guardstream.stages.json.parts import Ended
 
 
 class Output:
-    """Collects events. With `repair` those of a document wait until it can be closed after them.
+    """Collects events. With `closes` those of a document wait until it can be closed after them.
 
     `inside` says whether a document is open. `waits_from` is the offset in the source from which on
     something waits, None if nothing does.
     """
 
-    def __init__(self, *, repair: bool) -> None:
+    def __init__(self, *, closes: bool) -> None:
         self.events: list[Event] = []
         self.inside = False
         self.waits_from: int | None = None
-        self._repair = repair
+        self._closes = closes
         self._pending: list[Event] = []
         self._safe = False  # something of the document was let through
 
@@ -35,7 +35,7 @@ class Output:
 
     def say(self, event: Event, at: int) -> None:
         """Say one event."""
-        if not self._repair or not self.inside:
+        if not self._closes or not self.inside:
             self.events.append(event)
             return
         if self.waits_from is None:
@@ -61,7 +61,7 @@ class Output:
 
     def release(self) -> None:
         """What waits is safe: the document can be closed after it."""
-        if not self._repair:
+        if not self._closes:
             return
         self.events += self._pending
         self._pending = []

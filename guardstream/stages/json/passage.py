@@ -5,7 +5,9 @@ Each string value, each key if that is asked for, and each number is a text of i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from guardstream.events import Finding, Finish, Stage, Text
 from guardstream.jsonstream.document import Document
@@ -17,23 +19,33 @@ from guardstream.stages.json.output import Output
 from guardstream.stages.json.settings import Settings
 from guardstream.stages.json.tail import Tail
 
+Source: TypeAlias = Callable[[int, int], tuple[int, int]]
+
+
+def _same(start: int, end: int) -> tuple[int, int]:
+    return start, end
+
 
 class Passage:
     """One document's way out. `at` is how far it was let through, or given to a stage.
 
-    `raw` is the source from there on; where it is empty and the passage is `plain`, without rules
-    and repair, a chunk at whose end no escape is open may pass without it.
+    `raw` is the text from there on; where it is empty and the passage is `plain`, without rules and
+    closing, a chunk at whose end no escape is open may pass without it. `source` tells where in the
+    source the document's text stood.
 
     A number waits for its end, so that rules see all of it. Where the stream goes on after a
     mistake, it waits for the separator after it, for at most as many code points as a number may
     have: until then it may be the beginning of a text that is none of JSON's.
     """
 
-    def __init__(self, settings: Settings, output: Output, start: int) -> None:
+    def __init__(
+        self, settings: Settings, output: Output, start: int, source: Source = _same
+    ) -> None:
         self.at = start
+        self._source = source
         self._settings = settings
         self._output = output
-        self.plain = not settings.redact and not settings.repair
+        self.plain = not settings.redact and not settings.closes
         self._quiet = _quiet(settings)
         self._waits = settings.goes_on and settings.guards_numbers
         self.raw = ""
@@ -57,11 +69,12 @@ class Passage:
         """What completes the document."""
         return "".join(reversed(self._closers))
 
-    def held(self, fed: int) -> int:
-        """How many of the `fed` code points of the source are held back, for rules."""
+    @property
+    def held_from(self) -> int:
+        """From where on text is held back, for rules."""
         if self._inner:
-            return fed - self._spans.start(self._spans.length - self._inner.held)
-        return fed - self.at
+            return self._spans.start(self._spans.length - self._inner.held)
+        return self.at
 
     def add(self, document: Document, text: str, tokens: list[Token]) -> None:
         """Let through what can be of the document's next characters."""
@@ -128,7 +141,7 @@ class Passage:
             tail = value[len(value) - (end - 1 - start) :]
             self._string_part(kind - t.STRING + t.STRING_PART, tail, start, end - 1)
             self._end_string()
-            if self._settings.repair:
+            if self._settings.closes:
                 self._through(end)
         elif kind in parts.NUMBERS and self._settings.guards_numbers:
             self._through(start)
@@ -209,7 +222,7 @@ class Passage:
             self._closers.pop()
 
     def _in_source(self, finding: Finding) -> Finding:
-        start, end = self._spans.placed(finding.start, finding.end)
+        start, end = self._source(*self._spans.placed(finding.start, finding.end))
         return replace(finding, start=start, end=end)
 
     def _flush_number(self) -> None:
@@ -226,7 +239,8 @@ class Passage:
         out = "".join(event.text for event in events if isinstance(event, Text))
         self.at = end
         others = [event for event in events if not isinstance(event, Text)]
-        self._output.guarded(others, end, lambda found: parts.shifted(found, start))
+        first, _ = self._source(start, end)
+        self._output.guarded(others, end, lambda found: parts.shifted(found, first))
         self._output.text(parts.written_number(text, out, self._settings.numbers), end)
         self._output.release()
 
@@ -239,8 +253,8 @@ class Passage:
 
 
 def _quiet(settings: Settings) -> frozenset[int]:
-    """The kinds of tokens that no rule looks at: without repair they just come through."""
-    if settings.repair:
+    """The kinds of tokens that no rule looks at: without closing they just come through."""
+    if settings.closes:
         return frozenset()
     kinds = {t.COMMA, t.LITERAL, *parts.CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
     return frozenset(kinds | (set() if settings.redact_keys else {t.KEY, t.KEY_PART}))

@@ -10,6 +10,7 @@ from guardstream.events import Severity, Stage
 from guardstream.jsonstream.document import Checks
 from guardstream.jsonstream.documents import Fences
 from guardstream.jsonstream.lexer.lexer import Limits
+from guardstream.jsonstream.repair import Kind
 
 OnViolation: TypeAlias = Literal["block", "stop", "monitor", "text"]
 After: TypeAlias = Literal["stop", "ignore", "text"]
@@ -25,13 +26,16 @@ class Settings:
     - `fences`: None, the whole text is JSON; "strip", documents in prose and code fences, of which
       nothing else is let through; "keep", the rest is let through as text; "require", as "strip",
       but only documents in code fences count.
-    - `documents`: "one", or "many" such as JSON lines. `after` says what follows the one:
+    - `documents`: "one", "many" such as JSON lines, or "last": of many the last, at the stream's
+      end; `last_max` code points may wait for that, more block. `after` says what follows the one:
       "stop" ends the stream, "ignore" drops it, "text" lets it through as text.
     - `on_violation`: "block" and "stop" end the stream there, as `content_filter` and as `stop`;
       "monitor" reports and changes nothing; "text" does not even report: what is no JSON is text,
       from the beginning where it begins with no bracket or quote.
-    - `repair`: "close" holds separators, keys, numbers and literals until they are complete, and
-      closes a document that ends too early.
+    - `repair`: kinds of almost-JSON that are mended, each with a finding of its own; of them
+      "truncated" closes a document that the text's end cuts.
+    - `close` holds separators, keys, numbers and literals until they are complete, and closes a
+      document that anything else ends too early; so does "truncated".
     - `redact` makes a fresh stage for each text in a document (and outside, where that is let
       through): each string value, each key with `redact_keys`, and each number unless `numbers` is
       None. A number that it changes becomes a string, null, or 0.
@@ -40,10 +44,12 @@ class Settings:
 
     schema: Checks | None = None
     fences: Fences | None = None
-    documents: Literal["one", "many"] = "one"
+    documents: Literal["one", "many", "last"] = "one"
+    last_max: int = 100_000
     after: After = "stop"
     on_violation: OnViolation = "block"
-    repair: Literal["close"] | None = None
+    repair: frozenset[Kind] = frozenset()
+    close: bool = False
     redact: Redact | None = None
     redact_keys: bool = False
     numbers: Numbers | None = "string"
@@ -51,6 +57,11 @@ class Settings:
     duplicates: bool = False
     rule: str = "json"
     severity: Severity = "medium"
+
+    @property
+    def closes(self) -> bool:
+        """Whether what comes out is closed wherever it ends."""
+        return self.close or "truncated" in self.repair
 
     @property
     def guards_numbers(self) -> bool:

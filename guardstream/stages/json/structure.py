@@ -7,14 +7,18 @@ back as JSON. Findings refer to the source.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from guardstream.events import Event, Finding, Finish, Stage, Text
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.documents import Documents, Mark, Part, Piece, Prose
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.repair import Repair
+from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.strings import Spans
 from guardstream.stages.json import parts
+from guardstream.stages.json.last import Last
 from guardstream.stages.json.output import Output
 from guardstream.stages.json.passage import Passage
 from guardstream.stages.json.settings import Settings
@@ -34,8 +38,11 @@ class Structure:
         self.violations: list[DocumentError] = []
         self._settings = settings = settings or Settings()
         or_text = settings.on_violation == "text"
-        self._finder = Documents(self._new_document, settings.fences, or_text=or_text)
-        self._output = Output(repair=settings.repair is not None)
+        self._finder = Documents(
+            self._new_document, settings.fences, or_text=or_text, repair=settings.repair
+        )
+        self._output = Output(closes=settings.closes)
+        self._last = _last(settings)
         self._open: Document | None = None  # the document that all of the next chunk may belong to
         self._fed = 0
         self._finished = False
@@ -57,13 +64,19 @@ class Structure:
         """How many code points of the source are held back now."""
         if self._finished:
             return 0
+        if self._last and self._last.kept and self._document:
+            return self._fed - self._document.start
         held = self._finder.held
         if self._prose:
             return held + self._prose.held
-        if self._document:
-            held += self._passage.held(self._document.offset)
-        waits_from = self._output.waits_from
-        return held if waits_from is None else max(held, self._fed - waits_from)
+        document = self._document
+        if not document:
+            return held
+        at, waits_from = self._passage.held_from, self._output.waits_from
+        held += document.accepted - document.source(at, at)[0]
+        if waits_from is None:
+            return held
+        return max(held, self._fed - document.source(waits_from, waits_from)[0])
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
@@ -72,31 +85,42 @@ class Structure:
         fed = self._fed = self._fed + len(text)
         document = self._open
         if document is None:
-            return self._take(self._finder.feed(text))
+            return self._said(self._take(self._finder.feed(text)))
         # Most chunks lie inside a document: they need no dividing.
         tokens = document.feed(text)
         if document.ended:
             self._open = None
-            return self._take(self._finder.resume(text, fed - len(text), tokens))
+            return self._said(self._take(self._finder.resume(text, fed - len(text), tokens)))
         passage = self._passage
         if passage.plain and not document.state.waits and not passage.raw:
             passage.at = fed
-            return [Text(text)] if text else []
-        return self._inside(document, text, tokens)
+            return self._said([Text(text)] if text else [])
+        return self._said(self._inside(document, text, tokens))
 
     def finish(self) -> list[Event]:
         """Take the source's end: an open document is a violation, and so is none at all."""
         if self._finished:
             return []
-        return self._take(self._finder.finish(), final=True)
+        return self._said(self._take(self._finder.finish(), final=True))
 
     def cut(self, finish: Finish) -> list[Event]:
-        """Take an earlier stage's end: drop what is held; with `repair` the document is closed."""
+        """Take an earlier stage's end: drop what is held; with `close` the document is closed."""
         if self._finished:
             return []
         events = self._output.events = []
         self._conclude(parts.Ended(finish))
-        return events
+        return self._said(events)
+
+    def _said(self, events: list[Event]) -> list[Event]:
+        """What is said now: all of it, unless only the last document counts."""
+        if self._last is None:
+            return events
+        said = self._last.take(events)
+        if said and isinstance(said[-1], Finish):
+            self._finished = True
+            if self._last.full:  # whether more was wrong then depends on what was read with it
+                self.violations.clear()
+        return said
 
     def _inside(self, document: Document, text: str, tokens: list[Token]) -> list[Event]:
         events = self._output.events = []
@@ -123,7 +147,7 @@ class Structure:
 
     def _conclude(self, ended: parts.Ended) -> None:
         self._finished = True
-        if self._settings.repair:
+        if self._settings.closes:
             if self._passage.in_value:
                 self._output.release()
             self._output.close(self._passage.closing)
@@ -141,6 +165,8 @@ class Structure:
 
     def _between(self, piece: Prose | Mark) -> None:
         if self._over and self._settings.after == "ignore":
+            return
+        if self._last and not self._broken:
             return
         fences = self._settings.fences
         prose = isinstance(piece, Prose)
@@ -167,12 +193,25 @@ class Structure:
             self._output.guarded(parts.settled(prose), self._fed, self._shift)
 
     def _shift(self, finding: Finding) -> Finding:
+        if self._document and self._broken:  # the text goes on as that of the document
+            start, end = self._document.source(finding.start, finding.end)
+            return replace(finding, start=start, end=end)
         return parts.shifted(finding, self._prose_at)
 
     # -- documents
 
     def _new_document(self, offset: int, line: int, column: int) -> Document:
         settings = self._settings
+        if settings.repair:
+            return RepairedDocument(
+                settings.schema,
+                settings.limits,
+                repair=settings.repair,
+                duplicates=settings.duplicates,
+                offset=offset,
+                line=line,
+                column=column,
+            )
         return Document(
             settings.schema,
             settings.limits,
@@ -183,41 +222,63 @@ class Structure:
         )
 
     def _part(self, part: Part) -> None:
-        document = part.document
+        document, text = part.document, part.text
         if document is not self._document:
-            self._begin(document)
-        self._passage.add(document, part.text, part.tokens)
+            if document.blank:  # comments, so far
+                for repair in part.repairs:
+                    self._report(repair)
+                return
+            text = text.lstrip(" \t\n\r")
+            self._begin(document, document.offset - len(text))
+        self._passage.add(document, text, part.tokens)
+        for repair in part.repairs:
+            self._report(repair)
         if document.error:
             self._violate(document.error)
             self._finder.go_on()
             if isinstance(document.error, JSONSyntaxError):
-                self._break(document.error.offset)
+                self._break(document)
         elif document.done:
             self._finish_document()
 
-    def _begin(self, document: Document) -> None:
+    def _begin(self, document: Document, at: int) -> None:
         self._end_prose()
-        if self._count and self._settings.fences in ("strip", "require"):
+        if self._last:
+            self._drop_last(self._last)
+        elif self._count and self._settings.fences in ("strip", "require"):
             self._output.text("\n", document.start)
         self._document = document
         self._count += 1
         self._output.begin()
-        self._passage = Passage(self._settings, self._output, document.start)
+        self._passage = Passage(self._settings, self._output, at, document.source)
 
     def _finish_document(self) -> None:
         self._output.inside = False
-        if self._settings.documents == "many":
+        if self._last:
+            self._output.events[:] = self._last.take(self._output.events)
+            self._last.end()
+        if self._settings.documents != "one":
             return
         if self._settings.after == "stop":
             raise parts.Ended(Finish("stop", "choice"))
         self._over = True
         self._finder.close()
 
-    def _break(self, offset: int) -> None:
+    def _report(self, repair: Repair) -> None:
+        rule = f"{self._settings.rule}.{repair.kind}"
+        start, end, severity = repair.start, repair.end, self._settings.severity
+        self._output.say(Finding(rule, start, end, "monitor", severity, "repair"), self._passage.at)
+
+    def _drop_last(self, last: Last) -> None:
+        """Another document begins: of the one before only findings are said."""
+        self._output.events[:] = last.take(self._output.events)
+        last.begin()
+
+    def _break(self, document: Document) -> None:
         """The text is no JSON, and that changes nothing: the rest is text."""
         self._broken = True
         self._output.inside = False
-        rest, self._prose = self._passage.rest(offset)
+        rest, self._prose = self._passage.rest(document.offset)
         self._prose_at = 0
         if rest:
             self._add_prose(rest, self._passage.at)
@@ -242,3 +303,11 @@ class Structure:
         """Let the open texts' stages say what they held."""
         self._end_prose()
         self._passage.settle()
+
+
+def _last(settings: Settings) -> Last | None:
+    """What keeps the last document, if only that counts."""
+    if settings.documents != "last":
+        return None
+    partly = settings.goes_on or settings.closes
+    return Last(settings.last_max, f"{settings.rule}.last_max", settings.severity, partly=partly)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import socket
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from guardstream.serve.proxy.formats import FORMATS, disguised
+from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.proxy.test_faults import CHAT, MESSAGES, error_of, post
 from tests.serve.proxy.upstream import Provider, chat, completion, event, proxied
+from tests.serve.server import serving
 
 ALIASES = [
     "/v1/x/../chat/completions",
@@ -36,14 +39,25 @@ ALIASES = [
 ]
 
 
-def status_of(url: str, target: str) -> int:
-    """The status of the answer to a request for exactly this target."""
+def connected(url: str) -> socket.socket:
     host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def answer_to(url: str, target: str, method: str = "POST") -> str:
+    """The beginning of the answer to a request for exactly this target."""
     body = b'{"messages": []}'
-    head = f"POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(head.encode() + body)
-        return int(connection.recv(4096).split()[1])
+    head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+    with connected(url) as connection:
+        connection.sendall(head.encode() + b"Connection: close\r\n\r\n" + body)
+        parts = []
+        while part := connection.recv(4096):
+            parts.append(part)
+        return b"".join(parts).decode()
+
+
+def status_of(url: str, target: str) -> int:
+    return int(answer_to(url, target).split()[1])
 
 
 def test_no_other_name_of_a_guarded_path_is_passed() -> None:
@@ -126,3 +140,88 @@ def test_a_method_is_not_changed_by_a_header() -> None:
     with proxied(lambda _, __: JSONResponse({}), other="pass") as (url, provider):
         post(url, "/v1/files", b"{}", **{"x-http-method-override": "DELETE"})
     assert "x-http-method-override" not in provider.headers[0]
+
+
+def test_a_method_in_lower_case_is_the_method_that_is_sent() -> None:
+    with proxied(lambda _, __: completion("a secret"), other="pass") as (url, _):
+        answer = answer_to(url, "/v1/chat/completions", "post")
+    assert "a ######" in answer
+    assert "secret" not in answer
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with proxied(lambda _, __: JSONResponse({})) as (url, _):
+        answer_to(url, "/v1/x%0aINFO%20forged%1b[2J")
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "guardstream.serve"]
+    assert "/v1/x%0AINFO%20forged%1B" in line
+    assert line.isprintable()
+
+
+def test_headers_of_the_connection_end_at_the_proxy() -> None:
+    def respond(_provider: Provider, _body: Any) -> Response:
+        headers = {"connection": "x-inner", "x-inner": "1", "x-other": "2"}
+        return JSONResponse({"choices": []}, headers=headers)
+
+    with proxied(respond) as (url, provider):
+        answer = post(url, body={}, connection="x-mine, close", **{"x-mine": "1", "x-own": "2"})
+    assert ("x-mine" in provider.headers[0], "x-own" in provider.headers[0]) == (False, True)
+    assert ("x-inner" in answer.headers, "x-other" in answer.headers) == (False, True)
+
+
+def test_text_in_a_header_is_withheld() -> None:
+    def respond(provider: Provider, body: Any) -> Response:
+        answer = (
+            provider.stream(chat("hi")) if body.get("stream") else JSONResponse({"choices": []})
+        )
+        answer.headers["location"] = "/a?secret"
+        answer.headers["x-request-id"] = "r-1"
+        return answer
+
+    with proxied(respond) as (url, _):
+        for answer in (post(url), post(url, body={})):
+            assert "location" not in answer.headers
+            assert answer.headers["x-request-id"] == "r-1"
+
+
+def test_streams_may_not_be_held_back_on_their_way() -> None:
+    with proxied(lambda provider, _: provider.stream(chat("hi"))) as (url, _):
+        answer = post(url)
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-accel-buffering"] == "no"
+
+
+def test_a_body_that_does_not_come_is_given_up() -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"
+    with (
+        proxied(lambda _, __: JSONResponse({}), body_timeout=0.2) as (url, provider),
+        connected(url) as connection,
+    ):
+        connection.sendall(head)
+        assert connection.recv(4096).split()[1] == b"408"
+    assert not provider.requests
+
+
+class Patient(BoundedProtocol):
+    seconds = 0.3
+    most = 3
+
+
+async def nothing(_scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers everything with nothing."""
+    await receive()
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_connections_are_few_and_have_to_say_what_they_want() -> None:
+    with serving(nothing, http=Patient) as port:
+        url = f"http://127.0.0.1:{port}"
+        idle = [connected(url) for _ in range(3)]
+        with connected(url) as one_more:
+            assert one_more.recv(4096).startswith(b"HTTP/1.1 503")
+        idle[0].sendall(b"GET / HTTP/1.1\r\nHost")
+        for connection in idle:
+            assert connection.recv(4096) == b""
+            connection.close()
+        assert answer_to(url, "/").startswith("HTTP/1.1 204")

@@ -1,0 +1,325 @@
+"""What an object or array that grows becomes, by its declared type: a model, a dataclass, a list.
+
+A shape says which type a member or element has, and builds the value of what has come so far. Of a
+union the branches are told apart by the members that have come: by a literal that only one branch
+allows, by a key that closed models do not have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, MutableMapping
+from enum import Enum
+from functools import lru_cache
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import AliasChoices, BaseModel, RootModel, TypeAdapter
+
+from guardstream.extract._errors import MISSING
+
+Path: TypeAlias = tuple[str | int, ...]
+
+ABSENT: Any = object()
+
+
+class Shape:
+    """Anything: what has come is plain."""
+
+    def member(self, key: str) -> Any:
+        """The declared type of a member."""
+        del key
+        return Any
+
+    def element(self, index: int) -> Any:
+        """The declared type of an element."""
+        del index
+        return Any
+
+    def build(self, values: Any) -> Any:
+        """The value of the members or elements so far."""
+        return values
+
+
+PLAIN = Shape()
+
+
+class _Values(Shape):
+    """A dict or an array whose values have one type."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def member(self, key: str) -> Any:
+        del key
+        return self._inner
+
+    def element(self, index: int) -> Any:
+        del index
+        return self._inner
+
+
+class _Tuple(Shape):
+    """An array whose elements have types of their own."""
+
+    def __init__(self, inner: tuple[Any, ...]) -> None:
+        self._inner = inner
+
+    def element(self, index: int) -> Any:
+        return self._inner[index] if index < len(self._inner) else Any
+
+
+class Record(Shape):
+    """An object with named fields; `tags` has what of them tells it from others."""
+
+    def __init__(self, types: dict[str, Any], *, closed: bool = False) -> None:
+        self._types = types
+        self._closed = closed
+        found = {key: _literals(kind) for key, kind in types.items()}
+        self.tags = {key: values for key, values in found.items() if values}
+
+    def member(self, key: str) -> Any:
+        return self._types.get(key, Any)
+
+    def fits(self, values: dict[str, Any]) -> bool:
+        """Whether these members may be its own."""
+        if self._closed and any(key not in self._types for key in values):
+            return False
+        return all(
+            values[key] in allowed for key, allowed in self.tags.items() if _is_scalar(values, key)
+        )
+
+
+class _Model(Record):
+    """A model, made without validation: fields that have not come have a default or MISSING."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+        self._paths = _paths(model)
+        types: dict[str, Any] = {}
+        for name, paths in self._paths.items():
+            info = model.model_fields[name]
+            kind: Any = info.annotation
+            if info.discriminator is not None:
+                kind = Annotated[kind, info]
+            elif info.metadata:
+                kind = Annotated[kind, *info.metadata]
+            types |= {str(path[0]): kind for path in paths if len(path) == 1}
+        self._known = {path[0] for paths in self._paths.values() for path in paths}
+        closed = model.model_config.get("extra") == "forbid" and _all_short(self._paths)
+        super().__init__(types, closed=closed)
+
+    def build(self, values: Any) -> Any:
+        model, fields = self._model, {}
+        for name, paths in self._paths.items():
+            each = next((v for path in paths if (v := _at(values, path)) is not ABSENT), ABSENT)
+            if each is not ABSENT:
+                fields[name] = each
+        if model.model_config.get("extra") == "allow":
+            fields |= {key: each for key, each in values.items() if key not in self._known}
+        missing = {
+            name: MISSING
+            for name, info in model.model_fields.items()
+            if name not in fields and info.is_required()
+        }
+        return model.model_construct(_fields_set=set(fields), **fields, **missing)
+
+
+class _Root(Shape):
+    """A model around another type."""
+
+    def __init__(self, model: type[RootModel[Any]], inner: Shape) -> None:
+        self._model = model
+        self._inner = inner
+
+    def member(self, key: str) -> Any:
+        return self._inner.member(key)
+
+    def element(self, index: int) -> Any:
+        return self._inner.element(index)
+
+    def build(self, values: Any) -> Any:
+        return self._model.model_construct(root=self._inner.build(values))
+
+
+class _Dataclass(Record):
+    """A dataclass, made without its `__init__`."""
+
+    def __init__(self, cls: Any) -> None:
+        self._cls = cls
+        hints = get_type_hints(cls, include_extras=True)
+        super().__init__({each.name: hints[each.name] for each in dataclasses.fields(cls)})
+
+    def build(self, values: Any) -> Any:
+        made = object.__new__(self._cls)
+        for each in dataclasses.fields(self._cls):
+            value: Any = MISSING
+            if each.name in values:
+                value = values[each.name]
+            elif each.default is not dataclasses.MISSING:
+                value = _plain_default(each.default)
+            elif each.default_factory is not dataclasses.MISSING:
+                value = each.default_factory()
+            object.__setattr__(made, each.name, value)
+        return made
+
+
+class Undecided(Shape):
+    """One of several records: as soon as only one is left, `decided` is it."""
+
+    def __init__(self, branches: list[Record]) -> None:
+        self._branches = branches
+
+    def member(self, key: str) -> Any:
+        kinds = [each.member(key) for each in self._branches]
+        return kinds[0] if all(kind == kinds[0] for kind in kinds) else Any
+
+    def decided(self, values: dict[str, Any]) -> Shape:
+        """What is left in view of the members that have come."""
+        self._branches = [each for each in self._branches if each.fits(values)]
+        if len(self._branches) == 1:
+            return self._branches[0]
+        return self if self._branches else PLAIN
+
+
+def shape(kind: Any, *, is_object: bool) -> Shape:
+    """The shape of an object, or array, of the type `kind`."""
+    found = [each for branch in branches(kind) if (each := _shape(branch, is_object)) is not None]
+    if len(found) == 1:
+        return found[0]
+    records = [each for each in found if isinstance(each, Record)]
+    return Undecided(records) if records and len(records) == len(found) else PLAIN
+
+
+def _shape(kind: Any, is_object: bool) -> Shape | None:
+    """The shape of one branch; None where it is none for such a value."""
+    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    if _is_class(kind, RootModel):
+        return _Root(kind, shape(kind.model_fields["root"].annotation, is_object=is_object))
+    if kind is Any or isinstance(kind, TypeVar):
+        return PLAIN
+    record = _record(kind)
+    if record is not None:
+        return record if is_object else None
+    if is_object:
+        if origin in _MAPPINGS or _is_class(origin, dict):
+            return _Values(arguments[1] if len(arguments) == 2 else Any)
+        return None
+    if origin is tuple and arguments and arguments[-1] is not ...:
+        return _Tuple(arguments)
+    if isinstance(origin, type) and not _is_class(origin, _SCALARS):
+        return _Values(arguments[0] if arguments else Any)
+    return None
+
+
+_MAPPINGS = (Mapping, MutableMapping)
+_SCALARS = (str, bytes, int, float, bool, type(None), dict, Enum)
+
+
+@lru_cache(maxsize=256)
+def _record(kind: Any) -> Record | None:
+    if _is_class(kind, BaseModel):
+        return _Model(kind)
+    if hasattr(kind, "__required_keys__"):  # also a TypedDict of typing_extensions
+        return Record(_hints(kind))
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return _Dataclass(kind)
+    return None
+
+
+def _hints(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    # `Required[int]` and `NotRequired[int]` are not types of values.
+    return {
+        key: get_args(each)[0] if str(get_origin(each)).endswith("equired") else each
+        for key, each in hints.items()
+    }
+
+
+def branches(kind: Any) -> list[Any]:
+    """The types that a declared type leaves open, but for None."""
+    value = getattr(kind, "__value__", None)  # of a `type` statement
+    if value is not None:
+        return branches(value)
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return branches(get_args(kind)[0])
+    if origin in (Union, UnionType):
+        return [each for arg in get_args(kind) for each in branches(arg)]
+    return [] if kind is type(None) else [kind]
+
+
+def _literals(kind: Any) -> tuple[Any, ...]:
+    """All values of a literal type; none if it has others."""
+    found: list[Any] = []
+    for each in branches(kind):
+        if get_origin(each) is not Literal:
+            return ()
+        found += get_args(each)
+    return tuple(found)
+
+
+def _is_scalar(values: dict[str, Any], key: str) -> bool:
+    return key in values and not isinstance(values[key], dict | list)
+
+
+def _is_class(kind: Any, of: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, of)
+
+
+def _plain_default(default: Any) -> Any:
+    """A dataclass's default; that of pydantic's `Field` stands inside."""
+    if hasattr(default, "get_default"):
+        inner = default.get_default(call_default_factory=True)
+        return MISSING if "Undefined" in type(inner).__name__ else inner
+    return default
+
+
+def _all_short(paths: dict[str, tuple[Path, ...]]) -> bool:
+    return all(len(path) == 1 for each in paths.values() for path in each)
+
+
+def _at(value: Any, path: Path) -> Any:
+    """What stands at a path of keys and indices."""
+    for part in path:
+        if not isinstance(value, dict | list):
+            return ABSENT
+        try:
+            value = value[part]  # type: ignore[index]  # a wrong kind of key is a TypeError
+        except (KeyError, IndexError, TypeError):
+            return ABSENT
+    return value
+
+
+def _paths(model: type[BaseModel]) -> dict[str, tuple[Path, ...]]:
+    """Where in the JSON each field's value may stand, in the order in which pydantic looks."""
+    config = model.model_config
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    by_alias = config.get("validate_by_alias", True)
+    found: dict[str, tuple[Path, ...]] = {}
+    for name, info in model.model_fields.items():
+        alias = info.validation_alias
+        paths: list[Path] = []
+        if by_alias and alias is not None:
+            choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+            paths = [(each,) if isinstance(each, str) else tuple(each.path) for each in choices]
+        if by_name or alias is None:
+            paths.append((name,))
+        found[name] = tuple(paths)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def adapter(declared: Any) -> TypeAdapter[Any]:
+    """The adapter for a declared type; TypeError if it cannot be told from another."""
+    return TypeAdapter(declared)

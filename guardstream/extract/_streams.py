@@ -1,0 +1,85 @@
+"""Drives what reads a stream: asynchronous or plain, its chunks go in and values come out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import anyio
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+Stream: TypeAlias = AsyncIterable[Any] | Iterable[Any]
+
+
+class Work(Protocol[T_co]):
+    """Makes values of chunks. `over` says that no more are wanted."""
+
+    @property
+    def over(self) -> bool: ...
+    def feed(self, chunk: Any) -> Iterator[T_co]: ...
+    def finish(self, blocked_by: object) -> Iterator[T_co]: ...
+
+
+async def values(stream: Stream, work: Work[T]) -> AsyncGenerator[T, None]:
+    """Yield what `work` makes of the stream's chunks; closes the stream on every way out."""
+    chunks = _Chunks(stream)
+    try:
+        async for chunk in chunks:
+            for value in work.feed(chunk):
+                yield value
+            if work.over:
+                return
+        for value in work.finish(getattr(stream, "blocked_by", None)):
+            yield value
+    finally:
+        await chunks.aclose()
+
+
+def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None]:
+    """Yield what `work` makes of the stream's chunks; closes the stream on every way out."""
+    if not isinstance(stream, Iterable):
+        raise TypeError("an asynchronous stream has no plain form: leave '_sync' out")
+    chunks = iter(stream)
+    try:
+        for chunk in chunks:
+            yield from work.feed(chunk)
+            if work.over:
+                return
+        yield from work.finish(getattr(stream, "blocked_by", None))
+    finally:
+        for each in (chunks, stream):
+            close: Callable[[], object] | None = getattr(each, "close", None)
+            if close:
+                close()
+
+
+class _Chunks:
+    """A stream's chunks, from an asynchronous or a plain iterable; closes what it took."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._async = aiter(stream) if isinstance(stream, AsyncIterable) else None
+        self._plain = None if isinstance(stream, AsyncIterable) else iter(stream)
+
+    def __aiter__(self) -> _Chunks:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._async is not None:
+            return await anext(self._async)
+        assert self._plain is not None
+        for chunk in self._plain:
+            return chunk
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the iterator and the stream, also while being cancelled."""
+        with anyio.CancelScope(shield=True):
+            for each in (self._async or self._plain, self._stream):
+                close = getattr(each, "aclose", None) or getattr(each, "close", None)
+                closing = close() if close else None
+                if inspect.isawaitable(closing):
+                    await closing

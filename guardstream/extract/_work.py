@@ -1,0 +1,183 @@
+"""What each function makes of a stream's chunks, without I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from guardstream.extract._errors import ExtractError
+from guardstream.extract._growing import Growing
+from guardstream.extract._places import Place, SpansAt, TextAt
+from guardstream.extract._reader import Reader, Reading
+from guardstream.jsonstream.documents import Part
+from guardstream.jsonstream.schema.models import EarlySchema
+from guardstream.jsonstream.schema.unions import Unions
+
+T = TypeVar("T")
+
+_SHARE = 64  # what snapshots may copy for each character read: entries, or 256 characters
+
+
+def adapter_of(model: Any) -> TypeAdapter[Any]:
+    """The adapter for a type, or the one that was given for it."""
+    return model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+
+
+class _Work(Generic[T]):
+    """Makes values of the parts of a document."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    @property
+    def over(self) -> bool:
+        """Whether no more is read."""
+        return self.reader.over
+
+    def feed(self, chunk: Any) -> Iterator[T]:
+        """Take the next chunk."""
+        for part in self.reader.feed(chunk):
+            yield from self._take(part)
+        if self.over:
+            yield from self._end()
+
+    def finish(self, blocked_by: object) -> Iterator[T]:
+        """Take the stream's end."""
+        for part in self.reader.finish(blocked_by):
+            yield from self._take(part)
+        yield from self._end()
+
+    def _take(self, part: Part) -> Iterator[T]:
+        raise NotImplementedError
+
+    def _end(self) -> Iterator[T]:
+        """The document is over, or the last of many."""
+        return iter(())
+
+    def _check_met(self, place: Place) -> None:
+        said = place.missing()
+        if said:
+            raise ExtractError(said, self.reader.offset, self.reader.partial)
+
+
+class Whole(_Work[T]):
+    """The whole document as a model, at its end."""
+
+    def __init__(self, model: Any, reading: Reading) -> None:
+        self._adapter = adapter_of(model)
+        super().__init__(Reader(EarlySchema(self._adapter), reading))
+
+    def _take(self, part: Part) -> Iterator[T]:
+        del part
+        return iter(())
+
+    def _end(self) -> Iterator[T]:
+        try:
+            yield self._adapter.validate_json(self.reader.source)
+        except ValidationError as error:
+            raise self.reader.refusal(error) from error
+
+
+class Snapshots(Whole[T]):
+    """The model as it grows; last, all of it."""
+
+    def __init__(self, model: Any, reading: Reading, *, strings: bool) -> None:
+        super().__init__(model, reading)
+        self._growing = Growing(model, strings=strings)
+        self._allowed = 0.0
+
+    def _take(self, part: Part) -> Iterator[T]:
+        growing = self._growing
+        growing.take(part.tokens)
+        self._allowed += _SHARE * len(part.text)
+        if growing.changed and not part.document.done and growing.cost() <= self._allowed:
+            self._allowed -= growing.cost()
+            yield growing.snapshot()
+
+
+class Items(_Work[T]):
+    """Each value at a path, when it is over."""
+
+    def __init__(
+        self,
+        path: str,
+        model: Any,
+        reading: Reading,
+        *,
+        on_invalid: Literal["raise", "skip"],
+        documents: Literal["one", "many"],
+    ) -> None:
+        if on_invalid not in ("raise", "skip"):
+            raise ValueError(f"on_invalid is 'raise' or 'skip', not {on_invalid!r}")
+        super().__init__(Reader(None, reading, documents))
+        self._adapter = None if model is None else adapter_of(model)
+        self._unions = Unions(self._adapter.core_schema) if self._adapter else None
+        self._spans = SpansAt(path)
+        self._skips = on_invalid == "skip"
+        self._index = -1
+
+    def _take(self, part: Part) -> Iterator[T]:
+        for token in part.tokens:
+            span = self._spans.take(token)
+            if span is None:
+                continue
+            self._index += 1
+            try:
+                value = self._value(self.reader.read(*span))
+            except ExtractError:
+                if not self._skips:
+                    raise
+            else:
+                yield value
+        if part.document.done:
+            self._spans.place.restart()
+
+    def _end(self) -> Iterator[T]:
+        self._check_met(self._spans.place)
+        return iter(())
+
+    def _value(self, text: str) -> T:
+        if self._adapter is None:
+            return plain(text)  # type: ignore[no-any-return]
+        reader, unions = self.reader, self._unions
+        if unions and unions.any and unions.too_many(plain(text), len(text)):
+            reason = "the model's unions would be tried too often: give them a tag"
+            raise ExtractError(reason, reader.offset, reader.partial, index=self._index)
+        try:
+            return self._adapter.validate_json(text)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise reader.refusal(error, self._index) from error
+
+
+class Pieces(_Work[str]):
+    """The text of the strings at a path, as it comes."""
+
+    def __init__(self, path: str, reading: Reading, documents: Literal["one", "many"]) -> None:
+        super().__init__(Reader(None, reading, documents))
+        self._at = TextAt(path)
+
+    def _take(self, part: Part) -> Iterator[str]:
+        piece = "".join(self._at.take(token) for token in part.tokens)
+        if piece:
+            yield piece
+        if part.document.done:
+            self._at.place.restart()
+
+    def _end(self) -> Iterator[str]:
+        self._check_met(self._at.place)
+        return iter(())
+
+
+def plain(text: str) -> Any:
+    """The value that `text` is; a number that is too large for a float is a Decimal."""
+    return json.loads(text, parse_float=_number)
+
+
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    return number if isfinite(number) else Decimal(text)

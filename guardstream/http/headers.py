@@ -1,0 +1,42 @@
+"""Headers of an answer: which belong to a connection, and which may carry a model's text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from guardstream.errors import GuardstreamError
+from guardstream.guard import Guard
+
+HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"})
+HOP_BY_HOP |= {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+"""https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""
+
+_PROTOCOL = frozenset({"age", "allow", "alt-svc", "cache-control", "content-encoding", "vary"})
+_PROTOCOL |= {"content-language", "content-length", "content-type", "date", "etag", "expires"}
+_PROTOCOL |= {"last-modified", "retry-after", "server", "strict-transport-security"}
+_PROTOCOL |= {"x-accel-buffering", "x-content-type-options"}
+"""Headers whose values are of the protocol, or that clients cannot do without."""
+
+
+def of_the_connection(values: Iterable[str]) -> frozenset[str]:
+    """Return the names of headers that end here, given the values of `Connection`."""
+    named = (name.strip().lower() for value in values for name in value.split(","))
+    return HOP_BY_HOP | frozenset(name for name in named if name)
+
+
+def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the names (in lower case) of headers whose value a rule changes or blocks.
+
+    Names, ids and addresses cannot be masked: such a header is left out.
+    """
+    judged = [(name.lower(), value) for name, value in headers if name.lower() not in _PROTOCOL]
+    if _passes(guard, "\n".join(value for _, value in judged)):
+        return frozenset()
+    return frozenset(name for name, value in judged if not _passes(guard, value))
+
+
+def _passes(guard: Guard, value: str) -> bool:
+    try:
+        return guard.check(value).text == value
+    except GuardstreamError:
+        return False

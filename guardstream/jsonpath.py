@@ -1,0 +1,51 @@
+"""Paths into JSON, as far as formats need them: `$.name`, `['a name']`, `[*]` (RFC 9535).
+
+`$.choices[*].delta` leads to a field of each item of a list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+Steps: TypeAlias = Sequence[str | None]
+"""The names on the way, outermost first; None for each item of a list."""
+
+_STEP = re.compile(r"""\.([^\W\d]\w*)|\['([^'\\]+)'\]|\["([^"\\]+)"\]|\[\*\]""")
+
+
+def steps_of(path: str) -> Steps:
+    """Return the steps of a path. ValueError if it is none."""
+    found = list(_STEP.finditer(path, 1))
+    if path[:1] != "$" or not found or "".join(each[0] for each in found) != path[1:]:
+        raise ValueError(f"{path!r} is no path: write it as $.name, $['a name'] or $.list[*].name")
+    return [each[1] or each[2] or each[3] for each in found]
+
+
+def check_apart(paths: Iterable[str]) -> None:
+    """Raise ValueError unless each path leads to a field of an object of its own.
+
+    One may not stand for two things, nor lead into what another leads to; what is a list for one
+    may be no object for another; and nothing leads into lists of lists.
+    """
+    ways = {path: steps_of(path) for path in paths}
+    for path, steps in ways.items():
+        if steps[0] is None:
+            raise ValueError(f"{path!r} begins in a list: a chunk is an object")
+        if (None, None) in pairwise(steps):
+            raise ValueError(f"{path!r} goes into a list of lists")
+    for path, steps in ways.items():
+        for other, way in ways.items():
+            _check_two(path, steps, other, way)
+
+
+def _check_two(path: str, steps: Steps, other: str, way: Steps) -> None:
+    common = 0
+    while common < min(len(steps), len(way)) and steps[common] == way[common]:
+        common += 1
+    if common == len(steps) < len(way):
+        raise ValueError(f"{other!r} goes into what {path!r} leads to")
+    if common < min(len(steps), len(way)) and steps[common] is None:
+        raise ValueError(f"{path!r} takes for a list what is an object for {other!r}")

@@ -1,0 +1,639 @@
+"""Almost-JSON to JSON, character by character, so that the lexer after it can stay strict.
+
+Models write commas before a bracket, comments, quotes of other kinds, Python's literals, raw line
+breaks in strings, keys without quotes, and stop in the middle. `Repairer` takes such text and gives
+JSON in its place as it comes, with a map from each character to where it stood. It never changes
+what is JSON already, and what it cannot mend it passes on as it is, to be refused by the lexer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+Kind: TypeAlias = Literal[
+    "trailing_commas",
+    "comments",
+    "single_quotes",
+    "python_literals",
+    "raw_newlines",
+    "unquoted_keys",
+    "unquoted_values",
+    "inner_quotes",
+    "bad_escapes",
+    "missing_commas",
+    "brackets",
+    "truncated",
+]
+
+KINDS: frozenset[Kind] = frozenset(get_args(Kind))
+USUAL: frozenset[Kind] = KINDS - {"truncated"}
+"""What is repaired where no more is said: a document that is cut is not the one that was meant."""
+
+_LONGEST = 256  # code points that are held to tell what a comma, a key or a word is
+_MOST = 8  # comments and escapes in them: what is held is read again with each chunk
+_QUOTES = {"'": "'", "`": "`", "‘": "’", "“": "”"}
+_LITERALS = {"true": "true", "false": "false", "none": "null", "null": "null"}
+_ENDS = frozenset(",}]")
+_SPACE = frozenset(" \t\n\r")
+_COMMENTS = frozenset("/#")
+#: How what is open is closed: brackets, Python's tuples and sets (`s`), and what only groups (`g`).
+_CLOSERS = {"{": "}", "[": "]", "(": "]", "s": "]", "g": ""}
+_CLOSING = {"}": "{s", "]": "[", ")": "(g"}
+
+_space = re.compile(r"[ \t\n\r]*").match
+_run = {
+    quote: re.compile(rf'[^"\\\x00-\x1f{closing}]*').match
+    for quote, closing in {'"': "", **_QUOTES}.items()
+}
+_escape = re.compile(
+    r"\\(?:[^u]|u(?![dD][89abAB])[0-9a-fA-F]{4}"
+    r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+).match
+_cut_escape = re.compile(
+    r"\\(?:u(?:[0-9a-fA-F]{0,3}"
+    r"|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?))?"
+).fullmatch
+_scalar = re.compile(r"[-+.0-9a-zA-Z_]*").match
+_words = re.compile(r"""(?:(?!\s(?://|/\*|\#))[^,\[\]{}()"\n\r])*""").match
+_set = re.compile(r"\{[ \t\n\r]*'(?:[^'\\]|\\.)*'[ \t\n\r]*(.)", re.DOTALL).match
+_set_begun = re.compile(
+    r"\{[ \t\n\r]*(?:'(?:[^'\\]|\\.)*(?:\\|'[ \t\n\r]*)?)?", re.DOTALL
+).fullmatch
+_group = re.compile(
+    r"""\([ \t\n\r]*(?:"[^"\\]*"|'[^'\\]*'|[^ \t\n\r,()\[\]{}"']+)[ \t\n\r]*\)"""
+).match
+_item = re.compile(r"[,()\[\]{}]").search
+_ellipsis = re.compile(r"(?:\.\.\.|…)[ \t\n\r]*,?").match
+_json_scalar = re.compile(
+    r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
+).fullmatch
+_python_number = re.compile(
+    r"([-+]?)(?:(0[xX][0-9a-fA-F_]+)|([0-9][0-9_]*)?(?:(\.)([0-9_]*))?([eE][-+]?[0-9]+)?)"
+).fullmatch
+_name = re.compile(r"[^\s\x00-\x1f\"'`‘’“”:,{}\[\]()/#\\]*").match
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was mended, and where in the source: code points, end exclusive."""
+
+    kind: Kind
+    start: int
+    end: int
+
+
+class Origins:
+    """Where in the source each character of the repaired text stood; both begin at `offset`."""
+
+    def __init__(self, offset: int) -> None:
+        self._made = [offset]  # where each edit's text begins
+        self._ends = [offset]  # and ends
+        self._from = [offset]  # and what it stands for
+        self._to = [offset]
+
+    @property
+    def count(self) -> int:
+        """How many edits there are."""
+        return len(self._made)
+
+    def add(self, made: tuple[int, int], source: tuple[int, int]) -> None:
+        """Note that some text stands for other text."""
+        self._made.append(made[0])
+        self._ends.append(made[1])
+        self._from.append(source[0])
+        self._to.append(source[1])
+
+    def forget(self, count: int) -> None:
+        """Forget all edits but the first `count`."""
+        for each in (self._made, self._ends, self._from, self._to):
+            del each[count:]
+
+    def end_at(self, offset: int) -> None:
+        """Forget what was edited past an offset: the text ends there."""
+        self.forget(max(bisect_right(self._made, offset), 1))
+
+    def start(self, offset: int) -> int:
+        """Where the character at `offset` began."""
+        at = bisect_right(self._made, offset) - 1
+        past = offset - self._ends[at]
+        return self._from[at] if past < 0 else self._to[at] + past
+
+    def end(self, offset: int) -> int:
+        """Where the character before `offset` ended."""
+        if offset == self._made[0]:
+            return self._from[0]
+        # What was dropped after that character is no part of it.
+        at = bisect_right(self._made, offset - 1) - 1
+        return self._to[at] + max(offset - self._ends[at], 0)
+
+
+class Repairer:
+    """One document's text: `read` takes what it can decide of it and returns the JSON for that.
+
+    `offset` is how far the source was taken, `done` whether the document is over, `repairs` what
+    the last `read` mended. A repair ends a `read`, so that it is told in the text's order.
+
+    What cannot be decided yet is not taken, for at most 256 code points: the caller gives it
+    again, with more. The steps go ahead from `_mark`; where the text ends before they are sure, all
+    is as it was there. So `{a: [1, // one` gives `{"a": [1`; with the line that follows, a bracket,
+    the comma is dropped, and what stands after it is read once more, the comment as such.
+    """
+
+    def __init__(self, kinds: frozenset[Kind], offset: int) -> None:
+        self.offset = offset
+        self.done = False
+        self.repairs: list[Repair] = []
+        self.origins = Origins(offset)
+        self.begun: int | None = None  # where the document's first character stands
+        self._kinds = kinds
+        self._holds = "truncated" in kinds
+        self._made = offset  # how far the JSON goes
+        self._out: list[str] = []
+        self._path: list[str] = []  # the brackets that are open
+        self._step: _Step = self._value
+        self._next: _Step = self._value  # after a comment
+        self._quote = ""  # of the open string
+        self._is_key = False
+        self._in_word = False  # the string's last character is a letter or digit
+        self._start = 0  # of the open comment or name
+        self._was_colon = False  # a value must come
+        self._comma = False  # one came that may have to be dropped
+        self._unsure = False
+        self._was_cut = False
+        self._base = 0  # the source's offset of the text's first character
+        self._mark = 0
+        self._work = 0  # comments and escapes since then
+        self._back_at = self._state()
+
+    def read(self, text: str, index: int, *, final: bool) -> str:
+        """Take the source from `index` on, as far as its next repair; `final` if no more comes."""
+        self._base = self.offset - index
+        self.repairs, self._out = [], []
+        self._settle(index)
+        size = len(text)
+        while index < size and not self.done:
+            after = self._step(text, index, final)
+            if after is None:
+                self._leave(text, final, wants_more=True)
+                break
+            index = after
+            if not self._unsure or index - self._mark >= _LONGEST or self._work > _MOST:
+                self._unsure = self._comma = False
+                self._settle(index)
+                if self.repairs:
+                    break
+        else:
+            if index > self._mark:
+                self._leave(text, final, wants_more=False)
+        return "".join(self._out)
+
+    def finish(self) -> str:
+        """Take the source's end, and return what closes the document, where that is wanted."""
+        self.repairs = []
+        if self._step in (self._line_comment, self._block_comment):
+            self.repairs.append(Repair("comments", self._start, self.offset))
+        if not self._holds or self.done or not (self._path or self._quote):
+            return ""
+        if not self._was_cut:
+            self.repairs.append(Repair("truncated", self.offset, self.offset))
+        closers = [_CLOSERS[each] for each in reversed(self._path)]
+        return "".join(['"' if self._quote else "", *closers])
+
+    # -- going ahead, and back
+
+    def _state(self) -> _State:
+        return (
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
+            self._start, self._made, len(self._out), self.origins.count, len(self.repairs),
+        )  # fmt: skip
+
+    def _settle(self, index: int) -> None:
+        """What was read up to `index` is decided."""
+        self._mark = index
+        self._work = 0
+        self.offset = self._base + index
+        self._back_at = self._state()
+
+    def _back(self) -> None:
+        """Go back to what is decided."""
+        (
+            self._step, self._next, self._quote, self._is_key, self._in_word, self._was_colon,
+            self._start, self._made, out, edits, repairs,
+        ) = self._back_at  # fmt: skip
+        del self._out[out:], self.repairs[repairs:]
+        self.origins.forget(edits)
+        self._unsure = self._comma = False
+        self._work = 0
+
+    def _leave(self, text: str, final: bool, *, wants_more: bool) -> None:
+        """The text ends and is not decided from the mark on: it waits, is cut, or is as it is."""
+        size = len(text)
+        if not final:
+            self._back()
+        elif self._holds:
+            self._back()
+            self.repairs.append(Repair("truncated", self.offset, self._base + size))
+            self._was_cut = True
+            self._settle(size)
+        elif wants_more:
+            self._back()
+            self._settle(self._as_it_is(text, self._mark, final))
+        else:
+            self._unsure = self._comma = False
+            self._settle(size)
+
+    # -- saying
+
+    def _put(self, text: str, start: int, end: int) -> int:
+        """Say `text` for the source between two indices."""
+        self._out.append(text)
+        made, self._made = self._made, self._made + len(text)
+        if len(text) != end - start:
+            self.origins.add((made, self._made), (self._base + start, self._base + end))
+        return end
+
+    def _mended(self, kind: Kind, start: int, end: int) -> None:
+        self.repairs.append(Repair(kind, self._base + start, self._base + end))
+
+    # The steps: each takes something of the text from an index on and returns the next index, or
+    # None if more must come.
+
+    def _as_it_is(self, text: str, index: int, final: bool) -> int:
+        """Nothing here can be mended: the lexer refuses it."""
+        del final
+        if self.begun is None:
+            self.begun = self._base + index
+        self._step = self._as_it_is
+        self._unsure = False
+        return self._put(text[index:], index, len(text))
+
+    def _value(self, text: str, index: int, final: bool) -> int | None:
+        char = text[index]
+        if char in _SPACE:
+            return self._spaces(text, index)
+        if char in _COMMENTS and "comments" in self._kinds:
+            return self._comment(text, index, final)
+        if char in _CLOSING:
+            return self._close(text, index, final)
+        if char in ".…" and "comments" in self._kinds and self._path and not self._was_colon:
+            return self._dots(text, index, final)
+        self._sure()
+        if self.begun is None:
+            self.begun = self._base + index
+        if char in "{[(":
+            return self._open(text, index, final)
+        if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
+            return self._begin_string(text, index, is_key=False)
+        if not self._path:
+            self._step = self._scalar
+            self._unsure = self._holds
+            return index
+        return self._word(text, index, final)
+
+    def _open(self, text: str, index: int, final: bool) -> int | None:
+        char = opened = text[index]
+        python = "python_literals" in self._kinds
+        if char == "{" and python and "single_quotes" in self._kinds:
+            ahead = text[index : index + _LONGEST]
+            found = _set(ahead)
+            if not found and not final and len(ahead) < _LONGEST and _set_begun(ahead):
+                return None
+            opened = "s" if found and found[1] in ",}" else char
+        elif char == "(" and python:
+            ahead = text[index : index + _LONGEST]
+            if not final and len(ahead) < _LONGEST and not _item(ahead, 1):
+                return None
+            opened = "g" if _group(ahead) else char
+        elif char == "(":
+            return self._as_it_is(text, index, final)
+        self._path.append(opened)
+        self._step = self._key if opened == "{" else self._value
+        self._unsure = self._was_colon = False
+        if opened not in "{[":
+            self._mended("python_literals", index, index + 1)
+        return self._put({"{": "{", "g": ""}.get(opened, "["), index, index + 1)
+
+    def _dots(self, text: str, index: int, final: bool) -> int | None:
+        """Dots in the place of values are a comment."""
+        found = _ellipsis(text, index, index + _LONGEST)
+        if not found:
+            if "...".startswith(text[index:]) and not final:
+                return None
+            self._sure()
+            return self._word(text, index, final)
+        if found.end() == len(text) and text[-1] != "," and not final:
+            return None
+        self._mended("comments", index, found.end())
+        return self._put("", index, found.end())
+
+    def _key(self, text: str, index: int, final: bool) -> int | None:
+        char = text[index]
+        if char in _SPACE:
+            return self._spaces(text, index)
+        if char in _COMMENTS and "comments" in self._kinds:
+            return self._comment(text, index, final)
+        if char in _CLOSING:
+            return self._close(text, index, final)
+        self._sure()
+        self._unsure = self._holds
+        if char == '"' or (char in _QUOTES and "single_quotes" in self._kinds):
+            return self._begin_string(text, index, is_key=True)
+        if _name(text, index, index + 1).end() > index and "unquoted_keys" in self._kinds:  # type: ignore[union-attr]
+            self._start = self._base + index
+            self._step = self._in_name
+            self._put('"', index, index)
+            return index
+        return self._as_it_is(text, index, final)
+
+    def _colon(self, text: str, index: int, final: bool) -> int | None:
+        char = text[index]
+        if char in _SPACE:
+            return self._spaces(text, index)
+        if char == ":":
+            self._step = self._value
+            self._was_colon = True
+            return self._put(char, index, index + 1)
+        if char in _COMMENTS and "comments" in self._kinds:
+            return self._comment(text, index, final)
+        return self._as_it_is(text, index, final)
+
+    def _after(self, text: str, index: int, final: bool) -> int | None:
+        char = text[index]
+        if char in _SPACE:
+            return self._spaces(text, index)
+        if char == ",":
+            self._comma = "trailing_commas" in self._kinds
+            self._unsure = self._comma or self._holds
+            self._step = self._key if self._path[-1] == "{" else self._value
+            return self._put(char, index, index + 1)
+        if char in _CLOSING:
+            return self._close(text, index, final)
+        if char in _COMMENTS and "comments" in self._kinds:
+            return self._comment(text, index, final)
+        if "missing_commas" in self._kinds and self._begins(char):
+            self._mended("missing_commas", index, index)
+            self._step = self._key if self._path[-1] == "{" else self._value
+            return self._put(",", index, index)
+        return self._as_it_is(text, index, final)
+
+    def _begins(self, char: str) -> bool:
+        """Whether a value or key may begin so, after which a comma is missing."""
+        quote = char == '"' or (char in _QUOTES and "single_quotes" in self._kinds)
+        return quote or (self._path[-1] != "{" and (char in "{[-" or char.isalnum()))
+
+    def _spaces(self, text: str, index: int) -> int:
+        # Not further than may be held: where that ends depends on the text alone.
+        ahead = self._mark + _LONGEST if self._unsure else len(text)
+        end = _space(text, index, ahead).end()  # type: ignore[union-attr]
+        return self._put(text[index:end], index, end)
+
+    def _sure(self) -> None:
+        """A comma is followed by something."""
+        self._comma = False
+        self._unsure &= self._holds
+
+    def _close(self, text: str, index: int, final: bool) -> int:
+        char = text[index]
+        if self._comma:
+            self._back()
+            comma = self._mark
+            self._mended("trailing_commas", comma, comma + 1)
+            return self._put("", comma, comma + 1)
+        opened = _CLOSING[char]
+        if not self._path or (self._step == self._value and self._was_colon):
+            return self._as_it_is(text, index, final)
+        self._unsure = False
+        if self._path[-1] not in opened:
+            if "brackets" not in self._kinds:
+                return self._as_it_is(text, index, final)
+            self._mended("brackets", index, index + 1)
+            if not any(each in opened for each in self._path):
+                return self._put("", index, index + 1)
+            # What stands inside is over too: the bracket is looked at again.
+            inner = self._path.pop()
+            self._step = self._after
+            return self._put(_CLOSERS[inner], index, index)
+        closing = _CLOSERS[self._path.pop()]
+        self._end_value()
+        return self._put(closing, index, index + 1)
+
+    def _end_value(self) -> None:
+        self._step = self._after
+        self._was_colon = False
+        self.done = not self._path
+
+    # -- strings and names
+
+    def _begin_string(self, text: str, index: int, *, is_key: bool) -> int:
+        self._quote = text[index]
+        self._is_key = is_key
+        self._in_word = False
+        self._step = self._string
+        self._unsure = is_key and self._holds
+        if self._quote != '"':
+            self._mended("single_quotes", index, index + 1)
+        return self._put('"', index, index + 1)
+
+    def _string(self, text: str, index: int, final: bool) -> int | None:
+        ahead = self._mark + _LONGEST if self._unsure else len(text)
+        end = _run[self._quote](text, index, ahead).end()  # type: ignore[union-attr]
+        if end > index:
+            self._in_word = text[end - 1].isalnum()
+            return self._put(text[index:end], index, end)
+        char = text[index]
+        if char == _QUOTES.get(self._quote, self._quote):
+            return self._end_string(text, index, final)
+        if char == "\\":
+            return self._backslash(text, index)
+        self._in_word = False
+        self._work += 1
+        if char == '"':
+            return self._put('\\"', index, index + 1)
+        if "raw_newlines" in self._kinds:
+            self._mended("raw_newlines", index, index + 1)
+            return self._put(json.dumps(char)[1:-1], index, index + 1)
+        return self._as_it_is(text, index, final)
+
+    def _end_string(self, text: str, index: int, final: bool) -> int | None:
+        ends = self._ends_string(text, index, final)
+        if ends is None:
+            return None
+        if not ends:
+            self._in_word = False
+            if self._quote != '"':
+                return self._put(text[index], index, index + 1)
+            self._mended("inner_quotes", index, index + 1)
+            return self._put('\\"', index, index + 1)
+        self._quote = ""
+        if self._is_key:
+            self._step = self._colon
+        else:
+            self._end_value()
+        return self._put('"', index, index + 1)
+
+    def _ends_string(self, text: str, index: int, final: bool) -> bool | None:
+        """Whether a quote of the string's kind ends it; None if that is not known yet."""
+        if "inner_quotes" in self._kinds and self._path:
+            end = _space(text, index + 1, index + _LONGEST).end()  # type: ignore[union-attr]
+            if end == len(text) or end == index + _LONGEST:
+                return True if final or end < len(text) else None
+            after = text[end]
+            if self._is_key:
+                return after == ":" or (after in _COMMENTS and "comments" in self._kinds)
+            if after in ",}])" or (after in _COMMENTS and "comments" in self._kinds):
+                return True
+            return "missing_commas" in self._kinds and self._begins(after) and not after.isalnum()
+        if self._quote != '"' and self._in_word:
+            # An apostrophe between letters ends no string.
+            if index + 1 == len(text) and not final:
+                return None
+            return not text[index + 1 : index + 2].isalnum()
+        return True
+
+    def _backslash(self, text: str, index: int) -> int | None:
+        rest = text[index : index + 12]
+        if rest == "\\" or (self._holds and _cut_escape(rest)):
+            return None
+        self._in_word = False
+        self._work += 1
+        char = rest[1]
+        if (char in _QUOTES or char in _QUOTES.values()) and "single_quotes" in self._kinds:
+            if self._quote == '"':
+                self._mended("single_quotes", index, index + 2)
+            return self._put(char, index, index + 2)
+        if char not in '"\\/bfnrtu' and "bad_escapes" in self._kinds:
+            self._mended("bad_escapes", index, index + 1)
+            return self._put("\\\\", index, index + 1)
+        escape = _escape(rest) if self._holds else None
+        end = index + (escape.end() if escape else 2)
+        return self._put(text[index:end], index, end)
+
+    def _in_name(self, text: str, index: int, final: bool) -> int:
+        del final
+        ahead = self._mark + _LONGEST if self._unsure else len(text)
+        end = _name(text, index, ahead).end()  # type: ignore[union-attr]
+        if end > index:
+            return self._put(text[index:end], index, end)
+        self._step = self._colon
+        self.repairs.append(Repair("unquoted_keys", self._start, self._base + index))
+        return self._put('"', index, index)
+
+    # -- numbers and literals
+
+    def _scalar(self, text: str, index: int, final: bool) -> int:
+        ahead = self._mark + _LONGEST if self._unsure else len(text)
+        end = _scalar(text, index, ahead).end()  # type: ignore[union-attr]
+        if end > index:
+            # At the top the text's end ends it too.
+            self._unsure &= not (final and not self._path and end == len(text))
+            return self._put(text[index:end], index, end)
+        self._unsure = False
+        self._end_value()
+        return index
+
+    def _word(self, text: str, index: int, final: bool) -> int | None:
+        """A number, a literal, or what stands in its place; it is held until it is over."""
+        loose = "unquoted_values" in self._kinds
+        if not loose and "python_literals" not in self._kinds:
+            self._step = self._scalar
+            self._unsure = self._holds
+            return index
+        end = (_words if loose else _scalar)(text, index, index + _LONGEST).end()  # type: ignore[union-attr]
+        if end == index + _LONGEST:
+            self._step = self._scalar
+            return index
+        if end == len(text) and (self._holds or not final):
+            return None
+        word = text[index:end].rstrip(" \t")
+        end = index + len(word)
+        if loose and text[end : end + 1] == '"':
+            # A quote that was never opened, unless it begins what comes next.
+            after = _space(text, end + 1, end + _LONGEST).end()  # type: ignore[union-attr]
+            if after == len(text) and not final:
+                return None
+            end += text[after : after + 1] in _ENDS
+        made, kind = self._as_json(word)
+        if not made:
+            return self._as_it_is(text, index, final)
+        if kind:
+            self._mended(kind, index, end)
+        elif end > index + len(word):
+            self._mended("unquoted_values", index, end)
+        self._unsure = False
+        self._end_value()
+        return self._put(made, index, end)
+
+    def _as_json(self, word: str) -> tuple[str, Kind | None]:
+        """The JSON that `word` stands for, and what is mended in it; "" if it stands for none."""
+        if _json_scalar(word):
+            return word, None
+        if "python_literals" in self._kinds:
+            made = _LITERALS.get(word.lower()) or _python(word)
+            if made:
+                return made, "python_literals"
+        loose = "unquoted_values" in self._kinds and word
+        return (json.dumps(word, ensure_ascii=False), "unquoted_values") if loose else ("", None)
+
+    # -- comments
+
+    def _comment(self, text: str, index: int, final: bool) -> int | None:
+        opening = text[index : index + 2]
+        if opening == "/" and not final:
+            return None
+        if opening[0] != "#" and opening not in ("//", "/*"):
+            return self._as_it_is(text, index, final)
+        self._work += 1
+        self._start = self._base + index
+        self._next = self._step
+        if opening == "/*":
+            self._step = self._block_comment
+            return self._put(" ", index, index + 2)
+        self._step = self._line_comment
+        return self._put("", index, index + 1)
+
+    def _line_comment(self, text: str, index: int, final: bool) -> int:
+        del final
+        found = text.find("\n", index)
+        return self._skip(index, found if found >= 0 else len(text), ended=found >= 0)
+
+    def _block_comment(self, text: str, index: int, final: bool) -> int | None:
+        found = text.find("*/", index)
+        if found >= 0:
+            return self._skip(index, found + 2, ended=True)
+        if text[index:] == "*" and not final:
+            return None
+        keep = text[-1] == "*" and not final
+        return self._skip(index, len(text) - keep, ended=False)
+
+    def _skip(self, index: int, end: int, *, ended: bool) -> int:
+        ahead = self._mark + _LONGEST
+        if self._unsure and end > ahead:
+            end, ended = ahead, False
+        if ended:
+            self._step = self._next
+            self.repairs.append(Repair("comments", self._start, self._base + end))
+        return self._put("", index, end) if end > index else end
+
+
+def _python(word: str) -> str:
+    """A number as JSON has it, that Python or JSON5 has otherwise; "" if it is none."""
+    found = _python_number(word)
+    if not found or not (found[2] or found[3] or found[5]) or "__" in word or word[-1] == "_":
+        return ""
+    sign = "-" if found[1] == "-" else ""
+    if found[2]:
+        return sign + str(int(found[2], 16))
+    whole = (found[3] or "0").replace("_", "")
+    if len(whole) > 1 and whole[0] == "0":
+        return ""
+    fraction = "." + ((found[5] or "0").replace("_", "")) if found[4] else ""
+    return sign + whole + fraction + (found[6] or "")
+
+
+_Step: TypeAlias = Callable[[str, int, bool], int | None]
+_State: TypeAlias = tuple[_Step, _Step, str, bool, bool, bool, int, int, int, int, int]

@@ -1,0 +1,131 @@
+"""A document that is mended while it arrives: the repair, the lexer and the schema in step.
+
+The lexer sees the JSON that `Repairer` makes; errors are those of the source, and stand in it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from guardstream.jsonstream.document import Checks, Document
+from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError, SchemaViolationError
+from guardstream.jsonstream.lexer.state import Limits
+from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.repair import Kind, Repair, Repairer
+
+
+class RepairedDocument(Document):
+    """One document of almost-JSON, which `read` takes instead of `feed`.
+
+    Offsets of tokens, `offset` and `start` are those of the repaired text, which begins at the same
+    offset as the source; `accepted`, `source` and `error` are about the source.
+    """
+
+    def __init__(
+        self,
+        schema: Checks | None = None,
+        limits: Limits | None = None,
+        *,
+        repair: frozenset[Kind],
+        duplicates: bool = False,
+        build: bool = False,
+        offset: int = 0,
+        line: int = 1,
+        column: int = 1,
+    ) -> None:
+        super().__init__(schema, limits, duplicates=duplicates, build=build, offset=offset)
+        self._repairer = Repairer(repair, offset)
+        self._line = line
+        self._lines = [offset - column]  # where each line before ended
+        self._said = ""  # the repaired text that was lexed last
+        self._said_at = offset  # where it begins
+        self._given = offset  # how far it was given out
+        self._repairs: list[Repair] = []
+        self._error: tuple[DocumentError, DocumentError] | None = None
+
+    @property
+    def error(self) -> DocumentError | None:
+        """What was wrong first, where it stands in the source."""
+        found = super().error
+        if found is None:
+            return None
+        if self._error is None or self._error[0] is not found:
+            self._error = found, self._placed(found)
+        return self._error[1]
+
+    @property
+    def accepted(self) -> int:
+        """How far the source was accepted."""
+        if self.done:
+            return self._repairer.origins.end(self.offset)
+        if super().error:
+            return self._repairer.origins.start(self.offset)
+        return self._repairer.offset
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing but space and comments."""
+        return self._repairer.begun is None
+
+    @property
+    def begun(self) -> int | None:
+        """The offset of its first character that is no space and no comment."""
+        return self._repairer.begun
+
+    def source(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the source the repaired text between two offsets stood."""
+        origins = self._repairer.origins
+        first = origins.start(start)
+        return first, max(origins.end(end), first) if end > start else first
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The line and column of an offset of the source."""
+        before = bisect_left(self._lines, offset)
+        return self._line + before - 1, offset - self._lines[before - 1]
+
+    def read(self, text: str, index: int, *, final: bool = False) -> list[Token]:
+        """Take `text` from `index` on, at most to the next repair, and what cannot wait."""
+        start = self._repairer.offset
+        said = self._repairer.read(text, index, final=final)
+        end = index + self._repairer.offset - start
+        at = text.find("\n", index, end)
+        while at >= 0:
+            self._lines.append(start + at - index)
+            at = text.find("\n", at + 1, end)
+        return self._lexed(said)
+
+    def finish(self) -> list[Token]:
+        """Take the text's end; with `truncated` an open document is closed."""
+        if self._over:
+            return []
+        tokens = self._lexed(self._repairer.finish())
+        return tokens if self.ended or self.blank else [*tokens, *super().finish()]
+
+    def part(self) -> tuple[str, tuple[Repair, ...]]:
+        """The repaired text that was accepted since the last part, and what was mended in it."""
+        start, self._given = self._given, max(self.offset, self._given)
+        text = self._said[start - self._said_at : self._given - self._said_at]
+        if super().error:
+            return text, ()
+        repairs, self._repairs = self._repairs, []
+        return text, tuple(repairs)
+
+    def _lexed(self, said: str) -> list[Token]:
+        self._said, self._said_at = said, self._said_at + len(self._said)
+        self._repairs = self._repairer.repairs
+        tokens = self.feed(said)
+        if self._repairer.done and not self.ended:
+            tokens = [*tokens, *super().finish()]  # a number at the top
+        if self.state.error:
+            self._repairer.origins.end_at(self.state.error.offset)
+        return tokens
+
+    def _placed(self, error: DocumentError) -> DocumentError:
+        # What closes a document stands past its end.
+        offset = min(self._repairer.origins.start(error.offset), self._repairer.offset)
+        line, column = self.position(offset)
+        reason, pointer = error.reason, error.pointer
+        if isinstance(error, SchemaViolationError):
+            keyword, why = error.keyword, error.explanation
+            return SchemaViolationError(reason, offset, line, column, pointer, keyword, why)
+        return JSONSyntaxError(reason, offset, line, column, pointer)

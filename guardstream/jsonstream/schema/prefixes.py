@@ -1,0 +1,205 @@
+"""Tells at which character of a string no continuation can match a pattern any more.
+
+A pattern is compiled to an NFA, which is followed as a set of states; each set is a state of a DFA
+that is built as it is needed (Thompson 1968). What is beyond that, such as look-around, is not
+judged here. The answer errs on the side of 'may match': the check at the string's end decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+import regex
+
+from guardstream.errors import PatternError
+from guardstream.scan.regex.ast import Alt, Assert, Cat, Char, Group, Node, Repeat
+from guardstream.scan.regex.parser import parse
+
+_MOST_STATES = 2_000  # of an NFA
+_MOST_SETS = 2_000  # that are kept
+
+# What `regex` reads as ECMA-262 does, or as more: other escapes and properties are left alone.
+_foreign = re.compile(r"\\[^dDwWsSBbnrtfv0xu\W]|\[:|\{,|\(\?[^:<]|\[\[|&&|\|\||~~").search
+_space = re.compile(r"\\[sS]").search
+
+
+class PrefixState(dict[str, "PrefixState | None"]):
+    """A set of NFA states, and by character what follows it: None where nothing can."""
+
+    def __init__(self, owner: Prefixes, states: frozenset[int]) -> None:
+        super().__init__()
+        self._owner = owner
+        self.states = states
+
+    def __missing__(self, char: str) -> PrefixState | None:
+        after = self._owner.after(self, char)
+        if len(self) < 256:
+            self[char] = after
+        return after
+
+
+class Prefixes:
+    """The beginnings of what a pattern matches; `first` is the state of the empty text."""
+
+    def __init__(self, tree: Node, *, judges_all: bool) -> None:
+        self._chars: list[str | None] = []  # of each state, what it takes; None takes nothing
+        self._next: list[tuple[int, ...]] = []
+        self._anchors: dict[int, str] = {}
+        self._judges_all = judges_all  # also what is not ASCII
+        self._known: dict[frozenset[int], PrefixState] = {}
+        self._matched = self._state(None)
+        root = self._compile(tree, self._matched)
+        self._again = self._closure([root], at_start=False)
+        self._free = PrefixState(self, frozenset((self._matched,)))
+        self.first = self._set(self._closure([root], at_start=True))
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether nothing is ever refused."""
+        return bool(self._again) or self.first is self._free
+
+    def step(self, state: PrefixState, text: str) -> tuple[PrefixState, int | None]:
+        """The state after `text`, or the index in it from which on nothing can match."""
+        free = self._free
+        for index, char in enumerate(text):
+            if state is free:
+                return state, None
+            after = state[char]
+            if after is None:
+                return state, index
+            state = after
+        return state, None
+
+    def after(self, state: PrefixState, char: str) -> PrefixState | None:
+        """The state after one more character."""
+        if not self._judges_all and not char.isascii():
+            return self._free
+        reached = [
+            after
+            for each in state.states
+            if (fragment := self._chars[each]) is not None and _matches(fragment, char)
+            for after in self._next[each]
+        ]
+        found = self._closure(reached, at_start=False) | self._again
+        return self._set(found) if found else None
+
+    def _set(self, states: frozenset[int]) -> PrefixState:
+        if self._matched in states:
+            return self._free  # it has matched, whatever follows
+        known = self._known.get(states)
+        if known is None:
+            if len(self._known) >= _MOST_SETS:
+                self._known.clear()
+            known = self._known[states] = PrefixState(self, states)
+        return known
+
+    def _closure(self, states: Iterable[int], *, at_start: bool) -> frozenset[int]:
+        """The states that take a character, or have matched, which `states` lead to."""
+        found: set[int] = set()
+        todo = list(states)
+        while todo:
+            state = todo.pop()
+            if state in found:
+                continue
+            found.add(state)
+            anchor = self._anchors.get(state)
+            if anchor == "start" and not at_start:
+                continue
+            # After the end nothing follows: the string's end decides.
+            if self._chars[state] is None and anchor != "end":
+                todo += self._next[state]
+        return frozenset(
+            each for each in found if self._chars[each] is not None or self._tells(each)
+        )
+
+    def _tells(self, state: int) -> bool:
+        return state == self._matched or self._anchors.get(state) == "end"
+
+    # -- compiling
+
+    def _state(self, char: str | None, *after: int) -> int:
+        if len(self._chars) >= _MOST_STATES:
+            raise PatternError("the pattern has too many states", 0)
+        self._chars.append(char)
+        self._next.append(after)
+        return len(self._chars) - 1
+
+    def _compile(self, node: Node, after: int) -> int:
+        """The state that begins `node`, after which comes `after`."""
+        if isinstance(node, Char):
+            return self._state(node.fragment, after)
+        if isinstance(node, Group):
+            return self._compile(node.item, after)
+        if isinstance(node, Cat):
+            for item in reversed(node.items):
+                after = self._compile(item, after)
+            return after
+        if isinstance(node, Alt):
+            return self._state(None, *[self._compile(item, after) for item in node.items])
+        if isinstance(node, Repeat):
+            return self._repeat(node, after)
+        if isinstance(node, Assert) and node.kind in ("start", "end"):
+            state = self._state(None, after)
+            self._anchors[state] = node.kind
+            return state
+        raise PatternError("the pattern is not judged early", 0)
+
+    def _repeat(self, node: Repeat, after: int) -> int:
+        if node.high is None:
+            loop = self._state(None)
+            self._next[loop] = (self._compile(node.item, loop), after)
+            after = loop
+        else:
+            end = after
+            for _ in range(node.high - node.low):
+                after = self._state(None, self._compile(node.item, after), end)
+        for _ in range(node.low):
+            after = self._compile(node.item, after)
+        return after
+
+
+@lru_cache(maxsize=256)
+def prefixes(pattern: str) -> Prefixes | None:
+    """What tells the beginnings of what `pattern` matches; None where nothing is refused early."""
+    if "^" not in pattern or _foreign(pattern):
+        return None
+    try:
+        tree = parse(f"(?a){pattern}").tree
+        found = Prefixes(tree, judges_all=_space(pattern) is None)
+    except (PatternError, RecursionError):
+        return None
+    # Where a match may begin anywhere, there is always one to come.
+    return None if found.unbounded else found
+
+
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+
+#: What the texts of a format begin with, and a text that is none of it.
+_FORMATS = {
+    "date": r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$",
+    "uuid": r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$",
+    "ipv4": rf"^(?:{_BYTE}\.){{3}}{_BYTE}$",
+    "time": r"^[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[zZ]|[-+][0-9]{2}:[0-9]{2})$",
+    "date-time": (
+        r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[tT ]"
+        r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[zZ]|[-+][0-9]{2}:[0-9]{2})$"
+    ),
+}
+
+
+def of_format(name: object, check: Callable[[str], bool]) -> Prefixes | None:
+    """The same for a format whose language is regular, if `check` asserts it."""
+    pattern = _FORMATS.get(name) if isinstance(name, str) else None
+    return prefixes(pattern) if pattern and not check("!") else None
+
+
+@lru_cache(maxsize=4_096)
+def _matches(fragment: str, char: str) -> bool:
+    return _compiled(fragment).fullmatch(char) is not None
+
+
+@lru_cache(maxsize=1_024)
+def _compiled(fragment: str) -> regex.Pattern[str]:
+    return regex.compile(fragment, regex.V0)

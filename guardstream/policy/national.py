@@ -1,0 +1,97 @@
+"""Checks of national numbers, by name: those of python-stdnum, and a few that it lacks.
+
+https://arthurdejong.org/python-stdnum/. Each module of it is imported when a policy asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+_MODULES = (
+    "au_abn", "au_acn", "au_tfn", "br_cnpj", "br_cpf", "ca_sin",
+    "de_idnr", "de_vat", "es_dni", "es_nie", "fi_hetu", "fr_nir",
+    "gb_utr", "in_gstin", "in_pan", "it_codicefiscale", "it_iva", "jp_in",
+    "kr_rrn", "pl_pesel", "se_personnummer", "sg_uen", "th_pin", "tr_tckimlik",
+    "za_idnr",
+)  # fmt: skip
+"""Modules of python-stdnum: country and number."""
+
+_RESERVED = {"in": "in_"}
+
+_LONGEST = 40
+"""Characters in a national number, with spaces and marks between its digits."""
+
+
+def _standard(name: str) -> Callable[[str], bool]:
+    parts = [_RESERVED.get(part, part) for part in name.split("_", 1)]
+
+    def check(text: str) -> bool:
+        module = import_module(".".join(["stdnum", *parts]))
+        return len(text) <= _LONGEST and text.isascii() and bool(module.is_valid(text))
+
+    check.__name__ = name
+    return check
+
+
+def tw_id(text: str) -> bool:
+    """A Taiwanese identity number: a letter for the place, and weights 8 to 1 (and 1) modulo 10."""
+    if not (text.isascii() and len(text) == 10 and text[0].isalpha() and text[1:].isdigit()):
+        return False
+    place = 10 + "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0].upper())
+    digits = [place // 10, place % 10, *map(int, text[1:])]
+    weights = (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1)
+    return sum(a * b for a, b in zip(digits, weights, strict=True)) % 10 == 0
+
+
+def hk_id(text: str) -> bool:
+    """A Hong Kong identity card's number: weights 9 to 2, modulo 11, the last digit in brackets."""
+    plain = "".join(c for c in text.upper() if c.isalnum())
+    letters = plain.rstrip("0123456789A") if plain[-1:] == "A" else plain.rstrip("0123456789")
+    body = plain[len(letters) : -1]
+    if not (plain.isascii() and len(letters) in (1, 2) and len(body) == 6 and body.isdigit()):
+        return False
+    values = [36, *(ord(letter) - 55 for letter in letters)][-2:]
+    total = sum(v * w for v, w in zip([*values, *map(int, body)], range(9, 1, -1), strict=True))
+    return "0123456789A"[-total % 11] == plain[-1]
+
+
+def sg_nric(text: str) -> bool:
+    """A Singaporean identity number of citizens (S, T) and foreigners (F, G, M)."""
+    plain = text.upper()
+    if not (text.isascii() and len(plain) == 9 and plain[0] in _SG_OFFSETS):
+        return False
+    if not plain[1:8].isdigit():
+        return False
+    weights = (2, 7, 6, 5, 4, 3, 2)
+    total = sum(int(d) * w for d, w in zip(plain[1:8], weights, strict=True))
+    total += _SG_OFFSETS[plain[0]]
+    letters = {"S": "JZIHGFEDCBA", "F": "XWUTRQPNMLK", "M": "KLJNPQRTUWX"}
+    kind = {"T": "S", "G": "F"}.get(plain[0], plain[0])
+    place = total % 11 if kind != "M" else 10 - total % 11
+    return letters[kind][place] == plain[8]
+
+
+_SG_OFFSETS = {"S": 0, "F": 0, "T": 4, "G": 4, "M": 3}
+
+
+def au_medicare(text: str) -> bool:
+    """An Australian Medicare card's number: weights 1, 3, 7, 9 over eight digits, modulo 10."""
+    plain = "".join(c for c in text if c not in " -")
+    if (
+        not (plain.isascii() and plain.isdigit() and len(plain) in (10, 11))
+        or plain[0] not in "23456"
+    ):
+        return False
+    weights = (1, 3, 7, 9, 1, 3, 7, 9)
+    return sum(int(d) * w for d, w in zip(plain[:8], weights, strict=True)) % 10 == int(plain[8])
+
+
+CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
+    {
+        **{name: _standard(name) for name in _MODULES},
+        **{check.__name__: check for check in (tw_id, hk_id, sg_nric, au_medicare)},
+    }
+)
+"""The checks by their names: country and number."""

@@ -1,0 +1,85 @@
+"""AG-UI: the events that an agent sends to a user's interface.
+
+https://docs.ag-ui.com/concepts/events. Texts, thinking and calls begin, go on and end by their ids.
+Snapshots of state and messages, and events of others' making, are guarded by their paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from guardstream.providers.blocks import Block, Blocks
+from guardstream.providers.spec import KEEP, META, NAME, Leaf, OneOf, Spec
+
+_MARKS = dict.fromkeys(("timestamp", "messageId", "toolCallId", "parentMessageId", "role"), META)
+_EVENT: dict[str, Spec] = {"type": KEEP, **_MARKS}
+_RUN: dict[str, Spec] = {**_EVENT, **dict.fromkeys(("threadId", "runId", "parentRunId"), META)}
+
+_STEP: dict[str, Spec] = {**_EVENT, "stepName": NAME}
+
+_TEXT = Leaf("delta", "text", "text")
+_THINKING = Leaf("delta", "thinking", "thinking")
+_ARGUMENTS = Leaf("delta", "tool_args", "tool_args")
+
+
+def _delta(leaf: Leaf) -> Spec:
+    return {**_EVENT, "type": META, "delta": leaf}
+
+
+_EVENTS: dict[str, Spec] = {
+    **dict.fromkeys(("RUN_STARTED", "RUN_FINISHED"), _RUN),
+    **dict.fromkeys(("STEP_STARTED", "STEP_FINISHED"), _STEP),
+    **dict.fromkeys(("THINKING_START", "THINKING_END"), _EVENT),
+    **dict.fromkeys(("REASONING_START", "REASONING_END"), _EVENT),
+    "RUN_ERROR": {**_EVENT, "code": META, "message": Leaf("whole", "text", "error")},
+    "TEXT_MESSAGE_START": _EVENT,
+    "TEXT_MESSAGE_CONTENT": _delta(_TEXT),
+    "TEXT_MESSAGE_CHUNK": _delta(_TEXT),
+    "TEXT_MESSAGE_END": _EVENT,
+    "TOOL_CALL_START": {**_EVENT, "toolCallName": NAME},
+    "TOOL_CALL_ARGS": _delta(_ARGUMENTS),
+    "TOOL_CALL_END": _EVENT,
+    "TOOL_CALL_RESULT": {**_EVENT, "content": Leaf("whole", "text", "tool_result")},
+    **{
+        f"{name}_MESSAGE_{at}": _delta(_THINKING) if at == "CONTENT" else _EVENT
+        for name in ("THINKING_TEXT", "REASONING")
+        for at in ("START", "CONTENT", "END")
+    },
+}
+
+
+def _messages(channel: str, name: str) -> Block:
+    return Block(channel, f"{name}_START", f"{name}_CONTENT", f"{name}_END", "messageId")
+
+
+class AGUI(Blocks):
+    """The adapter for a run's events, as dicts or on the wire."""
+
+    name = "ag_ui"
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    blocks = (
+        _messages("text", "TEXT_MESSAGE"),
+        _messages("thinking", "THINKING_TEXT_MESSAGE"),
+        _messages("thinking", "REASONING_MESSAGE"),
+        Block(
+            *("tool_args", "TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END"),
+            *("toolCallId", "delta", "toolCallName"),
+        ),
+        Block("text", "", "TEXT_MESSAGE_CHUNK", "", "messageId"),
+    )
+    begun: ClassVar[Mapping[str, Any]] = {"role": "assistant"}
+    finished = "RUN_FINISHED"
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event."""
+        return isinstance(chunk, dict) and chunk.get("type") in _EVENTS
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        return event.get("type") == "RUN_ERROR"
+
+    def _ending(self) -> Mapping[str, Any]:
+        return {
+            name: self.beginning[name] for name in ("threadId", "runId") if name in self.beginning
+        }

@@ -1,0 +1,122 @@
+"""Events that differ from the one before in a single text are read by comparing the two.
+
+Nearly every event of a stream is like the last: the same fields, the same values, and a few more
+characters. To compare them costs a fraction of what it takes to look at each field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.providers.adapter import NONE, Piece, Reading, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.paths import Steps, keys
+
+PATIENCE = 16
+"""How many events in a row may differ from the one before until no more are compared."""
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+class _Level(NamedTuple):
+    """An object on the way to the text: the field that leads on, and the fields beside it.
+
+    `listed` tells that it is the only item of a list, `padding` are fields whose strings
+    and numbers mean nothing and are never the same. `bare`: there is nothing beside.
+    """
+
+    step: str
+    beside: Mapping[str, Any]
+    bare: bool
+    listed: bool
+    padding: Sequence[str]
+
+
+class Alike:
+    """An event that said one text and nothing else; others like it say theirs in the same slot."""
+
+    __slots__ = ("_choices", "_levels", "_slot")
+
+    def __init__(self, levels: Sequence[_Level], slot: Slot, choices: Sequence[int]) -> None:
+        self._levels = levels
+        self._slot = slot
+        self._choices = choices
+
+    def reading(self, event: Any) -> Reading | None:
+        """Return what an event says if it is like this one but for its text; otherwise None."""
+        value = event
+        for step, beside, bare, listed, padding in self._levels:
+            if listed:
+                if type(value) is not list or len(value) != 1:
+                    return None
+                value = value[0]
+            fields = value if type(value) is dict else fields_of(value)
+            if bare:
+                if len(fields) != 1:
+                    return None
+            else:
+                others = {**fields, step: None}
+                for name in padding:
+                    if type(others.pop(name, None)) not in (str, int):
+                        return None
+                if others != beside:
+                    return None
+            value = fields.get(step)
+        if type(value) is not str or not value:
+            return None
+        pieces = (Piece(self._slot, value, "delta"),)
+        return Reading(pieces, self._choices, NONE, False, (), NONE, None, NONE, None, (), True)
+
+    def saying(self, text: str, event: Any) -> Any:
+        """Return an event that is like this one with another text."""
+        objects = []
+        value = event
+        for step, _, _, listed, _ in self._levels:
+            value = value[0] if listed else value
+            objects.append(value)
+            value = fields_of(value)[step]
+        new: Any = text
+        for level, value in zip(reversed(self._levels), reversed(objects), strict=True):
+            if type(value) is dict:
+                new = {**value, level.step: new}
+            else:
+                new = replaced(value, {level.step: new})
+            if level.listed:
+                new = [new]
+        return new
+
+
+def alike(
+    event: Any, steps: Steps, slot: Slot, choices: Sequence[int], padding: frozenset[str]
+) -> Alike | None:
+    """Return what later events are compared with.
+
+    None where that is not worth it: for a text in one of several items, or objects beside it.
+    `padding` are fields of the event itself.
+    """
+    levels: list[_Level] = []
+    value = event
+    listed = False
+    for step in keys(steps):
+        if isinstance(step, int):
+            if listed or type(value) is not list or len(value) != 1:
+                return None
+            value, listed = value[0], True
+            continue
+        fields = fields_of(value)
+        padded = tuple(padding.intersection(fields)) if value is event else ()
+        beside = {name: each for name, each in fields.items() if name not in padded}
+        beside[step] = None
+        if not all(map(_is_plain, beside.values())):
+            return None
+        levels.append(_Level(step, beside, len(fields) == 1, listed, padded))
+        value, listed = fields[step], False
+    return None if listed else Alike(levels, slot, choices)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is plain JSON, which equals nothing but the same."""
+    if isinstance(value, (list, dict)):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return type(value) in _SCALARS

@@ -1,0 +1,147 @@
+"""Streams of typed events in which texts and calls begin, go on and end, each by an id of its own.
+
+Such are Vercel's UI message stream and AG-UI's events. A format is a spec and a table of which
+events begin, go on with and end what; texts in a row are one text, though they have ids each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
+
+
+class Block(NamedTuple):
+    """How a kind of block is said: its events' types, and the names of their fields.
+
+    `tool` is the field with the tool's name, in the event that begins a call.
+    """
+
+    channel: str
+    start: str
+    delta: str
+    end: str
+    id: str = "id"
+    text: str = "delta"
+    tool: str = ""
+
+
+class Blocks(SpecAdapter):
+    """The base of such formats; there is one choice.
+
+    `blocks` are its kinds of blocks, the answer's first; `begun` are the fields of an event that
+    begins a text, `finished` the type of the event that ends the stream.
+    """
+
+    repeats = False
+    spec: ClassVar[OneOf]
+    blocks: ClassVar[tuple[Block, ...]]
+    begun: ClassVar[Mapping[str, Any]] = {}
+    finished: ClassVar[str]
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._ids: list[Any] = []
+        self._open: dict[int, Block] = {}
+        self._text: Slot | None = None  # the text that another may go on with
+        self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        block = self._block_of(event)
+        if leaf.kind != "delta" or block is None:
+            return Slot(0, leaf.channel, leaf.field)
+        return self._slot(block, event)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        kind = event.get("type")
+        block = self._block_of(event)
+        if block is not None:
+            slot = self._slot(block, event)
+            if kind == block.start:
+                return self._started(block, slot, event, pieces)
+            if kind == block.end:
+                whole = self._open.pop(slot.number, None) is None
+                if whole and event.get(block.tool):  # a call that comes at once
+                    calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
+                    return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
+                if slot == self._text:
+                    return Reading(pieces, (0,), waits=slot)
+                return Reading(pieces, (0,), closed=(slot,))
+            self._open[slot.number] = block
+            if block.channel == "text":
+                self._text = slot
+            return Reading(pieces, (0,))
+        self.beginning = self.beginning or event
+        finished: dict[int, FinishReason] = {0: "stop"} if kind == self.finished else {}
+        failed = self._fails(event)
+        return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        """Tell whether an event reports an error that ends the stream."""
+        raise NotImplementedError
+
+    def _started(
+        self, block: Block, slot: Slot, event: Mapping[str, Any], pieces: Sequence[Piece]
+    ) -> Reading:
+        earlier = self._text
+        joins = block.channel == "text" and earlier is not None
+        over = () if joins or block.channel == "thinking" else self._over()
+        self._open[slot.number] = block
+        if block.channel == "text":
+            self._text = slot
+        calls = {slot: Call(str(event.get(block.tool)), event.get(block.id))} if block.tool else {}
+        joined = {slot: earlier} if joins and earlier is not None and earlier != slot else {}
+        return Reading(pieces, (0,), closed=over, joined=joined, calls=calls)
+
+    def _over(self) -> Sequence[Slot]:
+        """Return the text that is over where a call begins, or all ends."""
+        text, self._text = self._text, None
+        return () if text is None else (text,)
+
+    def _block_of(self, event: Mapping[str, Any]) -> Block | None:
+        kind = event.get("type")
+        for block in self.blocks:
+            if kind in (block.start, block.delta, block.end):
+                return block
+        return None
+
+    def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
+        key = (block.channel, event.get(block.id))
+        if key not in self._ids:
+            self._ids.append(key)
+        return Slot(0, block.channel, block.channel, self._ids.index(key))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a delta of the slot's block; of a new text, if none was said."""
+        block = next((each for each in self.blocks if each.channel == slot.channel), self.blocks[0])
+        made: list[Any] = []
+        if slot.field == "content":
+            made += self._close()
+            key = (block.channel, f"guard_{len(self._ids)}")
+            self._ids.append(key)
+            slot = Slot(0, block.channel, block.channel, len(self._ids) - 1)
+            self._open[slot.number] = block
+            made.append({"type": block.start, block.id: key[1], **self.begun})
+        own = self._ids[slot.number][1]
+        return [*made, {"type": block.delta, block.id: own, block.text: text}]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return what ends the open blocks, and the stream."""
+        last = {"type": self.finished, **self._ending()}
+        return [*self._close(), last]
+
+    def _ending(self) -> Mapping[str, Any]:
+        """Return the fields of the event that ends a stream."""
+        return {}
+
+    def _close(self) -> list[Any]:
+        made = [
+            {"type": block.end, block.id: self._ids[number][1]}
+            for number, block in self._open.items()
+            if block.end
+        ]
+        self._open.clear()
+        return made

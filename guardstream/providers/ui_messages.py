@@ -1,0 +1,209 @@
+"""Vercel's AI SDK: the UI message stream (version 5 and later) and the data stream (version 4).
+
+https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. The first is typed JSON events; the second, lines
+such as `0:"text"`, is read as objects of one field: `{"0": "text"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.blocks import Block, Blocks
+from guardstream.providers.fields import fields_of
+from guardstream.providers.runs import Runs
+from guardstream.providers.spec import (
+    END,
+    KEEP,
+    META,
+    NAME,
+    UNKNOWN,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+)
+
+_RESULT = Tree(Leaf("whole", "text", "tool_result"))
+_ERROR = Leaf("whole", "text", "error")
+_CALL: dict[str, Spec] = {
+    "type": KEEP,
+    "toolCallId": META,
+    "toolName": NAME,
+    **dict.fromkeys(("dynamic", "providerExecuted", "preliminary"), META),
+}
+_MARK: dict[str, Spec] = {"type": KEEP}
+_PART: dict[str, Spec] = {"type": KEEP, "id": META}
+
+_EVENTS: dict[str, Spec] = {
+    "start": {"type": KEEP, "messageId": META},
+    **dict.fromkeys(("start-step", "finish-step", "message-metadata"), _MARK),
+    **dict.fromkeys(("text-start", "text-end", "reasoning-start", "reasoning-end"), _PART),
+    "text-delta": {"type": META, "id": META, "delta": Leaf("delta", "text", "text")},
+    "reasoning-delta": {"type": META, "id": META, "delta": Leaf("delta", "thinking", "thinking")},
+    "tool-input-start": _CALL,
+    "tool-input-delta": {
+        "type": META,
+        "toolCallId": META,
+        "inputTextDelta": Leaf("delta", "tool_args", "tool_args"),
+    },
+    "tool-input-available": {**_CALL, "input": Leaf("parsed", "tool_args", "tool_args")},
+    "tool-input-error": {
+        **_CALL,
+        "input": Leaf("parsed", "tool_args", "tool_args"),
+        "errorText": _ERROR,
+    },
+    "tool-output-available": {**_CALL, "output": _RESULT},
+    "tool-output-error": {**_CALL, "errorText": _ERROR},
+    "source-url": {"type": KEEP, "sourceId": META, "url": _RESULT, "title": _RESULT},
+    "source-document": {
+        **dict.fromkeys(("type", "sourceId", "mediaType"), KEEP),
+        **dict.fromkeys(("title", "filename"), _RESULT),
+    },
+    "file": dict.fromkeys(("type", "url", "mediaType"), KEEP),
+    "finish": {"type": KEEP, "finishReason": END},
+    "abort": {"type": KEEP, "reason": _ERROR},
+    "error": {"type": KEEP, "errorText": _ERROR},
+}
+
+
+class UIMessages(Blocks):
+    """The adapter for the parts of UI message streams (Vercel's AI SDK, version 5 and later)."""
+
+    name = "ui_messages"
+    repeats = True
+    spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
+    blocks = (
+        Block("text", "text-start", "text-delta", "text-end"),
+        Block("thinking", "reasoning-start", "reasoning-delta", "reasoning-end"),
+        Block(
+            *("tool_args", "tool-input-start", "tool-input-delta", "tool-input-available"),
+            *("toolCallId", "inputTextDelta", "toolName"),
+        ),
+    )
+    finished = "finish"
+    sse_end = "[DONE]"
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a part that such streams begin with."""
+        if not isinstance(chunk, dict):
+            return False
+        kind = chunk.get("type")
+        return (kind == "start" and chunk.keys() <= {"type", "messageId", "messageMetadata"}) or (
+            kind in ("text-start", "reasoning-start") and isinstance(chunk.get("id"), str)
+        )
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.kind == "parsed":
+            return self._slot(self.blocks[2], event)
+        return super().slot(leaf, event, path)
+
+    def _fails(self, event: Mapping[str, Any]) -> bool:
+        return event.get("type") == "error"
+
+    def _close(self) -> list[Any]:
+        """End the open texts; an input that was cut has no event that would end it."""
+        made = super()._close()
+        return [event for event in made if event["type"] != "tool-input-available"]
+
+
+_LINES: Spec = {
+    "0": Leaf("delta", "text", "text"),
+    "g": Leaf("delta", "thinking", "thinking"),
+    "3": _ERROR,
+    "9": {
+        **dict.fromkeys(("toolCallId", "type"), META),
+        "toolName": NAME,
+        "args": Leaf("whole", "tool_args", "args"),
+    },
+    "a": {"toolCallId": META, "result": _RESULT},
+    "b": {"toolCallId": META, "toolName": NAME},
+    "c": {"toolCallId": META, "argsTextDelta": Leaf("delta", "tool_args", "args")},
+    "d": {"finishReason": END, "usage": KEEP},
+    "e": {"finishReason": KEEP, "usage": KEEP, "isContinued": META},
+    "f": {"messageId": KEEP},
+    "h": {**dict.fromkeys(("id", "sourceType"), META), "url": _RESULT, "title": _RESULT},
+    "i": {"data": KEEP},
+    "j": {"signature": KEEP},
+    "k": {"data": KEEP, "mimeType": META},
+    **dict.fromkeys(("2", "8"), UNKNOWN),
+}
+
+_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "content-filter": "content_filter",
+    "tool-calls": "tool_calls",
+    "error": "error",
+}
+_STOPS = {reason: name for name, reason in _REASONS.items()}
+
+
+class DataStream(SpecAdapter):
+    """The adapter for lines of data streams (Vercel's AI SDK, version 4), each `code:JSON`."""
+
+    name = "data_stream"
+    spec = _LINES
+    repeats = False
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs(tools=("tool_result",))
+        self._calls: list[Any] = []
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a line that begins a stream, as an object of one field."""
+        if not isinstance(chunk, dict) or len(chunk) != 1:
+            return False
+        ((code, value),) = chunk.items()
+        if isinstance(value, dict):
+            return code in _LINES and not value.keys().isdisjoint({"messageId", "toolCallId"})
+        return code in ("0", "2", "3", "8")
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        if leaf.channel != "tool_args":
+            return Slot(0, leaf.channel, leaf.field)
+        own = fields_of(next(iter(event.values()))).get("toolCallId")
+        if own not in self._calls:
+            self._calls.append(own)
+        return Slot(0, leaf.channel, leaf.field, self._calls.index(own))
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        found, closed, complete = self._runs.number(pieces)
+        called = fields_of(event.get("9") or event.get("b"))
+        calls: dict[Slot, Call] = {}
+        if called:
+            self._runs.stop(0)
+            slot = self.slot(Leaf("whole", "tool_args", "args"), event, ())
+            calls[slot] = Call(str(called.get("toolName")), called.get("toolCallId"))
+            complete += [slot] if "9" in event else []
+        finished: dict[int, FinishReason] = {}
+        last = fields_of(event.get("d"))
+        if last:
+            finished[0] = _REASONS.get(str(last.get("finishReason")), "stop")
+        return Reading(
+            found,
+            (0,),
+            finished,
+            "3" in event,
+            closed,
+            calls=calls,
+            usage=last.get("usage"),
+            complete=complete,
+        )
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a line that says `text`."""
+        if slot.channel == "tool_args":
+            return [{"c": {"toolCallId": self._calls[slot.number], "argsTextDelta": text}}]
+        return [{"g" if slot.channel == "thinking" else "0": text}]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the line that finishes a message."""
+        usage = {"promptTokens": None, "completionTokens": None}
+        return [{"d": {"finishReason": _STOPS.get(reason, "stop"), "usage": usage}}]

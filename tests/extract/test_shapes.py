@@ -1,0 +1,167 @@
+"""Snapshots are of the declared types as soon as these are certain; fields that lack say so."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from typing_extensions import TypedDict
+
+from guardstream import extract
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    born: datetime.date
+    name: str = "Rex"
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    size: int
+
+
+class Circle(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    radius: float
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    y: float
+    tags: list[str] = dataclasses.field(default_factory=list)
+
+
+@pydantic_dataclass
+class Named:
+    name: str
+    size: int = Field(default=3)
+
+
+class Row(TypedDict):
+    day: datetime.date
+    count: int
+
+
+class Pets(RootModel[list[Cat | Dog]]):
+    pass
+
+
+class Zoo(BaseModel):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    shape: Closed | Circle | None = None
+    point: Point
+    named: Named
+    row: Row
+    pets: Pets
+    when: set[datetime.date]
+    note: str
+
+
+ZOO: dict[str, Any] = {
+    "pet": {"kind": "dog", "born": "2020-01-02"},
+    "shape": {"radius": 2},
+    "point": {"x": 1, "y": 2},
+    "named": {"name": "n"},
+    "row": {"day": "2020-01-02", "count": 1},
+    "pets": [{"lives": 9, "kind": "cat"}],
+    "when": ["2020-01-02"],
+    "note": "x",
+}
+
+
+def grown(text: str, model: Any) -> list[Any]:
+    return list(extract.snapshots_sync(list(text), model))
+
+
+def seen(text: str, model: Any, field: str) -> list[Any]:
+    """What a field was, one after the other."""
+    found: list[Any] = []
+    for each in grown(text, model):
+        value = getattr(each, field)
+        if not found or repr(found[-1]) != repr(value):
+            found.append(value)
+    return found
+
+
+TEXT = json.dumps(ZOO)
+
+
+def test_a_field_that_has_not_come_is_missing_or_its_default():
+    first = grown(TEXT, Zoo)[0]
+    assert first.note is extract.MISSING
+    assert not first.note
+    assert first.shape is None
+    assert first.model_fields_set == set()
+    assert grown(TEXT, Zoo)[-1] == Zoo.model_validate_json(TEXT)
+
+
+def test_a_tag_decides_a_union():
+    pets = seen(TEXT, Zoo, "pet")
+    assert pets[:2] == [extract.MISSING, {}]
+    assert [type(each) for each in pets[-2:]] == [Dog, Dog]
+    assert pets[-2].born is extract.MISSING
+    assert pets[-1].born == datetime.date(2020, 1, 2)
+    assert pets[-1].name == "Rex"
+
+
+def test_a_key_decides_between_closed_models():
+    shapes = seen(TEXT, Zoo, "shape")
+    assert shapes == [None, {}, Circle(radius=2)]
+
+
+def test_what_came_before_the_tag_is_typed_with_it():
+    pets = seen(TEXT, Zoo, "pets")
+    assert [each.root for each in pets if each and each.root][-1] == [Cat(kind="cat", lives=9)]
+
+
+def test_dataclasses_and_typed_dicts_grow():
+    points = seen(TEXT, Zoo, "point")
+    assert points[1] == Point(extract.MISSING, extract.MISSING, [])
+    assert points[-1] == Point(1, 2)
+    assert seen(TEXT, Zoo, "named")[-1] == Named("n", 3)
+    assert seen(TEXT, Zoo, "row")[1:] == [
+        {},
+        {"day": datetime.date(2020, 1, 2)},
+        {"day": datetime.date(2020, 1, 2), "count": 1},
+    ]
+    assert seen(TEXT, Zoo, "when")[-1] == {datetime.date(2020, 1, 2)}
+
+
+@pytest.mark.parametrize("model", [Point, Row, Pets, list[Cat | Dog], Annotated[Cat | Dog, "x"]])
+def test_any_type_may_be_the_root(model):
+    value: Any = {"x": 1, "y": 2, "day": "2020-01-02", "count": 1, "kind": "cat", "lives": 1}
+    if model in (Pets, list[Cat | Dog]):
+        value = [value]
+    elif model is Row:
+        value = {"day": "2020-01-02", "count": 1}
+    shown = grown(json.dumps(value), model)
+    assert repr(shown[-1]) == repr(extract.final_sync([json.dumps(value)], model))
+    assert type(shown[-2]) is type(shown[-1])
+
+
+def test_a_field_is_refused_as_soon_as_it_is_over():
+    class Form(BaseModel):
+        age: Annotated[int, Field(gt=0)]
+        day: datetime.date
+        name: str
+
+    for text, offset in [
+        ('{"age": -5, "name": "', 10),
+        ('{"day": "never", "', 14),
+        ('{"name": 5', 9),
+    ]:
+        with pytest.raises(extract.ExtractError) as caught:
+            grown(text, Form)
+        assert caught.value.offset == offset

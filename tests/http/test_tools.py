@@ -1,0 +1,127 @@
+"""Arguments are judged by the schemas that the request states, and by no others."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from guardstream import BlockedError, Guard, PolicyError
+from guardstream.http.request import RefusedError
+from guardstream.http.tools import for_request
+from guardstream.http.transport import SyncGuardTransport
+from guardstream.policy import Policy
+from tests.providers.chunks import call, chunk
+from tests.serve.proxy.upstream import event, proxied
+
+POLICY = """\
+json: {tools: from_request}
+rules: [{id: w, words: [secret]}]
+"""
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def guard(policy: str = POLICY) -> Guard:
+    return Guard(Policy.parse(policy))
+
+
+def chat_tools(**schemas: Any) -> list[dict[str, Any]]:
+    functions = [{"name": name, "parameters": schema} for name, schema in schemas.items()]
+    return [{"type": "function", "function": function} for function in functions]
+
+
+SQL = {"type": "custom", "name": "sql"}
+REQUESTS: dict[str, Any] = {
+    "openai_chat": {
+        "tools": [*chat_tools(weather=SCHEMA), {"type": "custom", "custom": {"name": "sql"}}]
+    },
+    "openai_responses": {
+        "tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}, SQL]
+    },
+    "anthropic": {"tools": [{"name": "weather", "input_schema": SCHEMA}, SQL]},
+}
+
+
+def judged(made: Guard, tool: str, arguments: str) -> tuple[str, str | None]:
+    chunks = [chunk(call(0, "", id="c", name=tool)), chunk(call(0, arguments))]
+    chunks.append(chunk(finish="tool_calls"))
+    with made.wrap_sync(chunks) as stream:
+        for _ in stream:
+            pass
+        return stream.result.tool_calls[0].arguments, stream.blocked_by
+
+
+@pytest.mark.parametrize("provider", REQUESTS)
+def test_each_tool_is_judged_by_its_schema(provider: str) -> None:
+    made = for_request(guard(), provider, json.dumps(REQUESTS[provider]).encode())
+    assert judged(made, "weather", '{"city": "secret"}') == ('{"city": "[w]"}', None)
+    assert judged(made, "weather", '{"city": 1}') == ('{"city": ', "json")
+    assert judged(made, "sql", "select secret") == ("select [w]", None)
+    assert judged(made, "other", "{}")[1] == "json"
+
+
+def test_without_a_request_nothing_is_guarded() -> None:
+    with pytest.raises(PolicyError, match="needs the request"):
+        guard().wrap_sync([])
+    with pytest.raises(PolicyError, match="needs the request"):
+        guard().check("{}", "tool_args")
+    assert guard().check("secret").text == "[w]"
+
+
+def test_tools_may_be_named_by_hand() -> None:
+    made = guard().with_tools({"weather": SCHEMA, "free": None})
+    assert judged(made, "weather", "{}")[1] == "json"
+    assert judged(made, "free", "secret!") == ("[w]!", None)
+
+
+@pytest.mark.parametrize(
+    ("tools", "code"),
+    [
+        (chat_tools(a={"$ref": "https://example.com/a"}), "invalid_tools"),
+        (chat_tools(a={"type": "nothing"}), "invalid_tools"),
+        (chat_tools(a={"enum": ["x" * 100_000]}), "tools_too_large"),
+        (chat_tools(**{f"t{at}": {} for at in range(300)}), "tools_too_large"),
+        ([1], "invalid_tools"),
+        ([{"type": "function"}], "invalid_tools"),
+    ],
+)
+def test_tools_that_cannot_be_judged_are_refused(tools: Any, code: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        for_request(guard(), "openai_chat", json.dumps({"tools": tools}).encode())
+    assert (caught.value.status, caught.value.code) == (400, code)
+
+
+def test_the_proxy_refuses_before_it_asks_and_judges_the_answer() -> None:
+    def respond(provider: Any, _: dict[str, Any]) -> Any:
+        chunks = [chunk(call(0, '{"city": 1}', id="c", name="weather")), chunk(finish="tool_calls")]
+        return provider.stream([event(each) for each in chunks])
+
+    with proxied(respond, guards={"default": guard()}) as (url, provider):
+        address = url + "/v1/chat/completions"
+        bad = httpx.post(address, json={"tools": chat_tools(a={"$ref": "http://x/y"})})
+        assert (bad.status_code, provider.requests) == (400, [])
+        good = httpx.post(address, json={"stream": True, **REQUESTS["openai_chat"]})
+        assert len(provider.requests) == 1
+    assert "content_filter" in good.text
+    assert "city" in good.text
+    assert '1}"' not in good.text
+
+
+def test_a_transport_takes_the_tools_of_its_request() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        chunks = [chunk(call(0, '{"city": "secret"}', id="c", name="weather"))]
+        content = b"".join(event(each) for each in [*chunks, chunk(finish="tool_calls")])
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=content)
+
+    transport = SyncGuardTransport(guard(), httpx.MockTransport(answer))
+    with httpx.Client(transport=transport) as client:
+        url = "http://provider/v1/chat/completions"
+        assert "[w]" in client.post(url, json=REQUESTS["openai_chat"]).text
+        with pytest.raises(BlockedError):
+            client.post(url, json={"tools": [1]})
+    assert len(asked) == 1

@@ -1,0 +1,211 @@
+"""Changes that nobody has seen yet: none ends a stream, and none lets a word through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy
+from tests.providers import messages, responses
+from tests.providers import test_interfaces as interfaces
+from tests.providers.changes import CHANGES, Event, Way, at, invented, planted, renamed, said, ways
+from tests.providers.chunks import call, chunk
+from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
+from tests.providers.test_plain_formats import completion, token
+
+WORD = "quizzaciously"
+HALVES = ("quizza", "ciously")
+GUARD = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, replacement: '[#]'}}]"))
+
+SAMPLES: dict[str, list[Event]] = {
+    "openai_chat": [
+        chunk({"role": "assistant", "content": "so "}, system_fingerprint="fp", usage=None),
+        chunk({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}),
+        chunk({"content": "it "}, x_groq={"id": "x"}, prompt_filter_results=[{"prompt_index": 0}]),
+        chunk(call(0, '{"q": ', id="call_1", name="find")),
+        chunk(call(0, "1}")),
+        chunk(finish="tool_calls", usage={"total_tokens": 3, "prompt_tokens_details": {"n": 1}}),
+    ],
+    "openai_completions": [
+        {"id": "c", "object": "text_completion", "choices": [{"index": 0, "text": "so "}]},
+        {"id": "c", "object": "text_completion", "choices": [{"index": 0, "text": "it"}]},
+        {
+            "object": "text_completion",
+            "choices": [{"index": 0, "text": "", "finish_reason": "stop"}],
+            "usage": {"total_tokens": 4},
+        },
+    ],
+    "openai_responses": responses.stream(
+        responses.thinking("hm"),
+        responses.text("so ", "it is"),
+        responses.call("find", '{"q": ', "1}"),
+    ),
+    "anthropic": messages.message(
+        messages.thinking("hm", "so"),
+        messages.text("so ", "it"),
+        messages.tool("find", '{"q": ', "1}"),
+        stop="tool_use",
+    ),
+    "gemini": [
+        {
+            "candidates": [
+                {
+                    "content": {"parts": [{"text": said}], "role": "model"},
+                    "index": 0,
+                    "safetyRatings": [{"category": "A", "probability": "LOW"}],
+                }
+            ],
+            "usageMetadata": {"totalTokenCount": 3},
+            "modelVersion": "m",
+        }
+        for said in ("so ", "it ", "is")
+    ],
+    "interactions": [
+        CREATED,
+        start(0, "thought"),
+        delta(0, "thought_summary", content={"type": "text", "text": "hm"}),
+        stop(),
+        start(1),
+        text("so ", 1),
+        text("it", 1),
+        stop(1),
+        COMPLETED,
+    ],
+    "ollama": [
+        {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
+        {"model": "m", "message": {"content": "it", "thinking": "hm"}, "done": False},
+        {"model": "m", "message": {"content": ""}, "done": True, "done_reason": "stop"},
+    ],
+    "bedrock": [
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "so "}}},
+        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "it"}}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"metadata": {"usage": {"inputTokens": 3}, "metrics": {"latencyMs": 3}}},
+    ],
+    "cohere": [
+        {"type": "message-start", "id": "m", "delta": {"message": {"role": "assistant"}}},
+        {
+            "type": "content-start",
+            "index": 0,
+            "delta": {"message": {"content": {"type": "text", "text": ""}}},
+        },
+        *(
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": said}}}}
+            for said in ("so ", "it")
+        ),
+        {"type": "content-end", "index": 0},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {"tokens": {}}}},
+    ],
+    "watsonx": [
+        {"model_id": "m", "results": [{"generated_text": said, "stop_reason": reason}]}
+        for said, reason in (("so ", "not_finished"), ("it", "not_finished"), ("", "eos_token"))
+    ],
+    "assistants": [
+        {"id": "r", "object": "thread.run", "status": "queued", "tools": [], "metadata": {}},
+        {"id": "m", "object": "thread.message", "status": "in_progress", "content": []},
+        *(
+            {
+                "id": "m",
+                "object": "thread.message.delta",
+                "delta": {"content": [{"index": 0, "type": "text", "text": {"value": said}}]},
+            }
+            for said in ("so ", "it")
+        ),
+        {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 3}},
+    ],
+    "ui_messages": interfaces.ui(['{"q": ', "1}"]),
+    "ag_ui": interfaces.ag_ui(["so ", "it"]),
+    "data_stream": interfaces.data(["so ", "it"]),
+    "anthropic_completions": [completion("so "), completion("it"), completion("", "stop_sequence")],
+    "tgi": [token("so "), token("it", "so it")],
+    "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
+}
+
+KINDS = {
+    "openai_responses": "type",
+    "anthropic": "type",
+    "cohere": "type",
+    "interactions": "event_type",
+    "assistants": "object",
+    "ui_messages": "type",
+    "ag_ui": "type",
+}
+"""The fields that tell events apart, in formats that have such."""
+
+ALONE = {"key", "list", "json"}
+"""Changes that leave something between the halves of a word."""
+
+
+APART = ("input", "args", "annotations", "logprobs")
+"""Lists and objects of texts that are known, each of its own: arguments, citations, tokens."""
+
+
+def places(name: str) -> Iterator[tuple[int, Way]]:
+    """Each object and list in a sample, but for those of known texts."""
+    for number, event in enumerate(SAMPLES[name]):
+        for way in ways(event):
+            if not set(way).intersection(APART):
+                yield number, way
+
+
+def changed(name: str, number: int, event: Event) -> list[Event]:
+    source = SAMPLES[name]
+    return [*source[:number], event, *source[number + 1 :]]
+
+
+def guarded(name: str, source: Sequence[Event]) -> list[Any]:
+    """What comes out; nothing has ended it before its source."""
+    stream = GUARD.wrap_sync(source, provider=name)
+    out = list(stream)
+    before = GUARD.wrap_sync(SAMPLES[name], provider=name)
+    list(before)
+    assert stream.finish == before.finish
+    return out
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_neither_ends_a_stream_nor_leaks(name: str, change: str) -> None:
+    for number, way in places(name):
+        event = planted(SAMPLES[name][number], way, CHANGES[change], WORD)
+        if event is not None:
+            assert not said(guarded(name, changed(name, number, event)), (WORD,)), (number, way)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("change", sorted(CHANGES.keys() - ALONE))
+def test_no_word_leaks_across_changed_events(name: str, change: str) -> None:
+    for number, way in places(name):
+        first = planted(SAMPLES[name][number], way, CHANGES[change], HALVES[0])
+        for later in range(number + 1, len(SAMPLES[name])):
+            if at(SAMPLES[name][later], way) is None or first is None:
+                continue
+            second = planted(SAMPLES[name][later], way, CHANGES[change], HALVES[1])
+            source = changed(name, number, first)
+            source[later] = second or source[later]
+            assert said(guarded(name, source), HALVES) != list(HALVES), (number, way)
+            break
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_events_of_a_new_kind_are_guarded(name: str) -> None:
+    source = SAMPLES[name]
+    for number, event in enumerate(source):
+        new = invented(event, KINDS[name], WORD)
+        out = guarded(name, [*source[: number + 1], new, *source[number + 1 :]])
+        assert not said(out, (WORD,)), number
+        halves = [invented(event, KINDS[name], half) for half in HALVES]
+        out = guarded(name, [*source[: number + 1], *halves, *source[number + 1 :]])
+        assert said(out, HALVES) != list(HALVES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_stands_under_a_new_name_is_guarded(name: str) -> None:
+    for number, way in places(name):
+        for event in renamed(SAMPLES[name][number], way, "invented", WORD):
+            stream = GUARD.wrap_sync(changed(name, number, event), provider=name)
+            assert not said(list(stream), (WORD,)), (number, way)

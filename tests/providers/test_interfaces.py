@@ -1,0 +1,168 @@
+"""Streams to users' interfaces: Vercel's UI messages and data stream, and AG-UI's events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy
+from guardstream.providers import detect
+from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
+
+Event = dict[str, Any]
+
+ARGUMENTS = '{"q": "a secret, no sec"}'
+MASKED = '{"q": "a ######, no sec"}'
+
+
+def ui(pieces: Sequence[str]) -> list[Event]:
+    call = {"toolCallId": "call_1", "toolName": "find"}
+    return [
+        {"type": "start", "messageId": "m"},
+        {"type": "start-step"},
+        {"type": "reasoning-start", "id": "r"},
+        *({"type": "reasoning-delta", "id": "r", "delta": piece} for piece in pieces),
+        {"type": "reasoning-end", "id": "r"},
+        {"type": "text-start", "id": "t"},
+        *({"type": "text-delta", "id": "t", "delta": piece} for piece in pieces),
+        {"type": "text-end", "id": "t"},
+        {"type": "tool-input-start", **call},
+        *(
+            {"type": "tool-input-delta", "toolCallId": "call_1", "inputTextDelta": piece}
+            for piece in pieces
+        ),
+        {"type": "tool-input-available", **call, "input": json.loads("".join(pieces))},
+        {"type": "tool-output-available", "toolCallId": "call_1", "output": {"a": "a secret"}},
+        {"type": "data-weather", "id": "d", "data": {"city": "a secret"}},
+        {"type": "finish-step"},
+        {"type": "finish"},
+    ]
+
+
+def ag_ui(pieces: Sequence[str]) -> list[Event]:
+    return [
+        {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+        {"type": "THINKING_START", "title": "a secret"},
+        {"type": "THINKING_TEXT_MESSAGE_START"},
+        *({"type": "THINKING_TEXT_MESSAGE_CONTENT", "delta": piece} for piece in pieces),
+        {"type": "THINKING_TEXT_MESSAGE_END"},
+        {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"},
+        *({"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": piece} for piece in pieces),
+        {"type": "TEXT_MESSAGE_END", "messageId": "m"},
+        {"type": "TOOL_CALL_START", "toolCallId": "call_1", "toolCallName": "find"},
+        *({"type": "TOOL_CALL_ARGS", "toolCallId": "call_1", "delta": piece} for piece in pieces),
+        {"type": "TOOL_CALL_END", "toolCallId": "call_1"},
+        {"type": "TOOL_CALL_RESULT", "toolCallId": "call_1", "content": "a secret"},
+        {"type": "STATE_DELTA", "delta": [{"op": "add", "path": "/a", "value": "a secret"}]},
+        {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+    ]
+
+
+def data(pieces: Sequence[str]) -> list[Event]:
+    return [
+        {"f": {"messageId": "m"}},
+        *({"g": piece} for piece in pieces),
+        *({"0": piece} for piece in pieces),
+        {"b": {"toolCallId": "call_1", "toolName": "find"}},
+        *({"c": {"toolCallId": "call_1", "argsTextDelta": piece}} for piece in pieces),
+        {"9": {"toolCallId": "call_2", "toolName": "find", "args": {"q": "a secret"}}},
+        {"a": {"toolCallId": "call_2", "result": "a secret"}},
+        {"2": [{"note": "a secret"}]},
+        {"e": {"finishReason": "stop", "usage": {"promptTokens": 1}, "isContinued": False}},
+        {"d": {"finishReason": "stop", "usage": {"promptTokens": 1, "completionTokens": 2}}},
+    ]
+
+
+def coded(chunks: Sequence[Event]) -> bytes:
+    """Chunks as lines of a data stream."""
+    lines = [f"{code}:{json.dumps(value)}\n" for each in chunks for code, value in each.items()]
+    return "".join(lines).encode()
+
+
+FORMATS = {"ui_messages": ui, "ag_ui": ag_ui, "data_stream": data}
+
+
+def strings(value: Any) -> Iterator[str]:
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, (dict, list)):
+            yield from strings(each)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_text_is_masked_in_any_cut(name: str) -> None:
+    for pieces in cuttings(ARGUMENTS):
+        source = FORMATS[name](pieces)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert stream.state.flow is not None
+        assert stream.state.flow.provider == name
+        assert not left_raw(out)
+        result = stream.result
+        assert (result.text, result.thinking) == (MASKED, MASKED)
+        first = result.tool_calls[0]
+        assert (first.name, first.id, first.arguments) == ("find", "call_1", MASKED)
+        assert first.complete
+        assert result.finish == "stop"
+        assert [next(iter(strings([each]))) for each in out][-1:] == [
+            next(iter(strings([each]))) for each in source
+        ][-1:]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_empty_policy_changes_nothing(name: str) -> None:
+    source = FORMATS[name](["a", " b"]) if name != "ui_messages" else ui(['{"a"', ": 1}"])
+    assert unchanged(source)
+    wire = coded(source) if name == "data_stream" else events(*source)
+    assert in_any_cut(wire) == wire
+    assert detect(source[0]).name == name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_block_ends_what_is_open(name: str) -> None:
+    guard = Guard(Policy.parse("block_message: no\nrules: [{id: b, words: [bad], action: block}]"))
+    stream = guard.wrap_sync(FORMATS[name](['"so ', 'bad "']))
+    out = list(stream)
+    assert "bad" not in str(out)
+    assert stream.finish == "content_filter"
+    ends = {
+        "ui_messages": ["finish"],
+        "ag_ui": ["RUN_FINISHED"],
+        "data_stream": [],
+    }
+    assert [each["type"] for each in out[-1:] if "type" in each] == ends[name]
+    assert "no" in list(strings(out))
+    if name == "ag_ui":
+        assert out[-1] == {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}
+
+
+def test_a_word_over_two_texts_of_a_message_is_found() -> None:
+    texts = [
+        [
+            {"type": "text-start", "id": name},
+            {"type": "text-delta", "id": name, "delta": said},
+            {"type": "text-end", "id": name},
+        ]
+        for name, said in (("1", "a sec"), ("2", "ret."))
+    ]
+    stream = GUARD.wrap_sync([{"type": "start"}, *texts[0], *texts[1], {"type": "finish"}])
+    out = list(stream)
+    assert stream.result.text == "a ######."
+    assert [each["type"] for each in out].count("text-end") == 2
+
+
+def test_lines_of_a_data_stream_are_guarded_on_the_wire() -> None:
+    source = coded(data(list("it is a secret.")))
+    out = in_any_cut(source, GUARD)
+    assert b"######" in out
+    text = [json.loads(line[2:]) for line in out.decode().splitlines() if line.startswith("0:")]
+    assert "".join(text) == "it is a ######."
+
+
+def test_done_follows_a_blocked_ui_stream() -> None:
+    wire = events(*ui(['"so ', 'forbidden "'])) + b"data: [DONE]\n\n"
+    assert in_any_cut(wire, GUARD).endswith(b'data: {"type":"finish"}\n\ndata: [DONE]\n\n')

@@ -1,0 +1,99 @@
+"""The table of formats in docs/providers.md, made from the adapters and their specs.
+
+python -m tests.support.formats    # writes it into the page
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from guardstream.providers import ADAPTERS
+from guardstream.providers.nodes import Each, Either, Leaf, Mirror, OneOf, Tree
+from guardstream.providers.whole import BODIES
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
+
+BEGIN, END = "<!-- formats: begin -->\n", "<!-- formats: end -->\n"
+
+SHOWN = 2
+"""How many paths a cell names of one channel."""
+
+
+def leaves(spec: Any, path: str = "$", within: tuple[int, ...] = ()) -> Iterator[tuple[str, Leaf]]:
+    """Each leaf of a spec, with its path; a spec that holds itself is entered once."""
+    if isinstance(spec, Leaf):
+        yield path, spec
+        return
+    if id(spec) in within or isinstance(spec, Mirror):
+        return
+    within = (*within, id(spec))
+    if isinstance(spec, dict):
+        for name, inner in spec.items():
+            step = f".{name}" if name.isidentifier() else f"[{name!r}]"
+            yield from leaves(inner, path + step, within)
+    elif isinstance(spec, OneOf):
+        for inner in [*spec.specs.values(), *([spec.other] if spec.other else [])]:
+            yield from leaves(inner, path, within)
+    elif isinstance(spec, (list, Each)):
+        yield from leaves(spec[0], f"{path}[*]", within)
+    elif isinstance(spec, Either):
+        yield from leaves(spec.text, path, within)
+        yield from leaves(spec.other, path, within)
+    elif isinstance(spec, Tree):
+        yield path, spec.leaf
+
+
+def streamed(adapter: Any) -> dict[str, list[str]]:
+    """The paths of the text that a format streams, by channel."""
+    found: dict[str, list[str]] = {}
+    for path, leaf in leaves(_spec(adapter)):
+        paths = found.setdefault(leaf.channel, [])
+        if leaf.kind == "delta" and path not in paths:
+            paths.append(path)
+    return {channel: sorted(paths, key=len) for channel, paths in found.items() if paths}
+
+
+def _spec(adapter: Any) -> Any:
+    """The spec of an adapter, or of the one that it hands its chunks to."""
+    if hasattr(adapter, "paths"):
+        return adapter().spec
+    inner = [value for value in vars(adapter()).values() if hasattr(value, "spec")]
+    return getattr(adapter, "spec", None) or (inner[0].spec if inner else {})
+
+
+def reads(adapter: Any) -> str:
+    """What an adapter reads, in the words of its module, or its own if that has several."""
+    module = sys.modules[adapter.__module__]
+    alone = sum(each.__module__ == module.__name__ for each in ADAPTERS.values()) == 1
+    text = (module.__doc__ if alone else inspect.getdoc(adapter)) or ""
+    first = " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".:")
+    first = first.removeprefix("The adapter for ")
+    return first[0].upper() + first[1:]
+
+
+def table() -> str:
+    """The formats as Markdown."""
+    rows = ["| name | reads | streamed text | whole answers |", "|---|---|---|---|"]
+    for name, adapter in ADAPTERS.items():
+        cells = [
+            f"{channel}: {', '.join(f'`{path}`' for path in paths[:SHOWN])}"
+            + (", …" if len(paths) > SHOWN else "")
+            for channel, paths in streamed(adapter).items()
+        ]
+        whole = "yes" if name in BODIES else ""
+        rows.append(f"| `{name}` | {reads(adapter)} | {'; '.join(cells)} | {whole} |")
+    return "\n".join(rows) + "\n"
+
+
+def written(page: str) -> str:
+    """The page with the table as it is now between its marks."""
+    before, rest = page.split(BEGIN)
+    return before + BEGIN + table() + END + rest.split(END)[1]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
