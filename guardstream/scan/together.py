@@ -11,9 +11,9 @@ try:
     from guardstream.scan import _native
 except ImportError:
     # Without a compiler, or where the extension does not fit the interpreter.
-    NATIVE: tuple[type, ...] = ()
+    BUILT = False
 else:
-    NATIVE = _native.Stream, _native.WordStream
+    BUILT = True
 
 
 def reader(searches: Sequence[Steps]) -> Callable[[str], int]:
@@ -22,8 +22,11 @@ def reader(searches: Sequence[Steps]) -> Callable[[str], int]:
     called while a candidate that overflowed lives on."""
     if len(searches) == 1:
         return searches[0].read
-    if searches and all(isinstance(search, NATIVE) for search in searches):
-        return partial(_native.read, tuple(searches))
+    if BUILT:
+        kinds = _native.Stream, _native.WordStream
+        natives = tuple([search for search in searches if isinstance(search, kinds)])
+        if natives and len(natives) == len(searches):
+            return partial(_native.read, natives)
 
     def read(text: str) -> int:
         held = 0

@@ -243,7 +243,7 @@ class Redact:
 
     def _run(self, text: str, begin: int, end: int) -> int:
         """Let every search read on to the first place where one of them needs attention."""
-        scans: Sequence[Steps] = self._scans if self._flowing else self._steps
+        scans: Sequence[Scan | Steps] = self._scans if self._flowing else self._steps
         for number, scan in enumerate(scans):
             stop = scan.run(text, begin, end)
             if stop < end:
