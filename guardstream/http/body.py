@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Unpack
 
 from guardstream.errors import AdapterError
 from guardstream.guard import Guard, pipeline_of
+from guardstream.providers.fields import map_strings
 from guardstream.providers.whole import BODIES, SAID
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.chunks import ChunkFlow
@@ -53,3 +55,31 @@ def guard_body(
     except Exception as error:
         raise adapter_error(error) from error
     return guarded, result
+
+
+def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:
+    """Return an API's error with every string in it guarded.
+
+    It is the same object if nothing changes. Raises AdapterError where a rule matches the name of a
+    field, StageError if a stage fails.
+    """
+
+    def shown(text: str) -> str:
+        return guard.check(text).text
+
+    try:
+        guarded: dict[str, Any] = map_strings(body, shown)
+        if all(shown(name) == name for name in _names(guarded)):
+            return guarded
+    except RecursionError:
+        raise AdapterError("an error that is nested too deeply") from None
+    raise AdapterError("an error that a rule matches in the name of a field")
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Give the names of all fields in a value of JSON."""
+    if isinstance(value, dict):
+        yield from value
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, (dict, list)):
+            yield from _names(item)

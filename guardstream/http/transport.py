@@ -10,17 +10,19 @@ whose connections are opened, unless a `transport` is given to put this one arou
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from threading import Lock
 from types import TracebackType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.body import guard_body
+from guardstream.http.body import guard_body, guard_error
+from guardstream.http.headers import withheld
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.whole import BODIES
@@ -37,7 +39,10 @@ ENDPOINTS = {
 """How the paths of endpoints end, and the adapters of what they answer."""
 
 _STREAMS = ("text/event-stream", "application/x-ndjson")
+_BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
+
+_Kind: TypeAlias = Literal["stream", "body", "error", "text", "nothing", "pass"]
 
 
 class _Guarding:
@@ -109,29 +114,51 @@ class _Guarding:
             extensions=request.extensions,
         )
 
-    def _kind(self, request: Any, response: Any) -> Literal["stream", "body", "pass"]:
+    def _kind(self, request: Any, response: Any) -> _Kind:
         """Tell what becomes of an answer."""
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if response.status_code >= 300 or response.status_code == 204:
-            return "pass"
-        if kind in _STREAMS:
+        if response.status_code in _BODILESS:
+            return "nothing"
+        media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not _in_utf8(response):
+            return self._unread(request, response, "its charset is not UTF-8")
+        if media in _STREAMS:
             return "stream"
-        if kind == "application/json" and self._provider_of(request) in BODIES:
+        if response.status_code >= 300:
+            if media == "application/json":
+                return "error"
+            if media.startswith("text/"):
+                return "text"
+        elif media == "application/json" and self._provider_of(request) in BODIES:
             return "body"
+        return self._unread(request, response, "it is of no kind that can be guarded")
+
+    def _unread(self, request: Any, response: Any, why: str) -> _Kind:
+        """Tell what becomes of an answer that is not read; an error's status says enough."""
         if self._other == "pass":
             return "pass"
-        path = request.url.path
-        raise AdapterError(f"the answer of {path!r} is not guarded: other='pass' lets it through")
+        if response.status_code >= 300:
+            return "nothing"
+        raise AdapterError(
+            f"the answer of {request.url.path!r} is not guarded, as {why}: other='pass' lets it "
+            "through"
+        )
 
-    def _whole(self, request: Any, response: Any, body: bytes, guard: Guard) -> Any:
+    def _whole(self, kind: _Kind, request: Any, response: Any, body: bytes, guard: Guard) -> Any:
         """Return the response with its whole answer guarded."""
-        value = json_object(body)
-        if value is None:
-            raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
-        guarded, _ = guard_body(guard, str(self._provider_of(request)), value, keep_text=False)
-        if guarded is not value:
-            body = json_bytes(guarded)
-        return _answer(response, content=body)
+        if kind == "nothing":
+            body = b""
+        elif kind == "text":
+            body = guard.check(body.decode("utf-8", "replace")).text.encode()
+        elif kind == "error":
+            body = _error(guard, body)
+        else:
+            value = json_object(body)
+            if value is None:
+                raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
+            provider = str(self._provider_of(request))
+            guarded, _ = guard_body(guard, provider, value, keep_text=False)
+            body = body if guarded is value else json_bytes(guarded)
+        return _answer(guard, response, content=body)
 
 
 class GuardTransport(_Guarding):
@@ -140,8 +167,9 @@ class GuardTransport(_Guarding):
     `guard` judges answers and, with the policy's `input`, prompts.
     `provider` names the adapter for all answers; otherwise the path tells, or the first chunk.
     `other` says what becomes of answers that are neither streams nor known whole answers: an
-    AdapterError, or they pass. Errors of the provider pass. A prompt that the policy's `input`
-    forbids is a BlockedError.
+    AdapterError, or they pass. Errors of the provider keep their status and are guarded, as events,
+    JSON or text; one that is none of these loses its body. Headers that a rule matches are left
+    out. A prompt that the policy's `input` forbids is a BlockedError.
     """
 
     _default = "AsyncHTTPTransport"
@@ -153,8 +181,8 @@ class GuardTransport(_Guarding):
         response = await self._inner(sent).handle_async_request(sent)
         try:
             kind = self._kind(request, response)
-            if kind == "body":
-                whole = self._whole(request, response, await response.aread(), guard)
+            if kind not in ("stream", "pass"):
+                whole = self._whole(kind, request, response, await response.aread(), guard)
                 await response.aclose()
                 return whole
         except BaseException:
@@ -164,7 +192,7 @@ class GuardTransport(_Guarding):
             return response
         stream = guard.wrap(_AsyncSource(response), provider=self._provider_of(request))
         body = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
-        return _answer(response, stream=body(stream))
+        return _answer(guard, response, stream=body(stream))
 
     async def aclose(self) -> None:
         """Close the transport behind this one."""
@@ -198,8 +226,8 @@ class SyncGuardTransport(_Guarding):
         response = self._inner(sent).handle_request(sent)
         try:
             kind = self._kind(request, response)
-            if kind == "body":
-                whole = self._whole(request, response, response.read(), guard)
+            if kind not in ("stream", "pass"):
+                whole = self._whole(kind, request, response, response.read(), guard)
                 response.close()
                 return whole
         except BaseException:
@@ -209,7 +237,7 @@ class SyncGuardTransport(_Guarding):
             return response
         stream = guard.wrap_sync(_SyncSource(response), provider=self._provider_of(request))
         body = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
-        return _answer(response, stream=body(stream))
+        return _answer(guard, response, stream=body(stream))
 
     def close(self) -> None:
         """Close the transport behind this one."""
@@ -269,12 +297,32 @@ def _class_beside(request: Any, name: str) -> Any:
     raise AdapterError(f"no {name!r} beside {kind!r}: give the transport to put the guard around")
 
 
-def _answer(response: Any, **body: Any) -> Any:
-    """Return the response with another body."""
+def _answer(guard: Guard, response: Any, **body: Any) -> Any:
+    """Return the response with another body, and without headers that a rule matches."""
     headers = response.headers.copy()
-    for name in _ABOUT_BYTES:
+    for name in (*_ABOUT_BYTES, *withheld(guard, headers.multi_items())):
         headers.pop(name, None)
     return type(response)(response.status_code, headers=headers, **body)
+
+
+def _error(guard: Guard, body: bytes) -> bytes:
+    """Return an error's JSON guarded; nothing if it cannot be, as its status says enough."""
+    try:
+        value = json_object(body)
+        guarded = None if value is None else guard_error(guard, value)
+    except AdapterError:
+        return b""
+    if guarded is None:
+        return b""
+    return body if guarded is value else json_bytes(guarded)
+
+
+def _in_utf8(response: Any) -> bool:
+    """Tell whether a response is in UTF-8, as JSON and events always are, and says nothing else."""
+    try:
+        return codecs.lookup(response.charset_encoding or "utf-8").name in ("utf-8", "ascii")
+    except LookupError:
+        return False
 
 
 def _base(response: Any, name: str) -> type[Any]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of
 from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
 
 
@@ -44,7 +45,8 @@ class Blocks(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._ids: list[Any] = []
+        self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
+        self._ids: list[Any] = []  # by their numbers
         self._open: dict[int, Block] = {}
         self._text: Slot | None = None  # the text that another may go on with
         self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
@@ -109,24 +111,25 @@ class Blocks(SpecAdapter):
         return None
 
     def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
-        key = (block.channel, event.get(block.id))
-        if key not in self._ids:
-            self._ids.append(key)
-        return Slot(0, block.channel, block.channel, self._ids.index(key))
+        return self._numbered(block, event.get(block.id))
+
+    def _numbered(self, block: Block, own: Any) -> Slot:
+        number = self._numbers.setdefault((block.channel, own), len(self._ids))
+        if number == len(self._ids):
+            self._ids.append(own)
+        return Slot(0, block.channel, block.channel, number)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a delta of the slot's block; of a new text, if none was said."""
-        block = next((each for each in self.blocks if each.channel == slot.channel), self.blocks[0])
+        block = self._block_of(fields_of(chunk)) or self.blocks[0]
         made: list[Any] = []
         if slot.field == "content":
-            made += self._close()
-            key = (block.channel, f"guard_{len(self._ids)}")
-            self._ids.append(key)
-            slot = Slot(0, block.channel, block.channel, len(self._ids) - 1)
+            block, made = self.blocks[0], self._close()
+            slot = self._numbered(block, f"guard_{len(self._ids)}")
             self._open[slot.number] = block
-            made.append({"type": block.start, block.id: key[1], **self.begun})
-        own = self._ids[slot.number][1]
-        return [*made, {"type": block.delta, block.id: own, block.text: text}]
+            made.append({"type": block.start, **self._id(block, slot.number), **self.begun})
+        own = self._id(block, slot.number)
+        return [*made, {"type": block.delta, **own, block.text: text}]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return what ends the open blocks, and the stream."""
@@ -137,9 +140,14 @@ class Blocks(SpecAdapter):
         """Return the fields of the event that ends a stream."""
         return {}
 
+    def _id(self, block: Block, number: int) -> dict[str, Any]:
+        """Return the field with a block's id, if its events have one."""
+        own = self._ids[number]
+        return {} if own is None else {block.id: own}
+
     def _close(self) -> list[Any]:
         made = [
-            {"type": block.end, block.id: self._ids[number][1]}
+            {"type": block.end, **self._id(block, number)}
             for number, block in self._open.items()
             if block.end
         ]

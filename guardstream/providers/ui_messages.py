@@ -153,7 +153,7 @@ class DataStream(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("tool_result",))
-        self._calls: list[Any] = []
+        self._numbers: dict[Any, int] = {}  # of calls, by their ids
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -169,9 +169,8 @@ class DataStream(SpecAdapter):
         if leaf.channel != "tool_args":
             return Slot(0, leaf.channel, leaf.field)
         own = fields_of(next(iter(event.values()))).get("toolCallId")
-        if own not in self._calls:
-            self._calls.append(own)
-        return Slot(0, leaf.channel, leaf.field, self._calls.index(own))
+        number = self._numbers.setdefault(own, len(self._numbers))
+        return Slot(0, leaf.channel, leaf.field, number)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         found, closed, complete = self._runs.number(pieces)
@@ -200,7 +199,8 @@ class DataStream(SpecAdapter):
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a line that says `text`."""
         if slot.channel == "tool_args":
-            return [{"c": {"toolCallId": self._calls[slot.number], "argsTextDelta": text}}]
+            own = fields_of(next(iter(chunk.values()))).get("toolCallId")
+            return [{"c": {"toolCallId": own, "argsTextDelta": text}}]
         return [{"g" if slot.channel == "thinking" else "0": text}]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002

@@ -3,7 +3,7 @@ confirms a match."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 import regex
 
@@ -52,10 +52,10 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
         patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
-    keywords = _keywords(rule.keywords)
+    keywords = tuple(rule.keywords)
 
     def judge(text: str, before: str) -> bool:
-        if keywords and not keywords.search(before):
+        if keywords and not _search(keywords).search(before):
             return False
         if fold(text) in words:
             return False
@@ -66,12 +66,14 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     return Confirm(judge, rule.keyword_distance if keywords else 0)
 
 
-def _keywords(keywords: Iterable[str]) -> regex.Pattern[str] | None:
-    """A search for any of the keywords, as wholes where words are found as wholes."""
-    ways = [
-        rf"(?<!{JOINS}){regex.escape(word)}(?!{JOINS})"
-        if whole_by_default(word)
-        else regex.escape(word)
-        for word in keywords
-    ]
-    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE) if ways else None
+@lru_cache(maxsize=1024)
+def _search(keywords: tuple[str, ...]) -> regex.Pattern[str]:
+    """A search for any of the keywords, as wholes where words are found as wholes.
+
+    It is made when a match first asks for it: most never do, and it takes milliseconds.
+    """
+    whole = "|".join(regex.escape(word) for word in keywords if whole_by_default(word))
+    ways = [regex.escape(word) for word in keywords if not whole_by_default(word)]
+    if whole:
+        ways.append(rf"(?<!{JOINS})(?:{whole})(?!{JOINS})")
+    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE)

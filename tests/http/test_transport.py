@@ -131,6 +131,42 @@ def test_answers_cannot_come_compressed() -> None:
         assert http.post(URL, json=HELLO).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("status", "media", "body", "shown"),
+    [
+        (400, "application/json", b'{"error": {"message": "a secret"}}', '"a ######"'),
+        (500, "text/html", b"<p>a secret</p>", "<p>a ######</p>"),
+        (429, "text/event-stream", b'data: {"error": "a secret"}\n\n', "a ######"),
+        (400, "application/json", b"a secret", None),
+        (400, "application/json", b'{"a": 1, "a": "secret"}', None),
+        (502, "application/octet-stream", b"a secret", None),
+        (502, "text/html; charset=utf-7", b"+AGE- secret", None),
+        (204, "text/plain", b"a secret", None),
+        (304, "application/json", b'"a secret"', None),
+    ],
+)
+def test_no_status_is_a_way_around(status: int, media: str, body: bytes, shown: str | None) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        headers = {"content-type": media, "x-note": "a secret", "x-id": "7"}
+        return httpx.Response(status, headers=headers, content=body)
+
+    with sync_client(answer) as http:
+        response = http.post(URL, json=HELLO)
+    assert (response.status_code, response.headers["x-id"]) == (status, "7")
+    assert "x-note" not in response.headers
+    assert response.text == "" if shown is None else shown in response.text
+    assert "secret" not in response.text
+
+
+def test_an_answer_in_another_charset_is_refused() -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        headers = {"content-type": "application/json; charset=utf-7"}
+        return httpx.Response(200, headers=headers, content=b"{}")
+
+    with sync_client(answer) as http, pytest.raises(AdapterError, match="charset"):
+        http.post(URL, json=HELLO)
+
+
 def test_an_answer_that_is_not_known_is_refused_or_passes() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"data": []})

@@ -155,6 +155,17 @@ def test_a_word_over_two_texts_of_a_message_is_found() -> None:
     assert [each["type"] for each in out].count("text-end") == 2
 
 
+def test_chunks_of_ag_ui_are_gone_on_with_by_chunks() -> None:
+    source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
+    source += [{"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": d} for d in ("a sec", "!")]
+    source += [{"type": "REASONING_MESSAGE_CONTENT", "messageId": "n", "delta": "a sec"}]
+    source += [{"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}]
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    assert {each["type"] for each in out} == {each["type"] for each in source}
+    assert (stream.result.text, stream.result.thinking) == ("a sec!", "a sec")
+
+
 def test_lines_of_a_data_stream_are_guarded_on_the_wire() -> None:
     source = coded(data(list("it is a secret.")))
     out = in_any_cut(source, GUARD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -12,9 +12,8 @@ import httpx
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.body import guard_body
+from guardstream.http.body import guard_body, guard_error
 from guardstream.http.headers import of_the_connection, withheld
-from guardstream.providers.fields import map_strings
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format
 from guardstream.serve.proxy.settings import ProxySettings
@@ -124,28 +123,13 @@ def guarded_answer(guard: Guard, format_: Format, body: bytes) -> tuple[bytes, R
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:
     """Guard every string in an upstream's error. UpstreamError if that cannot be done."""
-
-    def shown(text: str) -> str:
-        return guard.check(text).text
-
     value = _object(body)
     try:
-        guarded = map_strings(value, shown)
-        names = all(shown(name) == name for name in _names(guarded))
-    except (GuardstreamError, RecursionError):
-        names = False
-    if not names:
-        raise UpstreamError(502, "unguarded_answer", "the upstream's error cannot be guarded")
+        guarded = guard_error(guard, value)
+    except GuardstreamError as error:
+        why = "the upstream's error cannot be guarded"
+        raise UpstreamError(502, "unguarded_answer", why) from error
     return body if guarded is value else json_bytes(guarded)
-
-
-def _names(value: Any) -> Iterator[str]:
-    """Give the names of all fields in a value of JSON."""
-    if isinstance(value, dict):
-        yield from value
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, (dict, list)):
-            yield from _names(item)
 
 
 def in_utf8(response: httpx.Response) -> bool:
