@@ -57,7 +57,7 @@ bench:
 	$(BENCH)/bin/python -m benchmarks.observing
 
 eval: $(READY)
-	$(BIN)/python -m benchmarks.evaluate
+	$(BIN)/python -m benchmarks.evaluate --write
 
 packs: $(READY)
 	$(BIN)/guardstream schema >policies/policy.schema.json

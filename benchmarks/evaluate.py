@@ -1,95 +1,72 @@
 """How well the packs find what they are for: `python -m benchmarks.evaluate [PACK…]`.
 
 Each pack alone, on public cases that stand beside the checkout (`../shared/corpora`, or where
-GUARDSTREAM_CORPORA says). Findings of monitor rules do not count. A text is flagged if there is a
-finding; a span is found if all of it is in findings; a finding is right if it touches a span.
+GUARDSTREAM_CORPORA says), by source: `splits.toml` says which sources rules were written with and
+which are only reported. What is counted is what `guardstream eval` counts; findings of monitor
+rules do not. `--write` records the table in `evaluated.md` and in docs/policies.md.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+from benchmarks.splits import side
 from guardstream import Finding, Guard, Policy
+from guardstream.cli import measure
+from guardstream.cli.measure import Kind, Span, found, in_pieces, inside
+from guardstream.policy import packs
 from guardstream.policy.model import Normalization
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = Path(os.environ.get("GUARDSTREAM_CORPORA", ROOT.parent / "shared" / "corpora"))
-LISTS = Path(__file__).resolve().parent / "covered"
-
-Span = tuple[int, int]
+RECORD = Path(__file__).resolve().parent / "evaluated.md"
+PAGE = ROOT / "docs" / "policies.md"
 
 
 @dataclass(slots=True)
-class Share:
+class Share(measure.Share):
     """So many of so many, and what the others were."""
 
-    hits: int = 0
-    total: int = 0
     misses: list[str] = field(default_factory=list)
 
-    def add(self, hit: bool, what: str = "") -> None:
-        """Count one."""
-        self.total += 1
-        self.hits += hit
+    def count(self, hit: bool, what: str = "") -> None:
+        """Count one, and keep what it was if it is none of them."""
+        self.add(hit)
         if not hit:
             self.misses.append(what)
-
-    @property
-    def percent(self) -> float:
-        """The share in percent; 100 of nothing."""
-        return 100 * self.hits / self.total if self.total else 100.0
-
-    def __str__(self) -> str:
-        return f"{self.percent:5.1f} % ({self.hits}/{self.total})"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was measured, and what was wanted."""
+    """One line of the table: what was measured, what for, and what was wanted."""
 
     pack: str
     what: str
+    side: str
     target: str
     result: str
     met: bool | None = None
 
     def __str__(self) -> str:
-        return f"| {self.pack} | {self.what} | {self.target} | {self.result} |"
+        return f"| {self.pack} | {self.what} | {self.side} | {self.target} | {self.result} |"
 
 
 def least(share: Share, wanted: float) -> tuple[str, str, bool]:
     """Return a target of at least `wanted` percent, with the result."""
-    return f"≥ {wanted:g} %", str(share), share.percent >= wanted
+    return f"≥ {wanted:g} %", str(share), (share.percent or 0) >= wanted
 
 
 def most(share: Share, wanted: float) -> tuple[str, str, bool]:
     """Return a target of at most `wanted` percent, with the result."""
-    return f"≤ {wanted:g} %", str(share), share.percent <= wanted
-
-
-def found(guard: Guard, text: str) -> Sequence[Finding]:
-    """What the guard finds in a text, monitor rules aside."""
-    return [finding for finding in guard.check(text).findings if finding.action != "monitor"]
-
-
-def inside(span: Span, findings: Iterable[Finding]) -> bool:
-    """Whether all of a span is in findings."""
-    places = {n for finding in findings for n in range(finding.start, finding.end)}
-    return places.issuperset(range(*span))
-
-
-def listed(name: str) -> frozenset[str]:
-    """The committed list of what a pack covers."""
-    lines = (LISTS / name).read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    return f"≤ {wanted:g} %", str(share), (share.percent or 0) <= wanted
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -102,29 +79,30 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def secrets() -> Iterator[Row]:
-    """Access keys and tokens: gitleaks' own cases."""
+    """Access keys and tokens: gitleaks' own cases, by whether rules were written for their kind."""
     guard = Guard.load("guardstream/secrets")
-    covered = listed("secrets.txt")
-    every, own, masked, negative = Share(), Share(), Share(), Share()
-    for case in lines_of(CORPORA / "secrets" / "gitleaks_cases.jsonl"):
-        findings = found(guard, case["text"])
-        label = f"{case['rule']}: {case['text'][:150]!r}"
-        if case["kind"] == "fp":
-            negative.add(bool(findings), label)
-            if findings:
-                say(f"  flagged {findings[0].rule}: {label}")
-            continue
-        every.add(bool(findings), label)
-        if case["rule"] in covered:
-            own.add(bool(findings), label)
+    for half, wanted in (("development", 95), ("reported", 80)):
+        flagged, masked, negative = Share(), Share(), Share()
+        for case in lines_of(CORPORA / "secrets" / "gitleaks_cases.jsonl"):
+            if side("secrets", case["rule"]) != half:
+                continue
+            findings = found(guard, case["text"])
+            label = f"{case['rule']}: {case['text'][:150]!r}"
+            if case["kind"] == "fp":
+                negative.count(bool(findings))
+                report_flagged(findings, label, half)
+                continue
+            flagged.count(bool(findings), label)
             spans = [secret_span(case["text"], span) for span in case["regex_spans"]]
-            masked.add(bool(findings) and all(inside(span, findings) for span in spans), label)
-    yield Row("secrets", f"positives of the {len(covered)} kinds listed", *least(own, 95))
-    yield Row("secrets", "… and the whole secret masked", "", str(masked))
-    yield Row("secrets", "all positives", *least(every, 80))
-    yield Row("secrets", "negatives flagged", *most(negative, 8))
-    report(every, "missed")
-    report(Share(misses=[m for m in masked.misses if m not in own.misses]), "not whole")
+            masked.count(bool(findings) and all(inside(span, findings) for span in spans), label)
+        kinds = "kinds with a rule" if half == "development" else "other kinds"
+        yield Row("secrets", f"{kinds}: positives flagged", half, *least(flagged, wanted))
+        yield Row("secrets", f"{kinds}: the whole secret masked", half, "", str(masked))
+        # Published keys, and keys of other vendors, are negatives of gitleaks' kinds too.
+        yield Row("secrets", f"{kinds}: negatives flagged", half, *most(negative, 8))
+        report(flagged, "missed", half)
+        partly = [miss for miss in masked.misses if miss not in flagged.misses]
+        report(Share(misses=partly), "not whole", half)
 
 
 def secret_span(text: str, span: dict[str, Any]) -> Span:
@@ -140,29 +118,51 @@ def secret_span(text: str, span: dict[str, Any]) -> Span:
 
 # pii
 
+ALL_PII = [f"guardstream/{name}" for name in packs.names() if name.startswith("pii-")]
+
 
 def pii() -> Iterator[Row]:
-    """Personal data: Presidio's own cases, and Chinese numbers."""
-    guard = Guard.load("guardstream/pii-en")
-    covered = listed("pii-en.txt")
-    recall, precision = Share(), Share()
-    for case in json.loads((CORPORA / "pii" / "presidio_cases_spans.json").read_text("utf-8")):
-        if case["entity"] not in covered:
-            continue
+    """Personal data: Presidio's own cases, by entity or country, and Chinese numbers."""
+    english = Guard.load("guardstream/pii-en")
+    every = Guard(Policy.parse(f"extends: {json.dumps(ALL_PII)}"))
+    cases = json.loads((CORPORA / "pii" / "presidio_cases_spans.json").read_text("utf-8"))
+    own = [case for case in cases if side("pii", case["entity"]) == "development"]
+    yield from presidio("pii-en", english, "the entities with a rule", "development", own)
+    others: dict[str, list[Any]] = {}
+    for case in cases:
+        if side("pii", case["entity"]) == "reported":
+            others.setdefault(case["entity"].split("_")[0], []).append(case)
+    for country, some in sorted(others.items()):
+        yield from presidio("pii-*", every, f"{country} numbers", "reported", some)
+    yield from chinese_numbers()
+
+
+def presidio(pack: str, guard: Guard, what: str, half: str, cases: Iterable[Any]) -> Iterator[Row]:
+    """Recall, and how many findings are right, on some of Presidio's cases."""
+    recall, exact, precision, negative = Share(), Share(), Share(), Share()
+    for case in cases:
         text, findings = case["text"], found(guard, case["text"])
         spans = [stripped(text, span) for span in case["spans"]]
         label = f"{case['entity']}: {text[:150]!r}"
+        bounds = [(finding.start, finding.end) for finding in findings]
         for span in spans:
-            recall.add(inside(span, findings), f"missed {label} {span}")
+            recall.count(inside(span, findings), f"{label} {span}")
+            exact.count(span in bounds)
         for finding in findings:
             right = any(finding.start < end and start < finding.end for start, end in spans)
-            precision.add(right, f"wrong {finding.rule} {label} {finding.start, finding.end}")
-    what = f"Presidio's spans of the {len(covered)} entities listed"
-    yield Row("pii-en", f"{what}: recall", *least(recall, 95))
-    yield Row("pii-en", f"{what}: precision", *least(precision, 95))
-    report(recall, "")
-    report(precision, "")
-    yield from chinese_numbers()
+            precision.count(right, f"{finding.rule} {label} {finding.start, finding.end}")
+        if not spans:
+            negative.count(bool(findings))
+    if half == "development":
+        yield Row(pack, f"{what}: spans in full", half, *least(recall, 95))
+        yield Row(pack, f"{what}: spans exactly", half, "", str(exact))
+        yield Row(pack, f"{what}: findings right", half, *least(precision, 95))
+        yield Row(pack, f"{what}: negatives flagged", half, *most(negative, 2))
+    else:
+        result = f"spans {recall}, exactly {exact.hits}; right {precision}; negatives {negative}"
+        yield Row(pack, what, half, "", result)
+    report(recall, "missed", half)
+    report(precision, "wrong", half)
 
 
 def stripped(text: str, span: Sequence[int]) -> Span:
@@ -184,11 +184,11 @@ def chinese_numbers() -> Iterator[Row]:
         label = f"{case['entity']}: {case['text']}"
         identity = case["entity"] == "CN_ID_CARD"
         if identity and case.get("checksum_ok") is False:
-            wrong.add(hit, label)
+            wrong.count(hit, label)
         elif case.get("valid") and (case.get("checksum_ok") or case["entity"] == "CNMobile"):
-            valid.add(hit, label)
-    yield Row("pii-zh", "identity and mobile numbers", *least(valid, 95))
-    yield Row("pii-zh", "wrong check digits flagged", *most(wrong, 0))
+            valid.count(hit, label)
+    yield Row("pii-zh", "identity and mobile numbers", "development", *least(valid, 95))
+    yield Row("pii-zh", "wrong check digits flagged", "development", *most(wrong, 0))
     report(valid, "missed")
 
 
@@ -196,48 +196,30 @@ def chinese_numbers() -> Iterator[Row]:
 
 
 def injection() -> Iterator[Row]:
-    """Prompt injection: attacks and benign texts, by source and language."""
+    """Prompt injection: attacks and benign texts, by source; there is no total."""
     guard = Guard.load("guardstream/injection")
-    shares: dict[str, Share] = {}
-    attacks, benign, hard = Share(), Share(), Share()
+    shares: dict[tuple[str, str], Share] = {}
     for case in lines_of(CORPORA / "injection" / "cases.jsonl"):
         findings = found(guard, case["text"])
         name = source_of(case)
-        what = f"{'attack' if case['label'] else 'benign'}: {name}"
+        half = side("injection", name) or ""
+        kind = "attack" if case["label"] else "benign"
         label = f"{name}: {case['text'][:200]!r}"
-        shares.setdefault(what, Share()).add(bool(findings), label)
-        if case["label"]:
-            if counted(case):
-                attacks.add(bool(findings), label)
-        else:
-            share = hard if is_hard(case) else benign
-            share.add(bool(findings), label)
-            if findings:
-                say(f"  flagged {findings[0].rule}: {label}")
-    yield Row("injection", "English and Chinese attacks", *least(attacks, 60))
-    yield Row("injection", "benign texts flagged", *most(benign, 1))
-    yield Row("injection", "hard negatives flagged", *most(hard, 3))
-    for what, share in sorted(shares.items()):
-        yield Row("injection", what, "", str(share))
-    report(attacks, "missed")
+        shares.setdefault((kind, name), Share()).count(bool(findings), label)
+        if not case["label"]:
+            report_flagged(findings, label, half)
+    for (kind, name), share in sorted(shares.items()):
+        half = side("injection", name) or ""
+        aim = most(share, 2) if kind == "benign" else ("", str(share), None)
+        yield Row("injection", f"{kind}: {name}", half, *aim)
+        if kind == "attack":
+            report(share, "missed", half)
 
 
 def source_of(case: dict[str, Any]) -> str:
     """The source of a case, with its part or language."""
     part = case.get("lang") or case.get("origin")
     return f"{case['source']} {part}" if part else str(case["source"])
-
-
-def counted(case: dict[str, Any]) -> bool:
-    """Whether an attack is one that the target is about."""
-    if case["source"].startswith(("BIPIA", "PIGuard")):
-        return False
-    return case.get("lang", "English") in ("English", "Chinese")
-
-
-def is_hard(case: dict[str, Any]) -> bool:
-    """Whether a benign text was made to look like an attack."""
-    return str(case.get("origin", "")).startswith(("NotInject", "PINT_hard"))
 
 
 # words
@@ -257,8 +239,8 @@ def words() -> Iterator[Row]:
         for word in listed_words[::40]:
             text = f"说，{disguise(word)}。"
             shown = guard.check(text).text
-            share.add(set(shown[2:-1]) == {"*"}, f"{name}: {text!r} {shown!r}")
-        yield Row("(60,000 words)", f"masked: {name}", *least(share, 99))
+            share.count(set(shown[2:-1]) == {"*"}, f"{name}: {text!r} {shown!r}")
+        yield Row("(60,000 words)", f"masked: {name}", "", *least(share, 99))
         report(share, "missed")
 
 
@@ -281,25 +263,24 @@ def disguises() -> dict[str, Callable[[str], str]]:
 
 # prose
 
-MARKDOWN = {"en_markdown_d2l.md", "zh_markdown_d2l.md"}
-
 
 def prose() -> Iterator[Row]:
     """Findings of the `chat` pack in ordinary prose."""
     guard = Guard.load("guardstream/chat")
     for path in sorted((CORPORA / "prose").iterdir()):
-        text = path.read_text(encoding="utf-8")
-        rules: Counter[str] = Counter()
-        size = len(text.encode())
-        for place in range(0, len(text), 20_000):
-            piece = text[place : place + 20_000]
-            for finding in found(guard, piece):
-                rules[finding.rule] += 1
-                shown = piece[max(finding.start - 30, 0) : finding.end + 20]
+        text, half = path.read_text(encoding="utf-8"), side("prose", path.name) or ""
+        kind = Kind(len(text.encode()))
+        for finding, piece in in_pieces(guard, text):
+            kind.add(finding)
+            shown = piece[max(finding.start - 30, 0) : finding.end + 20]
+            if half == "development":
                 say(f"  {finding.rule}: {shown!r}")
-        rate = rules.total() / size * 100_000
-        result = f"{rate:.2f} in 100 KB ({rules.total()} in {size / 1e6:.1f} MB)"
-        yield Row("chat", f"findings in {path.name}", "< 1 in 100 KB", result, rate < 1)
+        blocks = f"{kind.blocks} blocks, {kind.overflows} overflows"
+        result = f"{kind.rate:.2f} ({kind.findings} in {kind.size / 1e6:.1f} MB; {blocks})"
+        met = kind.rate < 0.5 and not kind.blocks and not kind.overflows
+        yield Row(
+            "chat", f"findings in 100 KB of {path.name}", half, "< 0.5, no block", result, met
+        )
 
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
@@ -319,10 +300,38 @@ def say(line: str) -> None:
         print(line)
 
 
-def report(share: Share, word: str) -> None:
-    """Print what was missed, if asked for."""
-    for miss in share.misses:
-        say(f"  {word} {miss}")
+def report(share: Share, word: str, half: str = "development") -> None:
+    """Print what was missed, if asked for; of reported sources nobody reads it."""
+    if half == "development":
+        for miss in share.misses:
+            say(f"  {word} {miss}")
+
+
+def report_flagged(findings: Sequence[Finding], label: str, half: str) -> None:
+    """Print what was found where nothing is, as `report` does."""
+    if findings and half == "development":
+        say(f"  flagged {findings[0].rule}: {label}")
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The table as the page has it."""
+    lines = ["| pack | measured on | source is for | target | result |", "|---|---|---|---|---|"]
+    lines += [str(row) if row.met is not False else f"{row} missed |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def shown(page: str) -> str:
+    """The table that a page shows."""
+    found = re.search(r"<!-- eval -->\n(.*?)<!-- /eval -->", page, re.DOTALL)
+    assert found is not None, "the page has no place for the table"
+    return found[1]
+
+
+def write(text: str) -> None:
+    """Record a table, and show it on the page."""
+    RECORD.write_text(text, encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(page.replace(shown(page), text), encoding="utf-8")
 
 
 def main(names: Sequence[str]) -> int:
@@ -331,10 +340,9 @@ def main(names: Sequence[str]) -> int:
         print(f"the cases are not there: {CORPORA}")
         return 0
     rows = [row for name in names or PARTS for row in PARTS[name]()]
-    print("| pack | measured on | target | result |")
-    print("|---|---|---|---|")
-    for row in rows:
-        print(row if row.met is not False else f"{row} missed |")
+    print(table(rows), end="")
+    if "--write" in sys.argv and not names:
+        write(table(rows))
     return any(row.met is False for row in rows)
 
 

@@ -159,12 +159,33 @@ def explain(
 @app.command(name="eval")
 def evaluate(
     policy: PolicyArgument,
-    dataset: DatasetArgument,
+    dataset: Annotated[
+        Path | None, typer.Argument(help="JSON lines: text, label or spans, and source.")
+    ] = None,
+    harmless: Annotated[
+        Path | None, typer.Option(help="A folder of harmless texts, a file or folder for a kind.")
+    ] = None,
     monitor: Annotated[bool, typer.Option(help="Count findings of monitor rules too.")] = False,
     misses: Annotated[int, typer.Option(min=0, help="Print so many misses of each kind.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="Exit 1 if a source has less recall or precision, or more flagged negatives, in "
+            "percent, or a kind more findings in 100 KB: recall, precision, negatives, harmless.",
+        ),
+    ] = None,
 ) -> None:
-    """Measure recall and precision on a dataset, whole and per rule, with the misses."""
-    raise typer.Exit(evaluate_command.evaluate(policy, dataset, monitor=monitor, misses=misses))
+    """Measure recall and precision by source and rule, and findings in harmless text by kind."""
+    ask = evaluate_command.Ask(
+        policy=policy,
+        dataset=dataset,
+        harmless=harmless,
+        monitor=monitor,
+        bounds=evaluate_command.bounds_of(fail_under or []),
+    )
+    raise typer.Exit(evaluate_command.evaluate(ask, misses=misses, as_json=json))
 
 
 @app.command()

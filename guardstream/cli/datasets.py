@@ -2,6 +2,7 @@
 
 A line is an object with `text`, and either `label` (1, true: something should be found; 0, false:
 nothing should), or `spans`, a list of `[start, end]` or `{"start": …, "end": …}` in code points.
+`source` says where the text is from; results are by source.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Example:
     text: str
     label: bool | None
     spans: tuple[tuple[int, int], ...] | None
+    source: str = ""
 
 
 def read(path: Path) -> Iterator[Example]:
@@ -45,7 +47,7 @@ def _example(path: Path, number: int, line: str) -> Example:
         value = json.loads(line)
         if not isinstance(value, dict) or not isinstance(value.get("text"), str):
             raise ValueError("a line needs an object with a 'text'")
-        return Example(number, value["text"], _label(value), _spans(value))
+        return Example(number, value["text"], _label(value), _spans(value), _source(value))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}:{number}:1: {error}") from error
 
@@ -57,6 +59,13 @@ def _label(value: dict[str, Any]) -> bool | None:
     if label is None and "spans" in value:
         return bool(value["spans"])
     return None if label is None else bool(label)
+
+
+def _source(value: dict[str, Any]) -> str:
+    source = value.get("source", "")
+    if not isinstance(source, str):
+        raise ValueError("'source' must be a string")
+    return source
 
 
 def _spans(value: dict[str, Any]) -> tuple[tuple[int, int], ...] | None:
@@ -75,6 +84,6 @@ def _span(span: Any, size: int) -> tuple[int, int]:
     pair = [span.get("start"), span.get("end")] if isinstance(span, dict) else span
     if not isinstance(pair, list) or len(pair) < 2 or not all(type(n) is int for n in pair[:2]):
         raise ValueError("a span is [start, end] or an object with 'start' and 'end'")
-    if not 0 <= pair[0] <= pair[1] <= size:
-        raise ValueError(f"the span {pair[0]}–{pair[1]} is not within the text")
+    if not 0 <= pair[0] < pair[1] <= size:
+        raise ValueError(f"the span {pair[0]}–{pair[1]} is empty or not within the text")
     return pair[0], pair[1]

@@ -1,128 +1,234 @@
-"""`guardstream eval`: how well a policy finds what a dataset says there is.
+"""`guardstream eval`: how well a policy finds what a dataset says there is, and nothing else.
 
-A span is found if all of it is in findings, a finding is right if it touches a span, a text is
-flagged if there is any finding. Findings of monitor rules count only if asked for.
+Everything is by source, or by kind of harmless text; `guardstream.cli.measure` says what is
+counted. Findings of monitor rules count only if asked for.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from guardstream.cli.datasets import DatasetError, Example, read
-from guardstream.events import Finding
+from guardstream.cli.datasets import DatasetError, read
+from guardstream.cli.measure import Counts, Kind, Place, Rule, Share, by_source, harmless
 from guardstream.guard import Guard
 
 _SHOWN = 80
 
-
-@dataclass(slots=True)
-class Tally:
-    """What was counted; `misses` and `wrong` are lines to print."""
-
-    texts: int = 0
-    spans: int = 0
-    spans_found: int = 0
-    findings: int = 0
-    findings_right: int = 0
-    positives: int = 0
-    positives_flagged: int = 0
-    negatives: int = 0
-    negatives_flagged: int = 0
-    right_by_rule: Counter[str] = field(default_factory=Counter)
-    found_by_rule: Counter[str] = field(default_factory=Counter)
-    misses: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+BOUNDS = ("recall", "precision", "negatives", "harmless")
+"""What `--fail-under` knows: the first two are the least, the others the most that may be."""
 
 
-def evaluate(policy: str, dataset: Path, *, monitor: bool, misses: int) -> int:
-    """Print recall and precision, whole and per rule, and the misses; return the exit status."""
-    guard = Guard.load(policy)
-    tally = Tally()
-    for example in read(dataset):
-        findings = [
-            finding
-            for finding in guard.check(example.text).findings
-            if monitor or finding.action != "monitor"
-        ]
-        _count(tally, example, findings)
-    if not tally.texts:
-        raise DatasetError(f"{dataset}: no line has a 'label' or 'spans'")
-    _print(tally, misses)
-    return 0
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is measured, with what; `bounds` are what it must reach, by their name."""
+
+    policy: str
+    dataset: Path | None
+    harmless: Path | None
+    monitor: bool = False
+    bounds: Mapping[str, float] = field(default_factory=dict)
 
 
-def _count(tally: Tally, example: Example, findings: Sequence[Finding]) -> None:
-    if example.label is None:
-        return
-    tally.texts += 1
-    if example.label:
-        tally.positives += 1
-        tally.positives_flagged += bool(findings)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was measured, and a line for every bound that a source or kind has missed."""
+
+    sources: Mapping[str, Counts]
+    kinds: Mapping[str, Kind]
+    failed: Sequence[str]
+
+
+def bounds_of(texts: Iterable[str]) -> dict[str, float]:
+    """Read `NAME=NUMBER`; DatasetError for what is none."""
+    bounds: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            bounds[name] = float(number)
+        except ValueError:
+            bounds[name] = math.nan
+        if name not in BOUNDS or not math.isfinite(bounds[name]):
+            raise DatasetError(
+                f"--fail-under {text!r} is not known: write NAME=NUMBER, NAME one of "
+                f"{', '.join(BOUNDS)}"
+            )
+    return bounds
+
+
+def evaluate(ask: Ask, *, misses: int, as_json: bool) -> int:
+    """Print what a policy finds; return the exit status: 1 if a bound is missed."""
+    outcome = measured(ask)
+    if as_json:
+        print(json.dumps(as_dict(ask, outcome), indent=2, ensure_ascii=False))
     else:
-        tally.negatives += 1
-        tally.negatives_flagged += bool(findings)
-    if example.label and not findings and not example.spans:
-        tally.misses.append(f"line {example.line}: {_cut(example.text)!r}")
-    if example.spans is not None:
-        _count_spans(tally, example, example.spans, findings)
-    for finding in findings:
-        right = _is_right(example, finding)
-        tally.findings += 1
-        tally.findings_right += right
-        tally.found_by_rule[finding.rule] += 1
-        tally.right_by_rule[finding.rule] += right
-        if not right:
-            shown = _cut(example.text[finding.start : finding.end])
-            tally.wrong.append(f"line {example.line}: {finding.rule}: {shown!r}")
+        _print(outcome, misses)
+    return 1 if outcome.failed else 0
 
 
-def _count_spans(
-    tally: Tally,
-    example: Example,
-    spans: Iterable[tuple[int, int]],
-    findings: Sequence[Finding],
-) -> None:
-    places = {place for finding in findings for place in range(finding.start, finding.end)}
-    for start, end in spans:
-        tally.spans += 1
-        if places.issuperset(range(start, end)):
-            tally.spans_found += 1
-        else:
-            shown = _cut(example.text[start:end])
-            tally.misses.append(f"line {example.line}: {start}–{end} {shown!r}")
+def measured(ask: Ask) -> Outcome:
+    """Measure; DatasetError if there is nothing to measure with, or to hold a bound against."""
+    if ask.dataset is None and ask.harmless is None:
+        raise DatasetError("nothing to measure with: name a dataset, or a folder with --harmless")
+    guard = Guard.load(ask.policy)
+    sources = by_source(guard, read(ask.dataset), monitor=ask.monitor) if ask.dataset else {}
+    if ask.dataset and not sources:
+        raise DatasetError(f"{ask.dataset}: no line has a 'label' or 'spans'")
+    kinds = _harmless(guard, ask.harmless, monitor=ask.monitor) if ask.harmless else {}
+    return Outcome(sources, kinds, list(_failed(ask.bounds, sources, kinds)))
 
 
-def _is_right(example: Example, finding: Finding) -> bool:
-    if example.spans is None:
-        return bool(example.label)
-    return any(finding.start < end and start < finding.end for start, end in example.spans)
+def _harmless(guard: Guard, folder: Path, *, monitor: bool) -> dict[str, Kind]:
+    try:
+        kinds = harmless(guard, folder, monitor=monitor)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{folder}: a file in it is not valid UTF-8") from error
+    if not any(kind.size for kind in kinds.values()):
+        raise DatasetError(f"{folder}: no folder with texts")
+    return kinds
 
 
-def _print(tally: Tally, misses: int) -> None:
-    print(f"texts      {tally.texts}")
-    if tally.spans:
-        print(f"recall     {_share(tally.spans_found, tally.spans)} spans found in full")
-    if tally.positives:
-        print(f"flagged    {_share(tally.positives_flagged, tally.positives)} of the positives")
-    if tally.negatives:
-        print(f"flagged    {_share(tally.negatives_flagged, tally.negatives)} of the negatives")
-    if tally.findings:
-        print(f"precision  {_share(tally.findings_right, tally.findings)} findings right")
-    for rule, count in tally.found_by_rule.most_common():
-        print(f"  {rule:30} {_share(tally.right_by_rule[rule], count)} right")
-    for title, lines in (("missed", tally.misses), ("wrong", tally.wrong)):
-        for line in lines[:misses]:
-            print(f"{title} {line}")
-        if len(lines) > misses:
-            print(f"… {len(lines) - misses} more {title}")
+def _failed(
+    bounds: Mapping[str, float], sources: Mapping[str, Counts], kinds: Mapping[str, Kind]
+) -> Iterable[str]:
+    for name, bound in bounds.items():
+        values = {
+            place: value
+            for place, value in _values(name, sources, kinds).items()
+            if value is not None
+        }
+        if not values:
+            raise DatasetError(f"--fail-under {name}: nothing was measured that it holds for")
+        least = name in ("recall", "precision")
+        for place, value in values.items():
+            if value < bound if least else value > bound:
+                compared = "under" if least else "over"
+                yield f"{name} {value:.2f} is {compared} {bound:g}{_of(place)}"
 
 
-def _share(hits: int, total: int) -> str:
-    return f"{100 * hits / total:5.1f} % ({hits}/{total})"
+def _values(
+    name: str, sources: Mapping[str, Counts], kinds: Mapping[str, Kind]
+) -> dict[str, float | None]:
+    if name == "recall":
+        return {source: counts.recall for source, counts in sources.items()}
+    if name == "precision":
+        return {source: counts.findings.percent for source, counts in sources.items()}
+    if name == "negatives":
+        return {source: counts.negatives.percent for source, counts in sources.items()}
+    return {name: kind.rate for name, kind in kinds.items()}
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+def _of(place: str) -> str:
+    return f": {place}" if place else ""
+
+
+# Print
+
+
+def _print(outcome: Outcome, misses: int) -> None:
+    for source, counts in outcome.sources.items():
+        print(f"source     {source or '(not said)'}")
+        _print_counts(counts)
+        for title, places in (("missed", counts.missed), ("wrong", counts.wrong)):
+            for place in places[:misses]:
+                print(f"{title} {_line(place)}")
+            if len(places) > misses:
+                print(f"… {len(places) - misses} more {title}")
+    for name, kind in outcome.kinds.items():
+        print(
+            f"harmless   {name}: {kind.rate:.2f} in 100 KB ({kind.findings} in {kind.size} bytes; "
+            f"{kind.blocks} blocks, {kind.overflows} overflows)"
+        )
+        for rule, count in sorted(kind.rules.items()):
+            print(f"  {rule:30} {count}")
+    for line in outcome.failed:
+        print(f"failed     {line}")
+
+
+def _print_counts(counts: Counts) -> None:
+    print(f"texts      {counts.texts}")
+    if counts.positives.total:
+        print(f"flagged    {counts.positives} of the positives")
+    if counts.negatives.total:
+        print(f"flagged    {counts.negatives} of the negatives")
+    if counts.full.total:
+        print(f"recall     {counts.full} spans found in full")
+        print(f"exactly    {counts.exact} spans")
+        print(f"partly     {counts.partly} spans")
+    if counts.findings.total:
+        print(f"precision  {counts.findings} findings right")
+    for name, rule in _by_size(counts.rules):
+        exact = f", {rule.exact} exactly" if rule.exact.total else ""
+        print(f"  {name:30} {rule.right} right{exact}")
+
+
+def _by_size(rules: Mapping[str, Rule]) -> list[tuple[str, Rule]]:
+    return sorted(rules.items(), key=lambda item: -item[1].right.total)
+
+
+def _line(place: Place) -> str:
+    example, start, end, rule = place
+    shown = example.text[start:end]
+    shown = repr(shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…")
+    if rule:
+        return f"line {example.line}: {rule}: {shown}"
+    whole = example.spans is None
+    return f"line {example.line}: {shown if whole else f'{start}–{end} {shown}'}"
+
+
+# JSON
+
+
+def as_dict(ask: Ask, outcome: Outcome) -> dict[str, Any]:
+    """Return what was measured as JSON has it; places are lines and spans, without the text."""
+    return {
+        "policy": ask.policy,
+        "sources": {source: _counts(counts) for source, counts in outcome.sources.items()},
+        "harmless": {name: _kind(kind) for name, kind in outcome.kinds.items()},
+        "failed": list(outcome.failed),
+    }
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    return {
+        "texts": counts.texts,
+        "documents": {"positives": _share(counts.positives), "negatives": _share(counts.negatives)},
+        "spans": {
+            "exact": _share(counts.exact),
+            "full": _share(counts.full),
+            "partly": _share(counts.partly),
+        },
+        "findings": _share(counts.findings),
+        "recall": counts.recall,
+        "precision": counts.findings.percent,
+        "rules": {
+            name: {"right": _share(rule.right), "exact": _share(rule.exact)}
+            for name, rule in _by_size(counts.rules)
+        },
+        "missed": [_place(place) for place in counts.missed],
+        "wrong": [_place(place) for place in counts.wrong],
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {"hits": share.hits, "total": share.total, "percent": share.percent}
+
+
+def _place(place: Place) -> dict[str, Any]:
+    said: dict[str, Any] = {"line": place.example.line, "start": place.start, "end": place.end}
+    return said | {"rule": place.rule} if place.rule else said
+
+
+def _kind(kind: Kind) -> dict[str, Any]:
+    return {
+        "bytes": kind.size,
+        "findings": kind.findings,
+        "per_100_kb": kind.rate,
+        "blocks": kind.blocks,
+        "overflows": kind.overflows,
+        "rules": kind.rules,
+    }

@@ -167,9 +167,103 @@ def test_eval_counts_spans_and_labels(cli: Cli, policy: Path, tmp_path: Path) ->
     assert "wrong line 3: word: 'secret'" in done.out
 
 
+def test_eval_is_by_source_and_knows_exact_spans(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    path = dataset(
+        tmp_path,
+        {"text": "a secret", "spans": [[2, 8]], "source": "one"},
+        {"text": "a secret", "spans": [[3, 6]], "source": "two"},
+        {"text": "a secret b", "spans": [[2, 10]], "source": "two"},
+    )
+    done = cli("eval", policy, path, "--json")
+    sources = json.loads(done.out)["sources"]
+    hits = {
+        name: [each["spans"][kind]["hits"] for kind in ("exact", "full", "partly")]
+        for name, each in sources.items()
+    }
+    assert hits == {"one": [1, 1, 1], "two": [0, 1, 2]}
+    assert sources["two"]["rules"]["word"]["right"] == {"hits": 2, "total": 2, "percent": 100.0}
+    assert sources["two"]["rules"]["word"]["exact"]["hits"] == 0
+    assert sources["two"]["missed"] == [{"line": 3, "start": 2, "end": 10}]
+    assert "secret" not in done.out
+    printed = cli("eval", policy, path).out
+    assert printed.index("source     one") < printed.index("source     two")
+    assert "recall      50.0 % (1/2)" in printed
+
+
+def test_eval_counts_findings_in_harmless_text_by_kind(
+    cli: Cli, policy: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "texts"
+    (folder / "logs" / "more").mkdir(parents=True)
+    (folder / "logs" / "a.txt").write_text("secret\n" + "x" * 49_993, encoding="utf-8")
+    (folder / "logs" / "more" / "b.txt").write_text("x" * 50_000, encoding="utf-8")
+    (folder / "plain.txt").write_text("nothing", encoding="utf-8")
+    kinds = json.loads(cli("eval", policy, "--harmless", folder, "--json").out)["harmless"]
+    assert {name: kind["per_100_kb"] for name, kind in kinds.items()} == {"logs": 1, "plain.txt": 0}
+    assert kinds["logs"]["rules"] == {"word": 1}
+    assert cli("eval", policy, "--harmless", folder, "--fail-under", "harmless=1").status == 0
+    done = cli("eval", policy, "--harmless", folder, "--fail-under", "harmless=0.5")
+    assert done.status == 1
+    assert "failed     harmless 1.00 is over 0.5: logs" in done.out
+
+
+def test_eval_reads_on_after_a_block(cli: Cli, tmp_path: Path) -> None:
+    policy, folder = tmp_path / "block.yaml", tmp_path / "texts"
+    policy.write_text("rules: [{id: word, words: [secret], action: block}]", encoding="utf-8")
+    folder.mkdir()
+    (folder / "a").write_text("a secret, a secret\n" * 3_000, encoding="utf-8")
+    kinds = json.loads(cli("eval", policy, "--harmless", folder, "--json").out)["harmless"]
+    assert (kinds["a"]["findings"], kinds["a"]["blocks"]) == (6_000, 6_000)
+
+
+@pytest.mark.parametrize(
+    ("bound", "status"),
+    [
+        ("recall=50", 1),
+        ("recall=0", 0),
+        ("precision=100", 1),
+        ("precision=40", 0),
+        ("negatives=50", 1),
+        ("negatives=100", 0),
+        ("harmless=1", 2),
+        ("recall", 2),
+        ("recall=nan", 2),
+        ("others=1", 2),
+    ],
+)
+def test_eval_fails_where_any_source_misses_a_bound(
+    cli: Cli, policy: Path, tmp_path: Path, bound: str, status: int
+) -> None:
+    path = dataset(
+        tmp_path,
+        {"text": "a secret", "label": 1, "source": "one"},
+        {"text": "a phrase", "label": 1, "source": "two"},
+        {"text": "a secret", "label": 0, "source": "one"},
+    )
+    done = cli("eval", policy, path, "--fail-under", bound)
+    assert done.status == status
+    assert ("failed" in done.out) == (status == 1)
+
+
+def test_eval_needs_something_to_measure_with(cli: Cli, policy: Path, tmp_path: Path) -> None:
+    assert "nothing to measure with" in cli("eval", policy).err
+    (tmp_path / "empty").mkdir()
+    assert "no folder with texts" in cli("eval", policy, "--harmless", tmp_path / "empty").err
+    (tmp_path / "empty" / "binary").write_bytes(b"\xff")
+    assert "not valid UTF-8" in cli("eval", policy, "--harmless", tmp_path / "empty").err
+
+
 @pytest.mark.parametrize(
     "line",
-    ["{", "[]", '{"text": 1}', '{"text": "x", "label": 7}', '{"text": "x", "spans": [[0, 9]]}'],
+    [
+        "{",
+        "[]",
+        '{"text": 1}',
+        '{"text": "x", "label": 7}',
+        '{"text": "x", "spans": [[0, 9]]}',
+        '{"text": "x", "spans": [[1, 1]]}',
+        '{"text": "x", "label": 1, "source": 7}',
+    ],
 )
 def test_a_bad_dataset_is_named_with_its_line(
     cli: Cli, policy: Path, tmp_path: Path, line: str

@@ -1,0 +1,208 @@
+"""What a policy finds, counted: in texts that say what there is, and in texts that hold nothing.
+
+Counts are kept by source and never added up over sources: a share of a mixture says more about how
+it was mixed than about the policy. Spans are found *exactly* (a finding with the same bounds), *in
+full* (all of the span is in findings, so nothing of it is shown), or *partly* (touched). A finding
+is right if it touches a span, or stands in a text that is labelled without spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from guardstream.cli.datasets import Example
+from guardstream.events import Finding
+from guardstream.guard import Guard
+
+PIECE = 20_000
+"""Code points of a harmless text that are checked as one, or a few more up to a line's end."""
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Share:
+    """So many of so many."""
+
+    hits: int = 0
+    total: int = 0
+
+    def add(self, hit: bool) -> None:
+        """Count one."""
+        self.total += 1
+        self.hits += hit
+
+    @property
+    def percent(self) -> float | None:
+        """The share in percent; None of nothing."""
+        return 100 * self.hits / self.total if self.total else None
+
+    def __str__(self) -> str:
+        return f"{self.percent:5.1f} % ({self.hits}/{self.total})" if self.total else "–"
+
+
+class Place(NamedTuple):
+    """Where something was missed or wrong; `rule` is empty for what was missed."""
+
+    example: Example
+    start: int
+    end: int
+    rule: str = ""
+
+
+@dataclass(slots=True)
+class Rule:
+    """What one rule found: how much of it was right, and how much had the bounds of a span."""
+
+    right: Share = field(default_factory=Share)
+    exact: Share = field(default_factory=Share)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was found in the texts of one source."""
+
+    texts: int = 0
+    positives: Share = field(default_factory=Share)
+    negatives: Share = field(default_factory=Share)
+    exact: Share = field(default_factory=Share)
+    full: Share = field(default_factory=Share)
+    partly: Share = field(default_factory=Share)
+    findings: Share = field(default_factory=Share)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    missed: list[Place] = field(default_factory=list)
+    wrong: list[Place] = field(default_factory=list)
+
+    @property
+    def recall(self) -> float | None:
+        """Spans found in full in percent; of a source without spans, positives flagged."""
+        return (self.full if self.full.total else self.positives).percent
+
+    def add(self, example: Example, findings: Sequence[Finding]) -> None:
+        """Count an example, if it says what is in it."""
+        if example.label is None:
+            return
+        self.texts += 1
+        (self.positives if example.label else self.negatives).add(bool(findings))
+        if example.spans is None:
+            if example.label and not findings:
+                self.missed.append(Place(example, 0, len(example.text)))
+        else:
+            self._add_spans(example, example.spans, findings)
+        for finding in findings:
+            self._add_finding(example, finding)
+
+    def _add_spans(
+        self, example: Example, spans: Iterable[Span], findings: Sequence[Finding]
+    ) -> None:
+        bounds = {(finding.start, finding.end) for finding in findings}
+        for span in spans:
+            whole = inside(span, findings)
+            self.exact.add(span in bounds)
+            self.full.add(whole)
+            self.partly.add(any(_touch(span, finding) for finding in findings))
+            if not whole:
+                self.missed.append(Place(example, *span))
+
+    def _add_finding(self, example: Example, finding: Finding) -> None:
+        spans = example.spans
+        right = bool(example.label)
+        if spans is not None:
+            right = any(_touch(span, finding) for span in spans)
+        self.findings.add(right)
+        rule = self.rules.setdefault(finding.rule, Rule())
+        rule.right.add(right)
+        if spans is not None:
+            rule.exact.add((finding.start, finding.end) in spans)
+        if not right:
+            self.wrong.append(Place(example, finding.start, finding.end, finding.rule))
+
+
+@dataclass(slots=True)
+class Kind:
+    """What was found in harmless texts of one kind."""
+
+    size: int = 0
+    """Bytes of UTF-8."""
+    findings: int = 0
+    blocks: int = 0
+    overflows: int = 0
+    rules: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Findings in 100 KB, which is 100,000 bytes."""
+        return self.findings / self.size * 100_000 if self.size else 0.0
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding."""
+        self.findings += 1
+        self.blocks += finding.action == "block"
+        self.overflows += finding.kind == "overflow"
+        self.rules[finding.rule] = self.rules.get(finding.rule, 0) + 1
+
+
+def found(guard: Guard, text: str, *, monitor: bool = False) -> list[Finding]:
+    """What the guard finds in a text; findings that only report count if `monitor` says so."""
+    findings = guard.check(text).findings
+    return [finding for finding in findings if monitor or finding.action != "monitor"]
+
+
+def by_source(
+    guard: Guard, examples: Iterable[Example], *, monitor: bool = False
+) -> dict[str, Counts]:
+    """Count what is found in examples, by their source, in the order in which sources come."""
+    counts: dict[str, Counts] = {}
+    for example in examples:
+        findings = found(guard, example.text, monitor=monitor)
+        counts.setdefault(example.source, Counts()).add(example, findings)
+    return {source: each for source, each in counts.items() if each.texts}
+
+
+def harmless(guard: Guard, folder: Path, *, monitor: bool = False) -> dict[str, Kind]:
+    """Count what is found in the texts of a folder, by kind.
+
+    A kind is a folder in it, or a file that stands in none. OSError if one cannot be read,
+    UnicodeDecodeError if one is not UTF-8.
+    """
+    kinds: dict[str, Kind] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).parts[0]
+        text = path.read_text(encoding="utf-8")
+        kind = kinds.setdefault(name, Kind())
+        kind.size += len(text.encode())
+        for finding, _ in in_pieces(guard, text, monitor=monitor):
+            kind.add(finding)
+    return kinds
+
+
+def in_pieces(guard: Guard, text: str, *, monitor: bool = False) -> Iterator[tuple[Finding, str]]:
+    """What is found in a long text, each with the piece that its place counts in.
+
+    After what ends a stream the rest is checked too, from there.
+    """
+    while text:
+        end = text.find("\n", PIECE) + 1 or len(text)
+        piece, text = text[:end], text[end:]
+        while piece:
+            checked = guard.check(piece)
+            shown = [each for each in checked.findings if monitor or each.action != "monitor"]
+            yield from ((finding, piece) for finding in shown)
+            last = max((finding.end for finding in checked.findings), default=0)
+            piece = piece[last:] if checked.finish != "stop" and last else ""
+
+
+def inside(span: Span, findings: Iterable[Finding]) -> bool:
+    """Whether all of a span is in findings, of which several may share it."""
+    start, end = span
+    for begin, over in sorted((finding.start, finding.end) for finding in findings):
+        if begin <= start < over:
+            start = over
+    return start >= end
+
+
+def _touch(span: Span, finding: Finding) -> bool:
+    return finding.start < span[1] and span[0] < finding.end
