@@ -51,6 +51,9 @@ Framing: TypeAlias = Literal["sse", "text"]
 class Guard:
     """Applies one policy; made once, and shared freely between streams and threads."""
 
+    _gated = False
+    """Whether somebody else carries out what the policy's `gate` says."""
+
     @known_arguments
     def __init__(
         self,
@@ -281,6 +284,16 @@ class Guard:
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
         return self.policy.with_words(words) if words else self.policy
 
+    def _check_whole(self, policy: Policy) -> None:
+        """Refuse a policy of which this guard would carry out a part only."""
+        if policy.needs_request:
+            policy.stages("tool_args")  # says what is missing
+        if policy.needs_gate and not self._gated:
+            raise PolicyError(
+                f"{policy.place('gate')}: a gate that blocks is carried out by "
+                "guardstream.gate.GatedGuard, not by a guard alone"
+            )
+
     def _flows(
         self,
         policy: Policy,
@@ -290,8 +303,7 @@ class Guard:
         unknown: Unknown | None,
         framing: Framing | None = None,
     ) -> MakeFlow[Any]:
-        if policy.needs_request:
-            policy.stages("tool_args")  # says what is missing
+        self._check_whole(policy)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown

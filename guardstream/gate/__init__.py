@@ -10,25 +10,21 @@ from collections.abc import AsyncIterable, Callable, Collection
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from guardstream.gate.guarded import UNITS, GatedGuard
+from guardstream.gate.judging import GateError
 from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
-from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
 
-__all__ = ["Check", "Context", "GatedStream", "Verdict", "gate"]
+__all__ = ["Check", "Context", "GateError", "GatedGuard", "GatedStream", "Verdict", "gate"]
 
 C = TypeVar("C")
 
 Unit: TypeAlias = Literal["sentence", "paragraph", "complete"] | int
 """What is judged as one; a number is so many code points."""
-
-_UNITS: dict[str, Callable[[], Units]] = {
-    "sentence": Sentences,
-    "paragraph": Paragraphs,
-    "complete": Whole,
-}
 
 
 @known_arguments
@@ -69,10 +65,8 @@ def gate(
 
 
 def _units(unit: Unit) -> Callable[[], Units]:
-    if isinstance(unit, str) and unit not in _UNITS:
-        raise ValueError(
-            f"unit {unit!r} is not known: take one of {', '.join(_UNITS)}, or a number"
-        )
+    if isinstance(unit, str) and unit not in UNITS:
+        raise ValueError(f"unit {unit!r} is not known: take one of {', '.join(UNITS)}, or a number")
     if isinstance(unit, int) and unit < 1:
         raise ValueError(f"a unit has at least 1 character, not {unit}")
-    return _UNITS[unit] if isinstance(unit, str) else partial(Lengths, unit)
+    return UNITS[unit] if isinstance(unit, str) else partial(Lengths, unit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from guardstream.events import Finding, FindingKind
@@ -25,6 +25,7 @@ class Unit:
     start: int
     parts: list[str] = field(default_factory=list)
     length: int = 0
+    before: str = ""
     over: bool = False
     verdict: Verdict | None = None
     kind: FindingKind = "match"
@@ -38,7 +39,7 @@ class Unit:
     @property
     def context(self) -> Context:
         """What a check is told about it."""
-        return Context(self.slot.choice, self.slot.channel, self.number, self.start)
+        return Context(self.slot.choice, self.slot.channel, self.number, self.start, self.before)
 
     def add(self, text: str) -> None:
         """Add the next characters."""
@@ -78,6 +79,7 @@ class _Track:
     unit: Unit | None = None
     number: int = 0
     length: int = 0
+    tail: str = ""
     source: list[str] = field(default_factory=list)
 
 
@@ -106,6 +108,10 @@ class Line(Generic[C]):
     `blocked` is the unit that has ended the line, `barred` the first that is known to block,
     wherever it stands: nothing more need be read. A unit that is not over after `ahead` characters
     blocks, and so does one for which twice as many of other texts wait.
+
+    A line that does not `hold` lets everything pass at once; a verdict that blocks ends it where it
+    has come to by then. `overlap` characters before a unit are in its context; `rule` is named in
+    the finding of what the line blocks by itself.
     """
 
     def __init__(
@@ -114,6 +120,10 @@ class Line(Generic[C]):
         make_units: Callable[[], Units],
         channels: Collection[str] | None,
         ahead: int,
+        *,
+        hold: bool = True,
+        overlap: int = 0,
+        rule: str = "gate",
     ) -> None:
         self.findings: list[Finding] = []
         self.taken = 0
@@ -125,6 +135,9 @@ class Line(Generic[C]):
         self._make_units = make_units
         self._channels = channels
         self._ahead = ahead
+        self._hold = hold
+        self._overlap = overlap
+        self._blocks = Verdict("block", rule=rule)
         self._plain = isinstance(adapter, PlainText)
         self._tracks: dict[Slot, _Track] = {}
         self._entries: deque[Entry[C]] = deque()
@@ -141,7 +154,7 @@ class Line(Generic[C]):
         for slot, track in self._tracks.items():
             if slot.choice in reading.finished:
                 self._close(track, over)
-        if self._plain and pieces:
+        if self._plain and pieces and self._hold:
             # Text can be cut: each unit goes out by itself.
             for segment in pieces[0]:
                 text: Any = segment.text
@@ -155,6 +168,8 @@ class Line(Generic[C]):
     @property
     def stuck(self) -> bool:
         """Whether the first chunk waits for more of its text."""
+        if not self._hold:
+            return False
         head = self._entries[0] if self._entries else None
         units = [segment.unit for segment in _all(head)] if head else []
         unit = next((unit for unit in units if unit and not unit.over), None)
@@ -169,14 +184,22 @@ class Line(Generic[C]):
             self._close(track, over)
         return over
 
-    def judge(self, unit: Unit, verdict: Verdict, kind: FindingKind = "match") -> None:
-        """Set a unit's verdict."""
+    def judge(
+        self, unit: Unit, verdict: Verdict, kind: FindingKind = "match", *, left: bool = False
+    ) -> None:
+        """Set a unit's verdict; `left` if nobody waited for one, as the stream has ended."""
         changes = verdict.action in ("mask", "replace")
-        unit.verdict = BLOCK if changes and self._adapter.repeats else verdict
+        late = self._adapter.repeats or not self._hold
+        unit.verdict = replace(verdict, action="block") if changes and late else verdict
         unit.kind = kind
         self.pending -= 1
         if unit.verdict.action == "block":
             self.barred = self.barred or unit
+        if not self._hold and not left:
+            self._report(unit)
+            if self.barred is unit:
+                self.blocked = unit
+                self._entries.clear()
 
     def give_up(self) -> None:
         """End the line although what blocks it comes after a text that is not over."""
@@ -193,7 +216,7 @@ class Line(Generic[C]):
         for segments in entry.pieces:
             texts.append("")
             for segment in segments:
-                verdict = segment.unit.verdict if segment.unit else ALLOW
+                verdict = segment.unit.verdict if segment.unit and self._hold else ALLOW
                 if verdict is None:
                     return None
                 if verdict.action == "block":
@@ -201,7 +224,7 @@ class Line(Generic[C]):
                 texts[-1] += verdict.written(segment.text, first=segment.first)
         self._entries.popleft()
         self.waiting -= sum([len(piece.text) for piece in entry.reading.pieces])
-        for segment in _all(entry):
+        for segment in _all(entry) if self._hold else ():
             self._report(segment.unit)
         same = texts == [piece.text for piece in entry.reading.pieces]
         written = entry.chunk if same else self._adapter.write(entry.chunk, texts)
@@ -262,11 +285,13 @@ class Line(Generic[C]):
     def _add(self, track: _Track, slot: Slot, text: str) -> Segment:
         first = track.unit is None
         if track.unit is None:
-            track.unit = Unit(slot, track.number, track.length)
+            track.unit = Unit(slot, track.number, track.length, before=track.tail)
             track.number += 1
         unit = track.unit
         unit.add(text)
         track.length += len(text)
+        if self._overlap:
+            track.tail = (track.tail + text)[-self._overlap :]
         if unit.length > self._ahead:
             self._bar(unit)
         return Segment(unit, text, first)
@@ -274,7 +299,7 @@ class Line(Generic[C]):
     def _bar(self, unit: Unit) -> None:
         """Block a unit that does not end."""
         if unit.verdict is None:
-            unit.verdict, unit.kind = BLOCK, "overflow"
+            unit.verdict, unit.kind = self._blocks, "overflow"
             self.barred = self.barred or unit
 
     def _track(self, slot: Slot) -> _Track:

@@ -15,7 +15,7 @@ import anyio
 
 from guardstream.events import Finding, FinishReason
 from guardstream.gate.line import Line, Passed, Unit
-from guardstream.gate.verdict import ALLOW, BLOCK, Check, verdict_of
+from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.adapter import NEW, Call, Reading, Slot, Unknown
 from guardstream.stages.units import Units
@@ -44,6 +44,9 @@ class Options:
     channels: frozenset[str] | None
     provider: str | Adapter[Any] | None
     unknown: Unknown
+    hold: bool = True
+    overlap: int = 0
+    rule: str = "gate"
 
 
 class _Signal:
@@ -169,7 +172,15 @@ class _Core(Generic[C]):
         options = self._options
         self.adapter = chosen(options.provider, chunk, unknown=options.unknown)
         adapter = chosen(options.provider, chunk, unknown=options.unknown)
-        self.line = Line(adapter, options.make_units, options.channels, options.ahead)
+        self.line = Line(
+            adapter,
+            options.make_units,
+            options.channels,
+            options.ahead,
+            hold=options.hold,
+            overlap=options.overlap,
+            rule=options.rule,
+        )
         return self.line
 
     # Judging
@@ -181,20 +192,25 @@ class _Core(Generic[C]):
     async def _judge_unit(self, unit: Unit) -> None:
         options, line = self._options, self.line
         assert line is not None
-        verdict, failed = BLOCK, True
+        allow, block = (Verdict(each, rule=options.rule) for each in ("allow", "block"))
+        verdict, failed, left = block, True, True
         try:
             with anyio.move_on_after(options.deadline) as scope:
                 answer = self._check(unit.text, unit.context)
-                verdict = verdict_of(await answer if isinstance(answer, Awaitable) else answer)
+                verdict = verdict_of(
+                    await answer if isinstance(answer, Awaitable) else answer, options.rule
+                )
                 failed = False
             if scope.cancelled_caught and options.on_timeout == "allow":
-                verdict = ALLOW
+                verdict = allow
+            left = False
         except Exception as error:
             self.errors.append(error)
-            verdict = ALLOW if options.on_error == "allow" else BLOCK
+            left = False
+            verdict = allow if options.on_error == "allow" else block
         finally:
             # However the check was left, its text has a verdict now.
-            line.judge(unit, verdict, "rule_error" if failed else "match")
+            line.judge(unit, verdict, "rule_error" if failed else "match", left=left)
             if line.barred:
                 # Nothing after the unit will go out; earlier ones are still being judged.
                 self._stop_reading()
@@ -231,13 +247,18 @@ class GatedStream(AsyncContext, Generic[C]):
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What the check has blocked or changed, and where it failed; not the guard's findings."""
-        return tuple(self._core.line.findings) if self._core.line else ()
+        """What the check has blocked, changed or reported, and where it failed; not the guard's.
+
+        Those of a gate before this one come first.
+        """
+        before = self._source.findings if isinstance(self._source, GatedStream) else ()
+        return (*before, *(self._core.line.findings if self._core.line else ()))
 
     @property
     def errors(self) -> Sequence[Exception]:
-        """What the check has raised."""
-        return tuple(self._core.errors)
+        """What the check has raised, and that of a gate before this one."""
+        before = self._source.errors if isinstance(self._source, GatedStream) else ()
+        return (*before, *self._core.errors)
 
     @property
     def finish(self) -> FinishReason | None:

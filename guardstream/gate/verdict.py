@@ -15,13 +15,14 @@ class Context:
     """Where a text stands: of which `choice` and `channel`, and which unit of it, from 0.
 
     `number` counts units, blank ones too; `start` counts code points from the beginning of that
-    text, as it came to the gate.
+    text, as it came to the gate. `before` is what stands before the unit, as much as was asked for.
     """
 
     choice: int
     channel: str
     number: int
     start: int
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ Check: TypeAlias = Callable[[str, Context], Awaitable[Answer] | Answer]
 """Judges a text."""
 
 
-def verdict_of(answer: object) -> Verdict:
-    """Return what a check's answer means; TypeError if it means nothing."""
+def verdict_of(answer: object, rule: str = "gate") -> Verdict:
+    """Return what a check's answer means, `rule` where it blocks; TypeError if nothing."""
     if isinstance(answer, Verdict):
         return answer
     if isinstance(answer, bool):
-        return ALLOW if answer else BLOCK
+        return ALLOW if answer else Verdict("block", rule=rule)
     raise TypeError(f"a check returns a bool or a Verdict, not {type(answer).__name__!r}")

@@ -107,7 +107,7 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
     )
 
 
-_OUTPUT = frozenset(("json_", "limits", "stages", "input", "block_message"))
+_OUTPUT = frozenset(("json_", "limits", "stages", "gate", "input", "block_message"))
 """The settings that are about what comes out of a model."""
 
 

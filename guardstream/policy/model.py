@@ -23,7 +23,9 @@ from pydantic_core import CoreSchema
 from guardstream.events import Action, Severity
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.policy.sections import (
+    CacheFile,
     Channel,
+    GateFile,
     JsonFile,
     JsonLimitsFile,
     LimitsFile,
@@ -280,13 +282,15 @@ class PolicyFile(Model):
     """Bounds on one stream."""
     stages: list[StageFile] = Field(default=[])
     """Stages of your own, in order."""
+    gate: list[GateFile] = Field(default=[])
+    """Checks that wait for an answer, after everything else; `GatedGuard` carries them out."""
     input: InputFile | None = None
     """What is looked for in the messages that go to a model."""
 
 
 SETTINGS = (
     "mode", "on_error", "max_holdback", "on_overflow", "block_message", "unknown", "json_",
-    "limits", "stages", "input", "formats",
+    "limits", "stages", "gate", "input", "formats",
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
 
@@ -310,6 +314,8 @@ MODELS: dict[str, type[Model]] = {
     "repeat": RepeatFile,
     "tokens": TokensFile,
     "stages": StageFile,
+    "gate": GateFile,
+    "cache": CacheFile,
     "input": InputFile,
     "unknown": UnknownFile,
     "formats": FormatFile,

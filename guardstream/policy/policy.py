@@ -146,6 +146,11 @@ class Policy:
         """Whether the schemas of tools are those of a request, which is not known: `with_tools`."""
         return self._json.asked is not None
 
+    @property
+    def needs_gate(self) -> bool:
+        """Whether a check of the section `gate` blocks, which rules alone do not carry out."""
+        return not self.shadow and any(each.action == "block" for each in self.file.gate)
+
     def with_tools(self, tools: Mapping[str, Any]) -> Policy:
         """Return this policy for a request that states the schemas of these tools, by name.
 

@@ -1,4 +1,4 @@
-"""The shape of the sections `json`, `limits` and `stages` of a policy file."""
+"""The shape of the sections `json`, `limits`, `stages` and `gate` of a policy file."""
 
 from __future__ import annotations
 
@@ -224,6 +224,42 @@ class LimitsFile(Model):
     """The longest wait between two chunks."""
     total: Duration | None = None
     """The longest time a stream may take."""
+
+
+class CacheFile(Model):
+    """Verdicts that are kept, by keyed hashes of the texts; the texts are not."""
+
+    size: int = Field(default=1_000, ge=1, le=1_000_000)
+    """How many verdicts; the one that was not asked for longest goes first."""
+
+
+class GateFile(Model):
+    """A check that waits for an answer: a model, or a function of your own."""
+
+    use: str = Field(min_length=1)
+    """`openai_moderation`, `judge`, `presidio`, or a function as `module:name`."""
+    id: str | None = Field(default=None, pattern=r"^[\w.-]+$", max_length=100)
+    """Names the check in findings; what is used, if absent."""
+    action: Literal["monitor", "block"] = "monitor"
+    """`monitor` reports and changes nothing; `block` carries out what the check says."""
+    mode: Literal["background", "hold"] | None = None
+    """Whether text flows on meanwhile, or waits; by default only what blocks makes it wait."""
+    window: Literal["sentence", "paragraph", "complete"] | Annotated[int, Field(ge=1)] = "sentence"
+    """What is judged as one; a number is so many code points."""
+    overlap: int = Field(default=0, ge=0, le=100_000)
+    """How many code points before a window the check sees, too."""
+    ahead: int = Field(default=10_000, ge=1)
+    """How many code points may wait; a window that is longer is cut, or blocks if it waits."""
+    timeout: Duration = 10.0
+    """How long a check may take; what takes longer has failed."""
+    max_calls: int | None = Field(default=None, ge=0)
+    """How many windows of a stream are judged; one more has failed."""
+    cache: CacheFile | None = None
+    """Keeps verdicts, of all streams together; nothing is kept if absent."""
+    channels: list[Channel] | None = Field(default=None, min_length=1)
+    """What is judged; everything if absent."""
+    options: dict[str, Any] = Field(default={})
+    """What the check is made with."""
 
 
 class StageFile(Model):

@@ -1,0 +1,100 @@
+"""How a policy's check is asked: not too often, not twice about the same, and under its name.
+
+A check that blocks decides; one that monitors has its verdict reported and nothing changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable
+from dataclasses import replace
+
+from guardstream.errors import GuardstreamError
+from guardstream.gate.verdict import Check, Context, Verdict, verdict_of
+
+
+class GateError(GuardstreamError):
+    """A check could not be made, or asked; the message never has the text in it."""
+
+
+class Cache:
+    """Verdicts by keyed hashes of what they are about; the key is this process's own."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._key = secrets.token_bytes(32)
+        self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._verdicts)
+
+    def name(self, text: str, context: Context) -> bytes:
+        """The hash by which a verdict is kept: of the text, what is before it, and its channel."""
+        told = "\0".join((context.channel, str(len(context.before)), context.before + text))
+        return hmac.digest(self._key, told.encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+    def get(self, name: bytes) -> Verdict | None:
+        """The verdict of that name, if it is there."""
+        if name in self._verdicts:
+            self._verdicts.move_to_end(name)
+        return self._verdicts.get(name)
+
+    def put(self, name: bytes, verdict: Verdict) -> None:
+        """Keep a verdict; the one that was not asked for longest goes."""
+        self._verdicts[name] = verdict
+        self._verdicts.move_to_end(name)
+        if len(self._verdicts) > self._size:
+            self._verdicts.popitem(last=False)
+
+
+class Judging:
+    """A check as one stream asks it."""
+
+    def __init__(
+        self,
+        check: Check,
+        rule: str,
+        *,
+        blocks: bool,
+        max_calls: int | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        self.calls = 0
+        self._check = check
+        self._rule = rule
+        self._blocks = blocks
+        self._max_calls = max_calls
+        self._cache = cache
+
+    async def __call__(self, text: str, context: Context) -> Verdict:
+        """Return the verdict that counts; raises what the check raises, and GateError."""
+        verdict = await self._asked(text, context)
+        if self._blocks or verdict.action == "allow":
+            return verdict
+        return Verdict("allow", rule=verdict.rule, severity=verdict.severity)
+
+    async def _asked(self, text: str, context: Context) -> Verdict:
+        cache = self._cache
+        name = cache.name(text, context) if cache is not None else b""
+        known = cache.get(name) if cache is not None else None
+        if known is not None:
+            return known
+        if self._max_calls is not None and self.calls >= self._max_calls:
+            raise GateError(f"check {self._rule!r} was asked {self.calls} times: max_calls")
+        self.calls += 1
+        answer = self._check(text, context)
+        verdict = verdict_of(await answer if isinstance(answer, Awaitable) else answer)
+        verdict = self._named(verdict)
+        if cache is not None:
+            cache.put(name, verdict)
+        return verdict
+
+    def _named(self, verdict: Verdict) -> Verdict:
+        """The verdict under the check's name, with what the check itself calls it after that."""
+        if verdict == Verdict("allow"):
+            return verdict
+        own = "" if verdict.rule == "gate" else f".{verdict.rule}"
+        return replace(verdict, rule=self._rule + own)

@@ -1,0 +1,56 @@
+"""A check that asks Presidio's analyzer, for names and places say; the extra `presidio` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from anyio import to_thread
+
+from guardstream.gate.judging import GateError
+from guardstream.gate.verdict import ALLOW, Context, Verdict
+
+
+class Presidio:
+    """Blocks a text with one of the entities, and calls it by the one with the highest score."""
+
+    def __init__(
+        self,
+        entities: Collection[str] = ("PERSON", "LOCATION"),
+        language: str = "en",
+        threshold: float = 0.5,
+        analyzer: Any = None,
+    ) -> None:
+        """`analyzer` is an AnalyzerEngine; one with Presidio's defaults is made if it is None."""
+        if analyzer is None:
+            try:
+                from presidio_analyzer import (  # type: ignore[import-not-found, unused-ignore]
+                    AnalyzerEngine,
+                )
+            except ImportError as error:
+                raise GateError("presidio is not there: install guardstream[presidio]") from error
+            analyzer = AnalyzerEngine()
+        self._analyzer = analyzer
+        self._entities = list(entities)
+        self._language = language
+        self._threshold = threshold
+
+    async def __call__(self, text: str, context: Context) -> Verdict:
+        """Judge what of a text is new; what is before it helps to see what it is."""
+        found = await to_thread.run_sync(
+            self._analyze, context.before + text, abandon_on_cancel=True
+        )
+        new = [each for each in found if each.end > len(context.before)]
+        if not new:
+            return ALLOW
+        return Verdict("block", rule=max(new, key=lambda each: each.score).entity_type)
+
+    def _analyze(self, text: str) -> list[Any]:
+        return list(
+            self._analyzer.analyze(
+                text=text,
+                entities=self._entities,
+                language=self._language,
+                score_threshold=self._threshold,
+            )
+        )

@@ -1,0 +1,265 @@
+"""A policy's gate: monitored by default, in the background, and fail-closed where it blocks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import anyio
+import pytest
+
+from guardstream import Guard, Policy, PolicyError
+from guardstream.gate import Context, GatedGuard, Verdict
+from guardstream.gate.judging import Cache
+from guardstream.gate.windows import Capped
+from guardstream.stages.units import Paragraphs, Sentences, Whole
+from tests.support.chunking import one_by_one, random_split
+from tests.support.sources import Source
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "One is fine. Two is bad! Three is 3.14. Four\nFive? six"
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Asked:
+    """What the check of a test was asked."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.before: list[str] = []
+
+    async def check(self, text: str, context: Context) -> bool | Verdict:
+        self.texts.append(text)
+        self.before.append(context.before)
+        if "fails" in text:
+            raise ValueError
+        if "waits" in text:
+            await anyio.sleep_forever()
+        return Verdict("block", rule="word") if "bad" in text else True
+
+    def made(self, word: str) -> Any:
+        return lambda text, _: word not in text
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """A module `company_checks` with a check, and with a function that makes one."""
+    asked, module = Asked(), ModuleType("company_checks")
+    module.check = asked.check  # type: ignore[attr-defined]
+    module.made = asked.made  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "company_checks", module)
+    return asked
+
+
+def guarded(entry: str, more: str = "") -> GatedGuard:
+    return GatedGuard(
+        Policy.parse(f"{more}\ngate: [{{use: 'company_checks:check', id: mine, {entry}}}]")
+    )
+
+
+def shown(findings: Any) -> list[tuple[str, int, int, str, str]]:
+    return [(each.rule, each.start, each.end, each.action, each.kind) for each in findings]
+
+
+@pytest.mark.parametrize("chunks", [[TEXT], one_by_one(TEXT), random_split(TEXT, Random(2))])
+async def test_a_gate_monitors_by_default_and_changes_no_chunk(
+    asked: Asked, chunks: list[str]
+) -> None:
+    stream = guarded("window: sentence").wrap(Source(chunks))
+    assert "".join([chunk async for chunk in stream]) == TEXT
+    assert shown(stream.findings) == [("mine.word", 13, 25, "monitor", "match")]
+    assert stream.finish == "stop"
+    expected = ["One is fine. ", "Two is bad! ", "Three is 3.14. ", "Four\n", "Five? ", "six"]
+    assert sorted(asked.texts) == sorted(expected)
+
+
+@pytest.mark.parametrize("chunks", [[TEXT], one_by_one(TEXT), random_split(TEXT, Random(3))])
+async def test_what_blocks_holds_by_default(chunks: list[str]) -> None:
+    stream = guarded("action: block").wrap(Source(chunks))
+    assert await stream.text() == "One is fine. "
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "mine.word")
+    assert shown(stream.findings) == [("mine.word", 13, 25, "block", "match")]
+
+
+async def test_what_blocks_in_the_background_ends_the_stream_when_it_is_known() -> None:
+    source = Source(["One. ", "Two is bad! ", "More", *["x. "] * 50_000])
+    stream = guarded("action: block, mode: background").wrap(source)
+    text = await stream.text()
+    assert text.startswith("One. ")
+    assert len(text) < 100_000
+    assert (stream.finish, source.closed) == ("content_filter", 1)
+    assert shown(stream.findings)[0] == ("mine.word", 5, 17, "block", "match")
+
+
+async def test_a_check_that_is_left_has_not_failed(asked: Asked) -> None:
+    stream = guarded("action: block, mode: background").wrap(Source(["It waits. ", "More. "]))
+    async for _ in stream:
+        if asked.texts:
+            break
+    await stream.aclose()
+    assert (stream.findings, stream.finish) == ((), "cancelled")
+
+
+async def test_the_end_waits_for_verdicts_in_the_background() -> None:
+    stream = guarded("action: block, mode: background, window: complete").wrap(Source(["a bad"]))
+    assert await stream.text() == "a bad"
+    assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize("text", ["It fails. ", "It waits. "])
+async def test_what_fails_is_reported_by_a_monitor_and_blocks_otherwise(text: str) -> None:
+    chunks = ["Good. ", text, "More."]
+    stream = guarded("timeout: 50ms").wrap(Source(chunks))
+    assert await stream.text() == "".join(chunks)
+    assert shown(stream.findings) == [("mine", 6, 16, "monitor", "rule_error")]
+    stream = guarded("timeout: 50ms, action: block").wrap(Source(chunks))
+    assert await stream.text() == "Good. "
+    assert shown(stream.findings) == [("mine", 6, 16, "block", "rule_error")]
+    assert stream.finish == "content_filter"
+
+
+async def test_calls_are_counted_by_stream(asked: Asked) -> None:
+    chunks = ["A. ", "B. ", "C. ", "D."]
+    guard = guarded("max_calls: 2, action: block")
+    for _ in range(2):
+        asked.texts.clear()
+        stream = guard.wrap(Source(chunks))
+        await stream.text()
+        assert len(asked.texts) == 2
+        assert stream.finish == "content_filter"
+    stream = guarded("max_calls: 2").wrap(Source(chunks))
+    assert await stream.text() == "A. B. C. D."
+    assert [each.kind for each in stream.findings] == ["rule_error"] * 2
+
+
+async def test_verdicts_are_kept_over_streams_and_errors_are_not(asked: Asked) -> None:
+    guard = guarded("cache: {size: 10}")
+    for _ in range(3):
+        stream = guard.wrap(Source(["A. ", "Is bad. ", "Fails: fails. "]))
+        await stream.text()
+        assert {each.kind for each in stream.findings} == {"match", "rule_error"}
+    failing = ["Fails: fails. "] * 3
+    assert sorted(asked.texts) == ["A. ", *failing, "Is bad. "]
+
+
+def test_a_cache_keeps_hashes_alone_and_forgets_the_oldest() -> None:
+    cache, other = Cache(2), Cache(2)
+    context = Context(0, "text", 0, 0)
+    names = [cache.name(text, context) for text in ("secret a", "secret b", "secret c")]
+    assert len(set(names)) == 3
+    assert cache.name("b", Context(0, "text", 0, 0, "a")) != cache.name("ab", context)
+    assert names[0] != other.name("secret a", context)
+    cache.put(names[0], Verdict("allow"))
+    cache.put(names[1], Verdict("allow"))
+    assert cache.get(names[0]) is not None
+    cache.put(names[2], Verdict("allow"))
+    assert [cache.get(name) is not None for name in names] == [True, False, True]
+    assert b"secret" not in b"".join(names)
+    assert len(cache) == 2
+
+
+@pytest.mark.parametrize("action", ["monitor", "block"])
+async def test_a_window_sees_what_is_before_it(asked: Asked, action: str) -> None:
+    for chunks in (["abcdefghij"], list("abcdefghij")):
+        asked.texts.clear()
+        asked.before.clear()
+        stream = guarded(f"window: 4, overlap: 2, action: {action}").wrap(Source(chunks))
+        assert await stream.text() == "abcdefghij"
+        told = sorted(zip(asked.texts, asked.before, strict=True))
+        assert told == [("abcd", ""), ("efgh", "cd"), ("ij", "gh")]
+
+
+async def test_a_window_without_an_end_is_cut_if_nothing_waits_and_blocks_if_it_does(
+    asked: Asked,
+) -> None:
+    stream = guarded("ahead: 10").wrap(Source(["x" * 25]))
+    assert await stream.text() == "x" * 25
+    assert sorted(map(len, asked.texts)) == [5, 10, 10]
+    stream = guarded("ahead: 10, action: block").wrap(Source(["x" * 25]))
+    assert await stream.text() == ""
+    assert shown(stream.findings)[0][0::4] == ("mine", "overflow")
+
+
+async def test_a_gate_sees_guarded_text(asked: Asked) -> None:
+    rules = "rules: [{id: name, words: [bad], replacement: '*'}]"
+    stream = guarded("action: block", rules).wrap(Source([TEXT]))
+    assert await stream.text() == TEXT.replace("bad", "***")
+    assert not any("bad" in text for text in asked.texts)
+
+
+async def test_several_checks_are_asked_one_after_the_other() -> None:
+    policy = """
+gate:
+  - {use: "company_checks:check"}
+  - {use: company_checks.made, options: {word: Four}, id: second, action: block}
+"""
+    stream = GatedGuard(Policy.parse(policy)).wrap(Source([TEXT]))
+    assert await stream.text() == TEXT[: TEXT.index("Four")]
+    assert [each.rule for each in stream.findings] == ["company_checks.check.word", "second"]
+    assert stream.blocked_by == "second"
+
+
+async def test_in_shadow_mode_nothing_blocks() -> None:
+    stream = guarded("action: block", "mode: shadow").wrap(Source([TEXT]))
+    assert await stream.text() == TEXT
+    assert [each.action for each in stream.findings] == ["monitor"]
+
+
+def test_a_guard_alone_refuses_a_gate_that_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("version: 1\ngate:\n  - {use: company_checks.check, action: block}\n")
+    guard = Guard.load(path)
+    with pytest.raises(PolicyError, match=r"policy.yaml:2:1: .*GatedGuard"):
+        guard.wrap_sync(["x"])
+    with pytest.raises(PolicyError, match="GatedGuard"):
+        guard.flow()
+    path.write_text("gate: [{use: company_checks.check}]")
+    assert Guard.load(path).wrap_sync(["x"]).text() == "x"
+    assert GatedGuard.load(path).guard.check("x").text == "x"
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{use: 'no_such_module:check'}", "cannot import"),
+        ("{use: presidioo}", "did you mean 'presidio'"),
+        ("{use: company_checks.made, options: {wrod: x}}", "cannot be made"),
+        ("{use: judge, options: {format: other, model: m}}", "take one of llama_guard"),
+        ("{use: openai_moderation, options: {key_env: NO_KEY_HERE}}", "'NO_KEY_HERE'"),
+        ("{use: openai_moderation, options: {key_env: null, url: 'ftp://x'}}", "is no URL"),
+        ("{use: openai_moderation, options: {key_env: null, threshold: 2}}", "from 0 to 1"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_told_with_its_place(entry: str, problem: str) -> None:
+    policy = Policy.parse(f"version: 1\ngate:\n  - {entry}", name="policy.yaml")
+    with pytest.raises(PolicyError) as caught:
+        GatedGuard(policy)
+    assert str(caught.value).startswith("policy.yaml:3:")
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("units", [Sentences, Paragraphs, Whole])
+@pytest.mark.parametrize("most", [1, 3, 7])
+def test_windows_end_at_the_same_places_in_any_chunking(units: Any, most: int) -> None:
+    random, text = Random(4), "Aa bb. Cc\n\nDddddddd eee! F. G"
+
+    def ends(chunks: list[str]) -> set[int]:
+        capped, start, found = Capped(units(), most), 0, set()
+        for chunk in chunks:
+            found |= {start + end for _, end in capped.read(chunk)}
+            start += len(chunk)
+        return found - {0, len(text)}
+
+    whole = sorted(ends([text]))
+    pairs = zip([0, *whole], [*whole, len(text)], strict=True)
+    assert max(end - start for start, end in pairs) <= most
+    for chunks in (list(text), random_split(text, random), random_split(text, random)):
+        assert sorted(ends(chunks)) == whole
