@@ -100,7 +100,9 @@ async def test_what_blocks_in_the_background_ends_the_stream_when_it_is_known() 
 
 
 async def test_a_check_that_is_left_has_not_failed(asked: Asked) -> None:
-    stream = guarded("action: block, mode: background").wrap(Source(["It waits. ", "More. "]))
+    stream = guarded("action: block, mode: background").wrap(
+        Source(["It waits. ", *["More. "] * 5_000])
+    )
     async for _ in stream:
         if asked.texts:
             break
