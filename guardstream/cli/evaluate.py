@@ -6,12 +6,15 @@ flagged if there is any finding. Findings of monitor rules count only if asked f
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from guardstream.cli.datasets import DatasetError, Example, read
+from guardstream.cli.progress import shown
 from guardstream.events import Finding
 from guardstream.guard import Guard
 
@@ -37,11 +40,19 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
 
 
-def evaluate(policy: str, dataset: Path, *, monitor: bool, misses: int) -> int:
+def evaluate(
+    policy: str,
+    dataset: Path,
+    *,
+    monitor: bool,
+    misses: int,
+    as_json: bool = False,
+    code: Sequence[str] = (),
+) -> int:
     """Print recall and precision, whole and per rule, and the misses; return the exit status."""
-    guard = Guard.load(policy)
+    guard = Guard.load(policy, allow_code=code)
     tally = Tally()
-    for example in read(dataset):
+    for example in shown(read(dataset), "evaluating"):
         findings = [
             finding
             for finding in guard.check(example.text).findings
@@ -50,8 +61,29 @@ def evaluate(policy: str, dataset: Path, *, monitor: bool, misses: int) -> int:
         _count(tally, example, findings)
     if not tally.texts:
         raise DatasetError(f"{dataset}: no line has a 'label' or 'spans'")
-    _print(tally, misses)
+    if as_json:
+        print(json.dumps(_as_dict(tally, misses), indent=2))
+    else:
+        _print(tally, misses)
     return 0
+
+
+def _as_dict(tally: Tally, misses: int) -> dict[str, Any]:
+    """Return the counts as JSON values; each share is that of two counts beside it."""
+    rules = {
+        rule: {"findings": count, "right": tally.right_by_rule[rule]}
+        for rule, count in tally.found_by_rule.most_common()
+    }
+    counts = asdict(tally)
+    for name in ("right_by_rule", "found_by_rule"):
+        del counts[name]
+    return {
+        **counts,
+        "rules": rules,
+        "misses": tally.misses[:misses],
+        "missed": len(tally.misses),
+        "wrong": tally.wrong[:misses],
+    }
 
 
 def _count(tally: Tally, example: Example, findings: Sequence[Finding]) -> None:
@@ -75,8 +107,8 @@ def _count(tally: Tally, example: Example, findings: Sequence[Finding]) -> None:
         tally.found_by_rule[finding.rule] += 1
         tally.right_by_rule[finding.rule] += right
         if not right:
-            shown = _cut(example.text[finding.start : finding.end])
-            tally.wrong.append(f"line {example.line}: {finding.rule}: {shown!r}")
+            part = _cut(example.text[finding.start : finding.end])
+            tally.wrong.append(f"line {example.line}: {finding.rule}: {part!r}")
 
 
 def _count_spans(
@@ -91,8 +123,8 @@ def _count_spans(
         if places.issuperset(range(start, end)):
             tally.spans_found += 1
         else:
-            shown = _cut(example.text[start:end])
-            tally.misses.append(f"line {example.line}: {start}–{end} {shown!r}")
+            part = _cut(example.text[start:end])
+            tally.misses.append(f"line {example.line}: {start}–{end} {part!r}")
 
 
 def _is_right(example: Example, finding: Finding) -> bool:
