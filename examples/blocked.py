@@ -16,7 +16,7 @@ async def answer() -> AsyncIterator[str]:
 
 
 async def main() -> None:
-    guard = Guard.load("guardstream/chat")
+    guard = Guard.load("guardstream/code")
     try:
         print(await guard.wrap(answer(), raise_on_block=True).text())
     except BlockedError as error:

@@ -1,6 +1,6 @@
 """Mask words with stars and stop at dangerous code, wherever the chunks are cut.
 
-The packs `chat` and `code` have such rules; this is what they look like.
+The packs `content-filter` and `code` have such rules; this is what they look like.
 """
 
 from guardstream import Guard, Policy

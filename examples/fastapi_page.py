@@ -15,15 +15,15 @@ import uvicorn
 from fastapi import Body, FastAPI
 from fastapi.responses import FileResponse, StreamingResponse
 
-from guardstream import Guard, sse
+from guardstream import Guard, Policy, sse
 from guardstream.serve import GuardMiddleware, MemoryReplay
 
 PAGE = Path(__file__).with_name("page") / "index.html"
 
+guard = Guard(Policy.parse("{name: page, extends: [guardstream/chat, guardstream/code]}"))
+
 app = FastAPI()
-app.add_middleware(
-    GuardMiddleware, guard=Guard.load("guardstream/chat"), replay=MemoryReplay(), heartbeat=15.0
-)
+app.add_middleware(GuardMiddleware, guard=guard, replay=MemoryReplay(), heartbeat=15.0)
 
 
 async def model(question: str) -> AsyncIterator[str]:

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from guardstream.jsonstream.errors import SchemaError
+from guardstream.jsonstream.schema.dialects import named
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
 from tests.jsonstream.corpora import DRAFTS, cut, schema_groups, schema_remotes, schema_suite
@@ -152,3 +153,29 @@ def test_the_suite_of_each_draft(folder, part, capsys):
 def _schema(schema, draft, remotes, formats):
     declares = isinstance(schema, dict) and "$schema" in schema
     return Schema(schema, draft=None if declares else draft, documents=remotes, formats=formats)
+
+
+@pytest.mark.parametrize("draft", ["2019-09", "2020-12"])
+def test_a_reference_to_a_part_of_a_metaschema_leads_there(draft):
+    uri = f"https://json-schema.org/draft/{draft}/meta/validation#/$defs/stringArray"
+    schema = Schema({"items": {"$ref": uri}})
+    assert verdict(['[["a"]]'], schema) is None
+    assert verdict(["[[1]]"], schema) is not None
+
+
+@pytest.mark.parametrize(
+    ("uri", "draft"),
+    [
+        ("http://json-schema.org/draft-05/schema#", "draft-04"),
+        ("https://json-schema.org/draft-7/schema", "draft-07"),
+        ("json-schema.org/draft-07/schema#", "draft-07"),
+        ("http://json-schema.org/draft-06/schema#/", "draft-06"),
+        ("//json-schema.org/draft/2019-09/schema", "2019-09"),
+        ("http://json-schema.org/draft-07/schema.json", "draft-07"),
+    ],
+)
+def test_slips_in_the_address_of_a_draft_are_understood(uri, draft):
+    found = named(uri)
+    assert found is not None
+    assert found.name == draft
+    assert Schema({"$schema": uri, "type": "string"})

@@ -166,20 +166,34 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 _uri = re.compile(
-    r"https?://json-schema[.-]org/(?:draft[-/](0[467]|2019-09|2020-12)/)?(?:hyper-)?schema#?"
+    r"(?:https?:)?(?://)?(?:www\.)?json-schema[.-]org/(?:draft[-/](0?[4567]|2019-09|2020-12)/)?"
+    r"(?:hyper-)?schema(?:\.json)?/?#?/?"
+).fullmatch
+_vocabulary = re.compile(
+    r"https?://json-schema\.org/draft/(2019-09|2020-12)/meta/[a-z-]+"
 ).fullmatch
 
 
 def named(uri: str) -> Dialect | None:
     """The dialect that a `$schema` means, None if it is not one of json-schema.org's.
 
-    Without a draft in it that is the latest. `json-schema-org` is a slip of many generators' hands.
+    Without a draft in it that is the latest. `json-schema-org`, `draft-7` and the like are slips of
+    many hands; of draft 5 the metaschema is that of draft 4.
     """
     found = _uri(uri)
     if found is None:
         return None
     draft = found[1] or DRAFT_2020.name
-    return DIALECTS[f"draft-{draft}" if len(draft) == 2 else draft]
+    if len(draft) > 2:
+        return DIALECTS[draft]
+    number = "4" if draft[-1] == "5" else draft[-1]
+    return DIALECTS[f"draft-0{number}"]
+
+
+def vocabulary(uri: str) -> Dialect | None:
+    """The dialect whose metaschema has the part with this address, None if it is none of them."""
+    found = _vocabulary(uri)
+    return DIALECTS[found[1]] if found else None
 
 
 def declared(schema: Schema, given: str | None) -> Dialect:

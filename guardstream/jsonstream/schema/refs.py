@@ -22,6 +22,7 @@ from guardstream.jsonstream.schema.dialects import (
     declared,
     named,
     subschemas,
+    vocabulary,
 )
 from guardstream.jsonstream.schema.errors import SchemaError
 
@@ -121,9 +122,12 @@ class References:
             known = urldefrag(reference).url in self._resources
             address = reference if known else urljoin(place.base, reference)
         uri, fragment = urldefrag(address)
-        dialect = named(uri) if uri not in self._resources else None
-        if dialect and uri not in self._documents:
-            return self._metaschema(schema, dialect, fragment)
+        if uri not in self._resources and uri not in self._documents:
+            dialect, part = named(uri), vocabulary(uri)
+            if dialect:
+                return self._metaschema(schema, dialect, f"{dialect.meta}#{fragment}")
+            if part:
+                return self._metaschema(schema, part, f"{uri}#{fragment}")
         self._fetch(uri)
         if fragment and not fragment.startswith("/"):
             found: Any = self._anchors.get(f"{uri}#{fragment}")
@@ -192,9 +196,8 @@ class References:
             yield read.get(keyword)
         yield from read.get("dependentSchemas", {}).values()
 
-    def _metaschema(self, schema: Schema, dialect: Dialect, fragment: str) -> Schema:
+    def _metaschema(self, schema: Schema, dialect: Dialect, address: str) -> Schema:
         """A metaschema of json-schema.org, or a part of one: jsonschema-rs has them."""
-        address = f"{dialect.meta}#{fragment}"
         if address not in self._metaschemas:
             found: Schema = {"$ref": address}
             try:

@@ -94,8 +94,10 @@ class Structure:
         passage = self._passage
         if passage.plain and not document.state.waits and not passage.raw:
             passage.at = fed
-            return self._said([Text(text)] if text else [])
-        return self._said(self._inside(document, text, tokens))
+            events: list[Event] = [Text(text)] if text else []
+        else:
+            events = self._inside(document, text, tokens)
+        return events if self._last is None else self._said(events)
 
     def finish(self) -> list[Event]:
         """Take the source's end: an open document is a violation, and so is none at all."""
