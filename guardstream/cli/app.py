@@ -23,7 +23,7 @@ from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
 from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
-from guardstream.cli.output import MachineError, abandon, naming, of_system, prepare
+from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
 from guardstream.policy.plugins import allowed
@@ -113,7 +113,7 @@ def init(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("policy.yaml"),
 ) -> None:
     """Write a first policy, with comments and tests, to a new file."""
-    print(init_command.init(file), end="", file=sys.stderr)
+    note(init_command.init(file))
 
 
 @app.command()
@@ -285,8 +285,8 @@ def import_(
 ) -> None:
     """Make a policy of another tool's configuration; what is left out is said on stderr."""
     made, notes = importing.convert(file, kind)
-    for note in notes:
-        print(note, file=sys.stderr)
+    for line in notes:
+        note(line)
     if output is None:
         print(made, end="")
     else:
@@ -400,7 +400,7 @@ def root(
 ) -> None:
     """Guardrails for token streams."""
     if context.invoked_subcommand is None:
-        print(context.get_help(), file=sys.stderr)
+        note(context.get_help())
         raise typer.Exit(BAD_INPUT)
 
 
@@ -416,11 +416,11 @@ def _run() -> int:
     try:
         status = app(prog_name="guardstream", standalone_mode=False)
     except _RefusedError as error:
-        print(_said(error), file=sys.stderr)
+        note(_said(error))
         return BAD_INPUT
     except (GuardstreamError, OSError) as error:
         wrong = of_system(error) if isinstance(error, OSError) else error
-        print(wrong, file=sys.stderr)
+        note(wrong)
         return MACHINE if isinstance(wrong, MachineError) else BAD_INPUT
     except _ReaderLeftError:
         return READER_LEFT

@@ -24,5 +24,5 @@ def init(path: Path) -> str:
         f"wrote {path}: change it, then run\n"
         f"  guardstream lint {path}\n"
         f"  guardstream test {path}\n"
-        f"  echo 'write to ann@example.com' | guardstream run {path}\n"
+        f"  echo 'write to ann@example.com' | guardstream run {path}"
     )

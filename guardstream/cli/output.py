@@ -43,6 +43,14 @@ def prepare() -> None:
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
+def note(line: object) -> None:
+    """Write a line to standard error; one that cannot be written changes nothing else."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        abandon()
+
+
 def abandon() -> None:
     """Let nothing be written any more, not even by the interpreter when it ends."""
     for stream in (sys.stdout, sys.stderr):

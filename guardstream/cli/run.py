@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from guardstream.cli.chunks import cut
-from guardstream.cli.output import naming
+from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.stream.synchronous import SyncGuardedStream
@@ -46,7 +46,7 @@ def run(
             sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
             sys.stdout.buffer.flush()
     if stream.finish == "content_filter":
-        print(f"guardstream: blocked by rule {stream.blocked_by!r}", file=sys.stderr)
+        note(f"guardstream: blocked by rule {stream.blocked_by!r}")
         return BLOCKED
     return CLEAN
 

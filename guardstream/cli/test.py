@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from guardstream.cli.output import naming
+from guardstream.cli.output import naming, note
 from guardstream.cli.progress import shown
 from guardstream.errors import PolicyError
 from guardstream.policy import build, inline, packs
@@ -47,6 +46,9 @@ def test(
     code: Code,
 ) -> int:
     """Run the tests, print a table, and return the exit status."""
+    if junit is not None:
+        with naming(junit), junit.open("ab"):
+            pass  # said now, not after the tests
     suites = []
     for name in policies:
         built = build.load(packs.resolve(name), Loader(code, "test"))
@@ -56,9 +58,9 @@ def test(
         if not as_json:
             _print_table(name, outcomes)
         for line in missing_keys(built):
-            print(line, file=sys.stderr)
+            note(line)
         if not outcomes:
-            print(_why_none(name, built), file=sys.stderr)
+            note(_why_none(name, built))
     if junit is not None:
         with naming(junit):
             _write_junit(junit, suites)
