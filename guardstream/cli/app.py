@@ -167,9 +167,10 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=0, help="Times faster than recorded; 0 does not wait at all.")
     ] = 1.0,
+    allow_code: CodeOption = None,
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
-    demo_command.demo(policy, speed)
+    demo_command.demo(policy, speed, allow_code or [])
 
 
 PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]

@@ -40,7 +40,8 @@ def table(policy: str) -> str:
     No code is run for it, and no secret is needed.
     """
     built = _loaded(policy)
-    lines = [f"{built.file.name or built.source.name}: {built.file.description}".rstrip(": ")]
+    title = f"{built.file.name or built.source.name}: {built.file.description}"
+    lines = [_short(title.rstrip(": "), 120)]
     lines += _settings(built)
     lines += _table(built)
     if built.input is not None:
@@ -122,7 +123,8 @@ def _name(source: Source) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    plain = " ".join(text.split())
+    # A policy of somebody else may hold what a terminal would obey.
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 

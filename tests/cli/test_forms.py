@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from guardstream import Guard, Policy, PolicyError
 from guardstream.cli.progress import shown
@@ -200,6 +201,34 @@ def test_word_files_stand_below_the_policy(tmp_path: Path) -> None:
         with pytest.raises(PolicyError, match="is outside of the policy's folder"):
             Policy.parse(f"rules: [{{id: w, words: {{file: {name}}}}}]", folder=inner)
     assert Policy.parse("rules: [{id: w, words: {file: ./inside}}]", folder=inner).rules
+
+
+def test_what_a_terminal_would_obey_is_not_printed(cli: Cli, policy: Path) -> None:
+    policy.write_text('description: "\\e[2J"\nrules: [{id: a, words: ["\\e]0;x"]}]')
+    done = cli("explain", policy)
+    assert done.status == 0
+    assert "\x1b" not in done.out
+
+
+def test_the_hooks_for_pre_commit_are_commands(cli: Cli) -> None:
+    root = Path(__file__).resolve().parents[2]
+    hooks = YAML(typ="safe", pure=True).load(root / ".pre-commit-hooks.yaml")
+    assert {hook["id"] for hook in hooks} == {"guardstream-lint", "guardstream-test"}
+    for hook in hooks:
+        name, *arguments = hook["entry"].split()
+        assert name == "guardstream"
+        assert cli(*arguments, "guardstream/pii-uk").status == 0
+
+
+def test_every_command_has_its_whole_summary_in_the_help(cli: Cli) -> None:
+    shown = " ".join(cli("-h").out.split())
+    assert "exit 0 clean or masked, 3 blocked, 2 bad input." in shown
+    assert "..." not in shown.partition("Commands:")[2]
+    assert cli("--help").out == cli("-h").out
+    assert cli("run", "-h").status == 0
+    none = cli()
+    assert (none.status, none.out) == (2, "")
+    assert "Commands:" in none.err
 
 
 def test_a_bar_is_shown_at_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
