@@ -115,12 +115,12 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket bound to the address, in a form that worker processes can share."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # Of `localhost`, which may be both, the address that clients try where they know one only.
+        family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise ListenError(f"cannot listen on {host}: {_reason(error)}; see --host") from error
+        raise ListenError(f"cannot listen on {host!r}: {_reason(error)}; see --host") from error
     with listener:
         if os.name != "nt":  # where it would let two programs share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -185,6 +185,8 @@ def _serve(options: ServeOptions, listener: socket.socket, workers: int) -> None
             supervisor(config, sockets=[listener], **also).run()
         else:
             server.run(sockets=[listener])
+            if not server.started:
+                raise ListenError("the proxy did not start: what is above says why")
 
 
 def _affordable(connections: int) -> int:
