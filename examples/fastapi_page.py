@@ -20,7 +20,7 @@ from guardstream.serve import GuardMiddleware, MemoryReplay
 
 PAGE = Path(__file__).with_name("page") / "index.html"
 
-guard = Guard(Policy.parse("extends: [guardstream/chat, guardstream/code]"))
+guard = Guard(Policy.parse("{name: page, extends: [guardstream/chat, guardstream/code]}"))
 
 app = FastAPI()
 app.add_middleware(GuardMiddleware, guard=guard, replay=MemoryReplay(), heartbeat=15.0)

@@ -15,7 +15,7 @@ class Confirm(NamedTuple):
 
 
 UNREAD = -1
-"""What a `Scan.reader` returns when a closer look is needed."""
+"""What reading returns when a closer look is needed."""
 
 
 class Match(NamedTuple):
@@ -56,6 +56,11 @@ class Window:
 class Steps(Protocol):
     """What steps a search, where nobody must look; see `Scan`."""
 
+    def read(self, text: str, /) -> int:
+        """Read all of `text` if nothing in it needs attention, and return how many characters the
+        oldest live candidate holds back; else read nothing and return UNREAD."""
+        ...
+
     def run(self, text: str, begin: int, end: int, /) -> int:
         """See `Scan.run`."""
         ...
@@ -67,12 +72,6 @@ class Steps(Protocol):
 
 class Scan(Protocol):
     """One search over one stream. Offsets count code points from the stream's start."""
-
-    def reader(self) -> Callable[[str], int]:
-        """What reads all of a text if nothing in it needs attention, and returns how many
-        characters the oldest live candidate holds back; else it reads nothing and returns UNREAD.
-        It is not to be called while a candidate that overflowed lives on."""
-        ...
 
     @property
     def steps(self) -> Steps:

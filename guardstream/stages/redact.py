@@ -15,6 +15,7 @@ from guardstream.events import Event, Finding, FindingKind, Finish, Text
 from guardstream.scan.match import Match, Scan, Steps, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
+from guardstream.scan.together import reader
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
@@ -157,8 +158,8 @@ class Redact:
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
         self._scans = list(scans)
-        self._reads = [(scan.reader(), scan) for scan in scans]
         self._steps = [scan.steps for scan in scans]
+        self._read = reader(self._steps)
         self._window = Window()
         self._room = MAX_SPARE
         self._regions = Regions(self._rules)
@@ -180,13 +181,9 @@ class Redact:
         if self._busy or not text or len(tail) > self._max_holdback:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
-        held = 0
-        for read, scan in self._reads:
-            waits = read(text)
-            if waits > held:
-                held = waits
-            elif waits < 0:
-                return self._feed_carefully(text, scan)
+        held = self._read(text)
+        if held < 0:
+            return self._feed_carefully(text)
         self._position += len(text)
         window = self._window
         window.text += text
@@ -209,12 +206,8 @@ class Redact:
         self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
         self._room = len(self._window.text) + MAX_SPARE
 
-    def _feed_carefully(self, text: str, unread: Scan | None = None) -> list[Event]:
-        """Feed from event to event; the searches before `unread` have read the text already."""
-        for scan in self._scans if unread else ():
-            if scan is unread:
-                break
-            scan.unread()
+    def _feed_carefully(self, text: str) -> list[Event]:
+        """Feed from event to event."""
         if len(text) > MAX_PIECE:
             pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
             return [event for piece in pieces for event in self._feed_carefully(piece)]
@@ -250,7 +243,7 @@ class Redact:
 
     def _run(self, text: str, begin: int, end: int) -> int:
         """Let every search read on to the first place where one of them needs attention."""
-        scans: Sequence[Steps] = self._scans if self._flowing else self._steps
+        scans: Sequence[Scan | Steps] = self._scans if self._flowing else self._steps
         for number, scan in enumerate(scans):
             stop = scan.run(text, begin, end)
             if stop < end:

@@ -237,6 +237,52 @@ def test_gitleaks_rules_mask_only_the_secret(cli: Cli, tmp_path: Path) -> None:
     )
 
 
+ALLOWLISTS = """
+[extend]
+useDefault = true
+[[allowlists]]
+targetRules = ["one"]
+stopwords = ["Sample"]
+[[rules]]
+id = "one"
+regex = '''k=([a-z]{8})'''
+keywords = ["elsewhere"]
+[[rules.allowlists]]
+condition = "AND"
+regexes = ['''^aa''']
+stopwords = ["zz"]
+[[rules.allowlists]]
+condition = "AND"
+regexes = ['''^bb''']
+paths = ['''tests/''']
+[[rules.allowlists]]
+regexTarget = "match"
+regexes = ['''^k=cc''', '''dddd''', '''^ee''']
+[[rules.required]]
+id = "two"
+[[rules]]
+id = "two"
+regex = '''t=[a-z]{8}'''
+"""
+
+
+def test_no_allowlist_becomes_wider_and_what_is_left_out_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "leaks.toml"
+    source.write_text(ALLOWLISTS, encoding="utf-8")
+    text, notes = convert(source, None)
+    guard = Guard(Policy.parse(text))
+
+    def masked(value: str) -> bool:
+        return value not in guard.check(value).text
+
+    allowed = ["k=xsamplex", "k=aaxxzzxx", "k=xxddddxx"]
+    assert [value for value in allowed if masked(value)] == []
+    found = ["k=aaxxxxxx", "k=xxxxzzxx", "k=bbxxxxxx", "k=ccxxxxxx", "k=eexxxxxx", "t=xsamplex"]
+    assert [value for value in found if not masked(value)] == []
+    for named in ("useDefault", "keywords", "required", "paths", "anchored"):
+        assert any(named in note for note in notes), named
+
+
 def test_a_list_of_words_becomes_a_rule(tmp_path: Path) -> None:
     path = tmp_path / "terms.txt"
     path.write_text("# comment\nno: word\n敏感词\n\n敏感词\n", encoding="utf-8")

@@ -57,7 +57,7 @@ def test_both_ways_show_the_guarded_answer(page: Any, url: str) -> None:
     assert shown["events"].endswith("Write to [email], she knows. ❤")
     assert "example.com" not in page.content()
     assert shown["events-state"] == "finish: stop"
-    assert shown["fetched-state"].startswith("policy: chat@")
+    assert shown["fetched-state"].startswith("policy: page@")
 
 
 def test_a_blocked_answer_ends_and_is_not_asked_for_again(page: Any, url: str) -> None:

@@ -2,7 +2,8 @@
 
 gitleaks takes the first group of a match as the secret, or `secretGroup`. Its patterns are RE2; a
 group becomes the named group `secret`, and where the branches of a pattern have groups of their
-own, each branch becomes a pattern. Paths and stop words have no meaning in a stream.
+own, each branch becomes a pattern. What cannot be said here (paths, commits, whole lines, other
+rules that are required) is named; an allowlist never becomes wider.
 """
 
 from __future__ import annotations
@@ -31,21 +32,24 @@ def draft(text: str, path: Path) -> Draft:
     except tomllib.TOMLDecodeError as error:
         raise ImportingError(f"{path}: not valid TOML: {error}") from error
     made = Draft(slug(str(config.get("title") or path.stem)), f"Imported from {path.name}")
-    allowed = [*_allowed(config.get("allowlist")), *_listed(config.get("allowlists"))]
+    made.notes += _extended(config.get("extend"))
+    made.notes += [f"{key!r} is not known, and left out" for key in config if key not in _CONFIG]
+    lists = list(_allowlists(config))
+    for allowlist in lists:
+        made.notes += _left_out(allowlist, "the allowlist of all rules", None)
     for rule in config.get("rules", []):
         if not isinstance(rule, dict) or "id" not in rule:
             raise ImportingError(f"{path}: a rule without an id")
-        _add(made, rule, allowed)
+        _add(made, rule, [each for each in lists if _is_for(each, rule["id"])])
     return made
 
 
-def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
+def _add(made: Draft, rule: dict[str, Any], lists: list[dict[str, Any]]) -> None:
     name = slug(str(rule["id"]))
     if not isinstance(rule.get("regex"), str):
         made.notes.append(f"rule {name!r} looks at paths only, and is left out")
         return
-    if rule.get("path"):
-        made.notes.append(f"rule {name!r}: its path is left out, it holds for every text")
+    made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
     patterns, group = _patterns(re2(rule["regex"]), rule.get("secretGroup"))
     out: dict[str, Any] = {"id": name, "description": str(rule.get("description", ""))}
     out |= {"severity": "high", "pattern": patterns}
@@ -53,24 +57,118 @@ def _add(made: Draft, rule: dict[str, Any], allowed: list[str]) -> None:
         out["group"] = "secret"
     if rule.get("entropy"):
         out["validate"] = {"entropy": float(rule["entropy"])}
-    own = [*_allowed(rule.get("allowlist")), *_listed(rule.get("allowlists"))]
-    usable = [pattern for pattern in (*own, *allowed) if _compiles(pattern)]
+    own = list(_allowlists(rule))
+    for allowlist in own:
+        made.notes += _left_out(allowlist, f"rule {name!r}: its allowlist", group)
+    allowed = [pattern for each in (*own, *lists) for pattern in _allowed(each, group=group)]
+    usable = [pattern for pattern in allowed if _compiles(pattern)]
+    if len(usable) < len(allowed):
+        left_out = len(allowed) - len(usable)
+        made.notes.append(f"rule {name!r}: {left_out} allowed patterns cannot be read, left out")
     if usable:
         out["allow"] = {"patterns": list(dict.fromkeys(usable))}
     made.rules.append(out)
 
 
-def _listed(allowlists: Any) -> Iterator[str]:
-    for allowlist in allowlists or ():
-        yield from _allowed(allowlist)
+_CONFIG = frozenset({"title", "description", "extend", "allowlist", "allowlists", "rules"})
+_CONFIG |= {"minVersion"}
+
+_RULE = frozenset({"id", "description", "regex", "secretGroup", "entropy", "allowlist"})
+_RULE |= {"allowlists", "tags", "skipReport", "path", "required", "keywords"}
 
 
-def _allowed(allowlist: Any) -> Iterator[str]:
-    """The patterns of an allowlist about the secret, made to match it in full."""
-    if not isinstance(allowlist, dict) or allowlist.get("regexTarget", "match") == "line":
+def _extended(extend: Any) -> Iterator[str]:
+    """What a configuration that extends another one loses."""
+    if isinstance(extend, dict):
+        for key, value in extend.items():
+            if key == "disabledRules":
+                yield f"extend.disabledRules {value} is left out: disable them where you extend"
+            elif value:
+                yield f"extend.{key} is left out: import that configuration, and extend its policy"
+
+
+def _untold(rule: dict[str, Any]) -> Iterator[str]:
+    """What of a rule has no meaning in a stream, or none here."""
+    if rule.get("path"):
+        yield "its path is left out, it holds for every text"
+    if rule.get("required"):
+        yield "'required' is left out, it holds without the other rules' findings"
+    pattern = rule["regex"].lower()
+    keywords = [str(word) for word in rule.get("keywords") or ()]
+    if keywords and not any(word.lower() in pattern for word in keywords):
+        yield f"its keywords {keywords} are left out, it holds without them"
+    yield from (f"{key!r} is not known, and left out" for key in rule if key not in _RULE)
+
+
+def _allowlists(holder: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The allowlists of a rule or of all: as one table, or as several."""
+    for each in (holder.get("allowlist"), *(holder.get("allowlists") or ())):
+        if isinstance(each, dict):
+            yield each
+
+
+def _is_for(allowlist: dict[str, Any], rule: Any) -> bool:
+    targets = allowlist.get("targetRules")
+    return not targets or rule in targets
+
+
+def _left_out(allowlist: dict[str, Any], whose: str, group: bool | None) -> Iterator[str]:
+    """What of an allowlist is left out. Without it more is found, never less."""
+    about = [key for key in ("paths", "commits") if allowlist.get(key)]
+    says = bool(allowlist.get("regexes") or allowlist.get("stopwords"))
+    if about and _is_and(allowlist) and says:
+        yield f"{whose} is left out: it also asks for {' and '.join(about)}"
         return
-    for pattern in allowlist.get("regexes", ()):
-        yield rf"[\s\S]*?(?:{re2(str(pattern))})[\s\S]*"
+    if about:
+        yield f"{whose}: {' and '.join(about)} left out, a stream has none"
+    if allowlist.get("regexes") and _target(allowlist) == "line":
+        yield f"{whose}: patterns for the whole line are left out"
+    elif group and _target(allowlist) == "match" and any(map(_anchored, _regexes(allowlist))):
+        yield f"{whose}: anchored patterns for the whole match are left out, a group alone is seen"
+    known = {"description", "condition", "regexTarget", "regexes", "stopwords", "targetRules"}
+    known |= {"paths", "commits"}
+    yield from (f"{whose}: {key!r} is not known, and left out" for key in allowlist.keys() - known)
+
+
+def _is_and(allowlist: dict[str, Any]) -> bool:
+    return str(allowlist.get("condition", "OR")).upper() in ("AND", "&&")
+
+
+def _target(allowlist: dict[str, Any]) -> str:
+    return str(allowlist.get("regexTarget") or "secret")
+
+
+def _regexes(allowlist: dict[str, Any]) -> list[str]:
+    return [re2(str(pattern)) for pattern in allowlist.get("regexes") or ()]
+
+
+def _anchored(pattern: str) -> bool:
+    """Tell whether a pattern may match in a group where it does not in the whole match."""
+    return bool(re.search(r"[$^]|\\[AzZbB]", pattern))
+
+
+def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
+    """The patterns of an allowlist about the secret, made to match it in full.
+
+    gitleaks allows what any of its criteria fits, or all with `condition = "AND"`; stop words are
+    looked for in the secret, whatever their case.
+    """
+    words = "|".join(re.escape(str(word)) for word in allowlist.get("stopwords") or ())
+    stops = f"(?i:{words})" if words else ""
+    target, regexes = _target(allowlist), _regexes(allowlist)
+    if target == "line":
+        regexes = []
+    elif target == "match" and group:
+        regexes = [pattern for pattern in regexes if not _anchored(pattern)]
+    if not _is_and(allowlist):
+        yield from (rf"[\s\S]*?(?:{pattern})[\s\S]*" for pattern in (*regexes, stops) if pattern)
+        return
+    complete = len(regexes) == len(allowlist.get("regexes") or ())
+    if allowlist.get("paths") or allowlist.get("commits") or not complete:
+        return
+    asked = [each for each in ("|".join(f"(?:{pattern})" for pattern in regexes), stops) if each]
+    if asked:
+        yield "".join(rf"(?=[\s\S]*?(?:{each}))" for each in asked) + r"[\s\S]*"
 
 
 def _compiles(pattern: str) -> bool:

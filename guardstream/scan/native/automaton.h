@@ -2,8 +2,8 @@
    over tables of ints. What is what, and why, is told there.
 
    Python is never called from here, so that nothing moves while it is built. Where a place is not
-   known yet, a function returns WANTED and names it; what has been built so far stands, and the same
-   question is asked again. */
+   known yet, a function returns WANTED and names it; what has been built so far stands, and the
+   same question is asked again. */
 
 #ifndef GUARDSTREAM_AUTOMATON_H
 #define GUARDSTREAM_AUTOMATON_H

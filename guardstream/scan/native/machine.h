@@ -124,7 +124,11 @@ ints_taken(PyObject *given, Ints *into)
 static int
 is_within(int32_t number, int32_t low, int32_t high)
 {
-    return number >= low && number < high ? 1 : failed("a number of the search is out of range") + 1;
+    if (number >= low && number < high) {
+        return 1;
+    }
+    failed("a number of the search is out of range");
+    return 0;
 }
 
 /* Take conditions, each of the bits that must be there and those that must not; `numbers` says what

@@ -1,4 +1,5 @@
-/* One stream's search: the patterns that are awake, and what they have accepted (`stepper.Stepper`). */
+/* One stream's search: the patterns that are awake, and what they have accepted
+   (`stepper.Stepper`). */
 
 #ifndef GUARDSTREAM_STREAM_H
 #define GUARDSTREAM_STREAM_H

@@ -11,7 +11,8 @@ typedef struct {
     int32_t found; /* whether words are complete here */
 } WordNode;
 
-/* A transition; they stand in an open hash table, since most states have few and classes are many. */
+/* A transition; they stand in an open hash table, since most states have few and classes are
+   many. */
 typedef struct {
     int32_t node, class, target;
 } WordEdge;
@@ -344,7 +345,8 @@ word_step(WordStream *self, Py_UCS4 code)
         self->table->edge_room ? word_edge(self->table, self->node, class)->target : NONE;
     if (target == NONE) {
         WordTable *table = (WordTable *)Py_NewRef((PyObject *)self->table);
-        PyObject *place = PyObject_CallFunction(table->build, "Oii", table->states, self->node, class);
+        PyObject *place =
+            PyObject_CallFunction(table->build, "Oii", table->states, self->node, class);
         Py_DECREF((PyObject *)table);
         if (place == NULL) {
             return ERROR;

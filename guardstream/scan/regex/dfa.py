@@ -115,12 +115,6 @@ class State(dict[int, Transition]):
             self.automaton.count(1)
         return transition
 
-    @property
-    def registers(self) -> int:
-        """How many registers a stream has here."""
-        numbers = [max(t.start, t.hold, t.end) for t in self.threads]
-        return 1 + max(numbers, default=NOWHERE) if max(numbers, default=NOWHERE) >= 0 else 0
-
     def without(
         self, is_dropped: Callable[[Thread], bool], registers: tuple[int, ...]
     ) -> tuple[State, tuple[int, ...]]:

@@ -10,7 +10,7 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
@@ -157,10 +157,6 @@ class PatternScan:
         return self._steps
 
     # Reading
-
-    def reader(self) -> Callable[[str], int]:
-        """See `Scan.reader`."""
-        return self._steps.read
 
     def unread(self) -> None:
         """See `Scan.unread`."""

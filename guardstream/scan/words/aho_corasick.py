@@ -10,7 +10,7 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -468,10 +468,6 @@ class WordScan:
     def steps(self) -> AnyWordStepper:
         """See `Scan.steps`."""
         return self._steps
-
-    def reader(self) -> Callable[[str], int]:
-        """See `Scan.reader`."""
-        return self._steps.read
 
     def unread(self) -> None:
         """See `Scan.unread`."""
