@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -296,3 +297,13 @@ def test_packs_are_found_by_name() -> None:
     assert Policy.load(pack("chat")).name == "chat"
     with pytest.raises(PolicyError, match="no pack 'nope', known: chat"):
         Policy.load("guardstream/nope")
+
+
+def test_json_that_escapes_a_character_as_two_halves_is_read_as_one() -> None:
+    given = {"rules": [{"id": "a", "words": ["x\U0001f600y"]}]}
+    text = json.dumps(given)
+    assert "\\ud83d\\ude00" in text
+    guard = Guard(Policy.parse(text))
+    assert guard.check("a x\U0001f600y b").text == "a [a] b"
+    with pytest.raises(PolicyError):
+        Policy.parse(text.replace("\\ude00", ""))
