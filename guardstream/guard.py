@@ -102,6 +102,7 @@ class Guard:
         path: str | Path,
         *,
         reload: bool = False,
+        allow_code: Iterable[str] = (),
         stages: Sequence[Callable[[], CustomStage] | StagePlan] = (),
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
@@ -111,6 +112,7 @@ class Guard:
         - `path`: a file, or a pack that comes with the package as `guardstream/NAME`.
         - `reload`: every new stream asks whether the file, or one that it needs, has changed, and
           takes the new policy; if that is not valid, the last one stays and the error is logged.
+        - `allow_code`: what of your own code the policy may name, each entry as `module:name`.
         - `stages`, `observers`, `observer_errors`: as for `Guard`.
 
         Raises PolicyError, which says for everything that is wrong where it stands
@@ -119,7 +121,8 @@ class Guard:
         from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
 
-        policy = Watched(path) if reload else Policy.load(path)
+        load = Watched if reload else Policy.load
+        policy = load(path, allow_code=allow_code)
         return cls(policy, stages=stages, observers=observers, observer_errors=observer_errors)
 
     @property
@@ -232,8 +235,8 @@ class Guard:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
         `messages` are of OpenAI's and Anthropic's shapes; they are not changed, the result has
-        those that may be sent. Raises AdapterError for what may hold text and is not known, and
-        StageError if a stage fails.
+        those that may be sent. Raises PolicyError if the policy has no `input`, AdapterError for
+        what may hold text and is not known, and StageError if a stage fails.
         """
         from guardstream.prompts import check_messages
 

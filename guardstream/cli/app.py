@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from guardstream.cli import debug as debug_command
 from guardstream.cli import demo as demo_command
@@ -15,26 +16,74 @@ from guardstream.cli import diff as diff_command
 from guardstream.cli import evaluate as evaluate_command
 from guardstream.cli import explain as explain_command
 from guardstream.cli import importing
+from guardstream.cli import init as init_command
 from guardstream.cli import json_verdicts as json_command
 from guardstream.cli import lint as lint_command
 from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
 from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
+from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
+from guardstream.policy.plugins import allowed
 from guardstream.scan.regex.forms import form
 
 BAD_INPUT = 2
 
+MACHINE = 4
+INTERRUPTED = 130
+READER_LEFT = 141
+
+_RefusedError: type[Exception] = typer.BadParameter.__mro__[2]
+"""Click's ClickException; typer brings a click of its own, or not, by its version."""
+
+
+class _ReaderLeftError(Exception):
+    """What reads the output has had enough of it, as `head` does."""
+
+
+class _Commands(TyperGroup):
+    """The commands, each listed with its whole summary."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands; click would cut the summaries to one line."""
+        rows = [
+            (name, (command.help or "").strip().split("\n\n")[0].replace("\n", " "))
+            for name, command in ((name, self.get_command(ctx, name)) for name in self.commands)
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a reader that leaves is told apart from what click would make of it."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _ReaderLeftError from error
+        return result
+
+
 app = typer.Typer(
     name="guardstream",
+    cls=_Commands,
     help="Guardrails for token streams.",
-    no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+CodeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-code",
+        metavar="MODULE:NAME",
+        help="Code of yours that the policy may name; once for each.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _version(wanted: bool) -> None:
@@ -53,9 +102,18 @@ def run(
     findings: Annotated[
         Path | None, typer.Option(help="Write the findings there, as JSON lines.")
     ] = None,
+    allow_code: CodeOption = None,
 ) -> None:
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
-    raise typer.Exit(run_command.run(policy, file, chunk, findings))
+    raise typer.Exit(run_command.run(policy, file, chunk, findings, allow_code or []))
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("policy.yaml"),
+) -> None:
+    """Write a first policy, with comments and tests, to a new file."""
+    note(init_command.init(file))
 
 
 @app.command()
@@ -109,9 +167,10 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=0, help="Times faster than recorded; 0 does not wait at all.")
     ] = 1.0,
+    allow_code: CodeOption = None,
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
-    demo_command.demo(policy, speed)
+    demo_command.demo(policy, speed, allow_code or [])
 
 
 PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
@@ -123,9 +182,14 @@ DatasetArgument = Annotated[Path, typer.Argument(help="JSON lines: text, and lab
 def lint(
     policies: PoliciesArgument,
     strict: Annotated[bool, typer.Option(help="Exit 1 if there are warnings.")] = False,
+    json: JsonOption = False,
+    sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0.")] = False,
 ) -> None:
     """Say what is wrong and what is doubtful in policies: exit 0, 1 with --strict, 2 wrong."""
-    raise typer.Exit(lint_command.lint(policies, strict=strict))
+    if json and sarif:
+        raise GuardstreamError("--json and --sarif are two forms of one answer: ask for one")
+    form: lint_command.Form = "sarif" if sarif else "json" if json else "lines"
+    raise typer.Exit(lint_command.lint(policies, strict=strict, form=form))
 
 
 @app.command(name="test")
@@ -134,9 +198,18 @@ def run_tests(
     inherited: Annotated[bool, typer.Option(help="Run the tests of inherited rules too.")] = False,
     coverage: Annotated[bool, typer.Option(help="Name the rules that lack tests.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write the results there, as XML.")] = None,
+    json: JsonOption = False,
+    allow_code: CodeOption = None,
 ) -> None:
     """Run the inline tests of policies in every chunking that could matter: exit 1 on failure."""
-    status = test_command.test(policies, inherited=inherited, coverage=coverage, junit=junit)
+    status = test_command.test(
+        policies,
+        inherited=inherited,
+        coverage=coverage,
+        junit=junit,
+        as_json=json,
+        code=allowed(allow_code or []),
+    )
     raise typer.Exit(status)
 
 
@@ -147,12 +220,23 @@ def explain(
         str | None, typer.Option(help="Say why this text comes out as it does.")
     ] = None,
     channel: Annotated[str, typer.Option(help="The channel of the text.")] = "text",
+    rule: Annotated[
+        str | None, typer.Option(metavar="ID", help="Print this rule whole, with its origin.")
+    ] = None,
+    yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print all as one policy, with each rule's origin.")
+    ] = False,
+    allow_code: CodeOption = None,
 ) -> None:
-    """Print a policy whole, with each rule's origin, or why a text comes out as it does."""
-    if text is None:
-        said = explain_command.explain(policy)
+    """Print what a policy does on one screen, all of it, one rule, or why a text comes out so."""
+    if (text is not None) + (rule is not None) + yaml > 1:
+        raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
+    if text is not None:
+        said = explain_command.explain_text(policy, text, channel, allow_code or [])
+    elif rule is not None:
+        said = explain_command.rule(policy, rule)
     else:
-        said = explain_command.explain_text(policy, text, channel)
+        said = explain_command.whole(policy) if yaml else explain_command.table(policy)
     print(said, end="")
 
 
@@ -167,7 +251,8 @@ def evaluate(
     ] = None,
     monitor: Annotated[bool, typer.Option(help="Count findings of monitor rules too.")] = False,
     misses: Annotated[int, typer.Option(min=0, help="Print so many misses of each kind.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
+    allow_code: CodeOption = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -184,6 +269,7 @@ def evaluate(
         harmless=harmless,
         monitor=monitor,
         bounds=evaluate_command.bounds_of(fail_under or []),
+        code=allow_code or [],
     )
     raise typer.Exit(evaluate_command.evaluate(ask, misses=misses, as_json=json))
 
@@ -192,11 +278,20 @@ def evaluate(
 def diff(
     before: PolicyArgument,
     after: PolicyArgument,
-    dataset: DatasetArgument,
+    dataset: Annotated[
+        Path | None, typer.Argument(help="JSON lines with texts; without it rules are compared.")
+    ] = None,
     show: Annotated[int, typer.Option(min=0, help="Print so many of the texts.")] = 20,
+    json: JsonOption = False,
+    allow_code: CodeOption = None,
 ) -> None:
-    """Say what would change on a dataset from one policy to another: exit 1 if anything does."""
-    raise typer.Exit(diff_command.diff(before, after, dataset, show=show))
+    """Say which rules, or which texts of a dataset, change from one policy to another: exit 1."""
+    if dataset is None:
+        raise typer.Exit(diff_command.rules(before, after, as_json=json))
+    status = diff_command.diff(
+        before, after, dataset, show=show, as_json=json, code=allow_code or []
+    )
+    raise typer.Exit(status)
 
 
 @app.command(name="import")
@@ -209,12 +304,13 @@ def import_(
 ) -> None:
     """Make a policy of another tool's configuration; what is left out is said on stderr."""
     made, notes = importing.convert(file, kind)
-    for note in notes:
-        print(note, file=sys.stderr)
+    for line in notes:
+        note(line)
     if output is None:
         print(made, end="")
     else:
-        output.write_text(made, encoding="utf-8")
+        with naming(output):
+            output.write_text(made, encoding="utf-8")
 
 
 @app.command()
@@ -266,6 +362,7 @@ def serve(
     body_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds for the body of a request.")
     ] = 60.0,
+    allow_code: CodeOption = None,
 ) -> None:
     """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
     serve_command.serve(
@@ -284,6 +381,7 @@ def serve(
         max_connections=max_connections,
         header_timeout=header_timeout,
         body_timeout=body_timeout,
+        allow_code=allow_code or [],
     )
 
 
@@ -306,9 +404,10 @@ def debug(
     raise typer.Exit(debug_command.debug(pattern, text, group, dot=dot))
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[
+    context: typer.Context,
+    _version: Annotated[
         bool,
         typer.Option(
             "--version",
@@ -319,14 +418,38 @@ def root(
     ] = False,
 ) -> None:
     """Guardrails for token streams."""
+    if context.invoked_subcommand is None:
+        note(context.get_help())
+        raise typer.Exit(BAD_INPUT)
 
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one line each, without a traceback."""
+    prepare()
+    status = _run()
+    abandon()
+    sys.exit(status)
+
+
+def _run() -> int:
     try:
-        app()
-    except GuardstreamError as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(f"{error.filename or 'guardstream'}: {error.strerror}", file=sys.stderr)
-    sys.exit(BAD_INPUT)
+        status = app(prog_name="guardstream", standalone_mode=False)
+    except _RefusedError as error:
+        note(_said(error))
+        return BAD_INPUT
+    except (GuardstreamError, OSError) as error:
+        wrong = of_system(error) if isinstance(error, OSError) else error
+        note(wrong)
+        return MACHINE if isinstance(wrong, MachineError) else BAD_INPUT
+    except _ReaderLeftError:
+        return READER_LEFT
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+def _said(error: Any) -> str:
+    """What click says of a wrong call, in one line, and where to look."""
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "guardstream"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{path}: {message[:1].lower()}{message[1:]}; see '{path} --help'"

@@ -39,15 +39,18 @@ def read(path: Path) -> Iterator[Example]:
                 if line.strip():
                     yield _example(path, number, line)
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not valid UTF-8") from error
+        raise DatasetError(f"{path}: not valid UTF-8: save it as UTF-8") from error
 
 
 def _example(path: Path, number: int, line: str) -> Example:
     try:
-        value = json.loads(line)
+        value = json.loads(line.removeprefix("\ufeff") if number == 1 else line)
         if not isinstance(value, dict) or not isinstance(value.get("text"), str):
             raise ValueError("a line needs an object with a 'text'")
         return Example(number, value["text"], _label(value), _spans(value), _source(value))
+    except json.JSONDecodeError as error:
+        place = f"{path}:{number}:{error.colno}"
+        raise DatasetError(f"{place}: not JSON, each line needs an object with a 'text'") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}:{number}:1: {error}") from error
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from guardstream.errors import GuardstreamError, PatternError
 from guardstream.scan.regex.debug import Row, dot, rows
 
 
 def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
-    """Print the table, or the picture; a pattern that is refused raises PatternError."""
-    masked = int(group) if group and group.isdigit() else group
-    print(picture(pattern, masked) if dot else table(pattern, text, masked))
+    """Print the table, or the picture; GuardstreamError says where a pattern is refused."""
+    masked = int(group) if group and group.isdecimal() else group
+    try:
+        print(picture(pattern, masked) if dot else table(pattern, text, masked))
+    except PatternError as error:
+        place = "" if error.offset is None else f" at offset {error.offset}"
+        raise GuardstreamError(f"the pattern is refused{place}: {error}") from error
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
 from time import perf_counter
 from typing import NamedTuple
@@ -47,9 +47,9 @@ def recording() -> list[Delta]:
     return [Delta(**json.loads(line)) for line in lines]
 
 
-def demo(policy: str, speed: float) -> None:
+def demo(policy: str, speed: float, code: Sequence[str] = ()) -> None:
     """Replay the recording through `policy`, live on a terminal, line by line elsewhere."""
-    guard = Guard.load(policy)
+    guard = Guard.load(policy, allow_code=code)
     console = Console(highlight=False)
     deltas = recording()
     console.print(f"Replaying {len(deltas)} chunks through the policy {guard.policy.name!r}.\n")

@@ -15,6 +15,7 @@ from typing import Any
 
 from guardstream.cli.datasets import DatasetError, read
 from guardstream.cli.measure import Counts, Kind, Place, Rule, Share, by_source, harmless
+from guardstream.cli.progress import shown
 from guardstream.guard import Guard
 
 _SHOWN = 80
@@ -32,6 +33,7 @@ class Ask:
     harmless: Path | None
     monitor: bool = False
     bounds: Mapping[str, float] = field(default_factory=dict)
+    code: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,11 @@ def measured(ask: Ask) -> Outcome:
     """Measure; DatasetError if there is nothing to measure with, or to hold a bound against."""
     if ask.dataset is None and ask.harmless is None:
         raise DatasetError("nothing to measure with: name a dataset, or a folder with --harmless")
-    guard = Guard.load(ask.policy)
-    sources = by_source(guard, read(ask.dataset), monitor=ask.monitor) if ask.dataset else {}
+    guard = Guard.load(ask.policy, allow_code=ask.code)
+    sources: dict[str, Counts] = {}
+    if ask.dataset:
+        examples = shown(read(ask.dataset), "evaluating")
+        sources = by_source(guard, examples, monitor=ask.monitor)
     if ask.dataset and not sources:
         raise DatasetError(f"{ask.dataset}: no line has a 'label' or 'spans'")
     kinds = _harmless(guard, ask.harmless, monitor=ask.monitor) if ask.harmless else {}
@@ -172,12 +177,12 @@ def _by_size(rules: Mapping[str, Rule]) -> list[tuple[str, Rule]]:
 
 def _line(place: Place) -> str:
     example, start, end, rule = place
-    shown = example.text[start:end]
-    shown = repr(shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…")
+    part = example.text[start:end]
+    part = repr(part if len(part) <= _SHOWN else part[:_SHOWN] + "…")
     if rule:
-        return f"line {example.line}: {rule}: {shown}"
+        return f"line {example.line}: {rule}: {part}"
     whole = example.spans is None
-    return f"line {example.line}: {shown if whole else f'{start}–{end} {shown}'}"
+    return f"line {example.line}: {part if whole else f'{start}–{end} {part}'}"
 
 
 # JSON

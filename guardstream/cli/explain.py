@@ -1,29 +1,148 @@
-"""`guardstream explain`: a policy whole, or why a text comes out as it does."""
+"""`guardstream explain`: a policy on one screen or whole, one rule, or why a text comes out so."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from guardstream.errors import GuardstreamError
 from guardstream.events import Finding
 from guardstream.guard import Guard
-from guardstream.policy import Policy, checks
-from guardstream.policy.build import Built
+from guardstream.policy import Policy, build, checks, packs
+from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.model import SECTIONS, InputFile, WordFile
-from guardstream.policy.sources import Origin, Placed
+from guardstream.policy.problems import nearest
+from guardstream.policy.sources import Loader, Origin, Placed, Source, read_text
 
 _SHOWN = 60
 
 
-def explain(policy: str) -> str:
+_MOST = 30
+"""Rules that are shown one by one; more do not fit on a screen."""
+
+
+class ExplainError(GuardstreamError):
+    """There is nothing of that name to explain."""
+
+
+def table(policy: str) -> str:
+    """Return the policy on one screen: what is set, and a line for each rule, or each file of them.
+
+    No code is run for it, and no secret is needed.
+    """
+    built = _loaded(policy)
+    title = f"{built.file.name or built.source.name}: {built.file.description}"
+    lines = [_short(title.rstrip(": "), 120)]
+    lines += _settings(built)
+    lines += _table(built)
+    if built.input is not None:
+        lines += ["input, what goes into the model:", *_table(built.input)]
+    lines.append("one rule: --rule ID; all of it: --yaml; what becomes of a text: --text TEXT")
+    return "\n".join(lines) + "\n"
+
+
+def _loaded(policy: str) -> Built:
+    return build.load(packs.resolve(policy), Loader(purpose="lint"))
+
+
+def _settings(built: Built) -> Iterator[str]:
+    for name, source in built.settings.items():
+        if name == "input":
+            continue
+        value = built.file.model_dump(by_alias=True, exclude_unset=True).get(name.rstrip("_"))
+        said = _short(json.dumps(value, ensure_ascii=False, default=str), 60)
+        origin = "" if source is built.source else f"  (from {_name(source)})"
+        yield f"  {name.rstrip('_')}: {said}{origin}"
+
+
+def _table(built: Built) -> Iterator[str]:
+    own = [placed for placed in built.placed if placed.origin.source is built.source]
+    other = [placed for placed in built.placed if placed.origin.source is not built.source]
+    listed = own[:_MOST] if len(built.placed) > _MOST else [*own, *other]
+    rows: list[tuple[str, ...]] = [("rule", "action", "severity", "looks for", "from")]
+    rows += [_row(placed) for placed in listed]
+    if len(rows) > 1:
+        yield from _columns(rows)
+    if len(own) > _MOST:
+        yield f"  … and {len(own) - _MOST} more of {_name(built.source)}"
+    if len(built.placed) > _MOST:
+        yield from _by_file(other)
+    if built.disabled:
+        yield f"  switched off: {', '.join(placed.rule.id for placed in built.disabled)}"
+    if not built.placed:
+        yield "  no rules"
+
+
+def _row(placed: Placed) -> tuple[str, ...]:
+    rule = placed.rule
+    source = placed.changes[-1].source if placed.changes else placed.origin.source
+    return rule.id, rule.action, rule.severity, _looks_for(placed), _name(source)
+
+
+def _looks_for(placed: Placed) -> str:
+    rule = placed.rule
+    if isinstance(rule.words, WordFile):
+        said = f"the words in {rule.words.file}"
+    elif rule.words:
+        said = ", ".join(rule.words)
+    else:
+        said = " | ".join(rule.pattern or ())
+    return _short(said, 36)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = [set_cell_size(cell, widths[at]) for at, cell in enumerate(row[:4])]
+        yield "  " + "  ".join((*cells, row[4])).rstrip()
+
+
+def _by_file(rules: Iterable[Placed]) -> Iterator[str]:
+    """A line for each file, with how many rules it has and what they do."""
+    files: dict[str, Counter[str]] = {}
+    for placed in rules:
+        files.setdefault(_name(placed.origin.source), Counter())[placed.rule.action] += 1
+    for name, actions in files.items():
+        did = ", ".join(f"{count} {action}" for action, count in actions.most_common())
+        yield f"  {name}: {actions.total()} rules ({did})"
+
+
+def _name(source: Source) -> str:
+    """A pack by its name, another file by its path."""
+    path = Path(source.name)
+    return packs.PREFIX + path.stem if path.parent == packs.folder() else source.name
+
+
+def _short(text: str, most: int) -> str:
+    # A policy of somebody else may hold what a terminal would obey.
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def rule(policy: str, name: str) -> str:
+    """Return one rule as YAML, with its origin; of the section `input` too, if it has one."""
+    built = _loaded(policy)
+    parts = [built, *([built.input] if built.input else [])]
+    every = [placed for part in parts for placed in (*part.placed, *part.disabled)]
+    found = [_commented(placed, built) for placed in every if placed.rule.id == name]
+    if not found:
+        hint = nearest(name, list(dict.fromkeys(placed.rule.id for placed in every)))
+        raise ExplainError(f"{policy}: no rule {name!r}, {_short(hint, 300)}")
+    return "".join(found)
+
+
+def whole(policy: str) -> str:
     """Return the policy as one file, what it extends included, with each rule's origin."""
-    built = Policy.load(policy).built
+    built = _loaded(policy)
     values = built.file.model_dump(
         by_alias=True, exclude_defaults=True, exclude={"rules", "extends", "input"}
     )
@@ -34,7 +153,7 @@ def explain(policy: str) -> str:
             head.yaml_add_eol_comment(f"from {source.name}", key)
     if "limits" in head:
         head["limits"] = _section(built, "limits", head["limits"])
-    return _yaml(head) + _rules(built) + _input(built)
+    return _yaml(head) + _rules(built, built) + _input(built)
 
 
 def _section(built: Built, name: str, values: Mapping[str, Any]) -> CommentedMap:
@@ -47,8 +166,8 @@ def _section(built: Built, name: str, values: Mapping[str, Any]) -> CommentedMap
     return section
 
 
-def _rules(built: Built) -> str:
-    rules = [_commented(placed) for placed in (*built.placed, *built.disabled)]
+def _rules(built: Built, top: Built) -> str:
+    rules = [_commented(placed, top) for placed in (*built.placed, *built.disabled)]
     return "rules:\n" + "".join(rules) if rules else "rules: []\n"
 
 
@@ -59,19 +178,29 @@ def _input(built: Built) -> str:
     section = built.file.input or InputFile()
     values = section.model_dump(exclude_defaults=True, exclude={"rules", "extends"})
     said = _yaml(_section(built, "input", values)) if values else ""
-    return "input:\n" + indent(said + _rules(built.input), "  ")
+    return "input:\n" + indent(said + _rules(built.input, built), "  ")
 
 
-def _commented(placed: Placed) -> str:
+def _commented(placed: Placed, top: Built) -> str:
     """A rule as YAML, below a comment that says where it is from and what has changed it."""
     said = f"from {_place(placed.origin)}"
     said += "".join(f", changed by {_place(change)}" for change in placed.changes)
     rule = placed.rule.model_dump(by_alias=True, exclude_unset=True)
     if isinstance(placed.rule.words, WordFile):
-        rule["words"] = {"file": str(placed.origin.source.folder / placed.rule.words.file)}
+        rule["words"] = _words(placed, placed.rule.words, top)
     ordered = {"id": placed.rule.id, **{key: value for key, value in rule.items() if key != "id"}}
     body = "".join(f"    {line}\n" for line in _yaml(CommentedMap(ordered)).splitlines())
     return f"  # {said}\n  - {body.lstrip()}"
+
+
+def _words(placed: Placed, words: WordFile, top: Built) -> Any:
+    """A word file as `top` would name it, or its words where that policy could not."""
+    path = placed.origin.source.folder / words.file
+    try:
+        beside = path.resolve().relative_to(top.source.folder.resolve())
+    except ValueError:
+        return list(build.words_in(read_text(path)))
+    return {"file": beside.as_posix()}
 
 
 def _place(origin: Origin) -> str:
@@ -86,9 +215,11 @@ def _yaml(value: Any) -> str:
     return out.getvalue()
 
 
-def explain_text(policy: str, text: str, channel: str) -> str:
+def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ()) -> str:
     """Return why each part of `text` comes out as it does under the policy."""
-    guard = Guard.load(policy)
+    if channel not in CHANNELS:
+        raise ExplainError(f"no channel {channel!r}, {nearest(channel, list(CHANNELS))}")
+    guard = Guard.load(policy, allow_code=code)
     result = guard.check(text, channel)
     lines = [f"text out: {result.text!r}", f"finish: {result.finish}"]
     if guard.policy.shadow:
@@ -139,7 +270,7 @@ def _plain_words(placed: Placed) -> set[str]:
     if words is None:
         return set()
     path = Path(placed.origin.source.folder) / words.file
-    return {line.strip().casefold() for line in path.read_text("utf-8-sig").splitlines()}
+    return {word.casefold() for word in build.words_in(read_text(path))}
 
 
 def _characters(matched: str) -> str:

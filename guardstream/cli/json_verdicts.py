@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from guardstream.cli.chunks import cut
+from guardstream.cli.output import note
 from guardstream.errors import GuardstreamError
 from guardstream.jsonstream.errors import DocumentError, JSONSyntaxError
 from guardstream.jsonstream.repair import KINDS, USUAL, Kind
@@ -74,21 +75,29 @@ def run(ask: Ask, files: Sequence[str], *, fail_fast: bool, summary: bool) -> in
     count = {"valid": 0, "invalid": 0, "unreadable": 0}
     for file in files:
         named = {"file": file} if len(files) > 1 else {}
-        try:
-            for line in _verdicts(file, ask):
-                print(json.dumps(named | line), flush=True)
-                count["valid" if line["valid"] else "invalid"] += 1
-                if fail_fast and not line["valid"]:
-                    break
-        except (OSError, ValueError) as error:
-            reason = (getattr(error, "strerror", None) or str(error)).lower()
-            print(f"{file}: cannot be read: {reason}", file=sys.stderr)
-            count["unreadable"] += 1
+        for line in _read(file, ask):
+            if line is None:
+                count["unreadable"] += 1
+                break
+            print(json.dumps(named | line), flush=True)
+            count["valid" if line["valid"] else "invalid"] += 1
+            if fail_fast and not line["valid"]:
+                break
         if fail_fast and count["invalid"] + count["unreadable"]:
             break
     if summary:
         print(json.dumps({"summary": count}), flush=True)
     return BAD_INPUT if count["unreadable"] else INVALID if count["invalid"] else VALID
+
+
+def _read(file: str, ask: Ask) -> Iterator[dict[str, Any] | None]:
+    """The verdicts on a file; None, once it is said why, where it cannot be read."""
+    try:
+        yield from _verdicts(file, ask)
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        note(f"{file}: cannot be read: {reason}")
+        yield None
 
 
 def _verdicts(file: str, ask: Ask) -> Iterator[dict[str, Any]]:

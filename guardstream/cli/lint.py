@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
 
+from guardstream.cli import sarif
+from guardstream.cli.sarif import Note
 from guardstream.errors import PolicyError
-from guardstream.policy import Policy
+from guardstream.policy import build, packs
 from guardstream.policy.lint import warnings
+from guardstream.policy.sources import Loader
 
 CLEAN, WARNED, WRONG = 0, 1, 2
 
+Form: TypeAlias = Literal["lines", "json", "sarif"]
 
-def lint(policies: Sequence[str], *, strict: bool) -> int:
+_PLACE = re.compile(r"(.+?):(\d+):(\d+): (?:warning: )?(.*)", re.DOTALL)
+
+
+def lint(policies: Sequence[str], *, strict: bool, form: Form = "lines") -> int:
     """Print what is wrong and what is doubtful; return the exit status."""
-    status = CLEAN
-    for name in policies:
-        try:
-            lines = warnings(Policy.load(name).built)
-        except PolicyError as error:
-            lines = [_as_error(line) for line in str(error).splitlines()]
-            status = WRONG
-        for line in lines:
-            print(line)
-        if lines and strict:
-            status = status or WARNED
-    return status
+    notes = [note for name in policies for note in _notes(name)]
+    if form == "lines":
+        for note in notes:
+            print(_line(note))
+    else:
+        said = sarif.log(notes) if form == "sarif" else [note._asdict() for note in notes]
+        print(json.dumps(said, indent=2))
+    if any(note.level == "error" for note in notes):
+        return WRONG
+    return WARNED if notes and strict else CLEAN
 
 
-def _as_error(line: str) -> str:
-    """Mark a `file:line:column: message` as an error, as compilers do."""
-    place, separator, message = line.partition(": ")
-    return f"{place}: error: {message}" if separator else f"error: {line}"
+def _notes(name: str) -> Iterator[Note]:
+    """What is to be said about one policy."""
+    try:
+        built = build.load(packs.resolve(name), Loader(purpose="lint"))
+    except PolicyError as error:
+        for line in str(error).splitlines():
+            yield _note(line, "error", name)
+    else:
+        for line in warnings(built):
+            yield _note(line, "warning", name)
+
+
+def _note(line: str, level: str, name: str) -> Note:
+    found = _PLACE.fullmatch(line)
+    if found is None:
+        return Note(name, 1, 1, level, line)
+    return Note(found[1], int(found[2]), int(found[3]), level, found[4])
+
+
+def _line(note: Note) -> str:
+    """A note as compilers write it."""
+    return f"{note.file}:{note.line}:{note.column}: {note.level}: {note.message}"

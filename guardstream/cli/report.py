@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from guardstream.errors import GuardstreamError
 from guardstream.observability.report import report as summarised
 
 
 def report(paths: Sequence[str], *, as_json: bool) -> None:
     """Print a summary of audit logs."""
     found = summarised(paths)
+    if found.torn and not found.streams and not found.unfinished:
+        raise GuardstreamError(
+            f"{', '.join(paths)}: no line is a record of a stream: name audit logs"
+        )
     if as_json:
         print(json.dumps(found.as_dict(), indent=2))
     else:

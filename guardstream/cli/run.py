@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from guardstream.cli.chunks import cut
+from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.stream.synchronous import SyncGuardedStream
@@ -25,21 +26,27 @@ class InputError(GuardstreamError):
     """The text to guard cannot be read."""
 
 
-def run(policy: str, file: str, chunk: int | None, findings: Path | None) -> int:
+def run(
+    policy: str,
+    file: str,
+    chunk: int | None,
+    findings: Path | None,
+    code: Sequence[str] = (),
+) -> int:
     """Guard `file` and return the exit status; what is released is written at once."""
-    guard = Guard.load(policy)
+    guard = Guard.load(policy, allow_code=code)
     with ExitStack() as stack:
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
         texts = _decoded(source, file)
         stream = guard.wrap_sync(cut(texts, chunk) if chunk else texts, keep_text=False)
-        stack.callback(_write_findings, stream, report)
+        stack.callback(_write_findings, stream, report, findings)
         for text in stack.enter_context(stream):
             # As UTF-8 whatever the terminal says: the text came in as UTF-8.
             sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
             sys.stdout.buffer.flush()
     if stream.finish == "content_filter":
-        print(f"guardstream: blocked by rule {stream.blocked_by!r}", file=sys.stderr)
+        note(f"guardstream: blocked by rule {stream.blocked_by!r}")
         return BLOCKED
     return CLEAN
 
@@ -77,6 +84,10 @@ def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
         offset += len(data)
 
 
-def _write_findings(stream: SyncGuardedStream[str], report: TextIO | None) -> None:
-    if report is not None:
+def _write_findings(
+    stream: SyncGuardedStream[str], report: TextIO | None, path: Path | None
+) -> None:
+    if report is None or path is None:
+        return
+    with naming(path), report:
         report.writelines(json.dumps(asdict(finding)) + "\n" for finding in stream.findings)

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 
+from guardstream.cli.output import MachineError
 from guardstream.errors import GuardstreamError
 
 C = TypeVar("C", bound=str)
@@ -35,10 +36,11 @@ def serve(
     max_connections: int,
     header_timeout: float,
     body_timeout: float,
+    allow_code: Sequence[str],
 ) -> None:
     """Serve until told to stop."""
     _check_installed(metrics=metrics)
-    from guardstream.serve.proxy.run import ServeOptions
+    from guardstream.serve.proxy.run import ListenError, ServeOptions
     from guardstream.serve.proxy.run import serve as run
     from guardstream.serve.proxy.settings import SettingsError
 
@@ -55,11 +57,14 @@ def serve(
         max_connections=max_connections,
         header_timeout=header_timeout,
         body_timeout=body_timeout,
+        allow_code=tuple(allow_code),
     )
     try:
         run(options, host=host, port=port, workers=workers)
     except SettingsError as error:
         raise UsageError(str(error)) from error
+    except ListenError as error:
+        raise MachineError(str(error)) from error
 
 
 def _check_installed(*, metrics: bool) -> None:

@@ -409,5 +409,13 @@ def sniffed(start: bytes) -> Media | None:
     return _SNIFFED.get(stripped[:1], "sse") if stripped else None
 
 
+def sniffed_text(start: bytes) -> Media | None:
+    """Tell the lines of a data stream from other text by how they begin; None if not yet."""
+    if any(mark.startswith(start) for mark in _CODED_STARTS):
+        return None
+    return "data_stream" if start.startswith(_CODED_STARTS) else "text"
+
+
+_CODED_STARTS = (b'0:"', b'f:{"messageId"')
 _CODE = re.compile(rb"[0-9a-z](?::\s*)?")
 _CODE_START = re.compile(rb'[0-9a-z]:\s*["{\[]')

@@ -6,7 +6,7 @@ checks see guarded text. What they share between streams, the verdicts that are 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Collection
+from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from guardstream.gate.verdict import Check
 from guardstream.gate.windows import Capped
 from guardstream.guard import Guard
 from guardstream.policy import Policy, plugins
-from guardstream.policy.plugins import PluginError
+from guardstream.policy.plugins import Code, PluginError, allowed
 from guardstream.policy.reload import Watched
 from guardstream.policy.sections import GateFile
 from guardstream.providers import Adapter
@@ -99,19 +99,25 @@ class _Plan:
 class GatedGuard:
     """Applies a policy with its `gate`; made once, and shared freely between streams."""
 
-    def __init__(self, policy: Policy | Watched) -> None:
+    def __init__(self, policy: Policy | Watched, *, allow_code: Iterable[str] = ()) -> None:
         """Make the checks of a policy; PolicyError says which cannot be made, and where it stands.
 
-        A policy that is loaded anew brings checks of its own.
+        A policy that is loaded anew brings checks of its own. `allow_code` lists the functions
+        that it may name, as for `Guard.load`.
         """
+        self._code = allowed(allow_code)
         self._guard = _Rules(policy)
         self._made: tuple[Policy, list[_Plan]] | None = None
         self._plans(self._guard.policy)
 
     @classmethod
-    def load(cls, path: str | Path, *, reload: bool = False) -> GatedGuard:
+    def load(
+        cls, path: str | Path, *, reload: bool = False, allow_code: Iterable[str] = ()
+    ) -> GatedGuard:
         """Return the guard of a policy file; the arguments are those of `Guard.load`."""
-        return cls(Watched(path) if reload else Policy.load(path))
+        code = allowed(allow_code)
+        load = Watched if reload else Policy.load
+        return cls(load(path, allow_code=code), allow_code=code)
 
     @property
     def guard(self) -> Guard:
@@ -138,15 +144,15 @@ class GatedGuard:
 
     def _plans(self, policy: Policy) -> list[_Plan]:
         if self._made is None or self._made[0] is not policy:
-            self._made = policy, _planned(policy)
+            self._made = policy, _planned(policy, self._code)
         return self._made[1]
 
 
-def _planned(policy: Policy) -> list[_Plan]:
+def _planned(policy: Policy, code: Code) -> list[_Plan]:
     plans, problems = [], []
     for number, file in enumerate(policy.file.gate):
         try:
-            check = made(file)
+            check = made(file, code)
         except (PluginError, GateError) as error:
             source = policy.built.settings["gate"]
             mark = source.document.mark((*source.prefix, "gate", number, "use"))
@@ -160,7 +166,7 @@ def _planned(policy: Policy) -> list[_Plan]:
     return plans
 
 
-def made(file: GateFile) -> Check:
+def made(file: GateFile, code: Code) -> Check:
     """Make a check; PluginError or GateError if it cannot be had, or not with these options.
 
     A function of your own is the check itself; with options, it is called with them and returns
@@ -168,7 +174,11 @@ def made(file: GateFile) -> Check:
     """
     own = OWN.get(file.use)
     path = own or file.use.replace(":", ".")
-    function = plugins.imported(path) if own else plugins.named(CHECKS, path, list(OWN))
+    if own:
+        code = frozenset((":".join(own.rsplit(".", 1)),))
+        function = plugins.imported(path, code)
+    else:
+        function = plugins.named(CHECKS, path, code, list(OWN))
     if own is None and not file.options:
         check: Check = function
         return check

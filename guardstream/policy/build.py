@@ -23,7 +23,7 @@ from guardstream.policy.model import (
 )
 from guardstream.policy.problems import nearest
 from guardstream.policy.sections import Channel
-from guardstream.policy.sources import Loader, Origin, Placed, Source, Whole
+from guardstream.policy.sources import LOOKS, Loader, Origin, Placed, Source, Whole
 from guardstream.stages.custom import StagePlan
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Keep, Pseudonym, Rule, Validator
@@ -64,9 +64,9 @@ def load(path: Path, loader: Loader | None = None) -> Built:
     return _built(loader, lambda: loader.load(path))
 
 
-def parse(text: str, name: str, folder: Path) -> Built:
+def parse(text: str, name: str, folder: Path, loader: Loader | None = None) -> Built:
     """Check and compile the policy `text`; other files are looked for in `folder`."""
-    loader = Loader()
+    loader = loader or Loader()
     return _built(loader, lambda: loader.parse(text, name, folder))
 
 
@@ -87,7 +87,7 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
     sound = [placed for placed in enabled if _looks(placed.rule)]
     rules = [(placed, _rule(loader, placed)) for placed in sound]
     json = structured.compiled(loader, whole)
-    limits, plans = limited.compiled(whole), limited.plans(whole)
+    limits, plans = limited.compiled(loader, whole), limited.plans(loader, whole)
     file = whole.file
     return lambda: Built(
         file=file,
@@ -151,6 +151,9 @@ def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
     inherited = [
         name for name, placed in whole.rules.items() if placed.origin.source is not origin.source
     ]
+    if not rule.enabled and not LOOKS & rule.model_fields_set:
+        message = f"no rule {rule.id!r} is inherited that could be switched off"
+        return f"{message}, {nearest(rule.id, inherited)}" if inherited else message
     if origin.source is whole.source and inherited:
         hint = nearest(rule.id, inherited)
         if hint.startswith("did"):
@@ -170,7 +173,7 @@ def _rule(loader: Loader, placed: Placed) -> Rule:
         id=rule.id,
         action=rule.action,
         severity=rule.severity,
-        replacement=_replacement(placed),
+        replacement=_replacement(loader, placed),
         words=_words(loader, placed),
         patterns=tuple(rule.pattern or ()),
         group=rule.group,
@@ -179,13 +182,13 @@ def _rule(loader: Loader, placed: Placed) -> Rule:
         normalize=tuple(rule.normalize),
         allow_words=tuple(rule.allow.words),
         allow_patterns=tuple(rule.allow.patterns),
-        validators=_validators(placed),
+        validators=_validators(loader, placed),
         keywords=tuple(named),
         keyword_distance=within,
     )
 
 
-def _replacement(placed: Placed) -> str | Keep | Pseudonym:
+def _replacement(loader: Loader, placed: Placed) -> str | Keep | Pseudonym:
     given = placed.rule.replacement
     if given is None or isinstance(given, str):
         return "[{id}]" if given is None else given
@@ -195,6 +198,8 @@ def _replacement(placed: Placed) -> str | Keep | Pseudonym:
         return ""  # reported already
     name = given.pseudonym.key_env
     key = os.environ.get(name, "")
+    if not key and loader.purpose != "guard":
+        key = "a stand-in"  # no secret is needed to judge a policy
     if not key:
         message = f"the environment variable {name!r}, which holds the key, is not set"
         here = placed.origin_of("replacement")
@@ -202,11 +207,13 @@ def _replacement(placed: Placed) -> str | Keep | Pseudonym:
     return Pseudonym(key.encode(), given.pseudonym.prefix, given.pseudonym.length)
 
 
-def _validators(placed: Placed) -> tuple[Validator, ...]:
+def _validators(loader: Loader, placed: Placed) -> tuple[Validator, ...]:
     found: list[Validator] = []
     for number, check in enumerate(placed.rule.validate_ or ()):
+        if loader.purpose == "lint" and checks.is_code(check):
+            continue
         try:
-            found.append(checks.named(check))
+            found.append(checks.named(check, loader.code))
         except checks.CheckError as error:
             here = placed.origin_of("validate_")
             here.report(f"rule {placed.rule.id!r}: {error}", "validate", number)
@@ -218,16 +225,33 @@ def _words(loader: Loader, placed: Placed) -> tuple[str, ...]:
     if not isinstance(rule.words, WordFile):
         return tuple(rule.words or ())
     try:
-        text = loader.read_text(origin.source.folder / rule.words.file)
+        text = loader.read_text(_beside(origin.source.folder, rule.words.file))
     except PolicyError as error:
         origin.report(f"words of rule {rule.id!r}: {error}", "words", "file")
         return ()
-    lines = (line.strip() for line in text.splitlines())
-    words = tuple(line for line in lines if line and not line.startswith("#"))
+    words = words_in(text)
     if not words:
         message = f"rule {rule.id!r} looks for nothing: the word file has no words"
         origin.report(message, "words", "file")
     return words
+
+
+def words_in(text: str) -> tuple[str, ...]:
+    """Return the words of a word file: one a line, `#` starts a comment line."""
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """Return the word file `name`; PolicyError if it is outside of the policy's folder."""
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return path  # reading it says what is wrong
+    if not inside:
+        raise PolicyError(f"{name!r} is outside of the policy's folder: put it there, or below")
+    return path
 
 
 # Compiling
@@ -256,7 +280,10 @@ def applies(rule: RuleFile, channel: str) -> bool:
 
 def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:
     try:
-        return compiled(file, [rule for _, rule in rules])
+        return loader.once(
+            (tuple(rule for _, rule in rules), _settings(file)),
+            lambda: compiled(file, [rule for _, rule in rules]),
+        )
     except RuleError:
         # The compiler stops at the first bad rule; one by one, every rule can speak.
         for placed, rule in rules:
@@ -266,6 +293,10 @@ def _ruleset(loader: Loader, file: PolicyFile, rules: _Rules) -> RuleSet:
                 _report_rule(placed, error)
         loader.check()
         raise
+
+
+def _settings(file: PolicyFile) -> tuple[object, ...]:
+    return file.max_holdback, file.on_overflow, file.on_error
 
 
 def compiled(file: PolicyFile, rules: Iterable[Rule]) -> RuleSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardstream.policy import validators
 from guardstream.policy.model import EntropyFile
-from guardstream.policy.plugins import PluginError, imported
+from guardstream.policy.plugins import Code, PluginError, imported
 from guardstream.policy.problems import nearest
 from guardstream.stages.rules import Validator
 
@@ -13,7 +13,7 @@ class CheckError(ValueError):
     """A check that cannot be had; the message says why."""
 
 
-def named(check: str | EntropyFile) -> Validator:
+def named(check: str | EntropyFile, code: Code) -> Validator:
     """Return the function that an entry of `validate` means; CheckError says what is wrong."""
     if isinstance(check, EntropyFile):
         return validators.entropy(check.entropy)
@@ -24,10 +24,15 @@ def named(check: str | EntropyFile) -> Validator:
     if "." not in check:
         raise CheckError(f"unknown check {check!r}, {nearest(check, list(validators.names()))}")
     try:
-        checked: Validator = imported(check)
+        checked: Validator = imported(check, code)
     except PluginError as error:
         raise CheckError(str(error)) from error
     return checked
+
+
+def is_code(check: str | EntropyFile) -> bool:
+    """Tell whether a check is the program's own, at a dotted path."""
+    return isinstance(check, str) and "." in check and check not in validators.NAMED
 
 
 def spelled(check: str | EntropyFile) -> str:

@@ -166,7 +166,7 @@ class _Reader:
             if not isinstance(key, ScalarNode):
                 self._problem(key, "a key must be plain text")
                 continue
-            name = str(key.value)
+            name = _whole(str(key.value))
             if name in result:
                 first = self._document.keys[(*path, name)]
                 self._problem(key, f"duplicate key {name!r}, first in line {first.line}")
@@ -176,7 +176,7 @@ class _Reader:
         return result
 
     def _scalar(self, node: ScalarNode) -> object:
-        tag, text = str(node.tag), str(node.value)
+        tag, text = str(node.tag), _whole(str(node.value))
         if not tag.startswith(_TAG):
             self._problem(node, f"unknown tag {tag!r}")
             return None
@@ -189,6 +189,16 @@ class _Reader:
         except ValueError:
             self._problem(node, f"not a valid {tag.removeprefix(_TAG)}")
             return None
+
+
+def _whole(text: str) -> str:
+    r"""Join halves of surrogate pairs: JSON writes characters as `"\ud83d\ude00"`, and is YAML."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+_SURROGATE = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def _integer(text: str) -> int:

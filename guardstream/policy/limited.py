@@ -7,9 +7,9 @@ from functools import partial
 
 from guardstream.events import Stage
 from guardstream.policy import plugins
-from guardstream.policy.plugins import PluginError
+from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import LimitsFile, StageFile
-from guardstream.policy.sources import Whole
+from guardstream.policy.sources import Loader, Whole
 from guardstream.stages.custom import Checked, StagePlan
 from guardstream.stages.limits.limits import LimitSet, Loops, TokenLimit
 from guardstream.stages.pipeline import Pipeline
@@ -46,7 +46,7 @@ class Limited:
         return [Release(stage, self.release, self.bound)]
 
 
-def compiled(whole: Whole) -> Limited | None:
+def compiled(loader: Loader, whole: Whole) -> Limited | None:
     """What the section `limits` says; None if there is none."""
     section = whole.file.limits
     if section is None:
@@ -57,7 +57,7 @@ def compiled(whole: Whole) -> Limited | None:
         limits=LimitSet(
             max_chars=section.max_chars,
             max_lines=section.max_lines,
-            tokens=_tokens(whole, section),
+            tokens=_tokens(loader, whole, section),
             stop=section.stop,
             repeat=Loops(repeat.min_chars, repeat.times) if repeat else None,
         ),
@@ -67,7 +67,7 @@ def compiled(whole: Whole) -> Limited | None:
     )
 
 
-def _tokens(whole: Whole, section: LimitsFile) -> TokenLimit | None:
+def _tokens(loader: Loader, whole: Whole, section: LimitsFile) -> TokenLimit | None:
     given = section.tokens
     if given is None:
         return None
@@ -76,31 +76,35 @@ def _tokens(whole: Whole, section: LimitsFile) -> TokenLimit | None:
         mark = source.document.key_mark(("limits", "tokens"))
         source.report(mark, "tokens are counted by either 'encoding' or 'counter'")
         return None
+    if loader.purpose == "lint":
+        return None
     key = "encoding" if given.encoding else "counter"
     try:
         if given.encoding:
             return TokenLimit(given.max, plugins.encoding(given.encoding))
-        return TokenLimit(given.max, plugins.counter(given.counter or ""))
+        return TokenLimit(given.max, plugins.counter(given.counter or "", loader.code))
     except PluginError as error:
         source.report(source.document.mark(("limits", "tokens", key)), str(error))
         return None
 
 
-def plans(whole: Whole) -> tuple[StagePlan, ...]:
+def plans(loader: Loader, whole: Whole) -> tuple[StagePlan, ...]:
     """What the section `stages` says; each stage is made once to see that it can be."""
+    if loader.purpose == "lint":
+        return ()
     source = whole.settings.get("stages")
     found = []
     for number, entry in enumerate(whole.file.stages if source else ()):
         assert source is not None
         try:
-            found.append(_plan(entry))
+            found.append(_plan(entry, loader.code))
         except PluginError as error:
             source.report(source.document.mark(("stages", number, "use")), str(error))
     return tuple(found)
 
 
-def _plan(entry: StageFile) -> StagePlan:
-    make = partial(plugins.named(plugins.STAGES, entry.use), **entry.options)
+def _plan(entry: StageFile, code: Code) -> StagePlan:
+    make = partial(plugins.named(plugins.STAGES, entry.use, code), **entry.options)
     channels = frozenset(entry.channels) if entry.channels else None
     try:
         Checked(make(), entry.use)

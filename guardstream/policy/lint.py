@@ -6,6 +6,7 @@ what it extends is judged by itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -15,6 +16,7 @@ from guardstream.errors import PatternError
 from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.document import Mark, Problem
+from guardstream.policy.model import ReplacementFile
 from guardstream.policy.sources import Placed
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
@@ -38,7 +40,7 @@ _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
 
 def warnings(built: Built) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
-    found = [*_limits(built)]
+    found = [*_limits(built), *_nothing(built), *_keys(built)]
     rules = list(zip(built.placed, built.rules, strict=True))
     for number, (placed, rule) in enumerate(rules):
         if placed.origin.source is not built.source:
@@ -53,6 +55,35 @@ def warnings(built: Built) -> list[str]:
     said = [Problem(mark, f"warning: {text}") for mark, text in found]
     lines = problems.lines_of(built.source.name, said)
     return lines + (warnings(built.input) if built.input else [])
+
+
+def missing_keys(built: Built) -> list[str]:
+    """Return a warning for each secret that the policy needs and that the environment lacks."""
+    said = [Problem(mark, f"warning: {text}") for mark, text in _keys(built)]
+    return problems.lines_of(built.source.name, said)
+
+
+def _nothing(built: Built) -> Iterator[Problem]:
+    """A policy that guards nothing, or a section `input` that checks nothing."""
+    file, source = built.file, built.source
+    does = built.placed or file.json_ or file.limits or file.stages or built.input
+    if not does:
+        what = "section 'input'" if source.prefix else "policy"
+        hint = "give it 'rules', or let it 'extends' one that has some"
+        yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
+
+
+def _keys(built: Built) -> Iterator[Problem]:
+    """The secrets that the policy needs and that are not here."""
+    for placed in built.placed:
+        made = placed.rule.replacement
+        here = placed.origin_of("replacement")
+        if here.source is not built.source or not isinstance(made, ReplacementFile):
+            continue
+        if made.pseudonym and not os.environ.get(made.pseudonym.key_env):
+            mark = here.mark("replacement", "pseudonym", "key_env")
+            name = made.pseudonym.key_env
+            yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
 
 
 def _limits(built: Built) -> Iterator[Problem]:

@@ -240,7 +240,7 @@ class InputFile(Model):
     """What is looked for in the messages that go to a model."""
 
     extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
-    """Policies whose rules come first: a pack as `guardstream/NAME`, or a relative file."""
+    """Policies whose rules hold too: a pack as `guardstream/NAME`, or a relative file."""
     rules: list[RuleFile] = Field(default=[])
     """What to look for and what to do about it, in order."""
     roles: list[Role] = Field(default=["user", "tool"], min_length=1)
@@ -259,7 +259,7 @@ class PolicyFile(Model):
     description: str = ""
     """What the policy is for."""
     extends: Annotated[list[Text] | None, BeforeValidator(_listed), _OneOrMore()] = None
-    """Policies whose rules come first: a pack as `guardstream/NAME`, or a relative file."""
+    """Policies whose rules hold too: a pack as `guardstream/NAME`, or a relative file."""
     mode: Literal["enforce", "shadow"] = "enforce"
     """`shadow` reports what would have happened and changes nothing."""
     on_error: OnError = "block"
@@ -285,7 +285,7 @@ class PolicyFile(Model):
     gate: list[GateFile] = Field(default=[])
     """Checks that wait for an answer, after everything else; `GatedGuard` carries them out."""
     input: InputFile | None = None
-    """What is looked for in the messages that go to a model."""
+    """What is looked for in the messages that go to a model; null drops an inherited section."""
 
 
 SETTINGS = (

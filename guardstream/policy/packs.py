@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from guardstream.errors import PolicyError
+from guardstream.policy.problems import nearest
 
 PREFIX = "guardstream/"
 
@@ -24,14 +25,17 @@ def names() -> list[str]:
 def pack(name: str) -> Path:
     """Return the file of the pack `name`; PolicyError names the packs there are."""
     if name not in names():
-        known = ", ".join(names())
-        raise PolicyError(f"no pack {name!r}, there are: {known}")
+        raise PolicyError(f"no pack {name!r}, {nearest(name, names())}")
     return folder() / f"{name}.yaml"
 
 
 def resolve(path: str | Path) -> Path:
     """Return the file that `path` means: a file, or a pack as `guardstream/NAME`."""
     text = str(path)
+    if not text:
+        raise PolicyError("the name of a policy is empty: name a file, or a pack: guardstream/NAME")
+    if text in names() and not Path(path).exists():
+        raise PolicyError(f"{text}:1:1: no such file, did you mean the pack {PREFIX + text!r}?")
     if text.startswith(PREFIX) and not Path(path).exists():
         return pack(text.removeprefix(PREFIX))
     return Path(path)

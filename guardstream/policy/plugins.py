@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeAlias
 
+from guardstream.errors import PolicyError
 from guardstream.policy.problems import nearest
 
 STAGES = "guardstream.stages"
@@ -15,7 +17,25 @@ STAGES = "guardstream.stages"
 COUNTERS = "guardstream.counters"
 """The group of entry points that count the tokens of a text."""
 
+Code: TypeAlias = frozenset[str]
+"""What of a program's code a policy may name, each as `module:name`."""
+
+NO_CODE: Code = frozenset()
+
+_ENTRY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
 _counters: dict[str, Callable[[str], int]] = {}
+
+
+def allowed(entries: Iterable[str]) -> Code:
+    """Return what a caller allows; PolicyError for an entry that is not `module:name`."""
+    if isinstance(entries, (str, bool)) or not isinstance(entries, Iterable):
+        raise TypeError("allow_code is a list of 'module:name' entries, each named in full")
+    code = frozenset(entries)
+    for entry in code:
+        if not isinstance(entry, str) or not _ENTRY.fullmatch(entry):
+            raise PolicyError(f"{entry!r} cannot be allowed: write 'module:name', in full")
+    return code
 
 
 class PluginError(ValueError):
@@ -30,9 +50,10 @@ def register_counter(name: str, count: Callable[[str], int]) -> None:
     _counters[name] = count
 
 
-def counter(name: str) -> Callable[[str], int]:
+def counter(name: str, code: Code) -> Callable[[str], int]:
     """Return a token counter: registered, of an entry point, or at a dotted path."""
-    found: Callable[[str], int] = _counters.get(name) or named(COUNTERS, name, list(_counters))
+    known = list(_counters)
+    found: Callable[[str], int] = _counters.get(name) or named(COUNTERS, name, code, known)
     return found
 
 
@@ -54,7 +75,7 @@ def encoding(name: str) -> Callable[[str], int]:
     return lambda text: len(encode(text))
 
 
-def named(group: str, name: str, others: list[str] | None = None) -> Any:
+def named(group: str, name: str, code: Code, others: list[str] | None = None) -> Any:
     """Return the function or class of an entry point, or at a dotted path."""
     entries = entry_points(group=group)
     if name in entries.names:
@@ -63,15 +84,24 @@ def named(group: str, name: str, others: list[str] | None = None) -> Any:
         except Exception as error:  # a module runs any code when it is imported
             raise PluginError(f"cannot import {name!r}: {type(error).__name__}") from error
     if "." in name:
-        return imported(name)
+        return imported(name, code)
     known = sorted({*entries.names, *(others or ())})
     hint = nearest(name, known) if known else "there is none"
     raise PluginError(f"no {name!r} among the entry points {group!r}, {hint}")
 
 
-def imported(path: str) -> Any:
-    """Import the function or class at a dotted path, such as `company.checks.customer_number`."""
+def imported(path: str, code: Code) -> Any:
+    """Import the function or class at a dotted path, such as `company.checks.customer_number`.
+
+    Only what is in `code`: whoever writes a policy must not choose what the program runs.
+    """
     module, _, name = path.rpartition(".")
+    entry = f"{module}:{name}"
+    if entry not in code:
+        raise PluginError(
+            f"{path!r} is code, which the caller must allow: "
+            f"allow_code=[{entry!r}], or --allow-code {entry}"
+        )
     try:
         function: Any = getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, TypeError) as error:

@@ -11,8 +11,10 @@ from guardstream.events import UNKNOWN, Stage
 from guardstream.policy import build, packs, structured
 from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.model import CaseFile, PolicyFile, Unknown
+from guardstream.policy.plugins import allowed
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
+from guardstream.policy.sources import Loader
 from guardstream.stages.custom import CustomStage, Position, StagePlan
 from guardstream.stages.json.structure import Structure
 from guardstream.stages.pipeline import Pipeline
@@ -47,21 +49,31 @@ class Policy:
         self._input = Policy(built.input) if built.input else None
 
     @classmethod
-    def load(cls, path: str | Path) -> Policy:
+    def load(cls, path: str | Path, *, allow_code: Iterable[str] = ()) -> Policy:
         """Return the policy in the file at `path`, or a pack as `guardstream/NAME`.
+
+        `allow_code` lists what of your own code the policy may name at dotted paths, each entry
+        in full as `module:name`: checks, stages, counters. Nothing else is imported.
 
         Raises PolicyError for a file that cannot be read and for all that is wrong in it.
         """
-        return cls(build.load(packs.resolve(path)))
+        return cls(build.load(packs.resolve(path), Loader(allowed(allow_code))))
 
     @classmethod
-    def parse(cls, text: str, *, name: str = "<policy>", folder: str | Path = ".") -> Policy:
+    def parse(
+        cls,
+        text: str,
+        *,
+        name: str = "<policy>",
+        folder: str | Path = ".",
+        allow_code: Iterable[str] = (),
+    ) -> Policy:
         """Return the policy in a YAML text.
 
         `name` stands for the file in what is raised; files that the text names are relative to
-        `folder`. Raises PolicyError for all that is wrong in it.
+        `folder`. `allow_code` is as for `load`. Raises PolicyError for all that is wrong in it.
         """
-        return cls(build.parse(text, name, Path(folder)))
+        return cls(build.parse(text, name, Path(folder), Loader(allowed(allow_code))))
 
     @property
     def name(self) -> str:
@@ -102,7 +114,7 @@ class Policy:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """The enabled rules, inherited ones first, otherwise in the order of the file."""
+        """The enabled rules, the policy's own first, otherwise in the order of the files."""
         return self._built.rules
 
     @property

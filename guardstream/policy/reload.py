@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
 from guardstream.errors import PolicyError
 from guardstream.policy import build, packs
+from guardstream.policy.plugins import allowed
 from guardstream.policy.policy import Policy
 from guardstream.policy.sources import Loader
 
@@ -24,11 +26,12 @@ class Watched:
     what is wrong is logged as an error of the logger `guardstream`.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, allow_code: Iterable[str] = ()) -> None:
         self._path = packs.resolve(path)
+        self._code = allowed(allow_code)
         self._lock = Lock()
         self._signature: _Signature = ()
-        loader = Loader()
+        loader = Loader(self._code)
         self._policy = Policy(build.load(self._path, loader))
         self._watch(loader.paths)
 
@@ -41,7 +44,7 @@ class Watched:
         return self._policy
 
     def _reload(self) -> None:
-        loader = Loader()
+        loader = Loader(self._code)
         # Taken before reading: a file that changes meanwhile is read again for the next stream.
         known = self._paths
         before = _signature(known)

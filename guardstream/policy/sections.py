@@ -165,8 +165,8 @@ class JsonFile(Model):
     """What happens at the first character that no valid document has."""
     repair: Repairs = ()
     """What is mended: `true` is all but `truncated`; `close` closes what ends early."""
-    redact_keys: bool = False
-    """Whether rules apply to object keys too."""
+    redact_keys: bool | None = None
+    """Whether rules apply to object keys too; if it is not said, in tools' arguments alone."""
     numbers: Numbers = "string"
     """What a number that a rule masks becomes; `leave` leaves all numbers alone."""
     duplicates: bool = False

@@ -1,12 +1,13 @@
-"""The files of a policy: what one extends is read before it, and its rules come first."""
+"""The files of a policy: what one extends is read before it, and its own rules come first."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Literal, TypeAlias
 
 from pydantic import ValidationError
 
@@ -15,7 +16,9 @@ from guardstream.policy import packs, problems
 from guardstream.policy.document import Document, Mark, Problem, read
 from guardstream.policy.document import Path as Key
 from guardstream.policy.model import SECTIONS, SETTINGS, PolicyFile, RuleFile
+from guardstream.policy.plugins import NO_CODE, Code
 from guardstream.policy.sections import Model
+from guardstream.stages.redact import RuleSet
 
 MAX_FILE = 64 * 1024 * 1024
 """Bytes of a policy or word file; more is taken for a mistake."""
@@ -133,7 +136,10 @@ def read_text(path: Path) -> str:
             raise PolicyError(f"{path}:1:1: cannot be read: not a regular file")
         if found.st_size > MAX_FILE:
             raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:  # it grows, or does not say its size
+            raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}") from error
@@ -146,15 +152,25 @@ def read_text(path: Path) -> str:
         raise PolicyError(f"{path}:{line}:{column}: not valid UTF-8: save it as UTF-8") from error
 
 
-class Loader:
-    """Reads a policy and all that it extends; `paths` are the files it asked for, even in vain."""
+Purpose: TypeAlias = Literal["guard", "test", "lint"]
+"""What a policy is loaded for: tests need no keys, and lint runs no code either."""
 
-    def __init__(self) -> None:
+
+class Loader:
+    """Reads a policy and all that it extends; `paths` are the files it asked for, even in vain.
+
+    `code` is what of the program's own the policy may name.
+    """
+
+    def __init__(self, code: Code = NO_CODE, purpose: Purpose = "guard") -> None:
+        self.code = code
+        self.purpose = purpose
         self.sources: list[Source] = []
         self.paths: list[Path] = []
         self._digest = hashlib.sha256()
         self._done: dict[Path, Whole] = {}
         self._open: list[Path] = []
+        self._compiled: dict[Hashable, RuleSet] = {}
 
     def check(self) -> None:
         """Raise PolicyError if anything was wrong so far."""
@@ -169,6 +185,12 @@ class Loader:
         text = read_text(path)
         self._note(text)
         return text
+
+    def once(self, key: Hashable, make: Callable[[], RuleSet]) -> RuleSet:
+        """Return the rules compiled for `key`: a section may say again what the policy says."""
+        if key not in self._compiled:
+            self._compiled[key] = make()
+        return self._compiled[key]
 
     @property
     def digest(self) -> str:
@@ -217,6 +239,9 @@ class Loader:
         """Add the rules of the section `input`, which is a policy in the policy."""
         source, section = whole.source, whole.source.file.input
         if section is None:
+            if "input" in source.file.model_fields_set:  # `input: null` drops what is inherited
+                whole.input = None
+                whole.keys = {key: where for key, where in whole.keys.items() if key[0] != "input"}
             return
         part = _input(source, PolicyFile(extends=section.extends, rules=section.rules))
         inherited = whole.input or Whole(part)
@@ -307,6 +332,7 @@ def _add_own(whole: Whole) -> None:
         for key in section.model_fields_set if section else ():
             whole.keys[name, key] = source
     first: dict[str, Mark] = {}
+    own: dict[str, Placed] = {}
     for index, rule in enumerate(source.file.rules):
         here = Origin(source, index)
         if rule.id in first:
@@ -316,6 +342,9 @@ def _add_own(whole: Whole) -> None:
         first[rule.id] = here.mark("id")
         inherited = whole.rules.get(rule.id)
         if inherited is None or LOOKS & rule.model_fields_set:
-            whole.rules[rule.id] = Placed(rule, here)
+            own[rule.id] = Placed(rule, here)
         else:
             whole.rules[rule.id] = inherited.changed(here)
+    # The first of equals decides, and a policy's owner knows better than what it extends.
+    inherited_rules = {name: rule for name, rule in whole.rules.items() if name not in own}
+    whole.rules = own | inherited_rules

@@ -164,7 +164,7 @@ def _settings(file: PolicyFile, section: JsonFile, schema: Checks | None) -> Set
         on_violation=section.on_violation,
         repair=frozenset(kind for kind in section.repair if kind != "close"),
         close="close" in section.repair,
-        redact_keys=section.redact_keys,
+        redact_keys=bool(section.redact_keys),
         numbers=numbers,
         limits=Limits(limits.depth, digits, limits.string, limits.document),
         duplicates=section.duplicates,
@@ -176,7 +176,7 @@ def _arguments(file: PolicyFile, section: JsonFile | None) -> Settings:
     return Settings(
         documents="many",
         on_violation="text",
-        redact_keys=bool(section and section.redact_keys),
+        redact_keys=section is None or section.redact_keys is not False,
         numbers=_numbers(section) if section else "string",
         limits=replace(json_schemas.EXACT, digits=file.max_holdback),
         duplicates=True,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from guardstream.errors import AdapterError, StageError
+from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Text
 from guardstream.policy import Policy
 from guardstream.policy.model import InputFile
@@ -64,7 +64,8 @@ class MessagesResult:
 def check_messages(policy: Policy, messages: Iterable[Any]) -> MessagesResult:
     """Apply the section `input` of a policy to messages; they are not changed.
 
-    Raises AdapterError for what may hold text and is not known, StageError if a stage fails.
+    Raises PolicyError if there is no such section, AdapterError for what may hold text and is not
+    known, StageError if a stage fails.
     """
     if isinstance(messages, (str, bytes, Mapping)):
         kind = type(messages).__name__
@@ -72,7 +73,10 @@ def check_messages(policy: Policy, messages: Iterable[Any]) -> MessagesResult:
     rules = policy.input
     given = list(messages)
     if rules is None:
-        return MessagesResult(given, (), "stop")
+        raise PolicyError(
+            f"the policy {policy.name!r} has no section 'input', so that nothing would be checked: "
+            "say there what to look for, as in 'input: {extends: guardstream/injection}'"
+        )
     check = _Check(rules, policy.file.input or InputFile())
     try:
         return MessagesResult(check.all(given), tuple(check.findings), "stop")

@@ -56,6 +56,13 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "ui_messages": "guardstream.providers.ui_messages:UIMessages",
         "data_stream": "guardstream.providers.ui_messages:DataStream",
         "ag_ui": "guardstream.providers.ag_ui:AGUI",
+        "dashscope": "guardstream.providers.dashscope:DashScope",
+        "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
+        "llama_index": "guardstream.providers.frameworks.llama_index:LlamaIndex",
+        "smolagents": "guardstream.providers.frameworks.smolagents:Smolagents",
+        "autogen": "guardstream.providers.frameworks.autogen:AutoGen",
+        "haystack": "guardstream.providers.frameworks.haystack:Haystack",
+        "dspy": "guardstream.providers.frameworks.dspy:DSPy",
         "events": "guardstream.providers.named_events:NamedEvents",
         "json": "guardstream.providers.any_json:AnyJSON",
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 LISTS = (list, tuple, set, frozenset, deque)
@@ -50,9 +51,10 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
     if hasattr(value, "model_copy"):
         return value.model_copy(update=dict(updates))
     clone = copy.copy(value)
+    put = object.__setattr__ if is_dataclass(value) else setattr  # some refuse, some warn
     for name, new in updates.items():
         try:
-            setattr(clone, name, new)
+            put(clone, name, new)
         except AttributeError:  # it is frozen; the copy is nobody's yet
             object.__setattr__(clone, name, new)
     return clone

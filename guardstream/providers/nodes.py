@@ -16,10 +16,11 @@ class Leaf(NamedTuple):
     is meta if it is one; another value is text that nothing is known of. `skip` is not looked
     at: what is made anew, or is the caller's own object. `about` spells out the text once more
     (log probabilities) and is left out where the text changed, or what else it says would be
-    changed. `end` is a reason to finish.
+    changed. `end` is a reason to finish. `grown` is all of a text so far, of which some is new: for
+    adapters that are `Growing`.
     """
 
-    kind: Kind | Literal["meta", "keep", "number", "about", "end", "item", "skip"]
+    kind: Kind | Literal["meta", "keep", "number", "about", "end", "item", "skip", "grown"]
     channel: str = "text"
     field: str = "text"
 

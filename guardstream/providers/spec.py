@@ -93,7 +93,7 @@ _SAYING = frozenset({"delta", "last", "echo", "whole", "name", "unknown"})
 """Kinds of pieces that are worth a chunk: where text streams, what repeats it is not."""
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """What was found in a chunk, kept for writing it.
 
     `owners` are the places of the leaves that the pieces come from, `origins` the leaf that each
@@ -129,7 +129,7 @@ class SpecAdapter:
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknowns = Unknowns(self.name, unknown)
         self._reader = compiled(self.spec)
-        self._last: _Read | None = None
+        self._last: Read | None = None
         self._alike: Alike | None = None
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
@@ -193,7 +193,7 @@ class SpecAdapter:
         read = self._read(chunk, fields_of(chunk))
         return rebuilt(chunk, self._updates(read, [""] * len(read.pieces), ends=True))
 
-    def _read(self, chunk: Any, event: Mapping[str, Any]) -> _Read:
+    def _read(self, chunk: Any, event: Mapping[str, Any]) -> Read:
         """Read a chunk; what was read last is remembered, since it is often written next."""
         last = self._last
         if last is not None and last.chunk is chunk:
@@ -218,7 +218,7 @@ class SpecAdapter:
             elif kind not in _SILENT and place not in origins:
                 self._add_pieces(pieces, each, event)
                 owners += [place] * (len(pieces) - len(owners))
-        self._last = _Read(chunk, leaves, pieces, owners, origins, kinds)
+        self._last = Read(chunk, leaves, pieces, owners, origins, kinds)
         return self._last
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
@@ -256,7 +256,7 @@ class SpecAdapter:
 
             self.map_text(leaf, value, note)
 
-    def _says(self, read: _Read, texts: Sequence[str], *, ends: bool) -> bool:
+    def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
         """Tell whether anything is left to say; beside a delta, what repeats text is not."""
         streamed, aside = False, True
         for piece, text in zip(read.pieces, texts, strict=True):
@@ -269,7 +269,7 @@ class SpecAdapter:
         return "keep" in read.kinds or (ends and "end" in read.kinds)
 
     def _updates(
-        self, read: _Read, texts: Sequence[str], *, ends: bool, apart: bool = True
+        self, read: Read, texts: Sequence[str], *, ends: bool, apart: bool = True
     ) -> dict[Steps, Any]:
         """Return what is to be set, by the steps that lead there.
 
@@ -285,7 +285,7 @@ class SpecAdapter:
             _drop_items(read.found, news, updates)
         return updates
 
-    def _changes(self, read: _Read, texts: Sequence[str]) -> dict[int, Any]:
+    def _changes(self, read: Read, texts: Sequence[str]) -> dict[int, Any]:
         """Return the new values of leaves whose text changed, by their places."""
         found, owners = read.found, read.owners
         if len(owners) == 1 and not read.origins and type(found[owners[0]].value) is str:
@@ -309,7 +309,7 @@ class SpecAdapter:
         return news
 
     def _told(
-        self, read: _Read, texts: Sequence[str], news: Mapping[int, Any], *, apart: bool
+        self, read: Read, texts: Sequence[str], news: Mapping[int, Any], *, apart: bool
     ) -> dict[int, Any]:
         """Return what stands for the leaves that spell out text which changed, or would be."""
         changed = {read.found[place].path[: self.scope] for place in news}

@@ -25,6 +25,8 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
         return sse.encode(sse.error(code, message, type="error", error=detail))
     if media == "ndjson":
         return json.dumps({"error": message, "code": code}).encode() + b"\n"
+    if media == "data_stream":
+        return b"3:" + json.dumps(message).encode() + b"\n"
     return b""
 
 

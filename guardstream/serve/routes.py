@@ -117,7 +117,7 @@ def media_of(headers: Headers, text_types: Iterable[str]) -> Media | None:
         if kind in _NDJSON:
             return "ndjson"
         if kind in text_types or ("text/*" in text_types and kind.startswith("text/")):
-            return "text"
+            return "data_stream" if values(headers, b"x-vercel-ai-data-stream") else "text"
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.framing.frames import FRAMES, EventFrames, Frame, Frames, Media, sniffed
+from guardstream.framing.frames import FRAMES, Frame, Frames, Media, sniffed, sniffed_text
 from guardstream.framing.json import json_bytes
 from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
@@ -35,6 +35,15 @@ _PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:\.[a-z_]+)+|[a-z]+(?:_[a-z]+)+")
 
 _MOST_NAMES = 256
 """How many names of events are remembered as harmless."""
+
+
+def _reads_lines(choose: Choose) -> bool:
+    """Tell whether a data stream's lines are read as such, and no other format is asked for."""
+    try:
+        return getattr(choose({"0": "text"}), "name", "") == "data_stream"
+    except AdapterError:
+        return False
+
 
 Check: TypeAlias = Callable[[str], bool]
 """Tells whether a text may be shown as it is."""
@@ -61,7 +70,10 @@ class WireFlow:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
-        self._frames: Frames | None = FRAMES[media]() if media else None
+        self._sniff = sniffed if media is None else sniffed_text
+        self._otherwise: Media = media or "sse"
+        told = media is not None and (media != "text" or not _reads_lines(choose))
+        self._frames: Frames | None = FRAMES[self._otherwise]() if told else None
         self._choose = choose
         self._make = make
         self._check = check
@@ -111,7 +123,7 @@ class WireFlow:
         data = bytes(chunk)
         if self._frames is None:
             data = self._start = self._start + data
-            media = sniffed(data)
+            media = self._sniff(data)
             if media is None:
                 return ()
             self._frames = FRAMES[media]()
@@ -120,7 +132,7 @@ class WireFlow:
     def finish(self) -> Sequence[Sent[bytes]]:
         frames = self._frames
         if frames is None:
-            frames = self._frames = EventFrames()
+            frames = self._frames = FRAMES[self._otherwise]()
             sent = self._take(chain(frames.feed(self._start), frames.finish()))
         else:
             sent = self._take(frames.finish())

@@ -128,7 +128,7 @@ def test_explain_prints_a_policy_that_is_the_same(cli: Cli, policy: Path, tmp_pa
         "  - {id: word, enabled: false}\n",
         encoding="utf-8",
     )
-    done = cli("explain", top)
+    done = cli("explain", top, "--yaml")
     assert done.status == 0
     assert f"# from {policy}:8, changed by {top}:4" in done.out
     again = Policy.parse(done.out)
@@ -272,7 +272,7 @@ def test_a_bad_dataset_is_named_with_its_line(
     path.write_text('{"text": "x", "label": 0}\n' + line, encoding="utf-8")
     done = cli("eval", policy, path)
     assert done.status == 2
-    assert done.err.startswith(f"{path}:2:1: ")
+    assert done.err.startswith(f"{path}:2:")
     assert done.err.count("\n") == 1
     assert cli("eval", policy, dataset(tmp_path, {"text": "x"})).status == 2
     assert cli("eval", policy, tmp_path / "none").status == 2

@@ -81,4 +81,4 @@ def test_records_of_something_else_are_counted_as_torn(tmp_path: Path) -> None:
 def test_a_log_that_is_not_there_is_said() -> None:
     done = run("none.jsonl")
     assert done.returncode == 2
-    assert done.stderr == "none.jsonl: No such file or directory\n"
+    assert done.stderr == "none.jsonl: no such file or directory\n"

@@ -91,8 +91,8 @@ def test_bad_input_is_one_line_and_exits_2(cli: Cli, policy: str, tmp_path: Path
         ("run", policy, str(tmp_path / "nope")): "nope: cannot be read: no such file",
         ("run", policy, str(tmp_path)): "cannot be read: is a directory",
         ("run", policy, str(tmp_path / "latin")): "latin: byte 12 is not valid UTF-8",
-        ("run", policy, "--findings", str(tmp_path / "no" / "x")): "No such file or directory",
-        ("run", "guardstream/nope"): "no pack 'nope', there are: chat",
+        ("run", policy, "--findings", str(tmp_path / "no" / "x")): "no such file or directory",
+        ("run", "guardstream/nope"): "no pack 'nope', known: chat",
         ("demo", "--policy", "nope"): "nope:1:1: cannot be read",
     }
     for command, message in commands.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -97,3 +98,26 @@ def test_what_is_wrong_with_its_options_is_said_at_once(arguments: list[str], wh
     assert done.returncode == 2
     assert why in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    upstream = "http://user:password@127.0.0.1:1/base?key=1"
+    arguments = ["--port", "0", "--policy", str(policy), "--upstream", upstream]
+    with subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            first, second = process.stderr.readline(), process.stderr.readline()
+            found = re.match(r"guardstream: listening on (http://127\.0\.0\.1:\d+), ", first)
+            assert found, first
+            _wait_until_ready(found[1], process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, rest = process.communicate(timeout=60)
+    assert first.endswith("guarding http://127.0.0.1:1/base\n")
+    assert second.startswith(f"guardstream: policy 'default': {policy} (")
+    assert second.endswith(") guards answers and prompts\n")
+    assert (out, "password" in rest) == ("", False)

@@ -21,6 +21,8 @@ from tests.support.sources import Source
 
 pytestmark = pytest.mark.anyio
 
+CODE = ["company_checks:check", "company_checks:made"]
+
 TEXT = "One is fine. Two is bad! Three is 3.14. Four\nFive? six"
 
 
@@ -61,7 +63,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 def guarded(entry: str, more: str = "") -> GatedGuard:
     return GatedGuard(
-        Policy.parse(f"{more}\ngate: [{{use: 'company_checks:check', id: mine, {entry}}}]")
+        Policy.parse(f"{more}\ngate: [{{use: 'company_checks:check', id: mine, {entry}}}]"),
+        allow_code=CODE,
     )
 
 
@@ -203,7 +206,7 @@ gate:
   - {use: "company_checks:check"}
   - {use: company_checks.made, options: {word: Four}, id: second, action: block}
 """
-    stream = GatedGuard(Policy.parse(policy)).wrap(Source([TEXT]))
+    stream = GatedGuard(Policy.parse(policy), allow_code=CODE).wrap(Source([TEXT]))
     assert await stream.text() == TEXT[: TEXT.index("Four")]
     assert [each.rule for each in stream.findings] == ["company_checks.check.word", "second"]
     assert stream.blocked_by == "second"
@@ -225,7 +228,12 @@ def test_a_guard_alone_refuses_a_gate_that_blocks(tmp_path: Path) -> None:
         guard.flow()
     path.write_text("gate: [{use: company_checks.check}]")
     assert Guard.load(path).wrap_sync(["x"]).text() == "x"
-    assert GatedGuard.load(path).guard.check("x").text == "x"
+    assert GatedGuard.load(path, allow_code=CODE).guard.check("x").text == "x"
+
+
+def test_a_function_must_be_allowed() -> None:
+    with pytest.raises(PolicyError, match="company_checks:check"):
+        GatedGuard(Policy.parse("gate: [{use: 'company_checks:check'}]"))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +251,7 @@ def test_a_guard_alone_refuses_a_gate_that_blocks(tmp_path: Path) -> None:
 def test_a_check_that_cannot_be_made_is_told_with_its_place(entry: str, problem: str) -> None:
     policy = Policy.parse(f"version: 1\ngate:\n  - {entry}", name="policy.yaml")
     with pytest.raises(PolicyError) as caught:
-        GatedGuard(policy)
+        GatedGuard(policy, allow_code=[*CODE, "no_such_module:check"])
     assert str(caught.value).startswith("policy.yaml:3:")
     assert problem in str(caught.value)
 

@@ -42,7 +42,7 @@ def problems(folder: Path, text: str) -> list[str]:
 
 def test_inherited_rules_and_settings_hold(base: Path) -> None:
     policy = load(base, "extends: base.yaml\nrules: [{id: c, words: [c]}]")
-    assert [rule.id for rule in policy.rules] == ["a", "b", "c"]
+    assert [rule.id for rule in policy.rules] == ["c", "a", "b"]
     assert (policy.file.max_holdback, policy.file.on_overflow) == (99, "block")
     assert Guard(policy).check("aaa b12 c").text == "[a] b[b] [c]"
 
@@ -98,7 +98,7 @@ def test_tests_run_where_they_stand(base: Path) -> None:
     policy = load(base, "extends: base.yaml\nrules: [{id: c, words: [c], tests: [{clean: x}]}]")
     assert [outcome.rule for outcome in inline.run(policy.built)] == ["c"]
     everything = [outcome.rule for outcome in inline.run(policy.built, inherited=True)]
-    assert everything == ["a", "c"]
+    assert everything == ["c", "a"]
 
 
 def test_a_changed_rule_does_not_keep_tests_of_what_it_did_before(base: Path) -> None:
@@ -145,6 +145,21 @@ def test_all_files_errors_are_said_at_once(base: Path) -> None:
 def test_a_change_of_no_rule_names_the_nearest(base: Path) -> None:
     (base / "base.yaml").write_text("rules: [{id: email, words: [x]}]", encoding="utf-8")
     assert problems(base, "extends: base.yaml\nrules: [{id: emial, enabled: false}]") == [
+        "top.yaml:2:9: no rule 'emial' is inherited that could be switched off, "
+        "did you mean 'email'?"
+    ]
+    assert problems(base, "extends: base.yaml\nrules: [{id: emial, action: block}]") == [
         "top.yaml:2:9: rule 'emial' looks for nothing: give it words or a pattern; "
         "no rule of that id is inherited, did you mean 'email'?"
     ]
+    assert problems(base, "rules: [{id: a, enabled: false}]") == [
+        "top.yaml:1:9: no rule 'a' is inherited that could be switched off"
+    ]
+
+
+def test_a_tie_goes_to_the_policys_own_rule(base: Path) -> None:
+    own = "{id: z, words: [aaa], severity: high, replacement: OWN}"
+    policy = load(base, f"extends: base.yaml\nrules: [{own}]")
+    assert Guard(policy).check("aaa").text == "OWN"
+    heir = load(base, "extends: top.yaml", "heir.yaml")
+    assert Guard(heir).check("aaa").text == "OWN"

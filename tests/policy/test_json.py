@@ -376,3 +376,22 @@ def test_the_table_of_the_docs_holds(text, bare, strip, require):
     for fences, expected in (("null", bare), ("strip", strip), ("require", require)):
         found = outcome(f"json: {{fences: {fences}}}\n", text)
         assert (found[0], found[2]) == expected
+
+
+KEYS = 'rules: [{id: w, words: [secret, hidden], replacement: "[w]"}]\n'
+
+
+def test_keys_of_arguments_are_guarded_unless_the_policy_says_no() -> None:
+    text = '{"a secret": {"secret": "secret"}}'
+    released, _, reason = outcome(KEYS, text, "tool_args")
+    assert (released, reason) == ('{"a [w]": {"[w]": "[w]"}}', "stop")
+    no = "json: {channels: [text], redact_keys: false}"
+    assert outcome(KEYS + no, text, "tool_args")[0] == '{"a secret": {"secret": "[w]"}}'
+
+
+def test_two_keys_of_arguments_that_become_one_block() -> None:
+    text = '{"secret": 1, "x": {"hidden": 2}, "hidden": 3}'
+    released, _, reason = outcome(KEYS, text, "tool_args")
+    assert (released, reason) == ('{"[w]": 1, "x": {"[w]": 2}, "[w]', "content_filter")
+    same = '{"secret": 1, "secret": 2}'  # the source names it twice itself
+    assert outcome(KEYS, same, "tool_args")[0] == '{"[w]": 1, "[w]": 2}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -55,14 +56,17 @@ rules:
 """
 
 
+ALLOWED = ["no:such", "math:tau", "math:nope"]
+
+
 def problems(text: str, folder: Path = Path()) -> list[str]:
     with pytest.raises(PolicyError) as caught:
-        Policy.parse(text, name="p", folder=folder)
+        Policy.parse(text, name="p", folder=folder, allow_code=ALLOWED)
     return str(caught.value).splitlines()
 
 
 def test_every_key_is_understood() -> None:
-    policy = Policy.parse(FULL)
+    policy = Policy.parse(FULL, allow_code=["guardstream.policy.validators:luhn"])
     words, key, several, checked = policy.rules
     assert (policy.name, policy.description) == ("all-keys", "every key once")
     assert words.words == ("no", "yes", "on")
@@ -78,7 +82,7 @@ def test_every_key_is_understood() -> None:
 
 
 def test_the_rules_do_what_they_say() -> None:
-    guard = Guard(Policy.parse(FULL))
+    guard = Guard(Policy.parse(FULL, allow_code=["guardstream.policy.validators:luhn"]))
     assert guard.check("on, No, no, key=abcde!").text == "**, No, no, key=a***e!"
     assert guard.check("never").text == "never"
     assert guard.check("abb").finish == "content_filter"
@@ -142,6 +146,8 @@ CASES = {
     "a character: {entropy: 3.5}",
     "rules: [{id: a, words: [x], validate: [luhn, no.such]}]": "p:1:46: rule 'a': cannot import "
     "'no.such': No module named 'no'",
+    "rules: [{id: a, words: [x], validate: os.system}]": "p:1:39: rule 'a': 'os.system' is code, "
+    "which the caller must allow: allow_code=['os:system'], or --allow-code os:system",
     "rules: [{id: a, words: [x], validate: math.tau}]": "p:1:39: rule 'a': 'math.tau' is no "
     "function",
     "rules: [{id: a, words: [x], validate: math.nope}]": "p:1:39: rule 'a': cannot import "
@@ -164,7 +170,7 @@ CASES = {
     "extends: nope.yaml": "p:1:10: cannot extend 'nope.yaml': nope.yaml:1:1: cannot be read: "
     "no such file or directory",
     "extends: [guardstream/nope]": "p:1:11: cannot extend 'guardstream/nope': no pack 'nope', "
-    f"there are: {', '.join(sorted(path.stem for path in PACKS.glob('*.yaml')))}",
+    f"known: {', '.join(sorted(path.stem for path in PACKS.glob('*.yaml')))}",
     "": "p:1:1: the policy is empty: start with 'version: 1'",
     "- 1": "p:1:1: the policy must be a mapping: start with 'version: 1'",
     "version: 2": "p:1:10: expected 1",
@@ -289,5 +295,15 @@ def test_deep_nesting_is_refused() -> None:
 def test_packs_are_found_by_name() -> None:
     assert Policy.load("guardstream/chat").name == "chat"
     assert Policy.load(pack("chat")).name == "chat"
-    with pytest.raises(PolicyError, match="no pack 'nope', there are: chat"):
+    with pytest.raises(PolicyError, match="no pack 'nope', known: chat"):
         Policy.load("guardstream/nope")
+
+
+def test_json_that_escapes_a_character_as_two_halves_is_read_as_one() -> None:
+    given = {"rules": [{"id": "a", "words": ["x\U0001f600y"]}]}
+    text = json.dumps(given)
+    assert "\\ud83d\\ude00" in text
+    guard = Guard(Policy.parse(text))
+    assert guard.check("a x\U0001f600y b").text == "a [a] b"
+    with pytest.raises(PolicyError):
+        Policy.parse(text.replace("\\ude00", ""))

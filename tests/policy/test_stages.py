@@ -46,7 +46,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def policy(section: str) -> Policy:
-    return Policy.parse(section + "\n" + RULES, name="p")
+    code = ["loud_stages:Shout", "loud_stages:Gone"]
+    return Policy.parse(section + "\n" + RULES, name="p", allow_code=code)
 
 
 def refusal(section: str) -> str:

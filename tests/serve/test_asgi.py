@@ -591,3 +591,22 @@ async def test_heartbeats_fill_silence_between_events() -> None:
             await visit.until(b"data: a\n\n: ping\n\n: ping\n\n")
             visit.left.set()
     assert upstream.closed.is_set()
+
+
+DATA_STREAM = ['0:"a sec"\n', '0:"ret"\n', 'd:{"finishReason":"stop"}\n']
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_lines_of_a_data_stream_are_guarded_as_one(cut: bool) -> None:
+    lines = "".join(DATA_STREAM).encode()
+    chunks = [bytes([byte]) for byte in lines] if cut else [lines]
+    visit = await fetch(guarded(streaming(Upstream(chunks), PLAIN)))
+    said = [json.loads(line[2:]) for line in visit.body.splitlines() if line[:2] == b"0:"]
+    assert "secret" not in "".join(said)
+    assert visit.body.endswith(b'd:{"finishReason":"stop"}\n')
+
+
+async def test_text_that_begins_like_a_data_stream_stays_text() -> None:
+    for text in (b"0", b"0:", b"f:{", b'0: "x"', b"f: x"):
+        visit = await fetch(guarded(streaming(Upstream([text[:1], text[1:]]), PLAIN)))
+        assert visit.body == text

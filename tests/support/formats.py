@@ -52,7 +52,7 @@ def streamed(adapter: Any) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path, leaf in leaves(_spec(adapter)):
         paths = found.setdefault(leaf.channel, [])
-        if leaf.kind == "delta" and path not in paths:
+        if leaf.kind in ("delta", "grown") and path not in paths:
             paths.append(path)
     return {channel: sorted(paths, key=len) for channel, paths in found.items() if paths}
 

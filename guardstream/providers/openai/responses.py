@@ -95,6 +95,7 @@ class OpenAIResponses(SpecAdapter):
             self._begun = True
             self._places.clear()
             self._live.clear()
+            self._called = False
         return super().read(chunk)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
+import socket
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
 
+from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.observability import AuditLog
 from guardstream.serve.proxy.app import application
@@ -51,6 +57,7 @@ class ServeOptions:
     max_connections: int = 1000
     header_timeout: float = 10.0
     body_timeout: float = 60.0
+    allow_code: Sequence[str] = ()
 
     def settings(self) -> ProxySettings:
         """Load the policies. PolicyError, SettingsError; OSError if the audit log has no place."""
@@ -69,6 +76,7 @@ class ServeOptions:
             name: Guard.load(
                 path,
                 reload=self.reload,
+                allow_code=self.allow_code,
                 observers=observers,
                 observer_errors=self.audit_errors,
             )
@@ -86,17 +94,79 @@ class ServeOptions:
         )
 
 
+class ListenError(GuardstreamError):
+    """The address cannot be listened on: in use, not of this machine, or not allowed."""
+
+
 def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. All that is wrong with the options is raised before that."""
-    options.settings()
+    """Serve until told to stop. All that is wrong with the options is raised before that.
+
+    ListenError if the address cannot be had. Where it listens, what it guards and by which policies
+    is said on standard error.
+    """
+    settings = options.settings()
+    with _listening(host, port) as listener:
+        for line in _announced(settings, options, listener):
+            print(line, file=sys.stderr, flush=True)
+        _serve(options, listener, workers)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket bound to the address, in a form that worker processes can share."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # Of `localhost`, which may be both, the address that clients try where they know one only.
+        family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise ListenError(f"cannot listen on {host!r}: {_reason(error)}; see --host") from error
+    with listener:
+        if os.name != "nt":  # where it would let two programs share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError as error:
+            said = f"cannot listen on {host} port {port}: {_reason(error)}"
+            raise ListenError(f"{said}; choose another with --port or --host") from error
+        listener.set_inheritable(True)
+        yield listener
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or "not the name of a host").lower()
+
+
+def _announced(
+    settings: ProxySettings, options: ServeOptions, listener: socket.socket
+) -> Iterator[str]:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    yield f"guardstream: listening on http://{shown}:{port}, guarding {_without_secrets(options)}"
+    for name, guard in settings.guards.items():
+        policy = guard.policy
+        checks = "answers and prompts" if policy.input else "answers; it has no 'input' for prompts"
+        mode = ", in shadow mode: nothing is changed" if policy.shadow else ""
+        path = options.policies[name]
+        yield f"guardstream: policy {name!r}: {path} ({policy.fingerprint}) guards {checks}{mode}"
+    for route, name in options.routes.items():
+        yield f"guardstream: {route} by the policy {name!r}"
+
+
+def _without_secrets(options: ServeOptions) -> str:
+    """The upstream as it may be shown: without a user's name and password, or a query."""
+    parts = urlsplit(options.upstream)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _serve(options: ServeOptions, listener: socket.socket, workers: int) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
-        "host": host,
-        "port": port,
         "workers": workers,
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
@@ -105,7 +175,18 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
         "server_header": False,
     }
     with _metrics_folder(options, workers):
-        uvicorn.run(f"{__name__}:from_environment", **arguments)
+        config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
+        server = uvicorn.Server(config)
+        if workers > 1:
+            supervisor: Any = Multiprocess
+            # Earlier versions of uvicorn want to be told what to run.
+            told = "target" in inspect.signature(supervisor).parameters
+            also = {"target": server.run} if told else {}
+            supervisor(config, sockets=[listener], **also).run()
+        else:
+            server.run(sockets=[listener])
+            if not server.started:
+                raise ListenError("the proxy did not start: what is above says why")
 
 
 def _affordable(connections: int) -> int:

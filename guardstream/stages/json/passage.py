@@ -5,11 +5,11 @@ Each string value, each key if that is asked for, and each number is a text of i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from guardstream.events import Finding, Finish, Stage, Text
+from guardstream.events import Event, Finding, Finish, Stage, Text
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
@@ -58,6 +58,8 @@ class Passage:
         self._spelling = Spelling()
         self._held_text = ""  # what `_inner` holds
         self._closers: list[str] = []
+        self._keys: list[dict[str, str]] = []  # of each open object: the source's, by what came out
+        self._key: tuple[list[str], list[str]] | None = None  # the one that is open, and its text
 
     @property
     def in_value(self) -> bool:
@@ -102,6 +104,7 @@ class Passage:
         inner, self._inner = self._inner, None
         if inner:
             events = parts.settled(inner)
+            self._note_key("", events)
             self._output.guarded(events, self.at, self._in_source, self._spelling.write)
 
     def rest(self, offset: int) -> tuple[str, Tail | None]:
@@ -180,6 +183,10 @@ class Passage:
             self._closers.append(parts.CLOSERS[kind])
         elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
             self._closers.pop()
+        if kind == t.OPEN_OBJECT:
+            self._keys.append({})
+        elif kind == t.CLOSE_OBJECT and self._keys:
+            self._keys.pop()
 
     # -- texts
 
@@ -200,8 +207,14 @@ class Passage:
         events = inner.feed(part)
         held = inner.held
         self._held_text = (self._held_text + part)[-held:] if held else ""
+        self._note_key(part, events)
         if events:
             self._output.guarded(events, end, self._in_source, self._spelling.write)
+
+    def _note_key(self, part: str, events: Sequence[Event]) -> None:
+        if self._key is not None:
+            self._key[0].append(part)
+            self._key[1].extend(event.text for event in events if isinstance(event, Text))
 
     def _begin_string(self, kind: int, start: int) -> None:
         self._through(start)
@@ -214,12 +227,22 @@ class Passage:
             self._held_text = ""
         if kind == t.STRING_PART:
             self._closers.append('"')
+        elif self._inner is not None:
+            self._key = ([], [])
 
     def _end_string(self) -> None:
         self._in_string = False
         self.settle()
         if self.in_value:
             self._closers.pop()
+        if self._key is not None:
+            self._end_key(*("".join(each) for each in self._key))
+
+    def _end_key(self, source: str, released: str) -> None:
+        """Block where two keys of an object became one: who reads it would lose a value."""
+        self._key = None
+        if self._keys and self._keys[-1].setdefault(released, source) != source:
+            self._output.guarded([Finish("content_filter")], self.at, self._in_source)
 
     def _in_source(self, finding: Finding) -> Finding:
         start, end = self._source(*self._spans.placed(finding.start, finding.end))
@@ -254,7 +277,7 @@ class Passage:
 
 def _quiet(settings: Settings) -> frozenset[int]:
     """The kinds of tokens that no rule looks at: without closing they just come through."""
-    if settings.closes:
+    if settings.closes or (settings.redact and settings.redact_keys):
         return frozenset()
     kinds = {t.COMMA, t.LITERAL, *parts.CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
-    return frozenset(kinds | (set() if settings.redact_keys else {t.KEY, t.KEY_PART}))
+    return frozenset(kinds | {t.KEY, t.KEY_PART})

@@ -106,7 +106,7 @@ def test_the_command_serves_metrics_and_keeps_a_log(workers: int, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--audit", "/none/audit.jsonl"], "/none/audit.jsonl: No such file or directory"),
+        (["--audit", "/none/audit.jsonl"], "/none/audit.jsonl: no such file or directory"),
         (["--audit", "x", "--audit-errors", "ignore"], "expected report or raise"),
     ],
 )

@@ -1,0 +1,28 @@
+"""`guardstream init`: a first policy, commented, with tests, ready to be changed."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from guardstream.errors import GuardstreamError
+
+
+class InitError(GuardstreamError):
+    """The file cannot be made."""
+
+
+def init(path: Path) -> str:
+    """Write the policy to `path`, which must not be there yet; return what to say about it."""
+    text = (resources.files("guardstream.cli") / "first.yaml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise InitError(f"{path}: is there already: name another file, or move it") from error
+    return (
+        f"wrote {path}: change it, then run\n"
+        f"  guardstream lint {path}\n"
+        f"  guardstream test {path}\n"
+        f"  echo 'write to ann@example.com' | guardstream run {path}"
+    )

@@ -1,0 +1,52 @@
+"""Findings of `guardstream lint` as SARIF 2.1.0, which code hosts and editors show in place.
+
+Format: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class Note(NamedTuple):
+    """One thing to say about a policy; both numbers count from 1, the column in code points."""
+
+    file: str
+    line: int
+    column: int
+    level: str
+    message: str
+
+
+def log(notes: Iterable[Note]) -> dict[str, Any]:
+    """Return the notes as a log of one run."""
+    rules = [
+        {"id": "error", "shortDescription": {"text": "the policy does not load"}},
+        {"id": "warning", "shortDescription": {"text": "allowed, and probably not meant"}},
+    ]
+    driver = {"name": "guardstream", "version": metadata.version("guardstream"), "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(note) for note in notes],
+    }
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _result(note: Note) -> dict[str, Any]:
+    place = {
+        "artifactLocation": {"uri": quote(Path(note.file).as_posix(), errors="surrogateescape")},
+        "region": {"startLine": note.line, "startColumn": note.column},
+    }
+    return {
+        "ruleId": note.level,
+        "level": note.level,
+        "message": {"text": note.message},
+        "locations": [{"physicalLocation": place}],
+    }

@@ -1,0 +1,85 @@
+"""DashScope's own stream (Qwen): all of a text so far, or with `incremental_output` what is new.
+
+https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope. A stream does not say which of the
+two it does: the first text that does not begin with the one before tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Said
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.growing import Growing
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    META,
+    NAME,
+    Either,
+    Leaf,
+    Path,
+    Spec,
+    Tree,
+)
+
+_TEXT = Leaf("grown", "text", "text")
+
+_MESSAGE: Spec = {
+    "role": META,
+    "content": Either(_TEXT, [{"text": _TEXT}]),
+    "reasoning_content": Leaf("grown", "thinking", "thinking"),
+    "tool_calls": [
+        {
+            **dict.fromkeys(("index", "id", "type"), META),
+            "function": {"name": NAME, "arguments": Leaf("grown", "tool_args", "arguments")},
+        }
+    ],
+}
+
+_SPEC: Spec = {
+    "output": {
+        "choices": [{"message": _MESSAGE, "finish_reason": END, "index": META, "logprobs": ABOUT}],
+        "text": _TEXT,
+        "finish_reason": END,
+        "search_info": Tree(Leaf("whole", "text", "search"), frozenset({"site_name", "icon"})),
+    },
+    "usage": META,
+    **dict.fromkeys(("request_id", "status_code", "code"), META),
+    "message": Leaf("whole", "text", "error"),
+}
+
+
+class DashScope(Growing):
+    """The adapter for chunks of generations, as the wire or the `dashscope` package has them."""
+
+    name = "dashscope"
+    spec: ClassVar[Spec] = _SPEC
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` has an output with choices, or with text."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        output = fields_of(fields.get("output"))
+        return "request_id" in fields and not output.keys().isdisjoint({"choices", "text"})
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+        return path[-1] if path and leaf.channel == "tool_args" else path[0] if path else 0
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a chunk like the last that had text, with a finish reason."""
+        output = fields_of(fields_of(chunk).get("output"))
+        field = "text" if "text" in output and not output.get("choices") else "choices"
+        slot = self.slot(_TEXT, {}, ())
+        made = self.extra(chunk, slot, "", said) or [chunk]
+        output = fields_of(fields_of(made[-1])["output"])
+        if field == "text":
+            ended = replaced(output, {"finish_reason": reason})
+        else:
+            choices = [replaced(each, {"finish_reason": reason}) for each in output["choices"]]
+            ended = replaced(output, {"choices": choices})
+        return [replaced(made[-1], {"output": ended})]

@@ -1,0 +1,1 @@
+"""The events of agent frameworks, one module each; no framework is imported."""

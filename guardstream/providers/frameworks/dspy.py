@@ -1,0 +1,67 @@
+"""DSPy: what `streamify` gives: pieces of a signature's fields, status messages, the prediction.
+
+https://dspy.ai/tutorials/streaming/. Each field of each predictor is a text of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.providers.adapter import Piece, Reading
+from guardstream.providers.fields import fields_of
+from guardstream.providers.growing import Growing
+from guardstream.providers.spec import KEEP, META, Leaf, Path, Spec, Tree
+
+_CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
+
+_PIECE = Leaf("delta", "text", "text")
+
+_SPECS: dict[str, Spec] = {
+    "chunk": {
+        **dict.fromkeys(("predict_name", "signature_field_name"), META),
+        "chunk": _PIECE,
+        "is_last_chunk": KEEP,
+    },
+    "message": {"message": Leaf("whole", "text", "status")},
+    "prediction": {
+        **dict.fromkeys(("_store", "_completions"), Tree(Leaf("whole", "text", "prediction"))),
+        "_lm_usage": META,
+    },
+}
+
+
+class DSPy(Growing):
+    """The adapter for pieces, status messages and the prediction at the end."""
+
+    name = "dspy"
+    repeats = False
+    spec: ClassVar[Spec] = _SPECS["chunk"]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._fields: dict[tuple[Any, Any], int] = {}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece of a field, or a status message."""
+        if isinstance(chunk, (str, bytes, dict)):
+            return False
+        return fields_of(chunk).keys() >= _CHUNK or type(chunk).__name__ == "StatusMessage"
+
+    def spec_of(self, chunk: Any) -> Spec:
+        keys = fields_of(chunk).keys()
+        kind = "chunk" if keys >= _CHUNK else "prediction" if "_store" in keys else "message"
+        return _SPECS[kind]
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+        own = (event.get("predict_name"), event.get("signature_field_name"))
+        return self._fields.setdefault(own, len(self._fields))
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        reading = super().meaning(chunk, event, pieces)
+        last = event.get("is_last_chunk")
+        return reading._replace(complete=[self.slot(_PIECE, event, ())]) if last else reading
+
+    def parts(self, event: Mapping[str, Any]) -> bool:
+        return "_store" in event

@@ -1,0 +1,70 @@
+"""Haystack: the `StreamingChunk`s that a generator gives its `streaming_callback`.
+
+https://docs.haystack.deepset.ai/docs/choosing-the-right-generator. `meta` holds what the provider
+said, which repeats the text: it is left out where that changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from guardstream.providers.adapter import Call
+from guardstream.providers.fields import fields_of
+from guardstream.providers.growing import Growing
+from guardstream.providers.spec import ABOUT, END, META, NAME, Leaf, Path, Spec, Tree
+
+_TEXT = Leaf("delta", "text", "text")
+
+_SPEC: Spec = {
+    "content": _TEXT,
+    "meta": ABOUT,
+    "component_info": dict.fromkeys(("type", "name"), META),
+    **dict.fromkeys(("index", "start"), META),
+    "finish_reason": END,
+    "tool_calls": [
+        {
+            **dict.fromkeys(("index", "id"), META),
+            "tool_name": NAME,
+            "arguments": Leaf("delta", "tool_args", "arguments"),
+            "extra": ABOUT,
+        }
+    ],
+    "tool_call_result": Tree(Leaf("whole", "text", "tool_result"), frozenset({"id"})),
+    "reasoning": {"reasoning_text": Leaf("delta", "thinking", "thinking"), "extra": ABOUT},
+}
+
+
+class Haystack(Growing):
+    """The adapter for streaming chunks."""
+
+    name = "haystack"
+    repeats = False
+    spec: ClassVar[Spec] = _SPEC
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a streaming chunk."""
+        return not isinstance(chunk, (str, bytes)) and (
+            {"content", "meta", "component_info"} <= fields_of(chunk).keys()
+        )
+
+    @staticmethod
+    def without(value: Any) -> Any:  # noqa: ARG004
+        return {}
+
+    def parts(self, event: Mapping[str, Any]) -> bool:
+        return bool(event.get("tool_call_result"))
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
+        if leaf.channel != "tool_args" or not path:
+            return 0
+        return fields_of(event["tool_calls"][path[0]]).get("index") or 0
+
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        calls = [fields_of(call) for call in event.get("tool_calls") or ()]
+        return {
+            call.get("index") or 0: Call(call["tool_name"], call.get("id"))
+            for call in calls
+            if call.get("tool_name")
+        }

@@ -1,0 +1,110 @@
+"""The OpenAI Agents SDK: the events of `Runner.run_streamed(...).stream_events()`.
+
+https://openai.github.io/openai-agents-python/streaming/. Raw events carry those of the Responses
+API; items repeat what was streamed, or tell what a tool gave, and are guarded as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.growing import Growing
+from guardstream.providers.openai.responses import OpenAIResponses
+from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
+
+_RAW = "raw_response_event"
+
+_VALUES = Tree(
+    Leaf("whole", "text", "item"),
+    frozenset({"id", "type", "call_id", "status", "role", "name", "item_id", "encrypted_content"}),
+    frozenset({"logprobs"}),
+)
+_OWN = frozenset({"agent", "source_agent", "target_agent", "tool_origin", "tool_lookup_key"})
+_OWN |= {"_agent_ref", "_source_agent_ref", "_target_agent_ref", "input_id"}
+_OWN |= {"_allow_bare_name_alias"}
+"""What is the application's own."""
+
+
+class _Items(Growing):
+    """What is no raw event: agents are the application's own, and pass."""
+
+    name = "openai_agents"
+    repeats = False
+    spec: ClassVar[Spec] = {
+        **dict.fromkeys(("type", "name"), META),
+        "new_agent": SKIP,
+        "item": {
+            "type": META,
+            **dict.fromkeys(_OWN, SKIP),
+            **dict.fromkeys(("raw_item", "output", "description", "title"), _VALUES),
+        },
+    }
+
+    def meaning(self, chunk: Any, event: Any, pieces: Any) -> Reading:  # noqa: ARG002
+        return Reading(pieces, ())
+
+
+class OpenAIAgents:
+    """The adapter for a run's events."""
+
+    name = "openai_agents"
+    repeats = OpenAIResponses.repeats
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._inner = OpenAIResponses(unknown=unknown)
+        self._items = _Items(unknown=unknown)
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of a run."""
+        if isinstance(chunk, (str, bytes, dict)):
+            return False
+        fields = fields_of(chunk)
+        if fields.get("type") == _RAW:
+            return "data" in fields
+        kind = fields.get("type")
+        return kind in ("run_item_stream_event", "agent_updated_stream_event")
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in the event inside, or in an item."""
+        return self._inner.read(_data(chunk)) if _is_raw(chunk) else self._items.read(chunk)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event that says `texts`; None if nothing is left to say."""
+        if not _is_raw(chunk):
+            return self._items.write(chunk, texts, ends=ends)
+        written = self._inner.write(_data(chunk), texts, ends=ends)
+        return None if written is None else replaced(chunk, {"data": written})
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        if not _is_raw(chunk):
+            return self._items.without_unknown(chunk)
+        return replaced(chunk, {"data": self._inner.without_unknown(_data(chunk))})
+
+    def passed(self, chunk: Any) -> None:
+        """Remember what went out of each item."""
+        if _is_raw(chunk):
+            self._inner.passed(_data(chunk))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a raw event that says only `text`."""
+        made = self._inner.extra(_data(chunk), slot, text, said)
+        return [replaced(chunk, {"data": each}) for each in made]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return the raw events that end the open items, and the response."""
+        made = self._inner.end(_data(chunk), choice, reason, said)
+        return [replaced(chunk, {"data": each}) for each in made]
+
+
+def _is_raw(chunk: Any) -> bool:
+    return fields_of(chunk).get("type") == _RAW
+
+
+def _data(chunk: Any) -> Any:
+    return fields_of(chunk)["data"]

@@ -1,0 +1,101 @@
+"""smolagents: what a model streams, and what an agent's run gives with `stream=True`.
+
+https://huggingface.co/docs/smolagents/reference/models. What is no delta ends the text that was
+streamed before it: a step, which tells it again, a call or what a tool gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from guardstream.providers.adapter import Call
+from guardstream.providers.fields import fields_of
+from guardstream.providers.growing import Growing
+from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
+
+_WHOLE = Tree(Leaf("whole", "text", "step"), frozenset({"type", "id"}))
+_ARGUMENTS = Tree(Leaf("whole", "tool_args", "step"), frozenset({"id", "type"}))
+
+_DELTA: Spec = {
+    "content": Leaf("delta", "text", "text"),
+    "token_usage": META,
+    "tool_calls": [
+        {
+            **dict.fromkeys(("index", "id", "type"), META),
+            "function": {
+                "name": NAME,
+                "description": _WHOLE,
+                "arguments": Leaf("delta", "tool_args", "arguments"),
+            },
+        }
+    ],
+}
+
+_STEP: Spec = {
+    **dict.fromkeys(("step_number", "is_final_answer", "id", "timing", "token_usage"), META),
+    **dict.fromkeys(("observations_images", "task_images"), META),
+    **dict.fromkeys(("output", "observation", "observations", "action_output", "plan"), _WHOLE),
+    **dict.fromkeys(("model_output", "error"), _WHOLE),
+    **dict.fromkeys(("arguments", "tool_call", "tool_calls", "code_action"), _ARGUMENTS),
+    **dict.fromkeys(("model_input_messages", "task"), REQUEST),
+    "model_output_message": {
+        "role": META,
+        "content": _WHOLE,
+        "tool_calls": _ARGUMENTS,
+        "raw": ABOUT,
+        "token_usage": META,
+    },
+    "name": NAME,
+}
+
+_STEPS = (
+    frozenset({"name", "arguments", "id"}),
+    frozenset({"output", "is_final_answer"}),
+    frozenset({"model_output_message", "timing"}),
+    frozenset({"task", "task_images"}),
+)
+
+
+class Smolagents(Growing):
+    """The adapter for deltas, and for the steps and calls among them."""
+
+    name = "smolagents"
+    repeats = False
+    spec: ClassVar[Spec] = _DELTA
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a delta of a model, or a step of an agent."""
+        if isinstance(chunk, (str, bytes, dict)):
+            return False
+        keys = fields_of(chunk).keys()
+        return _is_delta(keys) or any(step <= keys for step in _STEPS)
+
+    def spec_of(self, chunk: Any) -> Spec:
+        return _DELTA if _is_delta(fields_of(chunk).keys()) else _STEP
+
+    def parts(self, event: Mapping[str, Any]) -> bool:
+        return not _is_delta(event.keys())
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
+        if leaf.channel != "tool_args" or not path:
+            return 0
+        return _index(event["tool_calls"][path[0]], path[0])
+
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        found = event.get("tool_calls") if _is_delta(event.keys()) else ()
+        return {
+            _index(call, place): Call(name, fields_of(call).get("id"))
+            for place, call in enumerate(found or ())
+            if (name := fields_of(fields_of(call).get("function")).get("name"))
+        }
+
+
+def _is_delta(keys: Any) -> bool:
+    return bool(keys == {"content", "tool_calls", "token_usage"})
+
+
+def _index(call: Any, place: int) -> int:
+    index = fields_of(call).get("index")
+    return index if isinstance(index, int) else place

@@ -1,0 +1,348 @@
+"""What a person may type, redirect or close by mistake: one line that says what, where and how.
+
+Every command that reads a policy is given every kind of file that is none, and so on for the other
+files that commands read; then calls that do not fit, and outputs that cannot be written.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from guardstream.cli import main
+
+GOOD = 'rules: [{id: word, words: [secret], tests: [{input: secret, output: "[word]"}]}]\n'
+
+DATA = '{"text": "a secret", "label": 1}\n'
+
+
+class Wrong(NamedTuple):
+    """What a file holds, and what is said of it."""
+
+    content: bytes
+    said: str
+
+
+POLICIES = {
+    "empty": Wrong(b"", "the policy is empty"),
+    "comment": Wrong(b"# nothing\n", "the policy is empty"),
+    "binary": Wrong(bytes(range(256)), "not valid UTF-8: save it as UTF-8"),
+    "gbk": Wrong("name: 敏感词".encode("gbk"), "not valid UTF-8: save it as UTF-8"),
+    "utf16": Wrong(GOOD.encode("utf-16"), "not valid UTF-8: save it as UTF-8"),
+    "latin1": Wrong("name: café".encode("latin-1"), "not valid UTF-8: save it as UTF-8"),
+    "control": Wrong(b"name: a\x01", "a control character that YAML does not allow"),
+    "list": Wrong(b"- a\n- b\n", "the policy must be a mapping"),
+    "text": Wrong(b"just words\n", "the policy must be a mapping"),
+    "broken": Wrong(b"rules: [", "not valid YAML"),
+    "tab": Wrong(b"rules:\n\t- {id: a}\n", "not valid YAML"),
+    "unknown_key": Wrong(b"rulez: []\n", "did you mean 'rules'?"),
+    "wrong_type": Wrong(b"max_holdback: many\n", "expected a whole number"),
+    "wrong_word": Wrong(b"mode: shaddow\n", "did you mean 'shadow'?"),
+    "twice": Wrong(b"rules: [{id: a, words: [x]}, {id: a, words: [y]}]", "duplicate rule id 'a'"),
+    "nothing": Wrong(b"rules: [{id: a}]", "give it words or a pattern"),
+    "pattern": Wrong(b"rules: [{id: a, pattern: 'a('}]", "rule 'a': "),
+    "check": Wrong(b"rules: [{id: a, words: [x], validate: lunh}]", "did you mean 'luhn'?"),
+    "gone": Wrong(b"extends: gone.yaml", "cannot extend 'gone.yaml'"),
+    "pack": Wrong(b"extends: guardstream/chatt", "did you mean 'chat'?"),
+    "itself": Wrong(b"extends: itself", "that would be a cycle"),
+    "off": Wrong(b"rules: [{id: a, enabled: false}]", "that could be switched off"),
+    "words": Wrong(b"rules: [{id: a, words: {file: none.txt}}]", "no such file or directory"),
+    "outside": Wrong(b"rules: [{id: a, words: {file: /etc/passwd}}]", "of the policy's folder"),
+    "version": Wrong(b"version: 2", "expected 1"),
+    "deep": Wrong(b"[" * 5000, "nested"),
+}
+
+PATHS = {
+    "missing": "no such file or directory",
+    "folder": "is a directory",
+    "pipe": "not a regular file",
+    "loop": "too many levels of symbolic links",
+    "x" * 300: "file name too long",
+    "empty/below": "not a directory",
+}
+
+ON_POLICIES = {
+    "run": ("run", "{}"),
+    "run --chunk": ("run", "{}", "--chunk", "1"),
+    "lint": ("lint", "{}"),
+    "test": ("test", "{}"),
+    "explain": ("explain", "{}"),
+    "explain --yaml": ("explain", "{}", "--yaml"),
+    "explain --rule": ("explain", "{}", "--rule", "a"),
+    "explain --text": ("explain", "{}", "--text", "a"),
+    "eval": ("eval", "{}", "good.jsonl"),
+    "diff before": ("diff", "{}", "good.yaml"),
+    "diff after": ("diff", "good.yaml", "{}"),
+    "diff dataset": ("diff", "good.yaml", "{}", "good.jsonl"),
+    "demo": ("demo", "--policy", "{}"),
+    "serve": ("serve", "--upstream", "http://127.0.0.1:1", "--port", "0", "--policy", "{}"),
+}
+
+DATASETS = {
+    "binary": "not valid UTF-8: save it as UTF-8",
+    "utf16": "not valid UTF-8: save it as UTF-8",
+    "gbk": "not valid UTF-8: save it as UTF-8",
+    "text": "not JSON",
+    "unknown_key": "not JSON",
+    "broken": "not JSON",
+    "missing": "no such file or directory",
+    "folder": "is a directory",
+    "loop": "too many levels of symbolic links",
+    "data_list": "a line needs an object with a 'text'",
+    "data_label": "'label' must be 0 or 1",
+    "data_span": "is not within the text",
+    "data_spans": "'spans' must be a list",
+}
+
+ON_DATASETS = {
+    "eval": ("eval", "good.yaml", "{}"),
+    "eval --json": ("eval", "good.yaml", "{}", "--json"),
+    "diff": ("diff", "good.yaml", "good.yaml", "{}"),
+}
+
+MORE = {
+    "data_list": b"[]\n",
+    "data_label": b'{"text": "x", "label": 7}\n',
+    "data_span": b'{"text": "x", "spans": [[0, 9]]}\n',
+    "data_spans": b'{"text": "x", "spans": 1}\n',
+}
+
+CALLS = {
+    ("nosuch",): "no such command 'nosuch'",
+    ("runn", "good.yaml"): "Did you mean 'run'?",
+    ("--nosuch",): "no such option: --nosuch",
+    ("run",): "missing argument 'policy'",
+    ("run", "good.yaml", "--chunk", "0"): "'--chunk'",
+    ("run", "good.yaml", "--chunk", "many"): "'--chunk'",
+    ("run", "good.yaml", "--chunk"): "option '--chunk' requires an argument",
+    ("run", "good.yaml", "a", "b"): "unexpected extra argument",
+    ("run", "good.yaml", "missing"): "missing: cannot be read: no such file or directory",
+    ("run", "good.yaml", "folder"): "folder: cannot be read: is a directory",
+    ("run", "good.yaml", "binary"): "binary: byte 128 is not valid UTF-8",
+    ("run", "good.yaml", "gbk"): "gbk: byte 6 is not valid UTF-8",
+    ("run", "good.yaml", "--findings", "folder"): "folder: is a directory",
+    ("run", "good.yaml", "--findings", "missing/x"): "missing/x: no such file or directory",
+    ("run", ""): "the name of a policy is empty",
+    ("run", "chat"): "did you mean the pack 'guardstream/chat'?",
+    ("run", "guardstream/chatt"): "did you mean 'chat'?",
+    ("run", "guardstream/../chat"): "no pack '../chat'",
+    ("run", "good.yaml", "--allow-code", "os.system"): "write 'module:name', in full",
+    ("test", "good.yaml", "--allow-code", "os:*"): "write 'module:name', in full",
+    ("lint",): "missing argument 'policies",
+    ("lint", "good.yaml", "--json", "--sarif"): "ask for one",
+    ("test",): "missing argument 'policies",
+    ("test", "good.yaml", "--junit", "missing/x"): "missing/x: no such file or directory",
+    ("test", "good.yaml", "--junit", "folder"): "folder: is a directory",
+    ("explain",): "missing argument 'policy'",
+    ("explain", "good.yaml", "--rule", "wrod"): "did you mean 'word'?",
+    ("explain", "good.yaml", "--text", "x", "--channel", "txt"): "did you mean 'text'?",
+    ("explain", "good.yaml", "--text", "x", "--yaml"): "give one",
+    ("eval", "good.yaml"): "missing argument 'dataset'",
+    ("eval", "good.yaml", "good.jsonl", "--misses", "-1"): "'--misses'",
+    ("diff", "good.yaml"): "missing argument 'after'",
+    ("diff", "good.yaml", "good.yaml", "good.jsonl", "--show", "x"): "'--show'",
+    ("init", "good.yaml"): "good.yaml: is there already",
+    ("init", "missing/x.yaml"): "missing/x.yaml: no such file or directory",
+    ("init", "folder"): "folder: is there already",
+    ("demo", "--speed", "-1"): "'--speed'",
+    ("demo", "--speed", "fast"): "'--speed'",
+    ("debug",): "missing argument 'pattern'",
+    ("debug", "a("): "the pattern is refused",
+    ("debug", "a", "b", "--group", "3"): "the pattern has no group 3",
+    ("debug", "a", "b", "--group", "x"): "the pattern has no group",
+    ("debug", r"\K"): "the pattern is refused at offset 0",
+    ("import",): "missing argument 'file'",
+    ("import", "missing"): "missing:1:1: cannot be read: no such file or directory",
+    ("import", "folder"): "folder:1:1: cannot be read: is a directory",
+    ("import", "binary"): "not valid UTF-8: save it as UTF-8",
+    ("import", "gbk", "--from", "words"): "not valid UTF-8: save it as UTF-8",
+    ("import", "good.yaml", "--from", "excel"): "unknown format 'excel', there are: gitleaks",
+    ("import", "text", "--from", "gitleaks"): "text:",
+    ("import", "text", "--from", "bedrock"): "text:",
+    ("import", "broken", "--from", "presidio"): "broken:",
+    ("import", "text", "--output", "missing/x"): "missing/x: no such file or directory",
+    ("import", "text", "--output", "folder"): "folder: is a directory",
+    ("report",): "missing argument 'audit",
+    ("report", "missing"): "missing: no such file or directory",
+    ("report", "folder"): "folder: is a directory",
+    ("report", "binary"): "no line is a record of a stream",
+    ("report", "good.yaml"): "no line is a record of a stream",
+    ("json", "missing"): "missing: cannot be read: no such file or directory",
+    ("json", "folder"): "folder: cannot be read: is a directory",
+    ("json", "--schema", "missing", "good.jsonl"): "missing:1:1: cannot be read",
+    ("json", "--schema", "binary", "good.jsonl"): "not valid UTF-8: save it as UTF-8",
+    ("json", "--schema", "good.jsonl", "--draft", "3", "good.jsonl"): "'3'",
+    ("json", "--draft", "draft-07"): "name one with --schema",
+    ("json", "--repair", "everything", "good.jsonl"): "no kind of repair is called 'everything'",
+    ("json", "--chunk", "0"): "'--chunk'",
+    ("serve", "--policy", "good.yaml"): "missing option '--upstream'",
+    ("serve", "--upstream", "http://x"): "missing option '--policy'",
+    ("serve", "--policy", "good.yaml", "--upstream", "x"): "expected a URL",
+    ("serve", "--policy", "good.yaml", "--upstream", "ftp://x"): "expected a URL",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--port", "99999"): "'--port'",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--port", "www"): "'--port'",
+    ("serve", "--policy", "a=good.yaml", "--upstream", "http://x"): "'default'",
+    ("serve", "--policy", "=good.yaml", "--upstream", "http://x"): "expected NAME=VALUE",
+    ("serve", "--policy", "good.yaml", "--policy", "good.yaml", "--upstream", "http://x"): "twice",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--route", "/v1"): "NAME=VALUE",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--route", "/v1=no"): "'no'",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--other", "y"): "--other 'y'",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--workers", "0"): "'--workers'",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--audit", "folder"): "folder",
+    ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--audit", "missing/x"): "missing",
+}
+
+
+class Outcome(NamedTuple):
+    """The exit status and what was printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every kind of file."""
+    folder = tmp_path_factory.mktemp("wrong")
+    for name, wrong in POLICIES.items():
+        (folder / name).write_bytes(wrong.content)
+    for name, content in MORE.items():
+        (folder / name).write_bytes(content)
+    (folder / "good.yaml").write_text(GOOD, encoding="utf-8")
+    (folder / "good.jsonl").write_text(DATA, encoding="utf-8")
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to("loop")
+    return folder
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture
+def call(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Call:
+    """Run the command line in this process, in the folder of wrong files."""
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["guardstream", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text")))
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capfdbinary.readouterr()
+        code = caught.value.code
+        return Outcome(code if isinstance(code, int) else 0, out.decode(), err.decode())
+
+    return call
+
+
+def wrong_files() -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every command with every kind of file that it cannot read."""
+    policies = {name: wrong.said for name, wrong in POLICIES.items()} | PATHS
+    for command in ON_POLICIES.values():
+        for name, said in policies.items():
+            yield tuple(name if part == "{}" else part for part in command), said
+    for command in ON_DATASETS.values():
+        for name, said in DATASETS.items():
+            yield tuple(name if part == "{}" else part for part in command), said
+    yield from CALLS.items()
+
+
+WRONG = list(wrong_files())
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(WRONG) >= 500
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG, ids=lambda value: str(value)[:60])
+def test_it_is_one_line_and_status_2(call: Call, arguments: tuple[str, ...], said: str) -> None:
+    done = call(*arguments)
+    # What is wrong with a policy is what lint was asked for, and so is on standard output.
+    asked, other = (done.out, done.err) if arguments[0] == "lint" and done.out else done[:0:-1]
+    assert done.status == 2, done
+    assert said in asked
+    assert (asked.count("\n"), other) == (1, "")
+    assert "Traceback" not in asked
+
+
+# What only a process of its own can show: encodings, closed and full outputs, ports
+
+
+def shell(folder: Path, command: str, **environment: str) -> Outcome:
+    line = command.replace("guardstream", f"'{sys.executable}' -m guardstream", 1)
+    package = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": package, **environment},
+        capture_output=True,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "ascii", "utf-16", "cp1252:strict"])
+def test_what_is_redirected_is_utf8_in_any_locale(folder: Path, encoding: str) -> None:
+    done = shell(
+        folder, "guardstream explain --yaml guardstream/sensitive-zh", PYTHONIOENCODING=encoding
+    )
+    assert (done.status, done.err) == (0, "")
+    assert "words" in done.out
+    assert not done.out.isascii()
+    done = shell(folder, "guardstream run good.yaml <<< '日本 secret é'", PYTHONIOENCODING=encoding)
+    assert done == (0, "日本 [word] é\n", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("guardstream run good.yaml good.jsonl > /dev/full", 4, "standard output: no space left"),
+        ("guardstream explain good.yaml > /dev/full", 4, "standard output: no space left"),
+        ("guardstream schema > /dev/full", 4, "standard output: no space left"),
+        ("guardstream json good.jsonl > /dev/full", 4, "standard output: no space left"),
+        ("guardstream run good.yaml good.jsonl >&-", 4, "standard output is closed"),
+        ("guardstream explain good.yaml >&-", 4, "standard output is closed"),
+        ("guardstream run good.yaml --findings /dev/full < good.jsonl", 4, "/dev/full: no space"),
+        ("guardstream test good.yaml --junit /dev/full", 4, "/dev/full: no space left"),
+        ("guardstream import text --output /dev/full", 4, "/dev/full: no space left"),
+        ("guardstream run good.yaml <&-", 2, "standard input is closed"),
+        ("guardstream run missing 2>&-", 2, ""),
+        ("guardstream run good.yaml folder 2>/dev/full", 2, ""),
+        ("guardstream run $'\\xff.yaml'", 2, ".yaml:1:1: cannot be read"),
+        ("guardstream explain good.yaml --text $'\\xff'", 0, ""),
+        ("guardstream explain guardstream/secrets --yaml | head -1; exit ${PIPESTATUS[0]}", 0, ""),
+        ("yes | guardstream run good.yaml | head -1; exit ${PIPESTATUS[1]}", 141, ""),
+        (
+            "guardstream run good.yaml good.jsonl --findings good.yaml/x",
+            2,
+            "good.yaml/x: not a dir",
+        ),
+    ],
+)
+def test_outputs_that_cannot_be_written(folder: Path, command: str, status: int, said: str) -> None:
+    done = shell(folder, command)
+    assert done.status == status, done
+    assert said in done.err
+    assert done.err.count("\n") == bool(said)
+
+
+def test_a_port_in_use_is_not_a_block(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = shell(
+            folder, f"guardstream serve --policy good.yaml --upstream http://x --port {port}"
+        )
+    assert (done.status, done.out, done.err.count("\n")) == (4, "", 1)
+    assert f"port {port}: address already in use; choose another with --port" in done.err

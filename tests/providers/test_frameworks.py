@@ -1,0 +1,226 @@
+"""The events of agent frameworks, as objects of classes that have the frameworks' fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from guardstream.providers import detect
+from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+
+TEXT = "a secret, no sec"
+MASKED = "a ######, no sec"
+
+
+class TextBlock(BaseModel):
+    block_type: str = "text"
+    text: str = ""
+
+
+class Message(BaseModel):
+    role: str = "assistant"
+    blocks: list[TextBlock]
+    additional_kwargs: dict[str, Any] = {}
+
+
+class ChatResponse(BaseModel):
+    message: Message
+    raw: Any = None
+    delta: str | None = None
+    logprobs: Any = None
+    additional_kwargs: dict[str, Any] = {}
+
+
+def llama_index(pieces: Sequence[str]) -> Iterator[Any]:
+    said = ""
+    for piece in pieces:
+        said += piece
+        raw = {"choices": [{"delta": {"content": piece}}]}
+        yield ChatResponse(message=Message(blocks=[TextBlock(text=said)]), raw=raw, delta=piece)
+
+
+def told_as_a_whole(pieces: Sequence[str]) -> Iterator[Any]:
+    for response in llama_index(pieces):
+        yield response.model_copy(update={"delta": None, "raw": None})
+
+
+@dataclass
+class Delta:
+    content: str | None = None
+    tool_calls: list[Any] | None = None
+    token_usage: Any = None
+
+
+@dataclass
+class ActionStep:
+    step_number: int
+    timing: Any
+    model_output_message: Any
+    model_output: Any
+
+
+def smolagents(pieces: Sequence[str]) -> Iterator[Any]:
+    for piece in pieces:
+        yield Delta(piece)
+    yield ActionStep(1, None, {"role": "assistant", "content": "a secret"}, "".join(pieces))
+    for piece in pieces:
+        yield Delta(piece)
+
+
+class Event(BaseModel):
+    id: str = "e"
+    source: str = "agent"
+    models_usage: Any = None
+    metadata: dict[str, str] = {}
+    content: str
+    type: str = "ModelClientStreamingChunkEvent"
+
+
+class TaskResult(BaseModel):
+    messages: list[Any]
+    stop_reason: str | None = None
+
+
+def autogen(pieces: Sequence[str]) -> Iterator[Any]:
+    for piece in pieces:
+        yield Event(content=piece)
+    message = Event(content="".join(pieces), type="TextMessage")
+    yield message
+    yield TaskResult(messages=[message])
+
+
+@dataclass(frozen=True)
+class Component:
+    type: str
+    name: str
+
+
+@dataclass
+class StreamingChunk:
+    content: str
+    meta: dict[str, Any] = field(default_factory=dict)
+    component_info: Component | None = None
+    finish_reason: str | None = None
+
+
+def haystack(pieces: Sequence[str]) -> Iterator[Any]:
+    for piece in pieces:
+        yield StreamingChunk(piece, {"delta": {"content": piece}}, Component("secret", "secret"))
+    yield StreamingChunk("", finish_reason="stop")
+
+
+@dataclass
+class StreamResponse:
+    predict_name: str
+    signature_field_name: str
+    chunk: str
+    is_last_chunk: bool = False
+
+
+@dataclass
+class StatusMessage:
+    message: str
+
+
+def dspy(pieces: Sequence[str]) -> Iterator[Any]:
+    yield StatusMessage("a secret")
+    for piece in pieces:
+        yield StreamResponse("p", "answer", piece)
+    yield StreamResponse("p", "answer", "", is_last_chunk=True)
+
+
+@dataclass
+class Raw:
+    data: dict[str, Any]
+    type: str = "raw_response_event"
+
+
+@dataclass
+class Item:
+    raw_item: Any
+    agent: Any = None
+    type: str = "message_output_item"
+
+
+@dataclass
+class ItemEvent:
+    item: Item
+    name: str = "message_output_created"
+    type: str = "run_item_stream_event"
+
+
+def openai_agents(pieces: Sequence[str]) -> Iterator[Any]:
+    place = {"item_id": "m", "output_index": 0, "content_index": 0}
+    text = "".join(pieces)
+    part = {"type": "output_text", "text": text, "annotations": []}
+    item = {"id": "m", "type": "message", "role": "assistant", "content": [part]}
+    for _ in range(2):
+        yield Raw({"type": "response.created", "response": {"id": "r", "output": []}})
+        for piece in pieces:
+            yield Raw({"type": "response.output_text.delta", "delta": piece, **place})
+        yield Raw({"type": "response.output_text.done", "text": text, **place})
+        ended = {"id": "r", "status": "completed", "output": [item]}
+        yield Raw({"type": "response.completed", "response": ended})
+        yield ItemEvent(Item(item, agent={"instructions": "be brief"}))
+
+
+def of_events(event: Any) -> str:
+    return str(event.data.get("delta", "")) if isinstance(event, Raw) else ""
+
+
+Make = Callable[[Sequence[str]], Iterator[Any]]
+
+FRAMEWORKS: list[tuple[str, Make, Callable[[Any], str]]] = [
+    ("llama_index", llama_index, lambda each: each.delta),
+    ("smolagents", smolagents, lambda each: getattr(each, "content", None) or ""),
+    ("autogen", autogen, lambda each: getattr(each, "content", None) or ""),
+    ("haystack", haystack, lambda each: each.content),
+    ("dspy", dspy, lambda each: getattr(each, "chunk", "")),
+    ("openai_agents", openai_agents, of_events),
+]
+TWICE = {"smolagents", "autogen", "openai_agents"}
+"""Whose streams say the text once more."""
+
+
+@pytest.mark.parametrize(("name", "make", "said"), FRAMEWORKS)
+def test_text_is_guarded_in_any_cut(name: str, make: Make, said: Callable[[Any], str]) -> None:
+    for pieces in cuttings(TEXT):
+        source = list(make(pieces))
+        assert type(detect(source[0])).name == name
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert "".join(map(said, out)) == MASKED * (2 if name in TWICE else 1)
+        assert {type(each) for each in out} <= {type(each) for each in source}
+        assert not any(left_raw(vars(each), "a secret") for each in out)
+
+
+def test_what_is_told_so_far_becomes_what_was_released_so_far() -> None:
+    for make in (llama_index, told_as_a_whole):
+        for pieces in cuttings(TEXT):
+            stream = GUARD.wrap_sync(make(pieces))
+            texts = [each.message.blocks[0].text for each in stream]
+            assert texts[-1] == MASKED
+            assert all(MASKED.startswith(text) for text in texts)
+            assert stream.result.text == MASKED
+
+
+def test_a_message_that_begins_again_goes_on_with_the_text_before() -> None:
+    parts = ["the sec", "the sec and", "ret"]
+    source = [ChatResponse(message=Message(blocks=[TextBlock(text=part)])) for part in parts]
+    out = list(GUARD.wrap_sync(source))
+    assert not left_raw([each.model_dump() for each in out])
+    tokens = ["a s", "ecr", "et", "!", "!"]
+    source = [ChatResponse(message=Message(blocks=[TextBlock(text=part)])) for part in tokens]
+    out = list(GUARD.wrap_sync(source))
+    assert "".join(each.message.blocks[0].text for each in out) == "a ######!!"
+
+
+def test_a_block_ends_the_stream() -> None:
+    for name, make, said in FRAMEWORKS:
+        out = list(GUARD.wrap_sync(make(["all for", "bidden fruit"])))
+        assert "".join(map(said, out)) == "all ", name
