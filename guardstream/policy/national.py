@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 _MODULES = (
     "au_abn", "au_acn", "au_tfn", "br_cnpj", "br_cpf", "ca_sin",
-    "de_idnr", "de_vat", "es_dni", "es_nie", "fi_hetu", "fr_nir",
+    "de_idnr", "de_vat", "es_dni", "es_nie",  "fr_nir",
     "gb_utr", "in_gstin", "in_pan", "it_codicefiscale", "it_iva", "jp_in",
     "kr_rrn", "pl_pesel", "se_personnummer", "sg_uen", "th_pin", "tr_tckimlik",
     "za_idnr",
@@ -57,6 +57,17 @@ def hk_id(text: str) -> bool:
     return "0123456789A"[-total % 11] == plain[-1]
 
 
+def fi_hetu(text: str) -> bool:
+    """A Finnish personal identity code, temporary ones too: a birth date, and modulo 31."""
+    plain = text.upper()
+    if not (plain.isascii() and len(plain) == 11 and plain[6] in "+-ABCDEFUVWXY"):
+        return False
+    digits = plain[:6] + plain[7:10]
+    if not digits.isdigit() or not (1 <= int(plain[:2]) <= 31 and 1 <= int(plain[2:4]) <= 12):
+        return False
+    return "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(digits) % 31] == plain[10]
+
+
 def sg_nric(text: str) -> bool:
     """A Singaporean identity number of citizens (S, T) and foreigners (F, G, M)."""
     plain = text.upper()
@@ -91,7 +102,7 @@ def au_medicare(text: str) -> bool:
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         **{name: _standard(name) for name in _MODULES},
-        **{check.__name__: check for check in (tw_id, hk_id, sg_nric, au_medicare)},
+        **{check.__name__: check for check in (fi_hetu, tw_id, hk_id, sg_nric, au_medicare)},
     }
 )
 """The checks by their names: country and number."""
