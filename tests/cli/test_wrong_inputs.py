@@ -98,7 +98,7 @@ DATASETS = {
     "loop": "too many levels of symbolic links",
     "data_list": "a line needs an object with a 'text'",
     "data_label": "'label' must be 0 or 1",
-    "data_span": "is not within the text",
+    "data_span": "is empty or not within the text",
     "data_spans": "'spans' must be a list",
 }
 
@@ -145,7 +145,7 @@ CALLS = {
     ("explain", "good.yaml", "--rule", "wrod"): "did you mean 'word'?",
     ("explain", "good.yaml", "--text", "x", "--channel", "txt"): "did you mean 'text'?",
     ("explain", "good.yaml", "--text", "x", "--yaml"): "give one",
-    ("eval", "good.yaml"): "missing argument 'dataset'",
+    ("eval", "good.yaml"): "nothing to measure with",
     ("eval", "good.yaml", "good.jsonl", "--misses", "-1"): "'--misses'",
     ("diff", "good.yaml"): "missing argument 'after'",
     ("diff", "good.yaml", "good.yaml", "good.jsonl", "--show", "x"): "'--show'",
