@@ -7,7 +7,7 @@ its work is linear for a pattern without them. Each step is paid for by the call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -43,7 +43,6 @@ class Found(NamedTuple):
 
 class _Kind(Enum):
     CHAR = auto()
-    RUN = auto()
     SPLIT = auto()
     LOOP = auto()
     OPEN = auto()
@@ -66,25 +65,6 @@ class _Step:
     ways: tuple[_Step, ...] = ()
     aside: _Step | None = None
     number: int = 0
-    run: _Run | None = None
-
-
-class _Run(NamedTuple):
-    """A repeated character: how often, and what reads as many as there are."""
-
-    low: int
-    high: int | None
-    lazy: bool
-    pattern: regex.Pattern[str]
-
-    def places(self, attempt: _Try, at: int) -> Sequence[int]:
-        """Where it may end, the least preferred first."""
-        found = self.pattern.match(attempt.text, at)
-        last = found.end() if found is not None else at
-        if last == len(attempt.text) and (self.high is None or last - at < self.high):
-            attempt.ran_out = True
-        places = range(at + self.low, last + 1)
-        return places[::-1] if self.lazy else places
 
 
 class _Captures(NamedTuple):
@@ -108,17 +88,6 @@ def _is_in(fragment: str, character: str) -> bool:
 @lru_cache(4_096)
 def _compiled(fragment: str) -> regex.Pattern[str]:
     return regex.compile(fragment, regex.V0)
-
-
-def _ways(attempt: _Try, step: _Step, at: int) -> Sequence[tuple[_Step, int]]:
-    """Where the choices of a step lead, the least preferred first."""
-    if step.run is None:
-        return [(way, at) for way in reversed(step.ways)]
-    assert step.after is not None
-    return [(step.after, place) for place in step.run.places(attempt, at)]
-
-
-_BRANCHING = frozenset({_Kind.SPLIT, _Kind.LOOP, _Kind.RUN})
 
 
 class Matcher:
@@ -192,25 +161,22 @@ class Matcher:
                 continue
             seen.add(key)
             steps += 1
-            if steps >= 64:
-                attempt.pay(steps)
-                steps = 0
+            if not steps % 64:
+                attempt.pay(64)
             if step.kind is _Kind.MATCH:
                 if end is None or at == end:
-                    attempt.pay(steps)
+                    attempt.pay(steps % 64)
                     return at, captures
                 continue
-            if step.kind in _BRANCHING:
-                ways = _ways(attempt, step, at)
-                pending += [(way, place, captures) for way, place in ways]
-                steps += len(ways) // 16
+            if step.kind in (_Kind.SPLIT, _Kind.LOOP):
+                pending += [(way, at, captures) for way in reversed(step.ways)]
                 continue
             after = self._taken(attempt, step, at, captures)
             if after is not None and step.after is not None:
                 pending.append((step.after, *after))
             if step.kind is _Kind.CHAR and at == len(text):
                 attempt.ran_out = True
-        attempt.pay(steps)
+        attempt.pay(steps % 64)
         return None
 
     def _known(self, captures: _Captures | None) -> tuple[tuple[int, int, int], ...]:
@@ -319,11 +285,6 @@ class Matcher:
         return opened
 
     def _repeat(self, node: Repeat, after: _Step) -> _Step:
-        if isinstance(node.item, Char) and node.high != 1:
-            high = "" if node.high is None else node.high
-            pattern = _compiled(f"(?:{node.item.fragment}){{0,{high}}}+")
-            run = _Run(node.low, node.high, node.lazy, pattern)
-            return _Step(_Kind.RUN, node, after, run=run)
         end = after
         if node.high is None:
             loop = _Step(_Kind.LOOP, after=end)
