@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
+from typing import Any
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
@@ -33,6 +35,14 @@ def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]
     if _passes(guard, "\n".join(value for _, value in judged)):
         return frozenset()
     return frozenset(name for name, value in judged if not _passes(guard, value))
+
+
+def in_utf8(response: Any) -> bool:
+    """Tell whether a response is in UTF-8, as JSON and events always are, and says nothing else."""
+    try:
+        return codecs.lookup(response.charset_encoding or "utf-8").name in ("utf-8", "ascii")
+    except LookupError:
+        return False
 
 
 def _passes(guard: Guard, value: str) -> bool:

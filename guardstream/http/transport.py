@@ -10,7 +10,6 @@ whose connections are opened, unless a `transport` is given to put this one arou
 
 from __future__ import annotations
 
-import codecs
 import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
@@ -22,7 +21,7 @@ from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body, guard_error
-from guardstream.http.headers import withheld
+from guardstream.http.headers import in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.whole import BODIES
@@ -119,7 +118,7 @@ class _Guarding:
         if response.status_code in _BODILESS:
             return "nothing"
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not _in_utf8(response):
+        if not in_utf8(response):
             return self._unread(request, response, "its charset is not UTF-8")
         if media in _STREAMS:
             return "stream"
@@ -315,14 +314,6 @@ def _error(guard: Guard, body: bytes) -> bytes:
     if guarded is None:
         return b""
     return body if guarded is value else json_bytes(guarded)
-
-
-def _in_utf8(response: Any) -> bool:
-    """Tell whether a response is in UTF-8, as JSON and events always are, and says nothing else."""
-    try:
-        return codecs.lookup(response.charset_encoding or "utf-8").name in ("utf-8", "ascii")
-    except LookupError:
-        return False
 
 
 def _base(response: Any, name: str) -> type[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -130,14 +129,6 @@ def guarded_error(guard: Guard, body: bytes) -> bytes:
         why = "the upstream's error cannot be guarded"
         raise UpstreamError(502, "unguarded_answer", why) from error
     return body if guarded is value else json_bytes(guarded)
-
-
-def in_utf8(response: httpx.Response) -> bool:
-    """Tell whether a response is in UTF-8, as JSON and events always are, and says nothing else."""
-    try:
-        return codecs.lookup(response.charset_encoding or "utf-8").name in ("utf-8", "ascii")
-    except LookupError:
-        return False
 
 
 def returned_headers(response: httpx.Response, guard: Guard | None = None) -> Headers:

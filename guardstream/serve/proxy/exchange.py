@@ -16,6 +16,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
+from guardstream.http.headers import in_utf8
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.serve.endings import told
@@ -25,7 +26,6 @@ from guardstream.serve.proxy.call import (
     UpstreamError,
     guarded_answer,
     guarded_error,
-    in_utf8,
     read_answer,
     returned_headers,
     upstream_error,
