@@ -35,6 +35,41 @@ def test_the_draft_is_what_the_schema_declares(uri, allowed):
 
 
 @pytest.mark.parametrize(
+    ("schema", "allowed", "refused"),
+    [
+        ({"items": [{"const": 1}, {"type": "null"}]}, [[1, None], [1]], [[2], [1, 1]]),
+        ({"minimum": 3, "exclusiveMinimum": True}, [4], [3]),
+        ({"prefixItems": [{"const": 1}]}, [[1, 2]], [[2]]),
+    ],
+)
+def test_a_schema_that_names_no_draft_is_read_by_the_latest_that_allows_it(
+    schema, allowed, refused
+):
+    assert all(allows(schema, value) for value in allowed)
+    assert not any(allows(schema, value) for value in refused)
+
+
+def test_a_schema_that_names_its_draft_is_read_by_no_other():
+    with pytest.raises(SchemaError, match="/items: not a valid schema"):
+        Schema({"$schema": "https://json-schema.org/draft/2020-12/schema", "items": [True]})
+    with pytest.raises(SchemaError, match="/items: not a valid schema"):
+        Schema({"items": [True]}, draft="2020-12")
+    with pytest.raises(SchemaError, match="/type: not a valid schema"):
+        Schema({"type": "any"})
+
+
+def test_an_annotation_of_another_type_is_no_mistake():
+    schema = {
+        "title": 7,
+        "properties": {"examples": {"type": "null", "examples": "one", "deprecated": "yes"}},
+    }
+    assert allows(schema, {"examples": None})
+    assert not allows(schema, {"examples": "one"})
+    with pytest.raises(SchemaError, match="/properties/examples: not a valid schema"):
+        Schema({"title": 7, "properties": {"examples": "one"}})
+
+
+@pytest.mark.parametrize(
     ("draft", "schema", "allowed", "refused"),
     [
         ("draft-04", {"minimum": 3, "exclusiveMinimum": True}, [4], [3]),

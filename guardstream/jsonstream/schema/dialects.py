@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,6 +25,11 @@ DYNAMIC = "$recursive"
 
 CONTENT = "content"
 """In a reading: what drafts 6 and 7 ask of the data inside a string, and later ones only note."""
+
+ANNOTATIONS = frozenset(
+    ("$comment", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly")
+)
+"""The keywords that decide nothing, in any draft."""
 
 _CONTENT = ("contentEncoding", "contentMediaType")
 _ONE = frozenset(
@@ -226,3 +232,15 @@ def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
                     yield f"/{keyword}/{escaped}", sub
         elif keyword in _ONE or keyword == "additionalItems":
             yield f"/{keyword}", found
+
+
+def without_annotations(schema: Schema) -> Schema:
+    """A copy of `schema` without what only describes it; all other objects are the copy's own."""
+    plain = deepcopy(schema)
+    todo = [plain]
+    while todo:
+        each = todo.pop()
+        for name in ANNOTATIONS & each.keys():
+            del each[name]
+        todo += (sub for _, sub in subschemas(each) if isinstance(sub, dict))
+    return plain
