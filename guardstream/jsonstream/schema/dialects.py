@@ -27,7 +27,16 @@ CONTENT = "content"
 """In a reading: what drafts 6 and 7 ask of the data inside a string, and later ones only note."""
 
 ANNOTATIONS = frozenset(
-    ("$comment", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly")
+    (
+        "$comment",
+        "default",
+        "deprecated",
+        "description",
+        "examples",
+        "readOnly",
+        "title",
+        "writeOnly",
+    )
 )
 """The keywords that decide nothing, in any draft."""
 
