@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from guardstream.prompts import MessagesResult
     from guardstream.providers.own import JSONFormat
     from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.stream.flow import MakeStage
     from guardstream.stream.state import MakeFlow
+    from guardstream.vault.vault import Vault
 
 __all__ = ["Guard"]
 
@@ -145,6 +147,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> GuardedStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
@@ -156,6 +159,7 @@ class Guard:
           what the policy says.
         - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
           they are text though the first looks like such a line.
+        - `vault`: that of the request's messages: stand-ins become the values they stand for.
         - `raise_on_block`: a block raises BlockedError after the last chunk.
         - `keep_text`: False does not keep the delivered text for `result` and `text()`.
         - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
@@ -173,7 +177,9 @@ class Guard:
         _check_async(stream)
         policy = self._policy_with(words)
         _check_framing(framing)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
+        make_flow = self._flows(
+            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+        )
         return _asynchronous()(stream, make_flow, self.options(policy, options))
 
     @known_arguments
@@ -185,6 +191,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
@@ -197,7 +204,9 @@ class Guard:
         _check_sync(stream)
         policy = self._policy_with(words)
         _check_framing(framing)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
+        make_flow = self._flows(
+            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+        )
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def pinned(self) -> Guard:
@@ -231,16 +240,21 @@ class Guard:
         policy = self.policy.with_tools(tools)
         return Guard(policy, observers=self._observers, observer_errors=self._observer_errors)
 
-    def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
+    def check_messages(
+        self, messages: Iterable[Any], *, vault: Vault | None = None
+    ) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
         `messages` are of OpenAI's and Anthropic's shapes; they are not changed, the result has
-        those that may be sent. Raises PolicyError if the policy has no `input`, AdapterError for
-        what may hold text and is not known, and StageError if a stage fails.
+        those that may be sent. With a `vault` reversible rules write stand-ins, which `wrap` with
+        the same vault turns back into values.
+
+        Raises PolicyError if the policy has no `input`, AdapterError for what may hold text and is
+        not known, StageError if a stage fails, and VaultError if the vault has no room.
         """
         from guardstream.prompts import check_messages
 
-        return check_messages(self.policy, messages)
+        return check_messages(self.policy, messages, vault)
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
@@ -273,6 +287,7 @@ class Guard:
         media: Media | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        vault: Vault | None = None,
     ) -> MakeFlow[Any]:
         """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
 
@@ -281,7 +296,7 @@ class Guard:
         of `wrap`.
         """
         return self._flows(
-            self._policy_with(words), provider=provider, media=media, unknown=unknown
+            self._policy_with(words), provider=provider, media=media, unknown=unknown, vault=vault
         )
 
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
@@ -305,8 +320,10 @@ class Guard:
         media: Media | None = None,
         unknown: Unknown | None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
     ) -> MakeFlow[Any]:
         self._check_whole(policy)
+        stages = _stages_of(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown
@@ -326,7 +343,7 @@ class Guard:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
                 return flow_of(
                     adapter,
-                    partial(pipeline_of, policy),
+                    stages(adapter),
                     meter,
                     policy.block_message,
                     policy.file.max_holdback,
@@ -440,6 +457,21 @@ def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
     if not stages:
         return Passing()
     return stages[0] if len(stages) == 1 else Pipeline(stages)
+
+
+def _stages_of(policy: Policy, vault: Vault | None) -> Callable[[Adapter[Any]], MakeStage]:
+    """Return what makes the pipelines of a stream, given its adapter."""
+    if vault is None:
+        plain = partial(pipeline_of, policy)
+        return lambda _: plain
+    from guardstream.vault.restoring import CHANNELS, restoring
+
+    def make(adapter: Adapter[Any]) -> MakeStage:
+        signed = getattr(adapter, "signs_thinking", True)
+        channels = CHANNELS - {"thinking"} if signed else CHANNELS
+        return partial(pipeline_of, restoring(policy, vault, channels))
+
+    return make
 
 
 def _is_harmless(policy: Policy, text: str) -> bool:

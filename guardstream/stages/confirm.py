@@ -44,7 +44,8 @@ def translation_of(rule: Rule) -> frozenset[str]:
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     """The rule's validators, allowlist and keywords as one judge, None if it has none."""
-    if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
+    asked = rule.allow_words or rule.allow_patterns or rule.keywords or rule.judge
+    if not (rule.validators or asked):
         return None
     fold = str.casefold if rule.ignore_case else str
     words = frozenset(map(fold, rule.allow_words))
@@ -52,7 +53,7 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
         patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
-    keywords = tuple(rule.keywords)
+    keywords, last = tuple(rule.keywords), rule.judge
 
     def judge(text: str, before: str) -> bool:
         if keywords and not _search(keywords).search(before):
@@ -61,9 +62,11 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
             return False
         if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
             return False
-        return all(validator(text) for validator in rule.validators)
+        if not all(validator(text) for validator in rule.validators):
+            return False
+        return last is None or last(text, before)
 
-    return Confirm(judge, rule.keyword_distance if keywords else 0)
+    return Confirm(judge, rule.keyword_distance if keywords or last else 0)
 
 
 @lru_cache(maxsize=1024)

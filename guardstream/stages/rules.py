@@ -41,6 +41,19 @@ class Pseudonym:
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """A text of its own for each value: `issue` is given the whole region's, and returns it.
+
+    A region that was cut, so that its beginning or end is not known, becomes `[{id}]`.
+    """
+
+    issue: Callable[[str], str]
+
+
+Replacement: TypeAlias = "str | Keep | Pseudonym | StandIn"
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of a policy, checked and ready to be compiled.
 
@@ -53,13 +66,14 @@ class Rule:
     A match that a validator refuses, that equals one of `allow_words` (ignoring case if
     `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group`
     that is about the group's text. Where `keywords` are given, one of them must stand, ignoring
-    case, within the `keyword_distance` code points before the match.
+    case, within the `keyword_distance` code points before the match; a `judge` is given the match
+    and these, and is asked last.
     """
 
     id: str
     action: Action = "mask"
     severity: Severity = "medium"
-    replacement: str | Keep | Pseudonym = "[{id}]"
+    replacement: Replacement = "[{id}]"
     words: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     group: str | int | None = None
@@ -71,3 +85,4 @@ class Rule:
     validators: tuple[Validator, ...] = ()
     keywords: tuple[str, ...] = ()
     keyword_distance: int = 50
+    judge: Callable[[str, str], bool] | None = None

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("jsonstream",),
     ("stages",),
     ("policy", "providers", "framing"),
-    ("stream",),
+    ("stream", "vault"),
     ("prompts", "extract"),
     ("guard",),
     ("http", "gate", "resilience", "consumers", "observability", "integrations", "testing"),

@@ -1,0 +1,53 @@
+"""Messages on their way to a model: values become stand-ins, and what only looks like one is hidden."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from guardstream.events import Stage
+from guardstream.policy import Policy
+from guardstream.policy.behind import Behind
+from guardstream.stages.json.settings import Place
+from guardstream.stages.rules import Rule, StandIn
+from guardstream.vault.standin import Name, labels_of
+from guardstream.vault.vault import Vault
+from guardstream.vault.veil import Veil
+
+
+def masking(policy: Policy, vault: Vault, *, shared: bool = False) -> Policy:
+    """Return `policy` as it masks for `vault`: rules that are reversible issue stand-ins.
+
+    What the vault knows already is hidden wherever it stands. Stand-ins that were issued here stay
+    as they are; others are escaped. With `shared` new ones are the same in all conversations.
+    """
+    labels = labels_of(policy.reversible) | {entry.name.label for entry in vault.entries}
+
+    def issue(rule: str) -> StandIn:
+        return StandIn(partial(vault.issue, rule, shared=shared))
+
+    def become(name: Name, text: str) -> str:
+        return text if vault.value(name) is not None else vault.escape(text, shared=shared)
+
+    severities = {rule.id: rule.severity for rule in policy.rules}
+    known = [
+        Rule(
+            id=rule,
+            severity=severities.get(rule, "medium"),
+            words=tuple(values),
+            replacement=issue(rule),
+        )
+        for rule, values in vault.known().items()
+    ]
+    veil = Veil(labels, become, ids=vault.ids, addresses=True)
+    replacements = {rule: issue(rule) for rule in policy.reversible}
+    return policy.behind(Behind(_Over(veil), replacements, known))
+
+
+class _Over:
+    """Covers every text, and every value in a document."""
+
+    def __init__(self, veil: Veil) -> None:
+        self._veil = veil
+
+    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
+        return self._veil.over(stage)
