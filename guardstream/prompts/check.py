@@ -75,7 +75,8 @@ def check_messages(
     """Apply the section `input` of a policy to messages; they are not changed.
 
     With a `vault`, rules that are reversible write stand-ins, in the texts of all roles; those of
-    system prompts are the same in all conversations. What is signed stays byte for byte.
+    system prompts are the same in all conversations. What is signed stays byte for byte as long as
+    no value stands in it.
 
     Raises PolicyError if there is no such section, AdapterError for what may hold text and is not
     known, StageError if a stage fails, VaultError if the vault has no room.
@@ -114,7 +115,8 @@ class _Check:
         self.findings: list[MessageFinding] = []
         self._rules = rules
         self._vault = vault
-        self._made: dict[tuple[bool, bool], Policy] = {}
+        self._signed = False  # what is read belongs to something that is signed
+        self._made: dict[tuple[bool, bool, bool], Policy] = {}
         self._roles = frozenset(section.roles)
         self._refuses = section.unknown == "refuse"
         self._number = 0
@@ -157,8 +159,15 @@ class _Check:
         self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
     ) -> Any:
         """Check the fields of an object; return the very same one if nothing changes."""
-        if self._vault is not None and any(plain.get(key) for key in _SIGNATURES):
-            return given
+        outer, self._signed = self._signed, any(plain.get(key) for key in _SIGNATURES)
+        try:
+            return self._changed(given, plain, fields, path, role)
+        finally:
+            self._signed = outer
+
+    def _changed(
+        self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
+    ) -> Any:
         changed = {}
         for key, value in plain.items():
             kind, here = fields.get(key), (*path, key)
@@ -260,10 +269,11 @@ class _Check:
         judged = role in self._roles
         if self._vault is None:
             return self._rules if judged else None
-        kind = judged, role in _SHARED
+        shared, escape = role in _SHARED, not self._signed
+        kind = judged, shared, escape
         if kind not in self._made:
             rules = self._rules if judged else self._rules.reversible_part
-            self._made[kind] = masking(rules, self._vault, shared=kind[1])
+            self._made[kind] = masking(rules, self._vault, shared=shared, escape=escape)
         return self._made[kind]
 
     def _unknown(self, value: Any, path: Path, role: str | None, what: str) -> Any:

@@ -44,8 +44,7 @@ def translation_of(rule: Rule) -> frozenset[str]:
 
 def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     """The rule's validators, allowlist and keywords as one judge, None if it has none."""
-    asked = rule.allow_words or rule.allow_patterns or rule.keywords or rule.judge
-    if not (rule.validators or asked):
+    if not (rule.validators or rule.allow_words or rule.allow_patterns or rule.keywords):
         return None
     fold = str.casefold if rule.ignore_case else str
     words = frozenset(map(fold, rule.allow_words))
@@ -53,7 +52,7 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
         patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
-    keywords, last = tuple(rule.keywords), rule.judge
+    keywords = tuple(rule.keywords)
 
     def judge(text: str, before: str) -> bool:
         if keywords and not _search(keywords).search(before):
@@ -62,11 +61,9 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
             return False
         if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
             return False
-        if not all(validator(text) for validator in rule.validators):
-            return False
-        return last is None or last(text, before)
+        return all(validator(text) for validator in rule.validators)
 
-    return Confirm(judge, rule.keyword_distance if keywords or last else 0)
+    return Confirm(judge, rule.keyword_distance if keywords else 0)
 
 
 @lru_cache(maxsize=1024)

@@ -107,7 +107,9 @@ class Regions:
             return _template(rule, len(text))
         cut = any(span.cut for span in spans)
         if isinstance(rule.replacement, StandIn):
-            return _template(rule, len(text)) if cut else rule.replacement.issue(text)
+            return (
+                _template(rule, len(text)) if cut else rule.replacement.issue(text, spans[0].start)
+            )
         single = len({span[:2] for span in spans}) == 1 and not cut
         if isinstance(rule.replacement, Keep):
             return _kept(rule.replacement, text, single)

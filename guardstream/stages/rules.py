@@ -42,12 +42,12 @@ class Pseudonym:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A text of its own for each value: `issue` is given the whole region's, and returns it.
+    """A text of its own for each value: `issue` is given the region's text and where that begins.
 
     A region that was cut, so that its beginning or end is not known, becomes `[{id}]`.
     """
 
-    issue: Callable[[str], str]
+    issue: Callable[[str, int], str]
 
 
 Replacement: TypeAlias = "str | Keep | Pseudonym | StandIn"
@@ -66,8 +66,7 @@ class Rule:
     A match that a validator refuses, that equals one of `allow_words` (ignoring case if
     `ignore_case`), or that one of `allow_patterns` matches in full, is no match. With a `group`
     that is about the group's text. Where `keywords` are given, one of them must stand, ignoring
-    case, within the `keyword_distance` code points before the match; a `judge` is given the match
-    and these, and is asked last.
+    case, within the `keyword_distance` code points before the match.
     """
 
     id: str
@@ -85,4 +84,3 @@ class Rule:
     validators: tuple[Validator, ...] = ()
     keywords: tuple[str, ...] = ()
     keyword_distance: int = 50
-    judge: Callable[[str, str], bool] | None = None

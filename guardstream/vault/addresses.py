@@ -6,13 +6,14 @@ theirs. `mailto:` and `tel:` name whom a person is to write to or call, and fetc
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import regex
 
 REACH = 2_048
-"""How many code points before a stand-in tell whether it stands in an address."""
+"""How many code points before a stand-in are looked at for an address without spaces."""
 
 _HARMLESS = r"(?!mailto:|tel:)"
-_ATTRIBUTES = "href|src|srcset|action|formaction|poster|background|data|cite|ping"
 
 _address = regex.compile(
     "|".join(
@@ -23,24 +24,75 @@ _address = regex.compile(
             r"(?<![\w.])www\.[^\s<>\"']*",
             r"(?<![\w.\-])(?:[\w\-]+\.)+[\w\-]+/[^\s<>\"']*",
             r"(?<![\w:/])//[\w.\-][^\s<>\"']*",
-            # the target of a link or an image in Markdown, in HTML and in CSS
-            rf"\]\(\s{{0,3}}(?:<{_HARMLESS}[^>\n]*|(?!<){_HARMLESS}[^\s)]*)",
-            rf"<[a-z][^<>]{{0,1000}}?\s(?:{_ATTRIBUTES})\s{{0,3}}=\s{{0,3}}"
-            rf"(?:\"\s{{0,3}}{_HARMLESS}[^\"]*|'\s{{0,3}}{_HARMLESS}[^']*|{_HARMLESS}[^\s\"'>]*)",
+            # the target of a link or an image in Markdown, and in CSS
+            rf"\]\(\s{{0,3}}{_HARMLESS}[^\s)<]*",
             rf"url\(\s{{0,3}}[\"']?{_HARMLESS}[^\s)]*",
         )
-    )
-    .join(("(?:", r")\Z")),
+    ).join(("(?:", r")\Z")),
     regex.IGNORECASE,
 )
 
+# What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
+# attributes, https://html.spec.whatwg.org/multipage/indices.html), and targets in `<>` in Markdown.
+_TAGS = (
+    "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
+    "|meta|object|q|script|source|svg|table|td|track|use|video"
+)
+_opens = regex.compile(rf"<(?:{_TAGS})(?=[\s/])|\]\(\s{{0,3}}<", regex.IGNORECASE)
+_goes_on = regex.compile("[\"'>]")
+_harmless = regex.compile(
+    r"(?:=\s{0,3}[\"']?|\]\(\s{0,3}<)\s{0,3}(?:mailto|tel):[^\"'<>]*\Z", regex.I
+)
 
-def in_address(before: str) -> bool:
-    """Whether what follows `before` is part of a URL, other than of `mailto:` and `tel:`.
+OUTSIDE = ""
+INSIDE = "<"
 
-    `before` is at most REACH code points long: in a longer text without any space anything may
-    have begun.
+
+def within(state: str, text: str) -> str:
+    """The state after `text`: OUTSIDE of tags, INSIDE one, or the quote of its open value."""
+    at = 0
+    while at < len(text):
+        if state == OUTSIDE:
+            match = _opens.search(text, at)
+            if match is None:
+                break
+            state, at = INSIDE, match.end()
+        elif state == INSIDE:
+            match = _goes_on.search(text, at)
+            if match is None:
+                break
+            state, at = OUTSIDE if match[0] == ">" else match[0], match.end()
+        else:
+            end = text.find(state, at)
+            if end < 0:
+                break
+            state, at = INSIDE, end + 1
+    return state
+
+
+def divided(text: str, at: int) -> int:
+    """Where to divide `text`, at `at` or a little before, so that no opening is cut."""
+    first = max(at - _LONGEST_OPENING, 0)
+    cut = max(text.rfind("<", first, at), text.rfind("](", first, at))
+    return at if cut < 0 else cut
+
+
+class Before(NamedTuple):
+    """What is before a stand-in: some text, and the state (see `within`) where that begins."""
+
+    text: str
+    state: str = OUTSIDE
+
+
+def in_address(before: Before) -> bool:
+    """Whether what follows is part of a URL, other than of `mailto:` and `tel:`.
+
+    In more than REACH code points without any space an address may have begun before them.
     """
-    if _address.search(before):
+    text = before.text
+    near = text[-REACH:]
+    if within(before.state, text) != OUTSIDE and not _harmless.search(near):
         return True
-    return len(before) >= REACH and not any(char in before for char in " \n\t<>\"'")
+    if _address.search(near):
+        return True
+    return len(near) >= REACH and not any(char in near for char in " \n\t<>\"'")

@@ -1,32 +1,33 @@
-"""Messages on their way to a model: values become stand-ins, and what only looks like one is hidden."""
+"""Messages on their way to a model: values become stand-ins; what only looks like one is hidden."""
 
 from __future__ import annotations
-
-from functools import partial
 
 from guardstream.events import Stage
 from guardstream.policy import Policy
 from guardstream.policy.behind import Behind
 from guardstream.stages.json.settings import Place
 from guardstream.stages.rules import Rule, StandIn
+from guardstream.vault.addresses import Before
 from guardstream.vault.standin import Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Veil
 
 
-def masking(policy: Policy, vault: Vault, *, shared: bool = False) -> Policy:
+def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool = True) -> Policy:
     """Return `policy` as it masks for `vault`: rules that are reversible issue stand-ins.
 
     What the vault knows already is hidden wherever it stands. Stand-ins that were issued here stay
-    as they are; others are escaped. With `shared` new ones are the same in all conversations.
+    as they are; others are escaped, unless `escape` is False. With `shared` new ones are the same
+    in all conversations.
     """
     labels = labels_of(policy.reversible) | {entry.name.label for entry in vault.entries}
 
     def issue(rule: str) -> StandIn:
-        return StandIn(partial(vault.issue, rule, shared=shared))
+        return StandIn(lambda value, _at: vault.issue(rule, value, shared=shared))
 
-    def become(name: Name, text: str) -> str:
-        return text if vault.value(name) is not None else vault.escape(text, shared=shared)
+    def become(name: Name, text: str, _before: Before) -> str:
+        stays = not escape or vault.value(name) is not None
+        return text if stays else vault.escape(text, shared=shared)
 
     severities = {rule.id: rule.severity for rule in policy.rules}
     known = [
@@ -38,7 +39,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False) -> Policy:
         )
         for rule, values in vault.known().items()
     ]
-    veil = Veil(labels, become, ids=vault.ids, addresses=True)
+    veil = Veil(labels, become, ids=vault.ids)
     replacements = {rule: issue(rule) for rule in policy.reversible}
     return policy.behind(Behind(_Over(veil), replacements, known))
 

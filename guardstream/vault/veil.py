@@ -17,11 +17,12 @@ from typing import TypeAlias
 from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import REACH, in_address
+from guardstream.vault.addresses import OUTSIDE, REACH, Before, divided, within
 from guardstream.vault.standin import LONGEST, Ids, Name, patterns, read
 
-Become: TypeAlias = Callable[[Name, str], str | None]
-"""What a stand-in becomes, given its name and how it was written; None leaves it as it is."""
+Become: TypeAlias = Callable[[Name, str, Before], str | None]
+"""What a stand-in becomes, given its name, how it was written, and what is before it; None leaves
+it to the rules."""
 
 _FIRST, _LAST = 0xF0000, 0x10FFFF
 _private = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
@@ -29,54 +30,53 @@ _has_private = _private.search
 
 _RULE = "stand-in"
 
+_WINDOW = 4 * REACH
+"""How much of the source is kept; half of it is more than may wait and what is before that."""
+
 
 @lru_cache(maxsize=64)
-def _finding(labels: frozenset[str], ids: Ids, addresses: bool) -> RuleSet:
-    """What finds stand-ins with these labels; those in addresses only if that is said."""
+def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
+    """What finds stand-ins with these labels."""
     rule = Rule(
         id=_RULE,
         patterns=patterns(labels, ids),
-        judge=lambda text, before: read(text, labels) is not None
-        and (addresses or not in_address(before)),
-        keyword_distance=0 if addresses else REACH,
+        validators=(lambda text: read(text, labels) is not None,),
     )
     return RuleSet([rule], max_holdback=LONGEST)
 
 
 class Veil:
-    """Finds stand-ins with some labels, and makes of each what `become` says.
+    """Finds stand-ins with some labels, and makes of each what `become` says."""
 
-    Without `addresses` those inside URLs stay as they are.
-    """
-
-    def __init__(
-        self, labels: frozenset[str], become: Become, *, ids: Ids = "hash", addresses: bool
-    ) -> None:
+    def __init__(self, labels: frozenset[str], become: Become, *, ids: Ids = "hash") -> None:
         self._labels = labels
         self._become = become
-        self._rules = _finding(labels, ids, addresses)
+        self._rules = _finding(labels, ids)
 
     def over(self, stage: Stage) -> Stage:
         """Return `stage` so that it does not see stand-ins."""
         return _Veiled(stage, self._rules, self._named)
 
-    def _named(self, text: str) -> str | None:
+    def _named(self, text: str, before: Before) -> str | None:
         name = read(text, self._labels)
-        return None if name is None else self._become(name, text)
+        return None if name is None else self._become(name, text, before)
 
 
 class _Veiled:
     """One text's stage behind a veil."""
 
     def __init__(
-        self, inner: Stage, rules: RuleSet, become: Callable[[str], str | None]
+        self, inner: Stage, rules: RuleSet, become: Callable[[str, Before], str | None]
     ) -> None:
         self._inner = inner
         self._become = become
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
+        self._window = ""  # the end of the source
+        self._base = 0  # where that begins
+        self._state = OUTSIDE  # and whether a tag was open there
         self._becomes: list[str] = []  # of each private character
         self._lengths: list[int] = []  # and how long it was in the source
-        self._chars: dict[str, str] = {}  # the private character of what is hidden
+        self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
         self._fed = 0  # how many characters the inner stage has had
         self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
         self._more: list[int] = []  # source there was up to there
@@ -91,8 +91,14 @@ class _Veiled:
         """Take the next characters and return what can be said now."""
         if self._finished:
             return []
+        if len(text) > REACH:
+            pieces = (text[at : at + REACH] for at in range(0, len(text), REACH))
+            return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
+        self._window += text
+        if len(self._window) > _WINDOW:
+            self._forget(divided(self._window, len(self._window) - _WINDOW // 2))
         events = self._find.feed(text)
         if len(events) == 1 and type(events[0]) is Text and not self._becomes:
             self._fed += len(events[0].text)
@@ -140,21 +146,25 @@ class _Veiled:
 
     # -- what is hidden
 
-    def _hidden(self, text: str) -> str:
-        """The private character of a stand-in, or the text itself where it stays."""
-        known = self._chars.get(text)
-        if known is not None:
-            return known
-        becomes = self._become(text)
+    def _hidden(self, text: str, at: int) -> str:
+        """The private character of a stand-in, or the text itself where rules are to see it."""
+        before = Before(self._window[: at - self._base], self._state)
+        becomes = self._become(text, before)
         return text if becomes is None else self._private(text, becomes)
 
+    def _forget(self, length: int) -> None:
+        """Drop the beginning of the source that is kept."""
+        self._state = within(self._state, self._window[:length])
+        self._window = self._window[length:]
+        self._base += length
+
     def _private(self, text: str, becomes: str) -> str:
-        known = self._chars.get(text)
+        known = self._chars.get((text, becomes))
         if known is None:
             code = _FIRST + len(self._becomes)
             if code > _LAST:
                 raise OverflowError("a text has too many stand-ins")
-            known = self._chars[text] = chr(code)
+            known = self._chars[text, becomes] = chr(code)
             self._becomes.append(becomes)
             self._lengths.append(len(text))
         return known
