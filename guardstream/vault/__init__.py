@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from guardstream.vault.stores import MemoryStore, RedisStore, SQLiteStore, Store
 from guardstream.vault.vault import Counts, Entry, FullError, Vault, VaultError
+from guardstream.vault.vaults import ConflictError, Vaults
 
-__all__ = ["Counts", "Entry", "FullError", "Vault", "VaultError"]
+__all__ = [
+    "ConflictError",
+    "Counts",
+    "Entry",
+    "FullError",
+    "MemoryStore",
+    "RedisStore",
+    "SQLiteStore",
+    "Store",
+    "Vault",
+    "VaultError",
+    "Vaults",
+]

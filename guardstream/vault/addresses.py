@@ -44,6 +44,8 @@ _harmless = regex.compile(
     r"(?:=\s{0,3}[\"']?|\]\(\s{0,3}<)\s{0,3}(?:mailto|tel):[^\"'<>]*\Z", regex.I
 )
 
+_LONGEST_OPENING = 16  # code points, of `<blockquote ` and the like
+
 OUTSIDE = ""
 INSIDE = "<"
 
