@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from guardstream.events import Stage
 from guardstream.policy import Policy
 from guardstream.policy.behind import Behind
@@ -34,14 +36,27 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
         Rule(
             id=rule,
             severity=severities.get(rule, "medium"),
-            words=tuple(values),
+            words=words,
+            whole_word=whole,
             replacement=issue(rule),
         )
         for rule, values in vault.known().items()
+        for whole, words in _by_length(values)
+        if words
     ]
     veil = Veil(labels, become, ids=vault.ids)
     replacements = {rule: issue(rule) for rule in policy.reversible}
     return policy.behind(Behind(_Over(veil), replacements, known))
+
+
+_SHORT = 5
+"""Code points below which a value is hidden as a word of its own only: `Al`, but not in `Also`."""
+
+
+def _by_length(values: Sequence[str]) -> Iterator[tuple[bool | None, tuple[str, ...]]]:
+    """How values that are known are looked for: short ones as words, others anywhere."""
+    yield None, tuple(value for value in values if len(value) < _SHORT)
+    yield False, tuple(value for value in values if len(value) >= _SHORT)
 
 
 class _Over:

@@ -86,7 +86,7 @@ class Vault:
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._bytes = 0
         self._values: dict[Name, Entry] = {}
-        self._names: dict[tuple[str, str, bool], Name] = {}
+        self._names: dict[tuple[str, bool], Name] = {}
         self._held: set[Name] = set()  # shared ones that this request holds
         self._numbers: dict[str, int] = {}
         for entry in entries:
@@ -113,7 +113,10 @@ class Vault:
         return found
 
     def issue(self, rule: str, value: str, *, shared: bool = False) -> str:
-        """Return the stand-in of a value, a new one if it has none. Raises FullError."""
+        """Return the stand-in of a value, a new one if it has none. Raises FullError.
+
+        A value has one, whatever rule finds it later: what was sent before comes out alike.
+        """
         return self._issued(label_of(rule), rule, value, shared=shared)
 
     def escape(self, text: str, *, shared: bool = False) -> str:
@@ -128,7 +131,7 @@ class Vault:
         return entry.value
 
     def _issued(self, label: str, rule: str, value: str, *, shared: bool) -> str:
-        name = self._names.get((label, value, shared))
+        name = self._names.get((value, shared))
         if name is None:
             name = self._new(label, rule, value, shared=shared)
             entry = Entry(name, rule, value, shared)
@@ -159,7 +162,7 @@ class Vault:
 
     def _keep(self, entry: Entry) -> None:
         self._values[entry.name] = entry
-        self._names[entry.name.label, entry.value, entry.shared] = entry.name
+        self._names.setdefault((entry.value, entry.shared), entry.name)
         self._bytes += len(entry.value.encode("utf-8", "surrogatepass"))
         if entry.name.id.isdecimal():
             number = int(entry.name.id)

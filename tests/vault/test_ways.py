@@ -86,6 +86,20 @@ def test_a_value_is_hidden_where_its_rule_would_not_find_it() -> None:
     assert "1234-5678" not in json.dumps(sent(turns, vault()))
 
 
+def test_a_value_has_one_stand_in_whatever_finds_it() -> None:
+    policy = """
+    input:
+      rules:
+        - {id: low, pattern: 'x\\d{4}', severity: low, reversible: true}
+        - {id: high, pattern: 'x\\d{4}', severity: critical, keywords: [code], reversible: true}
+    """
+    guard = Guard(Policy.parse(policy))
+    turns = [user("x1234")]
+    first = guard.check_messages(turns, vault=vault()).messages
+    later = [*turns, user("code x1234")]
+    assert guard.check_messages(later, vault=vault()).messages[:1] == first
+
+
 def test_values_of_every_role_are_hidden_but_only_those_of_some_block() -> None:
     turns = [user(f"{role}: {MAIL}", role) for role in ("system", "user", "assistant", "tool")]
     assert MAIL not in json.dumps(sent(turns, vault()))
