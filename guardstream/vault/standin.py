@@ -1,4 +1,4 @@
-"""What stands in for a value: `[EMAIL_7KQ4TW3]`, a rule's label, six symbols and a check symbol.
+"""What stands in for a value: `[EMAIL_7KQ4TWY]`, a rule's label, six symbols and a check symbol.
 
 The symbols are a keyed hash of the value, so that every worker and every turn writes the same, and
 nobody can guess one. The check symbol is the sum of the others, each times its place, modulo 29:
