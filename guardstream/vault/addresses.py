@@ -13,24 +13,17 @@ import regex
 REACH = 2_048
 """How many code points before a stand-in are looked at for an address without spaces."""
 
-_HARMLESS = r"(?!mailto:|tel:)"
-
+# In a text without spaces and quotes: a scheme, or one of those that need no slashes; `www.`; a host
+# before a path; `//host`; the target of a link or an image in Markdown, or of CSS.
 _address = regex.compile(
-    "|".join(
-        (
-            # with a scheme, or one of those that need no slashes
-            r"(?:[a-z][a-z0-9+.\-]{0,30}:[/\\]{1,3}|(?:data|javascript|vbscript|blob|about):)[^\s<>\"']*",
-            # without: `www.`, a host before a path, `//host`
-            r"(?<![\w.])www\.[^\s<>\"']*",
-            r"(?<![\w.\-])(?:[\w\-]+\.)+[\w\-]+/[^\s<>\"']*",
-            r"(?<![\w:/])//[\w.\-][^\s<>\"']*",
-            # the target of a link or an image in Markdown, and in CSS
-            rf"\]\(\s{{0,3}}{_HARMLESS}[^\s)<]*",
-            rf"url\(\s{{0,3}}[\"']?{_HARMLESS}[^\s)]*",
-        )
-    ).join(("(?:", r")\Z")),
+    r"[a-z0-9+.\-]:[/\\]|(?:data|javascript|vbscript|blob|about):"
+    r"|(?<![\w.])www\.|[\w\-]\.[\w\-]+/|(?<![\w:/])//[\w.\-]"
+    r"|(?:\]\(|url\()(?!mailto:|tel:)",
     regex.IGNORECASE,
 )
+_begun = regex.compile(r"(?:\]\(|url\()\s{0,3}\Z", regex.IGNORECASE)
+_mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
+_DELIMITERS = " \n\t\r\f\v<>\"'\u3000\u00a0"
 
 # What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
 # attributes, https://html.spec.whatwg.org/multipage/indices.html), and targets in `<>` in Markdown.
@@ -95,6 +88,8 @@ def in_address(before: Before) -> bool:
     near = text[-REACH:]
     if within(before.state, text) != OUTSIDE and not _harmless.search(near):
         return True
-    if _address.search(near):
+    end = max(map(near.rfind, _DELIMITERS)) + 1
+    run = near[end:]
+    if _address.search(run) or (end == 0 and len(near) >= REACH):
         return True
-    return len(near) >= REACH and not any(char in near for char in " \n\t<>\"'")
+    return bool(_begun.search(near[max(end - 8, 0) : end])) and not _mail.match(run)

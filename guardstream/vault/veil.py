@@ -81,11 +81,8 @@ class _Veiled:
         self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
         self._more: list[int] = []  # source there was up to there
         self._finished = False
-
-    @property
-    def held(self) -> int:
+        self.held = 0
         """How many code points are held back now."""
-        return 0 if self._finished else self._find.held + self._inner.held
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
@@ -100,10 +97,19 @@ class _Veiled:
         if len(self._window) > _WINDOW:
             self._forget(divided(self._window, len(self._window) - _WINDOW // 2))
         events = self._find.feed(text)
-        if len(events) == 1 and type(events[0]) is Text and not self._becomes:
-            self._fed += len(events[0].text)
-            return self._seen(self._inner.feed(events[0].text))
-        return self._through(events)
+        if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
+            # Nearly always nothing is hidden, and nothing waits.
+            shown = event.text
+            self._fed += len(shown)
+            said = self._inner.feed(shown)
+            whole = len(said) == 1 and type(event := said[0]) is Text and event.text == shown
+            if not (whole and self.held == 0 and len(shown) == len(text)):
+                said = self._seen(said)
+                self._count()
+            return said
+        said = self._through(events)
+        self._count()
+        return said
 
     def finish(self) -> list[Event]:
         """Take the source's end."""
@@ -112,7 +118,11 @@ class _Veiled:
         events = self._through(self._find.finish())
         if not self._finished:
             events += self._seen(self._inner.finish())
+        self.held = 0
         return events
+
+    def _count(self) -> None:
+        self.held = 0 if self._finished else self._find.held + self._inner.held
 
     def _through(self, events: list[Event]) -> list[Event]:
         """Pass on what was released of the source, with stand-ins hidden."""
@@ -127,9 +137,7 @@ class _Veiled:
 
     def _seen(self, events: list[Event]) -> list[Event]:
         """What the inner stage says, with what hidden texts become."""
-        if not self._becomes:
-            if events and not isinstance(events[-1], (Text, Finding)):
-                self._finished = True
+        if len(events) == 1 and type(events[0]) is Text and events[0].text.isascii():
             return events
         said: list[Event] = []
         for event in events:
