@@ -88,10 +88,9 @@ def cost(reading: Reading, chunks: list[str]) -> float:
 
 
 def main() -> None:
+    others = {"sether": sether, "piighost": piighost}
     ways = {"the guard alone": alone, "the guard with a vault": ours}
-    for name, way in (("sether", sether), ("piighost", piighost)):
-        if importlib.util.find_spec(name):
-            ways[name] = way
+    ways |= {name: way for name, way in others.items() if importlib.util.find_spec(name)}
     made = {(name, size): way(size) for name, way in ways.items() for size in SIZES}
     chunks = {key: text(stand_in) for key, (_, stand_in) in made.items()}
     times: dict[tuple[str, int], list[float]] = {key: [] for key in made}

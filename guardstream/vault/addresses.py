@@ -13,8 +13,8 @@ import regex
 REACH = 2_048
 """How many code points before a stand-in are looked at for an address without spaces."""
 
-# In a text without spaces and quotes: a scheme, or one of those that need no slashes; `www.`; a host
-# before a path; `//host`; the target of a link or an image in Markdown, or of CSS.
+# In a text without spaces and quotes: a scheme, or one of those that need no slashes; `www.`; a
+# host before a path; `//host`; the target of a link or an image in Markdown, or of CSS.
 _address = regex.compile(
     r"[a-z0-9+.\-]:[/\\]|(?:data|javascript|vbscript|blob|about):"
     r"|(?<![\w.])www\.|[\w\-]\.[\w\-]+/|(?<![\w:/])//[\w.\-]"
