@@ -160,7 +160,7 @@ def diff(
     code: Sequence[str] = (),
 ) -> int:
     """Print the texts that come out otherwise, and a count per rule; return the exit status."""
-    old, new = (Guard.load(name, allow_code=code) for name in (before, after))
+    old, new = (Guard.load(name, allow_code=code, rules_only=True) for name in (before, after))
     tally = Tally()
     for example in shown(read(dataset), "comparing"):
         tally.add(example.line, old.check(example.text), new.check(example.text), show)

@@ -219,7 +219,7 @@ def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ())
     """Return why each part of `text` comes out as it does under the policy."""
     if channel not in CHANNELS:
         raise ExplainError(f"no channel {channel!r}, {nearest(channel, list(CHANNELS))}")
-    guard = Guard.load(policy, allow_code=code)
+    guard = Guard.load(policy, allow_code=code, rules_only=True)
     result = guard.check(text, channel)
     lines = [f"text out: {result.text!r}", f"finish: {result.finish}"]
     if guard.policy.shadow:
