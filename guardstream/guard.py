@@ -30,7 +30,7 @@ from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
-from guardstream.stream.opening import REOPENING
+from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
@@ -225,15 +225,16 @@ class Guard:
         """
         policy = self._policy_with(words)
         _check_framing(framing)
-        opens = _opens(stream)
-        if not opens:
+        if opens(stream):
+            _check_function(stream)
+        else:
             _check_open(stream, options)
         make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
         around = self._operating(policy)
-        if around is None and not opens:
+        if around is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
-        from guardstream.operations import Operations, wrapped
+        from guardstream.operations import Operations, Wrapping
 
         def guarded(
             chunks: AsyncIterable[C],
@@ -247,10 +248,9 @@ class Guard:
                 make = self._flows(more, provider=provider, unknown=unknown, framing=framing)
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
-        observing = self._observing(policy, options)
-        whole: GuardedStream[C] | RetryingStream[C] = wrapped(
-            around or Operations(policy), stream, provider, options, observing, guarded
-        )
+        observing, extraction = self._observing(policy, options), _extraction(policy)
+        wrapping = Wrapping(stream, provider, options, observing, extraction, guarded)
+        whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(around or Operations(policy))
         return whole
 
     @known_arguments
@@ -466,6 +466,7 @@ class Guard:
             hooks=hooks,
             deadlines=_deadlines(policy) if deadlines is None else deadlines,
             clock=options.get("clock", monotonic),
+            extraction=_extraction(policy),
             observing=self._observing(policy, options) if observing is None else observing,
         )
 
@@ -535,6 +536,13 @@ def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     }
 
 
+def _extraction(policy: Policy) -> Mapping[str, Any]:
+    """Return how `guardstream.extract` reads the policy's streams; a format of its own as such."""
+    said = policy.extraction
+    own = _own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
+    return said if own is None else {**said, "provider": own}
+
+
 def _deadlines(policy: Policy) -> Deadlines:
     """Return the deadlines that a policy sets; one in shadow mode ends nothing."""
     limits = policy.file.limits
@@ -567,21 +575,17 @@ def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
 
 
-def _opens(stream: object) -> bool:
-    """Tell whether this is a function that opens a stream, and no stream."""
-    streams = ("__aiter__", "__anext__", "__iter__", "__aenter__", "__await__")
-    if not callable(stream) or any(hasattr(stream, name) for name in streams):
-        return False
+def _check_function(function: Any) -> None:
+    """Refuse a function that cannot be called as it is."""
     try:
-        inspect.signature(stream).bind()
+        inspect.signature(function).bind()
     except TypeError:
         raise TypeError(
             "wrap() was given a function that needs arguments: call it first, or give "
             "wrap(lambda: function(...)), which is called when the stream is read"
         ) from None
-    except ValueError:  # of a function that is built in there may be no signature
-        pass
-    return True
+    except ValueError:
+        return  # one that is built in may have no signature
 
 
 def _check_open(stream: object, options: Mapping[str, object]) -> None:

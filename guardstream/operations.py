@@ -18,7 +18,7 @@ from guardstream.policy.operational import AuditFile, ConcurrencyFile, MetricsFi
 from guardstream.resilience.source import Source
 from guardstream.stages.custom import StagePlan
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
-from guardstream.stream.opening import REOPENING, Open, Reopening, Retry
+from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
 from guardstream.stream.options import Delivering
 
 if TYPE_CHECKING:
@@ -105,63 +105,65 @@ class Guarded(Protocol):
         ...
 
 
-def wrapped(
-    around: Operations,
-    stream: Any,
-    provider: Any,
-    options: Reopening,
-    observing: Observing,
-    guarded: Guarded,
-) -> Any:
-    """Return a stream that does what stands around the rules: from the source outwards, the wait
-    for room, the rules, further attempts, gates.
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """What a guard is asked to wrap, and how it does that: with its rules alone, by `guarded`."""
 
-    `stream` is a source, or a function that opens one. Raises PolicyError for a source that would
-    have to be opened again, and for a stream that lacks the attribute that is its key.
-    """
-    opens = callable(stream)
-    retry = options.get("retry") or around.retry
-    if retry is not None and not opens:
-        raise PolicyError(
-            f"{around.policy.place('retry')}: a stream that is open cannot be opened again: give "
-            "wrap() the function that opens it, wrap(lambda: client.stream(...))"
-        )
-    key = around.key(options.get("attributes") or {})
-    last = Joined(observing, _may_be_judged) if around.gates and observing else None
-    inner = last.observing if last else observing
-    whole: Any
-    if retry is not None or any(options.get(name) for name in REOPENING):
-        whole = _retrying(around, stream, key, retry, options, inner, guarded)
-    elif opens or around.limiter:
-        whole = guarded(Source(stream, around.limiter, key), (), options, inner)
-    else:
-        whole = guarded(stream, (), options, inner)
-    for number, gate in enumerate(around.gates, 1):
-        told = last if number == len(around.gates) else None
-        whole = gate.around(whole, provider, of_guard=number == 1, observing=told)
-    return whole
+    stream: Any
+    provider: Any
+    options: Reopening
+    observing: Observing
+    extraction: Mapping[str, Any]
+    guarded: Guarded
 
+    def around(self, operations: Operations) -> Any:
+        """Return a stream that does what stands around the rules: from the source outwards, the
+        wait for room, the rules, further attempts, gates.
 
-def _retrying(
-    around: Operations,
-    stream: Open[Any],
-    key: str,
-    retry: Retry | None,
-    options: Reopening,
-    observing: Observing,
-    guarded: Guarded,
-) -> RetryingStream[Any]:
-    from guardstream.resilience.retry import RetryingStream
+        Raises PolicyError for a source that would have to be opened again, and for a stream that
+        lacks the attribute that is its key.
+        """
+        stream, options = self.stream, self.options
+        retry = options.get("retry") or operations.retry
+        if retry is not None and not opens(stream):
+            raise PolicyError(
+                f"{operations.policy.place('retry')}: a stream that is open cannot be opened "
+                "again: give wrap() the function that opens it, wrap(lambda: client.stream(...))"
+            )
+        key = operations.key(options.get("attributes") or {})
+        gates, observing = operations.gates, self.observing
+        last = Joined(observing, _may_be_judged) if gates and observing else None
+        inner = last.observing if last else observing
+        whole: Any
+        if retry is not None or any(options.get(name) for name in REOPENING):
+            whole = self._retrying(operations.limiter, key, retry or Retry(), inner)
+        elif opens(stream) or operations.limiter:
+            whole = self.guarded(Source(stream, operations.limiter, key), (), options, inner)
+        else:
+            whole = self.guarded(stream, (), options, inner)
+        for number, gate in enumerate(gates, 1):
+            told = last if number == len(gates) else None
+            whole = gate.around(whole, self.provider, of_guard=number == 1, observing=told)
+        return whole
 
-    joined = Joined(observing, _may_be_tried_again) if observing else None
-    inner = joined.observing if joined else observing
-    each: Reopening = {**options, "on_finish": None}
+    def _retrying(
+        self,
+        limiter: Callable[[], Limiter] | None,
+        key: str,
+        retry: Retry,
+        observing: Observing,
+    ) -> RetryingStream[Any]:
+        from guardstream.resilience.retry import RetryingStream
 
-    def attempt(source: Open[Any], stages: Sequence[StagePlan]) -> GuardedStream[Any]:
-        return guarded(Source(source, around.limiter, key), stages, each, inner)
+        joined = Joined(observing, _may_be_tried_again) if observing else None
+        inner = joined.observing if joined else observing
+        each: Reopening = {**self.options, "on_finish": None}
 
-    sources = (stream, *options.get("fallbacks", ()))
-    return RetryingStream(attempt, sources, retry or Retry(), options, joined)
+        def attempt(source: Open[Any], stages: Sequence[StagePlan]) -> GuardedStream[Any]:
+            return self.guarded(Source(source, limiter, key), stages, each, inner)
+
+        sources = (self.stream, *self.options.get("fallbacks", ()))
+        return RetryingStream(attempt, sources, retry, self.options, joined, self.extraction)
 
 
 def _may_be_tried_again(record: StreamRecord) -> bool:

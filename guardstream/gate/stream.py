@@ -7,7 +7,7 @@ One task of its own reads the stream, one each judges a unit; none of them ever 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
@@ -294,6 +294,12 @@ class GatedStream(AsyncContext, Generic[C]):
             return unit.finding.rule
         rule: str | None = getattr(self._source, "blocked_by", None)
         return rule
+
+    @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads the stream, where the call does not say."""
+        said: Mapping[str, Any] = getattr(self._source, "extraction", {})
+        return said
 
     @property
     def held(self) -> int:

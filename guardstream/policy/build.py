@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, get_args
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN
-from guardstream.jsonstream.schema.schema import Schema
 from guardstream.policy import checks, limited, structured
 from guardstream.policy.document import Mark
 from guardstream.policy.limited import Limited
@@ -42,7 +41,7 @@ class Built:
     `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
     of the settings that are set, `keys` those of the keys that are inherited one by one. `limited`
     and `plans` are what the sections `limits` and `stages` say, `input` the rules for what goes
-    into a model. `extraction` is the compiled schema of `extract`, `code` what of the program's own
+    into a model. `extraction` is what `extract` says, `code` what of the program's own
     the policy may name. `paths` are all files that were read, `digest` the SHA-256 of what stood in
     them.
     """
@@ -59,7 +58,7 @@ class Built:
     limited: Limited | None
     plans: tuple[StagePlan, ...]
     input: Built | None
-    extraction: Schema | None
+    extraction: Mapping[str, Any]
     code: Code
     paths: tuple[Path, ...]
     digest: str

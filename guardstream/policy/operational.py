@@ -214,3 +214,11 @@ class ExtractFile(Model):
     """What `items` does with a value that the model refuses."""
     partial_strings: bool = True
     """Whether `snapshots` shows strings as they grow."""
+
+    @model_validator(mode="after")
+    def _kinds(self) -> ExtractFile:
+        if "close" in self.repair:
+            raise ValueError("'close' changes what goes out, and nothing does here: leave it out")
+        if self.schema_ is None and {"draft", "schemas", "formats"} & self.model_fields_set:
+            raise ValueError("'draft', 'schemas' and 'formats' are about a 'schema': give one")
+        return self

@@ -123,6 +123,11 @@ class Policy:
         return self.file.limits or LimitsFile()
 
     @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads streams of this policy, where the call does not say."""
+        return self._built.extraction
+
+    @property
     def input(self) -> Policy | None:
         """The rules for what goes into a model, as a policy of their own; None if there are none.
 

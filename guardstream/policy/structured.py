@@ -123,12 +123,22 @@ def _compiled(text: str, draft: str | None, formats: bool) -> Schema:
     return Schema(loads(text), draft=draft, formats=formats)
 
 
-def extraction(loader: Loader, whole: Whole) -> Schema | None:
-    """The schema of the section `extract`, compiled."""
+def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
+    """What the section `extract` says, as options of `guardstream.extract`."""
     section = whole.file.extract
     if section is None:
-        return None
-    return _schema(loader, whole.settings["extract"], section, section, ("extract", "schema"))
+        return MappingProxyType({})
+    said: dict[str, Any] = {
+        name: getattr(section, name)
+        for name in section.model_fields_set - {"schema_", "schemas", "draft", "formats"}
+    }
+    if section.limits is not None:
+        limits = section.limits
+        said["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
+    if section.schema_ is not None:
+        source = whole.settings["extract"]
+        said["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
+    return MappingProxyType(said)
 
 
 def _channels(section: JsonFile) -> list[Channel]:

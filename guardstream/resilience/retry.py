@@ -7,7 +7,7 @@ unless `resume` says how to go on from what was released.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
 
@@ -112,6 +112,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         retry: Retry,
         options: Reopening,
         observing: Joined | None = None,
+        extraction: Mapping[str, Any] | None = None,
     ) -> None:
         """Make a stream of `sources`, of which each is opened and given to `attempt`.
 
@@ -125,6 +126,8 @@ class RetryingStream(AsyncContext, Generic[C]):
         """How often a source was opened."""
         self.delta = ""
         """The answer's text in the chunk that was delivered last."""
+        self.extraction = extraction or {}
+        """How `guardstream.extract` reads the stream, where the call does not say."""
         self._guarded = attempt
         self._more_stages: Sequence[StagePlan] = ()
         self._sources = sources

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.resilience.limiter import Limiter, Place
 from guardstream.stream.loops import aclose_source
-from guardstream.stream.opening import Open, opened
+from guardstream.stream.opening import Open, opened, opens
 
 C = TypeVar("C")
 
@@ -28,14 +28,17 @@ class Source(Generic[C]):
         self._source = source
         self._limiter = limiter
         self._key = key
-        self._stream: Any = None if callable(source) else source
+        self._stream: Any = None if opens(source) else source
         self._chunks: AsyncIterator[C] | None = None
         self._place: Place | None = None
+        self._closed = False
 
     def __aiter__(self) -> Source[C]:
         return self
 
     async def __anext__(self) -> C:
+        if self._closed:
+            raise StopAsyncIteration
         try:
             if self._chunks is None:
                 self._chunks = await self._begin()
@@ -53,6 +56,7 @@ class Source(Generic[C]):
 
     async def aclose(self) -> None:
         """Close what was opened, and give the place back. Idempotent."""
+        self._closed = True
         chunks, stream = self._chunks, self._stream
         self._chunks = self._stream = None
         try:

@@ -68,6 +68,12 @@ REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
 """The names of those that `Delivering` has not."""
 
 
+def opens(stream: object) -> bool:
+    """Tell whether this is a function that opens a stream, and no stream."""
+    streams = ("__aiter__", "__anext__", "__iter__", "__aenter__", "__await__")
+    return callable(stream) and not any(hasattr(stream, name) for name in streams)
+
+
 async def opened(open_stream: Open[C]) -> AsyncIterable[C]:
     """Open a source and return its chunks."""
     found = open_stream()
