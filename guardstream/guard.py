@@ -302,6 +302,17 @@ class Guard:
         """
         return self._of(self.policy.with_tools(tools))
 
+    def beside(self, policy: Policy) -> Guard:
+        """Return a guard of another policy with the observers of this one, and of its policy."""
+        around = self._operating(self.policy)
+        audits, metrics = (around.audits, around.metrics) if around else ((), ())
+        strict = self._observer_errors == "raise" or (around is not None and around.strict)
+        return Guard(
+            policy,
+            observers=(*self._observers, *metrics, *audits),
+            observer_errors="raise" if strict else "report",
+        )
+
     def _of(self, policy: Policy) -> Guard:
         """A guard like this one, for a policy with the same sections; stages are in it already."""
         guard = copy(self)
