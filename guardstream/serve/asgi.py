@@ -52,6 +52,9 @@ class GuardMiddleware:
             route if isinstance(route, Route) else Route(*route, **settings) for route in routes
         ]
         given += said.get("routes", ())
+        for each in (guard, *(found for route in given for found in (route.guard, route.inbound))):
+            if each is not None:
+                each.refuse_operations("the middleware")
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app
