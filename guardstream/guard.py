@@ -115,7 +115,7 @@ class Guard:
         cls,
         path: str | Path,
         *,
-        reload: bool = False,
+        reload: bool | None = None,
         allow_code: Iterable[str] = (),
         stages: Sequence[Callable[[], CustomStage] | StagePlan] = (),
         observers: Sequence[Observer] = (),
@@ -127,19 +127,21 @@ class Guard:
         - `path`: a file, or a pack that comes with the package as `guardstream/NAME`.
         - `reload`: every new stream asks whether the file, or one that it needs, has changed, and
           takes the new policy; if that is not valid, the last one stays and the error is logged.
+          What the file says by `reload`, if None.
         - `allow_code`: what of your own code the policy may name, each entry as `module:name`.
         - `stages`, `observers`, `observer_errors`, `rules_only`: as for `Guard`.
 
         Raises PolicyError, which says for everything that is wrong where it stands
         (`file:line:column`), and for a file that cannot be read.
         """
-        from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
 
-        load = Watched if reload else Policy.load
-        policy = load(path, allow_code=allow_code)
+        watched = Watched(path, allow_code=allow_code)
+        policy = watched.policy()
+        if reload is None:
+            reload = policy.file.reload
         return cls(
-            policy,
+            watched if reload else policy,
             stages=stages,
             observers=observers,
             observer_errors=observer_errors,
@@ -493,7 +495,7 @@ class Guard:
             policy=policy.name,
             fingerprint=policy.fingerprint,
             shadow=policy.shadow,
-            attributes=dict(options.get("attributes") or {}),
+            attributes=_attributes(policy, options),
         )
 
 
@@ -545,6 +547,12 @@ def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
         )
         for name, file in policy.file.formats.items()
     }
+
+
+def _attributes(policy: Policy, options: Delivering) -> dict[str, str]:
+    """Return what the records of a stream say besides: what the policy says, then the caller."""
+    section = policy.file.audit
+    return {**(section.attributes if section else {}), **(options.get("attributes") or {})}
 
 
 def _extraction(policy: Policy) -> Mapping[str, Any]:

@@ -130,7 +130,7 @@ class Wrapping:
                 f"{operations.policy.place('retry')}: a stream that is open cannot be opened "
                 "again: give wrap() the function that opens it, wrap(lambda: client.stream(...))"
             )
-        key = operations.key(options.get("attributes") or {})
+        key = operations.key(self.observing.attributes)
         gates, observing = operations.gates, self.observing
         last = Joined(observing, _may_be_judged) if gates and observing else None
         inner = last.observing if last else observing

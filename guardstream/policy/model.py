@@ -302,6 +302,8 @@ class PolicyFile(Model):
     """Checks that wait for an answer, after everything else."""
     input: InputFile | None = None
     """What is looked for in the messages that go to a model; null drops an inherited section."""
+    reload: bool = False
+    """Whether a guard takes this file anew when it, or one that it needs, changes."""
     retry: RetryFile | None = None
     """Opens a stream again when its source fails before anything was released."""
     concurrency: ConcurrencyFile | None = None
@@ -322,8 +324,10 @@ SETTINGS = (
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
 
-OPERATIONAL = ("gate", "retry", "concurrency", "audit", "metrics", "extract", "serve")
-"""The sections that count only in the file that is named: those that it extends have none."""
+OPERATIONAL = (
+    "reload", "gate", "retry", "concurrency", "audit", "metrics", "extract", "serve",
+)  # fmt: skip
+"""What counts only in the file that is named: one that is extended has none of it."""
 
 SECTIONS: tuple[Literal["limits", "input"], ...] = ("limits", "input")
 """The sections that a policy inherits key by key."""

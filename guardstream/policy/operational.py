@@ -160,6 +160,8 @@ class AuditFile(Model):
     """The permissions of a file that is made, in octal digits and quotes."""
     log: LogFile | None = None
     """Records go to the standard log, too, or only there."""
+    attributes: dict[Setting, Setting] = Field(default={})
+    """What every record says besides, such as `service: shop`; a stream's own come in its place."""
     errors: Literal["report", "raise"] = "report"
     """Whether a record that cannot be written is logged, or ends its stream."""
 

@@ -176,8 +176,6 @@ class ServeFile(Model):
     """The address and the port to listen on."""
     workers: int = Field(default=1, ge=1, le=1024)
     """How many processes."""
-    reload: bool = False
-    """Whether policies are taken anew when their files change."""
     upstream: Upstream | None = None
     """Where requests go: a URL, or one with a key and time-outs."""
     keys: dict[Setting, Secret] = Field(default={})

@@ -273,7 +273,7 @@ def _refuse_operational(source: Source) -> None:
         if name in source.file.model_fields_set:
             source.report(
                 source.document.key_mark((name,)),
-                f"the section {name!r} counts only in the file that is named, not in one that it "
+                f"{name!r} counts only in the file that is named, not in one that it "
                 "extends: move it there",
             )
 

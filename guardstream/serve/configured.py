@@ -109,8 +109,17 @@ def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, G
     if name not in made:
         built = guard.policy.built
         path = policy_path(section, built.source.folder, name)
-        made[name] = guard.beside(Policy.load(path, allow_code=built.code))
+        made[name] = guard.beside(other_policy(Policy.load(path, allow_code=built.code)))
     return made[name]
+
+
+def other_policy(policy: Policy) -> Policy:
+    """Return a policy that a route names; PolicyError if it says how to serve, too."""
+    if policy.file.serve is not None:
+        raise PolicyError(
+            f"{policy.place('serve')}: the section 'serve' counts only in the policy of all paths"
+        )
+    return policy
 
 
 def middleware(guard: Guard) -> Mapping[str, Any]:

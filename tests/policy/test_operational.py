@@ -17,6 +17,7 @@ from guardstream.policy.schema import schema
 from guardstream.policy.serving import address_of
 
 EACH = {
+    "reload": "true",
     "retry": "{attempts: 2}",
     "concurrency": "{at_once: 3}",
     "audit": "{path: audit.jsonl}",
@@ -81,7 +82,7 @@ def test_they_count_only_in_the_file_that_is_named(tmp_path: Path, section: str)
     assert Policy.load(tmp_path / "base.yaml").operational
     with pytest.raises(PolicyError) as caught:
         Policy.load(tmp_path / "policy.yaml")
-    place = f"{tmp_path / 'base.yaml'}:2:1: the section {section!r} counts only in the file"
+    place = f"{tmp_path / 'base.yaml'}:2:1: {section!r} counts only in the file"
     assert place in str(caught.value)
 
 

@@ -19,7 +19,7 @@ from guardstream.policy.operational import revealed
 from guardstream.policy.reload import Watched
 from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile, UpstreamFile
 from guardstream.policy.sources import Source
-from guardstream.serve.configured import policy_path, read, replay_of, route_of
+from guardstream.serve.configured import other_policy, policy_path, read, replay_of, route_of
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
 from guardstream.stream.observers import Observer
 
@@ -68,7 +68,8 @@ class ServeOptions:
         for name, path in self.policies.items():
             load = Watched if self.reload else Policy.load
             policy = load(path, allow_code=self.allow_code)
-            said = operations(policy.policy() if isinstance(policy, Watched) else policy)
+            now = policy.policy() if isinstance(policy, Watched) else policy
+            said = operations(now if name == DEFAULT else other_policy(now))
             if said is not None:
                 around[name] = said
             guards[name] = self._guard(policy, said, audit)
@@ -137,7 +138,7 @@ def said_by(path: str) -> dict[str, Any]:
     said: dict[str, Any] = {
         "listen": section.listen,
         "workers": section.workers,
-        "reload": section.reload,
+        "reload": file.reload,
         "by_header": section.by_header,
         "other": section.other,
         "keys": dict(section.keys),
