@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast, overload
 
@@ -102,6 +103,7 @@ class Guard:
         self._rules_only = rules_only
         self._operations: Operations | None = None
         self._operations_of: object = None
+        self._lock = Lock()
         self._operating(self.policy)
 
     def _check_formats(self) -> None:
@@ -384,12 +386,14 @@ class Guard:
         """What the policy says about running streams, made when it is first seen."""
         if self._rules_only or policy.built is self._operations_of:
             return self._operations
-        if self._operations is not None or policy.operational:
-            from guardstream.operations import operations
+        with self._lock:
+            if policy.built is not self._operations_of:
+                if self._operations is not None or policy.operational:
+                    from guardstream.operations import operations
 
-            self._operations = operations(policy, self._operations)
-        self._operations_of = policy.built
-        return self._operations
+                    self._operations = operations(policy, self._operations)
+                self._operations_of = policy.built
+            return self._operations
 
     def refuse_operations(
         self, what: str, sections: Iterable[str] = ("gate", "retry", "concurrency")

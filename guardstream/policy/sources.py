@@ -261,10 +261,10 @@ class Loader:
                 source.report(mark, f"cannot extend {name!r}: {error}")
 
     def _check_extends(self, source: Source, index: int, parent: Whole) -> None:
-        _refuse_operational(parent.source)
         if parent.source.problems:
             name = parent.source.name
             source.report(_extends_mark(source, index), f"{name!r}, which it extends, is not valid")
+        _refuse_operational(parent.source)
 
 
 def _refuse_operational(source: Source) -> None:
