@@ -23,7 +23,6 @@ from guardstream.stream.options import Delivering
 
 if TYPE_CHECKING:
     from guardstream.gate.planned import Gate
-    from guardstream.observability.prometheus import Prometheus
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
@@ -251,7 +250,9 @@ def _metrics(policy: Policy, section: MetricsFile | None) -> Sequence[Observer]:
     found: list[Observer] = []
     try:
         if section.prometheus:
-            found.append(prometheus())
+            from guardstream.observability.prometheus import shared
+
+            found.append(shared())
         if section.opentelemetry:
             from guardstream.observability.otel import OpenTelemetry
 
@@ -259,13 +260,3 @@ def _metrics(policy: Policy, section: MetricsFile | None) -> Sequence[Observer]:
     except ImportError as error:
         raise PolicyError(f"{policy.place('metrics')}: {error}") from error
     return tuple(found)
-
-
-@cache
-def prometheus() -> Prometheus:
-    """Return what counts in prometheus_client's own registry: one, as names are unique there."""
-    from prometheus_client import REGISTRY
-
-    from guardstream.observability.prometheus import Prometheus
-
-    return Prometheus(REGISTRY)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from guardstream import Guard, Policy, PolicyError, extract
 from guardstream.gate.stream import GatedStream
 from guardstream.observability import read_audit
-from guardstream.operations import prometheus
+from guardstream.observability.prometheus import shared
 from guardstream.resilience import LimiterError, Retry, RetryingStream, retrying
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.protocol import ChunkStream
@@ -271,7 +271,7 @@ async def test_prometheus_counts_in_the_packages_own_registry() -> None:
     counted = guard("name: counted-here\nmetrics: {prometheus: true, opentelemetry: true}")
     await counted.wrap(Source([TEXT])).text()
     guard("metrics: {prometheus: true}")  # names are unique there, and yet a second guard is fine
-    assert b'policy="counted-here"' in prometheus().render()
+    assert b'policy="counted-here"' in shared().render()
 
 
 # -- all of it, none of it, and later

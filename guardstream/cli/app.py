@@ -327,7 +327,7 @@ def serve(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[POLICY]", help="The policy of all paths; its section serve says the rest."
+            metavar="POLICY", help="The policy of all paths; its section serve says the rest."
         ),
     ] = None,
     policy: Annotated[

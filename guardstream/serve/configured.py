@@ -59,7 +59,9 @@ def _store(section: ReplayFile) -> ReplayStore:
 
         from guardstream.serve.replay_redis import RedisReplay
     except ImportError as error:
-        raise PolicyError("replay in Redis needs redis: 'guardstream[redis]'") from error
+        raise PolicyError(
+            "replay in Redis needs redis: pip install 'guardstream[redis]'"
+        ) from error
     try:
         client = Redis.from_url(revealed(section.redis))
     except ValueError:  # what it says may hold the secret

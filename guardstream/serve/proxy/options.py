@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.observability import AuditLog
-from guardstream.operations import Operations, operations, prometheus
+from guardstream.operations import Operations, operations
 from guardstream.policy import Policy
 from guardstream.policy.operational import revealed
 from guardstream.policy.reload import Watched
@@ -22,6 +22,9 @@ from guardstream.policy.sources import Source
 from guardstream.serve.configured import other_policy, policy_path, read, replay_of, route_of
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
 from guardstream.stream.observers import Observer
+
+if TYPE_CHECKING:
+    from guardstream.observability.prometheus import Prometheus
 
 _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy"}
 
@@ -85,7 +88,7 @@ class ServeOptions:
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
             body_timeout=self.body_timeout,
-            metrics=prometheus() if shown else None,
+            metrics=_shown_metrics() if shown else None,
             upstream_key=self._secret("upstream.key", self.upstream_key),
             keys={name: self._secret(f"keys.{name}", key) for name, key in self.keys.items()},
             heartbeat=self.heartbeat,
@@ -113,11 +116,17 @@ class ServeOptions:
         """
         observers: list[Observer] = [*said.metrics] if said else []
         if self.metrics and not (said and _counted(said)):
-            observers.append(prometheus())
+            observers.append(_shown_metrics())
         audits = said.audits if said else ()
         observers += audits if audit is None else [audit]
         errors = self.audit_errors or ("raise" if said and said.strict else "report")
         return Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
+
+
+def _shown_metrics() -> Prometheus:
+    from guardstream.observability.prometheus import shared
+
+    return shared()
 
 
 def _counted(said: Operations) -> bool:
