@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -10,6 +11,8 @@ from guardstream.resilience.worth import STATUSES, retry_after
 from guardstream.serve.proxy.call import UpstreamError
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.opening import Retry
+
+log = logging.getLogger("guardstream.serve")
 
 
 class _BusyError(Exception):
@@ -33,9 +36,11 @@ async def sent(
 
     def wait(error: Exception) -> bool | float:
         if isinstance(error, UpstreamError):
+            log.info("the upstream failed: %s", error.code)
             return error.status >= 500
         if not isinstance(error, _BusyError):
             return False
+        log.info("the upstream is busy: %d", error.response.status_code)
         asked = retry_after(error)
         if asked is None:
             return True

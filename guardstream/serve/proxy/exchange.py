@@ -90,7 +90,8 @@ class ProxyExchange:
         self._send = send
         self._label: bytes | None = None
         self._name = ""  # of the policy
-        self._attributes: dict[str, str] = {}
+        self._client = ""
+        self._attributes: dict[str, str] = {}  # for records
         self._answered = False
         self._gone = False  # the client has left, and the stream goes on for one that comes back
         self._journal: Journal | None = None
@@ -118,15 +119,13 @@ class ProxyExchange:
     def _identify(self) -> None:
         """Note who comes; RefusedError for a client without one of the keys, if there are some."""
         client = self._scope.get("client")
-        self._attributes["client"] = str(client[0]) if client else ""
+        self._client = str(client[0]) if client else ""
         keys = self._settings.keys
-        if not keys:
-            self._attributes["key"] = ""
-            return
-        name = known_client(keys, self._scope["headers"])
-        if name is None:
-            raise RefusedError(401, "invalid_api_key", "the key is none that this proxy knows")
-        self._attributes["key"] = name
+        if keys:
+            name = known_client(keys, self._scope["headers"])
+            if name is None:
+                raise RefusedError(401, "invalid_api_key", "the key is none that this proxy knows")
+            self._attributes["key"] = name
 
     async def _resumed(self) -> bool:
         """Answer a client that comes back for the rest of a stream, from the store."""
@@ -251,7 +250,9 @@ class ProxyExchange:
         if around is None or around.limiter is None:
             yield
             return
-        async with around.limiter().slot(around.key(self._attributes)):
+        # Addresses tell streams apart here; they are in no record.
+        known = {"key": "", **self._attributes, "client": self._client}
+        async with around.limiter().slot(around.key(known)):
             yield
 
     async def _send_on(self, body: bytes) -> httpx.Response:

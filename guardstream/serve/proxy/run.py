@@ -112,8 +112,7 @@ def _serve(
     options: ServeOptions, settings: ProxySettings, listener: socket.socket, workers: int
 ) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
+    _log_requests()
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
@@ -137,6 +136,14 @@ def _serve(
             server.run(sockets=[listener])
             if not server.started:
                 raise ListenError("the proxy did not start: what is above says why")
+
+
+def _log_requests() -> None:
+    """Have each request logged, in the process that answers it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
+    # Its lines hold what an error says, which may be text of the upstream.
+    logging.getLogger("stamina").setLevel(logging.CRITICAL)
 
 
 def _affordable(connections: int) -> int:
@@ -170,6 +177,7 @@ def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
+    _log_requests()
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
