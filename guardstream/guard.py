@@ -105,6 +105,8 @@ class Guard:
         self._operations_of: object = None
         self._lock = Lock()
         self._operating(self.policy)
+        if self._watched is not None and not rules_only:
+            self._watched.checks.append(self._operating)
 
     def _check_formats(self) -> None:
         policy = self._watched.policy() if self._watched is not None else self._policy

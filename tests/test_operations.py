@@ -328,6 +328,21 @@ async def test_a_reload_brings_new_sections_and_keeps_those_that_stay(tmp_path: 
     assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
 
 
+async def test_a_reload_that_cannot_be_carried_out_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"reload: true\n{RULES}{GATE}")
+    followed = Guard.load(path, allow_code=["judging:check"])
+    path.write_text(f"reload: true\ngate: [{{use: 'judging:nothing'}}]\n{RULES}")
+    stream = followed.wrap(Source([TEXT]))
+    await stream.text()
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "house")
+    assert "policy.yaml:2:14: 'judging.nothing' is code" in caplog.text
+    path.write_text(f"reload: true\n{RULES}")
+    assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
+
+
 # -- extract
 
 

@@ -17,7 +17,7 @@ from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.model import ReplacementFile
-from guardstream.policy.operational import secrets_of
+from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Placed
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
@@ -86,7 +86,7 @@ def _keys(built: Built) -> Iterator[Problem]:
             name = made.pseudonym.key_env
             yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
     for path, secret in secrets_of(built.file.serve):
-        name = secret[2:-1]
+        name = named_secret(secret) or secret
         if not os.environ.get(name):
             mark = built.source.document.mark(("serve", *path))
             yield Problem(mark, f"{name!r}, which holds a secret, is not set in this environment")

@@ -48,11 +48,17 @@ Secret: TypeAlias = Annotated[
 
 def revealed(secret: str) -> str:
     """Return what the variable of a `${NAME}` holds; PolicyError if it is not set, or empty."""
-    name = secret[2:-1]
+    name = named_secret(secret) or secret
     value = os.environ.get(name, "")
     if not value:
         raise PolicyError(f"the environment variable {name!r}, which holds the secret, is not set")
     return value
+
+
+def named_secret(value: object) -> str | None:
+    """Return the variable's name if a value is a `${NAME}`, None otherwise."""
+    found = _SECRET.fullmatch(value) if isinstance(value, str) else None
+    return found[1] if found else None
 
 
 def secrets_of(section: Model | None) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -61,10 +67,8 @@ def secrets_of(section: Model | None) -> Iterator[tuple[tuple[str, ...], str]]:
         if isinstance(value, BaseModel):
             yield from (((name, *path), each) for path, each in secrets_of(value))  # type: ignore[arg-type]
         elif isinstance(value, dict):
-            for key, item in value.items():
-                if isinstance(item, str) and _SECRET.fullmatch(item):
-                    yield (name, key), item
-        elif isinstance(value, str) and _SECRET.fullmatch(value):
+            yield from (((name, key), item) for key, item in value.items() if named_secret(item))
+        elif named_secret(value):
             yield (name,), value
 
 
@@ -169,6 +173,9 @@ class AuditFile(Model):
     def _somewhere(self) -> AuditFile:
         if self.path is None and self.log is None:
             raise ValueError("records go nowhere: give 'path' or 'log'")
+        of_file = sorted({"fsync", "starts", "mode"} & self.model_fields_set)
+        if self.path is None and of_file:
+            raise ValueError(f"{of_file[0]!r} is about a file: give 'path'")
         return self
 
 

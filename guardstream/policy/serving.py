@@ -121,6 +121,13 @@ class RouteFile(Model):
     inbound: Setting | None = None
     """The policy of what clients send over a WebSocket: as `policy`."""
 
+    @model_validator(mode="after")
+    def _passes(self) -> RouteFile:
+        said = sorted(self.model_fields_set - {"guard"})
+        if not self.guard and said:
+            raise ValueError(f"a path that is not guarded has no {said[0]!r}: leave it out")
+        return self
+
 
 class ReplayFile(Model):
     """Keeps released events for clients that come back with a `Last-Event-ID`."""
@@ -143,6 +150,16 @@ class ReplayFile(Model):
     """Streams that are kept in memory."""
     max_total: Size = 64 * 1024 * 1024
     """Bytes of all streams that are kept in memory."""
+
+    @model_validator(mode="after")
+    def _one_store(self) -> ReplayFile:
+        where, other = ({"prefix", "timeout"}, "a Redis: give 'redis'")
+        if self.redis is not None:
+            where, other = ({"max_streams", "max_total"}, "a store in memory: leave out 'redis'")
+        said = sorted(where & self.model_fields_set)
+        if said:
+            raise ValueError(f"{said[0]!r} is about {other}")
+        return self
 
 
 class ServeLimitsFile(Model):
@@ -167,6 +184,9 @@ Upstream: TypeAlias = Annotated[
 RouteEntry: TypeAlias = Annotated[
     Annotated[Setting, Tag("plain")] | Annotated[RouteFile, Tag("mapping")], Discriminator(_kind)
 ]
+
+
+IN_MEMORY = "a replay in memory is of one process: 'workers: 1', or 'replay: {redis: ${NAME}}'"
 
 
 class ServeFile(Model):
@@ -199,4 +219,10 @@ class ServeFile(Model):
     def _keys(self) -> ServeFile:
         if self.keys and not (isinstance(self.upstream, UpstreamFile) and self.upstream.key):
             raise ValueError("'keys' of clients need a key of the upstream: 'upstream: {url, key}'")
+        return self
+
+    @model_validator(mode="after")
+    def _one_memory(self) -> ServeFile:
+        if self.workers > 1 and self.replay is not None and self.replay.redis is None:
+            raise ValueError(IN_MEMORY)
         return self

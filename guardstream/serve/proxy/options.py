@@ -20,6 +20,7 @@ from guardstream.policy.reload import Watched
 from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile, UpstreamFile
 from guardstream.policy.sources import Source
 from guardstream.serve.configured import other_policy, policy_path, read, replay_of, route_of
+from guardstream.serve.journal import Replay
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
 from guardstream.stream.observers import Observer
 
@@ -92,9 +93,17 @@ class ServeOptions:
             upstream_key=self._secret("upstream.key", self.upstream_key),
             keys={name: self._secret(f"keys.{name}", key) for name, key in self.keys.items()},
             heartbeat=self.heartbeat,
-            replay=replay_of(ReplayFile.model_validate(self.replay) if self.replay else None),
+            replay=self._replay(),
             operations=around,
         )
+
+    def _replay(self) -> Replay | None:
+        if self.replay is None:
+            return None
+        try:
+            return replay_of(ReplayFile.model_validate(self.replay))
+        except PolicyError as error:
+            raise PolicyError(f"{self.policies[DEFAULT]}: serve.replay: {error}") from error
 
     @overload
     def _secret(self, name: str, secret: str) -> str: ...
@@ -152,7 +161,7 @@ def said_by(path: str) -> dict[str, Any]:
         "other": section.other,
         "keys": dict(section.keys),
         "heartbeat": section.heartbeats,
-        "replay": section.replay.model_dump() if section.replay else None,
+        "replay": section.replay.model_dump(exclude_unset=True) if section.replay else None,
         "max_body": section.limits.body,
         "max_answer": section.limits.answer,
         "max_connections": section.limits.connections,

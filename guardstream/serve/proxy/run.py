@@ -20,10 +20,11 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from guardstream.errors import GuardstreamError
+from guardstream.policy.serving import IN_MEMORY
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.options import ServeOptions
 from guardstream.serve.proxy.protocol import BoundedProtocol
-from guardstream.serve.proxy.settings import ProxySettings
+from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
 _ENVIRONMENT = "GUARDSTREAM_SERVE"
 """Hands the options to worker processes, which load the policies themselves."""
@@ -48,6 +49,8 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     ListenError if the address cannot be had. Where it listens, what it guards and by which policies
     is said on standard error.
     """
+    if workers > 1 and options.replay is not None and not options.replay.get("redis"):
+        raise SettingsError(IN_MEMORY)
     settings = options.settings()
     with _listening(host, port) as listener:
         for line in _announced(settings, options, listener):
