@@ -17,6 +17,7 @@ from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.model import ReplacementFile
+from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Placed
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
@@ -66,7 +67,7 @@ def missing_keys(built: Built) -> list[str]:
 def _nothing(built: Built) -> Iterator[Problem]:
     """A policy that guards nothing, or a section `input` that checks nothing."""
     file, source = built.file, built.source
-    does = built.placed or file.json_ or file.limits or file.stages or built.input
+    does = built.placed or file.json_ or file.limits or file.stages or file.gate or built.input
     if not does:
         what = "section 'input'" if source.prefix else "policy"
         hint = "give it 'rules', or let it 'extends' one that has some"
@@ -84,6 +85,11 @@ def _keys(built: Built) -> Iterator[Problem]:
             mark = here.mark("replacement", "pseudonym", "key_env")
             name = made.pseudonym.key_env
             yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
+    for path, secret in secrets_of(built.file.serve):
+        name = named_secret(secret) or secret
+        if not os.environ.get(name):
+            mark = built.source.document.mark(("serve", *path))
+            yield Problem(mark, f"{name!r}, which holds a secret, is not set in this environment")
 
 
 def _arguments(built: Built) -> Iterator[Problem]:

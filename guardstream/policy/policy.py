@@ -13,7 +13,7 @@ from guardstream.events import UNKNOWN, Stage
 from guardstream.policy import build, packs, structured
 from guardstream.policy.behind import Behind
 from guardstream.policy.build import CHANNELS, Built, applies
-from guardstream.policy.model import CaseFile, PolicyFile, Unknown
+from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
 from guardstream.policy.plugins import allowed
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
@@ -131,6 +131,11 @@ class Policy:
         return self.file.limits or LimitsFile()
 
     @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads streams of this policy, where the call does not say."""
+        return self._built.extraction
+
+    @property
     def input(self) -> Policy | None:
         """The rules for what goes into a model, as a policy of their own; None if there are none.
 
@@ -181,9 +186,9 @@ class Policy:
         return self._json.asked is not None
 
     @property
-    def needs_gate(self) -> bool:
-        """Whether a check of the section `gate` blocks, which rules alone do not carry out."""
-        return not self.shadow and any(each.action == "block" for each in self.file.gate)
+    def operational(self) -> bool:
+        """Whether the policy says how streams are run, besides what is found in them."""
+        return any(name in self._built.settings for name in OPERATIONAL)
 
     def with_tools(self, tools: Mapping[str, Any]) -> Policy:
         """Return this policy for a request that states the schemas of these tools, by name.

@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from guardstream.gate import Context, GatedGuard, GateError
+from guardstream import Guard
+from guardstream.gate import Context, GateError
 from guardstream.gate.classifier import Classifier
 from guardstream.policy import Policy
 
@@ -82,7 +83,7 @@ async def test_a_policy_names_the_model(tmp_path: Path) -> None:
     folder = make(tmp_path / "model")
     options = json.dumps({"model": str(folder), "labels": ["vile"]})
     text = f"gate: [{{use: classifier, action: block, options: {options}}}]"
-    guard = GatedGuard(Policy.parse(text))
+    guard = Guard(Policy.parse(text))
 
     async def answer() -> Any:
         for chunk in ("All is fine. ", "How vi", "le. Never shown."):

@@ -19,9 +19,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages",),
     ("policy", "providers", "framing"),
     ("stream", "vault"),
-    ("prompts", "extract"),
+    ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
+    ("operations",),
     ("guard",),
-    ("http", "gate", "resilience", "consumers", "observability", "integrations", "testing"),
+    ("http", "integrations", "testing"),
     ("serve",),
     ("cli",),
 )
