@@ -262,7 +262,7 @@ class SpecAdapter:
         for piece, text in zip(read.pieces, texts, strict=True):
             if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
                 return True
-            streamed = streamed or piece.kind in ("delta", "echo")
+            streamed = streamed or piece.kind in ("delta", "echo", "later")
             aside = aside and piece.kind == "aside"
         if not (streamed or aside):
             return True

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, Adapter, Again, Call, Piece, Reading, Slot
 from guardstream.stages.passing import Passing
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
@@ -27,7 +28,7 @@ class Incoming(Generic[C]):
 
     `model` is the chunk without text that the adapter does not know: what the guard adds is made
     like it. `texts` has one for each piece of the reading. `fresh` are the places of those that
-    say something for the first time.
+    say something for the first time. `matched` are slots of which nothing is said in it.
     """
 
     chunk: C
@@ -36,6 +37,7 @@ class Incoming(Generic[C]):
     model: C
     texts: list[str] = field(default_factory=list)
     fresh: list[int] = field(default_factory=list)
+    matched: set[Slot] = field(default_factory=set)
 
 
 class ChunkFlow(Generic[C]):
@@ -72,10 +74,12 @@ class ChunkFlow(Generic[C]):
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
         self._waiting: list[Incoming[C]] = []
+        self._untold: list[Part] = []  # what went out before it was known to be said
         # An adapter may leave these methods out.
         self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
+        self._kept = getattr(adapter, "kept", None)
 
     @property
     def held(self) -> int:
@@ -133,8 +137,12 @@ class ChunkFlow(Generic[C]):
         return sent
 
     def finish(self) -> Sequence[Sent[C]]:
+        kept = self._kept() if self._kept else None
+        sent = [] if kept is None else list(self.feed(kept))
+        if self.ended:
+            return sent
         try:
-            sent = self._settle(self._lanes.open())
+            sent += self._settle(self._lanes.open())
             if self.ended:
                 return sent + self._end_stream()
             sent += self._release_waiting()
@@ -184,7 +192,9 @@ class ChunkFlow(Generic[C]):
         if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
             self._waiting.append(incoming)
             return []
-        sent = self._settle(self._lanes.of(reading.closed)) if reading.closed else []
+        sent = self._tell_anew(reading.again) if reading.again else []
+        if reading.closed and not self.ended:
+            sent += self._settle(self._lanes.of(reading.closed))
         if self.ended:
             return sent + self._end_stream()
         if self._waiting:
@@ -199,9 +209,41 @@ class ChunkFlow(Generic[C]):
         processed = self._process(incoming)
         return sent + processed if sent else processed
 
+    def _tell_anew(self, texts: Mapping[Slot, Again]) -> list[Sent[C]]:
+        """Guard texts from their beginnings, which turn out to read so; send what is missing."""
+        sent: list[Sent[C]] = []
+        for slot, again in texts.items():
+            counted, before = self._lanes.released(slot), len(self.findings)
+            track, events = self._lanes.again(slot, again.text)
+            text = self._released(slot, events)
+            known = self.findings[:before]
+            self.findings[before:] = [each for each in self.findings[before:] if each not in known]
+            self._lanes.note_released(track, text)
+            if new := _after(text, counted):
+                self._untold.append(Part(slot, new))
+            if self.ended:
+                break
+            if rest := _after(text, again.shown):
+                made = self._adapter.extra(track.chunk, slot, rest, self._lanes.released)
+                sent += [self._with_untold(Sent(each)) for each in made]
+        return sent
+
+    def _with_untold(self, sent: Sent[C]) -> Sent[C]:
+        """Return a chunk that says, too, what went out before it was known to be said."""
+        untold, self._untold = self._untold, []
+        for part in untold:
+            sent.characters += len(part.text)
+            if part.slot.is_answer:
+                sent.text = part.text + sent.text
+            else:
+                sent.parts = (part, *sent.parts)
+        return sent
+
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
         ended_before = self.ended is not None
+        if incoming.reading.doubtful and not ended_before:
+            self._judge_doubtful(incoming)
         self._guard_pieces(incoming)
         return self._sent_of(incoming, ended_before=ended_before)
 
@@ -235,7 +277,8 @@ class ChunkFlow(Generic[C]):
             if self.ended:
                 self._keep_keys(incoming, place)
                 break
-            if slot.choice in self._cut and kind not in ("unknown", "name"):
+            cut = slot.choice in self._cut and kind not in ("unknown", "name")
+            if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
                 track, events = lanes.feed(slot, text, incoming.model)
@@ -252,6 +295,23 @@ class ChunkFlow(Generic[C]):
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
+
+    def _judge_doubtful(self, incoming: Incoming[C]) -> None:
+        """Note what rules match across the borders of texts that may be told piece by piece."""
+        before = len(self.findings)
+        for slot, values in incoming.reading.doubtful.items():
+            borders = list(accumulate(map(len, values)))[:-1]
+            across: list[Event] = []
+            crosses = False
+            for event in self._lanes.check(slot.channel, "".join(values), slot):
+                if isinstance(event, Finding):
+                    crosses = any(event.start < border < event.end for border in borders)
+                if crosses and not isinstance(event, Text):
+                    across.append(event)
+            self._released(slot, across)
+            if any(each.action != "monitor" for each in self.findings[before:]):
+                incoming.matched.add(slot)
+                self._lanes.drop(slot=slot)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
         """Keep the shape of what comes after the end of a stream in its last chunk."""
@@ -298,16 +358,18 @@ class ChunkFlow(Generic[C]):
         """Fill in what repeats text; note the places of what is new, or turns out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
         for place, piece in enumerate(incoming.reading.pieces):
+            if piece.slot in incoming.matched:
+                continue
             if piece.kind in NEW:
                 incoming.fresh.append(place)
                 continue
-            if piece.kind in ("unknown", "name"):
+            if piece.kind in ("unknown", "name", "later"):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
                 texts[place] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
-            text = repeated(self._lanes, piece, waits)
+            text = repeated(self._lanes, piece, waits, ended=self.ended is not None)
             if text is None and open_still:
                 announced = piece.kind != "parsed" or piece.slot in self.calls
                 if announced and self._lanes.get(piece.slot) is None:
@@ -360,7 +422,8 @@ class ChunkFlow(Generic[C]):
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
                 parts += [Part(s, "", done=True) for s in done if s.choice not in self._cut]
-        return Sent(chunk, answer, characters, parts, incoming.origin)
+        sent = Sent(chunk, answer, characters, parts, incoming.origin)
+        return self._with_untold(sent) if self._untold else sent
 
     # -- pipelines that settle
 
@@ -476,6 +539,11 @@ class ChunkFlow(Generic[C]):
             else:
                 first.parts = (Part(slot, text),)
         return sent
+
+
+def _after(text: str, beginning: str) -> str:
+    """Return what comes after its beginning in a text; nothing if it begins otherwise."""
+    return text[len(beginning) :] if text.startswith(beginning) else ""
 
 
 def _says(reading: Reading) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
 
@@ -218,6 +219,19 @@ def test_a_message_that_begins_again_goes_on_with_the_text_before() -> None:
     source = [ChatResponse(message=Message(blocks=[TextBlock(text=part)])) for part in tokens]
     out = list(GUARD.wrap_sync(source))
     assert "".join(each.message.blocks[0].text for each in out) == "a ######!!"
+
+
+def test_responses_without_what_is_new_are_read_either_way() -> None:
+    guard = Guard(Policy.parse("rules: [{id: card, words: ['11234'], replacement: '#'}]"))
+
+    def said(values: Sequence[str]) -> list[str]:
+        made = [ChatResponse(message=Message(blocks=[TextBlock(text=each)])) for each in values]
+        return [each.message.blocks[0].text for each in guard.wrap_sync(made)]
+
+    assert "".join(said(["1", "1", "2", "34", " ok"])) == "##### ok"
+    assert said(["1", "11", "112", "1123", "11234"])[-1] == "#####"
+    assert said(["1", "11", "112", "1123", "1123 is all"])[-1] == "1123 is all"
+    assert said(["1", "12"])[-1] == "12"
 
 
 def test_a_block_ends_the_stream() -> None:
