@@ -56,6 +56,8 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "ui_messages": "guardstream.providers.ui_messages:UIMessages",
         "data_stream": "guardstream.providers.ui_messages:DataStream",
         "ag_ui": "guardstream.providers.ag_ui:AGUI",
+        "a2a": "guardstream.providers.a2a:A2A",
+        "mcp": "guardstream.providers.mcp:MCP",
         "dashscope": "guardstream.providers.dashscope:DashScope",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
         "llama_index": "guardstream.providers.frameworks.llama_index:LlamaIndex",

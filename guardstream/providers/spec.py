@@ -21,6 +21,7 @@ from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
     ABOUT,
+    APART,
     END,
     ITEM,
     KEEP,
@@ -46,6 +47,7 @@ from guardstream.providers.unknown import Unknowns
 
 __all__ = [
     "ABOUT",
+    "APART",
     "END",
     "KEEP",
     "META",
