@@ -196,7 +196,7 @@ class ChunkFlow(Generic[C]):
         if reading.closed and not self.ended:
             sent += self._settle(self._lanes.of(reading.closed))
         if self.ended:
-            return sent + self._end_stream()
+            return sent + self._end_before(incoming)
         if self._waiting:
             sent += self._release_waiting()
         if self.ended:
@@ -208,6 +208,12 @@ class ChunkFlow(Generic[C]):
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """End the stream before a chunk, or after it, if it is the end of a block and no more."""
+        reading = incoming.reading
+        marks = not (reading.pieces or reading.finished or reading.calls)
+        return [*(self._process(incoming) if marks else ()), *self._end_stream()]
 
     def _tell_anew(self, texts: Mapping[Slot, Again]) -> list[Sent[C]]:
         """Guard texts from their beginnings, which turn out to read so; send what is missing."""
