@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
-from guardstream.framing import sse
+from guardstream.framing import aws, sse
 from guardstream.framing.json import json_bytes, json_data, json_object
 
-Media: TypeAlias = Literal["sse", "ndjson", "json_array", "data_stream", "text", "messages"]
+Media: TypeAlias = Literal[
+    "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
+]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
@@ -231,6 +233,26 @@ class CodedFrames(LineFrames):
         return Frame(value, raw)
 
 
+class BinaryFrames(_Plain):
+    """Amazon's event streams, as objects of one field: the event's type, and its payload."""
+
+    def __init__(self) -> None:
+        self._messages = aws.Messages()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        for raw, headers, payload in self._messages.feed(data):
+            yield Frame(aws.event(headers, payload), raw)
+
+    def finish(self) -> Iterator[Frame]:
+        self._messages.finish()
+        return iter(())
+
+    @staticmethod
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+        assert isinstance(value, dict)
+        return b"".join(aws.message(name, json_bytes(each)) for name, each in value.items())
+
+
 _STRUCTURE = re.compile(rb'[]["{}]')
 _IN_STRING = re.compile(rb'["\\]')
 _SPACE = b" \t\r\n"
@@ -390,11 +412,12 @@ FRAMES: dict[Media, type[Frames]] = {
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
     "data_stream": CodedFrames,
+    "event_stream": BinaryFrames,
     "text": TextFrames,
     "messages": MessageFrames,
 }
 
-_SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array"}
+_SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array", b"\0": "event_stream"}
 
 
 def sniffed(start: bytes) -> Media | None:

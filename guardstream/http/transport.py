@@ -37,7 +37,7 @@ ENDPOINTS = {
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
 
-_STREAMS = ("text/event-stream", "application/x-ndjson")
+_STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 

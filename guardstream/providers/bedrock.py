@@ -1,6 +1,6 @@
 """Amazon Bedrock's ConverseStream: the events of boto3's and aioboto3's event streams.
 
-Each event is a dict with one key. The format:
+Each event is a dict with one key; on the wire `p` in it pads to a length. The format:
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. A block
 of text has no start, and its stop may be missing. Consecutive text blocks are one text, because
 citations cut an answer into blocks.
@@ -38,7 +38,7 @@ _FAULT: Spec = {
     "originalStatusCode": META,
 }
 
-_FAULTS = (
+FAULTS = (
     "internalServerException",
     "modelStreamErrorException",
     "validationException",
@@ -47,29 +47,32 @@ _FAULTS = (
 )
 
 _SPEC: dict[str, Spec] = {
-    "messageStart": {"role": KEEP},
+    "messageStart": {"role": KEEP, "p": META},
     "contentBlockStart": {
         "contentBlockIndex": KEEP,
+        "p": META,
         "start": {
             "toolUse": {"toolUseId": META, "name": NAME, "type": META},
             "toolResult": {"toolUseId": META, "type": META, "status": META},
             "image": META,
         },
     },
-    "contentBlockDelta": {"contentBlockIndex": META, "delta": _DELTA},
-    "contentBlockStop": {"contentBlockIndex": KEEP},
+    "contentBlockDelta": {"contentBlockIndex": META, "delta": _DELTA, "p": META},
+    "contentBlockStop": {"contentBlockIndex": KEEP, "p": META},
     "messageStop": {
+        "p": META,
         "stopReason": END,
         "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
     },
     "metadata": {
+        "p": META,
         "usage": KEEP,
         "metrics": KEEP,
         "trace": Tree(Leaf("whole", "text", "trace"), frozenset({"invokedModelId"})),
         "performanceConfig": META,
         "serviceTier": META,
     },
-    **dict.fromkeys(_FAULTS, _FAULT),
+    **dict.fromkeys(FAULTS, _FAULT),
 }
 
 _REASONS: dict[str, FinishReason] = {
@@ -119,7 +122,7 @@ class Bedrock(SpecAdapter):
             if slot is not None and slot == self._text:
                 return Reading(pieces, (0,), waits=slot)
             return Reading(pieces, (0,), closed=(slot,) if slot else ())
-        if "messageStop" in event or event.keys() & set(_FAULTS):
+        if "messageStop" in event or event.keys() & set(FAULTS):
             return self._ended(event, pieces)
         usage = fields_of(event.get("metadata")).get("usage")
         return Reading(pieces, (0,), usage=usage)

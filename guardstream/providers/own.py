@@ -122,7 +122,11 @@ class JSONFormat(SpecAdapter):
             if leaf.kind in ("delta", "copy"):
                 updates[steps] = ""
         quiet = rebuilt(chunk, updates)
-        return [_with(quiet, self._done, True)]
+        return [_with(quiet, self._done, self.done_as(reason))]
+
+    def done_as(self, reason: FinishReason) -> Any:  # noqa: ARG002
+        """Return what marks the end of a stream that the guard ends."""
+        return True
 
 
 def _spec_of(leaves: Mapping[str, Leaf]) -> Spec:
