@@ -132,11 +132,11 @@ class EventFrames(_Plain):
         keep_id: bool,
         name: str = "",
     ) -> bytes:
-        name = name or (like.name if like else "message")
+        given, name = name, name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
             return b"data: %b\n\n" % json_bytes(value)  # the common case, without the detour
         kind = value.get("type") if isinstance(value, dict) else None
-        if name != "message" and isinstance(kind, str):
+        if name != "message" and not given and isinstance(kind, str):
             name = kind
         data = value if isinstance(value, str) else json_bytes(value).decode()
         return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))

@@ -46,6 +46,8 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "mistral": "guardstream.providers.mistral:Mistral",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
+        "langgraph": "guardstream.providers.langchain.graph:LangGraph",
+        "langgraph_events": "guardstream.providers.langchain.graph:LangGraphEvents",
         "pydantic_ai": "guardstream.providers.pydantic_ai.events:PydanticAI",
         "kosong": "guardstream.providers.kosong:Kosong",
         "assistants": "guardstream.providers.openai.assistants:Assistants",

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import KEEP, META, NAME, SKIP, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import (
+    APART,
+    KEEP,
+    META,
+    NAME,
+    SKIP,
+    Either,
+    Leaf,
+    OneOf,
+    Spec,
+    Tree,
+)
 
 _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
@@ -106,21 +117,25 @@ _CALLS = [
     {"name": NAME, "args": Leaf("whole", "tool_args", "tool_calls"), "id": META, "type": META}
 ]
 
-SPEC: Spec = OneOf(
+_CHUNKS: dict[str, Spec] = {
+    **_MESSAGE,
+    "tool_call_chunks": [
+        {
+            "name": NAME,
+            "id": KEEP,
+            "args": Leaf("delta", "tool_args", "tool_calls"),
+            **dict.fromkeys(("index", "type"), META),
+        }
+    ],
+}
+_DERIVED = {**dict.fromkeys(("id", "type", "error"), META), "name": NAME, "args": Tree(APART)}
+
+SPEC = OneOf(
     "type",
     {
         "AIMessageChunk": {
-            **_MESSAGE,
-            "tool_call_chunks": [
-                {
-                    "name": NAME,
-                    "id": KEEP,
-                    "args": Leaf("delta", "tool_args", "tool_calls"),
-                    **dict.fromkeys(("index", "type"), META),
-                }
-            ],
-            "tool_calls": SKIP,  # made anew from the chunks
-            "invalid_tool_calls": SKIP,
+            **_CHUNKS,
+            **dict.fromkeys(("tool_calls", "invalid_tool_calls"), SKIP),  # made anew from chunks
         },
         "ai": {
             **_MESSAGE,
@@ -137,3 +152,16 @@ SPEC: Spec = OneOf(
         ),
     },
 )
+
+JSON_SPEC = OneOf(
+    "type",
+    {
+        **SPEC.specs,
+        "AIMessageChunk": {
+            **_CHUNKS,
+            "tool_calls": [_DERIVED],
+            "invalid_tool_calls": [_DERIVED],
+        },
+    },
+)
+"""The same as JSON, in which nothing is made anew."""
