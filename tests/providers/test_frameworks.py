@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ class Message(BaseModel):
 
 
 class ChatResponse(BaseModel):
-    message: Message
+    message: Any
     raw: Any = None
     delta: str | None = None
     logprobs: Any = None
@@ -232,6 +233,43 @@ def test_responses_without_what_is_new_are_read_either_way() -> None:
     assert said(["1", "11", "112", "1123", "11234"])[-1] == "#####"
     assert said(["1", "11", "112", "1123", "1123 is all"])[-1] == "1123 is all"
     assert said(["1", "12"])[-1] == "12"
+
+
+def test_arguments_so_far_become_what_was_released_so_far() -> None:
+    whole = '{"q": "a secret", "r": 5}'
+    for pieces in cuttings(whole):
+        source: list[Any] = []
+        for said in accumulate(pieces):
+            call = {"index": 0, "id": "c", "function": {"name": "find", "arguments": said}}
+            message = Message(blocks=[], additional_kwargs={"tool_calls": [call]})
+            source.append(ChatResponse(message=message))
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        told = [
+            each.message.additional_kwargs["tool_calls"][0]["function"]["arguments"] for each in out
+        ]
+        assert told[-1] == '{"q": "a ######", "r": 5}'
+        assert all(told[-1].startswith(each) for each in told)
+        assert len(stream.findings) == 1
+    for pieces in (["a sec", "a secret"], ["a ", "a secret", "a secret, no"]):
+        blocks = [ToolCallBlock(tool_kwargs=said) for said in pieces]
+        made = [ChatResponse(message=ToolMessage(blocks=[each])) for each in blocks]
+        out = list(GUARD.wrap_sync(made))
+        assert out[-1].message.blocks[0].tool_kwargs.startswith("a ######")
+
+
+class ToolCallBlock(BaseModel):
+    block_type: str = "tool_call"
+    tool_call_id: str = "c"
+    tool_name: str = "find"
+    tool_kwargs: str
+
+
+class ToolMessage(BaseModel):
+    role: str = "assistant"
+    blocks: list[ToolCallBlock]
+    additional_kwargs: dict[str, Any] = {}
 
 
 def test_a_block_ends_the_stream() -> None:
