@@ -433,12 +433,25 @@ def sniffed(start: bytes) -> Media | None:
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream from other text by how they begin; None if not yet."""
-    if any(mark.startswith(start) for mark in _CODED_STARTS):
+    """Tell the lines of a data stream from other text by how they begin; None if not yet.
+
+    A first line of text comes at once; what else such streams begin with (thinking, data, a call)
+    could be text, too, until it has ended as a line of theirs does.
+    """
+    if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
         return None
-    return "data_stream" if start.startswith(_CODED_STARTS) else "text"
+    if start.startswith(_CODED_STARTS):
+        return "data_stream"
+    if not _CODED_LINE.match(start):
+        return "text"
+    line, ended, _ = start.partition(b"\n")
+    if not ended and len(line) <= sse.MAX_LINE:
+        return None
+    return "data_stream" if json_object(b'{"%b":%b}' % (line[:1], line[2:])) else "text"
 
 
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
+_CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
+_LINE_CODE = re.compile(rb"[2389bcg-k]:?")
 _CODE = re.compile(rb"[0-9a-z](?::\s*)?")
 _CODE_START = re.compile(rb'[0-9a-z]:\s*["{\[]')
