@@ -147,15 +147,23 @@ class SpecAdapter:
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""
         if self._alike is not None:
-            reading = self._alike.reading(chunk)
-            if reading is not None:
-                self._patience = PATIENCE
-                self._compared_last = chunk
-                return reading
+            text = self.alike(chunk)
+            if text is not None:
+                return self._alike.reading(text)
             self._alike = self._compared_last = None
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
         return self._compare_next(reading) if self._patience else reading
+
+    def alike(self, chunk: Any) -> str | None:
+        """Return what a chunk says if it is like the one before it but for its text; else None."""
+        if self._alike is None:
+            return None
+        text = self._alike.text(chunk)
+        if text is not None:
+            self._patience = PATIENCE
+            self._compared_last = chunk
+        return text
 
     def _compare_next(self, reading: Reading) -> Reading:
         """Note that the next event may be like this one, if it says one text and nothing else."""

@@ -80,6 +80,8 @@ class ChunkFlow(Generic[C]):
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
         self._kept = getattr(adapter, "kept", None)
+        self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
+        self._like: Reading | None = None  # of the last chunk, if it said one text alone
 
     @property
     def held(self) -> int:
@@ -91,10 +93,16 @@ class ChunkFlow(Generic[C]):
 
     def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
         try:
+            if self._alike is not None and self._like is not None and not self._is_busy:
+                text = self._alike(chunk)
+                if text is not None:
+                    return self._feed_text(chunk, self._like, text, origin)
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
+            self._like = None
             if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
-                return self._feed_text(chunk, reading, origin)
+                self._like = reading
+                return self._feed_text(chunk, reading, reading.pieces[0].text, origin)
             model = chunk
             if "unknown" in [piece[2] for piece in reading.pieces]:
                 model = self._without_unknown(chunk)
@@ -113,9 +121,12 @@ class ChunkFlow(Generic[C]):
         """Whether more is to be seen to than the text of a chunk."""
         return bool(self._waiting or self._cut or self._finished or self.calls)
 
-    def _feed_text(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
-        """Guard a chunk that says one text and nothing else, as most do: the short way."""
-        slot, text, _ = reading.pieces[0]
+    def _feed_text(self, chunk: C, reading: Reading, text: str, origin: Any) -> Sequence[Sent[C]]:
+        """Guard a chunk that says one text and nothing else, as most do: the short way.
+
+        `reading` is its own or that of one like it, but for the text.
+        """
+        slot = reading.pieces[0].slot
         for choice in reading.choices:
             self._open[choice] = chunk
         track, events = self._lanes.feed(slot, text, chunk)
@@ -124,6 +135,7 @@ class ChunkFlow(Generic[C]):
         self._lanes.note_released(track, released)
         sent: Sequence[Sent[C]] = ()
         if self.ended is not None or self._cut:
+            reading = reading._replace(pieces=(Piece(slot, text),))
             incoming = Incoming(chunk, reading, origin, chunk, [released])
             sent = self._sent_of(incoming, ended_before=False)
         elif released:
