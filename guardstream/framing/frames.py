@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
+from guardstream.framing.alike import Template
 from guardstream.framing.json import json_bytes, json_data, json_object
 
 Media: TypeAlias = Literal[
@@ -23,8 +24,11 @@ DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
 
 
-Form: TypeAlias = Literal["object", "list", "string", "text"]
-"""What the data of a frame is: JSON of some type, or text that is no JSON."""
+Form: TypeAlias = Literal["object", "list", "string", "text", "alike"]
+"""What the data of a frame is: JSON of some type, or text that is no JSON.
+
+`alike` is an object of which the text alone was read, as it is like an earlier one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class EventFrames(_Plain):
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder(strict=True)
+        self.template: Template | None = None  # what most events are like, once that is known
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -164,6 +169,10 @@ class EventFrames(_Plain):
                 return Frame({"error": error}, item.raw)
             return Frame(None, item.raw if item.plain else b"\n", name=item.event)
         raw = item.raw if item.plain else sse.encode(item)
+        if self.template is not None and item.event == "message" and item.id is None:
+            text = self.template.text(item.data)
+            if text is not None:
+                return Frame(text, raw, "alike", item.data, name=item.event)
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, done=True)
         value, form = json_data(item.data)

@@ -43,6 +43,11 @@ class Alike:
         self._slot = slot
         self._choices = choices
 
+    @property
+    def padding(self) -> Sequence[str]:
+        """The fields of an event that mean nothing and are never the same."""
+        return self._levels[0].padding
+
     def text(self, event: Any) -> str | None:
         """Return what an event says if it is like this one but for its text; otherwise None."""
         value = event

@@ -77,12 +77,12 @@ _SPEC = OneOf(
 
 REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
-    "TOOLCALL": "tool_calls",
+    "TOOL_CALL": "tool_calls",
     "ERROR_TOXIC": "content_filter",
     "TIMEOUT": "timeout",
     "ERROR": "error",
 }
-STOPS = {"content_filter": "ERROR_TOXIC", "length": "MAX_TOKENS", "tool_calls": "TOOLCALL"}
+STOPS = {"content_filter": "ERROR_TOXIC", "length": "MAX_TOKENS", "tool_calls": "TOOL_CALL"}
 
 
 class Cohere(SpecAdapter):

@@ -155,6 +155,11 @@ class SpecAdapter:
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
         return self._compare_next(reading) if self._patience else reading
 
+    @property
+    def compared(self) -> Alike | None:
+        """What later events are compared with, if the last one said a text and nothing else."""
+        return self._alike
+
     def alike(self, chunk: Any) -> str | None:
         """Return what a chunk says if it is like the one before it but for its text; else None."""
         if self._alike is None:

@@ -13,8 +13,17 @@ from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.framing.frames import FRAMES, Frame, Frames, Media, sniffed, sniffed_text
-from guardstream.framing.json import json_bytes
+from guardstream.framing.alike import template
+from guardstream.framing.frames import (
+    FRAMES,
+    EventFrames,
+    Frame,
+    Frames,
+    Media,
+    sniffed,
+    sniffed_text,
+)
+from guardstream.framing.json import json_bytes, json_data
 from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
@@ -80,6 +89,8 @@ class WireFlow:
         self._text: SpokenText | None = None
         self._other: Beside | None = None
         self._by_event = False  # chunks are events with their names
+        self._compared: Any = None  # what the template of the frames was made of
+        self._tries = 16  # how many templates are made until no more are
         self._sse_end = ""
         self._name: Callable[[Any], str] | None = None
         self._last: Frame | None = None
@@ -176,6 +187,12 @@ class WireFlow:
     # -- which flow a frame goes to
 
     def _route(self, frame: Frame) -> list[Sent[bytes]]:
+        if frame.form == "alike":
+            sent = self._feed_alike(frame)
+            if sent is not None:
+                return sent
+            value, form = json_data(frame.data)
+            frame = self._last = replace(frame, value=value, form=form)
         if self._chunks is None and frame.name not in _UNNAMED:
             self._begin_events(frame)
         if self._by_event:
@@ -185,12 +202,57 @@ class WireFlow:
             if self._chunks is None and (self._text is None or self._is_known(frame.value)):
                 self._begin_chunks(frame.value)
             if self._chunks is not None:
-                return self._written(self._chunks.feed(frame.value, frame), frame)
+                sent = self._written(self._chunks.feed(frame.value, frame), frame)
+                self._note_template(frame)
+                return sent
         elif frame.form != "list" and (self._text is not None or self._chunks is None):
             return self._say(frame)
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
             raise AdapterError("the data of a server-sent event is no JSON object")
         return self._pass_other(frame)
+
+    def _feed_alike(self, frame: Frame) -> list[Sent[bytes]] | None:
+        """Guard an event of which the text alone was read; None if it must be parsed, after all."""
+        frames, chunks = self._frames, self._chunks
+        assert isinstance(frames, EventFrames)
+        alike = frames.template
+        if alike is None or chunks is None or chunks.template is not self._compared:
+            frames.template = None
+            return None
+        sent = chunks.feed_alike(
+            str(frame.value),
+            alike.value,
+            frame,
+            lambda _, texts: alike.saying(texts[0], frame.data),
+        )
+        return None if sent is None else [self._alike_sent(each, frame) for each in sent]
+
+    def _alike_sent(self, sent: Sent[Any], frame: Frame) -> Sent[bytes]:
+        if sent.origin is not frame:
+            return self._written([sent], frame)[0]
+        raw = frame.raw if sent.chunk is frame.value else b"data: %b\n\n" % sent.chunk.encode()
+        return Sent(raw, sent.text, sent.characters, sent.parts, frame)
+
+    def _note_template(self, frame: Frame) -> None:
+        """Note what later events may be like, if this one says a text and nothing else."""
+        frames, chunks = self._frames, self._chunks
+        if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
+            return
+        compared = chunks.template if chunks is not None and self._tries else None
+        if compared is None or frame.name not in _UNNAMED or frame.id is not None:
+            return
+        assert isinstance(frame.value, dict)
+        self._tries -= 1
+        text = compared.text(frame.value)
+        if text is not None:
+            frames.template = template(
+                frame.data,
+                frame.value,
+                text,
+                compared.padding,
+                lambda said: compared.saying(said, frame.value),
+            )
+            self._compared = compared
 
     def _is_known(self, value: Any) -> bool:
         """Tell whether a JSON object among text is a chunk of a known format."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -96,13 +96,14 @@ class ChunkFlow(Generic[C]):
             if self._alike is not None and self._like is not None and not self._is_busy:
                 text = self._alike(chunk)
                 if text is not None:
-                    return self._feed_text(chunk, self._like, text, origin)
+                    return self._feed_text(chunk, self._like, text, origin, chunk, self._write)
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
             self._like = None
             if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
                 self._like = reading
-                return self._feed_text(chunk, reading, reading.pieces[0].text, origin)
+                text = reading.pieces[0].text
+                return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             model = chunk
             if "unknown" in [piece[2] for piece in reading.pieces]:
                 model = self._without_unknown(chunk)
@@ -121,32 +122,72 @@ class ChunkFlow(Generic[C]):
         """Whether more is to be seen to than the text of a chunk."""
         return bool(self._waiting or self._cut or self._finished or self.calls)
 
-    def _feed_text(self, chunk: C, reading: Reading, text: str, origin: Any) -> Sequence[Sent[C]]:
+    @property
+    def template(self) -> Any:
+        """What chunks are compared with, if the last one said a text and nothing else."""
+        return None if self._like is None or self._note_passed else self._adapter.compared  # type: ignore[attr-defined]
+
+    def feed_alike(
+        self, text: str, model: C, origin: Any, write: Callable[[C, Sequence[str]], C | None]
+    ) -> Sequence[Sent[C]] | None:
+        """Take a chunk like the last of which the text alone is known; None if it must be read.
+
+        `model` is one like it, and what is sent is `origin.value` if it is the same, or written by
+        `write`.
+        """
+        if self._like is None or self._is_busy:
+            return None
+        try:
+            return self._feed_text(origin.value, self._like, text, origin, model, write)
+        except (AdapterError, StageError):
+            raise
+        except Exception as error:
+            raise adapter_error(error) from error
+
+    def _write(self, chunk: C, texts: Sequence[str]) -> C | None:
+        return self._adapter.write(chunk, texts)
+
+    def _feed_text(
+        self,
+        chunk: C,
+        reading: Reading,
+        text: str,
+        origin: Any,
+        model: C,
+        write: Callable[[C, Sequence[str]], C | None],
+    ) -> Sequence[Sent[C]]:
         """Guard a chunk that says one text and nothing else, as most do: the short way.
 
         `reading` is its own or that of one like it, but for the text.
         """
         slot = reading.pieces[0].slot
         for choice in reading.choices:
-            self._open[choice] = chunk
-        track, events = self._lanes.feed(slot, text, chunk)
+            self._open[choice] = model
+        track, events = self._lanes.feed(slot, text, model)
         released = self._released(slot, events) if events else ""
         track.last = released
         self._lanes.note_released(track, released)
-        sent: Sequence[Sent[C]] = ()
-        if self.ended is not None or self._cut:
-            reading = reading._replace(pieces=(Piece(slot, text),))
-            incoming = Incoming(chunk, reading, origin, chunk, [released])
-            sent = self._sent_of(incoming, ended_before=False)
-        elif released:
-            written = chunk if released == text else self._adapter.write(chunk, (released,))
-            assert written is not None  # it says something
+        written = chunk
+        if released and released != text:
+            rewritten = write(chunk, (released,))
+            assert rewritten is not None  # it says something
+            written = rewritten
+        sent: list[Sent[C]] = []
+        if released:
             if self._note_passed:
                 self._note_passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
-            sent = (Sent(written, answer, len(released), parts, origin),)
+            sent.append(Sent(written, answer, len(released), parts, origin))
+        if self.ended is not None or self._cut:
+            sent += self._end_after_text()
         self._meter.received(len(text), self._lanes.held)
         return sent
+
+    def _end_after_text(self) -> list[Sent[C]]:
+        """End what a chunk that said one text has ended."""
+        if self.ended == "content_filter":
+            return self._end_stream()
+        return self._end_cut_choices() if self._cut else []
 
     def finish(self) -> Sequence[Sent[C]]:
         kept = self._kept() if self._kept else None
