@@ -263,10 +263,6 @@ class Growing(SpecAdapter):
                 updates[steps] = "" if isinstance(each.value, str) else None
         return [rebuilt(chunk, updates)] if given else []
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: such streams end without a mark."""
-        return []
-
 
 def _is_end(found: Found) -> bool:
     return found.leaf.kind == "end" and found.value != "null"

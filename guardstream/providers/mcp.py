@@ -7,11 +7,11 @@ alone and with those before it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Said
 from guardstream.providers.spec import (
     APART,
     KEEP,
@@ -20,7 +20,6 @@ from guardstream.providers.spec import (
     REQUEST,
     UNKNOWN,
     Leaf,
-    Path,
     Spec,
     SpecAdapter,
     Tree,
@@ -82,16 +81,6 @@ class MCP(SpecAdapter):
         if not isinstance(chunk, dict) or chunk.get("jsonrpc") != "2.0":
             return False
         return not chunk.keys().isdisjoint({"result", "error", "method"})
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
-
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
-        return Reading(pieces, (0,))
-
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: no text is ever held here."""
-        return ()
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return an error in the place of an answer that has yet to come; its id is not known."""

@@ -16,7 +16,8 @@ from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
-from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Kind, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
@@ -113,12 +114,12 @@ class Read(NamedTuple):
 class SpecAdapter:
     """The base of adapters that are described by a spec.
 
-    A subclass says `name`, `spec`, how a leaf becomes a slot, and what an event means beyond its
-    text; and how to make the chunks of `extra` and `end`. `scope` is how many of the outermost
-    lists tell texts apart that have nothing to do with each other: 1 where those are the choices.
-    `steady` tells that an event which says a text and nothing else changes nothing in the adapter,
-    so that one like it, right after it, means the same; `padding` are fields of the
-    event that differ each time and mean nothing.
+    A subclass says `name` and `spec`, and where that is not all, how a leaf becomes a slot, what an
+    event means beyond its text, and how to make the chunks of `extra` and `end`. `scope` is how
+    many of the outermost lists tell texts apart that have nothing to do with each other: 1 where
+    those are the choices. `steady` tells that an event which says a text and nothing else changes
+    nothing in the adapter, so that one like it, right after it, means the same; `padding` are
+    fields of the event that differ each time and mean nothing.
     """
 
     name: ClassVar[str]
@@ -136,13 +137,21 @@ class SpecAdapter:
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
-        raise NotImplementedError
+        return Slot(0, leaf.channel, leaf.field)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         """Return what an event says, given its pieces; the adapter may remember things here."""
-        raise NotImplementedError
+        return Reading(pieces, (0,))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return nothing: of formats in which no text is ever held."""
+        return ()
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return nothing: of formats that do not say why they end."""
+        return ()
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""

@@ -19,7 +19,6 @@ from guardstream.providers.spec import (
     META,
     Leaf,
     OneOf,
-    Path,
     Spec,
     SpecAdapter,
 )
@@ -74,9 +73,6 @@ class OpenAIMedia(SpecAdapter):
             return False
         kind = fields_of(chunk).get("type")
         return isinstance(kind, str) and kind in _SPEC.specs
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         if event.get("type") not in _LAST:
