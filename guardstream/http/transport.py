@@ -34,10 +34,17 @@ ENDPOINTS = {
     "/completions": "openai_completions",
     "/responses": "openai_responses",
     "/messages": "anthropic",
+    **dict.fromkeys((":generateContent", ":streamGenerateContent"), "gemini"),
+    **dict.fromkeys(("/converse", "/converse-stream"), "bedrock"),
+    "/invoke-with-response-stream": "bedrock_invoke",
+    "/v2/chat": "cohere",
+    "/text-generation/generation": "dashscope",
+    "/ml/v1/text/generation": "watsonx",
+    "/ml/v1/text/generation_stream": "watsonx",
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
 
-_STREAMS = ("text/event-stream", "application/x-ndjson")
+_STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 

@@ -100,6 +100,13 @@ class Lanes:
         track.lane.track = track
         return track, _run(track.lane.stage.feed, text)
 
+    def again(self, slot: Slot, text: str) -> tuple[Track, Sequence[Event]]:
+        """Guard a slot's text from its beginning, as it reads now; its lane so far is dropped."""
+        before = self._tracks.pop(slot)
+        before.lane.done = True
+        self._lanes = [each for each in self._lanes if not each.done]
+        return self.feed(slot, text, before.chunk)
+
     def _begin(self, slot: Slot, chunk: Any) -> Track:
         before = self._tracks.get(slot)
         stage = self._stage(slot)
@@ -175,9 +182,9 @@ class Lanes:
         track = self._tracks.get(slot)
         return "".join(track.released) if track else ""
 
-    def drop(self, choice: int | None = None) -> None:
-        """Forget what is held, of one choice or all."""
-        for lane in self.open(choice):
+    def drop(self, choice: int | None = None, slot: Slot | None = None) -> None:
+        """Forget what is held, of one slot, of one choice or all."""
+        for lane in self.of([slot]) if slot else self.open(choice):
             lane.done = True
 
 

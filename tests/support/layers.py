@@ -14,10 +14,10 @@ PACKAGE = ROOT / "guardstream"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "jsonpath", "lazy"),
-    ("scan",),
+    ("scan", "framing"),
     ("jsonstream",),
     ("stages",),
-    ("policy", "providers", "framing"),
+    ("policy", "providers"),
     ("stream", "vault"),
     ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
     ("operations",),
