@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from guardstream.providers.own import JSONFormat
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.stream.flow import MakeStage
     from guardstream.stream.opening import Open, Reopening
     from guardstream.stream.state import MakeFlow
+    from guardstream.vault.vault import Vault
 
 __all__ = ["Guard"]
 
@@ -172,6 +174,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = ...,
         unknown: Unknown | None = ...,
         framing: Framing | None = ...,
+        vault: Vault | None = ...,
         **options: Unpack[Delivering],
     ) -> GuardedStream[C]: ...
     @overload
@@ -183,6 +186,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = ...,
         unknown: Unknown | None = ...,
         framing: Framing | None = ...,
+        vault: Vault | None = ...,
         **options: Unpack[Reopening],
     ) -> GuardedStream[C] | RetryingStream[C]: ...
     @knowing(REOPENING)
@@ -194,6 +198,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
         **options: Unpack[Reopening],
     ) -> GuardedStream[C] | RetryingStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
@@ -207,6 +212,7 @@ class Guard:
           what the policy says.
         - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
           they are text though the first looks like such a line.
+        - `vault`: that of the request's messages: stand-ins become the values they stand for.
         - `raise_on_block`: a block raises BlockedError after the last chunk.
         - `keep_text`: False does not keep the delivered text for `result` and `text()`.
         - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
@@ -235,11 +241,15 @@ class Guard:
             _check_function(stream)
         else:
             _check_open(stream, options)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
+        make_flow = self._flows(
+            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+        )
         around = self._operating(policy)
         if around is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
+        if vault is not None:
+            _check_vault(policy, around, options)
         from guardstream.operations import Operations, Wrapping
 
         def guarded(
@@ -251,7 +261,9 @@ class Guard:
             make = make_flow
             if stages:
                 more = policy.with_stages(stages)
-                make = self._flows(more, provider=provider, unknown=unknown, framing=framing)
+                make = self._flows(
+                    more, provider=provider, unknown=unknown, framing=framing, vault=vault
+                )
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
         observing, extraction = self._observing(policy, options), _extraction(policy)
@@ -268,6 +280,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
@@ -281,7 +294,9 @@ class Guard:
         policy = self._policy_with(words)
         self.refuse_operations("wrap_sync()")
         _check_framing(framing)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
+        make_flow = self._flows(
+            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+        )
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def pinned(self) -> Guard:
@@ -325,16 +340,21 @@ class Guard:
         guard._policy, guard._watched, guard._stages = policy, None, ()
         return guard
 
-    def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
+    def check_messages(
+        self, messages: Iterable[Any], *, vault: Vault | None = None
+    ) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
         `messages` are of OpenAI's and Anthropic's shapes; they are not changed, the result has
-        those that may be sent. Raises PolicyError if the policy has no `input`, AdapterError for
-        what may hold text and is not known, and StageError if a stage fails.
+        those that may be sent. With a `vault` reversible rules write stand-ins, which `wrap` with
+        the same vault turns back into values.
+
+        Raises PolicyError if the policy has no `input`, AdapterError for what may hold text and is
+        not known, StageError if a stage fails, and VaultError if the vault has no room.
         """
         from guardstream.prompts import check_messages
 
-        return check_messages(self.policy, messages)
+        return check_messages(self.policy, messages, vault)
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
@@ -370,6 +390,7 @@ class Guard:
         media: Media | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        vault: Vault | None = None,
     ) -> MakeFlow[Any]:
         """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
 
@@ -379,7 +400,7 @@ class Guard:
         """
         self.refuse_operations("what a server or a transport guards")
         policy = self._policy_with(words)
-        return self._flows(policy, provider=provider, media=media, unknown=unknown)
+        return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)
 
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
         return self.policy.with_words(words) if words else self.policy
@@ -420,9 +441,11 @@ class Guard:
         media: Media | None = None,
         unknown: Unknown | None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
     ) -> MakeFlow[Any]:
         if policy.needs_request:
             policy.stages("tool_args")  # says what is missing
+        stages = _stages_of(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown
@@ -442,7 +465,7 @@ class Guard:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
                 return flow_of(
                     adapter,
-                    partial(pipeline_of, policy),
+                    stages(adapter),
                     meter,
                     policy.block_message,
                     policy.file.max_holdback,
@@ -584,6 +607,21 @@ def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
     return stages[0] if len(stages) == 1 else Pipeline(stages)
 
 
+def _stages_of(policy: Policy, vault: Vault | None) -> Callable[[Adapter[Any]], MakeStage]:
+    """Return what makes the pipelines of a stream, given its adapter."""
+    if vault is None:
+        plain = partial(pipeline_of, policy)
+        return lambda _: plain
+    from guardstream.vault.restoring import CHANNELS, restoring
+
+    def make(adapter: Adapter[Any]) -> MakeStage:
+        signed = getattr(adapter, "signs_thinking", True)
+        channels = CHANNELS - {"thinking"} if signed else CHANNELS
+        return partial(pipeline_of, restoring(policy, vault, channels))
+
+    return make
+
+
 def _is_harmless(policy: Policy, text: str) -> bool:
     """Tell whether `policy` leaves a text as it is."""
     stage = pipeline_of(policy, "text")
@@ -598,6 +636,17 @@ def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     if finish == "content_filter" and channel == "text":
         text += message
     return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
+
+
+def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str, object]) -> None:
+    """Refuse what would look at values that a vault has restored."""
+    if around is not None and around.gates:
+        raise PolicyError(
+            f"{policy.place('gate')}: a gate would see the values that the vault restores: use a "
+            "policy without one, or mask for good"
+        )
+    if options.get("resume"):
+        raise TypeError("resume would judge values that the vault has restored: leave one out")
 
 
 def _check_function(function: Any) -> None:

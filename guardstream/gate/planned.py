@@ -37,6 +37,7 @@ UNITS: dict[str, Callable[[], Units]] = {
 OWN = {
     "openai_moderation": "guardstream.gate.moderation.OpenAIModeration",
     "judge": "guardstream.gate.judge.Judge",
+    "classifier": "guardstream.gate.classifier.Classifier",
     "presidio": "guardstream.gate.presidio.Presidio",
 }
 """The checks that come with the package, each made with the section's `options`."""

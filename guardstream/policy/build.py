@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
@@ -280,6 +280,21 @@ def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
         if wanted:
             result[channel] = compiled[ids]
     return MappingProxyType(result)
+
+
+def part(built: Built, ids: Collection[str]) -> Built:
+    """The same with these rules alone, and nothing beside rules."""
+    pairs = zip(built.placed, built.rules, strict=True)
+    kept = [(placed, rule) for placed, rule in pairs if rule.id in ids]
+    return replace(
+        built,
+        placed=tuple(placed for placed, _ in kept),
+        rules=tuple(rule for _, rule in kept),
+        rulesets=_compiled(Loader(), built.file, kept),
+        limited=None,
+        plans=(),
+        input=None,
+    )
 
 
 def applies(rule: RuleFile, channel: str) -> bool:

@@ -209,6 +209,8 @@ class RuleFile(Model):
     """What happens to a match."""
     replacement: Replacement | None = None
     """What takes a masked match's place; `[{id}]` if absent."""
+    reversible: bool = False
+    """Whether a vault keeps what is masked in messages, so that answers have it again."""
     tests: list[CaseFile] = Field(default=[])
     """What the rule does, by example; run by `guardstream test`."""
     enabled: bool = True

@@ -246,7 +246,7 @@ class GateFile(Model):
     """A check that waits for an answer: a model, or a function of your own."""
 
     use: str = Field(min_length=1)
-    """`openai_moderation`, `judge`, `presidio`, or a function as `module:name`."""
+    """`openai_moderation`, `judge`, `classifier`, `presidio`, or a function as `module:name`."""
     id: str | None = Field(default=None, pattern=r"^[\w.-]+$", max_length=100)
     """Names the check in findings; what is used, if absent."""
     action: Literal["monitor", "block"] = "monitor"

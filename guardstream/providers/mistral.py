@@ -18,6 +18,7 @@ class Mistral:
     """The adapter for `CompletionEvent`s."""
 
     name = "mistral"
+    signs_thinking = False
     repeats = OpenAIChat.repeats
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

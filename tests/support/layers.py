@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("jsonstream",),
     ("stages",),
     ("policy", "providers", "framing"),
-    ("stream",),
+    ("stream", "vault"),
     ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
     ("operations",),
     ("guard",),
