@@ -174,6 +174,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = ...,
         unknown: Unknown | None = ...,
         framing: Framing | None = ...,
+        vault: Vault | None = ...,
         **options: Unpack[Delivering],
     ) -> GuardedStream[C]: ...
     @overload
@@ -185,6 +186,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = ...,
         unknown: Unknown | None = ...,
         framing: Framing | None = ...,
+        vault: Vault | None = ...,
         **options: Unpack[Reopening],
     ) -> GuardedStream[C] | RetryingStream[C]: ...
     @knowing(REOPENING)
@@ -252,6 +254,8 @@ class Guard:
         if around is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
+        if vault is not None:
+            _check_vault(policy, around, options)
         from guardstream.operations import Operations, Wrapping
 
         def guarded(
@@ -636,6 +640,17 @@ def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     if finish == "content_filter" and channel == "text":
         text += message
     return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
+
+
+def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str, object]) -> None:
+    """Refuse what would look at values that a vault has restored."""
+    if around is not None and around.gates:
+        raise PolicyError(
+            f"{policy.place('gate')}: a gate would see the values that the vault restores: use a "
+            "policy without one, or mask for good"
+        )
+    if options.get("resume"):
+        raise TypeError("resume would judge values that the vault has restored: leave one out")
 
 
 def _check_function(function: Any) -> None:

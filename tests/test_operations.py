@@ -21,6 +21,7 @@ from guardstream.observability.prometheus import shared
 from guardstream.resilience import LimiterError, Retry, RetryingStream, retrying
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.protocol import ChunkStream
+from guardstream.vault import Vault
 from tests.resilience.providers import BusyError, Provider, broken
 from tests.support.chunking import one_by_one
 from tests.support.sources import Source
@@ -341,6 +342,15 @@ async def test_a_reload_that_cannot_be_carried_out_changes_nothing(
     assert "policy.yaml:2:14: 'judging.nothing' is code" in caplog.text
     path.write_text(f"reload: true\n{RULES}")
     assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
+
+
+def test_nothing_looks_at_what_a_vault_restores() -> None:
+    async def go_on(_: str) -> Any: ...
+
+    with pytest.raises(PolicyError, match=r"p.yaml:2:1: a gate would see the values"):
+        guard(GATE).wrap(Source(["x"]), vault=Vault())
+    with pytest.raises(TypeError, match="resume would judge values"):
+        guard("").wrap(Provider(Source(["x"])), vault=Vault(), resume=go_on)
 
 
 # -- extract

@@ -26,6 +26,7 @@ FUNCTION = "a function of the program's"
 OBJECT = "an object of the program's"
 FORMAT = "what the program reads: it opens the source"
 CALL = "what one call asks for, otherwise than the policy"
+VAULT = "a vault is of one conversation, which the program knows, and so is what is made for it"
 FLOW = "what the program does next depends on it"
 
 
@@ -76,6 +77,13 @@ WRAP = {
     **_code("data of one stream", "words"),
     "unknown": "unknown",
     "options": "audit.attributes",  # see Delivering and Reopening below
+    **_code(VAULT, "vault"),
+}
+
+VAULTS = {
+    **_code(VAULT, "key", "conversation", "ids", "max_entries", "max_bytes", "tools", "entries"),
+    **_code(VAULT, "store", "id_key", "ttl", "max_conversations", "timeout", "prefix"),
+    **_code(OBJECT, "clock", "client"),
 }
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -171,6 +179,13 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         OBJECT, "tracer_provider", "meter_provider"
     ),
     "guardstream.observability.prometheus.Prometheus": _code(OBJECT, "registry"),
+    "Guard.check_messages": _code(VAULT, "vault"),
+    "guardstream.prompts.check_messages": _code(VAULT, "vault"),
+    "guardstream.vault.Vault": VAULTS,
+    "guardstream.vault.Vaults": VAULTS,
+    "guardstream.vault.MemoryStore": VAULTS,
+    "guardstream.vault.RedisStore": VAULTS,
+    "guardstream.vault.SQLiteStore": VAULTS,
     "guardstream.providers.JSONFormat": {
         **{
             name: f"formats.*.{name}"
@@ -253,7 +268,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
             )
         },
         "close": "json.repair",
-        **_code("a stage by hand", "redact", "rule"),
+        **_code("a stage by hand", "redact", "rule", "restore"),
     },
     "guardstream.stages.limits.limits.LimitSet": {
         **{
@@ -304,7 +319,17 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 NO_SETTINGS = {
     "what the library makes and says": (
         *("Finding", "Finish", "Part", "Policy", "Result", "Stats", "ToolCall", "Report"),
-        *("Context", "Verdict", "RetryingStream", "StreamRecord", "Event", "Blank", "Comment"),
+        *(
+            "Counts",
+            "Entry",
+            "Context",
+            "Verdict",
+            "RetryingStream",
+            "StreamRecord",
+            "Event",
+            "Blank",
+            "Comment",
+        ),
         *("complete", "content", "error", "start", "Structure"),
     ),
     "building blocks of an adapter": (

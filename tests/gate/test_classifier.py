@@ -12,10 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from guardstream import Guard
+from guardstream import Guard, Policy
 from guardstream.gate import Context, GateError
 from guardstream.gate.classifier import Classifier
-from guardstream.policy import Policy
 
 WORDS = {"[UNK]": 0, "fine": 1, "vile": 2, "rude": 3}
 LABELS = {"0": "ok", "1": "vile", "2": "rude"}
