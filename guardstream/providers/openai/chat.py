@@ -49,7 +49,7 @@ class OpenAIChat(SpecAdapter):
     name = "openai_chat"
     signs_thinking = False
     spec: ClassVar[Spec] = CHUNK
-    repeats = True
+    repeats = False  # but where a chunk says all so far
     scope = 1
     steady = True
     padding = PADDING
@@ -78,6 +78,7 @@ class OpenAIChat(SpecAdapter):
         reading = super().read(chunk)
         if self._said is None and self._last is not None and self._last.origins:
             self._said = {}
+            self.repeats = True
         if self._said is not None:
             for slot, text, kind in reading.pieces:
                 if kind == "delta" and slot.field == "content" and slot.channel == "text":
@@ -90,6 +91,7 @@ class OpenAIChat(SpecAdapter):
             super()._add_pieces(pieces, found, event)
             return
         self._said = self._said or {}
+        self.repeats = True
         slot = self.slot(SO_FAR, event, found.path)
         new = fields_of(fields_of(event["choices"][found.path[0]]).get("delta")).get("content")
         said = self._said.get(slot.choice, "") + (new if isinstance(new, str) else "")
