@@ -124,6 +124,11 @@ class _Guarding:
             extensions=request.extensions,
         )
 
+    def _vaults_of(self, guard: Guard) -> Vaults | None:
+        if self._vaults is not None or guard.policy.file.vault is None:
+            return self._vaults
+        return guard.vaults
+
     def _with_vault(self, request: Any, body: bytes, guard: Guard, vault: Vault | None) -> Any:
         return self._prepared(request, body, guard.with_vault(vault))
 
@@ -183,7 +188,8 @@ class GuardTransport(_Guarding):
     AdapterError, or they pass. Errors of the provider keep their status and are guarded, as events,
     JSON or text; one that is none of these loses its body. Headers that a rule matches are left
     out. A prompt that the policy's `input` forbids is a BlockedError.
-    `vaults` makes masks reversible: a request's header `guardstream-conversation`, which is not
+    `vaults`, or the policy's `vault`, makes masks reversible: a request's header
+    `guardstream-conversation`, which is not
     sent on, names its conversation; without it the vault is that of the request alone.
     """
 
@@ -211,10 +217,11 @@ class GuardTransport(_Guarding):
 
     async def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
-        if self._vaults is None:
+        vaults = self._vaults_of(guard)
+        if vaults is None:
             return guard, self._prepared(request, body, guard)
         mask = partial(self._with_vault, request, body, guard)
-        vault, sent = await self._vaults.amasked(mask, request.headers.get(CONVERSATION))
+        vault, sent = await vaults.amasked(mask, request.headers.get(CONVERSATION))
         return guard.with_vault(vault), sent
 
     async def aclose(self) -> None:
@@ -264,10 +271,11 @@ class SyncGuardTransport(_Guarding):
 
     def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
-        if self._vaults is None:
+        vaults = self._vaults_of(guard)
+        if vaults is None:
             return guard, self._prepared(request, body, guard)
         mask = partial(self._with_vault, request, body, guard)
-        vault, sent = self._vaults.masked(mask, request.headers.get(CONVERSATION))
+        vault, sent = vaults.masked(mask, request.headers.get(CONVERSATION))
         return guard.with_vault(vault), sent
 
     def close(self) -> None:
