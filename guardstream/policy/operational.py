@@ -61,13 +61,15 @@ def named_secret(value: object) -> str | None:
     return found[1] if found else None
 
 
-def secrets_of(section: Model | None) -> Iterator[tuple[tuple[str, ...], str]]:
+def secrets_of(section: BaseModel | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the secrets of a section, each `${NAME}` with the path to it."""
     for name, value in section or ():
         if isinstance(value, BaseModel):
-            yield from (((name, *path), each) for path, each in secrets_of(value))  # type: ignore[arg-type]
+            yield from (((name, *path), each) for path, each in secrets_of(value))
         elif isinstance(value, dict):
             yield from (((name, key), item) for key, item in value.items() if named_secret(item))
+        elif isinstance(value, list):
+            yield from (((name, n), item) for n, item in enumerate(value) if named_secret(item))
         elif named_secret(value):
             yield (name,), value
 
