@@ -54,17 +54,17 @@ def mask(guard: Guard, vault: Vault | None = None) -> Any:
     runnable = getattr(sys.modules.get(_RUNNABLES), "RunnableLambda", None)
     if runnable is None:
         raise GuardstreamError(f"a step needs {_RUNNABLES!r}: import it before")
-    from langchain_core.messages import convert_to_messages, convert_to_openai_messages
+    kit: Any = sys.modules[_MESSAGES]
 
     def masked(given: Any) -> list[Any]:
         given = given.to_messages() if hasattr(given, "to_messages") else given
-        messages = convert_to_messages([given] if isinstance(given, str) else given)
-        plain = convert_to_openai_messages(messages)
+        messages = kit.convert_to_messages([given] if isinstance(given, str) else given)
+        plain = kit.convert_to_openai_messages(messages)
         checked = guard.check_messages(plain, vault=vault)
         if checked.blocked:
             raise BlockedError(checked.findings[-1].finding.rule if checked.findings else "input")
         return [
-            message if after is before else convert_to_messages([after])[0]
+            message if after is before else kit.convert_to_messages([after])[0]
             for message, before, after in zip(messages, plain, checked.messages, strict=True)
         ]
 

@@ -249,7 +249,7 @@ def test_a_policy_keeps_its_vaults_in_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KEY", "k" * 32)
-    section = "{sqlite: vault.db, key: ['${KEY}'], id_key: '${KEY}', ttl: 1h, ids: number}"
+    section = "{sqlite: vault.db, key: ['${KEY}'], id_key: '${KEY}', days: 0.5, ids: number}"
     text = POLICY.replace("{tools: {send: [to]}}", section)
     for _ in range(2):
         guard = Guard(Policy.parse(text, folder=tmp_path))
