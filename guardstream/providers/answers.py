@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers import bedrock, cohere, ollama, watsonx
 from guardstream.providers.a2a import A2A
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.dashscope import response_spec
 from guardstream.providers.fields import fields_of
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
@@ -308,9 +308,6 @@ class WatsonxBody(Body):
 class _RPCBody(OneAnswer):
     """An answer of JSON-RPC; one that the guard ends becomes an error."""
 
-    def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
-        return piece.kind if piece.kind in ("aside", "unknown", "name") else "whole"
-
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         told = {"code": -32000, "message": text or f"the answer was ended: {reason}"}
         return {"jsonrpc": "2.0", "id": body.get("id"), "error": told}
@@ -321,6 +318,10 @@ class A2ABody(_RPCBody):
 
     name = "a2a"
     spec: ClassVar[Spec] = A2A.spec
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        field = "content" if leaf.field == "message" else leaf.field
+        return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
 
 
 class MCPBody(_RPCBody):

@@ -80,7 +80,12 @@ class Growing(SpecAdapter):
         event = fields_of(chunk)
         reading = super().read(chunk)
         read = self._read(chunk, event)
-        again, doubtful = self._told_anew(read), self._doubtful(read)
+        again = self._told_anew(read)
+        if again:  # all that it says reads otherwise now
+            self._last = None
+            reading = super().read(chunk)
+            read = self._read(chunk, event)
+        doubtful = self._doubtful(read)
         joined = self._note(read)
         if joined or again or doubtful:
             reading = reading._replace(joined=joined, again=again, doubtful=doubtful)
@@ -190,16 +195,14 @@ class Growing(SpecAdapter):
 
     def _tells_new(self, read: Read) -> bool:
         """Tell whether a value is not all so far, or the last chunk leaves a text out."""
-        here = set()
+        here = False
         for owner, piece in zip(read.owners, read.pieces, strict=True):
             value, told = read.found[owner].value, self._tellings.get(piece.slot)
             if read.found[owner].leaf.kind == "grown" and told is not None:
-                here.add(piece.slot)
+                here = True
                 if piece.kind == "delta" and piece.text == value and told.excludes(value):
                     return True
-        return _ends(read) and any(
-            slot not in here and told.values for slot, told in self._tellings.items()
-        )
+        return _ends(read) and not here and any(told.values for told in self._tellings.values())
 
     def _note(self, read: Read) -> dict[Slot, Slot]:
         """Remember what each text has said; return those that began again, and what they were."""
