@@ -86,6 +86,12 @@ class Growing(SpecAdapter):
             reading = super().read(chunk)
             read = self._read(chunk, event)
         doubtful = self._doubtful(read)
+        if _ends(read):
+            late = self._late(read)
+            again |= {slot: Again(told.last, "") for slot, told in late.items()}
+            doubtful |= {slot: list(told.values) for slot, told in late.items()}
+            for told in late.values():
+                told.say()
         joined = self._note(read)
         if joined or again or doubtful:
             reading = reading._replace(joined=joined, again=again, doubtful=doubtful)
@@ -134,7 +140,11 @@ class Growing(SpecAdapter):
         if last is None or last.chunk is not chunk:
             self._reader = compiled(self.spec_of(chunk))
         read = super()._read(chunk, event)
-        if read is last or "grown" not in read.kinds:
+        if read is last:
+            return read
+        if "end" in read.kinds and not _ends(read):
+            self._last = read = read._replace(kinds=read.kinds - {"end"})
+        if "grown" not in read.kinds:
             return read
         pieces: list[Piece] = []
         owners: list[int] = []
@@ -178,6 +188,13 @@ class Growing(SpecAdapter):
             for owner, piece in zip(read.owners, read.pieces, strict=True)
             if piece.kind == "copy" and read.found[owner].leaf.kind == "grown"
             if (told := self._tellings.get(piece.slot)) and self._is_doubtful(told, piece.text)
+        }
+
+    def _late(self, read: Read) -> dict[Slot, Telling]:
+        """Return the texts that wait, and are complete: the last chunk says nothing of them."""
+        here = {piece.slot for piece in read.pieces}
+        return {
+            slot: told for slot, told in self._tellings.items() if told.waits and slot not in here
         }
 
     def _told_anew(self, read: Read) -> dict[Slot, Again]:
@@ -251,7 +268,10 @@ class Growing(SpecAdapter):
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
         given = told = False
-        for each in self._read(chunk, event).found:
+        last = self._last  # what is read now may be written next
+        found = self._read(chunk, event).found
+        self._last = last
+        for each in found:
             leaf, steps = each.leaf, each.steps
             if leaf.kind in ("end", "about"):
                 updates[steps] = None
