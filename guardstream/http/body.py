@@ -26,11 +26,13 @@ def guard_body(
 
     `provider` names the adapter of the same answer's stream; `options` are those of `Guard.wrap`. A
     body that nothing changes is returned as it is. Raises AdapterError for a provider or a body
-    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`.
+    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`, PolicyError
+    for a policy with `gate`, `retry` or `concurrency`.
     """
     kind = BODIES.get(provider)
     if kind is None:
         raise AdapterError(f"no whole answers of {provider!r}, there are: {', '.join(BODIES)}")
+    guard.refuse_operations("guarding a whole answer")
     policy = guard.policy
     adapter = kind(unknown=policy.unknown)
 

@@ -89,6 +89,7 @@ class Cohere(SpecAdapter):
     """The adapter for chat events; one stream is one message."""
 
     name = "cohere"
+    signs_thinking = False
     spec = _SPEC
     sse_end = "[DONE]"
     repeats = False

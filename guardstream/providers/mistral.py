@@ -19,6 +19,7 @@ class Mistral(Holding):
     """The adapter for `CompletionEvent`s."""
 
     name = "mistral"
+    signs_thinking = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIChat(unknown=unknown), unknown=unknown)

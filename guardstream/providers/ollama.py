@@ -61,6 +61,7 @@ class Ollama(SpecAdapter):
     """The adapter for responses; there is one choice."""
 
     name = "ollama"
+    signs_thinking = False
     spec = _SPEC
 
     def __init__(self, *, unknown: Any = "guard") -> None:

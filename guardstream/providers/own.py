@@ -44,6 +44,7 @@ class JSONFormat(SpecAdapter):
 
     sse_end = "[DONE]"
     steady = True
+    signs_thinking = False
 
     def __init__(
         self,

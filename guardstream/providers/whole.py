@@ -108,6 +108,7 @@ class ChatBody(Body):
 
     name = "openai_chat"
     spec: ClassVar[Spec] = completion_spec("delta")
+    signs_thinking = False
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
         ranks = {channel: rank for rank, channel in enumerate(_THINKING_FIRST)}

@@ -47,6 +47,7 @@ class OpenAIChat(SpecAdapter):
     """The adapter for chat-completion chunks."""
 
     name = "openai_chat"
+    signs_thinking = False
     spec: ClassVar[Spec] = CHUNK
     repeats = True
     scope = 1
