@@ -125,7 +125,9 @@ class ChunkFlow(Generic[C]):
     @property
     def template(self) -> Any:
         """What chunks are compared with, if the last one said a text and nothing else."""
-        return None if self._like is None or self._note_passed else self._adapter.compared  # type: ignore[attr-defined]
+        if self._like is None or self._note_passed:
+            return None
+        return getattr(self._adapter, "compared", None)
 
     def feed_alike(
         self, text: str, model: C, origin: Any, write: Callable[[C, Sequence[str]], C | None]
