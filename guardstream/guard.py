@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from guardstream.stream.flow import MakeStage
     from guardstream.stream.opening import Open, Reopening
     from guardstream.stream.state import MakeFlow
-    from guardstream.vault.vault import Vault
+    from guardstream.vault import Vault, Vaults
 
 __all__ = ["Guard"]
 
@@ -106,6 +106,8 @@ class Guard:
         self._operations: Operations | None = None
         self._operations_of: object = None
         self._lock = Lock()
+        self._vault: Vault | None = None
+        self._vaultless = False  # on purpose
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
@@ -246,16 +248,11 @@ class Guard:
         )
         make_flow = flows(policy)
         around = self._operating(policy)
-        if vault is not None and around is not None and around.gates:
-            raise PolicyError(
-                f"{policy.place('gate')}: a gate would be sent the values of the vault: wrap the "
-                'gated stream once more, Guard(Policy.parse("rules: []")).wrap(gated, vault=vault)'
-            )
+        if vault is not None or self._vault is not None:
+            _check_vault(policy, around, options)
         if around is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
-        if vault is not None:
-            _check_vault(policy, around, options)
         from guardstream.operations import Operations, Wrapping
 
         def guarded(
@@ -327,6 +324,41 @@ class Guard:
         """
         return self._of(self.policy.with_tools(tools))
 
+    def with_vault(self, vault: Vault | None) -> Guard:
+        """Return a guard for one request and its answer, which masks and restores by `vault`.
+
+        It does so in all that it is asked, `flow` and `guardstream.http` included. With None it
+        masks for good, though the policy has a `vault`.
+        """
+        guard = self._of(self.policy)
+        guard._vault, guard._vaultless = vault, vault is None
+        return guard
+
+    @property
+    def vaults(self) -> Vaults:
+        """The vaults that the policy's section `vault` asks for. PolicyError if it has none."""
+        around = self._operating(self.policy)
+        if around is None or around.vaults is None:
+            raise PolicyError(f"the policy {self.policy.name!r} has no section 'vault'")
+        return around.vaults
+
+    def _vault_for(self, vault: Vault | None) -> Vault | None:
+        """The vault of a request or stream; PolicyError if the policy has one that is missing."""
+        found = self._vault if vault is None else vault
+        if found is not None or self._vaultless or self._rules_only:
+            return found
+        if self.policy.file.vault is not None:
+            raise PolicyError(
+                f"{self.policy.place('vault')}: give the request's vault, "
+                "vault=guard.vaults.open(conversation)"
+            )
+        return None
+
+    @property
+    def vault(self) -> Vault | None:
+        """The vault of `with_vault`."""
+        return self._vault
+
     def beside(self, policy: Policy) -> Guard:
         """Return a guard of another policy with the observers of this one, and of its policy."""
         around = self._operating(self.policy)
@@ -358,7 +390,7 @@ class Guard:
         """
         from guardstream.prompts import check_messages
 
-        return check_messages(self.policy, messages, vault)
+        return check_messages(self.policy, messages, self._vault_for(vault))
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
@@ -406,6 +438,23 @@ class Guard:
         policy = self._policy_with(words)
         return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)
 
+    def stages_of(
+        self, policy: Policy, vault: Vault | None = None
+    ) -> Callable[[Adapter[Any]], MakeStage]:
+        """Return what makes the pipelines of a stream by `policy`, given its adapter."""
+        vault = self._vault_for(vault)
+        if vault is None:
+            plain = partial(pipeline_of, policy)
+            return lambda _: plain
+        from guardstream.vault.restoring import CHANNELS, restoring
+
+        def make(adapter: Adapter[Any]) -> MakeStage:
+            signed = getattr(adapter, "signs_thinking", True)
+            channels = CHANNELS - {"thinking"} if signed else CHANNELS
+            return partial(pipeline_of, restoring(policy, vault, channels))
+
+        return make
+
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
         return self.policy.with_words(words) if words else self.policy
 
@@ -449,7 +498,7 @@ class Guard:
     ) -> MakeFlow[Any]:
         if policy.needs_request:
             policy.stages("tool_args")  # says what is missing
-        stages = _stages_of(policy, vault)
+        stages = self.stages_of(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown
@@ -611,21 +660,6 @@ def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
     return stages[0] if len(stages) == 1 else Pipeline(stages)
 
 
-def _stages_of(policy: Policy, vault: Vault | None) -> Callable[[Adapter[Any]], MakeStage]:
-    """Return what makes the pipelines of a stream, given its adapter."""
-    if vault is None:
-        plain = partial(pipeline_of, policy)
-        return lambda _: plain
-    from guardstream.vault.restoring import CHANNELS, restoring
-
-    def make(adapter: Adapter[Any]) -> MakeStage:
-        signed = getattr(adapter, "signs_thinking", True)
-        channels = CHANNELS - {"thinking"} if signed else CHANNELS
-        return partial(pipeline_of, restoring(policy, vault, channels))
-
-    return make
-
-
 def _is_harmless(policy: Policy, text: str) -> bool:
     """Tell whether `policy` leaves a text as it is."""
     stage = pipeline_of(policy, "text")
@@ -646,8 +680,9 @@ def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str
     """Refuse what would look at values that a vault has restored."""
     if around is not None and around.gates:
         raise PolicyError(
-            f"{policy.place('gate')}: a gate would see the values that the vault restores: use a "
-            "policy without one, or mask for good"
+            f"{policy.place('gate')}: a gate would see the values that the vault restores: give "
+            "the vault to a guard around the gated stream, "
+            'Guard(Policy.parse("rules: []")).wrap(gated, vault=vault)'
         )
     if options.get("resume"):
         raise TypeError("resume would judge values that the vault has restored: leave one out")

@@ -13,22 +13,31 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from guardstream.errors import PolicyError
 from guardstream.policy import Policy
-from guardstream.policy.operational import AuditFile, ConcurrencyFile, MetricsFile, rate_of
+from guardstream.policy.operational import (
+    AuditFile,
+    ConcurrencyFile,
+    MetricsFile,
+    VaultFile,
+    rate_of,
+    revealed,
+)
 from guardstream.resilience.source import Source
 from guardstream.stages.custom import StagePlan
 from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
 from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
 from guardstream.stream.options import Delivering
+from guardstream.vault.vault import VaultError
 
 if TYPE_CHECKING:
     from guardstream.gate.planned import Gate
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.vault import Vaults
 
 T = TypeVar("T")
 
-SECTIONS = ("gate", "retry", "concurrency", "audit", "metrics")
+SECTIONS = ("gate", "retry", "concurrency", "audit", "metrics", "vault")
 """The sections that are carried out by objects of a guard."""
 
 
@@ -48,6 +57,7 @@ class Operations:
     audits: Sequence[Observer] = ()
     strict: bool = False
     metrics: Sequence[Observer] = ()
+    vaults: Vaults | None = None
 
     def key(self, attributes: Mapping[str, str]) -> str:
         """Return the key of a stream; PolicyError if it lacks the attribute."""
@@ -85,6 +95,7 @@ def operations(policy: Policy, before: Operations | None = None) -> Operations |
         audits=kept("audit", was.audits, lambda: _audits(policy, file.audit)),
         strict=file.audit is not None and file.audit.errors == "raise",
         metrics=kept("metrics", was.metrics, lambda: _metrics(policy, file.metrics)),
+        vaults=kept("vault", was.vaults, lambda: _vaults(policy, file.vault)),
     )
 
 
@@ -241,6 +252,38 @@ def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
             LogObserver(logging.getLogger(section.log.logger), levels[section.log.level.upper()])
         )
     return tuple(found)
+
+
+def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
+    if section is None:
+        return None
+    from guardstream.vault import MemoryStore, RedisStore, SQLiteStore, Store, Vaults
+    from guardstream.vault.stores import DAY, MONTH
+
+    keys = [section.key] if isinstance(section.key, str) else section.key or []
+    store: Store
+    try:
+        if section.sqlite:
+            path = policy.built.source.folder / section.sqlite
+            store = SQLiteStore(path, section.ttl or MONTH, section.timeout)
+        elif section.redis:
+            store = RedisStore(revealed(section.redis), section.ttl or MONTH, section.timeout)
+        else:
+            store = MemoryStore(section.ttl or DAY)
+        return Vaults(
+            store,
+            key=[revealed(key).encode() for key in keys],
+            id_key=None if section.id_key is None else revealed(section.id_key).encode(),
+            ids=section.ids,
+            max_entries=section.max_entries,
+            max_bytes=section.max_bytes,
+            tools=section.tools,
+            on_error=section.on_error,
+        )
+    except (PolicyError, VaultError, ValueError) as error:
+        # What a client says of a URL may hold a secret.
+        why = "it holds no URL" if type(error).__module__ == "builtins" and section.redis else error
+        raise PolicyError(f"{policy.place('vault')}: {why}") from error
 
 
 def _metrics(policy: Policy, section: MetricsFile | None) -> Sequence[Observer]:

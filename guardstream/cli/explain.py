@@ -27,7 +27,7 @@ _SHOWN = 60
 
 
 _MOST = 30
-"""Rules that are shown one by one; more do not fit on a screen."""
+"""Rules that are shown one by one, those of `input` too; more do not fit on a screen."""
 
 
 class ExplainError(GuardstreamError):
@@ -43,9 +43,12 @@ def table(policy: str) -> str:
     title = f"{built.file.name or built.source.name}: {built.file.description}"
     lines = [_short(title.rstrip(": "), 120)]
     lines += _settings(built)
-    lines += _table(built)
-    if built.input is not None:
-        lines += ["input, what goes into the model:", *_table(built.input)]
+    inner = built.input
+    most = _MOST if inner is None else _MOST - min(len(inner.placed), _MOST // 2)
+    lines += _table(built, most)
+    if inner is not None:
+        said = _table(inner, _MOST - min(len(built.placed), _MOST // 2))
+        lines += ["input, what goes into the model:", *said]
     lines.append("one rule: --rule ID; all of it: --yaml; what becomes of a text: --text TEXT")
     return "\n".join(lines) + "\n"
 
@@ -80,17 +83,17 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _table(built: Built) -> Iterator[str]:
+def _table(built: Built, most: int) -> Iterator[str]:
     own = [placed for placed in built.placed if placed.origin.source is built.source]
     other = [placed for placed in built.placed if placed.origin.source is not built.source]
-    listed = own[:_MOST] if len(built.placed) > _MOST else [*own, *other]
+    listed = own[:most] if len(built.placed) > most else [*own, *other]
     rows: list[tuple[str, ...]] = [("rule", "action", "severity", "looks for", "from")]
     rows += [_row(placed) for placed in listed]
     if len(rows) > 1:
         yield from _columns(rows)
-    if len(own) > _MOST:
-        yield f"  … and {len(own) - _MOST} more of {_name(built.source)}"
-    if len(built.placed) > _MOST:
+    if len(own) > most:
+        yield f"  … and {len(own) - most} more of {_name(built.source)}"
+    if len(built.placed) > most:
         yield from _by_file(other)
     if built.disabled:
         yield f"  switched off: {', '.join(placed.rule.id for placed in built.disabled)}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, Unpack
 
 from guardstream.errors import AdapterError
-from guardstream.guard import Guard, pipeline_of
+from guardstream.guard import Guard
 from guardstream.providers.fields import map_strings
 from guardstream.providers.whole import BODIES, SAID
 from guardstream.stream.arguments import known_arguments
@@ -39,7 +38,7 @@ def guard_body(
     def start(_body: Any, meter: Meter) -> Flow[dict[str, Any]]:
         return ChunkFlow(
             adapter,
-            partial(pipeline_of, policy),
+            guard.stages_of(policy)(adapter),
             meter,
             policy.block_message,
             policy.file.max_holdback,

@@ -89,18 +89,30 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
         raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
     if guard.policy.input is None:
         return body
-    checked = {
-        field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
-        for field, role in _BESIDE[provider].items()
-        if request.get(field)
-    }
-    if provider in _LISTS and request.get(_LISTS[provider]):
-        checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
-    if provider in _TURNS and request.get(_TURNS[provider]):
-        checked[_TURNS[provider]] = _turns(guard, _TURNS[provider], request)
+    checked = _checked_fields(guard, provider, request)
     if all(value is request[field] for field, value in checked.items()):
         return body
     return json_bytes({**request, **checked})
+
+
+def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Check what a request says to the model; with a vault until nothing new is found in it.
+
+    A value that one field has shown is hidden in those before it, too.
+    """
+    while True:
+        known = len(guard.vault) if guard.vault is not None else 0
+        checked = {
+            field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
+            for field, role in _BESIDE[provider].items()
+            if request.get(field)
+        }
+        if provider in _LISTS and request.get(_LISTS[provider]):
+            checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
+        if provider in _TURNS and request.get(_TURNS[provider]):
+            checked[_TURNS[provider]] = _turns(guard, _TURNS[provider], request)
+        if guard.vault is None or len(guard.vault) == known:
+            return checked
 
 
 def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:

@@ -30,6 +30,7 @@ from guardstream.policy.operational import (
     MetricsFile,
     PerKeyFile,
     RetryFile,
+    VaultFile,
 )
 from guardstream.policy.sections import (
     CacheFile,
@@ -314,6 +315,8 @@ class PolicyFile(Model):
     """Where a record of each stream goes."""
     metrics: MetricsFile | None = None
     """What is told how many streams there were, and how they went."""
+    vault: VaultFile | None = None
+    """Where values are kept that reversible rules mask in messages."""
     extract: ExtractFile | None = None
     """How `guardstream.extract` reads the streams of this policy."""
     serve: ServeFile | None = None
@@ -327,7 +330,8 @@ SETTINGS = (
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
 
 OPERATIONAL = (
-    "reload", "gate", "retry", "concurrency", "audit", "metrics", "extract", "serve",
+    "reload", "gate", "retry", "concurrency", "audit", "metrics", "vault", "extract",
+    "serve",
 )  # fmt: skip
 """What counts only in the file that is named: one that is extended has none of it."""
 
@@ -362,6 +366,7 @@ MODELS: dict[str, type[Model]] = {
     "audit": AuditFile,
     "log": LogFile,
     "metrics": MetricsFile,
+    "vault": VaultFile,
     "extract": ExtractFile,
     "extract.limits": JsonLimitsFile,
     "serve": ServeFile,

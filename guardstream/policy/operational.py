@@ -61,13 +61,15 @@ def named_secret(value: object) -> str | None:
     return found[1] if found else None
 
 
-def secrets_of(section: Model | None) -> Iterator[tuple[tuple[str, ...], str]]:
+def secrets_of(section: BaseModel | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the secrets of a section, each `${NAME}` with the path to it."""
     for name, value in section or ():
         if isinstance(value, BaseModel):
-            yield from (((name, *path), each) for path, each in secrets_of(value))  # type: ignore[arg-type]
+            yield from (((name, *path), each) for path, each in secrets_of(value))
         elif isinstance(value, dict):
             yield from (((name, key), item) for key, item in value.items() if named_secret(item))
+        elif isinstance(value, list):
+            yield from (((name, n), item) for n, item in enumerate(value) if named_secret(item))
         elif named_secret(value):
             yield (name,), value
 
@@ -230,4 +232,39 @@ class ExtractFile(Model):
             raise ValueError("'close' changes what goes out, and nothing does here: leave it out")
         if self.schema_ is None and {"draft", "schemas", "formats"} & self.model_fields_set:
             raise ValueError("'draft', 'schemas' and 'formats' are about a 'schema': give one")
+        return self
+
+
+class VaultFile(Model):
+    """Where the values are kept that reversible rules mask in messages, and who gets them back."""
+
+    sqlite: Setting | None = None
+    """A file of SQLite, relative to the policy; without it and `redis`, this process's memory."""
+    redis: Secret | None = None
+    """The URL of a Redis; extra `redis`."""
+    key: Secret | list[Secret] | None = None
+    """What seals the values outside of this process; of several the first does, all open."""
+    id_key: Secret | None = None
+    """What makes the ids of stand-ins, the same in all workers; a random one if absent."""
+    ids: Literal["hash", "number"] = "hash"
+    """What stands after a stand-in's label; anybody can write a number."""
+    ttl: Duration | None = None
+    """How long a conversation is kept after it was last asked for: a day, in a store 30 days."""
+    timeout: Duration = 2.0
+    """How long a store may take."""
+    max_entries: int = Field(default=10_000, ge=1)
+    """How many values a conversation may have."""
+    max_bytes: int = Field(default=10_000_000, ge=1)
+    """How much of them, in bytes of UTF-8."""
+    tools: dict[str, list[Setting]] = Field(default={})
+    """The arguments that are given real values, by the tool's name: `send_mail: [to]`."""
+    on_error: Literal["block", "mask"] = "block"
+    """What becomes of a request whose vault fails: it is not sent, or masked for good."""
+
+    @model_validator(mode="after")
+    def _one_store(self) -> VaultFile:
+        if self.sqlite and self.redis:
+            raise ValueError("values are kept in one store: give 'sqlite' or 'redis'")
+        if (self.sqlite or self.redis) and not (self.key and self.id_key):
+            raise ValueError("what leaves the process is sealed: give 'key' and 'id_key'")
         return self

@@ -30,7 +30,7 @@ _ROLES = frozenset(("user", "tool", "system", "developer", "assistant"))
 _SHARED = frozenset(("system", "developer"))
 """The roles whose stand-ins are those of all conversations."""
 
-_SIGNATURES = ("signature", "thought_signature", "encrypted_content")
+_SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_content")
 """What says that an object must come back as the model gave it."""
 
 _TOOL = frozenset(("tool_result", "function_call_output", "custom_tool_call_output"))

@@ -33,7 +33,6 @@ else:
 ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
     {
         "text": "guardstream.providers.text:PlainText",
-        "perplexity": "guardstream.providers.perplexity:Perplexity",
         "openai_chat": "guardstream.providers.openai.chat:OpenAIChat",
         "openai_chat_events": "guardstream.providers.openai.chat_events:OpenAIChatEvents",
         "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",

@@ -100,6 +100,7 @@ class ChunkFlow(Generic[C]):
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
             self._like = None
+            self._lanes.remember = self._adapter.repeats
             if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
                 self._like = reading
                 text = reading.pieces[0].text

@@ -43,14 +43,17 @@ class Track:
 
 
 class Lanes:
-    """Tracks by slot; consecutive blocks have a track each and share one lane."""
+    """Tracks by slot; consecutive blocks have a track each and share one lane.
+
+    Texts are kept from where on `remember` is set: an adapter may see late that chunks repeat them.
+    """
 
     def __init__(
         self, make_stage: MakeStage, calls: Mapping[Slot, Call], *, remember: bool
     ) -> None:
         self._make_stage = make_stage
         self._calls = calls
-        self._remember = remember
+        self.remember = remember
         self._tracks: dict[Slot, Track] = {}
         self._lanes: list[Lane] = []
         self._wholes: dict[tuple[Slot, str], str] = {}
@@ -95,7 +98,7 @@ class Lanes:
         if track is None or track.lane.done:
             track = self._begin(slot, chunk)
         track.chunk = chunk
-        if self._remember:
+        if self.remember:
             track.source.append(text)
         track.lane.track = track
         return track, _run(track.lane.stage.feed, text)
@@ -168,7 +171,7 @@ class Lanes:
 
     def note_released(self, track: Track, text: str) -> None:
         """Note what was released in a track."""
-        if self._remember and text:
+        if self.remember and text:
             track.released.append(text)
 
     def note_added(self, slot: Slot, text: str) -> None:

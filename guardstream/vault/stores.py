@@ -21,6 +21,7 @@ Sealed: TypeAlias = Mapping[str, bytes]
 """What is kept of a conversation, by stand-in."""
 
 DAY = 86_400.0
+MONTH = 30 * DAY
 
 
 class Store(Protocol):
@@ -106,7 +107,7 @@ class SQLiteStore:
     def __init__(
         self,
         path: str | Path,
-        ttl: float = 30 * DAY,
+        ttl: float = MONTH,
         timeout: float = 2.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -183,7 +184,7 @@ class RedisStore:
     def __init__(
         self,
         url: str,
-        ttl: float = 30 * DAY,
+        ttl: float = MONTH,
         timeout: float = 2.0,
         prefix: str = "guardstream:vault:",
         client: Any = None,

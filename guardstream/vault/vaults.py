@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from anyio import to_thread
 
@@ -14,6 +14,8 @@ from guardstream.vault.sealing import AESGCM, Plain, Sealing
 from guardstream.vault.standin import Ids, Name
 from guardstream.vault.stores import MemoryStore, Store
 from guardstream.vault.vault import Entry, Vault, VaultError
+
+T = TypeVar("T")
 
 
 class ConflictError(VaultError):
@@ -42,6 +44,7 @@ class Vaults:
         max_entries: int = 10_000,
         max_bytes: int = 10_000_000,
         tools: Mapping[str, Sequence[str]] | None = None,
+        on_error: Literal["block", "mask"] = "block",
     ) -> None:
         """Make vaults that a store keeps.
 
@@ -51,6 +54,7 @@ class Vaults:
         - `id_key`: makes ids, and names conversations in the store; workers that share a store
           share it. With another one all conversations begin anew.
         - `ids`, `max_entries`, `max_bytes`, `tools`: as for `Vault`.
+        - `on_error`: what `masked` does if the store fails: raise, or mask without a vault.
 
         Raises ValueError for a key that is missing or has fewer than 16 bytes, VaultError if
         `cryptography` is not there.
@@ -62,6 +66,7 @@ class Vaults:
         inside = store is None or isinstance(store, MemoryStore)
         if not inside and (not keys or id_key is None):
             raise ValueError("a store outside of the process needs a 'key' and an 'id_key'")
+        self._on_error = on_error
         self._store: Store = MemoryStore() if store is None else store
         self._sealing: Sealing = AESGCM(keys) if keys else Plain()
         self._id_key = secrets.token_bytes(32) if id_key is None else id_key
@@ -102,6 +107,39 @@ class Vaults:
                 if self._sealing.open(data, owner + name)[1] != names[name].value:
                     raise ConflictError("a stand-in was issued twice: open the vault again")
         vault.fresh.clear()
+
+    def masked(
+        self, mask: Callable[[Vault | None], T], conversation: str | None = None, caller: str = ""
+    ) -> tuple[Vault | None, T]:
+        """Open a vault, call `mask` with it, and save it; return it, and what `mask` returned.
+
+        Where somebody else has issued a stand-in meanwhile, all of it is done again. Raises
+        VaultError if the store fails, and what `mask` raises; with `on_error="mask"` the vault is
+        None then, and masks are for good.
+        """
+        try:
+            for last in (False, False, True):
+                vault = self.open(conversation, caller)
+                made = mask(vault)
+                try:
+                    self.save(vault)
+                except ConflictError:
+                    if last:
+                        raise
+                else:
+                    break
+        except VaultError:
+            if self._on_error == "block":
+                raise
+            return None, mask(None)
+        return vault, made
+
+    async def amasked(
+        self, mask: Callable[[Vault | None], T], conversation: str | None = None, caller: str = ""
+    ) -> tuple[Vault | None, T]:
+        """Do what `masked` does in a thread."""
+        masked: Callable[..., tuple[Vault | None, T]] = self.masked
+        return await to_thread.run_sync(masked, mask, conversation, caller, abandon_on_cancel=True)
 
     def forget(self, conversation: str, caller: str = "") -> None:
         """Drop all values of a conversation. Raises VaultError if the store fails."""

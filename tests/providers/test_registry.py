@@ -16,7 +16,7 @@ def test_every_adapter_has_a_name(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(AdapterError, match="'x', there are: text, perplexity, openai_chat"):
+    with pytest.raises(AdapterError, match="'x', there are: text, openai_chat"):
         named("x")
 
 

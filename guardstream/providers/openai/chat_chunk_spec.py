@@ -31,7 +31,21 @@ _SIGNED = Tree(UNKNOWN, _SIGNATURES)
 _MARKS = frozenset({"type", "signature", "data", "id", "index", "cache_control"})
 _MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
 
+SO_FAR = Leaf("copy", "text", "content")
+"""All of an answer so far, beside what is new in it (Perplexity)."""
+
 _STEPS = Tree(Leaf("copy", "thinking", "reasoning_steps"), frozenset({"type"}))
+
+_MESSAGE = Mirror(
+    {
+        **dict.fromkeys(("role", "type", "id", "name", "tool_call_id"), META),
+        "content": SO_FAR,
+        "reasoning_steps": _STEPS,
+    }
+)
+"""Perplexity says all so far, Writer the delta once more; https://docs.perplexity.ai,
+"Stream mode: concise vs full".
+"""
 
 
 def _part(channel: str, field: str) -> Spec:
@@ -109,11 +123,6 @@ _DELTA: Spec = {
     "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
 }
 
-_REPEATS: dict[str, Spec] = {
-    **dict.fromkeys(("role", "type", "id", "name", "tool_call_id"), META),
-    "reasoning_steps": _STEPS,
-}
-
 PADDING = frozenset({"obfuscation", "p"})
 """Fields of random strings, which hide how long a text is (OpenAI, Mistral)."""
 
@@ -132,37 +141,28 @@ _TIMINGS = (
 )
 """What llama.cpp measures."""
 
-
-def chunk_spec(message: Leaf) -> Spec:
-    """A chunk; `message` is what a message beside the delta says, if it does not repeat that.
-
-    Writer's says the delta once more, Perplexity's all so far.
-    """
-    return {
-        **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-        **dict.fromkeys(("created", *PADDING), META),
-        **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
-        **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
-        "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
-        "timings": dict.fromkeys(_TIMINGS, NUMBER),
-        "x_groq": {"id": META, "usage": META, "seed": META},
-        "prompt_filter_results": [FILTERED],
-        "usage": KEEP,
-        **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},
-        "choices": Each(
-            {
-                "index": NUMBER,
-                "content_filter_results": RESULTS,
-                "content_filter_offsets": OFFSETS,
-                "obfuscation": META,  # Bedrock pads here
-                **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
-                **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
-                "delta": _DELTA,
-                "message": Mirror({**_REPEATS, "content": message}),
-                "text": Mirror(UNKNOWN),  # Together, Hugging Face
-            }
-        ),
-    }
-
-
-CHUNK = chunk_spec(UNKNOWN)
+CHUNK: Spec = {
+    **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
+    **dict.fromkeys(("created", *PADDING), META),
+    **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
+    **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
+    "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
+    "timings": dict.fromkeys(_TIMINGS, NUMBER),
+    "x_groq": {"id": META, "usage": META, "seed": META},
+    "prompt_filter_results": [FILTERED],
+    "usage": KEEP,
+    **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},
+    "choices": Each(
+        {
+            "index": NUMBER,
+            "content_filter_results": RESULTS,
+            "content_filter_offsets": OFFSETS,
+            "obfuscation": META,  # Bedrock pads here
+            **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
+            **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
+            "delta": _DELTA,
+            "message": _MESSAGE,
+            "text": Mirror(UNKNOWN),  # Together, Hugging Face
+        }
+    ),
+}
