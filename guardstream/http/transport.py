@@ -24,6 +24,8 @@ from guardstream.http.body import guard_body, guard_error
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
+from guardstream.providers.adapter import Adapter
+from guardstream.providers.dashscope import DashScope
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
 from guardstream.vault import Vault, Vaults
@@ -89,6 +91,16 @@ class _Guarding:
         path = request.url.path
         found = (name for end, name in ENDPOINTS.items() if path.endswith(end))
         return self._provider or next(found, None)
+
+    def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
+        """Return what reads the stream that answers a request; DashScope's says how it is told."""
+        provider = self._provider_of(request)
+        if provider != "dashscope":
+            return provider
+        parameters = (json_object(body) or {}).get("parameters")
+        told = parameters.get("incremental_output") if isinstance(parameters, dict) else None
+        incremental = told if isinstance(told, bool) else None
+        return DashScope(unknown=guard.policy.unknown, incremental=incremental)
 
     def _guard_for(self, request: Any, body: bytes) -> Guard:
         """Return the guard of one exchange. BlockedError if its tools cannot be guarded."""
@@ -211,7 +223,8 @@ class GuardTransport(_Guarding):
             raise
         if kind == "pass":
             return response
-        stream = guard.wrap(_AsyncSource(response), provider=self._provider_of(request))
+        adapter = self._adapter_of(request, await request.aread(), guard)
+        stream = guard.wrap(_AsyncSource(response), provider=adapter)
         made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
         return _answer(guard, response, stream=made(stream))
 
@@ -265,7 +278,8 @@ class SyncGuardTransport(_Guarding):
             raise
         if kind == "pass":
             return response
-        stream = guard.wrap_sync(_SyncSource(response), provider=self._provider_of(request))
+        adapter = self._adapter_of(request, request.read(), guard)
+        stream = guard.wrap_sync(_SyncSource(response), provider=adapter)
         made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
         return _answer(guard, response, stream=made(stream))
 
