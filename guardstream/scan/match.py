@@ -120,6 +120,10 @@ class Scan(Protocol):
         """Forget candidates that can no longer match, where that is known only approximately."""
         ...
 
+    def wrote(self, upto: int, window: Window) -> None:
+        """All before `upto` is written: hold nothing for a match that masks nothing beyond it."""
+        ...
+
     def overflowing(self, window: Window) -> bool:
         """Whether a candidate that overflowed, and was not dropped, lives on."""
         ...

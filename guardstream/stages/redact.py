@@ -184,6 +184,11 @@ class Redact:
         held = self._read(text)
         if held < 0:
             return self._feed_carefully(text)
+        if held > len(tail):
+            # Something waits for text that an overflow has written.
+            for steps in self._steps:
+                steps.unread()
+            return self._feed_carefully(text)
         self._position += len(text)
         window = self._window
         window.text += text
@@ -264,6 +269,8 @@ class Redact:
                 hold = waits
         if self._flowing:
             self._flow(events, found)
+        if hold < self._regions.written:
+            hold = self._hold()
         if found:
             if self._concluded(events, found, hold):
                 return
@@ -271,6 +278,15 @@ class Redact:
             self._write(events, self._regions.release(hold))
         if self.held > self._max_holdback:
             self._overflow(events)
+
+    def _hold(self) -> int:
+        """Where the oldest hold-back begins."""
+        hold = min([scan.hold() for scan in self._scans])
+        if hold < self._regions.written:
+            for scan in self._scans:
+                scan.wrote(self._regions.written, self._window)
+            hold = min([scan.hold() for scan in self._scans])
+        return hold
 
     @staticmethod
     def _write(events: list[Event], text: str) -> None:
@@ -360,7 +376,7 @@ class Redact:
         """Bring the held text back below its bound."""
         for scan in self._scans:
             scan.prune(self._window)
-        self._write(events, self._regions.release(min([scan.hold() for scan in self._scans])))
+        self._write(events, self._regions.release(self._hold()))
         while self.held > self._max_holdback:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
@@ -371,8 +387,7 @@ class Redact:
                 self._write(events, self._regions.force())
             if self._finished:
                 return
-            hold = min([scan.hold() for scan in self._scans])
-            self._write(events, self._regions.release(hold))
+            self._write(events, self._regions.release(self._hold()))
 
     def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
@@ -392,7 +407,7 @@ class Redact:
         if mode == "release":
             # What a dropped candidate had matched already stands.
             found = [match for scan in self._scans for match in scan.settle(self._window)]
-            self._concluded(events, found, min([scan.hold() for scan in self._scans]))
+            self._concluded(events, found, self._hold())
 
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last

@@ -138,12 +138,13 @@ def _program(index: int, pattern: Pattern, sets: CharSets) -> Program:
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled."""
 
-    __slots__ = ("_set", "_spent", "_standing", "_steps")
+    __slots__ = ("_masked", "_set", "_spent", "_standing", "_steps")
 
     def __init__(self, patterns: PatternSet) -> None:
         self._set = patterns
         self._steps = patterns.steps()
         self._standing: list[Match] = []
+        self._masked: dict[tuple[int, int, int], int] = {}
         self._spent = 0
 
     @property
@@ -447,6 +448,31 @@ class PatternScan:
                     pattern,
                     [c._replace(written=c.written or c.hold <= hold) for c in candidates],
                 )
+
+    def wrote(self, upto: int, window: Window) -> None:
+        """See `Scan.wrote`: only a masked group may end before its match."""
+        masked, self._masked = self._masked, {}
+        for pattern in self._steps.waiting():
+            compiled = self._set.patterns[pattern]
+            if not compiled.group or compiled.confirm is not None or not compiled.holds:
+                continue
+            kept = []
+            for candidate in map(Candidate._make, self._steps.candidates(pattern)):
+                key = pattern, candidate.start, candidate.end
+                if candidate.hold < upto and not candidate.written:
+                    end = masked.get(key) or self._masked_to(candidate, window)
+                    self._masked[key] = end
+                    candidate = candidate._replace(written=end <= upto)
+                kept.append(candidate)
+            self._steps.keep(pattern, kept)
+
+    def _masked_to(self, match: Candidate, window: Window) -> int:
+        """Where what is masked of a match ends; the match's end where that takes too long."""
+        try:
+            spans = self._spans(match.pattern, match, window)
+        except OverBudgetError:
+            return match.end
+        return spans[-1][1] if spans else match.hold
 
     def _drop(self, pattern: int, hold: int, window: Window) -> None:
         """Drop the candidates that are held from `hold`; what they had matched stands."""

@@ -551,6 +551,9 @@ class WordScan:
     def prune(self, window: Window) -> None:
         """See `Scan.prune`: of words all is known."""
 
+    def wrote(self, upto: int, window: Window) -> None:
+        """See `Scan.wrote`: a word is masked as a whole."""
+
     def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""
         if self._lost >= 0:
