@@ -33,6 +33,8 @@ def machine(**given: Any) -> Any:
     )  # fmt: skip
     parts = {
         "flags": b"\x09",
+        "labels": ints(7),
+        "tails": ints(-1),
         "firsts": ints(1, 2, 0, -1),
         "first_at": ints(0),
         "asked": ints(0),
@@ -46,15 +48,39 @@ def machine(**given: Any) -> Any:
 
 def test_a_machine_is_made_of_tables() -> None:
     stream = machine()
-    assert stream.read("bb") == 0
+    assert stream.run("bb", 0, 2) == 2
+    assert not stream.due
     assert stream.run("ba", 0, 2) == 2
-    assert stream.certain() == ([(0, 3, 3, 4, False, False)], [])
+    assert stream.due
+    assert stream.certain() == ([(7, 3, 4)], [])
+
+
+def test_what_is_certain_and_plain_is_settled_on_the_way() -> None:
+    from guardstream.scan import _native
+
+    assert _native.run((machine(),), "bbab", 1, 4) == (4, 0, False, [(3, 0, [(7, 1, 2)])])
+    assert _native.run((machine(flags=b"\x01"),), "bbab", 1, 4) == (3, 1, True, None)
+    assert _native.run((machine(tails=ints(1)),), "ba", 0, 2) == (2, 0, False, [(2, 0, [])])
+
+
+def test_what_is_read_together_is_checked() -> None:
+    from guardstream.scan import _native
+
+    with pytest.raises(TypeError):
+        _native.run((machine(), object()), "a", 0, 1)
+    with pytest.raises(ValueError, match="too many"):
+        _native.run(tuple(machine() for _ in range(65)), "a", 0, 1)
+    for begin, end in ((-1, 1), (2, 1), (0, 3)):
+        with pytest.raises(IndexError):
+            _native.run((machine(),), "ab", begin, end)
 
 
 @pytest.mark.parametrize(
     "given",
     [
         {"flags": "x"},
+        {"labels": b""},
+        {"tails": ints(1, 2)},
         {"firsts": b"\x00"},
         {"firsts": ints(1, 99, 0, -1)},
         {"firsts": ints(1, 2)},
@@ -95,15 +121,15 @@ def test_a_machine_of_wrong_tables_is_refused(given: dict[str, Any]) -> None:
 def test_a_program_of_wrong_tables_is_refused(places: Any) -> None:
     stream = machine(places=places, firsts=ints(0, 0, -1))
     with pytest.raises((TypeError, ValueError, OverflowError, MemoryError)):
-        stream.read("ab")
+        stream.run("ab", 0, 2)
     with pytest.raises(RuntimeError, match="cannot go on"):
-        stream.read("a")
+        stream.run("a", 0, 1)
 
 
 @pytest.mark.parametrize("found", [None, (1,), (-1, ints(0)), (60_000, ints(0)), (2, b"x")])
 def test_a_wrong_class_is_refused(found: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        machine(classify=lambda _code: found).read("a")
+        machine(classify=lambda _code: found).run("a", 0, 1)
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:
@@ -127,12 +153,12 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
 
     def classify(_code: int) -> tuple[int, bytes]:
         with pytest.raises(RuntimeError, match="one reader"):
-            stream.read("a")
+            stream.run("a", 0, 1)
         found.append("refused")
         return 2, ints(0)
 
     stream = machine(classify=classify)
-    stream.read("x")
+    stream.run("x", 0, 1)
     assert found == ["refused"]
 
 
@@ -145,6 +171,6 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
         with pytest.raises((TypeError, ValueError)):
             _native.WordStream(place)
     with pytest.raises(ValueError, match="out of range"):
-        _native.WordStream((table, 0)).read("a")
+        _native.WordStream((table, 0)).run("a", 0, 1)
     with pytest.raises(ValueError, match="out of range"):
         table.link(0, 0, 1)

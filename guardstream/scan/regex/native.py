@@ -36,7 +36,7 @@ def _bits(number: int) -> Iterable[int]:
 
 
 def _flags(handling: Handling) -> int:
-    return sum(flag << number for number, flag in enumerate(handling))
+    return sum(flag << number for number, flag in enumerate(handling[:4]))
 
 
 class _Rows:
@@ -137,6 +137,8 @@ class NativeMachine:
             firsts.append(-1)
         self.native = _native.Machine(
             bytes(map(_flags, machine.handling)),
+            array("i", [handling.label for handling in machine.handling]).tobytes(),
+            array("i", [handling.tail for handling in machine.handling]).tobytes(),
             firsts.tobytes(),
             first_at.tobytes(),
             machine.asked.to_bytes(self._size, "little"),
@@ -170,6 +172,10 @@ class NativeMachine:
 
 class NativeStepper(_native.Stream):
     """One stream's patterns that are awake; see `stepper.Stepper`."""
+
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        return self.offset - self.held()
 
     def __new__(cls, machine: NativeMachine) -> Self:
         machine.native.bound(UNIT * dfa.MAX_WEIGHT)

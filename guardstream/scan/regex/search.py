@@ -22,7 +22,7 @@ from guardstream.scan.regex.forms import AnyStepper, Stepping
 from guardstream.scan.regex.matcher import Matcher, Pay
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.stepper import Candidate, Classes, Handling, Machine
+from guardstream.scan.regex.stepper import NO_GROUP, Candidate, Classes, Handling, Machine
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -103,6 +103,8 @@ class PatternSet:
             plain=settling is Settling.ORDERED
             and not program.late
             and (not pattern.group or pattern.tail is not None),
+            label=pattern.rule,
+            tail=NO_GROUP if pattern.tail is None else pattern.tail,
         )
 
     def matcher(self, index: int) -> Matcher:
@@ -157,18 +159,8 @@ class PatternScan:
         """See `Scan.steps`."""
         return self._steps
 
-    # Reading
-
-    def unread(self) -> None:
-        """See `Scan.unread`."""
-        self._steps.unread()
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`."""
-        return self._steps.run(text, begin, begin + 1 if self._is_watched() else end)
-
-    def _is_watched(self) -> bool:
-        """Whether one has overflowed of which only the matcher can tell whether it lives."""
+    def watched(self) -> bool:
+        """See `Scan.watched`: of what is approximated only the matcher can tell."""
         return bool(self._set.approximated and self._steps.lost())
 
     # Settling
@@ -179,12 +171,7 @@ class PatternScan:
         for hit in self._steps.hits():
             found += self._fired(Candidate(*hit), window)
         certain, others = self._steps.certain()
-        for pattern, start, hold, end, _, _ in certain:
-            compiled = self._set.patterns[pattern]
-            if not compiled.group:
-                found.append(Match(compiled.rule, start, end))
-            elif hold < end - (compiled.tail or 0):
-                found.append(Match(compiled.rule, hold, end - (compiled.tail or 0)))
+        found += [Match(*each) for each in certain]
         for pattern in others:
             found += self._settled(pattern, window, last=False, ended=False)
         return found

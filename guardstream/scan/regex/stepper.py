@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from guardstream.scan.match import UNREAD
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
@@ -44,15 +43,28 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
     return Candidate(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
 
 
+NO_GROUP = -1
+
+
 class Handling(NamedTuple):
     """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
     it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
-    (`loose`), and whether a match is certain once nothing older lives (`plain`)."""
+    (`loose`), and whether a match is certain once nothing older lives (`plain`). Of a plain one's
+    matches, which bear the number `label`, the last `tail` characters are not masked, nor what
+    comes before the hold-back; or all of a match is, with NO_GROUP."""
 
     holds: bool = True
     eager: bool = False
     loose: bool = False
     plain: bool = False
+    label: int = 0
+    tail: int = NO_GROUP
+
+    def masked(self, match: Candidate) -> tuple[int, int, int]:
+        """What of a match is masked: its label, start and end."""
+        if self.tail == NO_GROUP:
+            return self.label, match.start, match.end
+        return self.label, match.hold, match.end - self.tail
 
 
 class Classes(dict[str, int]):
@@ -264,6 +276,7 @@ class Stepper:
         "_off",
         "_open",
         "_registers",
+        "due",
         "last",
         "offset",
     )
@@ -279,6 +292,7 @@ class Stepper:
         self._lost: dict[int, int] = {}
         self._off: frozenset[int] = frozenset()
         self.offset = 0
+        self.due = False
         self.last = Alphabet.BEGIN
         self._mark = self._here()
 
@@ -288,6 +302,7 @@ class Stepper:
     def _back(self) -> None:
         self._awake, self._joint, self._registers, self._open, self.offset, self.last = self._mark
         self._hits = []
+        self.due = False
 
     @property
     def awake(self) -> dict[int, Run]:
@@ -307,32 +322,35 @@ class Stepper:
 
     # Reading
 
-    def read(self, text: str) -> int:
-        """Read all of `text` if nobody must look, and return how many characters the oldest live
-        candidate holds back; else read nothing and return UNREAD."""
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Steps.run`: a match may be certain, or a candidate that is masked as it comes has
+        ended."""
         self._mark = self._here()
-        if not (self._off or self._open or self._lost) and self._joints.worth(len(text)):
-            return self._read_joint(text)
-        for character in text:
-            if self._step(character):
-                self._back()
-                return UNREAD
-        return self.offset - self.held()
+        self._hits = []
+        self.due = False
+        if not (self._off or self._open or self._lost) and self._joints.worth(end - begin):
+            begin = self._run_joint(text, begin, end)
+        while begin < end and not self.due:
+            self.due = self._step(text[begin])
+            begin += 1
+        return begin
 
-    def _read_joint(self, text: str) -> int:
+    def _run_joint(self, text: str, begin: int, end: int) -> int:
+        """Read up to the first character that completes a match, but not that character; return its
+        index."""
         joint, registers, offset = self._joint, self._registers, self.offset
         if joint is None:
             members = [(pattern, run[0]) for pattern, run in self._awake.items()]
             joint = self._joints.of(members, self._machine.kind(self.last))
             registers = {pattern: run[1] for pattern, run in self._awake.items() if run[1]}
         classes = self._machine.classes
-        number = self.last
-        for character in text:
-            number = classes[character]
-            joint, moves, accepts = joint[number]
+        last = self.last
+        while begin < end:
+            number = classes[text[begin]]
+            after, moves, accepts = joint[number]
             if accepts:
-                self._back()
-                return UNREAD
+                break
+            joint, last = after, number
             if moves:
                 registers = registers.copy()
                 for pattern, sources in moves:
@@ -344,25 +362,23 @@ class Stepper:
                         ]
                     )
             offset += 1
-        self._joint, self._registers, self.offset, self.last = joint, registers, offset, number
-        held = joint.distance
-        for pattern, register in joint.registers:
-            held = max(held, offset - registers[pattern][register])
-        return held
+            begin += 1
+        self._joint, self._registers, self.offset, self.last = joint, registers, offset, last
+        return begin
 
     def unread(self) -> None:
-        """Go back to where the last `read` or `run` began."""
+        """See `Steps.unread`."""
         self._back()
 
-    def run(self, text: str, begin: int, end: int) -> int:
-        """Read up to the first character after which somebody must look; return the index after the
-        last character read."""
-        self._mark = self._here()
-        self._hits = []
-        for index in range(begin, end):
-            if self._step(text[index]):
-                return index + 1
-        return end
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        joint = self._joint
+        if joint is None or self._lost:
+            return self.offset - self.held()
+        held = joint.distance
+        for pattern, register in joint.registers:
+            held = max(held, self.offset - self._registers[pattern][register])
+        return held
 
     def _step(self, character: str) -> bool:
         """Read a character; return whether somebody must look: a match may be certain, or a
@@ -428,9 +444,9 @@ class Stepper:
         found, self._hits = self._hits, []
         return found
 
-    def certain(self) -> tuple[list[Candidate], list[int]]:
-        """The matches that have become certain, once, and the patterns that are not plain but have
-        one that nothing older can undo."""
+    def certain(self) -> tuple[list[tuple[int, int, int]], list[int]]:
+        """What is masked of the matches that have become certain, once, and the patterns that are
+        not plain but have one that nothing older can undo."""
         found: list[Candidate] = []
         others = []
         for pattern, candidates in self._open.items():
@@ -443,7 +459,8 @@ class Stepper:
         for pattern in {candidate.pattern for candidate in found}:
             oldest = self.began(pattern)
             self.keep(pattern, [c for c in self._open[pattern] if c.start >= oldest])
-        return found, others
+        masked = [self._machine.handling[match.pattern].masked(match) for match in found]
+        return [each for each in masked if each[1] < each[2]], others
 
     def waiting(self) -> list[int]:
         """The patterns that have matches which are not settled."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardstream.scan.match import UNREAD, Confirm, Match, Window
+from guardstream.scan.match import Confirm, Match, Window
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
 from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
@@ -402,30 +402,20 @@ class WordStepper:
         return self.state.held
 
     @property
-    def found(self) -> bool:
+    def due(self) -> bool:
         """Whether the last character has completed words."""
         return bool(self.state.found)
 
-    def read(self, text: str) -> int:
-        """Read all of `text` if it completes no word, and return how many characters the oldest
-        live candidate holds back; else read nothing and return UNREAD."""
-        state = self.state
-        for character in text:
-            state = state[character]
-            if state.found:
-                return UNREAD
-        self._mark = self.state, self.offset
-        self.state = state
-        self.offset += len(text)
-        return state.held if state.index.holds else 0
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        return self.state.held if self.state.index.holds else 0
 
     def unread(self) -> None:
-        """Go back to where the last `read` or `run` began."""
+        """See `Steps.unread`."""
         self.state, self.offset = self._mark
 
     def run(self, text: str, begin: int, end: int) -> int:
-        """Read up to the first character that completes words; return the index after the last
-        character read."""
+        """See `Steps.run`: words are complete."""
         self._mark = state, _ = self.state, self.offset
         for index in range(begin, end):
             state = state[text[index]]
@@ -469,17 +459,13 @@ class WordScan:
         """See `Scan.steps`."""
         return self._steps
 
-    def unread(self) -> None:
-        """See `Scan.unread`."""
-        self._steps.unread()
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`. Attention is needed where a word is complete."""
-        return self._steps.run(text, begin, begin + 1 if self._lost >= 0 else end)
+    def watched(self) -> bool:
+        """See `Scan.watched`."""
+        return self._lost >= 0
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        if self._settled == self._steps.offset or not self._steps.found:
+        if self._settled == self._steps.offset or not self._steps.due:
             return []
         self._settled = self._steps.offset
         return self._matches(self.state.found, window)

@@ -33,6 +33,10 @@ else:
             made._words = words
             return made
 
+        def held_back(self) -> int:
+            """See `Steps.held_back`."""
+            return self.held if self._words.index.holds else 0
+
         @property
         def state(self) -> WordState:
             """The state as Python knows it."""
