@@ -45,6 +45,29 @@ class Stream:
     ) -> None: ...
     def drop(self, pattern: int, hold: int, start: int, /) -> None: ...
 
+class Matcher:
+    def __new__(
+        cls,
+        steps: bytes,
+        ways: bytes,
+        referred: bytes,
+        group: int,
+        sets: int,
+        classify: Callable[[int], bytes],
+    ) -> Matcher: ...
+    def run(
+        self,
+        text: str,
+        first: int,
+        start: int,
+        end: int,
+        from_start: bool,
+        low: int,
+        high: int,
+        left: int,
+        /,
+    ) -> tuple[int, list[tuple[int, int]], bool, int]: ...
+
 class WordTable:
     states: list[WordState]
     def __new__(

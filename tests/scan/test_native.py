@@ -174,3 +174,57 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
         _native.WordStream((table, 0)).run("a", 0, 1)
     with pytest.raises(ValueError, match="out of range"):
         table.link(0, 0, 1)
+
+
+CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)
+"""A step that takes a character, and leads to the second."""
+
+END = (10, 0, -1, -1, 0, 0, 0, 0, 0, 0)
+
+
+def matcher(*steps: tuple[int, ...], ways: bytes = b"", sets: int = 1, **given: Any) -> Any:
+    """A matcher whose only set is that of `a`."""
+    from guardstream.scan import _native
+
+    classify = given.get("classify", lambda code: ints(code == ord("a")))
+    return _native.Matcher(ints(*sum(steps, ())), ways, b"", 0, sets, classify)
+
+
+def test_a_matcher_is_made_of_tables() -> None:
+    assert matcher(CHAR, END).run("ba", 0, 1, -1, False, 0, 2, 9) == (2, [], False, 2)
+    assert matcher(CHAR, END).run("ba", 0, 0, -1, False, 0, 2, 9) == (-2, [], False, 1)
+    assert matcher(CHAR, END).run("a", 0, 0, -1, False, 0, 1, 1)[0] == -3
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (),
+        (CHAR,),
+        ((11, *CHAR[1:]), END),
+        ((0, 32, *CHAR[2:]), END),
+        ((0, 0, 2, *CHAR[3:]), END),
+        ((*CHAR[:4], 1, *CHAR[5:]), END),
+        ((*CHAR[:5], 1, *CHAR[6:]), END),
+        ((*CHAR[:7], 2, *CHAR[8:]), END),
+        ((*CHAR[:8], -1, 0), END),
+        ((7, *CHAR[1:]), END),
+        (CHAR[:-1], END),
+    ],
+    ids=str,
+)
+def test_a_matcher_of_wrong_tables_is_refused(steps: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ValueError, match=r"cut off|out of range"):
+        matcher(*steps)
+
+
+def test_what_a_matcher_reads_is_checked() -> None:
+    sound = matcher(CHAR, END)
+    for first, start, low, high in ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, 1, 1), (0, 0, 0, 2)):
+        with pytest.raises(ValueError, match=r"not in it|out of range"):
+            sound.run("a", first, start, -1, False, low, high, 9)
+    for given in (None, b"", b"abc", ints(1, 2)):
+        with pytest.raises(ValueError, match=r"cut off|sets"):
+            matcher(CHAR, END, classify=lambda _code, given=given: given).run(
+                "a", 0, 0, -1, False, 0, 1, 9
+            )

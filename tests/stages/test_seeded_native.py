@@ -76,6 +76,17 @@ BUGS = {
         "to[index] = least_of(moves + 1, moves[0], from, offset);",
         "to[index] = least_of(moves + 1, moves[0], from, offset + 1);",
     ),
+    "the group of a match found again is where it first opened": Change(
+        "matcher.h", "    return made < 0 ? made : first;", "    return captures;"
+    ),
+    "the ways of a match are tried from the last one on": Change(
+        "matcher.h",
+        "for (int32_t way = step->count - 1; way >= 0; way--) {",
+        "for (int32_t way = 0; way < step->count; way++) {",
+    ),
+    "a back-reference reads any text": Change(
+        "matcher.h", "if (attempt->code[index] != attempt->code[at]) {", "if (0) {"
+    ),
     "words lead on from any state": Change(
         "words.h", "(edge->node == node && edge->class == class)", "edge->class == class"
     ),

@@ -6,6 +6,7 @@
    only between characters: for the class of a character, and for a pattern's program when it first
    wakes, place by place as they are reached. All tables are guarded by the GIL. */
 
+#include "matcher.h"
 #include "stream.h"
 #include "words.h"
 
@@ -17,10 +18,11 @@ static int
 native_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
-    PyType_Spec *specs[] = {&machine_spec, &stream_spec, &word_table_spec, &word_stream_spec};
-    const char *names[] = {"Machine", "Stream", "WordTable", "WordStream"};
-    PyObject **kept[] = {NULL, &state->stream, NULL, &state->word_stream};
-    for (int index = 0; index < 4; index++) {
+    PyType_Spec *specs[] = {&machine_spec, &stream_spec, &word_table_spec, &word_stream_spec,
+                            &matcher_spec};
+    const char *names[] = {"Machine", "Stream", "WordTable", "WordStream", "Matcher"};
+    PyObject **kept[] = {NULL, &state->stream, NULL, &state->word_stream, NULL};
+    for (int index = 0; index < 5; index++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[index], NULL);
         if (type == NULL || PyModule_AddObjectRef(module, names[index], type) < 0) {
             Py_XDECREF(type);

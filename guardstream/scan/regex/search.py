@@ -19,7 +19,7 @@ from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Stepping
-from guardstream.scan.regex.matcher import Matcher, Pay
+from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
 from guardstream.scan.regex.stepper import NO_GROUP, Candidate, Classes, Handling, Machine
@@ -74,6 +74,7 @@ class PatternSet:
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
+        self._matching = forms.matching()
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
@@ -112,18 +113,18 @@ class PatternSet:
         known = self._matchers.get(index)
         if known is None:
             pattern = self.patterns[index]
-            known = self._matchers[index] = Matcher(pattern.tree, pattern.group)
+            known = self._matchers[index] = self._matching(pattern.tree, pattern.group)
         return known
 
     def follows(
-        self, index: int, text: str, start: int, end: int, from_start: bool, pay: Pay
+        self, index: int, text: str, start: int, end: int, from_start: bool, budget: Budget
     ) -> bool:
         """Whether what follows a pattern's group can stand from `start` to `end`."""
         known = self._tails.get(index)
         if known is None:
             after = self.patterns[index].after
-            known = self._tails[index] = Matcher(after or Cat(()), 0)
-        return known.ends_at(text, start, end, from_start, pay) is not None
+            known = self._tails[index] = self._matching(after or Cat(()), 0)
+        return known.ends_at(text, start, end, from_start, budget) is not None
 
     def scan(self) -> PatternScan:
         """A search over one stream."""
@@ -202,7 +203,7 @@ class PatternScan:
             text = self._read_as(window)[: self.offset - base]
             matcher = self._set.matcher(match.pattern)
             for start in range(max(match.start, base), match.end):
-                spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self._pay)
+                spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
                 if spans is not None:
                     return [Match(rule, spans[0][0] + base, match.end)]
         except OverBudgetError:
@@ -305,16 +306,17 @@ class PatternScan:
             ends = [
                 end - width
                 for width in compiled.widths
-                if self._set.follows(pattern, text, end - width, end, base == 0, self._pay)
+                if end - width >= match.hold - base
+                and self._set.follows(pattern, text, end - width, end, base == 0, self)
             ]
             if len(ends) == 1 and match.hold - base < ends[0]:
                 # Where the group began the automaton knows; it can only have ended there.
                 return [(match.hold, ends[0] + base)]
         if match.start >= self._horizon():
-            found = matcher.ends_at(text, begin, end, base == 0, self._pay)
+            found = matcher.ends_at(text, begin, end, base == 0, self)
         else:
             begin = max(match.hold - base, 0)
-            found = matcher.opened_at(text, begin, end, self._pay)
+            found = matcher.opened_at(text, begin, end, self)
         return [(first + base, last + base) for first, last in found or [(begin, end)]]
 
     # Reading again
@@ -325,7 +327,7 @@ class PatternScan:
         text = self._read_as(window)[: self.offset - base]
         matcher = self._set.matcher(pattern)
         for start in range(max(begin, base), self.offset):
-            found = matcher.match(text, start - base, base == 0, self._pay)
+            found = matcher.match(text, start - base, base == 0, self)
             if found is not None:
                 hold = found.spans[0][0] + base if found.spans else start
                 return Candidate(pattern, start, hold, found.end + base, late=False)
@@ -342,13 +344,19 @@ class PatternScan:
         first = max(begin - 1, base)
         text = window.slice(first, self.offset)
         self._steps.restart(pattern, text, begin - first, at - first, first, ended)
-        self._pay(self.offset - at + 1)
+        self.pay(self.offset - at + 1)
 
-    def _pay(self, steps: int) -> None:
-        """Pay for steps of confirming; raises OverBudgetError where too many are needed."""
-        self._spent = max(self._spent, STEPS_PER_CHARACTER * (self.offset - self._set.window))
-        self._spent += steps
-        if self._spent > STEPS_PER_CHARACTER * (self.offset + 1):
+    def left(self) -> int:
+        """See `Budget.left`."""
+        read = self.offset
+        spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window))
+        return STEPS_PER_CHARACTER * (read + 1) - spent
+
+    def pay(self, steps: int) -> None:
+        """See `Budget.pay`; raises OverBudgetError."""
+        left = self.left() - steps
+        self._spent = STEPS_PER_CHARACTER * (self.offset + 1) - left
+        if left < 0:
             raise OverBudgetError
 
     def _oldest(self, pattern: int) -> int:
@@ -415,7 +423,7 @@ class PatternScan:
             return True
         text, base = self._read_as(window), window.base
         text = text[: self.offset - base]
-        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self._pay)
+        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
