@@ -165,3 +165,13 @@ def test_a_match_that_began_before_the_window_is_not_judged_by_halves() -> None:
     text = "a BEGIN " + 3_000 * "x" + " END b BEGIN END c"
     assert joined(events_of(rule, text, 16)) == "a " + 3_010 * "*" + " b ********* c"
     assert set(judged) == {"BEGIN END"}
+
+
+@pytest.mark.parametrize("pattern", [r"(?:[^b]+(\d{1,2}?)\ )+$", r"(?:[^b]+(\d{1,2}?)\ ){1,}$"])
+def test_a_round_that_can_do_no_more_than_an_earlier_one_holds_nothing(pattern: str) -> None:
+    stage = RuleSet([Rule("p", patterns=(pattern,), group=1)]).stage()
+    held = []
+    for character in "~1 1 ":
+        stage.feed(character)
+        held.append(stage.held)
+    assert held == [0, 1, 2, 1, 2]

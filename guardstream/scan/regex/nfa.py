@@ -241,10 +241,14 @@ class Program:
         if self._lazy and size(node) > LARGE:
             # Compiled once as it is, so that all sets are known from the beginning.
             self._compile(node.item, self._place(Kind.MATCH))
-            loop = self._loop(node, after) if high is None else after
-            return self._counted(node, low, None if high is None else high - low, loop)
+            if high is not None:
+                return self._counted(node, low, high - low, after)
+            loop, inside = self._loop(node, after)
+            return self._counted(node, low - 1, None, inside) if low else loop
         if high is None:
-            after = self._loop(node, after)
+            # The last round that is wanted is one of the loop: what follows each is the same.
+            loop, inside = self._loop(node, after)
+            low, after = (low - 1, inside) if low else (0, loop)
         else:
             end = after
             for _ in range(high - low):
@@ -277,11 +281,12 @@ class Program:
     def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
         return self._split((skipped, inside) if lazy else (inside, skipped))
 
-    def _loop(self, node: Repeat, after: Place) -> Place:
+    def _loop(self, node: Repeat, after: Place) -> tuple[Place, Place]:
+        """A loop: where another round may begin or none, and where a round begins."""
         loop = self._place(Kind.LOOP if min_width(node.item) == 0 else Kind.SPLIT)
         inside = self._compile(node.item, loop)
         loop.ways, loop.out = ((after, inside) if node.lazy else (inside, after)), after
-        return loop
+        return loop, inside
 
     # Atomic groups
 
