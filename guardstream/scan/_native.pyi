@@ -15,7 +15,7 @@ class Machine:
         first_at: bytes,
         asked: bytes,
         begin: bytes,
-        classify: Callable[[int], tuple[int, bytes]],
+        classify: Callable[[int], tuple[int, bytes, int, int]],
         load: Callable[[int], tuple[object, ...]],
         more: Callable[[int, int], tuple[object, ...]],
     ) -> Machine: ...
@@ -72,7 +72,7 @@ class WordTable:
     states: list[WordState]
     def __new__(
         cls,
-        classify: Callable[[int], int],
+        classify: Callable[[int], tuple[int, int, int]],
         build: Callable[[list[WordState], int, int], tuple[WordTable, int]],
         states: list[WordState],
         holds: bool,

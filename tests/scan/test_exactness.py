@@ -175,3 +175,10 @@ def test_a_round_that_can_do_no_more_than_an_earlier_one_holds_nothing(pattern: 
         stage.feed(character)
         held.append(stage.held)
     assert held == [0, 1, 2, 1, 2]
+
+
+def test_what_has_overflowed_lives_on_until_a_match_that_hid_it_is_judged() -> None:
+    pattern = r"[ba]\w\w[^\W\d_]ac(?=.)"
+    rule = Rule("p", patterns=(pattern,), validators=(lambda text: len(text) % 2 == 1,))
+    events = events_of(rule, "aaacabacaab", 2)
+    assert [(e.start, e.end) for e in events if isinstance(e, Finding)] == [(0, 3), (5, 8)]

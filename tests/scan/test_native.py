@@ -39,7 +39,7 @@ def machine(**given: Any) -> Any:
         "first_at": ints(0),
         "asked": ints(0),
         "begin": ints(1),
-        "classify": lambda code: (1, ints(4)) if code == ord("a") else (2, ints(0)),
+        "classify": lambda code: (1 + (code != ord("a")), ints(4 * (code == ord("a"))), code, code),
         "load": lambda _pattern: program,
         "more": lambda _pattern, _place: PLACES,
     }
@@ -126,7 +126,11 @@ def test_a_program_of_wrong_tables_is_refused(places: Any) -> None:
         stream.run("a", 0, 1)
 
 
-@pytest.mark.parametrize("found", [None, (1,), (-1, ints(0)), (60_000, ints(0)), (2, b"x")])
+@pytest.mark.parametrize("found", [
+        None, (1,), (-1, ints(0), 97, 97), (60_000, ints(0), 97, 97), (2, b"x", 97, 97),
+        (2, ints(0), 98, 99), (2, ints(0), 90, 96), (2, ints(0), -1, 97), (2, ints(0), 97, 256),
+    ],
+)  # fmt: skip
 def test_a_wrong_class_is_refused(found: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         machine(classify=lambda _code: found).run("a", 0, 1)
@@ -155,7 +159,7 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
         with pytest.raises(RuntimeError, match="one reader"):
             stream.run("a", 0, 1)
         found.append("refused")
-        return 2, ints(0)
+        return 2, ints(0), ord("x"), ord("x")
 
     stream = machine(classify=classify)
     stream.run("x", 0, 1)
@@ -165,7 +169,7 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
 def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     from guardstream.scan import _native
 
-    table = _native.WordTable(lambda _code: 0, lambda *_given: (table, 7), [], True)
+    table = _native.WordTable(lambda code: (0, code, code), lambda *_given: (table, 7), [], True)
     assert table.add(0, False) == 0
     for place in (None, (table, 1), (table, -1), (object(), 0)):
         with pytest.raises((TypeError, ValueError)):

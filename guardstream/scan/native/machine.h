@@ -357,6 +357,30 @@ class_bits(const Machine *self, int32_t class)
     return (const uint32_t *)self->signatures.at + (size_t)class * (size_t)self->words;
 }
 
+/* Enter the class of a row of characters of one page, which has `code` in it. */
+static int
+page_filled(uint16_t **pages, Py_UCS4 code, int32_t class, int first, int last)
+{
+    uint16_t *page = pages[code >> 8];
+    if (first < 0 || (Py_UCS4)first > code || (Py_UCS4)last < code
+        || first >> 8 != (int)(code >> 8) || last >> 8 != (int)(code >> 8)) {
+        return failed("the characters of a class are not of one page");
+    }
+    if (page == NULL) {
+        page = PyMem_Malloc(256 * sizeof(uint16_t));
+        if (page == NULL) {
+            PyErr_NoMemory();
+            return ERROR;
+        }
+        memset(page, 0xFF, 256 * sizeof(uint16_t));
+        pages[code >> 8] = page;
+    }
+    for (; first <= last; first++) {
+        page[first & 0xFF] = (uint16_t)class;
+    }
+    return 0;
+}
+
 /* The class of a character; ERROR with an error set. */
 static int32_t
 machine_class(Machine *self, Py_UCS4 code)
@@ -368,7 +392,7 @@ machine_class(Machine *self, Py_UCS4 code)
         return self->pages[code >> 8][code & 0xFF];
     }
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits;
-    int class;
+    int class, first, last;
     if (found == NULL) {
         return ERROR;
     }
@@ -376,24 +400,12 @@ machine_class(Machine *self, Py_UCS4 code)
         Py_DECREF(found);
         return failed("a class of characters must be a tuple");
     }
-    if (!PyArg_ParseTuple(found, "iS", &class, &bits) || !is_within(class, 0, MAX_CLASSES)
-        || class_taken(self, class, bits) < 0) {
-        Py_DECREF(found);
-        return ERROR;
-    }
+    int result = !PyArg_ParseTuple(found, "iSii", &class, &bits, &first, &last)
+            || !is_within(class, 0, MAX_CLASSES) || class_taken(self, class, bits) < 0
+        ? ERROR
+        : page_filled(self->pages, code, class, first, last);
     Py_DECREF(found);
-    uint16_t *page = self->pages[code >> 8];
-    if (page == NULL) {
-        page = PyMem_Malloc(256 * sizeof(uint16_t));
-        if (page == NULL) {
-            PyErr_NoMemory();
-            return ERROR;
-        }
-        memset(page, 0xFF, 256 * sizeof(uint16_t));
-        self->pages[code >> 8] = page;
-    }
-    page[code & 0xFF] = (uint16_t)class;
-    return class;
+    return result < 0 ? ERROR : class;
 }
 
 /* Number a class as one pattern tells them apart. */

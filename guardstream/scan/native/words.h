@@ -98,25 +98,21 @@ word_class(WordTable *self, Py_UCS4 code)
     if (page != NULL && page[code & 0xFF] != MISSING) {
         return page[code & 0xFF];
     }
-    long long class;
+    int class, first, last;
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
-    int result = found == NULL ? ERROR : int_of(found, 0, MAX_CLASSES - 1, &class);
-    Py_XDECREF(found);
-    if (result < 0) {
+    if (found == NULL) {
         return ERROR;
     }
-    page = self->pages[code >> 8];
-    if (page == NULL) {
-        page = PyMem_Malloc(256 * sizeof(uint16_t));
-        if (page == NULL) {
-            PyErr_NoMemory();
-            return ERROR;
-        }
-        memset(page, 0xFF, 256 * sizeof(uint16_t));
-        self->pages[code >> 8] = page;
+    if (!PyTuple_Check(found)) {
+        Py_DECREF(found);
+        return failed("a class of characters must be a tuple");
     }
-    page[code & 0xFF] = (uint16_t)class;
-    return (int32_t)class;
+    int result = !PyArg_ParseTuple(found, "iii", &class, &first, &last)
+            || !is_within(class, 0, MAX_CLASSES)
+        ? ERROR
+        : page_filled(self->pages, code, class, first, last);
+    Py_DECREF(found);
+    return result < 0 ? ERROR : class;
 }
 
 /* add(held, found) -> the state's number */

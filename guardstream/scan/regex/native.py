@@ -157,9 +157,9 @@ class NativeMachine:
 
     # What the extension asks for
 
-    def _class_of(self, code: int) -> tuple[int, bytes]:
-        number = self._machine.classes[chr(code)]
-        return number, self._signature(number)
+    def _class_of(self, code: int) -> tuple[int, bytes, int, int]:
+        number, first, last = self._machine.classes.row(chr(code))
+        return number, self._signature(number), first, last
 
     def _program(self, pattern: int) -> tuple[object, ...]:
         with self._machine.alphabet.lock:

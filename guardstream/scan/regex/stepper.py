@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
@@ -77,9 +78,16 @@ class Classes(dict[str, int]):
         self._numbers: dict[int, int] = {}
 
     def __missing__(self, character: str) -> int:
+        return self.row(character).answer
+
+    def row(self, character: str) -> Row[int]:
+        """The number of a character's class, and those beside it that are known to be in it."""
         with self._alphabet.lock:
-            seen = character if self._table is None else self._table[ord(character)]
-            signature = self._sets.signature(seen)
+            if self._table is None:
+                signature, first, last = self._sets.row(character)
+            else:
+                signature = self._sets.signature(self._table[ord(character)])
+                first = last = ord(character)
             number = self._numbers.get(signature)
             if number is None:
                 number = self._numbers[signature] = len(self._alphabet.signatures)
@@ -87,7 +95,7 @@ class Classes(dict[str, int]):
             if len(self) > MAX_CHARACTERS:
                 self.clear()
             self[character] = number
-        return number
+        return Row(number, first, last)
 
 
 class Machine:
@@ -487,14 +495,14 @@ class Stepper:
     def held(self) -> int:
         """Where the oldest hold-back begins; the present offset if there is none."""
         handling, offset = self._machine.handling, self.offset
-        held, lost = offset, self._lost and self.lost()
+        held, lost = offset, self._living()
         for pattern, (state, registers) in self.awake.items():
-            if handling[pattern].holds and not (lost and pattern in lost):
+            if handling[pattern].holds and pattern not in lost:
                 oldest = state.holds.oldest(registers, offset)
                 if oldest < held:
                     held = oldest
         for pattern, candidates in self._open.items():
-            if handling[pattern].holds and not (lost and pattern in lost):
+            if handling[pattern].holds and pattern not in lost:
                 held = min([held, *(c.hold for c in candidates if not c.written)])
         return held
 
@@ -524,8 +532,13 @@ class Stepper:
 
     def lost(self) -> list[int]:
         """The patterns whose candidates have overflowed and live on; others are forgotten."""
-        self._lost = {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
+        self._lost = self._living()
         return list(self._lost)
+
+    def _living(self) -> dict[int, int]:
+        if not self._lost:
+            return self._lost
+        return {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
 
     def drop(self, pattern: int, hold: int, start: int) -> None:
         """Forget the pattern's threads whose group opened at `hold` or before, or whose match began

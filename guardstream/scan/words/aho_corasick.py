@@ -15,9 +15,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.match import Confirm, Match, Window
+from guardstream.scan.pages import Pages, Row
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
-from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
+from guardstream.scan.words.normalize import MAX_GAP, Folding, joining, joins_words, runs
 
 if TYPE_CHECKING:
     from guardstream.scan._native import WordTable
@@ -125,6 +126,7 @@ class WordIndex:
         self.parts = _WordList(parts, folding)
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
         self._classes: dict[str, int] = {}
+        self._pages = Pages(self._class_of_one, self._classes_of)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._members: list[str] = []
         self._flushed()
@@ -149,20 +151,34 @@ class WordIndex:
         word ends all candidates, whichever it is."""
         known = self._classes.get(character)
         if known is None:
-            folding = self.folding
-            letters = folding.letters(character)
+            if len(self._classes) > MAX_CHARACTERS:
+                self._classes.clear()
+            known = self._classes[character] = self.class_row(character).answer
+        return known
+
+    def class_row(self, character: str) -> Row[int]:
+        """The class of a character, and those beside it that are known to be in it."""
+        return self._pages.row(character)
+
+    def _class_of_one(self, character: str) -> int:
+        return self._classes_of(character)[0]
+
+    def _classes_of(self, characters: str) -> list[int]:
+        folding, letters_of = self.folding, self.folding.letters
+        joins = joining(characters) if self.whole else frozenset()
+        classes = []
+        for character in characters:
+            letters = letters_of(character)
             key = (
-                letters if self._letters.intersection(letters) else bool(letters),
-                bool(self.whole) and joins_words(character),
+                bool(letters) if self._letters.isdisjoint(letters) else letters,
+                character in joins,
                 *folding.gaps(character),
             )
             known = self._numbers.setdefault(key, len(self._members))
             if known == len(self._members):
                 self._members.append(character)
-            if len(self._classes) > MAX_CHARACTERS:
-                self._classes.clear()
-            self._classes[character] = known
-        return known
+            classes.append(known)
+        return classes
 
     def after(self, state: WordState, number: int) -> WordState:
         """The state that a class of characters leads to; the lock is held."""
