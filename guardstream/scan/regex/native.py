@@ -19,7 +19,7 @@ from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
 from guardstream.scan.regex.matcher import Kind as Does
-from guardstream.scan.regex.nfa import Condition, Kind, Place
+from guardstream.scan.regex.nfa import Condition, Place
 from guardstream.scan.regex.stepper import Handling, Machine
 
 UNIT = 100
@@ -27,8 +27,6 @@ UNIT = 100
 
 AT_ONCE = 6
 """How many places are given together."""
-
-KINDS = {kind: kind.value for kind in Kind}
 
 
 def _bits(number: int) -> Iterable[int]:
@@ -55,6 +53,7 @@ class _Rows:
         self._places: list[Place] = []
         self._numbers: dict[Place, int] = {}
         self._given: set[int] = set()
+        self._signatures: dict[int, bytes] = {}
 
     def program(self) -> tuple[object, ...]:
         """The program, for `Machine` in the extension."""
@@ -100,26 +99,35 @@ class _Rows:
                 # It is written out when the text reaches it.
                 continue
             self._given.add(at)
-            own = [] if place.after is not None else [number(way) for way in place.leads_to()]
-            after, out, aside = (
-                -1 if other is None else number(other)
-                for other in (place.after, place.out, place.aside)
-            )
+            own: list[int] = []
+            after = -1
+            if place.after is not None:
+                after = number(place.after)
+                pending.append(after)
+            else:
+                own = [number(way) for way in place.leads_to()]
+                pending += own
+            out = -1 if place.out is None else number(place.out)
+            aside = -1 if place.aside is None else number(place.aside)
             condition = conditions.setdefault(place.condition, len(conditions))
-            rows += (at, KINDS[place.kind], condition, after, out, aside)
-            rows += (place.negate, place.distance, place.opened, len(ways), len(own))
+            rows += (
+                at, place.kind, condition, after, out, aside,
+                place.negate, place.distance, place.opened, len(ways), len(own),
+            )  # fmt: skip
             ways += own
-            pending += own if after < 0 else (after,)
         signatures = [self._signature(bits) for condition in conditions for bits in condition]
         ints = array("i", rows).tobytes(), array("i", ways).tobytes()
         return len(self._places), b"".join(signatures), *ints
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""
-        number = 0
-        for bit in _bits(bits):
-            number |= 1 << self._index[bit]
-        return number.to_bytes(self._size, "little")
+        known = self._signatures.get(bits)
+        if known is None:
+            number = 0
+            for bit in _bits(bits):
+                number |= 1 << self._index[bit]
+            known = self._signatures[bits] = number.to_bytes(self._size, "little")
+        return known
 
 
 class NativeMachine:
