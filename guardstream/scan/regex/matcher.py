@@ -9,7 +9,8 @@ The C extension does the same, except for references that ignore case.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -52,6 +53,24 @@ class Found(NamedTuple):
     spans: list[tuple[int, int]]
 
 
+class _Members(dict[str, bool]):
+    """Which characters are in a set, as far as they have been asked for."""
+
+    def __init__(self, fragment: str) -> None:
+        self._fragment = fragment
+
+    def __missing__(self, character: str) -> bool:
+        inside = is_in(self._fragment, character)
+        if len(self) < MAX_MEMBERS:
+            self[character] = inside
+        return inside
+
+
+@lru_cache(4_096)
+def _members(fragment: str) -> _Members:
+    return _Members(fragment)
+
+
 class Kind(Enum):
     """What a step does."""
 
@@ -78,6 +97,7 @@ class Step:
     ways: tuple[Step, ...] = ()
     aside: Step | None = None
     number: int = 0
+    members: Mapping[str, bool] = field(default_factory=dict)
 
 
 class _Captures(NamedTuple):
@@ -91,6 +111,9 @@ class _Captures(NamedTuple):
 
 
 _OPEN = -1
+
+MAX_MEMBERS = 1_000
+"""How many characters are remembered of each set."""
 
 
 @lru_cache(100_000)
@@ -162,31 +185,37 @@ class Matcher:
 
     # Running
 
-    def _matched(
+    def _matched(  # noqa: C901 - the loop that all time is spent in
         self, attempt: Attempt, first: Step, start: int, captures: _Captures | None, end: int | None
     ) -> tuple[int, _Captures | None] | None:
         """The first way that matches, which must end at `end` if that is given."""
-        seen = set()
+        text, seen, referred = attempt.text, set(), self.referred
+        length = len(text)
         pending: list[tuple[Step, int, _Captures | None]] = [(first, start, captures)]
         steps = 0
         while pending:
             step, at, captures = pending.pop()
-            key = step, at, self._known(captures)
+            kind = step.kind
+            key = (step, at, self._known(captures)) if referred else (step, at)
             if key in seen:
-                if step.kind is Kind.LOOP and step.after is not None:
+                if kind is Kind.LOOP and step.after is not None:
                     pending.append((step.after, at, captures))
                 continue
             seen.add(key)
             steps += 1
             if not steps % 64:
                 attempt.budget.pay(64)
-            if step.kind is Kind.MATCH:
+            if kind is Kind.CHAR and at < length:
+                if step.members[text[at]] and step.after is not None and at != end:
+                    pending.append((step.after, at + 1, captures))
+                continue
+            if kind is Kind.SPLIT or kind is Kind.LOOP:
+                pending += [(way, at, captures) for way in step.ways[::-1]]
+                continue
+            if kind is Kind.MATCH:
                 if end is None or at == end:
                     attempt.budget.pay(steps % 64)
                     return at, captures
-                continue
-            if step.kind in (Kind.SPLIT, Kind.LOOP):
-                pending += [(way, at, captures) for way in reversed(step.ways)]
                 continue
             after = self._taken(attempt, step, at, captures)
             if after is not None and step.after is not None and (end is None or after[0] <= end):
@@ -209,14 +238,12 @@ class Matcher:
         self, attempt: Attempt, step: Step, at: int, captures: _Captures | None
     ) -> tuple[int, _Captures | None] | None:
         """Where the step leads, None if it fails."""
-        text, node = attempt.text, step.node
+        node = step.node
         match step.kind:
             case Kind.CHAR:
-                assert isinstance(node, Char)
-                if at == len(text):
-                    attempt.ran_out = True
-                    return None
-                return (at + 1, captures) if is_in(node.fragment, text[at]) else None
+                # Others are taken in `_matched`.
+                attempt.ran_out = True
+                return None
             case Kind.OPEN:
                 return at, _Captures(step.number, at, _OPEN, captures)
             case Kind.CLOSE:
@@ -274,7 +301,7 @@ class Matcher:
     def _compile(self, node: Node, after: Step) -> Step:
         match node:
             case Char():
-                return Step(Kind.CHAR, node, after)
+                return Step(Kind.CHAR, node, after, members=_members(node.fragment))
             case Cat(items):
                 for item in reversed(items):
                     after = self._compile(item, after)
