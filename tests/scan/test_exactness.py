@@ -182,3 +182,13 @@ def test_what_has_overflowed_lives_on_until_a_match_that_hid_it_is_judged() -> N
     rule = Rule("p", patterns=(pattern,), validators=(lambda text: len(text) % 2 == 1,))
     events = events_of(rule, "aaacabacaab", 2)
     assert [(e.start, e.end) for e in events if isinstance(e, Finding)] == [(0, 3), (5, 8)]
+
+
+def test_a_group_that_is_released_takes_no_younger_one_with_it() -> None:
+    rule = Rule("p", patterns=(r"k=([a-z=]+)!",), group=1, replacement="*")
+    events = events_of(rule, "k=aak=bbb!", 5, "release")
+    assert joined(events) == "k=aak=***!"
+    assert [(e.kind, e.start, e.end) for e in events if isinstance(e, Finding)] == [
+        ("overflow", 2, 8),
+        ("match", 6, 9),
+    ]

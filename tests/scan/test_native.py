@@ -149,7 +149,7 @@ def test_a_part_that_is_not_in_the_text_is_refused() -> None:
     with pytest.raises(TypeError):
         stream.keep(0, [None])
     with pytest.raises(IndexError):
-        stream.restart(0, "ab", 2, 1, 0, False)
+        stream.restart(0, "ab", 2, 1, 0, False, -1)
 
 
 def test_a_stream_that_reads_is_not_read_meanwhile() -> None:

@@ -947,9 +947,9 @@ stream_disable(Stream *self, PyObject *given)
 
 /* --- reading again -------------------------------------------------------------------------- */
 
-/* Let the run in `other`, the only one, go on with a class; `begins`: a match may begin at it. */
+/* Let the run in `other`, the only one, go on with a class. */
 static int
-again_step(Stream *self, int32_t class, int begins, int64_t offset)
+again_step(Stream *self, int32_t class, int mode, int64_t offset)
 {
     Machine *machine = self->machine;
     const Run run = self->other.runs[0];
@@ -958,20 +958,20 @@ again_step(Stream *self, int32_t class, int begins, int64_t offset)
     int32_t local = machine_local(machine, automaton, class);
     Edge edge = {NONE, NONE, NONE};
     int32_t result = local;
-    if (local >= 0 && begins) {
+    if (local >= 0 && mode == (BEGINS | OPENS)) {
         result = machine_edge(machine, run.pattern, run.node, class);
         edge = result < 0 ? edge : automaton->cache.edge[result];
     }
     else if (local >= 0) {
         machine->wanted = run.pattern;
-        result = transition(automaton, run.node, automaton->local_signature.at[local], 0, &edge);
+        result = transition(automaton, run.node, automaton->local_signature.at[local], mode, &edge);
         machine_count(machine, automaton);
     }
     if (result < 0) {
         return result;
     }
     const int64_t *registers = self->other.registers;
-    if (edge.accepts != NONE && begins
+    if (edge.accepts != NONE && mode & BEGINS
         && accepts_taken(&automaton->cache, edge.accepts, run.pattern, registers, offset,
                          &self->hits) < 0) {
         return ERROR;
@@ -989,7 +989,7 @@ again_step(Stream *self, int32_t class, int begins, int64_t offset)
 
 /* The same, with what is WANTED fetched, and what is accepted filed. */
 static int
-again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
+again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
 {
     for (;;) {
         int32_t class = machine_class(self->machine, code);
@@ -997,7 +997,7 @@ again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
             return ERROR;
         }
         self->hits.count = 0;
-        int result = again_step(self, class, begins, offset);
+        int result = again_step(self, class, mode, offset);
         if (result == 0) {
             break;
         }
@@ -1017,7 +1017,7 @@ again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
 /* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before. */
 static int
 restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ssize_t at,
-          int64_t base)
+          int64_t base, int64_t until)
 {
     Machine *machine = self->machine;
     Automaton *automaton = &machine->automata[pattern];
@@ -1044,7 +1044,8 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
     }
     Py_ssize_t length = PyUnicode_GetLength(text);
     for (Py_ssize_t index = begin; index < length; index++) {
-        int result = again(self, PyUnicode_ReadChar(text, index), index >= at, base + index);
+        int mode = (index >= at ? BEGINS : 0) | (base + index > until ? OPENS : 0);
+        int result = again(self, PyUnicode_ReadChar(text, index), mode, base + index);
         if (result < 0) {
             return ERROR;
         }
@@ -1066,16 +1067,17 @@ run_put(Stream *self, int32_t pattern)
         : runs_follow(&self->now.runs, pattern, cache, &edge, self->other.registers, 0);
 }
 
-/* restart(pattern, text, begin, at, base, ended): let the search for a pattern go on as if it had
-   begun at `text[at]`, up to the text's end, which is here; `base` is the text's offset */
+/* restart(pattern, text, begin, at, base, ended, until): let the search for a pattern go on as if it
+   had begun at `text[at]`, up to the text's end, which is here; `base` is the text's offset.
+   Up to the offset `until` the masked group does not open. */
 static PyObject *
 stream_restart(Stream *self, PyObject *args)
 {
     PyObject *text;
     int pattern, ended;
     Py_ssize_t begin, at;
-    long long base;
-    if (!PyArg_ParseTuple(args, "iUnnLp", &pattern, &text, &begin, &at, &base, &ended)
+    long long base, until;
+    if (!PyArg_ParseTuple(args, "iUnnLpL", &pattern, &text, &begin, &at, &base, &ended, &until)
         || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
@@ -1085,7 +1087,7 @@ stream_restart(Stream *self, PyObject *args)
     }
     candidates_remove(&self->now.open, pattern);
     self->busy = 1;
-    int result = restarted(self, pattern, text, begin, at, base);
+    int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
     if (result == 0) {
         result = run_put(self, pattern);
@@ -1118,14 +1120,42 @@ stream_restart(Stream *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* drop(pattern, hold, start): forget the threads whose group opened at `hold` or before, or whose
-   match began at `start` or before */
+/* Append to `into` what is left of a run without the threads whose group opened at `hold` or
+   before. */
+static int
+run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offset, int64_t hold,
+            Runs *into)
+{
+    Automaton *automaton = &self->machine->automata[run->pattern];
+    const Cache *cache = &automaton->cache;
+    const Node *node = &cache->node[run->node];
+    Ints key = {0};
+    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
+                                 1 + automaton->behinds.count / 2);
+    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
+        const Thread *thread = &threads_of(cache, node)[index];
+        const Place *place = &automaton->place[cache->item[thread->item].place];
+        int64_t opened = thread->hold == NOWHERE ? offset + 1
+            : thread->hold >= 0                  ? registers[thread->hold]
+                                                 : offset - place->opened;
+        if (opened > hold) {
+            result = ints_append(&key, (const int32_t *)thread, 4);
+        }
+    }
+    result = result < 0 ? ERROR : state_of(automaton, &key);
+    ints_free(&key);
+    Edge edge = {result, NONE, NONE};
+    return result < 0 ? ERROR
+                      : runs_follow(into, run->pattern, &automaton->cache, &edge, registers, 0);
+}
+
+/* drop(pattern, hold): forget the threads whose group opened at `hold` or before */
 static PyObject *
 stream_drop(Stream *self, PyObject *args)
 {
     int pattern;
-    long long hold, start;
-    if (!PyArg_ParseTuple(args, "iLL", &pattern, &hold, &start) || is_busy(self)
+    long long hold;
+    if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
         || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
@@ -1133,30 +1163,9 @@ stream_drop(Stream *self, PyObject *args)
     if (run == NULL) {
         Py_RETURN_NONE;
     }
-    Automaton *automaton = &self->machine->automata[pattern];
-    const Cache *cache = &automaton->cache;
-    const Node *node = &cache->node[run->node];
-    const int64_t *registers = self->now.runs.registers + run->registers;
-    Ints key = {0};
-    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
-                                 1 + automaton->behinds.count / 2);
-    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
-        const Thread *thread = &threads_of(cache, node)[index];
-        const Place *place = &automaton->place[cache->item[thread->item].place];
-        int64_t began = thread->start >= 0 ? registers[thread->start]
-                                           : self->now.offset - place->distance;
-        int64_t opened = thread->hold == NOWHERE ? self->now.offset + 1
-            : thread->hold >= 0                  ? registers[thread->hold]
-                                                 : self->now.offset - place->opened;
-        if (opened > hold && began > start) {
-            result = ints_append(&key, (const int32_t *)thread, 4);
-        }
-    }
-    result = result < 0 ? ERROR : state_of(automaton, &key);
-    ints_free(&key);
-    Edge edge = {result, NONE, NONE};
     self->other.count = self->other.register_count = 0;
-    if (result < 0 || runs_follow(&self->other, pattern, cache, &edge, registers, 0) < 0
+    if (run_without(self, run, self->now.runs.registers + run->registers, self->now.offset, hold,
+                    &self->other) < 0
         || run_put(self, pattern) < 0) {
         self->broken = 1;
         return NULL;

@@ -333,9 +333,12 @@ class PatternScan:
                 return Candidate(pattern, start, hold, found.end + base, late=False)
         return None
 
-    def _restart(self, pattern: int, at: int, window: Window, *, ended: bool = False) -> None:
+    def _restart(
+        self, pattern: int, at: int, window: Window, *, ended: bool = False, until: int = -1
+    ) -> None:
         """Let the pattern's search go on as if it had begun at an offset before the present: what
-        is there are only its lookbehinds, which read what they may look back at."""
+        is there are only its lookbehinds, which read what they may look back at. `until` an offset
+        the masked group does not open."""
         base = window.base
         at = max(at, self._horizon())
         begin = max(at - self._set.patterns[pattern].behind, base)
@@ -343,7 +346,7 @@ class PatternScan:
             begin = min(base + 1, at)
         first = max(begin - 1, base)
         text = window.slice(first, self.offset)
-        self._steps.restart(pattern, text, begin - first, at - first, first, ended)
+        self._steps.restart(pattern, text, begin - first, at - first, first, ended, until)
         self.pay(self.offset - at + 1)
 
     def left(self) -> int:
@@ -471,33 +474,30 @@ class PatternScan:
 
     def _drop(self, pattern: int, hold: int, window: Window) -> None:
         """Drop the candidates that are held from `hold`; what they had matched stands."""
-        if self._set.patterns[pattern].group:
-            self._drop_opened(pattern, hold)
-            return
+        group = self._set.patterns[pattern].group
         while self._waits(pattern) <= hold:
-            start = min(self._steps.began(pattern), self._waits(pattern))
+            began = self._steps.began(pattern)
+            start = min(began, self._waits(pattern))
             candidates = map(Candidate._make, self._steps.candidates(pattern))
-            match = next((c for c in candidates if c.start == start), None)
+            match = next((c for c in candidates if (c.hold if group else c.start) <= hold), None)
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
                 self._standing += [Match(rule, *span) for span in spans]
                 self._restart(pattern, match.end, window)
-            else:
+            elif not group:
                 self._restart(pattern, start + 1, window)
+            elif began >= self._horizon():
+                # A candidate that has not opened its group lives on, and so does a younger one.
+                self._restart(pattern, began, window, until=hold)
+            else:
+                self._steps.drop(pattern, hold)
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
         candidates = map(Candidate._make, self._steps.candidates(pattern))
         holds = [candidate.hold for candidate in candidates if not candidate.written]
         return min([self._steps.waits(pattern), *holds])
-
-    def _drop_opened(self, pattern: int, hold: int) -> None:
-        """Drop the threads whose masked group opened at `hold`, and those that keep a match from
-        settling that is held from there."""
-        candidates = map(Candidate._make, self._steps.candidates(pattern))
-        held = [candidate.start for candidate in candidates if candidate.hold <= hold]
-        self._steps.drop(pattern, hold, max(held, default=-1))
 
     def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""

@@ -14,7 +14,7 @@ from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
 from guardstream.scan.regex.nfa import Condition
-from guardstream.scan.regex.registers import Accept, Least, Thread, resolve
+from guardstream.scan.regex.registers import Accept, Least, resolve
 from guardstream.scan.words.normalize import Table
 
 MAX_CHARACTERS = 50_000
@@ -540,19 +540,17 @@ class Stepper:
             return self._lost
         return {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
 
-    def drop(self, pattern: int, hold: int, start: int) -> None:
-        """Forget the pattern's threads whose group opened at `hold` or before, or whose match began
-        at `start` or before."""
+    def drop(self, pattern: int, hold: int) -> None:
+        """Forget the pattern's threads whose group opened at `hold` or before."""
         run = self.awake.get(pattern)
         if run is None:
             return
         state, registers = run
-
-        def is_dropped(thread: Thread) -> bool:
-            began, opened = thread.began(registers, self.offset)
-            return opened <= hold or began <= start
-
-        self._put(pattern, *state.without(is_dropped, registers))
+        offset = self.offset
+        self._put(
+            pattern,
+            *state.without(lambda thread: thread.began(registers, offset)[1] <= hold, registers),
+        )
 
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
@@ -563,25 +561,30 @@ class Stepper:
 
     # Reading again
 
-    def restart(self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool) -> None:
+    def restart(
+        self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool, until: int
+    ) -> None:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
-        `begin` on is there."""
+        `begin` on is there. Up to the offset `until` the masked group does not open."""
         machine = self._machine
         automaton, classes = machine.automata[pattern], machine.classes
         self.keep(pattern, [])
         before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
         state = automaton.idle(automaton.alphabet.signatures[before])
-        for character in text[begin:at]:
-            state = automaton.transition(state, classes[character], begins=False).target
+        for offset, character in enumerate(text[begin:at], base + begin):
+            opens = offset > until
+            step = automaton.transition(state, classes[character], begins=False, opens=opens)
+            state = step.target
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
-            target, moves, accepts = transition = state[classes[character]]
-            for accept in accepts:
+            number = classes[character]
+            opens = offset > until
+            step = state[number] if opens else automaton.transition(state, number, opens=False)
+            for accept in step.accepts:
                 self._file(accepted(pattern, accept, registers, offset))
-            if moves is not None:
-                registers = transition.moved(registers, offset)
-            state = target
+            registers = step.moved(registers, offset)
+            state = step.target
         for accept in state.end() if ended else ():
             self._file(accepted(pattern, accept, registers, self.offset))
         self._put(pattern, state, registers)
