@@ -11,7 +11,7 @@ SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
-	langchain-core partial-json-parser instructor
+	langchain-core partial-json-parser instructor piighost
 
 .PHONY: demo test check coverage lint fuzz sanitize bench bench-short eval packs examples wheel-demo clean
 
@@ -55,6 +55,7 @@ bench:
 	$(BENCH)/bin/python -m benchmarks.search
 	$(BENCH)/bin/python -m benchmarks.json_stream
 	$(BENCH)/bin/python -m benchmarks.observing
+	$(BENCH)/bin/python -m benchmarks.restoring
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write

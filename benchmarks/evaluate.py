@@ -199,19 +199,23 @@ def injection() -> Iterator[Row]:
     """Prompt injection: attacks and benign texts, by source; there is no total."""
     guard = Guard.load("guardstream/injection")
     shares: dict[tuple[str, str], Share] = {}
+    noted: dict[tuple[str, str], Share] = {}
     for case in lines_of(CORPORA / "injection" / "cases.jsonl"):
-        findings = found(guard, case["text"])
+        reported = found(guard, case["text"], monitor=True)
+        findings = [finding for finding in reported if finding.action != "monitor"]
         name = source_of(case)
         half = side("injection", name) or ""
         kind = "attack" if case["label"] else "benign"
         label = f"{name}: {case['text'][:200]!r}"
         shares.setdefault((kind, name), Share()).count(bool(findings), label)
+        noted.setdefault((kind, name), Share()).count(bool(reported), label)
         if not case["label"]:
             report_flagged(findings, label, half)
     for (kind, name), share in sorted(shares.items()):
         half = side("injection", name) or ""
-        aim = most(share, 2) if kind == "benign" else ("", str(share), None)
-        yield Row("injection", f"{kind}: {name}", half, *aim)
+        target, result, met = most(share, 2) if kind == "benign" else ("", str(share), None)
+        result += f"; with what is only reported {noted[kind, name]}"
+        yield Row("injection", f"{kind}: {name}", half, target, result, met)
         if kind == "attack":
             report(share, "missed", half)
 

@@ -1,15 +1,21 @@
-"""The guard: a policy applied to streams, to whole texts, or to text you feed yourself."""
+"""The guard: a policy applied to streams, to whole texts, or to text you feed yourself.
+
+It does all that the policy says: its rules, and what stands around them (`operations`): gates,
+retries, limits, records. What a method cannot carry out it refuses.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
@@ -18,13 +24,14 @@ from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
-from guardstream.stream.arguments import known_arguments
+from guardstream.stream.arguments import knowing, known_arguments
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
+from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
@@ -34,12 +41,17 @@ from guardstream.stream.text import TextFlow
 # regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
+    from guardstream.operations import Operations
     from guardstream.policy import Policy
     from guardstream.policy.reload import Watched
     from guardstream.prompts import MessagesResult
     from guardstream.providers.own import JSONFormat
+    from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.stream.flow import MakeStage
+    from guardstream.stream.opening import Open, Reopening
     from guardstream.stream.state import MakeFlow
+    from guardstream.vault import Vault, Vaults
 
 __all__ = ["Guard"]
 
@@ -51,9 +63,6 @@ Framing: TypeAlias = Literal["sse", "text"]
 class Guard:
     """Applies one policy; made once, and shared freely between streams and threads."""
 
-    _gated = False
-    """Whether somebody else carries out what the policy's `gate` says."""
-
     @known_arguments
     def __init__(
         self,
@@ -62,6 +71,7 @@ class Guard:
         stages: Sequence[Callable[[], CustomStage] | StagePlan] = (),
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
+        rules_only: bool = False,
     ) -> None:
         """Make a guard of a policy that is loaded; `Guard.load` does both.
 
@@ -70,9 +80,12 @@ class Guard:
         - `observers`: told of every stream: `opened` when it is first read, `closed` at its end.
         - `observer_errors`: an error of an observer is logged ("report"), or ends the stream as an
           ObserverError ("raise").
+        - `rules_only`: the policy's `gate`, `retry`, `concurrency`, `audit` and `metrics` are left
+          out: for tests, or where something else carries them out.
 
         Raises TypeError for a policy that is none, such as a path, PolicyError for a format of
-        the policy whose name is taken.
+        the policy whose name is taken, and for a section that cannot be carried out: a check that
+        cannot be made, a record that cannot be written, a package that is not installed.
         """
         from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
@@ -89,6 +102,15 @@ class Guard:
         self._staged: tuple[Policy, Policy] | None = None
         self._observers = tuple(observers)
         self._observer_errors = observer_errors
+        self._rules_only = rules_only
+        self._operations: Operations | None = None
+        self._operations_of: object = None
+        self._lock = Lock()
+        self._vault: Vault | None = None
+        self._vaultless = False  # on purpose
+        self._operating(self.policy)
+        if self._watched is not None and not rules_only:
+            self._watched.checks.append(self._operating)
 
     def _check_formats(self) -> None:
         policy = self._watched.policy() if self._watched is not None else self._policy
@@ -101,29 +123,38 @@ class Guard:
         cls,
         path: str | Path,
         *,
-        reload: bool = False,
+        reload: bool | None = None,
         allow_code: Iterable[str] = (),
         stages: Sequence[Callable[[], CustomStage] | StagePlan] = (),
         observers: Sequence[Observer] = (),
         observer_errors: Literal["report", "raise"] = "report",
+        rules_only: bool = False,
     ) -> Guard:
         """Return a guard that applies the policy file at `path`.
 
         - `path`: a file, or a pack that comes with the package as `guardstream/NAME`.
         - `reload`: every new stream asks whether the file, or one that it needs, has changed, and
           takes the new policy; if that is not valid, the last one stays and the error is logged.
+          What the file says by `reload`, if None.
         - `allow_code`: what of your own code the policy may name, each entry as `module:name`.
-        - `stages`, `observers`, `observer_errors`: as for `Guard`.
+        - `stages`, `observers`, `observer_errors`, `rules_only`: as for `Guard`.
 
         Raises PolicyError, which says for everything that is wrong where it stands
         (`file:line:column`), and for a file that cannot be read.
         """
-        from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
 
-        load = Watched if reload else Policy.load
-        policy = load(path, allow_code=allow_code)
-        return cls(policy, stages=stages, observers=observers, observer_errors=observer_errors)
+        watched = Watched(path, allow_code=allow_code)
+        policy = watched.policy()
+        if reload is None:
+            reload = policy.file.reload
+        return cls(
+            watched if reload else policy,
+            stages=stages,
+            observers=observers,
+            observer_errors=observer_errors,
+            rules_only=rules_only,
+        )
 
     @property
     def policy(self) -> Policy:
@@ -136,26 +167,54 @@ class Guard:
             self._staged = policy, policy.with_stages(self._stages)
         return self._staged[1]
 
-    @known_arguments
+    @overload
     def wrap(
         self,
         stream: AsyncIterable[C],
+        *,
+        provider: str | Adapter[C] | None = ...,
+        words: Mapping[str, Sequence[str]] | None = ...,
+        unknown: Unknown | None = ...,
+        framing: Framing | None = ...,
+        vault: Vault | None = ...,
+        **options: Unpack[Delivering],
+    ) -> GuardedStream[C]: ...
+    @overload
+    def wrap(
+        self,
+        stream: Open[C],
+        *,
+        provider: str | Adapter[C] | None = ...,
+        words: Mapping[str, Sequence[str]] | None = ...,
+        unknown: Unknown | None = ...,
+        framing: Framing | None = ...,
+        vault: Vault | None = ...,
+        **options: Unpack[Reopening],
+    ) -> GuardedStream[C] | RetryingStream[C]: ...
+    @knowing(REOPENING)
+    def wrap(
+        self,
+        stream: AsyncIterable[C] | Open[C],
         *,
         provider: str | Adapter[C] | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
-        **options: Unpack[Delivering],
-    ) -> GuardedStream[C]:
+        vault: Vault | None = None,
+        **options: Unpack[Reopening],
+    ) -> GuardedStream[C] | RetryingStream[C]:
         """Return a stream of chunks like those of `stream`, with all text in them guarded.
 
-        - `stream`: an async iterator of `str`, of a provider's chunks, or of bytes.
+        - `stream`: an async iterator of `str`, of a provider's chunks, or of bytes; or a function,
+          sync or async, that opens one, and is called when the stream is first read. A policy with
+          `retry` needs a function: it is called again.
         - `provider`: the name of an adapter, or one; without it the first chunk tells.
         - `words`: more words for rules of the policy, by rule id, for this stream alone.
         - `unknown`: what becomes of events and fields that the adapter does not know, instead of
           what the policy says.
         - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
           they are text though the first looks like such a line.
+        - `vault`: that of the request's messages: stand-ins become the values they stand for.
         - `raise_on_block`: a block raises BlockedError after the last chunk.
         - `keep_text`: False does not keep the delivered text for `result` and `text()`.
         - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
@@ -163,18 +222,57 @@ class Guard:
         - `callback_errors`: an error of theirs ends the stream ("raise") or is logged ("report").
         - `deadlines`: seconds until the first text, between chunks and in all, in place of the
           policy's; `clock` gives seconds, monotonic.
-        - `attributes`: strings for the record that observers get.
+        - `attributes`: strings for the record that observers get; `concurrency: {by: NAME}` of the
+          policy reads one of them.
+        - `retry`, `fallbacks`, `resume`, `worth`, `on_retry`: for a function, as
+          `guardstream.resilience.retrying` has them; `retry` in place of the policy's.
+
+        The stream is a GuardedStream; a RetryingStream where a function is called again; and a
+        GatedStream, which has the same words, where the policy has a `gate`.
 
         Raises TypeError for what is no async stream and for an argument that is not there,
         AdapterError for a `provider` that is not known, PolicyError for words of a rule that the
-        policy has not. Iterating raises what the source raises, and AdapterError or StageError,
-        with which the stream ends as blocked.
+        policy has not, for a policy with `retry` and a stream that is open already, and for one
+        with `concurrency` by an attribute that is missing. Iterating raises what the source raises,
+        LimiterError where there is no room, and AdapterError or StageError, with which the stream
+        ends as blocked.
         """
-        _check_async(stream)
         policy = self._policy_with(words)
         _check_framing(framing)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
-        return _asynchronous()(stream, make_flow, self.options(policy, options))
+        if opens(stream):
+            _check_function(stream)
+        else:
+            _check_open(stream, options)
+        flows = partial(
+            self._flows, provider=provider, unknown=unknown, framing=framing, vault=vault
+        )
+        make_flow = flows(policy)
+        around = self._operating(policy)
+        if vault is not None or self._vault is not None:
+            _check_vault(policy, around, options)
+        if around is None and not opens(stream):
+            chunks = cast("AsyncIterable[C]", stream)
+            return _asynchronous()(chunks, make_flow, self.options(policy, options))
+        if vault is not None:
+            _check_vault(policy, around, options)
+        from guardstream.operations import Operations, Wrapping
+
+        def guarded(
+            chunks: AsyncIterable[C],
+            stages: Sequence[StagePlan],
+            delivering: Delivering,
+            observing: Observing,
+        ) -> GuardedStream[C]:
+            make = make_flow
+            if stages:
+                more = policy.with_stages(stages)
+                make = flows(more)
+            return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
+
+        observing, extraction = self._observing(policy, options), _extraction(policy)
+        wrapping = Wrapping(stream, provider, options, observing, extraction, guarded)
+        whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(around or Operations(policy))
+        return whole
 
     @known_arguments
     def wrap_sync(
@@ -185,6 +283,7 @@ class Guard:
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
         """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
@@ -196,15 +295,16 @@ class Guard:
         """
         _check_sync(stream)
         policy = self._policy_with(words)
+        self.refuse_operations("wrap_sync()")
         _check_framing(framing)
-        make_flow = self._flows(policy, provider=provider, unknown=unknown, framing=framing)
+        make_flow = self._flows(
+            policy, provider=provider, unknown=unknown, framing=framing, vault=vault
+        )
         return SyncGuardedStream(stream, make_flow, self.options(policy, options))
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
-        if self._watched is None:
-            return self
-        return Guard(self.policy, observers=self._observers, observer_errors=self._observer_errors)
+        return self if self._watched is None else self._of(self.policy)
 
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
         """Return a guard with more stages of your own, and otherwise like this one.
@@ -212,14 +312,10 @@ class Guard:
         Each is called for every pipeline and makes a stage, which stands after the rules; give a
         `StagePlan` to say otherwise. See `guardstream.stages.custom`.
         """
-        source = self._watched or self._policy
-        assert source is not None
-        return Guard(
-            source,
-            stages=(*self._stages, *stages),
-            observers=self._observers,
-            observer_errors=self._observer_errors,
-        )
+        guard = copy(self)
+        guard._stages = (*self._stages, *stages)
+        guard._staged = None
+        return guard
 
     def with_tools(self, tools: Mapping[str, Any]) -> Guard:
         """Return a guard for a request that states the schemas of these tools, by name.
@@ -228,27 +324,85 @@ class Guard:
         the transports do this by themselves. None is the schema of a tool whose arguments are no
         JSON. Raises SchemaError for a schema that cannot be used.
         """
-        policy = self.policy.with_tools(tools)
-        return Guard(policy, observers=self._observers, observer_errors=self._observer_errors)
+        return self._of(self.policy.with_tools(tools))
 
-    def check_messages(self, messages: Iterable[Any]) -> MessagesResult:
+    def with_vault(self, vault: Vault | None) -> Guard:
+        """Return a guard for one request and its answer, which masks and restores by `vault`.
+
+        It does so in all that it is asked, `flow` and `guardstream.http` included. With None it
+        masks for good, though the policy has a `vault`.
+        """
+        guard = self._of(self.policy)
+        guard._vault, guard._vaultless = vault, vault is None
+        return guard
+
+    @property
+    def vaults(self) -> Vaults:
+        """The vaults that the policy's section `vault` asks for. PolicyError if it has none."""
+        around = self._operating(self.policy)
+        if around is None or around.vaults is None:
+            raise PolicyError(f"the policy {self.policy.name!r} has no section 'vault'")
+        return around.vaults
+
+    def _vault_for(self, vault: Vault | None) -> Vault | None:
+        """The vault of a request or stream; PolicyError if the policy has one that is missing."""
+        found = self._vault if vault is None else vault
+        if found is not None or self._vaultless or self._rules_only:
+            return found
+        if self.policy.file.vault is not None:
+            raise PolicyError(
+                f"{self.policy.place('vault')}: give the request's vault, "
+                "vault=guard.vaults.open(conversation)"
+            )
+        return None
+
+    @property
+    def vault(self) -> Vault | None:
+        """The vault of `with_vault`."""
+        return self._vault
+
+    def beside(self, policy: Policy) -> Guard:
+        """Return a guard of another policy with the observers of this one, and of its policy."""
+        around = self._operating(self.policy)
+        audits, metrics = (around.audits, around.metrics) if around else ((), ())
+        strict = self._observer_errors == "raise" or (around is not None and around.strict)
+        return Guard(
+            policy,
+            observers=(*self._observers, *metrics, *audits),
+            observer_errors="raise" if strict else "report",
+        )
+
+    def _of(self, policy: Policy) -> Guard:
+        """A guard like this one, for a policy with the same sections; stages are in it already."""
+        guard = copy(self)
+        guard._policy, guard._watched, guard._stages = policy, None, ()
+        return guard
+
+    def check_messages(
+        self, messages: Iterable[Any], *, vault: Vault | None = None
+    ) -> MessagesResult:
         """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
 
         `messages` are of OpenAI's and Anthropic's shapes; they are not changed, the result has
-        those that may be sent. Raises PolicyError if the policy has no `input`, AdapterError for
-        what may hold text and is not known, and StageError if a stage fails.
+        those that may be sent. With a `vault` reversible rules write stand-ins, which `wrap` with
+        the same vault turns back into values.
+
+        Raises PolicyError if the policy has no `input`, AdapterError for what may hold text and is
+        not known, StageError if a stage fails, and VaultError if the vault has no room.
         """
         from guardstream.prompts import check_messages
 
-        return check_messages(self.policy, messages)
+        return check_messages(self.policy, messages, self._vault_for(vault))
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
 
         `channel` is `text`, `thinking`, `tool_args` or `refusal`: rules may hold for some of them.
-        Raises ValueError for another one, and StageError if a stage fails.
+        Raises ValueError for another one, StageError if a stage fails, and PolicyError for a policy
+        with a `gate`, which only a stream passes.
         """
         policy = self.policy
+        self.refuse_operations("check()", ["gate"])
         stage = pipeline_of(policy, channel)
         try:
             events = [*stage.feed(text), *stage.finish()]
@@ -261,8 +415,9 @@ class Guard:
 
         `channel` is as for `check`; a ValueError if there is none of that name. `held` says how
         many code points the pipeline holds back. What a stage raises passes unchanged: release
-        nothing then.
+        nothing then. PolicyError for a policy with a `gate`, which only a stream passes.
         """
+        self.refuse_operations("session()", ["gate"])
         return Pipeline(self.policy.stages(channel))
 
     @known_arguments
@@ -273,29 +428,65 @@ class Guard:
         media: Media | None = None,
         words: Mapping[str, Sequence[str]] | None = None,
         unknown: Unknown | None = None,
+        vault: Vault | None = None,
     ) -> MakeFlow[Any]:
         """Return a function that makes a stream's flow, given its first chunk and a meter: no I/O.
 
         `media` says how bytes carry chunks: `sse`, `ndjson`, `json_array`, `text`; without it the
         first byte tells the first three apart. The other arguments, and what is raised, are those
-        of `wrap`.
+        of `wrap`; PolicyError for a policy with `gate`, `retry` or `concurrency`.
         """
-        return self._flows(
-            self._policy_with(words), provider=provider, media=media, unknown=unknown
-        )
+        self.refuse_operations("what a server or a transport guards")
+        policy = self._policy_with(words)
+        return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)
+
+    def stages_of(
+        self, policy: Policy, vault: Vault | None = None
+    ) -> Callable[[Adapter[Any]], MakeStage]:
+        """Return what makes the pipelines of a stream by `policy`, given its adapter."""
+        vault = self._vault_for(vault)
+        if vault is None:
+            plain = partial(pipeline_of, policy)
+            return lambda _: plain
+        from guardstream.vault.restoring import CHANNELS, restoring
+
+        def make(adapter: Adapter[Any]) -> MakeStage:
+            signed = getattr(adapter, "signs_thinking", True)
+            channels = CHANNELS - {"thinking"} if signed else CHANNELS
+            return partial(pipeline_of, restoring(policy, vault, channels))
+
+        return make
 
     def _policy_with(self, words: Mapping[str, Sequence[str]] | None) -> Policy:
         return self.policy.with_words(words) if words else self.policy
 
-    def _check_whole(self, policy: Policy) -> None:
-        """Refuse a policy of which this guard would carry out a part only."""
-        if policy.needs_request:
-            policy.stages("tool_args")  # says what is missing
-        if policy.needs_gate and not self._gated:
-            raise PolicyError(
-                f"{policy.place('gate')}: a gate that blocks is carried out by "
-                "guardstream.gate.GatedGuard, not by a guard alone"
-            )
+    def _operating(self, policy: Policy) -> Operations | None:
+        """What the policy says about running streams, made when it is first seen."""
+        if self._rules_only or policy.built is self._operations_of:
+            return self._operations
+        with self._lock:
+            if policy.built is not self._operations_of:
+                if self._operations is not None or policy.operational:
+                    from guardstream.operations import operations
+
+                    self._operations = operations(policy, self._operations)
+                self._operations_of = policy.built
+            return self._operations
+
+    def refuse_operations(
+        self, what: str, sections: Iterable[str] = ("gate", "retry", "concurrency")
+    ) -> None:
+        """Raise PolicyError if the policy has one of these sections, which `what` does not do.
+
+        Nothing of a policy is left out in silence; with `rules_only` it is left out on purpose.
+        """
+        policy = self.policy
+        for name in sections:
+            if getattr(policy.file, name) and not self._rules_only:
+                raise PolicyError(
+                    f"{policy.place(name)}: the section {name!r} is not carried out by {what}: "
+                    "guard a stream with wrap(), or leave such sections out with rules_only=True"
+                )
 
     def _flows(
         self,
@@ -305,8 +496,11 @@ class Guard:
         media: Media | None = None,
         unknown: Unknown | None,
         framing: Framing | None = None,
+        vault: Vault | None = None,
     ) -> MakeFlow[Any]:
-        self._check_whole(policy)
+        if policy.needs_request:
+            policy.stages("tool_args")  # says what is missing
+        stages = self.stages_of(policy, vault)
         passing = policy.unknown if unknown is None else unknown
         if unknown is not None:
             from guardstream.providers.unknown import check_unknown
@@ -326,7 +520,7 @@ class Guard:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
                 return flow_of(
                     adapter,
-                    partial(pipeline_of, policy),
+                    stages(adapter),
                     meter,
                     policy.block_message,
                     policy.file.max_holdback,
@@ -347,8 +541,13 @@ class Guard:
 
         return make_flow
 
-    def options(self, policy: Policy, options: Delivering) -> Options:
-        """Return how a stream is delivered: what the caller says, then what the policy says."""
+    def options(
+        self, policy: Policy, options: Delivering, observing: Observing | None = None
+    ) -> Options:
+        """Return how a stream is delivered: what the caller says, then what the policy says.
+
+        `observing` takes the place of the guard's observers.
+        """
         hooks = Hooks(
             on_text=options.get("on_text"),
             on_part=options.get("on_part"),
@@ -357,14 +556,6 @@ class Guard:
             on_finish=options.get("on_finish"),
             errors=options.get("callback_errors", "raise"),
         )
-        observing = Observing(
-            self._observers,
-            self._observer_errors,
-            policy=policy.name,
-            fingerprint=policy.fingerprint,
-            shadow=policy.shadow,
-            attributes=dict(options.get("attributes") or {}),
-        )
         deadlines = options.get("deadlines")
         return Options(
             raise_on_block=options.get("raise_on_block", False),
@@ -372,7 +563,23 @@ class Guard:
             hooks=hooks,
             deadlines=_deadlines(policy) if deadlines is None else deadlines,
             clock=options.get("clock", monotonic),
-            observing=observing,
+            extraction=_extraction(policy),
+            observing=self._observing(policy, options) if observing is None else observing,
+        )
+
+    def _observing(self, policy: Policy, options: Delivering) -> Observing:
+        """Who is told of a stream: observers of the guard and of its policy."""
+        around = self._operating(policy)
+        audits = around.audits if around else ()
+        strict = around is not None and around.strict
+        return Observing(
+            (*self._observers, *(around.metrics if around else ()), *(() if strict else audits)),
+            self._observer_errors,
+            strict=audits if strict else (),
+            policy=policy.name,
+            fingerprint=policy.fingerprint,
+            shadow=policy.shadow,
+            attributes=_attributes(policy, options),
         )
 
 
@@ -426,6 +633,19 @@ def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
     }
 
 
+def _attributes(policy: Policy, options: Delivering) -> dict[str, str]:
+    """Return what the records of a stream say besides: what the policy says, then the caller."""
+    section = policy.file.audit
+    return {**(section.attributes if section else {}), **(options.get("attributes") or {})}
+
+
+def _extraction(policy: Policy) -> Mapping[str, Any]:
+    """Return how `guardstream.extract` reads the policy's streams; a format of its own as such."""
+    said = policy.extraction
+    own = _own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
+    return said if own is None else {**said, "provider": own}
+
+
 def _deadlines(policy: Policy) -> Deadlines:
     """Return the deadlines that a policy sets; one in shadow mode ends nothing."""
     limits = policy.file.limits
@@ -458,6 +678,42 @@ def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
 
 
+def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str, object]) -> None:
+    """Refuse what would look at values that a vault has restored."""
+    if around is not None and around.gates:
+        raise PolicyError(
+            f"{policy.place('gate')}: a gate would see the values that the vault restores: give "
+            "the vault to a guard around the gated stream, "
+            'Guard(Policy.parse("rules: []")).wrap(gated, vault=vault)'
+        )
+    if options.get("resume"):
+        raise TypeError("resume would judge values that the vault has restored: leave one out")
+
+
+def _check_function(function: Any) -> None:
+    """Refuse a function that cannot be called as it is."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        raise TypeError(
+            "wrap() was given a function that needs arguments: call it first, or give "
+            "wrap(lambda: function(...)), which is called when the stream is read"
+        ) from None
+    except ValueError:
+        return  # one that is built in may have no signature
+
+
+def _check_open(stream: object, options: Mapping[str, object]) -> None:
+    """Refuse what is no stream, and options of a function that opens one."""
+    _check_async(stream)
+    for name in REOPENING:
+        if options.get(name):
+            raise TypeError(
+                f"wrap() was given a stream that is open, and {name!r}: give it the function that "
+                "opens the stream"
+            )
+
+
 def _check_async(stream: object) -> None:
     if inspect.iscoroutine(stream):
         stream.close()
@@ -470,8 +726,6 @@ def _check_async(stream: object) -> None:
             "wrap() was given a context manager, not a stream: "
             "enter it first, 'async with ... as stream', and wrap the stream"
         )
-    if inspect.isasyncgenfunction(stream) or inspect.iscoroutinefunction(stream):
-        raise TypeError("wrap() was given a function, not a stream: call it first")
     if isinstance(stream, (str, bytes)):
         raise TypeError("wrap() was given a whole text, not a stream: use check()")
     if isinstance(stream, Iterable):

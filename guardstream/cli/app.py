@@ -324,56 +324,74 @@ def report(
 
 @app.command()
 def serve(
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="POLICY", help="The policy of all paths; its section serve says the rest."
+        ),
+    ] = None,
     policy: Annotated[
-        list[str],
-        typer.Option(help="A policy file or pack, or NAME=POLICY for others by name."),
-    ],
-    upstream: Annotated[str, typer.Option(help="Where requests go: https://api.openai.com.")],
+        list[str] | None,
+        typer.Option(help="The same, or NAME=POLICY for others by name."),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="Where requests go: https://api.openai.com.")
+    ] = None,
     route: Annotated[
         list[str] | None, typer.Option(help="PATH=NAME: another policy for this path.")
     ] = None,
     by_header: Annotated[
-        bool, typer.Option("--by-header", help="Clients may name a policy in a header.")
-    ] = False,
+        bool | None,
+        typer.Option("--by-header/--no-by-header", help="Clients may name a policy in a header."),
+    ] = None,
     other: Annotated[
-        str, typer.Option(help="What becomes of paths that are not guarded: refuse or pass.")
-    ] = "refuse",
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
-    workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 1,
+        str | None, typer.Option(help="What becomes of paths that are not guarded: refuse or pass.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on; 127.0.0.1 if nothing says.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Its port; 8080 if nothing says.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many processes.")] = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Take policies anew when their files change.")
-    ] = False,
+        bool | None,
+        typer.Option("--reload/--no-reload", help="Take policies anew when their files change."),
+    ] = None,
     metrics: Annotated[
-        bool, typer.Option("--metrics", help="Serve metrics for Prometheus at /metrics.")
-    ] = False,
+        bool | None,
+        typer.Option("--metrics", help="Serve metrics for Prometheus at /metrics."),
+    ] = None,
     audit: Annotated[
         str | None, typer.Option(help="Append a record of each stream to this file.")
     ] = None,
     audit_errors: Annotated[
-        str, typer.Option(help="What an audit log that cannot be written does: report or raise.")
-    ] = "report",
+        str | None,
+        typer.Option(help="What an audit log that cannot be written does: report or raise."),
+    ] = None,
     max_connections: Annotated[
-        int, typer.Option(min=1, help="Connections of a process; more get a 503.")
-    ] = 1000,
+        int | None, typer.Option(min=1, help="Connections of a process; more get a 503.")
+    ] = None,
     header_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for the headers of a request.")
-    ] = 10.0,
+        float | None, typer.Option(min=0.1, help="Seconds for the headers of a request.")
+    ] = None,
     body_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for the body of a request.")
-    ] = 60.0,
+        float | None, typer.Option(min=0.1, help="Seconds for the body of a request.")
+    ] = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
     serve_command.serve(
-        policy,
-        upstream,
+        file,
+        policy or [],
         routes=route or [],
-        by_header=by_header,
-        other=other,
         host=host,
         port=port,
         workers=workers,
+        allow_code=allow_code or [],
+        upstream=upstream,
+        by_header=by_header,
+        other=other,
         reload=reload,
         metrics=metrics,
         audit=audit,
@@ -381,7 +399,6 @@ def serve(
         max_connections=max_connections,
         header_timeout=header_timeout,
         body_timeout=body_timeout,
-        allow_code=allow_code or [],
     )
 
 

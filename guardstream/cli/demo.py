@@ -49,7 +49,7 @@ def recording() -> list[Delta]:
 
 def demo(policy: str, speed: float, code: Sequence[str] = ()) -> None:
     """Replay the recording through `policy`, live on a terminal, line by line elsewhere."""
-    guard = Guard.load(policy, allow_code=code)
+    guard = Guard.load(policy, allow_code=code, rules_only=True)
     console = Console(highlight=False)
     deltas = recording()
     console.print(f"Replaying {len(deltas)} chunks through the policy {guard.policy.name!r}.\n")

@@ -14,7 +14,7 @@ from guardstream.cli.progress import shown
 from guardstream.guard import Guard
 from guardstream.policy import build, packs
 from guardstream.policy.build import Built
-from guardstream.policy.model import SETTINGS
+from guardstream.policy.model import OPERATIONAL, SETTINGS
 from guardstream.policy.sources import Loader
 from guardstream.stages.rules import Rule
 from guardstream.stream.result import Result
@@ -51,10 +51,11 @@ def rules(before: str, after: str, *, as_json: bool) -> int:
 
 
 def _changes(old: Built, new: Built, section: str) -> Iterator[Change]:
-    for name in SETTINGS:
-        one, other = (_plain(getattr(built.file, name)) for built in (old, new))
-        if one != other and name != "input":
-            yield Change(f"{section}{name.rstrip('_')}", one, other)
+    said = [built.file.model_dump(by_alias=True, mode="json") for built in (old, new)]
+    for key in (name.rstrip("_") for name in (*SETTINGS, *OPERATIONAL)):
+        one, other = (each[key] for each in said)
+        if one != other and key != "input":
+            yield Change(f"{section}{key}", one, other)
     before, after = _by_id(old), _by_id(new)
     for name in dict.fromkeys((*before, *after)):
         what = f"{section}rule {name!r}"
@@ -160,7 +161,7 @@ def diff(
     code: Sequence[str] = (),
 ) -> int:
     """Print the texts that come out otherwise, and a count per rule; return the exit status."""
-    old, new = (Guard.load(name, allow_code=code) for name in (before, after))
+    old, new = (Guard.load(name, allow_code=code, rules_only=True) for name in (before, after))
     tally = Tally()
     for example in shown(read(dataset), "comparing"):
         tally.add(example.line, old.check(example.text), new.check(example.text), show)

@@ -76,7 +76,7 @@ def measured(ask: Ask) -> Outcome:
     """Measure; DatasetError if there is nothing to measure with, or to hold a bound against."""
     if ask.dataset is None and ask.harmless is None:
         raise DatasetError("nothing to measure with: name a dataset, or a folder with --harmless")
-    guard = Guard.load(ask.policy, allow_code=ask.code)
+    guard = Guard.load(ask.policy, allow_code=ask.code, rules_only=True)
     sources: dict[str, Counts] = {}
     if ask.dataset:
         examples = shown(read(ask.dataset), "evaluating")

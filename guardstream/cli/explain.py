@@ -19,7 +19,7 @@ from guardstream.events import Finding
 from guardstream.guard import Guard
 from guardstream.policy import Policy, build, checks, packs
 from guardstream.policy.build import CHANNELS, Built
-from guardstream.policy.model import SECTIONS, InputFile, WordFile
+from guardstream.policy.model import OPERATIONAL, SECTIONS, InputFile, WordFile
 from guardstream.policy.problems import nearest
 from guardstream.policy.sources import Loader, Origin, Placed, Source, read_text
 
@@ -27,7 +27,7 @@ _SHOWN = 60
 
 
 _MOST = 30
-"""Rules that are shown one by one; more do not fit on a screen."""
+"""Rules that are shown one by one, those of `input` too; more do not fit on a screen."""
 
 
 class ExplainError(GuardstreamError):
@@ -43,9 +43,12 @@ def table(policy: str) -> str:
     title = f"{built.file.name or built.source.name}: {built.file.description}"
     lines = [_short(title.rstrip(": "), 120)]
     lines += _settings(built)
-    lines += _table(built)
-    if built.input is not None:
-        lines += ["input, what goes into the model:", *_table(built.input)]
+    inner = built.input
+    most = _MOST if inner is None else _MOST - min(len(inner.placed), _MOST // 2)
+    lines += _table(built, most)
+    if inner is not None:
+        said = _table(inner, _MOST - min(len(built.placed), _MOST // 2))
+        lines += ["input, what goes into the model:", *said]
     lines.append("one rule: --rule ID; all of it: --yaml; what becomes of a text: --text TEXT")
     return "\n".join(lines) + "\n"
 
@@ -58,23 +61,39 @@ def _settings(built: Built) -> Iterator[str]:
     for name, source in built.settings.items():
         if name == "input":
             continue
-        value = built.file.model_dump(by_alias=True, exclude_unset=True).get(name.rstrip("_"))
-        said = _short(json.dumps(value, ensure_ascii=False, default=str), 60)
+        key = name.rstrip("_")
+        value = built.file.model_dump(by_alias=True, exclude_unset=True).get(key)
+        if name in OPERATIONAL:
+            value = _as_written(source, key)
         origin = "" if source is built.source else f"  (from {_name(source)})"
-        yield f"  {name.rstrip('_')}: {said}{origin}"
+        if name in OPERATIONAL and isinstance(value, dict) and len(_json(value)) > _SHOWN:
+            yield f"  {key}:"
+            yield from (f"    {each}: {_short(_json(said), 100)}" for each, said in value.items())
+        else:
+            yield f"  {key}: {_short(_json(value), _SHOWN)}{origin}"
 
 
-def _table(built: Built) -> Iterator[str]:
+def _as_written(source: Source, key: str) -> Any:
+    """A section as it stands in its file: with its units, and with the names of secrets."""
+    assert isinstance(source.document.value, dict)
+    return source.document.value[key]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _table(built: Built, most: int) -> Iterator[str]:
     own = [placed for placed in built.placed if placed.origin.source is built.source]
     other = [placed for placed in built.placed if placed.origin.source is not built.source]
-    listed = own[:_MOST] if len(built.placed) > _MOST else [*own, *other]
+    listed = own[:most] if len(built.placed) > most else [*own, *other]
     rows: list[tuple[str, ...]] = [("rule", "action", "severity", "looks for", "from")]
     rows += [_row(placed) for placed in listed]
     if len(rows) > 1:
         yield from _columns(rows)
-    if len(own) > _MOST:
-        yield f"  … and {len(own) - _MOST} more of {_name(built.source)}"
-    if len(built.placed) > _MOST:
+    if len(own) > most:
+        yield f"  … and {len(own) - most} more of {_name(built.source)}"
+    if len(built.placed) > most:
         yield from _by_file(other)
     if built.disabled:
         yield f"  switched off: {', '.join(placed.rule.id for placed in built.disabled)}"
@@ -146,6 +165,11 @@ def whole(policy: str) -> str:
     values = built.file.model_dump(
         by_alias=True, exclude_defaults=True, exclude={"rules", "extends", "input"}
     )
+    values |= {
+        name: _as_written(source, name)
+        for name, source in built.settings.items()
+        if name in OPERATIONAL
+    }
     head = CommentedMap({"version": 1, **values})
     for name, source in built.settings.items():
         key = name.rstrip("_")
@@ -219,7 +243,7 @@ def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ())
     """Return why each part of `text` comes out as it does under the policy."""
     if channel not in CHANNELS:
         raise ExplainError(f"no channel {channel!r}, {nearest(channel, list(CHANNELS))}")
-    guard = Guard.load(policy, allow_code=code)
+    guard = Guard.load(policy, allow_code=code, rules_only=True)
     result = guard.check(text, channel)
     lines = [f"text out: {result.text!r}", f"finish: {result.finish}"]
     if guard.policy.shadow:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import codecs
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, TextIO
+
+import anyio
+import anyio.to_thread
 
 from guardstream.cli.chunks import cut
 from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
-from guardstream.stream.synchronous import SyncGuardedStream
+from guardstream.stream.protocol import StreamOutcome
 
 CLEAN, BLOCKED = 0, 3
 
@@ -39,16 +42,50 @@ def run(
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
         texts = _decoded(source, file)
-        stream = guard.wrap_sync(cut(texts, chunk) if chunk else texts, keep_text=False)
-        stack.callback(_write_findings, stream, report, findings)
-        for text in stack.enter_context(stream):
-            # As UTF-8 whatever the terminal says: the text came in as UTF-8.
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
-            sys.stdout.buffer.flush()
+        chunks = cut(texts, chunk) if chunk else texts
+        if guard.policy.operational:
+            stream: StreamOutcome = anyio.run(_run_around, guard, chunks, report, findings)
+        else:
+            stream = _run_rules(guard, chunks, report, findings)
     if stream.finish == "content_filter":
         note(f"guardstream: blocked by rule {stream.blocked_by!r}")
         return BLOCKED
     return CLEAN
+
+
+def _run_rules(
+    guard: Guard, chunks: Iterator[str], report: TextIO | None, path: Path | None
+) -> StreamOutcome:
+    stream = guard.wrap_sync(chunks, keep_text=False)
+    with _reporting(stream, report, path), stream:
+        for text in stream:
+            _write(text)
+    return stream
+
+
+async def _run_around(
+    guard: Guard, chunks: Iterator[str], report: TextIO | None, path: Path | None
+) -> StreamOutcome:
+    """Do the same for a policy that says more than rules; what waits needs an event loop."""
+
+    async def read() -> AsyncIterator[str]:
+        while (text := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
+            yield text
+
+    section = guard.policy.file.concurrency
+    attributes = {section.by: "guardstream run"} if section and section.by else {}
+    stream = guard.wrap(read, keep_text=False, attributes=attributes)
+    with _reporting(stream, report, path):
+        async with stream:
+            async for text in stream:
+                _write(text)
+    return stream
+
+
+def _write(text: str) -> None:
+    # As UTF-8 whatever the terminal says: the text came in as UTF-8.
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+    sys.stdout.buffer.flush()
 
 
 def _open(file: str) -> AbstractContextManager[BinaryIO]:
@@ -84,10 +121,12 @@ def _decoded(source: BinaryIO, name: str) -> Iterator[str]:
         offset += len(data)
 
 
-def _write_findings(
-    stream: SyncGuardedStream[str], report: TextIO | None, path: Path | None
-) -> None:
-    if report is None or path is None:
-        return
-    with naming(path), report:
-        report.writelines(json.dumps(asdict(finding)) + "\n" for finding in stream.findings)
+@contextmanager
+def _reporting(stream: StreamOutcome, report: TextIO | None, path: Path | None) -> Iterator[None]:
+    """Write a stream's findings when it is over, however it ended."""
+    try:
+        yield
+    finally:
+        if report is not None and path is not None:
+            with naming(path), report:
+                report.writelines(json.dumps(asdict(each)) + "\n" for each in stream.findings)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from guardstream.cli.output import MachineError
 from guardstream.errors import GuardstreamError
+from guardstream.policy.serving import address_of
 
 C = TypeVar("C", bound=str)
 
@@ -20,47 +21,55 @@ class UsageError(GuardstreamError):
 
 
 def serve(
+    policy: str | None,
     policies: Sequence[str],
-    upstream: str,
     *,
     routes: Sequence[str],
-    by_header: bool,
-    other: str,
-    host: str,
-    port: int,
-    workers: int,
-    reload: bool,
-    metrics: bool,
-    audit: str | None,
-    audit_errors: str,
-    max_connections: int,
-    header_timeout: float,
-    body_timeout: float,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
     allow_code: Sequence[str],
+    **flags: Any,
 ) -> None:
-    """Serve until told to stop."""
-    _check_installed(metrics=metrics)
-    from guardstream.serve.proxy.run import ListenError, ServeOptions
-    from guardstream.serve.proxy.run import serve as run
-    from guardstream.serve.proxy.settings import SettingsError
+    """Serve until told to stop, as the section `serve` of the first policy and the flags say.
 
-    options = ServeOptions(
-        upstream=upstream,
-        policies=_named(policies, "--policy", default="default"),
-        routes=_named(routes, "--route"),
-        by_header=by_header,
-        other=_one_of(_OTHER, other, "--other"),
-        reload=reload,
-        metrics=metrics,
-        audit=audit,
-        audit_errors=_one_of(_ERRORS, audit_errors, "--audit-errors"),
-        max_connections=max_connections,
-        header_timeout=header_timeout,
-        body_timeout=body_timeout,
-        allow_code=tuple(allow_code),
-    )
+    A flag that was given counts instead of what the section says.
+    """
+    _check_installed(metrics=bool(flags["metrics"]))
+    from guardstream.serve.proxy.options import ServeOptions, said_by
+    from guardstream.serve.proxy.run import ListenError
+    from guardstream.serve.proxy.run import serve as run
+    from guardstream.serve.proxy.settings import DEFAULT, SettingsError
+
+    named = _named(policies, "--policy", default=DEFAULT)
+    if policy is not None and DEFAULT in named:
+        raise UsageError(
+            f"{policy!r} and --policy {named[DEFAULT]!r}: name one policy for all paths"
+        )
+    named = {DEFAULT: policy, **named} if policy is not None else named
+    if DEFAULT not in named:
+        raise UsageError("no policy for all paths, which is 'default': guardstream serve POLICY")
+    said = said_by(named[DEFAULT])
+    address, usual = address_of(said.pop("listen", "127.0.0.1:8080"))
+    processes = said.pop("workers", 1)
+    given = {name: value for name, value in flags.items() if value is not None}
+    _one_of(_OTHER, given.get("other", "refuse"), "--other")
+    _one_of(_ERRORS, given.get("audit_errors", "report"), "--audit-errors")
+    options = {**said, **given, "allow_code": tuple(allow_code)}
+    options["policies"] = {**said.get("policies", {}), **named}
+    options["routes"] = {**said.get("routes", {}), **_named(routes, "--route")}
+    if not options.get("upstream"):
+        raise UsageError(
+            f"no upstream: give --upstream https://api.openai.com, or 'serve: {{upstream: ...}}' "
+            f"in {named[DEFAULT]}"
+        )
     try:
-        run(options, host=host, port=port, workers=workers)
+        run(
+            ServeOptions(**options),
+            host=address if host is None else host,
+            port=usual if port is None else port,
+            workers=processes if workers is None else workers,
+        )
     except SettingsError as error:
         raise UsageError(str(error)) from error
     except ListenError as error:

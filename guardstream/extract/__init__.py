@@ -16,6 +16,8 @@ Paths are ijson's, keys joined by dots and `item` for each element of an array; 
 or a JSON Pointer. The stream is read until its document is over, and closed. Text is read once: the
 work grows with its length.
 
+Where a call does not say, the section `extract` of the policy does, for streams of its guard.
+
 All raise ExtractError where the text is no JSON or cannot become the model, at the character where
 that is certain, and where a guard blocked the stream.
 """

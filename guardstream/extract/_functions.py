@@ -21,14 +21,18 @@ OnInvalid: TypeAlias = Literal["raise", "skip"]
 
 @overload
 def snapshots(
-    stream: Stream, model: type[T], *, partial_strings: bool = ..., **reading: Unpack[Reading]
+    stream: Stream,
+    model: type[T],
+    *,
+    partial_strings: bool | None = ...,
+    **reading: Unpack[Reading],
 ) -> AsyncGenerator[T, None]: ...
 @overload
 def snapshots(
-    stream: Stream, model: object, *, partial_strings: bool = ..., **reading: Unpack[Reading]
+    stream: Stream, model: object, *, partial_strings: bool | None = ..., **reading: Unpack[Reading]
 ) -> AsyncGenerator[Any, None]: ...
 def snapshots(
-    stream: Stream, model: Any, *, partial_strings: bool = True, **reading: Unpack[Reading]
+    stream: Stream, model: Any, *, partial_strings: bool | None = None, **reading: Unpack[Reading]
 ) -> AsyncGenerator[Any, None]:
     """Yield what is there of a `model` after each chunk that brings something; last, all of it.
 
@@ -39,7 +43,7 @@ def snapshots(
     unless `partial_strings` is False. What is complete is of its declared type; only the last
     snapshot is validated by the model as a whole. Raises ExtractError.
     """
-    return values(stream, Snapshots[Any](model, reading, strings=partial_strings))
+    return values(stream, _snapshots(stream, model, reading, partial_strings))
 
 
 @overload
@@ -47,7 +51,7 @@ def snapshots_sync(
     stream: Iterable[Any],
     model: type[T],
     *,
-    partial_strings: bool = ...,
+    partial_strings: bool | None = ...,
     **reading: Unpack[Reading],
 ) -> Generator[T, None, None]: ...
 @overload
@@ -55,14 +59,18 @@ def snapshots_sync(
     stream: Iterable[Any],
     model: object,
     *,
-    partial_strings: bool = ...,
+    partial_strings: bool | None = ...,
     **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]: ...
 def snapshots_sync(
-    stream: Iterable[Any], model: Any, *, partial_strings: bool = True, **reading: Unpack[Reading]
+    stream: Iterable[Any],
+    model: Any,
+    *,
+    partial_strings: bool | None = None,
+    **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]:
     """Yield what `snapshots` does, for a plain stream."""
-    return values_sync(stream, Snapshots[Any](model, reading, strings=partial_strings))
+    return values_sync(stream, _snapshots(stream, model, reading, partial_strings))
 
 
 @overload
@@ -71,8 +79,8 @@ def items(
     path: str,
     model: Model[T],
     *,
-    on_invalid: OnInvalid = ...,
-    documents: Documents = ...,
+    on_invalid: OnInvalid | None = ...,
+    documents: Documents | None = ...,
     **reading: Unpack[Reading],
 ) -> AsyncGenerator[T, None]: ...
 @overload
@@ -81,8 +89,8 @@ def items(
     path: str,
     model: object = ...,
     *,
-    on_invalid: OnInvalid = ...,
-    documents: Documents = ...,
+    on_invalid: OnInvalid | None = ...,
+    documents: Documents | None = ...,
     **reading: Unpack[Reading],
 ) -> AsyncGenerator[Any, None]: ...
 def items(
@@ -90,8 +98,8 @@ def items(
     path: str,
     model: Any = None,
     *,
-    on_invalid: OnInvalid = "raise",
-    documents: Documents = "one",
+    on_invalid: OnInvalid | None = None,
+    documents: Documents | None = None,
     **reading: Unpack[Reading],
 ) -> AsyncGenerator[Any, None]:
     """Yield each value at `path` once, when it is over: `orders.item` is each element of `orders`.
@@ -101,7 +109,7 @@ def items(
     `documents` "many", such as JSON lines, the path is looked for in each. Raises ExtractError,
     after the values before it, and where nothing ever stood at the path but in an empty array.
     """
-    work = Items[Any](path, model, reading, on_invalid=on_invalid, documents=documents)
+    work = _items(stream, path, model, reading, on_invalid, documents)
     return values(stream, work)
 
 
@@ -111,8 +119,8 @@ def items_sync(
     path: str,
     model: Model[T],
     *,
-    on_invalid: OnInvalid = ...,
-    documents: Documents = ...,
+    on_invalid: OnInvalid | None = ...,
+    documents: Documents | None = ...,
     **reading: Unpack[Reading],
 ) -> Generator[T, None, None]: ...
 @overload
@@ -121,8 +129,8 @@ def items_sync(
     path: str,
     model: object = ...,
     *,
-    on_invalid: OnInvalid = ...,
-    documents: Documents = ...,
+    on_invalid: OnInvalid | None = ...,
+    documents: Documents | None = ...,
     **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]: ...
 def items_sync(
@@ -130,30 +138,34 @@ def items_sync(
     path: str,
     model: Any = None,
     *,
-    on_invalid: OnInvalid = "raise",
-    documents: Documents = "one",
+    on_invalid: OnInvalid | None = None,
+    documents: Documents | None = None,
     **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]:
     """Yield what `items` does, for a plain stream."""
-    work = Items[Any](path, model, reading, on_invalid=on_invalid, documents=documents)
+    work = _items(stream, path, model, reading, on_invalid, documents)
     return values_sync(stream, work)
 
 
 def text(
-    stream: Stream, path: str, *, documents: Documents = "one", **reading: Unpack[Reading]
+    stream: Stream, path: str, *, documents: Documents | None = None, **reading: Unpack[Reading]
 ) -> AsyncGenerator[str, None]:
     """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
 
     Where several strings stand at `path`, one follows the other. Raises ExtractError.
     """
-    return values(stream, Pieces(path, reading, documents))
+    return values(stream, _pieces(stream, path, reading, documents))
 
 
 def text_sync(
-    stream: Iterable[Any], path: str, *, documents: Documents = "one", **reading: Unpack[Reading]
+    stream: Iterable[Any],
+    path: str,
+    *,
+    documents: Documents | None = None,
+    **reading: Unpack[Reading],
 ) -> Generator[str, None, None]:
     """Yield what `text` does, for a plain stream."""
-    return values_sync(stream, Pieces(path, reading, documents))
+    return values_sync(stream, _pieces(stream, path, reading, documents))
 
 
 @overload
@@ -162,7 +174,7 @@ async def final(stream: Stream, model: Model[T], **reading: Unpack[Reading]) -> 
 async def final(stream: Stream, model: object, **reading: Unpack[Reading]) -> Any: ...
 async def final(stream: Stream, model: Any, **reading: Unpack[Reading]) -> Any:
     """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be."""
-    async with aclosing(values(stream, Whole[Any](model, reading))) as found:
+    async with aclosing(values(stream, Whole[Any](model, _reading(stream, reading)))) as found:
         return await anext(found)
 
 
@@ -172,5 +184,52 @@ def final_sync(stream: Iterable[Any], model: Model[T], **reading: Unpack[Reading
 def final_sync(stream: Iterable[Any], model: object, **reading: Unpack[Reading]) -> Any: ...
 def final_sync(stream: Iterable[Any], model: Any, **reading: Unpack[Reading]) -> Any:
     """Return what `final` does, for a plain stream."""
-    with closing(values_sync(stream, Whole[Any](model, reading))) as found:
+    with closing(values_sync(stream, Whole[Any](model, _reading(stream, reading)))) as found:
         return next(found)
+
+
+# A stream of a guard says how its policy wants it read; what the call says counts first.
+
+
+def _reading(stream: object, reading: Reading) -> Reading:
+    said = getattr(stream, "extraction", None)
+    if not said:
+        return reading
+    return {**{name: value for name, value in said.items() if name in _OF_READING}, **reading}
+
+
+_OF_READING = frozenset(Reading.__annotations__)
+
+
+def _said(stream: object, name: str, asked: Any, usual: Any) -> Any:
+    if asked is not None:
+        return asked
+    return (getattr(stream, "extraction", None) or {}).get(name, usual)
+
+
+def _snapshots(
+    stream: object, model: Any, reading: Reading, strings: bool | None
+) -> Snapshots[Any]:
+    strings = _said(stream, "partial_strings", strings, True)
+    return Snapshots(model, _reading(stream, reading), strings=bool(strings))
+
+
+def _items(
+    stream: object,
+    path: str,
+    model: Any,
+    reading: Reading,
+    on_invalid: OnInvalid | None,
+    documents: Documents | None,
+) -> Items[Any]:
+    return Items(
+        path,
+        model,
+        _reading(stream, reading),
+        on_invalid=_said(stream, "on_invalid", on_invalid, "raise"),
+        documents=_said(stream, "documents", documents, "one"),
+    )
+
+
+def _pieces(stream: object, path: str, reading: Reading, documents: Documents | None) -> Pieces:
+    return Pieces(path, _reading(stream, reading), _said(stream, "documents", documents, "one"))

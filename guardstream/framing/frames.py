@@ -12,17 +12,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
-from guardstream.framing import sse
+from guardstream.framing import aws, sse
+from guardstream.framing.alike import Template
 from guardstream.framing.json import json_bytes, json_data, json_object
 
-Media: TypeAlias = Literal["sse", "ndjson", "json_array", "data_stream", "text", "messages"]
+Media: TypeAlias = Literal[
+    "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
+]
 
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
 
 
-Form: TypeAlias = Literal["object", "list", "string", "text"]
-"""What the data of a frame is: JSON of some type, or text that is no JSON."""
+Form: TypeAlias = Literal["object", "list", "string", "text", "alike"]
+"""What the data of a frame is: JSON of some type, or text that is no JSON.
+
+`alike` is an object of which the text alone was read, as it is like an earlier one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ class EventFrames(_Plain):
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder(strict=True)
+        self.template: Template | None = None  # what most events are like, once that is known
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -130,11 +137,11 @@ class EventFrames(_Plain):
         keep_id: bool,
         name: str = "",
     ) -> bytes:
-        name = name or (like.name if like else "message")
+        given, name = name, name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
             return b"data: %b\n\n" % json_bytes(value)  # the common case, without the detour
         kind = value.get("type") if isinstance(value, dict) else None
-        if name != "message" and isinstance(kind, str):
+        if name != "message" and not given and isinstance(kind, str):
             name = kind
         data = value if isinstance(value, str) else json_bytes(value).decode()
         return sse.encode(sse.Event(data, name, id=like.id if like and keep_id else None))
@@ -162,6 +169,10 @@ class EventFrames(_Plain):
                 return Frame({"error": error}, item.raw)
             return Frame(None, item.raw if item.plain else b"\n", name=item.event)
         raw = item.raw if item.plain else sse.encode(item)
+        if self.template is not None and item.event == "message" and item.id is None:
+            text = self.template.text(item.data)
+            if text is not None:
+                return Frame(text, raw, "alike", item.data, name=item.event)
         if item.data == DONE:
             return Frame(None, raw, name=item.event, id=item.id, done=True)
         value, form = json_data(item.data)
@@ -229,6 +240,26 @@ class CodedFrames(LineFrames):
         if value is None or len(value) != 1:
             raise AdapterError("a line in a data stream is no letter with JSON after a colon")
         return Frame(value, raw)
+
+
+class BinaryFrames(_Plain):
+    """Amazon's event streams, as objects of one field: the event's type, and its payload."""
+
+    def __init__(self) -> None:
+        self._messages = aws.Messages()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        for raw, headers, payload in self._messages.feed(data):
+            yield Frame(aws.event(headers, payload), raw)
+
+    def finish(self) -> Iterator[Frame]:
+        self._messages.finish()
+        return iter(())
+
+    @staticmethod
+    def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
+        assert isinstance(value, dict)
+        return b"".join(aws.message(name, json_bytes(each)) for name, each in value.items())
 
 
 _STRUCTURE = re.compile(rb'[]["{}]')
@@ -390,11 +421,12 @@ FRAMES: dict[Media, type[Frames]] = {
     "ndjson": LineFrames,
     "json_array": ArrayFrames,
     "data_stream": CodedFrames,
+    "event_stream": BinaryFrames,
     "text": TextFrames,
     "messages": MessageFrames,
 }
 
-_SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array"}
+_SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array", b"\0": "event_stream"}
 
 
 def sniffed(start: bytes) -> Media | None:
@@ -410,12 +442,25 @@ def sniffed(start: bytes) -> Media | None:
 
 
 def sniffed_text(start: bytes) -> Media | None:
-    """Tell the lines of a data stream from other text by how they begin; None if not yet."""
-    if any(mark.startswith(start) for mark in _CODED_STARTS):
+    """Tell the lines of a data stream from other text by how they begin; None if not yet.
+
+    A first line of text comes at once; what else such streams begin with (thinking, data, a call)
+    could be text, too, until it has ended as a line of theirs does.
+    """
+    if any(mark.startswith(start) for mark in _CODED_STARTS) or _LINE_CODE.fullmatch(start):
         return None
-    return "data_stream" if start.startswith(_CODED_STARTS) else "text"
+    if start.startswith(_CODED_STARTS):
+        return "data_stream"
+    if not _CODED_LINE.match(start):
+        return "text"
+    line, ended, _ = start.partition(b"\n")
+    if not ended and len(line) <= sse.MAX_LINE:
+        return None
+    return "data_stream" if json_object(b'{"%b":%b}' % (line[:1], line[2:])) else "text"
 
 
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
+_CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
+_LINE_CODE = re.compile(rb"[2389bcg-k]:?")
 _CODE = re.compile(rb"[0-9a-z](?::\s*)?")
 _CODE_START = re.compile(rb'[0-9a-z]:\s*["{\[]')

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterable, Callable, Collection
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from guardstream.gate.guarded import UNITS, GatedGuard
 from guardstream.gate.judging import GateError
+from guardstream.gate.planned import UNITS
 from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.providers import Adapter
@@ -19,7 +19,7 @@ from guardstream.providers.adapter import Unknown
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
 
-__all__ = ["Check", "Context", "GateError", "GatedGuard", "GatedStream", "Verdict", "gate"]
+__all__ = ["Check", "Context", "GateError", "GatedStream", "Verdict", "gate"]
 
 C = TypeVar("C")
 

@@ -7,8 +7,9 @@ One task of its own reads the stream, one each judges a unit; none of them ever 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import anyio
@@ -19,9 +20,10 @@ from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers import Adapter, chosen
 from guardstream.providers.adapter import NEW, Call, Reading, Slot, Unknown
 from guardstream.stages.units import Units
-from guardstream.stream.context import AsyncContext, TextStream
+from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, running_loop
+from guardstream.stream.observers import Joined, ObserverError, StreamRecord
 from guardstream.stream.protocol import ChunkStream
 from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.state import reason_of
@@ -47,6 +49,10 @@ class Options:
     hold: bool = True
     overlap: int = 0
     rule: str = "gate"
+    of_guard: bool = False
+    """Whether the stream is the guard's own: its findings are said as this one's too."""
+    observing: Joined | None = None
+    """What is told how the stream ended; it has the guard's record."""
 
 
 class _Signal:
@@ -81,6 +87,7 @@ class _Core(Generic[C]):
         self._options = options
         self._loop: Loop | None = None
         self._scopes: dict[Unit | None, anyio.CancelScope] = {}
+        self._observing = options.observing
 
     @property
     def begun(self) -> bool:
@@ -111,14 +118,20 @@ class _Core(Generic[C]):
                 await self.changed.wait()
 
     def abandon(self) -> None:
-        """Stop everything, from whatever thread: nobody may be there any more."""
+        """Stop everything, from whatever thread: nobody is there any more."""
         if self._loop is not None:
-            self._loop.call(self.halt)
+            self._loop.call(self._left)
 
     def stop(self) -> None:
         """Stop everything, from whatever thread, and have the reader told."""
         self.stopping = True
-        self.abandon()
+        if self._loop is not None:
+            self._loop.call(self.halt)
+
+    def _left(self) -> None:
+        self.halt()
+        if self._observing is not None and not self._observing.concluding:
+            self._observing.settle_quietly()
 
     def _start(self, unit: Unit | None, function: Callable[[], Awaitable[None]]) -> None:
         """Run a task that `halt` cancels: the reader, or a unit's check."""
@@ -234,6 +247,8 @@ class GatedStream(AsyncContext, Generic[C]):
         self.delta = ""
         """The answer's text in the chunk that was delivered last."""
         self._source = source
+        self._of_guard = options.of_guard
+        self._observing = options.observing
         self._core: _Core[C] = _Core(source, check, options)
         self._queue: deque[_Ready[C]] = deque()
         self._delivered = Delivered()
@@ -247,11 +262,14 @@ class GatedStream(AsyncContext, Generic[C]):
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What the check has blocked, changed or reported, and where it failed; not the guard's.
+        """What the check has blocked, changed or reported, and where it failed.
 
-        Those of a gate before this one come first.
+        Those of a gate before this one come first; before them those of the rules, where the gate
+        is the policy's own.
         """
-        before = self._source.findings if isinstance(self._source, GatedStream) else ()
+        before: Sequence[Finding] = ()
+        if self._of_guard or isinstance(self._source, GatedStream):
+            before = self._source.findings  # type: ignore[attr-defined]
         return (*before, *(self._core.line.findings if self._core.line else ()))
 
     @property
@@ -276,6 +294,12 @@ class GatedStream(AsyncContext, Generic[C]):
             return unit.finding.rule
         rule: str | None = getattr(self._source, "blocked_by", None)
         return rule
+
+    @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads the stream, where the call does not say."""
+        said: Mapping[str, Any] = getattr(self._source, "extraction", {})
+        return said
 
     @property
     def held(self) -> int:
@@ -312,7 +336,7 @@ class GatedStream(AsyncContext, Generic[C]):
         except StopAsyncIteration:
             raise
         except BaseException as error:
-            await self._end(reason_of(error))
+            await self._end(reason_of(error), error)
             raise
         finally:
             self._reading = False
@@ -371,11 +395,35 @@ class GatedStream(AsyncContext, Generic[C]):
         reason = getattr(self._source, "finish", None)
         await self._end(reason or self._finished.get(min(self._finished, default=0), "stop"))
 
-    async def _end(self, reason: FinishReason) -> None:
-        if self._finish is None:
-            self._finish = reason
-            self._core.meter.end()
-            await self._core.close()
+    async def _end(self, reason: FinishReason, error: BaseException | None = None) -> None:
+        if self._finish is not None:
+            return
+        self._finish = reason
+        self._core.meter.end()
+        observing = self._observing
+        if observing is not None:
+            observing.concluding = True
+        await self._core.close()
+        if observing is None:
+            return
+        try:
+            observing.settle(partial(self._recorded, error=error))
+        except ObserverError as failure:
+            if error is None:
+                raise
+            hide(failure)
+
+    def _recorded(self, record: StreamRecord, error: BaseException | None) -> StreamRecord:
+        """The record of the guard's stream, as the gate has ended it."""
+        assert self._finish is not None
+        said = type(error).__name__ if isinstance(error, Exception) else None
+        return replace(
+            record,
+            finish=self._finish,
+            blocked_by=self.blocked_by,
+            findings=self.findings,
+            error=record.error or said,
+        )
 
     def _pass(self, passed: Passed[C]) -> None:
         chunk, written, reading, texts = passed

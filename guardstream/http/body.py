@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, Unpack
 
 from guardstream.errors import AdapterError
-from guardstream.guard import Guard, pipeline_of
+from guardstream.guard import Guard
 from guardstream.providers.fields import map_strings
 from guardstream.providers.whole import BODIES, SAID
 from guardstream.stream.arguments import known_arguments
@@ -26,18 +25,20 @@ def guard_body(
 
     `provider` names the adapter of the same answer's stream; `options` are those of `Guard.wrap`. A
     body that nothing changes is returned as it is. Raises AdapterError for a provider or a body
-    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`.
+    that is not known, StageError if a stage fails, BlockedError with `raise_on_block`, PolicyError
+    for a policy with `gate`, `retry` or `concurrency`.
     """
     kind = BODIES.get(provider)
     if kind is None:
         raise AdapterError(f"no whole answers of {provider!r}, there are: {', '.join(BODIES)}")
+    guard.refuse_operations("guarding a whole answer")
     policy = guard.policy
     adapter = kind(unknown=policy.unknown)
 
     def start(_body: Any, meter: Meter) -> Flow[dict[str, Any]]:
         return ChunkFlow(
             adapter,
-            partial(pipeline_of, policy),
+            guard.stages_of(policy)(adapter),
             meter,
             policy.block_message,
             policy.file.max_holdback,

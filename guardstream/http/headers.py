@@ -9,6 +9,9 @@ from typing import Any
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 
+CONVERSATION = "guardstream-conversation"
+"""The header of a request that names its conversation, where masks are reversible."""
+
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"})
 HOP_BY_HOP |= {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 """https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from types import TracebackType
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -21,11 +21,12 @@ from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body, guard_error
-from guardstream.http.headers import in_utf8, withheld
+from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
+from guardstream.vault import Vault, Vaults
 
 __all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
 
@@ -34,10 +35,17 @@ ENDPOINTS = {
     "/completions": "openai_completions",
     "/responses": "openai_responses",
     "/messages": "anthropic",
+    **dict.fromkeys((":generateContent", ":streamGenerateContent"), "gemini"),
+    **dict.fromkeys(("/converse", "/converse-stream"), "bedrock"),
+    "/invoke-with-response-stream": "bedrock_invoke",
+    "/v2/chat": "cohere",
+    "/text-generation/generation": "dashscope",
+    "/ml/v1/text/generation": "watsonx",
+    "/ml/v1/text/generation_stream": "watsonx",
 }
 """How the paths of endpoints end, and the adapters of what they answer."""
 
-_STREAMS = ("text/event-stream", "application/x-ndjson")
+_STREAMS = ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream")
 _BODILESS = (204, 304)
 _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 
@@ -61,7 +69,9 @@ class _Guarding:
         *,
         provider: str | None = None,
         other: Literal["refuse", "pass"] = "refuse",
+        vaults: Vaults | None = None,
     ) -> None:
+        self._vaults = vaults
         self._guard = guard
         self._transport = transport
         self._making = Lock()
@@ -94,6 +104,7 @@ class _Guarding:
         """Return the request that is sent. BlockedError if a rule forbids it."""
         headers = request.headers.copy()
         headers["accept-encoding"] = "identity"  # what is compressed cannot be read
+        headers.pop(CONVERSATION, None)
         provider = self._provider_of(request)
         checks = guard.policy.input is not None and request.method == "POST"
         if checks and provider not in BODIES and self._other == "refuse":
@@ -112,6 +123,9 @@ class _Guarding:
             content=body,
             extensions=request.extensions,
         )
+
+    def _with_vault(self, request: Any, body: bytes, guard: Guard, vault: Vault | None) -> Any:
+        return self._prepared(request, body, guard.with_vault(vault))
 
     def _kind(self, request: Any, response: Any) -> _Kind:
         """Tell what becomes of an answer."""
@@ -169,14 +183,16 @@ class GuardTransport(_Guarding):
     AdapterError, or they pass. Errors of the provider keep their status and are guarded, as events,
     JSON or text; one that is none of these loses its body. Headers that a rule matches are left
     out. A prompt that the policy's `input` forbids is a BlockedError.
+    `vaults` makes masks reversible: a request's header `guardstream-conversation`, which is not
+    sent on, names its conversation; without it the vault is that of the request alone.
     """
 
     _default = "AsyncHTTPTransport"
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
-        guard = self._guard_for(request, await request.aread())
-        sent = self._prepared(request, await request.aread(), guard)
+        body = await request.aread()
+        guard, sent = await self._masked(request, body, self._guard_for(request, body))
         response = await self._inner(sent).handle_async_request(sent)
         try:
             kind = self._kind(request, response)
@@ -190,8 +206,16 @@ class GuardTransport(_Guarding):
         if kind == "pass":
             return response
         stream = guard.wrap(_AsyncSource(response), provider=self._provider_of(request))
-        body = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
-        return _answer(guard, response, stream=body(stream))
+        made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
+        return _answer(guard, response, stream=made(stream))
+
+    async def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
+        """Return the guard of the exchange, with its vault, and the request that is sent."""
+        if self._vaults is None:
+            return guard, self._prepared(request, body, guard)
+        mask = partial(self._with_vault, request, body, guard)
+        vault, sent = await self._vaults.amasked(mask, request.headers.get(CONVERSATION))
+        return guard.with_vault(vault), sent
 
     async def aclose(self) -> None:
         """Close the transport behind this one."""
@@ -220,8 +244,8 @@ class SyncGuardTransport(_Guarding):
 
     def handle_request(self, request: Any) -> Any:
         """Send a request; return its answer, guarded."""
-        guard = self._guard_for(request, request.read())
-        sent = self._prepared(request, request.read(), guard)
+        body = request.read()
+        guard, sent = self._masked(request, body, self._guard_for(request, body))
         response = self._inner(sent).handle_request(sent)
         try:
             kind = self._kind(request, response)
@@ -235,8 +259,16 @@ class SyncGuardTransport(_Guarding):
         if kind == "pass":
             return response
         stream = guard.wrap_sync(_SyncSource(response), provider=self._provider_of(request))
-        body = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
-        return _answer(guard, response, stream=body(stream))
+        made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
+        return _answer(guard, response, stream=made(stream))
+
+    def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
+        """Return the guard of the exchange, with its vault, and the request that is sent."""
+        if self._vaults is None:
+            return guard, self._prepared(request, body, guard)
+        mask = partial(self._with_vault, request, body, guard)
+        vault, sent = self._vaults.masked(mask, request.headers.get(CONVERSATION))
+        return guard.with_vault(vault), sent
 
     def close(self) -> None:
         """Close the transport behind this one."""

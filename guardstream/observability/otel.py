@@ -18,7 +18,7 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.trace import Span, Status, StatusCode
 except ImportError as error:  # pragma: no cover
-    raise ImportError("traces need opentelemetry-api: 'guardstream[otel]'") from error
+    raise ImportError("traces need opentelemetry-api: pip install 'guardstream[otel]'") from error
 
 _NAME = "guardstream"
 

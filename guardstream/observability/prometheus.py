@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from guardstream.observability.record import output_tokens
@@ -20,7 +21,9 @@ try:
     import prometheus_client as client
     from prometheus_client import multiprocess
 except ImportError as error:  # pragma: no cover
-    raise ImportError("metrics need prometheus-client: 'guardstream[prometheus]'") from error
+    raise ImportError(
+        "metrics need prometheus-client: pip install 'guardstream[prometheus]'"
+    ) from error
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -113,6 +116,12 @@ class Prometheus:
         return client.Histogram(
             f"guardstream_{name}{unit}", text, _POLICY, registry=self.registry, buckets=buckets
         )
+
+
+@cache
+def shared() -> Prometheus:
+    """Return what counts in prometheus_client's own registry: one, as names are unique there."""
+    return Prometheus(client.REGISTRY)
 
 
 def _forget_dead(folder: Path) -> None:

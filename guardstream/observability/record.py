@@ -22,6 +22,7 @@ def as_dict(record: StreamRecord) -> dict[str, Any]:
         "finish": record.finish,
         "blocked_by": record.blocked_by,
         "error": record.error,
+        "attempts": record.attempts,
         "seconds": _rounded(stats.seconds),
         "first_received": _rounded(stats.first_received),
         "first_released": _rounded(stats.first_released),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, get_args
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN
@@ -15,12 +15,14 @@ from guardstream.policy import checks, limited, structured
 from guardstream.policy.document import Mark
 from guardstream.policy.limited import Limited
 from guardstream.policy.model import (
+    OPERATIONAL,
     KeywordsFile,
     PolicyFile,
     ReplacementFile,
     RuleFile,
     WordFile,
 )
+from guardstream.policy.plugins import Code
 from guardstream.policy.problems import nearest
 from guardstream.policy.sections import Channel
 from guardstream.policy.sources import LOOKS, Loader, Origin, Placed, Source, Whole
@@ -39,7 +41,9 @@ class Built:
     `placed` are the enabled rules, `disabled` the others; `settings` names the file that sets each
     of the settings that are set, `keys` those of the keys that are inherited one by one. `limited`
     and `plans` are what the sections `limits` and `stages` say, `input` the rules for what goes
-    into a model. `paths` are all files that were read, `digest` the SHA-256 of what stood in them.
+    into a model. `extraction` is what `extract` says, `code` what of the program's own
+    the policy may name. `paths` are all files that were read, `digest` the SHA-256 of what stood in
+    them.
     """
 
     file: PolicyFile
@@ -54,6 +58,8 @@ class Built:
     limited: Limited | None
     plans: tuple[StagePlan, ...]
     input: Built | None
+    extraction: Mapping[str, Any]
+    code: Code
     paths: tuple[Path, ...]
     digest: str
 
@@ -89,6 +95,7 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
     json = structured.compiled(loader, whole)
     limits, plans = limited.compiled(loader, whole), limited.plans(loader, whole)
     file = whole.file
+    extraction = structured.extraction(loader, whole)
     return lambda: Built(
         file=file,
         source=whole.source,
@@ -102,13 +109,15 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
         limited=limits,
         plans=plans,
         input=inner and inner(),
+        extraction=extraction,
+        code=loader.code,
         paths=tuple(loader.paths),
         digest=loader.digest,
     )
 
 
-_OUTPUT = frozenset(("json_", "limits", "stages", "gate", "input", "block_message"))
-"""The settings that are about what comes out of a model."""
+_OUTPUT = frozenset(("json_", "limits", "stages", "input", "block_message", *OPERATIONAL))
+"""The settings that are about what comes out of a model, or how it is asked."""
 
 
 def _input(whole: Whole, part: Whole) -> Whole:
@@ -271,6 +280,21 @@ def _compiled(loader: Loader, file: PolicyFile, rules: _Rules) -> Mapping[str, R
         if wanted:
             result[channel] = compiled[ids]
     return MappingProxyType(result)
+
+
+def part(built: Built, ids: Collection[str]) -> Built:
+    """The same with these rules alone, and nothing beside rules."""
+    pairs = zip(built.placed, built.rules, strict=True)
+    kept = [(placed, rule) for placed, rule in pairs if rule.id in ids]
+    return replace(
+        built,
+        placed=tuple(placed for placed, _ in kept),
+        rules=tuple(rule for _, rule in kept),
+        rulesets=_compiled(Loader(), built.file, kept),
+        limited=None,
+        plans=(),
+        input=None,
+    )
 
 
 def applies(rule: RuleFile, channel: str) -> bool:

@@ -14,9 +14,10 @@ import regex
 
 from guardstream.errors import PatternError
 from guardstream.policy import problems
-from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.document import Mark, Problem
 from guardstream.policy.model import ReplacementFile
+from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Placed
 from guardstream.scan.regex.analysis import max_width, min_width
 from guardstream.scan.regex.ast import (
@@ -40,7 +41,7 @@ _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
 
 def warnings(built: Built) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
-    found = [*_limits(built), *_nothing(built), *_keys(built)]
+    found = [*_limits(built), *_nothing(built), *_keys(built), *_arguments(built)]
     rules = list(zip(built.placed, built.rules, strict=True))
     for number, (placed, rule) in enumerate(rules):
         if placed.origin.source is not built.source:
@@ -66,7 +67,7 @@ def missing_keys(built: Built) -> list[str]:
 def _nothing(built: Built) -> Iterator[Problem]:
     """A policy that guards nothing, or a section `input` that checks nothing."""
     file, source = built.file, built.source
-    does = built.placed or file.json_ or file.limits or file.stages or built.input
+    does = built.placed or file.json_ or file.limits or file.stages or file.gate or built.input
     if not does:
         what = "section 'input'" if source.prefix else "policy"
         hint = "give it 'rules', or let it 'extends' one that has some"
@@ -84,6 +85,24 @@ def _keys(built: Built) -> Iterator[Problem]:
             mark = here.mark("replacement", "pseudonym", "key_env")
             name = made.pseudonym.key_env
             yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
+    for path, secret in secrets_of(built.file.serve):
+        name = named_secret(secret) or secret
+        if not os.environ.get(name):
+            mark = built.source.document.mark(("serve", *path))
+            yield Problem(mark, f"{name!r}, which holds a secret, is not set in this environment")
+
+
+def _arguments(built: Built) -> Iterator[Problem]:
+    """Where a vault is used: rules that change what a tool is called with, for good."""
+    if built.input is None or not any(each.rule.reversible for each in built.input.placed):
+        return
+    for placed in built.placed:
+        rule = placed.rule
+        if rule.action == "mask" and applies(rule, "tool_args") and not rule.reversible:
+            where = placed.origin.mark("id")
+            if placed.origin.source is built.source:
+                message = "masks arguments of tools, and no vault gives them back: say 'channels'"
+                yield Problem(where, f"rule {rule.id!r} {message}")
 
 
 def _limits(built: Built) -> Iterator[Problem]:

@@ -22,6 +22,16 @@ from pydantic_core import CoreSchema
 
 from guardstream.events import Action, Severity
 from guardstream.jsonpath import check_apart, steps_of
+from guardstream.policy.operational import (
+    AuditFile,
+    ConcurrencyFile,
+    ExtractFile,
+    LogFile,
+    MetricsFile,
+    PerKeyFile,
+    RetryFile,
+    VaultFile,
+)
 from guardstream.policy.sections import (
     CacheFile,
     Channel,
@@ -34,6 +44,13 @@ from guardstream.policy.sections import (
     StageFile,
     TokensFile,
     ToolFile,
+)
+from guardstream.policy.serving import (
+    ReplayFile,
+    RouteFile,
+    ServeFile,
+    ServeLimitsFile,
+    UpstreamFile,
 )
 from guardstream.stages.rules import OnError, OnOverflow
 
@@ -193,6 +210,8 @@ class RuleFile(Model):
     """What happens to a match."""
     replacement: Replacement | None = None
     """What takes a masked match's place; `[{id}]` if absent."""
+    reversible: bool = False
+    """Whether a vault keeps what is masked in messages, so that answers have it again."""
     tests: list[CaseFile] = Field(default=[])
     """What the rule does, by example; run by `guardstream test`."""
     enabled: bool = True
@@ -283,16 +302,38 @@ class PolicyFile(Model):
     stages: list[StageFile] = Field(default=[])
     """Stages of your own, in order."""
     gate: list[GateFile] = Field(default=[])
-    """Checks that wait for an answer, after everything else; `GatedGuard` carries them out."""
+    """Checks that wait for an answer, after everything else."""
     input: InputFile | None = None
     """What is looked for in the messages that go to a model; null drops an inherited section."""
+    reload: bool = False
+    """Whether a guard takes this file anew when it, or one that it needs, changes."""
+    retry: RetryFile | None = None
+    """Opens a stream again when its source fails before anything was released."""
+    concurrency: ConcurrencyFile | None = None
+    """How many streams run at once, and how many begin in how long."""
+    audit: AuditFile | None = None
+    """Where a record of each stream goes."""
+    metrics: MetricsFile | None = None
+    """What is told how many streams there were, and how they went."""
+    vault: VaultFile | None = None
+    """Where values are kept that reversible rules mask in messages."""
+    extract: ExtractFile | None = None
+    """How `guardstream.extract` reads the streams of this policy."""
+    serve: ServeFile | None = None
+    """What `guardstream serve` and the middleware do."""
 
 
 SETTINGS = (
     "mode", "on_error", "max_holdback", "on_overflow", "block_message", "unknown", "json_",
-    "limits", "stages", "gate", "input", "formats",
+    "limits", "stages", "input", "formats",
 )  # fmt: skip
 """The fields that a policy inherits from those it extends, unless it sets them itself."""
+
+OPERATIONAL = (
+    "reload", "gate", "retry", "concurrency", "audit", "metrics", "vault", "extract",
+    "serve",
+)  # fmt: skip
+"""What counts only in the file that is named: one that is extended has none of it."""
 
 SECTIONS: tuple[Literal["limits", "input"], ...] = ("limits", "input")
 """The sections that a policy inherits key by key."""
@@ -319,6 +360,20 @@ MODELS: dict[str, type[Model]] = {
     "input": InputFile,
     "unknown": UnknownFile,
     "formats": FormatFile,
+    "retry": RetryFile,
+    "concurrency": ConcurrencyFile,
+    "per_key": PerKeyFile,
+    "audit": AuditFile,
+    "log": LogFile,
+    "metrics": MetricsFile,
+    "vault": VaultFile,
+    "extract": ExtractFile,
+    "extract.limits": JsonLimitsFile,
+    "serve": ServeFile,
+    "upstream": UpstreamFile,
+    "serve.routes": RouteFile,
+    "replay": ReplayFile,
+    "serve.limits": ServeLimitsFile,
 }
 """The model of the mapping that stands at a key, for naming the keys it knows."""
 

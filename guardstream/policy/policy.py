@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Stage
 from guardstream.policy import build, packs, structured
+from guardstream.policy.behind import Behind
 from guardstream.policy.build import CHANNELS, Built, applies
-from guardstream.policy.model import CaseFile, PolicyFile, Unknown
+from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
 from guardstream.policy.plugins import allowed
 from guardstream.policy.sections import LimitsFile
 from guardstream.policy.shadow import Shadow
 from guardstream.policy.sources import Loader
 from guardstream.stages.custom import CustomStage, Position, StagePlan
 from guardstream.stages.json.structure import Structure
+from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stages.redact import RuleError, RuleSet
 from guardstream.stages.rules import Rule
@@ -35,13 +39,17 @@ class Policy:
         words: Mapping[str, Sequence[str]] | None = None,
         plans: tuple[StagePlan, ...] = (),
         tools: Mapping[str, Any] | None = None,
+        behind: Behind | None = None,
     ) -> None:
         self._built = built
+        self._behind = behind
         self._words = words
         self._plans = plans
         self._rulesets = built.rulesets
         if words:
             self._rulesets = _with_words(built, words)
+        if behind is not None:
+            self._rulesets = behind.rulesets(self._rulesets)
         self._tools = tools
         self._json = structured.guarding(built.json, self._rulesets)
         if tools is not None:
@@ -123,12 +131,31 @@ class Policy:
         return self.file.limits or LimitsFile()
 
     @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads streams of this policy, where the call does not say."""
+        return self._built.extraction
+
+    @property
     def input(self) -> Policy | None:
         """The rules for what goes into a model, as a policy of their own; None if there are none.
 
         Whose messages are judged stands in `file.input` of this policy.
         """
         return self._input
+
+    @cached_property
+    def reversible(self) -> frozenset[str]:
+        """The ids of the rules whose masks a vault can undo."""
+        return frozenset(
+            placed.rule.id
+            for placed in self._built.placed
+            if placed.rule.reversible and placed.rule.action == "mask"
+        )
+
+    @cached_property
+    def reversible_part(self) -> Policy:
+        """A policy of those rules alone."""
+        return Policy(build.part(self._built, self.reversible))
 
     @property
     def tests(self) -> Mapping[str, Sequence[CaseFile]]:
@@ -151,7 +178,7 @@ class Policy:
         What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
         words that cannot be matched.
         """
-        return Policy(self._built, words, self._plans, self._tools)
+        return self._but(words=words)
 
     @property
     def needs_request(self) -> bool:
@@ -159,9 +186,9 @@ class Policy:
         return self._json.asked is not None
 
     @property
-    def needs_gate(self) -> bool:
-        """Whether a check of the section `gate` blocks, which rules alone do not carry out."""
-        return not self.shadow and any(each.action == "block" for each in self.file.gate)
+    def operational(self) -> bool:
+        """Whether the policy says how streams are run, besides what is found in them."""
+        return any(name in self._built.settings for name in OPERATIONAL)
 
     def with_tools(self, tools: Mapping[str, Any]) -> Policy:
         """Return this policy for a request that states the schemas of these tools, by name.
@@ -169,7 +196,20 @@ class Policy:
         None is the schema of a tool whose arguments are no JSON. It matters only where the policy
         says `tools: from_request`. Raises SchemaError for a schema that cannot be used.
         """
-        return Policy(self._built, self._words, self._plans, tools)
+        return self._but(tools=tools)
+
+    def behind(self, behind: Behind) -> Policy:
+        """Return this policy for texts with stand-ins in them, as a vault asks for it."""
+        return self._but(behind=behind)
+
+    def _but(self, **changes: Any) -> Policy:
+        now = {
+            "words": self._words,
+            "plans": self._plans,
+            "tools": self._tools,
+            "behind": self._behind,
+        }
+        return Policy(self._built, **{**now, **changes})
 
     def with_stages(self, stages: Iterable[Callable[[], CustomStage] | StagePlan]) -> Policy:
         """Return this policy with more stages of your own, after those that it names.
@@ -178,7 +218,7 @@ class Policy:
         StagePlan to say otherwise.
         """
         more = [each if isinstance(each, StagePlan) else _plan(each) for each in stages]
-        return Policy(self._built, self._words, (*self._plans, *more), self._tools)
+        return self._but(plans=(*self._plans, *more))
 
     def stages(self, channel: str, tool: str | None = None) -> list[Stage]:
         """Return new stages for one pipeline of `channel`; none if no rule applies to it.
@@ -201,6 +241,13 @@ class Policy:
 
     def _rules(self, channel: str, tool: str | None) -> list[Stage]:
         ruleset, json = self._rulesets.get(channel), self._json.settings(channel, tool)
+        if self._behind is not None:
+            over = partial(self._behind.veil.over, channel, tool)
+            if json is None and channel == structured.ARGUMENTS:
+                json = self._built.json.settings(channel, tool)
+            if json is None:
+                return [over(ruleset.stage() if ruleset else Passing(), ())]
+            return [Structure(replace(json, redact=json.redact or Passing, restore=over))]
         if json is not None:
             return [Structure(json)]
         return [ruleset.stage()] if ruleset is not None else []

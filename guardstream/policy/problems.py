@@ -56,8 +56,8 @@ def _path(loc: Path, document: Document) -> Path:
 
 def _unknown_key(path: Path) -> str:
     names = [part for part in path[:-1] if isinstance(part, str)]
-    # The second is of a mapping by names, in which the last is one.
-    places = (names[-2:], names[-3:-1] if len(names) > 2 else [], names[-1:])
+    # The second and the last are of a mapping by names, in which the last part is one.
+    places = (names[-2:], names[-3:-1] if len(names) > 2 else [], names[-1:], names[-2:-1])
     found = (MODELS.get(".".join(place)) for place in places)
     model = next((each for each in found if each), PolicyFile)
     return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), keys(model))}"

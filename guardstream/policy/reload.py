@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
@@ -30,6 +30,8 @@ class Watched:
         self._path = packs.resolve(path)
         self._code = allowed(allow_code)
         self._lock = Lock()
+        self.checks: list[Callable[[Policy], object]] = []
+        """Asked about a policy before it is taken: what raises PolicyError keeps the last one."""
         self._signature: _Signature = ()
         loader = Loader(self._code)
         self._policy = Policy(build.load(self._path, loader))
@@ -49,7 +51,10 @@ class Watched:
         known = self._paths
         before = _signature(known)
         try:
-            self._policy = Policy(build.load(self._path, loader))
+            policy = Policy(build.load(self._path, loader))
+            for check in self.checks:
+                check(policy)
+            self._policy = policy
         except PolicyError as error:
             _log.error("the policy was not reloaded, the last valid one stays:\n%s", error)
             self._watch([*known, *loader.paths])

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -226,6 +227,14 @@ class LimitsFile(Model):
     """The longest time a stream may take."""
 
 
+def _no_secrets(options: dict[str, Any]) -> dict[str, Any]:
+    for value in options.values():
+        if isinstance(value, str) and re.fullmatch(r"\$\{\w+\}", value):
+            said = f"key_env: {value[2:-1]}"
+            raise ValueError(f"${{…}} stands only where a secret does: for a key write {said!r}")
+    return options
+
+
 class CacheFile(Model):
     """Verdicts that are kept, by keyed hashes of the texts; the texts are not."""
 
@@ -237,7 +246,7 @@ class GateFile(Model):
     """A check that waits for an answer: a model, or a function of your own."""
 
     use: str = Field(min_length=1)
-    """`openai_moderation`, `judge`, `presidio`, or a function as `module:name`."""
+    """`openai_moderation`, `judge`, `classifier`, `presidio`, or a function as `module:name`."""
     id: str | None = Field(default=None, pattern=r"^[\w.-]+$", max_length=100)
     """Names the check in findings; what is used, if absent."""
     action: Literal["monitor", "block"] = "monitor"
@@ -258,8 +267,8 @@ class GateFile(Model):
     """Keeps verdicts, of all streams together; nothing is kept if absent."""
     channels: list[Channel] | None = Field(default=None, min_length=1)
     """What is judged; everything if absent."""
-    options: dict[str, Any] = Field(default={})
-    """What the check is made with."""
+    options: Annotated[dict[str, Any], AfterValidator(_no_secrets)] = Field(default={})
+    """What the check is made with; a key by the name of its variable, `key_env`."""
 
 
 class StageFile(Model):

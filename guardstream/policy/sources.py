@@ -15,7 +15,7 @@ from guardstream.errors import PolicyError
 from guardstream.policy import packs, problems
 from guardstream.policy.document import Document, Mark, Problem, read
 from guardstream.policy.document import Path as Key
-from guardstream.policy.model import SECTIONS, SETTINGS, PolicyFile, RuleFile
+from guardstream.policy.model import OPERATIONAL, SECTIONS, SETTINGS, PolicyFile, RuleFile
 from guardstream.policy.plugins import NO_CODE, Code
 from guardstream.policy.sections import Model
 from guardstream.stages.redact import RuleSet
@@ -264,6 +264,18 @@ class Loader:
         if parent.source.problems:
             name = parent.source.name
             source.report(_extends_mark(source, index), f"{name!r}, which it extends, is not valid")
+        _refuse_operational(parent.source)
+
+
+def _refuse_operational(source: Source) -> None:
+    """Report the sections of an extended file that only the file that is named may have."""
+    for name in OPERATIONAL:
+        if name in source.file.model_fields_set:
+            source.report(
+                source.document.key_mark((name,)),
+                f"{name!r} counts only in the file that is named, not in one that it "
+                "extends: move it there",
+            )
 
 
 def _input(source: Source, file: PolicyFile) -> Source:
@@ -326,7 +338,7 @@ def _add_own(whole: Whole) -> None:
     """Add the file's own settings and rules, and report duplicate ids."""
     source = whole.source
     given = source.file.model_fields_set
-    whole.settings |= {name: source for name in SETTINGS if name in given}
+    whole.settings |= {name: source for name in (*SETTINGS, *OPERATIONAL) if name in given}
     for name in SECTIONS:
         section = getattr(source.file, name)
         for key in section.model_fields_set if section else ():

@@ -20,6 +20,7 @@ from guardstream.jsonstream.lexer.lexer import Limits
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.policy import json_schemas
 from guardstream.policy.model import PolicyFile
+from guardstream.policy.operational import ExtractFile
 from guardstream.policy.sections import Channel, JsonFile, ToolFile
 from guardstream.policy.sources import Loader, Source, Whole
 from guardstream.stages.json.settings import Numbers
@@ -122,6 +123,24 @@ def _compiled(text: str, draft: str | None, formats: bool) -> Schema:
     return Schema(loads(text), draft=draft, formats=formats)
 
 
+def extraction(loader: Loader, whole: Whole) -> Mapping[str, Any]:
+    """What the section `extract` says, as options of `guardstream.extract`."""
+    section = whole.file.extract
+    if section is None:
+        return MappingProxyType({})
+    said: dict[str, Any] = {
+        name: getattr(section, name)
+        for name in section.model_fields_set - {"schema_", "schemas", "draft", "formats"}
+    }
+    if section.limits is not None:
+        limits = section.limits
+        said["limits"] = Limits(limits.depth, limits.digits, limits.string, limits.document)
+    if section.schema_ is not None:
+        source = whole.settings["extract"]
+        said["schema"] = _schema(loader, source, section, section, ("extract", "schema"))
+    return MappingProxyType(said)
+
+
 def _channels(section: JsonFile) -> list[Channel]:
     """The channels that carry JSON; where only tools are named, text is no JSON."""
     only_tools = section.tools is not None and section.schema_ is None
@@ -190,8 +209,8 @@ def _numbers(section: JsonFile) -> Numbers | None:
 def _schema(
     loader: Loader,
     source: Source,
-    section: JsonFile,
-    holder: JsonFile | ToolFile,
+    section: JsonFile | ExtractFile,
+    holder: JsonFile | ToolFile | ExtractFile,
     path: tuple[str, ...],
 ) -> Schema | None:
     """The schema that `holder` states at `path`; what is wrong with it is reported there."""

@@ -21,10 +21,18 @@ from guardstream.policy import Policy
 from guardstream.policy.model import InputFile
 from guardstream.prompts.shapes import ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
 from guardstream.stages.pipeline import Pipeline
+from guardstream.vault.masking import masking
+from guardstream.vault.vault import Vault, VaultError
 
 Path: TypeAlias = tuple[str | int, ...]
 
 _ROLES = frozenset(("user", "tool", "system", "developer", "assistant"))
+_SHARED = frozenset(("system", "developer"))
+"""The roles whose stand-ins are those of all conversations."""
+
+_SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_content")
+"""What says that an object must come back as the model gave it."""
+
 _TOOL = frozenset(("tool_result", "function_call_output", "custom_tool_call_output"))
 _MODEL = frozenset(("function_call", "custom_tool_call", "reasoning"))
 
@@ -61,11 +69,17 @@ class MessagesResult:
         return self.finish == "content_filter"
 
 
-def check_messages(policy: Policy, messages: Iterable[Any]) -> MessagesResult:
+def check_messages(
+    policy: Policy, messages: Iterable[Any], vault: Vault | None = None
+) -> MessagesResult:
     """Apply the section `input` of a policy to messages; they are not changed.
 
+    With a `vault`, rules that are reversible write stand-ins, in the texts of all roles; those of
+    system prompts are the same in all conversations. What is signed stays byte for byte as long as
+    no value stands in it.
+
     Raises PolicyError if there is no such section, AdapterError for what may hold text and is not
-    known, StageError if a stage fails.
+    known, StageError if a stage fails, VaultError if the vault has no room.
     """
     if isinstance(messages, (str, bytes, Mapping)):
         kind = type(messages).__name__
@@ -77,11 +91,17 @@ def check_messages(policy: Policy, messages: Iterable[Any]) -> MessagesResult:
             f"the policy {policy.name!r} has no section 'input', so that nothing would be checked: "
             "say there what to look for, as in 'input: {extends: guardstream/injection}'"
         )
-    check = _Check(rules, policy.file.input or InputFile())
-    try:
-        return MessagesResult(check.all(given), tuple(check.findings), "stop")
-    except _BlockedError:
-        return MessagesResult([], tuple(check.findings), "content_filter")
+    section = policy.file.input or InputFile()
+    while True:
+        known = len(vault) if vault is not None else 0
+        check = _Check(rules, section, vault)
+        try:
+            checked = check.all(given)
+        except _BlockedError:
+            return MessagesResult([], tuple(check.findings), "content_filter")
+        # A value that was new is hidden in messages before it, too, whatever stands around it.
+        if vault is None or len(vault) == known:
+            return MessagesResult(checked, tuple(check.findings), "stop")
 
 
 class _BlockedError(Exception):
@@ -91,9 +111,12 @@ class _BlockedError(Exception):
 class _Check:
     """One run over messages."""
 
-    def __init__(self, rules: Policy, section: InputFile) -> None:
+    def __init__(self, rules: Policy, section: InputFile, vault: Vault | None = None) -> None:
         self.findings: list[MessageFinding] = []
         self._rules = rules
+        self._vault = vault
+        self._signed = False  # what is read belongs to something that is signed
+        self._made: dict[tuple[bool, bool, bool], Policy] = {}
         self._roles = frozenset(section.roles)
         self._refuses = section.unknown == "refuse"
         self._number = 0
@@ -136,6 +159,15 @@ class _Check:
         self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
     ) -> Any:
         """Check the fields of an object; return the very same one if nothing changes."""
+        outer, self._signed = self._signed, any(plain.get(key) for key in _SIGNATURES)
+        try:
+            return self._changed(given, plain, fields, path, role)
+        finally:
+            self._signed = outer
+
+    def _changed(
+        self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
+    ) -> Any:
         changed = {}
         for key, value in plain.items():
             kind, here = fields.get(key), (*path, key)
@@ -214,11 +246,14 @@ class _Check:
     # Texts
 
     def _text(self, text: str, channel: str, path: Path, role: str) -> str:
-        if role not in self._roles or not text:
+        rules = self._rules_for(role)
+        if rules is None or not text:
             return text
-        stage = Pipeline(self._rules.stages(channel))
+        stage = Pipeline(rules.stages(channel))
         try:
             events: list[Event] = [*stage.feed(text), *stage.finish()]
+        except VaultError:
+            raise
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
         for event in events:
@@ -228,6 +263,18 @@ class _Check:
             raise _BlockedError
         shown = "".join(event.text for event in events if isinstance(event, Text))
         return text if shown == text else shown
+
+    def _rules_for(self, role: str) -> Policy | None:
+        """What is applied to a role's texts: of one that is not judged values alone are hidden."""
+        judged = role in self._roles
+        if self._vault is None:
+            return self._rules if judged else None
+        shared, escape = role in _SHARED, not self._signed
+        kind = judged, shared, escape
+        if kind not in self._made:
+            rules = self._rules if judged else self._rules.reversible_part
+            self._made[kind] = masking(rules, self._vault, shared=shared, escape=escape)
+        return self._made[kind]
 
     def _unknown(self, value: Any, path: Path, role: str | None, what: str) -> Any:
         """Refuse what is not known of a role that is judged, or of nobody knows whom."""

@@ -21,18 +21,21 @@ def _fields(meta: str = "", **kinds: str) -> Fields:
 
 
 MESSAGE = _fields(
-    "role tool_call_id status phase",
+    "role tool_call_id status phase images tool_name",
     content="parts",
     name="text",
     refusal="refusal",
     reasoning="thinking",
     reasoning_content="thinking",
+    thinking="thinking",
+    tool_plan="thinking",
     tool_calls="call",
     function_call="call",
     audio="audio",
     annotations="citation",
+    citations="citation",
 )
-"""A chat message, a message of the Responses API, or Anthropic's."""
+"""A chat message, a message of the Responses API, Anthropic's, Ollama's or Cohere's."""
 
 OBJECTS: Mapping[str, Fields] = MappingProxyType(
     {

@@ -13,7 +13,19 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from guardstream.events import FinishReason
 
-__all__ = ["NEW", "NONE", "Adapter", "Call", "Kind", "Piece", "Reading", "Said", "Slot", "Unknown"]
+__all__ = [
+    "NEW",
+    "NONE",
+    "Adapter",
+    "Again",
+    "Call",
+    "Kind",
+    "Piece",
+    "Reading",
+    "Said",
+    "Slot",
+    "Unknown",
+]
 
 C = TypeVar("C")
 
@@ -24,7 +36,7 @@ Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"
 """
 
 Kind: TypeAlias = Literal[
-    "delta", "last", "whole", "copy", "parsed", "echo", "aside", "unknown", "name"
+    "delta", "last", "whole", "copy", "parsed", "echo", "aside", "unknown", "name", "later"
 ]
 """What a piece of text is to the stream.
 
@@ -35,7 +47,8 @@ released; if it does not repeat what the slot said, it is guarded as a whole tex
 that is not said (a token that was as likely): it is judged by itself, without findings, and
 becomes "" if anything in it would change. `unknown`: text at a path that the adapter does not know,
 the field of its slot: it is guarded at once, as a text of its own and with what came before there.
-`name`: a name or an id, by its path: a match in it blocks.
+`name`: a name or an id, by its path: a match in it blocks. `later`: a text that the adapter lets
+wait, as it may be read in two ways: "" stands for it, and it is said with a later chunk.
 """
 
 NEW: tuple[Kind, ...] = ("delta", "last", "whole")
@@ -80,6 +93,13 @@ class Call(NamedTuple):
     id: str | None = None
 
 
+class Again(NamedTuple):
+    """A text so far, as it turns out to read, and what of it went out in chunks."""
+
+    text: str
+    shown: str
+
+
 NONE: Mapping[Any, Any] = {}
 """No entries, of anything."""
 
@@ -110,6 +130,8 @@ class Reading(NamedTuple):
     usage: Any = None
     complete: Sequence[Slot] = ()
     only_text: bool = False
+    again: Mapping[Slot, Again] = NONE
+    doubtful: Mapping[Slot, Sequence[str]] = NONE
 
 
 Said: TypeAlias = Callable[[Slot], str]
@@ -128,6 +150,9 @@ class Adapter(Protocol[C]):
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
     out, as it goes out: an adapter that ends streams with a whole message builds it from those.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
+    `signs_thinking = False` says that no signature forbids to change what a model thinks.
+    `kept()` is asked where the source ends: it returns the last chunk, if pieces of it waited
+    (`later`), which is then read once more, and those are said.
     """
 
     repeats: bool

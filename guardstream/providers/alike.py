@@ -43,7 +43,12 @@ class Alike:
         self._slot = slot
         self._choices = choices
 
-    def reading(self, event: Any) -> Reading | None:
+    @property
+    def padding(self) -> Sequence[str]:
+        """The fields of an event that mean nothing and are never the same."""
+        return self._levels[0].padding
+
+    def text(self, event: Any) -> str | None:
         """Return what an event says if it is like this one but for its text; otherwise None."""
         value = event
         for step, beside, bare, listed, padding in self._levels:
@@ -63,9 +68,11 @@ class Alike:
                 if others != beside:
                     return None
             value = fields.get(step)
-        if type(value) is not str or not value:
-            return None
-        pieces = (Piece(self._slot, value, "delta"),)
+        return value if type(value) is str and value else None
+
+    def reading(self, text: str) -> Reading:
+        """Return what an event means that says `text` alone."""
+        pieces = (Piece(self._slot, text, "delta"),)
         return Reading(pieces, self._choices, NONE, False, (), NONE, None, NONE, None, (), True)
 
     def saying(self, text: str, event: Any) -> Any:

@@ -1,6 +1,6 @@
 """Amazon Bedrock's ConverseStream: the events of boto3's and aioboto3's event streams.
 
-Each event is a dict with one key. The format:
+Each event is a dict with one key; on the wire `p` in it pads to a length. The format:
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. A block
 of text has no start, and its stop may be missing. Consecutive text blocks are one text, because
 citations cut an answer into blocks.
@@ -16,10 +16,13 @@ from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.spec import END, KEEP, META, NAME, Leaf, Path, Spec, SpecAdapter, Tree
 
-_CITATION = Tree(Leaf("whole", "text", "citation"))
+CITATION = Tree(Leaf("whole", "text", "citation"))
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
 
-_DELTA: Spec = {
+TRACE = Tree(Leaf("whole", "text", "trace"), frozenset({"invokedModelId"}))
+TOOL_USE: dict[str, Spec] = {"toolUseId": META, "name": NAME, "type": META}
+
+DELTA: dict[str, Spec] = {
     "text": Leaf("delta", "text", "text"),
     "toolUse": {"input": Leaf("delta", "tool_args", "input")},
     "toolResult": _RESULT,
@@ -28,7 +31,7 @@ _DELTA: Spec = {
         "signature": KEEP,
         "redactedContent": KEEP,
     },
-    "citation": _CITATION,
+    "citation": CITATION,
     "image": KEEP,
 }
 
@@ -38,7 +41,7 @@ _FAULT: Spec = {
     "originalStatusCode": META,
 }
 
-_FAULTS = (
+FAULTS = (
     "internalServerException",
     "modelStreamErrorException",
     "validationException",
@@ -47,39 +50,42 @@ _FAULTS = (
 )
 
 _SPEC: dict[str, Spec] = {
-    "messageStart": {"role": KEEP},
+    "messageStart": {"role": KEEP, "p": META},
     "contentBlockStart": {
         "contentBlockIndex": KEEP,
+        "p": META,
         "start": {
-            "toolUse": {"toolUseId": META, "name": NAME, "type": META},
+            "toolUse": TOOL_USE,
             "toolResult": {"toolUseId": META, "type": META, "status": META},
             "image": META,
         },
     },
-    "contentBlockDelta": {"contentBlockIndex": META, "delta": _DELTA},
-    "contentBlockStop": {"contentBlockIndex": KEEP},
+    "contentBlockDelta": {"contentBlockIndex": META, "delta": DELTA, "p": META},
+    "contentBlockStop": {"contentBlockIndex": KEEP, "p": META},
     "messageStop": {
+        "p": META,
         "stopReason": END,
         "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
     },
     "metadata": {
+        "p": META,
         "usage": KEEP,
         "metrics": KEEP,
-        "trace": Tree(Leaf("whole", "text", "trace"), frozenset({"invokedModelId"})),
+        "trace": TRACE,
         "performanceConfig": META,
         "serviceTier": META,
     },
-    **dict.fromkeys(_FAULTS, _FAULT),
+    **dict.fromkeys(FAULTS, _FAULT),
 }
 
-_REASONS: dict[str, FinishReason] = {
+REASONS: dict[str, FinishReason] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "content_filtered": "content_filter",
     "guardrail_intervened": "content_filter",
 }
-_STOPS = {
+STOPS = {
     "content_filter": "content_filtered",
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -119,7 +125,7 @@ class Bedrock(SpecAdapter):
             if slot is not None and slot == self._text:
                 return Reading(pieces, (0,), waits=slot)
             return Reading(pieces, (0,), closed=(slot,) if slot else ())
-        if "messageStop" in event or event.keys() & set(_FAULTS):
+        if "messageStop" in event or event.keys() & set(FAULTS):
             return self._ended(event, pieces)
         usage = fields_of(event.get("metadata")).get("usage")
         return Reading(pieces, (0,), usage=usage)
@@ -152,7 +158,7 @@ class Bedrock(SpecAdapter):
         finished: dict[int, FinishReason] = {}
         if "messageStop" in event:
             reason = str(fields_of(event["messageStop"]).get("stopReason"))
-            finished[0] = _REASONS.get(reason, "stop")
+            finished[0] = REASONS.get(reason, "stop")
         return Reading(pieces, (0,), finished, not finished, self._over(None))
 
     def _over(self, slot: Slot | None) -> list[Slot]:
@@ -177,7 +183,7 @@ class Bedrock(SpecAdapter):
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return what ends the open block, and the message with a stop reason."""
-        stop = {"stopReason": _STOPS.get(reason, "end_turn")}
+        stop = {"stopReason": STOPS.get(reason, "end_turn")}
         return [*self._close(), {"messageStop": stop}]
 
     def _close(self) -> list[Any]:

@@ -28,15 +28,15 @@ from guardstream.providers.spec import (
     sibling,
 )
 
-_CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
+CITATION = Tree(Leaf("whole", "text", "citation"), frozenset({"type", "id"}))
 
-_CONTENT: Spec = {
+CONTENT: Spec = {
     "type": META,
     "text": Leaf("delta", "text", "text"),
     "thinking": Leaf("delta", "thinking", "thinking"),
 }
 
-_CALL: Spec = {
+CALL: Spec = {
     "id": META,
     "type": META,
     "function": {"name": NAME, "arguments": Leaf("delta", "tool_args", "arguments")},
@@ -54,14 +54,14 @@ _SPEC = OneOf(
     "type",
     {
         "message-start": _event(True, {"role": META}),
-        "content-start": _event(True, {"content": _CONTENT}),
-        "content-delta": _event(False, {"content": _CONTENT}, logprobs=ABOUT),
+        "content-start": _event(True, {"content": CONTENT}),
+        "content-delta": _event(False, {"content": CONTENT}, logprobs=ABOUT),
         "content-end": _event(True),
         "tool-plan-delta": _event(False, {"tool_plan": Leaf("delta", "thinking", "tool_plan")}),
-        "tool-call-start": _event(True, {"tool_calls": _CALL}),
-        "tool-call-delta": _event(False, {"tool_calls": _CALL}),
+        "tool-call-start": _event(True, {"tool_calls": CALL}),
+        "tool-call-delta": _event(False, {"tool_calls": CALL}),
         "tool-call-end": _event(True),
-        "citation-start": _event(True, {"citations": _CITATION}),
+        "citation-start": _event(True, {"citations": CITATION}),
         "citation-end": _event(True),
         "message-end": _event(
             True,
@@ -75,20 +75,21 @@ _SPEC = OneOf(
     },
 )
 
-_REASONS: dict[str, FinishReason] = {
+REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
     "TOOL_CALL": "tool_calls",
     "ERROR_TOXIC": "content_filter",
     "TIMEOUT": "timeout",
     "ERROR": "error",
 }
-_STOPS = {"content_filter": "ERROR_TOXIC", "length": "MAX_TOKENS", "tool_calls": "TOOL_CALL"}
+STOPS = {"content_filter": "ERROR_TOXIC", "length": "MAX_TOKENS", "tool_calls": "TOOL_CALL"}
 
 
 class Cohere(SpecAdapter):
     """The adapter for chat events; one stream is one message."""
 
     name = "cohere"
+    signs_thinking = False
     spec = _SPEC
     sse_end = "[DONE]"
     repeats = False
@@ -125,7 +126,7 @@ class Cohere(SpecAdapter):
             return Reading(pieces, (0,), closed=(slot,) if slot else ())
         elif kind == "message-end":
             delta = fields_of(event.get("delta"))
-            reason = _REASONS.get(str(delta.get("finish_reason")), "stop")
+            reason = REASONS.get(str(delta.get("finish_reason")), "stop")
             return Reading(pieces, (0,), {0: reason}, closed=self._over(), usage=delta.get("usage"))
         return Reading(pieces, (0,))
 
@@ -175,7 +176,7 @@ class Cohere(SpecAdapter):
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return what ends the open block, and the message with a finish reason."""
-        delta = {"finish_reason": _STOPS.get(reason, "COMPLETE")}
+        delta = {"finish_reason": STOPS.get(reason, "COMPLETE")}
         return [*self._close(chunk), _made(chunk, {"type": "message-end", "delta": delta})]
 
     def _close(self, chunk: Any) -> list[Any]:

@@ -1,13 +1,13 @@
 """DashScope's own stream (Qwen): all of a text so far, or with `incremental_output` what is new.
 
 https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope. A stream does not say which of the
-two it does: the first text that does not begin with the one before tells.
+two it does: see `guardstream.providers.telling`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said
@@ -27,36 +27,36 @@ from guardstream.providers.spec import (
 
 _TEXT = Leaf("grown", "text", "text")
 
-_MESSAGE: Spec = {
-    "role": META,
-    "content": Either(_TEXT, [{"text": _TEXT}]),
-    "reasoning_content": Leaf("grown", "thinking", "thinking"),
-    "tool_calls": [
-        {
-            **dict.fromkeys(("index", "id", "type"), META),
-            "function": {"name": NAME, "arguments": Leaf("grown", "tool_args", "arguments")},
-        }
-    ],
-}
 
-_SPEC: Spec = {
-    "output": {
-        "choices": [{"message": _MESSAGE, "finish_reason": END, "index": META, "logprobs": ABOUT}],
-        "text": _TEXT,
-        "finish_reason": END,
-        "search_info": Tree(Leaf("whole", "text", "search"), frozenset({"site_name", "icon"})),
-    },
-    "usage": META,
-    **dict.fromkeys(("request_id", "status_code", "code"), META),
-    "message": Leaf("whole", "text", "error"),
-}
+def response_spec(kind: Literal["grown", "delta"]) -> Spec:
+    """A response; `kind` is that of its text."""
+    text = Leaf(kind, "text", "text")
+    function: Spec = {"name": NAME, "arguments": Leaf(kind, "tool_args", "arguments")}
+    message: Spec = {
+        "role": META,
+        "content": Either(text, [{"text": text}]),
+        "reasoning_content": Leaf(kind, "thinking", "thinking"),
+        "tool_calls": [{**dict.fromkeys(("index", "id", "type"), META), "function": function}],
+    }
+    choice = {"message": message, "finish_reason": END, "index": META, "logprobs": ABOUT}
+    return {
+        "output": {
+            "choices": [choice],
+            "text": text,
+            "finish_reason": END,
+            "search_info": Tree(Leaf("whole", "text", "search"), frozenset({"site_name", "icon"})),
+        },
+        "usage": META,
+        **dict.fromkeys(("request_id", "status_code", "code"), META),
+        "message": Leaf("whole", "text", "error"),
+    }
 
 
 class DashScope(Growing):
     """The adapter for chunks of generations, as the wire or the `dashscope` package has them."""
 
     name = "dashscope"
-    spec: ClassVar[Spec] = _SPEC
+    spec: ClassVar[Spec] = response_spec("grown")
 
     @staticmethod
     def accepts(chunk: object) -> bool:

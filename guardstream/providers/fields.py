@@ -6,6 +6,7 @@ Objects are duck-typed: pydantic models, or anything with attributes. Nothing is
 from __future__ import annotations
 
 import copy
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -19,14 +20,30 @@ BYTES = (bytes, bytearray, memoryview)
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
 """The fields of a class that its objects have outside of their `__dict__`; None for mappings."""
 
+_MODELS: dict[type[Any], bool] = {}
+"""Classes of pydantic's models: whether they leave copying to pydantic."""
+
 
 def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of a mapping or an object, those outside its model or its `__dict__` too."""
-    if isinstance(value, dict):
-        return value
     kind = type(value)
+    if kind is dict:
+        return value  # type: ignore[no-any-return]
+    if kind in _MODELS:
+        extra = value.__pydantic_extra__
+        return {**value.__dict__, **extra} if extra else value.__dict__
+    return _fields_of(value, kind)
+
+
+def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     if kind not in _SLOTS:
-        _SLOTS[kind] = None if isinstance(value, Mapping) else _slots_of(kind)
+        _SLOTS[kind] = None if issubclass(kind, Mapping) else _slots_of(kind)
+        if (
+            _SLOTS[kind] == ()
+            and hasattr(value, "__pydantic_extra__")
+            and hasattr(value, "__dict__")
+        ):
+            _MODELS[kind] = _copies_plainly(kind)
     slots = _SLOTS[kind]
     if slots is None:
         mapping: Mapping[str, Any] = value
@@ -46,6 +63,11 @@ def _slots_of(kind: type[Any]) -> tuple[str, ...]:
 
 def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
     """Return a shallow copy of a dict or object with some fields changed."""
+    kind = type(value)
+    if kind is dict:
+        return {**value, **updates}
+    if _MODELS.get(kind):
+        return _copied(value, kind, updates)
     if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(value, "model_copy"):
@@ -58,6 +80,33 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         except AttributeError:  # it is frozen; the copy is nobody's yet
             object.__setattr__(clone, name, new)
     return clone
+
+
+def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
+    """Return what `model_copy(update=updates)` of a model would, for half of its cost."""
+    fields = value.__dict__
+    fresh = {**fields, **updates}
+    if len(fresh) > len(fields) or value.__pydantic_private__ is not None:
+        return value.model_copy(update=dict(updates))
+    copied = object.__new__(kind)
+    extra = value.__pydantic_extra__
+    _put(copied, "__dict__", fresh)
+    _put(copied, "__pydantic_extra__", dict(extra) if extra is not None else None)
+    _put(copied, "__pydantic_fields_set__", {*value.__pydantic_fields_set__, *updates})
+    _put(copied, "__pydantic_private__", None)
+    return copied
+
+
+_put = object.__setattr__
+
+
+def _copies_plainly(kind: type[Any]) -> bool:
+    base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
+    return (
+        base is not None
+        and issubclass(kind, base)
+        and all(getattr(kind, name) is getattr(base, name) for name in ("model_copy", "__copy__"))
+    )
 
 
 def listed(like: Any, items: Sequence[Any]) -> Any:

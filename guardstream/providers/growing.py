@@ -1,8 +1,8 @@
 """Formats with one text and no blocks, whose chunks say what is new in it, all so far, or both.
 
 Of a text so far (`grown`) what is new is guarded, and what was released so far takes its place.
-Where a field is told as a whole each time, or only what is new in it, is found out by the first
-value that does not begin with the one before.
+Whether a field is told as a whole each time, or only what is new in it, its values alone say:
+`guardstream.providers.telling`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Again, Call, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.readers import Found, compiled
 from guardstream.providers.spec import Leaf, Path, Read, Spec, SpecAdapter
+from guardstream.providers.telling import Telling
 
 _TURN = 1_000_000
 """A slot's number is its own, and this for each turn before it."""
@@ -35,16 +36,23 @@ _REASONS: dict[str, FinishReason] = {
 
 
 class Growing(SpecAdapter):
-    """The base of such formats: a spec, which chunks end a text, and which begin a call."""
+    """The base of such formats: a spec, which chunks end a text, and which begin a call.
+
+    `incremental` says, if the caller knows it, that values are what is new (True), or all of a text
+    so far (False). A chunk is written before the next one is read: nothing waits in such formats
+    but what this class lets wait.
+    """
 
     ends_with_source = True
 
-    def __init__(self, *, unknown: Unknown = "guard") -> None:
+    def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
         super().__init__(unknown=unknown)
         self._turn = 0
-        self._said: dict[Slot, str] = {}
+        self._incremental = incremental
+        self._tellings: dict[Slot, Telling] = {}
         self._again: dict[Slot, Slot] = {}  # where a text goes on that began again
-        self._grows: dict[str, bool] = {}  # by channel, once it is known
+        self._waiting: Any = None  # the last chunk, if its text waits
+        self._is_over = False
 
     def spec_of(self, chunk: Any) -> Spec:  # noqa: ARG002
         """Return the spec of a chunk, where a stream has several kinds of objects."""
@@ -71,14 +79,35 @@ class Growing(SpecAdapter):
         """Find the text in `chunk`, and remember what was said with it."""
         event = fields_of(chunk)
         reading = super().read(chunk)
-        joined = self._note(self._read(chunk, event))
-        if joined:
-            reading = reading._replace(joined=joined)
+        read = self._read(chunk, event)
+        again, doubtful = self._told_anew(read), self._doubtful(read)
+        joined = self._note(read)
+        if joined or again or doubtful:
+            reading = reading._replace(joined=joined, again=again, doubtful=doubtful)
+        if any(piece.kind == "later" for piece in read.pieces):
+            self._waiting = chunk
+        elif not any(told.waits for told in self._tellings.values()):
+            self._waiting = None
         if self.parts(event):
-            reading = reading._replace(closed=tuple(self._said))
+            reading = reading._replace(closed=tuple(self._tellings))
             self._turn += 1
-            self._said.clear()
+            self._tellings.clear()
         return reading
+
+    def kept(self) -> Any | None:
+        """Return the last chunk, if its text waits: to be read once more, as nothing follows."""
+        self._is_over, self._last = True, None
+        return self._waiting
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return `chunk` with `texts`, and remember what became of each text so far."""
+        written = super().write(chunk, texts, ends=ends)
+        read = self._read(chunk, fields_of(chunk))
+        for owner, piece, text in zip(read.owners, read.pieces, texts, strict=True):
+            told = self._tellings.get(piece.slot)
+            if told is not None and read.found[owner].leaf.kind == "grown":
+                told.show("" if written is None else text)
+        return written
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found = self._read(chunk, event).found
@@ -86,7 +115,7 @@ class Growing(SpecAdapter):
         finished: dict[int, FinishReason] = {
             each.path[0] if self.scope else 0: _REASONS.get(str(each.value), "stop")
             for each in found
-            if each.leaf.kind == "end" and each.value != "null"
+            if _is_end(each)
         }
         calls = {
             Slot(0, "tool_args", "arguments", self._turn * _TURN + number): call
@@ -107,53 +136,101 @@ class Growing(SpecAdapter):
         for owner, piece in zip(read.owners, read.pieces, strict=True):
             mine = [piece]
             if read.found[owner].leaf.kind == "grown":
-                mine = self._split(piece, _beside(read, piece.slot))
+                mine = self._split(piece, read)
             pieces += mine
             owners += [owner] * len(mine)
         self._last = read._replace(pieces=pieces, owners=owners)
         return self._last
 
-    def _split(self, piece: Piece, beside: str) -> list[Piece]:
-        """Return what is new in a text so far, and the copy; `beside` says what is new, too."""
+    def _split(self, piece: Piece, read: Read) -> list[Piece]:
+        """Return what is new in a value and the copy, if it is all so far; else it is what is new.
+
+        A value of which nobody knows waits, unless it is the last one.
+        """
         slot, text, _ = piece
-        said = self._said.get(slot, "")
+        told = self._tellings.get(slot) or Telling()
+        beside = _beside(read, slot)
         if beside:
-            kinds = {beside: "echo", said + beside: "copy"}
+            kinds = {beside: "echo", told.said + beside: "copy"}
             return [Piece(slot, text, kinds.get(text, "whole"))]  # type: ignore[arg-type]
-        if self._grows.get(slot.channel) is False:
+        if self._incremental or (self._incremental is None and told.excludes(text)):
             return [Piece(slot, text)]
-        if text == said:
-            return [Piece(slot, text, "copy")]
-        if text.startswith(said):
-            return [Piece(slot, text[len(said) :]), Piece(slot, text, "copy")]
-        if not self._grows.get(slot.channel):
-            return [Piece(slot, text)]
-        slot = slot._replace(number=slot.number + _AGAIN)
-        return [Piece(slot, text), Piece(slot, text, "copy")]
+        if not text.startswith(told.last):
+            slot = slot._replace(number=slot.number + _AGAIN)
+            return [Piece(slot, text), Piece(slot, text, "copy")]
+        if self._is_doubtful(told, text) and not (self._is_over or _ends(read)):
+            return [Piece(slot, text, "later")]
+        new = text[len(told.said) :]
+        return [*([Piece(slot, new)] if new else []), Piece(slot, text, "copy")]
+
+    def _is_doubtful(self, told: Telling, text: str) -> bool:
+        return self._incremental is None and told.doubts(text)
+
+    def _doubtful(self, read: Read) -> dict[Slot, Sequence[str]]:
+        """Return the texts that end in doubt: the values of each, which it may be one by one."""
+        return {
+            piece.slot: [*told.values, piece.text]
+            for owner, piece in zip(read.owners, read.pieces, strict=True)
+            if piece.kind == "copy" and read.found[owner].leaf.kind == "grown"
+            if (told := self._tellings.get(piece.slot)) and self._is_doubtful(told, piece.text)
+        }
+
+    def _told_anew(self, read: Read) -> dict[Slot, Again]:
+        """Return the texts so far, if this chunk shows that each value was what is new."""
+        if self._incremental is not None or not self._tells_new(read):
+            return {}
+        self._incremental = True
+        again = {
+            slot: Again("".join(told.values), told.shown)
+            for slot, told in self._tellings.items()
+            if told.values
+        }
+        self._tellings.update({slot: Telling() for slot in again})
+        return again
+
+    def _tells_new(self, read: Read) -> bool:
+        """Tell whether a value is not all so far, or the last chunk leaves a text out."""
+        here = set()
+        for owner, piece in zip(read.owners, read.pieces, strict=True):
+            value, told = read.found[owner].value, self._tellings.get(piece.slot)
+            if read.found[owner].leaf.kind == "grown" and told is not None:
+                here.add(piece.slot)
+                if piece.kind == "delta" and piece.text == value and told.excludes(value):
+                    return True
+        return _ends(read) and any(
+            slot not in here and told.values for slot, told in self._tellings.items()
+        )
 
     def _note(self, read: Read) -> dict[Slot, Slot]:
         """Remember what each text has said; return those that began again, and what they were."""
         joined: dict[Slot, Slot] = {}
-        for owner, piece in zip(read.owners, read.pieces, strict=True):
-            if piece.kind != "delta":
+        for owner, (slot, text, kind) in zip(read.owners, read.pieces, strict=True):
+            if not isinstance(read.found[owner].value, str):
                 continue
-            slot = piece.slot
-            if read.found[owner].leaf.kind == "grown":
-                value = read.found[owner].value
-                earlier = self._earlier(slot)
-                if earlier is not None:
-                    joined[slot] = earlier
-                    self._again = {k: slot if v == earlier else v for k, v in self._again.items()}
-                    self._again[earlier] = slot
-                elif self._said.get(slot):
-                    self._grows.setdefault(slot.channel, value != piece.text)
-            self._said[slot] = self._said.get(slot, "") + piece.text
+            if read.found[owner].leaf.kind != "grown":
+                if kind == "delta":
+                    self._tellings.setdefault(slot, Telling()).add(text)
+                continue
+            earlier = self._earlier(slot)
+            if earlier is not None and kind == "delta":
+                joined[slot] = earlier
+                self._again = {k: slot if v == earlier else v for k, v in self._again.items()}
+                self._again[earlier] = slot
+            self._note_grown(slot, text, kind, _beside(read, slot))
         return joined
+
+    def _note_grown(self, slot: Slot, text: str, kind: str, beside: str) -> None:
+        told = self._tellings.setdefault(slot, Telling())
+        if beside:
+            if kind == "copy" and text != beside:
+                told.settle()
+        elif kind in ("copy", "later"):
+            told.take(text, waits=kind == "later")
 
     def _earlier(self, slot: Slot) -> Slot | None:
         """Return the text that one which says its first goes on with."""
         earlier = slot._replace(number=slot.number - _AGAIN)
-        return earlier if slot not in self._said and earlier in self._said else None
+        return earlier if slot not in self._tellings and earlier in self._tellings else None
 
     def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
         if found.leaf.kind == "grown" and isinstance(found.value, str):
@@ -177,7 +254,7 @@ class Growing(SpecAdapter):
                 updates[steps] = None
             elif leaf.kind in ("delta", "grown"):
                 mine = self.slot(leaf, event, each.path)[:3] == slot[:3]
-                whole = leaf.kind == "grown" and self._grows.get(slot.channel) is not False
+                whole = leaf.kind == "grown" and not self._incremental
                 new = said(slot) if whole else "" if told else text
                 updates[steps] = new if mine else ""
                 told = told or (mine and not whole)
@@ -186,9 +263,13 @@ class Growing(SpecAdapter):
                 updates[steps] = "" if isinstance(each.value, str) else None
         return [rebuilt(chunk, updates)] if given else []
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: such streams end without a mark."""
-        return []
+
+def _is_end(found: Found) -> bool:
+    return found.leaf.kind == "end" and found.value != "null"
+
+
+def _ends(read: Read) -> bool:
+    return any(map(_is_end, read.found))
 
 
 def _beside(read: Read, slot: Slot) -> str:

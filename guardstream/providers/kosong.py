@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.runs import Runs
-from guardstream.providers.spec import KEEP, META, NAME, Leaf, Path, Spec, SpecAdapter, sibling
+from guardstream.providers.spec import KEEP, META, NAME, Leaf, Spec, SpecAdapter, sibling
 
 _MEDIA: Spec = {"url": KEEP, "id": META}
 
@@ -69,9 +68,6 @@ class Kosong(SpecAdapter):
         typed = "type" in keys or keys == {"arguments_part"}
         return bool(known) and typed and fields.get("type") in _TYPES
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         over = self._call
         calls: dict[Slot, Call] = {}
@@ -102,10 +98,6 @@ class Kosong(SpecAdapter):
         if slot.channel == "thinking":
             return [_make(chunk, "ThinkPart", {"type": "think", "think": text})]
         return [_make(chunk, "TextPart", {"type": "text", "text": text})]
-
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: there are no end marks."""
-        return []
 
 
 def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:

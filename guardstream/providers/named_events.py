@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
-from guardstream.providers.spec import END, KEEP, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import END, KEEP, Leaf, Spec, SpecAdapter
 
 _SPEC: dict[str, Leaf] = {
     "id": KEEP,
@@ -52,9 +52,6 @@ class NamedEvents(SpecAdapter):
     def event_name(chunk: Mapping[str, Any]) -> str:
         """Return the name of the event that carries `chunk`."""
         return next((name for field, name in _NAMES.items() if field in chunk), "message")
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         finish = event.get("finish")

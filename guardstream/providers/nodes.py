@@ -36,6 +36,12 @@ NAME = Leaf("name")
 UNKNOWN = Leaf("unknown")
 """Text of which nothing is known."""
 
+APART = Leaf("unknown", "text", "apart")
+"""A text of its own that readers may join with those before it in its place, or may not.
+
+It is known, and guarded as text that is not known: at once, alone and joined.
+"""
+
 ITEM = Leaf("item")
 """Stands for an item of `Each` among what is found."""
 

@@ -18,6 +18,8 @@ from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, Leaf, Path,
 _TIMES = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 _COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")
 
+COUNTED = _TIMES + _COUNTS
+
 _SPEC: Spec = {
     **dict.fromkeys(("model", "created_at", "remote_model", "remote_host"), META),
     **dict.fromkeys(_TIMES + _COUNTS, META),
@@ -51,7 +53,7 @@ _SPEC: Spec = {
 }
 
 _SLOTS = (Slot(0, "text", "content"), Slot(0, "thinking", "thinking"))
-_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
+REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 _DONE = ("stop", "length", "content_filter")
 
 
@@ -59,6 +61,7 @@ class Ollama(SpecAdapter):
     """The adapter for responses; there is one choice."""
 
     name = "ollama"
+    signs_thinking = False
     spec = _SPEC
 
     def __init__(self, *, unknown: Any = "guard") -> None:
@@ -94,7 +97,7 @@ class Ollama(SpecAdapter):
             bool(event.get("error")),
             closed,
             calls=calls,
-            usage={name: event[name] for name in _TIMES + _COUNTS if event.get(name)} or None,
+            usage={name: event[name] for name in COUNTED if event.get(name)} or None,
             complete=(*complete, *calls),
         )
 
@@ -139,7 +142,7 @@ class Ollama(SpecAdapter):
         return numbered, calls
 
     def _reason(self, event: Mapping[str, Any]) -> FinishReason:
-        reason = _REASONS.get(event.get("done_reason") or "", "stop")
+        reason = REASONS.get(event.get("done_reason") or "", "stop")
         return "tool_calls" if reason == "stop" and self._calls else reason
 
     def _copies(self) -> list[tuple[Slot, str]]:

@@ -16,7 +16,7 @@ from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
-from guardstream.providers.nodes import END, META, Leaf, Path, Spec
+from guardstream.providers.nodes import END, META, Leaf, Spec
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.spec import SpecAdapter
 
@@ -44,6 +44,7 @@ class JSONFormat(SpecAdapter):
 
     sse_end = "[DONE]"
     steady = True
+    signs_thinking = False
 
     def __init__(
         self,
@@ -90,9 +91,6 @@ class JSONFormat(SpecAdapter):
         self._last = None
         return any(each.leaf.kind in ("delta", "end") for each in found)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         ends = [each.value for each in self._read(chunk, event).found if each.leaf is END]
         reason = _REASONS.get(str(ends[0]), "stop") if ends else "stop"
@@ -122,7 +120,11 @@ class JSONFormat(SpecAdapter):
             if leaf.kind in ("delta", "copy"):
                 updates[steps] = ""
         quiet = rebuilt(chunk, updates)
-        return [_with(quiet, self._done, True)]
+        return [_with(quiet, self._done, self.done_as(reason))]
+
+    def done_as(self, reason: FinishReason) -> Any:  # noqa: ARG002
+        """Return what marks the end of a stream that the guard ends."""
+        return True
 
 
 def _spec_of(leaves: Mapping[str, Leaf]) -> Spec:

@@ -1,13 +1,17 @@
 """Small formats of one text, each said in a few paths: see `guardstream.providers.own`.
 
-Anthropic's text completions (https://docs.anthropic.com/en/api/complete) and Hugging Face's Text
-Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`).
+Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
+Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
+Cohere's first chat API (https://docs.cohere.com/v1/docs/streaming), and what models on Amazon
+Bedrock stream by InvokeModel:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from guardstream.events import FinishReason
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.own import JSONFormat
@@ -21,6 +25,9 @@ class _PathFormat(JSONFormat):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(self.name, unknown=unknown, **self.paths)
+
+    def done_as(self, reason: FinishReason) -> Any:
+        return reason
 
 
 class AnthropicCompletions(_PathFormat):
@@ -54,3 +61,62 @@ class TGI(_PathFormat):
         """Tell whether `chunk` is a token."""
         fields = fields_of(chunk)
         return "generated_text" in fields and "text" in fields_of(fields.get("token"))
+
+
+class Llama(_PathFormat):
+    """The adapter for Meta's models on Bedrock."""
+
+    name = "bedrock_llama"
+    paths: ClassVar[dict[str, Any]] = {"text": "$.generation", "done": "$.stop_reason"}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece of a generation."""
+        return {"generation", "stop_reason"} <= fields_of(chunk).keys()
+
+
+class MistralOutputs(_PathFormat):
+    """The adapter for Mistral's models on Bedrock."""
+
+    name = "bedrock_mistral"
+    paths: ClassVar[dict[str, Any]] = {
+        "text": "$.outputs[*].text",
+        "done": "$.outputs[*].stop_reason",
+    }
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece of one output."""
+        outputs = fields_of(chunk).get("outputs")
+        if not isinstance(outputs, list) or len(outputs) != 1:
+            return False
+        return fields_of(outputs[0]).keys() == {"text", "stop_reason"}
+
+
+class Titan(_PathFormat):
+    """The adapter for Amazon's Titan models on Bedrock."""
+
+    name = "bedrock_titan"
+    paths: ClassVar[dict[str, Any]] = {"text": "$.outputText", "done": "$.completionReason"}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece of an output."""
+        return {"outputText", "completionReason"} <= fields_of(chunk).keys()
+
+
+class CohereV1(_PathFormat):
+    """The adapter for Cohere's first chat API, and its models on Bedrock."""
+
+    name = "cohere_v1"
+    paths: ClassVar[dict[str, Any]] = {
+        "text": "$.text",
+        "copies": "$.response.text",
+        "done": "$.finish_reason",
+        "harmless": ["$.event_type", "$.generation_id", "$.response.generation_id"],
+    }
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event: each says whether it is the last."""
+        return isinstance(chunk, dict) and {"event_type", "is_finished"} <= chunk.keys()

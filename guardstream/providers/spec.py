@@ -16,11 +16,13 @@ from pydantic_core import from_json
 
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
-from guardstream.providers.adapter import Kind, Piece, Reading, Slot, Unknown
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Kind, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
     ABOUT,
+    APART,
     END,
     ITEM,
     KEEP,
@@ -46,6 +48,7 @@ from guardstream.providers.unknown import Unknowns
 
 __all__ = [
     "ABOUT",
+    "APART",
     "END",
     "KEEP",
     "META",
@@ -111,12 +114,12 @@ class Read(NamedTuple):
 class SpecAdapter:
     """The base of adapters that are described by a spec.
 
-    A subclass says `name`, `spec`, how a leaf becomes a slot, and what an event means beyond its
-    text; and how to make the chunks of `extra` and `end`. `scope` is how many of the outermost
-    lists tell texts apart that have nothing to do with each other: 1 where those are the choices.
-    `steady` tells that an event which says a text and nothing else changes nothing in the adapter,
-    so that one like it, right after it, means the same; `padding` are fields of the
-    event that differ each time and mean nothing.
+    A subclass says `name` and `spec`, and where that is not all, how a leaf becomes a slot, what an
+    event means beyond its text, and how to make the chunks of `extra` and `end`. `scope` is how
+    many of the outermost lists tell texts apart that have nothing to do with each other: 1 where
+    those are the choices. `steady` tells that an event which says a text and nothing else changes
+    nothing in the adapter, so that one like it, right after it, means the same; `padding` are
+    fields of the event that differ each time and mean nothing.
     """
 
     name: ClassVar[str]
@@ -134,26 +137,47 @@ class SpecAdapter:
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         """Return the slot of a leaf in `event`; it depends on these arguments alone."""
-        raise NotImplementedError
+        return Slot(0, leaf.channel, leaf.field)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         """Return what an event says, given its pieces; the adapter may remember things here."""
-        raise NotImplementedError
+        return Reading(pieces, (0,))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return nothing: of formats in which no text is ever held."""
+        return ()
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return nothing: of formats that do not say why they end."""
+        return ()
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`."""
         if self._alike is not None:
-            reading = self._alike.reading(chunk)
-            if reading is not None:
-                self._patience = PATIENCE
-                self._compared_last = chunk
-                return reading
+            text = self.alike(chunk)
+            if text is not None:
+                return self._alike.reading(text)
             self._alike = self._compared_last = None
         event = fields_of(chunk)
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
         return self._compare_next(reading) if self._patience else reading
+
+    @property
+    def compared(self) -> Alike | None:
+        """What later events are compared with, if the last one said a text and nothing else."""
+        return self._alike
+
+    def alike(self, chunk: Any) -> str | None:
+        """Return what a chunk says if it is like the one before it but for its text; else None."""
+        if self._alike is None:
+            return None
+        text = self._alike.text(chunk)
+        if text is not None:
+            self._patience = PATIENCE
+            self._compared_last = chunk
+        return text
 
     def _compare_next(self, reading: Reading) -> Reading:
         """Note that the next event may be like this one, if it says one text and nothing else."""
@@ -262,7 +286,7 @@ class SpecAdapter:
         for piece, text in zip(read.pieces, texts, strict=True):
             if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
                 return True
-            streamed = streamed or piece.kind in ("delta", "echo")
+            streamed = streamed or piece.kind in ("delta", "echo", "later")
             aside = aside and piece.kind == "aside"
         if not (streamed or aside):
             return True

@@ -31,7 +31,7 @@ _SPEC: Spec = {
 }
 
 _OPEN = "not_finished"
-_REASONS: dict[str, FinishReason] = {
+REASONS: dict[str, FinishReason] = {
     "max_tokens": "length",
     "token_limit": "length",
     "time_limit": "timeout",
@@ -63,7 +63,7 @@ class Watsonx(SpecAdapter):
         for choice, result in enumerate(results):
             reason = str(result.get("stop_reason") or _OPEN).lower()
             if reason != _OPEN:
-                finished[choice] = _REASONS.get(reason, "stop")
+                finished[choice] = REASONS.get(reason, "stop")
         return Reading(pieces, range(len(results)), finished)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
+from guardstream.lazy import LazyMapping
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
@@ -106,6 +107,7 @@ class ChatBody(Body):
 
     name = "openai_chat"
     spec: ClassVar[Spec] = completion_spec("delta")
+    signs_thinking = False
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
         ranks = {channel: rank for rank, channel in enumerate(_THINKING_FIRST)}
@@ -241,12 +243,22 @@ class ResponseBody(Body):
         return {**body, "output": output, "status": "incomplete", "incomplete_details": why}
 
 
-BODIES: dict[str, type[Body]] = {
-    "openai_chat": ChatBody,
-    "openai_completions": CompletionBody,
-    "openai_responses": ResponseBody,
-    "anthropic": MessageBody,
-}
+BODIES: Mapping[str, type[Body]] = LazyMapping(
+    {
+        "openai_chat": f"{__name__}:ChatBody",
+        "openai_completions": f"{__name__}:CompletionBody",
+        "openai_responses": f"{__name__}:ResponseBody",
+        "anthropic": f"{__name__}:MessageBody",
+        "gemini": "guardstream.providers.answers:GeminiBody",
+        "ollama": "guardstream.providers.answers:OllamaBody",
+        "bedrock": "guardstream.providers.answers:BedrockBody",
+        "cohere": "guardstream.providers.answers:CohereBody",
+        "dashscope": "guardstream.providers.answers:DashScopeBody",
+        "watsonx": "guardstream.providers.answers:WatsonxBody",
+        "a2a": "guardstream.providers.answers:A2ABody",
+        "mcp": "guardstream.providers.answers:MCPBody",
+    }
+)
 """The whole answers that are known, by the name of their stream's adapter."""
 
 

@@ -5,13 +5,12 @@ https://dev.writer.com/api-reference/completion-api/text-generation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.adapter import Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import Leaf, Spec, SpecAdapter
 
 
 class Writer(SpecAdapter):
@@ -27,16 +26,6 @@ class Writer(SpecAdapter):
         fields = fields_of(chunk)
         return fields.keys() == {"value"} and isinstance(fields["value"], str)
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
-
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
-        return Reading(pieces, (0,))
-
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a piece that says `text`."""
         return [replaced(chunk, {"value": text})]
-
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return nothing: there are no end marks."""
-        return []

@@ -1,4 +1,4 @@
-"""Streams that go on when a provider fails, and a bound on how many run at once.
+"""Streams that go on when a provider fails, and bounds on how many run at once and begin.
 
 `retrying` needs the extra `retry`, the rest does not.
 """
@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from guardstream.resilience.limiter import Limiter, LimiterError
     from guardstream.resilience.retry import RetryingStream, retrying
     from guardstream.resilience.worth import retry_after, worth_retrying
+    from guardstream.stream.opening import Retry
 else:
     __getattr__, __dir__ = exporting(
         __name__,
         {
             "Limiter": "guardstream.resilience.limiter",
             "LimiterError": "guardstream.resilience.limiter",
+            "Retry": "guardstream.stream.opening",
             "RetryingStream": "guardstream.resilience.retry",
             "retry_after": "guardstream.resilience.worth",
             "retrying": "guardstream.resilience.retry",
@@ -27,6 +29,7 @@ else:
 __all__ = [
     "Limiter",
     "LimiterError",
+    "Retry",
     "RetryingStream",
     "retry_after",
     "retrying",

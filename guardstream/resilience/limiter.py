@@ -1,43 +1,69 @@
-"""A bound on how many streams run at once, in all and for each key, with a queue."""
+"""A bound on how many streams run at once and begin in a time, in all and for each key."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 
 from guardstream.errors import GuardstreamError
+from guardstream.resilience.rate import Pacer, Rate
 from guardstream.stream.arguments import known_arguments
 
 
 class LimiterError(GuardstreamError):
-    """There is no room for a stream: the queue is full, or the wait took too long."""
+    """There is no room for a stream: the queue is full, or the wait would take too long.
+
+    `retry_after` is in how many seconds the rate allows another, None if that is not the reason.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Place:
+    """A stream's place among those that run; `leave` gives it back, once."""
+
+    def __init__(self, limiter: Limiter, key: str, own: _Key) -> None:
+        self._left = False
+        self._limiter, self._key, self._own = limiter, key, own
+
+    def leave(self) -> None:
+        """Give the place back. Idempotent."""
+        if not self._left:
+            self._left = True
+            self._limiter._leave(self._key, self._own)
 
 
 class Limiter:
     """Limits how many streams run at once; those that wait are admitted first come, first served.
 
-    `total` bounds all streams, `per_key` those of each key (a user, an API key). `queue` is how
-    many may wait; `timeout` how long each may, in seconds. It belongs to one event loop.
+    `total` bounds all streams, `per_key` those of each key (a user, an API key); `rate` and
+    `key_rate` bound how many begin, as `(streams, seconds)`. `queue` is how many may wait;
+    `timeout` how long each may, in seconds. It belongs to one event loop.
     """
 
     @known_arguments
     def __init__(
         self,
-        total: int,
+        total: int | None = None,
         *,
         per_key: int | None = None,
+        rate: tuple[int, float] | None = None,
+        key_rate: tuple[int, float] | None = None,
         queue: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        if total < 1 or (per_key is not None and per_key < 1):
+        if (total is not None and total < 1) or (per_key is not None and per_key < 1):
             raise ValueError("a limiter needs room for at least one stream")
         self.running = 0
         self.waiting = 0
-        self._total = anyio.Semaphore(total)
-        self._per_key = per_key
+        self._all = _Key(total, rate)
+        self._of_key = per_key, key_rate
         self._keys: dict[str, _Key] = {}
+        self._sweep_at = _SWEEP
         self._queue = queue
         self._timeout = timeout
 
@@ -47,70 +73,143 @@ class Limiter:
 
         Raises LimiterError if the queue is full, or if no room comes within `timeout` seconds.
         """
-        own = self._keys.setdefault(key, _Key(self._per_key))
+        place = await self.enter(key)
+        try:
+            yield
+        finally:
+            place.leave()
+
+    async def enter(self, key: str = "") -> Place:
+        """Wait for room and return the place, which has to be left; raises as `slot` does."""
+        own = self._keys.get(key)
+        if own is None:
+            self._sweep()
+            own = self._keys[key] = _Key(*self._of_key)
         own.users += 1
         try:
-            if not self._enter_now(own):
-                await self._wait(own)
-            self.running += 1
-            try:
-                yield
-            finally:
-                self.running -= 1
-                self._total.release()
-                own.release()
-        finally:
-            own.users -= 1
-            if not own.users:
-                self._keys.pop(key, None)
+            bounds = (own, self._all)
+            if not self._enter_now(bounds):
+                await self._wait(bounds)
+        except BaseException:
+            self._forget(key, own)
+            raise
+        self.running += 1
+        return Place(self, key, own)
 
-    def _enter_now(self, own: _Key) -> bool:
+    def _leave(self, key: str, own: _Key) -> None:
+        self.running -= 1
+        self._all.release()
+        own.release()
+        self._forget(key, own)
+
+    def _enter_now(self, bounds: Sequence[_Key]) -> bool:
         """Take a place if there is one free; who waits already has it promised."""
-        try:
-            own.enter_now()
-        except anyio.WouldBlock:
+        now = anyio.current_time()
+        if any(each.due(now) for each in bounds):
             return False
+        taken = []
         try:
-            self._total.acquire_nowait()
+            for each in bounds:
+                each.enter_now(now)
+                taken.append(each)
         except anyio.WouldBlock:
-            own.release()
+            for each in taken:
+                each.undo()
             return False
         return True
 
-    async def _wait(self, own: _Key) -> None:
+    async def _wait(self, bounds: Sequence[_Key]) -> None:
         if self._queue is not None and self.waiting >= self._queue:
-            raise LimiterError(f"{self.waiting} streams wait already: no room for another")
+            now = anyio.current_time()
+            due = max(each.due(now) for each in bounds)
+            message = f"{self.waiting} streams wait already: no room for another"
+            raise LimiterError(message, due or None)
         self.waiting += 1
+        late = f"no room for a stream within {self._timeout} seconds"
+        taken = []
         try:
-            with anyio.fail_after(self._timeout):
+            with anyio.fail_after(self._timeout) as scope:
                 # The key's own turn first: who waits for it must not take room from others.
-                await own.enter()
-                try:
-                    await self._total.acquire()
-                except BaseException:
-                    own.release()
-                    raise
-        except TimeoutError:
-            raise LimiterError(f"no room for a stream within {self._timeout} seconds") from None
+                for each in bounds:
+                    now = anyio.current_time()
+                    if now + each.due(now) > scope.deadline:
+                        raise LimiterError(late, each.due(now))
+                    await each.enter(now)
+                    taken.append(each)
+        except BaseException as error:
+            for each in taken:
+                each.undo()
+            if isinstance(error, TimeoutError):
+                raise LimiterError(late) from None
+            raise
         finally:
             self.waiting -= 1
 
+    def _forget(self, key: str, own: _Key) -> None:
+        own.users -= 1
+        if not own.users and own.idle(anyio.current_time()):
+            self._keys.pop(key, None)
+
+    def _sweep(self) -> None:
+        """Forget keys that nobody uses and whose time is over, each now and then."""
+        if len(self._keys) < self._sweep_at:
+            return
+        now = anyio.current_time()
+        gone = [key for key, own in self._keys.items() if not own.users and own.idle(now)]
+        for key in gone:
+            del self._keys[key]
+        self._sweep_at = max(_SWEEP, 2 * len(self._keys))
+
+
+_SWEEP = 1_000
+"""Keys that are kept before the first look at which can go."""
+
 
 class _Key:
-    """The places of one key, and how many streams of it there are, waiting ones too."""
+    """The places and the rate of one key, or of all; `users` are the streams that run or wait."""
 
-    def __init__(self, room: int | None) -> None:
+    def __init__(self, room: int | None, rate: tuple[int, float] | None) -> None:
         self.users = 0
         self._places = None if room is None else anyio.Semaphore(room)
+        self._pacer = None if rate is None else Pacer(Rate(*rate))
 
-    def enter_now(self) -> None:
+    def due(self, now: float) -> float:
+        """In how many seconds the rate allows another."""
+        return self._pacer.wait(now) if self._pacer else 0.0
+
+    def enter_now(self, now: float) -> None:
+        """Take a place; anyio.WouldBlock if there is none."""
         if self._places is not None:
             self._places.acquire_nowait()
+        if self._pacer is not None:
+            self._pacer.take(now)
 
-    async def enter(self) -> None:
-        if self._places is not None:
-            await self._places.acquire()
+    async def enter(self, now: float) -> None:
+        """Take the next turn and wait for it, then for a place."""
+        due = self.due(now)
+        if self._pacer is not None:
+            self._pacer.take(now)
+        try:
+            if due:
+                await anyio.sleep(due)
+            if self._places is not None:
+                await self._places.acquire()
+        except BaseException:
+            if self._pacer is not None:
+                self._pacer.give_back()
+            raise
 
     def release(self) -> None:
+        """Give a place back."""
         if self._places is not None:
             self._places.release()
+
+    def undo(self) -> None:
+        """Give back a place and a turn that were not used."""
+        self.release()
+        if self._pacer is not None:
+            self._pacer.give_back()
+
+    def idle(self, now: float) -> bool:
+        """Tell whether there is nothing to remember."""
+        return self._pacer is None or self._pacer.idle(now)

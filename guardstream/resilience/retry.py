@@ -7,9 +7,9 @@ unless `resume` says how to go on from what was released.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeAlias, TypeVar, Unpack
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Unpack
 
 try:
     import stamina
@@ -19,36 +19,43 @@ except ImportError as error:  # pragma: no cover
 import anyio
 
 from guardstream.events import Finding, FinishReason
-from guardstream.guard import Guard
 from guardstream.resilience.continued import continuing
 from guardstream.resilience.worth import retry_after, worth_retrying
+from guardstream.stages.custom import StagePlan
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.callbacks import Hooks, Returned
+from guardstream.stream.callbacks import Hooks
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, running_loop
+from guardstream.stream.observers import Joined
+from guardstream.stream.opening import (
+    OnRetry,
+    Open,
+    Reopening,
+    Resume,
+    Retry,
+)
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result, Stats
 from guardstream.stream.state import reason_of
 
 C = TypeVar("C")
 
-Opened: TypeAlias = AsyncIterable[C] | str
-"""A stream, or a whole answer as text, which then is its only chunk."""
+Attempt: TypeAlias = Callable[[Open[Any], Sequence[StagePlan]], GuardedStream[Any]]
+"""Guards the chunks of a source that is opened then, with these stages besides the policy's."""
 
-Open: TypeAlias = Callable[[], Awaitable[Opened[C]] | Opened[C]]
-"""Opens a source: a coroutine function, or a function that returns the stream."""
 
-OnRetry: TypeAlias = Callable[[Exception, int], Returned]
-"""Is told, before a source is opened again, of the error and of the attempt's number, from 2."""
+class Guarding(Protocol):
+    """What is asked of a guard."""
 
-Resume: TypeAlias = Callable[[str], Awaitable[Opened[C]] | Opened[C]]
-"""Opens a source that goes on from the released text that it is given."""
+    def wrap(self, stream: Any, **options: Unpack[Reopening]) -> Any:
+        """Return a stream of guarded chunks."""
+        ...
 
 
 @known_arguments
 def retrying(
-    guard: Guard,
+    guard: Guarding,
     open_stream: Open[C],
     *,
     fallbacks: Sequence[Open[C]] = (),
@@ -64,6 +71,9 @@ def retrying(
 ) -> RetryingStream[C]:
     """Return the guarded chunks of `open_stream()`, opened anew on errors that are `worth` it.
 
+    It is `guard.wrap(open_stream, retry=Retry(...), ...)`: what is said here takes the place of the
+    policy's section `retry`.
+
     Each source has so many `attempts` within `timeout` seconds, with waits between `wait_initial`
     and `wait_max` that grow and vary; a server's `Retry-After` counts instead, up to
     `max_retry_after`. Then the `fallbacks` are tried in order, each as often. A policy's deadline
@@ -73,32 +83,19 @@ def retrying(
 
     Once something was released, an error is raised, unless `resume` opens a source that goes on
     from there; it is tried while fewer than `attempts` sources were opened. Rules see what comes
-    after the text that was released. Observers are told of each attempt, as a stream of its own.
+    after the text that was released. Observers are told of all attempts as one stream.
     """
-    waits = {"attempts": attempts, "timeout": timeout, "wait_initial": wait_initial}
-    plan = _Plan(worth, max_retry_after, {**waits, "wait_max": wait_max})
-    return RetryingStream(guard, [open_stream, *fallbacks], resume, plan, options, on_retry)
-
-
-class _Plan:
-    """When to try again, in the terms of stamina."""
-
-    def __init__(
-        self,
-        worth: Callable[[Exception], bool],
-        max_retry_after: float,
-        waits: dict[str, Any],
-    ) -> None:
-        self.worth = worth
-        self.waits = waits
-        self._max_retry_after = max_retry_after
-
-    def wait(self, error: Exception) -> bool | float:
-        """Return after how many seconds to try again; True if the server does not say."""
-        asked = retry_after(error)
-        if asked is None:
-            return True
-        return asked if asked <= self._max_retry_after else False
+    retry = Retry(attempts, timeout, wait_initial, wait_max, max_retry_after)
+    stream: RetryingStream[C] = guard.wrap(
+        open_stream,
+        retry=retry,
+        fallbacks=fallbacks,
+        resume=resume,
+        worth=worth,
+        on_retry=on_retry,
+        **options,
+    )
+    return stream
 
 
 class RetryingStream(AsyncContext, Generic[C]):
@@ -110,28 +107,39 @@ class RetryingStream(AsyncContext, Generic[C]):
 
     def __init__(
         self,
-        guard: Guard,
+        attempt: Attempt,
         sources: Sequence[Open[C]],
-        resume: Resume[C] | None,
-        plan: _Plan,
-        options: Delivering,
-        on_retry: OnRetry | None,
+        retry: Retry,
+        options: Reopening,
+        observing: Joined | None = None,
+        extraction: Mapping[str, Any] | None = None,
     ) -> None:
+        """Make a stream of `sources`, of which each is opened and given to `attempt`.
+
+        `observing` is told of all attempts, and tells its observers of one stream. `Guard.wrap`
+        makes it.
+        """
+        resume = options.get("resume")
         if resume is not None and not options.get("keep_text", True):
             raise TypeError("resume needs the text so far: leave keep_text=True")
         self.attempts = 0
         """How often a source was opened."""
         self.delta = ""
         """The answer's text in the chunk that was delivered last."""
-        self._guard = self._first_guard = guard
+        self.extraction = extraction or {}
+        """How `guardstream.extract` reads the stream, where the call does not say."""
+        self._guarded = attempt
+        self._more_stages: Sequence[StagePlan] = ()
         self._sources = sources
         self._resume = resume
-        self._plan = plan
+        self._retry = retry
+        self._is_worth = options.get("worth", worth_retrying)
+        self._observing = observing
         self._hooks = Hooks(
             on_finish=options.get("on_finish"), errors=options.get("callback_errors", "raise")
         )
-        self._options: Delivering = {**options, "on_finish": None}
-        self._on_retry = on_retry
+        self._keeps_text = options.get("keep_text", True)
+        self._on_retry = options.get("on_retry")
         self._failed: Exception | None = None  # what the next attempt is made for
         self._callback_error: Exception | None = None
         self._stream: GuardedStream[Any] | None = None
@@ -211,7 +219,7 @@ class RetryingStream(AsyncContext, Generic[C]):
 
         RuntimeError with `keep_text=False`; otherwise what iterating raises.
         """
-        if not self._options.get("keep_text", True):
+        if not self._keeps_text:
             raise RuntimeError("the text was not kept: leave keep_text=True")
         return await super().text()
 
@@ -259,7 +267,7 @@ class RetryingStream(AsyncContext, Generic[C]):
     async def _try_all(self) -> None:
         for place, source in enumerate(self._sources, 1):
             try:
-                async for attempt in stamina.retry_context(on=self._wait, **self._plan.waits):
+                async for attempt in stamina.retry_context(on=self._wait, **self._retry.waits):
                     with attempt:
                         await self._attempt(source)
                 return
@@ -270,14 +278,19 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _worth(self, error: Exception) -> bool:
         """Tell whether to try again: not if the error is a callback's, whatever it is."""
         ours = self._stream is not None and self._stream.callback_error is error
-        if ours or error is self._callback_error or not self._plan.worth(error):
+        if ours or error is self._callback_error or not self._is_worth(error):
             return False
         self._failed = error
         return True
 
     def _wait(self, error: Exception) -> bool | float:
-        """Tell whether to try again, or after how many seconds."""
-        return self._plan.wait(error) if self._worth(error) else False
+        """Tell whether to try again, or after how many seconds, if the server says so."""
+        if not self._worth(error):
+            return False
+        asked = retry_after(error)
+        if asked is None:
+            return True
+        return asked if asked <= self._retry.max_retry_after else False
 
     async def _attempt(self, source: Open[C]) -> None:
         """Open a source and read it until it releases something, or ends."""
@@ -285,11 +298,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         self._stream, self._late = None, False
         await self._announce()
         self.attempts += 1
-        opened = source()
-        if isinstance(opened, Awaitable):
-            opened = await opened
-        chunks: Any = _one(opened) if isinstance(opened, str) else opened
-        stream = self._stream = self._guard.wrap(chunks, **self._options)
+        stream = self._stream = self._guarded(source, self._more_stages)
         if self._stopped:
             stream.stop()
         async for chunk in stream:
@@ -318,7 +327,7 @@ class RetryingStream(AsyncContext, Generic[C]):
     def _resumable(self, error: BaseException) -> bool:
         if self._resume is None or not self._ready or self._stopped:
             return False
-        more = self.attempts < self._plan.waits["attempts"]
+        more = self.attempts < self._retry.attempts
         return more and isinstance(error, Exception) and self._worth(error)
 
     def _go_on(self) -> None:
@@ -327,7 +336,9 @@ class RetryingStream(AsyncContext, Generic[C]):
         resume, self._before = self._resume, self.result
         text = self._before.text
         if text:
-            self._guard = self._first_guard.with_stages(continuing(text))
+            self._more_stages = continuing(text)
+        if self._observing is not None:
+            self._observing.goes_on(self._before.findings)
         self._sources = [lambda: resume(text)]
         self._stream, self._ready = None, False
 
@@ -336,6 +347,13 @@ class RetryingStream(AsyncContext, Generic[C]):
         if self._finish is not None:
             return
         self._finish = reason
+        try:
+            await self._call_on_finish()
+        finally:
+            if self._observing is not None:
+                self._observing.settle()
+
+    async def _call_on_finish(self) -> None:
         callback = self._hooks.on_finish
         if callback is None:
             return
@@ -392,7 +410,3 @@ def _released(stream: GuardedStream[Any]) -> bool:
     """Tell whether something was released that must not come again: text, or a call of a tool."""
     calls = stream.result.tool_calls
     return stream.stats.characters_out > 0 or any(call.complete for call in calls)
-
-
-async def _one(text: str) -> Any:
-    yield text

@@ -12,6 +12,7 @@ from typing import TypeAlias, Unpack
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.guard import Guard
+from guardstream.serve.configured import middleware
 from guardstream.serve.exchange import Exchange
 from guardstream.serve.journal import Replay
 from guardstream.serve.replay import ReplayStore
@@ -29,6 +30,9 @@ class GuardMiddleware:
     without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
     (pattern, guard). With `replay` the events of a stream are kept for clients that come back, and
     `linger` is for how many seconds a stream goes on without its client.
+
+    What is not said here the section `serve` of the guard's policy says: its routes come after
+    these. PolicyError if they cannot be made, or need a secret that the environment lacks.
     """
 
     def __init__(
@@ -41,14 +45,21 @@ class GuardMiddleware:
         linger: float = 0.0,
         **settings: Unpack[Settings],
     ) -> None:
+        said = middleware(guard) if guard is not None else {}
+        if "heartbeat" not in settings and said.get("heartbeat"):
+            settings["heartbeat"] = said["heartbeat"]
         given = [
             route if isinstance(route, Route) else Route(*route, **settings) for route in routes
         ]
+        given += said.get("routes", ())
+        for each in (guard, *(found for route in given for found in (route.guard, route.inbound))):
+            if each is not None:
+                each.refuse_operations("the middleware")
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app
         self._routes = Routes(given, Route("/{path:path}", guard, **settings))
-        self._replay = None if replay is None else Replay(replay, linger)
+        self._replay = said.get("replay") if replay is None else Replay(replay, linger)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -20,7 +21,7 @@ from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
 from guardstream.stages.regions import Regions
-from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Rule
+from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Replacement, Rule
 
 __all__ = ["Redact", "RuleError", "RuleSet"]
 
@@ -78,6 +79,27 @@ class RuleSet:
         extended = copy(self)
         more = {numbers[name]: tuple(given) for name, given in words.items()}
         extended._searches = (*self._indexes(more), *self._searches)
+        return extended
+
+    def with_replacements(self, replacements: Mapping[str, Replacement]) -> RuleSet:
+        """These rules with other replacements, by rule id; all that is compiled is shared."""
+        changed = copy(self)
+        changed.rules = tuple(
+            replace(rule, replacement=replacements[rule.id]) if rule.id in replacements else rule
+            for rule in self.rules
+        )
+        return changed
+
+    def with_rules(self, rules: Sequence[Rule]) -> RuleSet:
+        """These rules and more that look for words alone; what is compiled is shared.
+
+        Raises RuleError for an empty word.
+        """
+        extended = copy(self)
+        extended.rules = (*self.rules, *rules)
+        extended._confirms = [*self._confirms, *[None for _ in rules]]
+        more = {len(self.rules) + number: rule.words for number, rule in enumerate(rules)}
+        extended._searches = (*extended._indexes(more), *self._searches)
         return extended
 
     def stage(self) -> Redact:

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from guardstream.stages.rules import SEVERITIES, Keep, Pseudonym, Rule
+from guardstream.stages.rules import SEVERITIES, Keep, Pseudonym, Rule, StandIn
 
 
 class Span(NamedTuple):
@@ -67,7 +67,7 @@ class Regions:
         spans, self.spans = self.spans[:size], self.spans[size:]
         before = self._take(spans[0].start)
         rule = self._rules[self.foremost(span.rule for span in spans)]
-        if isinstance(rule.replacement, Pseudonym):
+        if isinstance(rule.replacement, (Pseudonym, StandIn)):
             spans = [span._replace(cut=True) for span in spans]
         shown = self._shown(spans, self.tail[: end - self.written])
         text = self._take(limit)
@@ -105,7 +105,12 @@ class Regions:
         rule = self._rules[number]
         if isinstance(rule.replacement, str):
             return _template(rule, len(text))
-        single = len({span[:2] for span in spans}) == 1 and not any(span.cut for span in spans)
+        cut = any(span.cut for span in spans)
+        if isinstance(rule.replacement, StandIn):
+            return (
+                _template(rule, len(text)) if cut else rule.replacement.issue(text, spans[0].start)
+            )
+        single = len({span[:2] for span in spans}) == 1 and not cut
         if isinstance(rule.replacement, Keep):
             return _kept(rule.replacement, text, single)
         if single:
@@ -154,7 +159,7 @@ def _template(rule: Rule, length: int) -> str:
     replacement = rule.replacement
     if isinstance(replacement, Keep):
         return "*" * length
-    if isinstance(replacement, Pseudonym):
+    if isinstance(replacement, (Pseudonym, StandIn)):
         return f"[{rule.id}]"
     return replacement * length if len(replacement) == 1 else replacement.replace("{id}", rule.id)
 

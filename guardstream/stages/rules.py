@@ -41,6 +41,19 @@ class Pseudonym:
 
 
 @dataclass(frozen=True, slots=True)
+class StandIn:
+    """A text of its own for each value: `issue` is given the region's text and where that begins.
+
+    A region that was cut, so that its beginning or end is not known, becomes `[{id}]`.
+    """
+
+    issue: Callable[[str, int], str]
+
+
+Replacement: TypeAlias = "str | Keep | Pseudonym | StandIn"
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of a policy, checked and ready to be compiled.
 
@@ -59,7 +72,7 @@ class Rule:
     id: str
     action: Action = "mask"
     severity: Severity = "medium"
-    replacement: str | Keep | Pseudonym = "[{id}]"
+    replacement: Replacement = "[{id}]"
     words: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     group: str | int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import CO_VARKEYWORDS
 from typing import Any, TypeVar, cast
@@ -17,8 +17,17 @@ def known_arguments(function: F) -> F:
 
     Where a function takes `**options`, those of `Delivering` are known.
     """
+    return knowing(())(function)
+
+
+def knowing(more: Iterable[str]) -> Callable[[F], F]:
+    """Do the same for a function that knows `more` than it names, and than `Delivering` has."""
+    return lambda function: _checked(function, more)
+
+
+def _checked(function: F, more: Iterable[str]) -> F:
     code = function.__code__
-    known = [*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]]
+    known = [*more, *code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]]
     if code.co_flags & CO_VARKEYWORDS:
         known += Delivering.__annotations__
     names = frozenset(known) - {"self", "cls"}

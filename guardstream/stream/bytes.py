@@ -6,20 +6,31 @@ anywhere, inside of a character too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.framing.frames import FRAMES, Frame, Frames, Media, sniffed, sniffed_text
-from guardstream.framing.json import json_bytes
+from guardstream.framing.alike import template
+from guardstream.framing.frames import (
+    FRAMES,
+    EventFrames,
+    Frame,
+    Frames,
+    Media,
+    sniffed,
+    sniffed_text,
+)
+from guardstream.framing.json import json_bytes, json_data
 from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
+from guardstream.stream.beside import Beside
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Part, Sent
+from guardstream.stream.spoken import SpokenText
 from guardstream.stream.text import TextFlow
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
@@ -30,12 +41,6 @@ Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 
 F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
 
-_PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:\.[a-z_]+)+|[a-z]+(?:_[a-z]+)+")
-"""What formats call their events: words in lower case, joined by dots or underscores."""
-
-_MOST_NAMES = 256
-"""How many names of events are remembered as harmless."""
-
 
 def _reads_lines(choose: Choose) -> bool:
     """Tell whether a data stream's lines are read as such, and no other format is asked for."""
@@ -45,6 +50,8 @@ def _reads_lines(choose: Choose) -> bool:
         return False
 
 
+_UNNAMED = ("", "message")
+
 Check: TypeAlias = Callable[[str], bool]
 """Tells whether a text may be shown as it is."""
 
@@ -53,10 +60,9 @@ class WireFlow:
     """One stream of bytes. `media` is found out by the first byte if it is None.
 
     Each frame goes to the flow of its kind: a provider's chunks, text (as it is, or as JSON
-    strings, by the first), and all other JSON, of which nothing is known. What can be read in two
-    ways is guarded both ways. Comments between events go out if the policy leaves them as they
-    are. An event that is held has no place to go back to: text that it held comes in the next, and
-    its id with that.
+    strings, by the first), and all other JSON, of which nothing is known. Comments between events
+    go out if the policy leaves them as they are. An event that is held has no place to go back to:
+    text that it held comes in the next, and its id with that.
     """
 
     def __init__(
@@ -80,18 +86,21 @@ class WireFlow:
         self._unknown = unknown
         self._start = b""
         self._chunks: ChunkFlow[Any] | None = None
-        self._text: TextFlow | None = None
-        self._other: ChunkFlow[Any] | None = None
-        self._quoted = False  # the text comes as JSON strings
+        self._text: SpokenText | None = None
+        self._other: Beside | None = None
+        self._by_event = False  # chunks are events with their names
+        self._compared: Any = None  # what the template of the frames was made of
+        self._tries = 16  # how many templates are made until no more are
         self._sse_end = ""
         self._name: Callable[[Any], str] | None = None
-        self._names: set[str] = {"message"}  # of events, known to be harmless
         self._last: Frame | None = None
         self._settled = False
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
-        return [flow for flow in (self._chunks, self._text, self._other) if flow is not None]
+        apart = (self._text, self._other)
+        flows = [self._chunks, *(each.flow for each in apart if each is not None)]
+        return [flow for flow in flows if flow is not None]
 
     @property
     def blocked_by(self) -> str | None:
@@ -161,10 +170,10 @@ class WireFlow:
             return []
         if frame.done:
             return [*self._settle(), Sent(frame.raw)] if not self._settled else []
-        if (frame.name and frame.name not in self._names) or frame.id not in (None, ""):
-            sent = self._guard_names(frame)
-            if self.ended is not None:
-                return sent
+        if (frame.name not in _UNNAMED or frame.id) and self._beside.has_named(frame):
+            self._beside.judge_names(frame)
+            if self._beside.flow.ended is not None:
+                return self._block_beside()
         if not frame.value:
             return [Sent(frame.raw)]
         if self._settled:
@@ -178,16 +187,72 @@ class WireFlow:
     # -- which flow a frame goes to
 
     def _route(self, frame: Frame) -> list[Sent[bytes]]:
+        if frame.form == "alike":
+            sent = self._feed_alike(frame)
+            if sent is not None:
+                return sent
+            value, form = json_data(frame.data)
+            frame = self._last = replace(frame, value=value, form=form)
+        if self._chunks is None and frame.name not in _UNNAMED:
+            self._begin_events(frame)
+        if self._by_event:
+            named = {"event": frame.name, "data": frame.value}
+            frame = self._last = replace(frame, value=named, form="object")
         if frame.form == "object":
             if self._chunks is None and (self._text is None or self._is_known(frame.value)):
                 self._begin_chunks(frame.value)
             if self._chunks is not None:
-                return self._written(self._chunks.feed(frame.value, frame), frame)
+                sent = self._written(self._chunks.feed(frame.value, frame), frame)
+                self._note_template(frame)
+                return sent
         elif frame.form != "list" and (self._text is not None or self._chunks is None):
             return self._say(frame)
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
             raise AdapterError("the data of a server-sent event is no JSON object")
         return self._pass_other(frame)
+
+    def _feed_alike(self, frame: Frame) -> list[Sent[bytes]] | None:
+        """Guard an event of which the text alone was read; None if it must be parsed, after all."""
+        frames, chunks = self._frames, self._chunks
+        assert isinstance(frames, EventFrames)
+        alike = frames.template
+        if alike is None or chunks is None or chunks.template is not self._compared:
+            frames.template = None
+            return None
+        sent = chunks.feed_alike(
+            str(frame.value),
+            alike.value,
+            frame,
+            lambda _, texts: alike.saying(texts[0], frame.data),
+        )
+        return None if sent is None else [self._alike_sent(each, frame) for each in sent]
+
+    def _alike_sent(self, sent: Sent[Any], frame: Frame) -> Sent[bytes]:
+        if sent.origin is not frame:
+            return self._written([sent], frame)[0]
+        raw = frame.raw if sent.chunk is frame.value else b"data: %b\n\n" % sent.chunk.encode()
+        return Sent(raw, sent.text, sent.characters, sent.parts, frame)
+
+    def _note_template(self, frame: Frame) -> None:
+        """Note what later events may be like, if this one says a text and nothing else."""
+        frames, chunks = self._frames, self._chunks
+        if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
+            return
+        compared = chunks.template if chunks is not None and self._tries else None
+        if compared is None or frame.name not in _UNNAMED or frame.id is not None:
+            return
+        assert isinstance(frame.value, dict)
+        self._tries -= 1
+        text = compared.text(frame.value)
+        if text is not None:
+            frames.template = template(
+                frame.data,
+                frame.value,
+                text,
+                compared.padding,
+                lambda said: compared.saying(said, frame.value),
+            )
+            self._compared = compared
 
     def _is_known(self, value: Any) -> bool:
         """Tell whether a JSON object among text is a chunk of a known format."""
@@ -195,6 +260,14 @@ class WireFlow:
             return type(self._choose(value)) not in (PlainText, AnyJSON)
         except AdapterError:
             return False
+
+    def _begin_events(self, frame: Frame) -> None:
+        """Make the flow for events with their names, if the format's chunks are those."""
+        try:
+            adapter = self._choose({"event": frame.name, "data": frame.value})
+        except AdapterError:
+            return
+        self._by_event = getattr(adapter, "by_event", False)
 
     def _begin_chunks(self, value: Any) -> None:
         """Make the flow for a provider's chunks; for text, if that is what was asked for."""
@@ -205,68 +278,38 @@ class WireFlow:
         if isinstance(flow, ChunkFlow):
             self._chunks = flow
         else:
-            self._text = flow
+            self._text = self._spoken(flow, quoted=False)
 
     def _shared(self, flow: F) -> F:
         """Return a flow that notes its findings with those of the others."""
         flow.findings = self.findings
         return flow
 
-    def _beside(self) -> ChunkFlow[Any]:
-        """Return the flow of what is neither a provider's chunk nor text."""
+    def _spoken(self, flow: TextFlow, *, quoted: bool) -> SpokenText:
+        assert self._frames is not None
+        return SpokenText(flow, self._frames, quoted=quoted)
+
+    @property
+    def _beside(self) -> Beside:
+        """What guards that which is neither a provider's chunk nor text."""
         if self._other is None:
             flow = self._make(AnyJSON())
             assert isinstance(flow, ChunkFlow)
-            self._other = self._shared(flow)
+            self._other = Beside(self._shared(flow))
         return self._other
 
-    # -- text
-
     def _say(self, frame: Frame) -> list[Sent[bytes]]:
-        """Guard text, and once more as it reads otherwise: as JSON, or as it stands."""
+        """Guard text, also as it reads otherwise where it is a string of JSON."""
         if self._text is None:
-            self._quoted = frame.form == "string"
             flow = self._make(self._choose(frame.value))
             if isinstance(flow, ChunkFlow):  # an adapter was asked for that is none for text
                 self._chunks = self._shared(flow)
                 return self._pass_other(frame)
-            self._text = self._shared(flow)
-        said, quoted = frame.data, False
-        if frame.form == "string":
-            quoted = self._quoted
-            decoded = str(frame.value)
-            apart = self._judged("raw", frame.data) if quoted else self._judged("decoded", decoded)
-            if self.ended is not None:
-                return self._block_beside()
-            if quoted:
-                said, quoted = (decoded, True) if apart == frame.data else (apart, False)
-            elif apart != decoded:
-                said = json_bytes(apart).decode()
-        return self._write_text(self._text.feed(said, frame), frame, said, quoted=quoted)
-
-    def _judged(self, reading: str, text: str) -> str:
-        """Guard a text that is told in another way too, without holding any of it."""
-        flow = self._beside()
-        sent = flow.feed({reading: text})
-        self.ended = flow.ended
-        return str(sent[0].chunk.get(reading, "")) if sent else ""
-
-    def _write_text(
-        self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
-    ) -> list[Sent[bytes]]:
-        assert self._frames is not None
-        written = []
-        for place, each in enumerate(sent, 1):
-            own = frame.value if frame is not None and quoted else frame.data if frame else None
-            if frame is not None and each.chunk == said == own:
-                raw = frame.raw
-            else:
-                text = json_bytes(each.chunk).decode() if quoted else each.chunk
-                raw = self._frames.write(text, frame, keep_id=place == len(sent))
-            written.append(Sent(raw, each.text, each.characters, each.parts, each.origin))
-        return written
-
-    # -- JSON of which nothing is known, and names
+            self._text = self._spoken(self._shared(flow), quoted=frame.form == "string")
+        if frame.form != "string":
+            return self._text.say(frame, None)
+        sent = self._text.say(frame, self._beside)
+        return sent if self._beside.flow.ended is None else self._block_beside()
 
     def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard a value by its paths; in a stream of text its bytes are text, too."""
@@ -276,49 +319,31 @@ class WireFlow:
             )
         if self._unknown == "pass" and self._text is None:
             return [Sent(frame.raw)]
-        flow = self._beside()
-        sent = flow.feed(frame.value, frame)
-        if flow.ended is not None:
+        value = self._beside.value(frame)
+        if value is not None and self._text is None and frame.form in ("list", "string"):
+            raw = self._beside.judged("raw", frame.data) if value is frame.value else frame.data
+            value = value if raw == frame.data else raw
+        if self._beside.flow.ended is not None:
             return self._block_beside()
-        if not sent:
+        if value is None:
             return []
-        value = sent[0].chunk
-        same = value is frame.value or value == frame.value
         if self._text is not None:
-            said = frame.data if same and frame.data else json_bytes(value).decode()
-            return self._write_text(self._text.feed(said, frame), frame, said, quoted=False)
-        if same and frame.form in ("list", "string"):
-            raw = self._judged("raw", frame.data)
-            if self.ended is not None:
-                return self._block_beside()
-            value = frame.value if raw == frame.data else raw
+            same = value is frame.value and frame.data
+            return self._text.say_as(frame, frame.data if same else json_bytes(value).decode())
         if frame.form == "string" and value is not frame.value:
             value = json_bytes(value).decode()
         return self._written([Sent(value, origin=frame)], frame)
-
-    def _guard_names(self, frame: Frame) -> list[Sent[bytes]]:
-        """Judge an event's name and id, which clients go by: a match blocks."""
-        flow = self._beside()
-        for what, text in (("event", frame.name), ("id", frame.id or "")):
-            if text and text not in self._names and not _PROTOCOL.fullmatch(text):
-                flow.guard_name(f"$.{what}", text)
-        if flow.ended is not None:
-            return self._block_beside()
-        if len(self._names) < _MOST_NAMES:
-            self._names.add(frame.name)
-        return []
 
     # -- the end
 
     def _block_beside(self) -> list[Sent[bytes]]:
         """End the stream as blocked by what stood beside its chunks or its text."""
-        assert self._other is not None
-        self.ended, rule = "content_filter", self._other.blocked_by
+        self.ended, rule = "content_filter", self._beside.flow.blocked_by
         sent: list[Sent[bytes]] = []
         if self._chunks is not None:
             sent = self._written(self._chunks.block(rule), self._last)
         elif self._text is not None:
-            sent = self._write_text(self._text.block(rule), self._last, "", quoted=self._quoted)
+            sent = self._text.block(rule, self._last)
         return sent + self._close()
 
     def _note_end(self) -> list[Sent[bytes]]:
@@ -336,8 +361,7 @@ class WireFlow:
         self._settled = True
         sent: list[Sent[bytes]] = []
         if self._text is not None:
-            quoted = self._quoted and (self._last is None or self._last.form == "string")
-            sent += self._write_text(self._text.finish(), self._last, "", quoted=quoted)
+            sent += self._text.finish(self._last)
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
         if any(flow.ended == "content_filter" for flow in self._flows):
@@ -362,11 +386,15 @@ class WireFlow:
                 raw = origin.raw
             else:
                 name = origin.name if origin is not None else self._name_of(chunk)
-                raw = self._frames.write(chunk, frame, keep_id=place == len(sent), name=name)
+                value = chunk["data"] if self._by_event else chunk
+                raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
             written.append(Sent(raw, each.text, each.characters, each.parts, origin))
         return written
 
     def _name_of(self, chunk: Any) -> str:
         """Return the name of an event that the guard adds; none where the source names none."""
-        return self._name(chunk) if self._name and len(self._names) > 1 else ""
+        if self._by_event:
+            return str(chunk["event"])
+        named = self._other is not None and self._other.knows_names
+        return self._name(chunk) if self._name and named else ""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, Adapter, Again, Call, Piece, Reading, Slot
 from guardstream.stages.passing import Passing
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
@@ -27,7 +28,7 @@ class Incoming(Generic[C]):
 
     `model` is the chunk without text that the adapter does not know: what the guard adds is made
     like it. `texts` has one for each piece of the reading. `fresh` are the places of those that
-    say something for the first time.
+    say something for the first time. `matched` are slots of which nothing is said in it.
     """
 
     chunk: C
@@ -36,6 +37,7 @@ class Incoming(Generic[C]):
     model: C
     texts: list[str] = field(default_factory=list)
     fresh: list[int] = field(default_factory=list)
+    matched: set[Slot] = field(default_factory=set)
 
 
 class ChunkFlow(Generic[C]):
@@ -72,10 +74,14 @@ class ChunkFlow(Generic[C]):
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
         self._waiting: list[Incoming[C]] = []
+        self._untold: list[Part] = []  # what went out before it was known to be said
         # An adapter may leave these methods out.
         self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
+        self._kept = getattr(adapter, "kept", None)
+        self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
+        self._like: Reading | None = None  # of the last chunk, if it said one text alone
 
     @property
     def held(self) -> int:
@@ -87,10 +93,18 @@ class ChunkFlow(Generic[C]):
 
     def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
         try:
+            if self._alike is not None and self._like is not None and not self._is_busy:
+                text = self._alike(chunk)
+                if text is not None:
+                    return self._feed_text(chunk, self._like, text, origin, chunk, self._write)
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
+            self._like = None
+            self._lanes.remember = self._adapter.repeats
             if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
-                return self._feed_text(chunk, reading, origin)
+                self._like = reading
+                text = reading.pieces[0].text
+                return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             model = chunk
             if "unknown" in [piece[2] for piece in reading.pieces]:
                 model = self._without_unknown(chunk)
@@ -109,32 +123,80 @@ class ChunkFlow(Generic[C]):
         """Whether more is to be seen to than the text of a chunk."""
         return bool(self._waiting or self._cut or self._finished or self.calls)
 
-    def _feed_text(self, chunk: C, reading: Reading, origin: Any) -> Sequence[Sent[C]]:
-        """Guard a chunk that says one text and nothing else, as most do: the short way."""
-        slot, text, _ = reading.pieces[0]
+    @property
+    def template(self) -> Any:
+        """What chunks are compared with, if the last one said a text and nothing else."""
+        return None if self._like is None or self._note_passed else self._adapter.compared  # type: ignore[attr-defined]
+
+    def feed_alike(
+        self, text: str, model: C, origin: Any, write: Callable[[C, Sequence[str]], C | None]
+    ) -> Sequence[Sent[C]] | None:
+        """Take a chunk like the last of which the text alone is known; None if it must be read.
+
+        `model` is one like it, and what is sent is `origin.value` if it is the same, or written by
+        `write`.
+        """
+        if self._like is None or self._is_busy:
+            return None
+        try:
+            return self._feed_text(origin.value, self._like, text, origin, model, write)
+        except (AdapterError, StageError):
+            raise
+        except Exception as error:
+            raise adapter_error(error) from error
+
+    def _write(self, chunk: C, texts: Sequence[str]) -> C | None:
+        return self._adapter.write(chunk, texts)
+
+    def _feed_text(
+        self,
+        chunk: C,
+        reading: Reading,
+        text: str,
+        origin: Any,
+        model: C,
+        write: Callable[[C, Sequence[str]], C | None],
+    ) -> Sequence[Sent[C]]:
+        """Guard a chunk that says one text and nothing else, as most do: the short way.
+
+        `reading` is its own or that of one like it, but for the text.
+        """
+        slot = reading.pieces[0].slot
         for choice in reading.choices:
-            self._open[choice] = chunk
-        track, events = self._lanes.feed(slot, text, chunk)
+            self._open[choice] = model
+        track, events = self._lanes.feed(slot, text, model)
         released = self._released(slot, events) if events else ""
         track.last = released
         self._lanes.note_released(track, released)
-        sent: Sequence[Sent[C]] = ()
-        if self.ended is not None or self._cut:
-            incoming = Incoming(chunk, reading, origin, chunk, [released])
-            sent = self._sent_of(incoming, ended_before=False)
-        elif released:
-            written = chunk if released == text else self._adapter.write(chunk, (released,))
-            assert written is not None  # it says something
+        written = chunk
+        if released and released != text:
+            rewritten = write(chunk, (released,))
+            assert rewritten is not None  # it says something
+            written = rewritten
+        sent: list[Sent[C]] = []
+        if released:
             if self._note_passed:
                 self._note_passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
-            sent = (Sent(written, answer, len(released), parts, origin),)
+            sent.append(Sent(written, answer, len(released), parts, origin))
+        if self.ended is not None or self._cut:
+            sent += self._end_after_text()
         self._meter.received(len(text), self._lanes.held)
         return sent
 
+    def _end_after_text(self) -> list[Sent[C]]:
+        """End what a chunk that said one text has ended."""
+        if self.ended == "content_filter":
+            return self._end_stream()
+        return self._end_cut_choices() if self._cut else []
+
     def finish(self) -> Sequence[Sent[C]]:
+        kept = self._kept() if self._kept else None
+        sent = [] if kept is None else list(self.feed(kept))
+        if self.ended:
+            return sent
         try:
-            sent = self._settle(self._lanes.open())
+            sent += self._settle(self._lanes.open())
             if self.ended:
                 return sent + self._end_stream()
             sent += self._release_waiting()
@@ -184,9 +246,11 @@ class ChunkFlow(Generic[C]):
         if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
             self._waiting.append(incoming)
             return []
-        sent = self._settle(self._lanes.of(reading.closed)) if reading.closed else []
+        sent = self._tell_anew(reading.again) if reading.again else []
+        if reading.closed and not self.ended:
+            sent += self._settle(self._lanes.of(reading.closed))
         if self.ended:
-            return sent + self._end_stream()
+            return sent + self._end_before(incoming)
         if self._waiting:
             sent += self._release_waiting()
         if self.ended:
@@ -199,9 +263,47 @@ class ChunkFlow(Generic[C]):
         processed = self._process(incoming)
         return sent + processed if sent else processed
 
+    def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """End the stream before a chunk, or after it, if it is the end of a block and no more."""
+        reading = incoming.reading
+        marks = not (reading.pieces or reading.finished or reading.calls)
+        return [*(self._process(incoming) if marks else ()), *self._end_stream()]
+
+    def _tell_anew(self, texts: Mapping[Slot, Again]) -> list[Sent[C]]:
+        """Guard texts from their beginnings, which turn out to read so; send what is missing."""
+        sent: list[Sent[C]] = []
+        for slot, again in texts.items():
+            counted, before = self._lanes.released(slot), len(self.findings)
+            track, events = self._lanes.again(slot, again.text)
+            text = self._released(slot, events)
+            known = self.findings[:before]
+            self.findings[before:] = [each for each in self.findings[before:] if each not in known]
+            self._lanes.note_released(track, text)
+            if new := _after(text, counted):
+                self._untold.append(Part(slot, new))
+            if self.ended:
+                break
+            if rest := _after(text, again.shown):
+                made = self._adapter.extra(track.chunk, slot, rest, self._lanes.released)
+                sent += [self._with_untold(Sent(each)) for each in made]
+        return sent
+
+    def _with_untold(self, sent: Sent[C]) -> Sent[C]:
+        """Return a chunk that says, too, what went out before it was known to be said."""
+        untold, self._untold = self._untold, []
+        for part in untold:
+            sent.characters += len(part.text)
+            if part.slot.is_answer:
+                sent.text = part.text + sent.text
+            else:
+                sent.parts = (part, *sent.parts)
+        return sent
+
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
         ended_before = self.ended is not None
+        if incoming.reading.doubtful and not ended_before:
+            self._judge_doubtful(incoming)
         self._guard_pieces(incoming)
         return self._sent_of(incoming, ended_before=ended_before)
 
@@ -235,7 +337,8 @@ class ChunkFlow(Generic[C]):
             if self.ended:
                 self._keep_keys(incoming, place)
                 break
-            if slot.choice in self._cut and kind not in ("unknown", "name"):
+            cut = slot.choice in self._cut and kind not in ("unknown", "name")
+            if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
                 track, events = lanes.feed(slot, text, incoming.model)
@@ -252,6 +355,23 @@ class ChunkFlow(Generic[C]):
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
+
+    def _judge_doubtful(self, incoming: Incoming[C]) -> None:
+        """Note what rules match across the borders of texts that may be told piece by piece."""
+        before = len(self.findings)
+        for slot, values in incoming.reading.doubtful.items():
+            borders = list(accumulate(map(len, values)))[:-1]
+            across: list[Event] = []
+            crosses = False
+            for event in self._lanes.check(slot.channel, "".join(values), slot):
+                if isinstance(event, Finding):
+                    crosses = any(event.start < border < event.end for border in borders)
+                if crosses and not isinstance(event, Text):
+                    across.append(event)
+            self._released(slot, across)
+            if any(each.action != "monitor" for each in self.findings[before:]):
+                incoming.matched.add(slot)
+                self._lanes.drop(slot=slot)
 
     def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
         """Keep the shape of what comes after the end of a stream in its last chunk."""
@@ -298,16 +418,18 @@ class ChunkFlow(Generic[C]):
         """Fill in what repeats text; note the places of what is new, or turns out to be."""
         texts, waits = incoming.texts, incoming.reading.waits
         for place, piece in enumerate(incoming.reading.pieces):
+            if piece.slot in incoming.matched:
+                continue
             if piece.kind in NEW:
                 incoming.fresh.append(place)
                 continue
-            if piece.kind in ("unknown", "name"):
+            if piece.kind in ("unknown", "name", "later"):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
                 texts[place] = piece.text if self._passes(piece, open_still=open_still) else ""
                 continue
-            text = repeated(self._lanes, piece, waits)
+            text = repeated(self._lanes, piece, waits, ended=self.ended is not None)
             if text is None and open_still:
                 announced = piece.kind != "parsed" or piece.slot in self.calls
                 if announced and self._lanes.get(piece.slot) is None:
@@ -360,7 +482,8 @@ class ChunkFlow(Generic[C]):
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
                 parts += [Part(s, "", done=True) for s in done if s.choice not in self._cut]
-        return Sent(chunk, answer, characters, parts, incoming.origin)
+        sent = Sent(chunk, answer, characters, parts, incoming.origin)
+        return self._with_untold(sent) if self._untold else sent
 
     # -- pipelines that settle
 
@@ -476,6 +599,11 @@ class ChunkFlow(Generic[C]):
             else:
                 first.parts = (Part(slot, text),)
         return sent
+
+
+def _after(text: str, beginning: str) -> str:
+    """Return what comes after its beginning in a text; nothing if it begins otherwise."""
+    return text[len(beginning) :] if text.startswith(beginning) else ""
 
 
 def _says(reading: Reading) -> bool:

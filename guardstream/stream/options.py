@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from guardstream.events import Finding
 from guardstream.stream.callbacks import Hooks, Returned
@@ -43,7 +43,7 @@ class Delivering(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a stream is delivered."""
+    """How a stream is delivered; `extraction` is how `guardstream.extract` reads it."""
 
     raise_on_block: bool = False
     keep_text: bool = True
@@ -51,3 +51,4 @@ class Options:
     deadlines: Deadlines = field(default_factory=Deadlines)
     clock: Callable[[], float] = monotonic
     observing: Observing = field(default_factory=Observing)
+    extraction: Mapping[str, Any] = field(default_factory=dict)

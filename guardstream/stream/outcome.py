@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from guardstream.events import Finding
@@ -45,6 +45,11 @@ class Outcome(Generic[C]):
         return self.state.result
 
     @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads the stream, where the call does not say."""
+        return self.state.extraction
+
+    @property
     def delta(self) -> str:
         """The answer's text in the chunk that was delivered last."""
         return self.state.delta
@@ -71,6 +76,12 @@ class RelayedOutcome:
         """The id of the rule that blocked the stream, if one did."""
         rule: str | None = self.stream.blocked_by
         return rule
+
+    @property
+    def extraction(self) -> Mapping[str, Any]:
+        """How `guardstream.extract` reads the stream, where the call does not say."""
+        said: Mapping[str, Any] = getattr(self.stream, "extraction", {})
+        return said
 
     @property
     def stats(self) -> Stats:

@@ -7,12 +7,13 @@ from guardstream.providers.adapter import Piece, Slot
 from guardstream.stream.slots import Lanes
 
 
-def repeated(lanes: Lanes, piece: Piece, over: Slot | None) -> str | None:
+def repeated(lanes: Lanes, piece: Piece, over: Slot | None, *, ended: bool) -> str | None:
     """Return what a repeating piece becomes; None if it must be guarded as a text of its own.
 
     That is so where its slot has not streamed what it claims to repeat. While the slot is still
     open such a piece is an AdapterError: nobody can tell what may be shown of it. The text of the
-    slot `over` is complete, though its pipeline may go on with another.
+    slot `over` is complete, though its pipeline may go on with another. `ended` tells that the
+    guard has ended the stream.
     """
     track = lanes.get(piece.slot)
     whole = lanes.whole(piece)
@@ -31,6 +32,8 @@ def repeated(lanes: Lanes, piece: Piece, over: Slot | None) -> str | None:
         if source == piece.text:
             return released
     if not track.lane.done and piece.slot != over:
+        if ended and piece.kind == "copy":  # the stream ended before what is new in it
+            return "".join(track.released)
         raise AdapterError(
             f"a chunk repeats {piece.slot.channel!r} text of field {piece.slot.field!r} that was "
             "not streamed before it"

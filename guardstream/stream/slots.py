@@ -43,14 +43,17 @@ class Track:
 
 
 class Lanes:
-    """Tracks by slot; consecutive blocks have a track each and share one lane."""
+    """Tracks by slot; consecutive blocks have a track each and share one lane.
+
+    Texts are kept from where on `remember` is set: an adapter may see late that chunks repeat them.
+    """
 
     def __init__(
         self, make_stage: MakeStage, calls: Mapping[Slot, Call], *, remember: bool
     ) -> None:
         self._make_stage = make_stage
         self._calls = calls
-        self._remember = remember
+        self.remember = remember
         self._tracks: dict[Slot, Track] = {}
         self._lanes: list[Lane] = []
         self._wholes: dict[tuple[Slot, str], str] = {}
@@ -95,10 +98,17 @@ class Lanes:
         if track is None or track.lane.done:
             track = self._begin(slot, chunk)
         track.chunk = chunk
-        if self._remember:
+        if self.remember:
             track.source.append(text)
         track.lane.track = track
         return track, _run(track.lane.stage.feed, text)
+
+    def again(self, slot: Slot, text: str) -> tuple[Track, Sequence[Event]]:
+        """Guard a slot's text from its beginning, as it reads now; its lane so far is dropped."""
+        before = self._tracks.pop(slot)
+        before.lane.done = True
+        self._lanes = [each for each in self._lanes if not each.done]
+        return self.feed(slot, text, before.chunk)
 
     def _begin(self, slot: Slot, chunk: Any) -> Track:
         before = self._tracks.get(slot)
@@ -161,7 +171,7 @@ class Lanes:
 
     def note_released(self, track: Track, text: str) -> None:
         """Note what was released in a track."""
-        if self._remember and text:
+        if self.remember and text:
             track.released.append(text)
 
     def note_added(self, slot: Slot, text: str) -> None:
@@ -175,9 +185,9 @@ class Lanes:
         track = self._tracks.get(slot)
         return "".join(track.released) if track else ""
 
-    def drop(self, choice: int | None = None) -> None:
-        """Forget what is held, of one choice or all."""
-        for lane in self.open(choice):
+    def drop(self, choice: int | None = None, slot: Slot | None = None) -> None:
+        """Forget what is held, of one slot, of one choice or all."""
+        for lane in self.of([slot]) if slot else self.open(choice):
             lane.done = True
 
 

@@ -56,6 +56,7 @@ class StreamState(Generic[C]):
         self.callback_error: BaseException | None = None
         self.callbacks = Callbacks(options.hooks) if options.hooks else None
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
+        self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None
         self._text: TextFlow | None = None  # the flow, if text takes the short way
         self._delivered = Delivered() if options.keep_text else None

@@ -112,7 +112,8 @@ def test_a_schema_is_checked_too(cli: Cli, tmp_path: Path) -> None:
 
 def test_the_draft_and_formats_may_be_given(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"minimum": 3, "exclusiveMinimum": true, "format": "date"}')
-    assert cli("--schema", "s.json", stdin=b"4").status == 2
+    assert cli("--schema", "s.json", stdin=b"3").status == 3  # draft-04 is the one that allows it
+    assert cli("--schema", "s.json", "--draft", "2020-12", stdin=b"4").status == 2
     assert cli("--schema", "s.json", "--draft", "draft-04", stdin=b"4").status == 0
     assert cli("--schema", "s.json", "--draft", "draft-04", stdin=b"3").status == 3
     assert cli("--schema", "s.json", "--draft", "draft-04", stdin=b'"x"').status == 0

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -30,11 +30,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(
+    *arguments: str, log: Path | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The command in a process of its own, once it is ready; its URL."""
     port = free_port()
     given = command("--port", str(port), *arguments)
-    with subprocess.Popen(given, stderr=subprocess.PIPE, text=True) as process:
+    with ExitStack() as stack:
+        said = stack.enter_context(log.open("w")) if log else subprocess.PIPE
+        process = stack.enter_context(subprocess.Popen(given, stderr=said, text=True))
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_ready(url, process)
@@ -78,6 +82,23 @@ def test_it_guards_with_one_worker_and_with_two(workers: int, tmp_path: Path) ->
             ]
     assert all("######" in answer.text and "secret" not in answer.text for answer in answers)
     assert len({answer.headers["guardstream-policy"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_request_is_logged_in_the_process_that_answers_it(
+    workers: int, tmp_path: Path
+) -> None:
+    provider = Provider(lambda _: provider.stream(chat("a sec", "ret")))
+    policy, log = tmp_path / "policy.yaml", tmp_path / "log"
+    policy.write_text(POLICY)
+    with serving(app_of(provider)) as port:
+        upstream = f"http://127.0.0.1:{port}"
+        given = [str(policy), "--upstream", upstream, "--workers", str(workers)]
+        with running(*given, log=log) as (url, _):
+            body = {"model": "m", "stream": True, "messages": []}
+            httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30)
+    assert "POST /v1/chat/completions 200 finish=stop policy=proxied@" in log.read_text()
+    assert "secret" not in log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,13 @@ POLICIES = {
     "words": Wrong(b"rules: [{id: a, words: {file: none.txt}}]", "no such file or directory"),
     "outside": Wrong(b"rules: [{id: a, words: {file: /etc/passwd}}]", "of the policy's folder"),
     "version": Wrong(b"version: 2", "expected 1"),
+    "attempts": Wrong(b"retry: {attempts: none}", "expected a whole number"),
+    "rate": Wrong(b"concurrency: {rate: fast}", "expected a number and a time, such as 10/s"),
+    "nowhere": Wrong(b"audit: {fsync: true}", "records go nowhere: give 'path' or 'log'"),
+    "secret": Wrong(b"serve: {upstream: {url: 'http://x', key: sk-1}}", "write ${NAME}"),
+    "dollar": Wrong(b"audit: {path: '${LOGS}/a'}", "stands only where a secret does"),
+    "listen": Wrong(b"serve: {listen: here}", "expected an address and a port"),
+    "base": Wrong(b"extends: has_retry.yaml", "'retry' counts only in the file that is named"),
     "deep": Wrong(b"[" * 5000, "nested"),
 }
 
@@ -109,6 +116,15 @@ ON_DATASETS = {
 }
 
 MORE = {
+    "has_retry.yaml": b"retry: {attempts: 2}",
+    "no_key.yaml": b"serve: {upstream: {url: 'http://x', key: '${NO_SUCH_KEY}'}}",
+    "gated.yaml": b"serve: {upstream: 'http://x'}\ngate: [{use: judge, options: "
+    b"{format: llama_guard, model: m}}]",
+    "by_user.yaml": b"serve: {upstream: 'http://x'}\n"
+    b"concurrency: {by: user, per_key: {at_once: 1}}",
+    "middle.yaml": b"serve: {upstream: 'http://x', routes: {/x: {heartbeat: 1s}}}",
+    "no_log.yaml": b"serve: {upstream: 'http://x'}\naudit: {path: folder}",
+    "not_allowed.yaml": b"gate: [{use: 'company:check'}]",
     "data_list": b"[]\n",
     "data_label": b'{"text": "x", "label": 7}\n',
     "data_span": b'{"text": "x", "spans": [[0, 9]]}\n',
@@ -183,9 +199,19 @@ CALLS = {
     ("json", "--draft", "draft-07"): "name one with --schema",
     ("json", "--repair", "everything", "good.jsonl"): "no kind of repair is called 'everything'",
     ("json", "--chunk", "0"): "'--chunk'",
-    ("serve", "--policy", "good.yaml"): "missing option '--upstream'",
-    ("serve", "--upstream", "http://x"): "missing option '--policy'",
+    ("serve", "--policy", "good.yaml"): "no upstream: give --upstream",
+    ("serve", "--upstream", "http://x"): "no policy for all paths",
     ("serve", "--policy", "good.yaml", "--upstream", "x"): "expected a URL",
+    ("serve", "good.yaml"): "no upstream: give --upstream",
+    ("serve", "good.yaml", "good.yaml"): "unexpected extra argument",
+    ("serve", "good.yaml", "--policy", "good.yaml"): "name one policy for all paths",
+    ("serve", "no_key.yaml"): "'NO_SUCH_KEY', which holds the secret, is not set",
+    ("serve", "gated.yaml"): "the proxy does not carry out a gate",
+    ("serve", "by_user.yaml"): "have key and client, not user",
+    ("serve", "middle.yaml"): "'heartbeat' of a route is for the middleware",
+    ("serve", "no_log.yaml"): "cannot be written",
+    ("run", "no_log.yaml"): "cannot be written",
+    ("run", "not_allowed.yaml"): "which the caller must allow",
     ("serve", "--policy", "good.yaml", "--upstream", "ftp://x"): "expected a URL",
     ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--port", "99999"): "'--port'",
     ("serve", "--policy", "good.yaml", "--upstream", "http://x", "--port", "www"): "'--port'",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from guardstream import Policy
-from guardstream.gate import Context, GatedGuard, GateError
+from guardstream import Guard, Policy
+from guardstream.gate import Context, GateError
 from guardstream.gate.judge import Judge
 from guardstream.gate.moderation import OpenAIModeration
 from guardstream.gate.presidio import Presidio
@@ -92,7 +92,7 @@ gate:
     overlap: 20
     options: {{url: "{server.url}/moderations"}}
 """
-    stream = GatedGuard(Policy.parse(policy)).wrap(Source(["Fine. How vi", "le. More."]))
+    stream = Guard(Policy.parse(policy)).wrap(Source(["Fine. How vi", "le. More."]))
     assert await stream.text() == "Fine. "
     assert stream.blocked_by == "openai_moderation.harassment"
     assert {"model": "omni-moderation-latest", "input": "Fine. How vile. "} in server.asked

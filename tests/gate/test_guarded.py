@@ -12,9 +12,10 @@ import anyio
 import pytest
 
 from guardstream import Guard, Policy, PolicyError
-from guardstream.gate import Context, GatedGuard, Verdict
+from guardstream.gate import Context, Verdict
 from guardstream.gate.judging import Cache
 from guardstream.gate.windows import Capped
+from guardstream.http import guard_body
 from guardstream.stages.units import Paragraphs, Sentences, Whole
 from tests.support.chunking import one_by_one, random_split
 from tests.support.sources import Source
@@ -61,11 +62,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     return asked
 
 
-def guarded(entry: str, more: str = "") -> GatedGuard:
-    return GatedGuard(
-        Policy.parse(f"{more}\ngate: [{{use: 'company_checks:check', id: mine, {entry}}}]"),
-        allow_code=CODE,
-    )
+def guarded(entry: str, more: str = "") -> Guard:
+    policy = f"{more}\ngate: [{{use: 'company_checks:check', id: mine, {entry}}}]"
+    return Guard(Policy.parse(policy, allow_code=CODE))
 
 
 def shown(findings: Any) -> list[tuple[str, int, int, str, str]]:
@@ -206,7 +205,7 @@ gate:
   - {use: "company_checks:check"}
   - {use: company_checks.made, options: {word: Four}, id: second, action: block}
 """
-    stream = GatedGuard(Policy.parse(policy), allow_code=CODE).wrap(Source([TEXT]))
+    stream = Guard(Policy.parse(policy, allow_code=CODE)).wrap(Source([TEXT]))
     assert await stream.text() == TEXT[: TEXT.index("Four")]
     assert [each.rule for each in stream.findings] == ["company_checks.check.word", "second"]
     assert stream.blocked_by == "second"
@@ -218,22 +217,27 @@ async def test_in_shadow_mode_nothing_blocks() -> None:
     assert [each.action for each in stream.findings] == ["monitor"]
 
 
-def test_a_guard_alone_refuses_a_gate_that_blocks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("action", ["monitor", "block"])
+def test_what_cannot_wait_for_a_gate_refuses_it(tmp_path: Path, action: str) -> None:
     path = tmp_path / "policy.yaml"
-    path.write_text("version: 1\ngate:\n  - {use: company_checks.check, action: block}\n")
-    guard = Guard.load(path)
-    with pytest.raises(PolicyError, match=r"policy.yaml:2:1: .*GatedGuard"):
-        guard.wrap_sync(["x"])
-    with pytest.raises(PolicyError, match="GatedGuard"):
-        guard.flow()
-    path.write_text("gate: [{use: company_checks.check}]")
-    assert Guard.load(path).wrap_sync(["x"]).text() == "x"
-    assert GatedGuard.load(path, allow_code=CODE).guard.check("x").text == "x"
+    path.write_text(f"version: 1\ngate:\n  - {{use: company_checks.check, action: {action}}}\n")
+    guard = Guard.load(path, allow_code=CODE)
+    for use in (
+        lambda: guard.wrap_sync(["x"]),
+        lambda: guard.check("x"),
+        lambda: guard.session(),
+        lambda: guard.flow(),
+        lambda: guard_body(guard, "openai_chat", {"choices": []}),
+    ):
+        with pytest.raises(PolicyError, match=r"policy.yaml:2:1: .*rules_only=True"):
+            use()
+    rules = Guard.load(path, rules_only=True)
+    assert rules.wrap_sync(["x"]).text() == rules.check("x").text == "x"
 
 
 def test_a_function_must_be_allowed() -> None:
     with pytest.raises(PolicyError, match="company_checks:check"):
-        GatedGuard(Policy.parse("gate: [{use: 'company_checks:check'}]"))
+        Guard(Policy.parse("gate: [{use: 'company_checks:check'}]"))
 
 
 @pytest.mark.parametrize(
@@ -249,9 +253,11 @@ def test_a_function_must_be_allowed() -> None:
     ],
 )
 def test_a_check_that_cannot_be_made_is_told_with_its_place(entry: str, problem: str) -> None:
-    policy = Policy.parse(f"version: 1\ngate:\n  - {entry}", name="policy.yaml")
+    code = [*CODE, "no_such_module:check"]
+    text = f"version: 1\ngate:\n  - {entry}"
+    policy = Policy.parse(text, name="policy.yaml", allow_code=code)
     with pytest.raises(PolicyError) as caught:
-        GatedGuard(policy, allow_code=[*CODE, "no_such_module:check"])
+        Guard(policy)
     assert str(caught.value).startswith("policy.yaml:3:")
     assert problem in str(caught.value)
 

@@ -7,14 +7,19 @@ import sys
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_openai import ChatOpenAI
 
+from guardstream.http.transport import SyncGuardTransport
 from guardstream.integrations.langchain import step
-from tests.providers.laws import GUARD
+from tests.providers.chunks import chunk
+from tests.providers.laws import GUARD, events
 
 PROMPT = ChatPromptTemplate.from_template("say {what}")
 GIVEN = {"what": "hi"}
@@ -86,3 +91,64 @@ def test_without_langchain_it_says_what_is_missing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "a step needs 'langchain_core.runnables': import it before\n"
+
+
+@pytest.mark.parametrize("answers", ["chat", "responses"])
+def test_callbacks_see_guarded_tokens_below_a_client(answers: str) -> None:
+    seen: list[str] = []
+
+    class Tokens(BaseCallbackHandler):
+        def on_llm_new_token(self, token: Any, **_: Any) -> None:
+            texts = token if isinstance(token, list) else [{"text": token}]
+            seen.extend(each.get("text") or "" for each in texts)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        headers = {"content-type": "text/event-stream"}
+        made = (
+            spoken(["a sec", "ret, no"]) if answers == "responses" else said(["a sec", "ret, no"])
+        )
+        assert request.url.path.endswith("/responses" if answers == "responses" else "completions")
+        return httpx.Response(200, headers=headers, content=events(*made))
+
+    transport = SyncGuardTransport(GUARD, httpx.MockTransport(answer))
+    model = ChatOpenAI(
+        model="m",
+        api_key="none",
+        base_url="http://127.0.0.1/v1",
+        http_client=httpx.Client(transport=transport),
+        use_responses_api=answers == "responses",
+        callbacks=[Tokens()],
+    )
+    whole = "".join(chunk.text for chunk in model.stream("hi"))
+    assert whole == "".join(seen) == "a ######, no"
+
+
+def said(pieces: list[str]) -> list[dict[str, Any]]:
+    return [*(chunk({"content": piece}) for piece in pieces), chunk({}, finish="stop")]
+
+
+def spoken(pieces: list[str]) -> list[dict[str, Any]]:
+    about: dict[str, Any] = {"id": "r", "object": "response", "created_at": 1, "model": "m"}
+    about |= {"output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    part = {"type": "output_text", "text": "".join(pieces), "annotations": []}
+    item = {"id": "i", "type": "message", "role": "assistant"}
+    begun = {**item, "status": "in_progress", "content": []}
+    done = {**item, "status": "completed", "content": [part]}
+    at = {"item_id": "i", "output_index": 0, "content_index": 0}
+    made = [
+        {"type": "response.created", "response": {**about, "status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": begun},
+        {"type": "response.content_part.added", **at, "part": {**part, "text": ""}},
+        *(
+            {"type": "response.output_text.delta", **at, "delta": each, "logprobs": []}
+            for each in pieces
+        ),
+        {"type": "response.output_text.done", **at, "text": part["text"], "logprobs": []},
+        {"type": "response.content_part.done", **at, "part": part},
+        {"type": "response.output_item.done", "output_index": 0, "item": done},
+        {
+            "type": "response.completed",
+            "response": {**about, "status": "completed", "output": [done]},
+        },
+    ]
+    return [{**each, "sequence_number": place} for place, each in enumerate(made)]

@@ -87,6 +87,30 @@ def test_nothing_is_refused_that_can_still_match(pattern):
     assert refused or judge is None
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^https?://", "https://example.org/a"),
+        ("^[a-z0-9](-*[a-z0-9]){0,62}", "x-y-z-0"),
+        ("^(foo|bar)", "fooooo"),
+        ("^a*b?", "aaabccc"),
+    ],
+)
+@pytest.mark.parametrize("schema", ["plain", "parallel"])
+def test_what_has_matched_is_free_in_any_cut(pattern, text, schema):
+    prefixes.cache_clear()  # the states are as yet unknown
+    asked = {"pattern": pattern}
+    if schema == "parallel":
+        asked = {"anyOf": [{**asked, "minLength": 1}, {**asked, "minLength": 2}]}
+    made = Schema(asked)
+    for chunks in cuttings(f'"{text}"', random.Random(0)):
+        document = Document(made)
+        for chunk in chunks:
+            document.feed(chunk)
+        document.finish()
+        assert document.error is None, (chunks, document.error)
+
+
 def test_formats_let_through_what_is_valid():
     valid = {
         "date": ["2024-02-29"],

@@ -39,7 +39,15 @@ def test_a_record_has_all_but_the_text(tmp_path: Path) -> None:
     (record,) = read(path)
     assert record.keys() == {
         *("v", "id", "started", "policy", "fingerprint", "shadow", "attributes", "provider"),
-        *("finish", "blocked_by", "error", "seconds", "first_received", "first_released"),
+        *(
+            "finish",
+            "blocked_by",
+            "error",
+            "attempts",
+            "seconds",
+            "first_received",
+            "first_released",
+        ),
         *("chunks_in", "chunks_out", "characters_in", "characters_out"),
         *("held_mean", "held_max", "held_seconds", "input_tokens", "output_tokens", "findings"),
     }

@@ -87,3 +87,12 @@ def test_separated_repeats_are_not_quadratic() -> None:
 
 def test_inherited_rules_are_judged_in_their_own_file() -> None:
     assert lint("extends: guardstream/pii-zh") == []
+
+
+def test_a_mask_of_arguments_has_no_way_back_where_others_have_one() -> None:
+    reversible = "input: {rules: [{id: r, words: [x], tests: [{clean: a}], reversible: true}]}"
+    masks = "rules: [{id: a, words: [x], tests: [{clean: a}]%s}]"
+    warning = "p:1:14: warning: rule 'a' masks arguments of tools, and no vault gives them back"
+    assert lint(masks % "" + "\n" + reversible) == [f"{warning}: say 'channels'"]
+    assert lint(masks % ", channels: [text]" + "\n" + reversible) == []
+    assert lint(masks % "") == []

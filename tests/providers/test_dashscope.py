@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from itertools import accumulate
+from random import Random
 from typing import Any
 
 import pytest
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
+from guardstream.providers.dashscope import DashScope
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
 
 TEXT = "a secret, no sec"
 MASKED = "a ######, no sec"
+
+Make = Callable[[Sequence[str]], list[dict[str, Any]]]
 
 
 def told(texts: Sequence[str], field: str = "content") -> list[dict[str, Any]]:
@@ -71,3 +77,58 @@ def test_a_block_ends_with_a_reason_and_what_was_said() -> None:
 def test_events_on_the_wire_are_guarded() -> None:
     sent = in_any_cut(events(*told(list(accumulate(TEXT)))), GUARD)
     assert not left_raw(sent.decode())
+
+
+CARD = Guard(Policy.parse("rules: [{id: card, pattern: ['11234', '2112'], replacement: '#'}]"))
+FOUND = re.compile("11234|2112")
+
+
+@pytest.mark.parametrize("make", [told, as_text])
+@pytest.mark.parametrize(
+    ("values", "masked"),
+    [
+        (["1", "1", "2", "34", ""], "#####"),
+        (["1", "1", "2", "3", "5", ""], "11235"),
+        (["the 1", "the 1", "1234", ""], "the 1the #####"),
+        (["1", "12", "11", "2", ""], "11####"),
+        (["1", "1", ""], "11"),
+        (["ha", "ha", "ha", "!", ""], "hahaha!"),
+    ],
+)
+def test_what_could_be_all_so_far_is_guarded_as_what_is_new_once_it_shows(
+    make: Make, values: list[str], masked: str
+) -> None:
+    stream = CARD.wrap_sync(make(values))
+    assert "".join(map(said, stream)) == masked
+    assert stream.result.text == masked
+
+
+def test_nothing_leaks_while_nobody_knows_which_it_is() -> None:
+    chance = Random(5)
+    blocking = Guard(Policy.parse("rules: [{id: card, pattern: ['11234', '2112'], action: block}]"))
+    for _ in range(300):
+        values = ["".join(chance.choices("12", k=chance.randrange(1, 4))) for _ in range(5)]
+        values[1] = values[0] + chance.choice(("", "1", "2"))
+        values[2] = values[1] + chance.choice(("", "1", "2")) if chance.random() < 0.5 else "34"
+        stream = CARD.wrap_sync(told([*values, ""]))
+        out = "".join(map(said, stream))
+        assert out == stream.result.text == CARD.check("".join(values)).text
+        blocked = blocking.wrap_sync(as_text([*values, ""]))
+        assert not FOUND.search("".join(map(said, blocked)))
+        assert (blocked.result.finish == "content_filter") == bool(FOUND.search("".join(values)))
+
+
+def test_a_text_that_ends_in_doubt_is_judged_either_way() -> None:
+    guard = Guard(Policy.parse("rules: [{id: twice, words: ['bb', bluebird], action: block}]"))
+    stream = guard.wrap_sync(told(["b", "b"]))
+    assert not any(map(said, stream))
+    assert stream.blocked_by == "twice"
+    stream = guard.wrap_sync(told(["blu", "blue"]))
+    assert [said(chunk) for chunk in stream] == ["", "blue"]
+
+
+def test_a_caller_may_say_which_it_is() -> None:
+    out = CARD.wrap_sync(told(["1", "1", "2"]), provider=DashScope(incremental=True))
+    assert "".join(map(said, out)) == "112"
+    out = CARD.wrap_sync(told(["1", "1", "12"]), provider=DashScope(incremental=False))
+    assert [said(chunk) for chunk in out][-1] == "12"

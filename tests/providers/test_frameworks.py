@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from guardstream import Guard, Policy
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
 
@@ -28,7 +30,7 @@ class Message(BaseModel):
 
 
 class ChatResponse(BaseModel):
-    message: Message
+    message: Any
     raw: Any = None
     delta: str | None = None
     logprobs: Any = None
@@ -218,6 +220,56 @@ def test_a_message_that_begins_again_goes_on_with_the_text_before() -> None:
     source = [ChatResponse(message=Message(blocks=[TextBlock(text=part)])) for part in tokens]
     out = list(GUARD.wrap_sync(source))
     assert "".join(each.message.blocks[0].text for each in out) == "a ######!!"
+
+
+def test_responses_without_what_is_new_are_read_either_way() -> None:
+    guard = Guard(Policy.parse("rules: [{id: card, words: ['11234'], replacement: '#'}]"))
+
+    def said(values: Sequence[str]) -> list[str]:
+        made = [ChatResponse(message=Message(blocks=[TextBlock(text=each)])) for each in values]
+        return [each.message.blocks[0].text for each in guard.wrap_sync(made)]
+
+    assert "".join(said(["1", "1", "2", "34", " ok"])) == "##### ok"
+    assert said(["1", "11", "112", "1123", "11234"])[-1] == "#####"
+    assert said(["1", "11", "112", "1123", "1123 is all"])[-1] == "1123 is all"
+    assert said(["1", "12"])[-1] == "12"
+
+
+def test_arguments_so_far_become_what_was_released_so_far() -> None:
+    whole = '{"q": "a secret", "r": 5}'
+    for pieces in cuttings(whole):
+        source: list[Any] = []
+        for said in accumulate(pieces):
+            call = {"index": 0, "id": "c", "function": {"name": "find", "arguments": said}}
+            message = Message(blocks=[], additional_kwargs={"tool_calls": [call]})
+            source.append(ChatResponse(message=message))
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        told = [
+            each.message.additional_kwargs["tool_calls"][0]["function"]["arguments"] for each in out
+        ]
+        assert told[-1] == '{"q": "a ######", "r": 5}'
+        assert all(told[-1].startswith(each) for each in told)
+        assert len(stream.findings) == 1
+    for pieces in (["a sec", "a secret"], ["a ", "a secret", "a secret, no"]):
+        blocks = [ToolCallBlock(tool_kwargs=said) for said in pieces]
+        made = [ChatResponse(message=ToolMessage(blocks=[each])) for each in blocks]
+        out = list(GUARD.wrap_sync(made))
+        assert out[-1].message.blocks[0].tool_kwargs.startswith("a ######")
+
+
+class ToolCallBlock(BaseModel):
+    block_type: str = "tool_call"
+    tool_call_id: str = "c"
+    tool_name: str = "find"
+    tool_kwargs: str
+
+
+class ToolMessage(BaseModel):
+    role: str = "assistant"
+    blocks: list[ToolCallBlock]
+    additional_kwargs: dict[str, Any] = {}
 
 
 def test_a_block_ends_the_stream() -> None:

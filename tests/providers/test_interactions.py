@@ -185,3 +185,26 @@ def test_recordings(path: Path) -> None:
     assert unchanged(objects(*source))
     check_masked(source, joined)
     check_masked(objects(*source), joined)
+
+
+def test_events_of_the_first_version_are_guarded_alike() -> None:
+    def before(pieces: list[str]) -> list[dict[str, Any]]:
+        said = [{"type": "text", "text": piece} for piece in pieces]
+        return [
+            interaction("start", "in_progress"),
+            {"event_type": "content.start", "index": 0, "content": {"type": "text"}},
+            *({"event_type": "content.delta", "index": 0, "delta": each} for each in said),
+            {"event_type": "content.stop", "index": 0},
+            interaction("complete", "completed"),
+        ]
+
+    for pieces in cuttings("a secret, no sec"):
+        source = before(pieces)
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        assert not left_raw(list(stream))
+        assert stream.result.text == "a ######, no sec"
+    out = list(GUARD.wrap_sync(before(["all ", "forbidden"])))
+    kinds = [each["event_type"] for each in out]
+    assert kinds[-2:] == ["content.stop", "interaction.complete"]
+    assert out[-1]["interaction"]["status"] == "incomplete"

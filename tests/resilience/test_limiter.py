@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import anyio
 import anyio.lowlevel
 import pytest
+from trio.testing import MockClock
 
 from guardstream.resilience import Limiter, LimiterError
+from guardstream.resilience.rate import Pacer, Rate
 
 pytestmark = pytest.mark.anyio
 
@@ -203,3 +206,115 @@ async def test_bounds_hold_at_random() -> None:
 def test_there_is_room_for_one(bounds: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         Limiter(**bounds)
+
+
+# -- rates
+
+
+def test_a_pacer_lets_no_more_begin_in_any_such_time_after_a_pause() -> None:
+    pacer = Pacer(Rate(3, 6.0))
+    begun = []
+    now = 100.0
+    for _ in range(9):
+        now += pacer.wait(now)
+        pacer.take(now)
+        begun.append(now)
+    assert begun == [100.0, 100.0, 100.0, 102.0, 104.0, 106.0, 108.0, 110.0, 112.0]
+    assert not pacer.idle(113.0)
+    assert pacer.idle(118.0)
+    pacer.give_back()
+    assert pacer.wait(112.0) == 0.0
+
+
+@pytest.mark.parametrize(("streams", "seconds"), [(0, 1.0), (1, 0.0), (1, float("inf"))])
+def test_a_rate_that_lets_none_begin_is_refused(streams: int, seconds: float) -> None:
+    with pytest.raises(ValueError, match="a rate lets at least one"):
+        Limiter(rate=(streams, seconds))
+
+
+def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
+    """Run with a clock that jumps to where something happens."""
+    anyio.run(main, backend="trio", backend_options={"clock": MockClock(autojump_threshold=0)})
+
+
+def test_streams_begin_no_faster_than_the_rate() -> None:
+    async def main() -> None:
+        limiter = Limiter(rate=(2, 10))
+        began, start = [], anyio.current_time()
+        for _ in range(5):
+            async with limiter.slot():
+                began.append(round(anyio.current_time() - start, 6))
+        assert began == [0, 0, 5, 10, 15]
+
+    in_virtual_time(main)
+
+
+def test_a_key_that_waits_for_its_rate_takes_no_turn_from_others() -> None:
+    async def main() -> None:
+        limiter = Limiter(rate=(10, 10), key_rate=(1, 60))
+        start, began = anyio.current_time(), {}
+
+        async def visit(name: str, key: str) -> None:
+            async with limiter.slot(key):
+                began[name] = round(anyio.current_time() - start, 6)
+
+        async with anyio.create_task_group() as group:
+            for name in ("a1", "a2", "b1", "c1"):
+                group.start_soon(visit, name, name[0])
+                await anyio.wait_all_tasks_blocked()
+        assert began == {"a1": 0, "b1": 0, "c1": 0, "a2": 60}
+
+    in_virtual_time(main)
+
+
+def test_a_wait_that_is_known_to_be_too_long_is_refused_at_once() -> None:
+    async def main() -> None:
+        limiter = Limiter(rate=(1, 60), timeout=30)
+        async with limiter.slot():
+            pass
+        start = anyio.current_time()
+        with pytest.raises(LimiterError) as caught:
+            await limiter.enter()
+        assert anyio.current_time() == start
+        assert caught.value.retry_after == pytest.approx(60)
+        await anyio.sleep(40)
+        async with limiter.slot():
+            assert anyio.current_time() - start == pytest.approx(60)
+
+    in_virtual_time(main)
+
+
+def test_who_gives_up_gives_the_turn_back() -> None:
+    async def main() -> None:
+        limiter = Limiter(rate=(1, 10))
+        start = anyio.current_time()
+        await limiter.enter()
+        with anyio.move_on_after(5):
+            await limiter.enter()
+        await limiter.enter()
+        assert anyio.current_time() - start == pytest.approx(10)
+        assert limiter.waiting == 0
+
+    in_virtual_time(main)
+
+
+def test_keys_are_forgotten_when_their_time_is_over() -> None:
+    async def main() -> None:
+        limiter = Limiter(key_rate=(1, 1))
+        for number in range(3_000):
+            async with limiter.slot(str(number)):
+                pass
+            await anyio.sleep(0.01)
+        assert len(limiter._keys) <= 1_000
+
+    in_virtual_time(main)
+
+
+async def test_a_place_is_given_back_once() -> None:
+    limiter = Limiter(1)
+    place = await limiter.enter()
+    place.leave()
+    place.leave()
+    assert limiter.running == 0
+    async with limiter.slot():
+        assert limiter.running == 1

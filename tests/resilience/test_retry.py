@@ -213,12 +213,44 @@ async def test_an_error_about_the_end_can_be_reported(caplog: pytest.LogCaptureF
     assert "LookupError" in caplog.text
 
 
-async def test_observers_are_told_of_each_attempt() -> None:
+async def test_observers_are_told_of_all_attempts_as_one_stream() -> None:
     seen = Watching()
     stream = retrying(watched(seen), Provider(broken("sec"), Source(CHUNKS)), **AT_ONCE)
     await drain(stream)
-    assert [record.finish for record in seen.records] == ["error", "stop"]
-    assert seen.records[0].error == "BusyError"
+    record = seen.record
+    assert (record.finish, record.error, record.attempts) == ("stop", None, 2)
+    assert seen.starts == [record.start]
+    assert list(record.findings) == list(stream.findings)
+
+
+async def test_the_record_of_attempts_that_all_fail_has_the_last_error() -> None:
+    seen = Watching()
+    stream = retrying(watched(seen), Provider(broken("sec")), attempts=3, **AT_ONCE)
+    with pytest.raises(BusyError):
+        await drain(stream)
+    record = seen.record
+    assert (record.finish, record.error, record.attempts) == ("error", "BusyError", 3)
+
+
+async def test_a_stream_that_is_left_has_its_record() -> None:
+    seen = Watching()
+    stream = retrying(watched(seen), Provider(broken("sec"), Source(CHUNKS)), **AT_ONCE)
+    await anext(stream)
+    await stream.aclose()
+    assert (seen.record.finish, seen.record.attempts) == ("cancelled", 2)
+
+
+async def test_the_record_of_a_stream_that_went_on_has_the_findings_of_both_sources() -> None:
+    seen = Watching()
+    stream = retrying(
+        watched(seen),
+        Provider(broken("a secret b")),
+        resume=lambda _: Source(["c secret"]),
+        **AT_ONCE,
+    )
+    await drain(stream)
+    assert len(seen.record.findings) == 2
+    assert list(seen.record.findings) == list(stream.findings)
 
 
 async def test_a_stream_that_is_opened_again_can_be_written(tmp_path: Path) -> None:

@@ -14,14 +14,15 @@ PACKAGE = ROOT / "guardstream"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "events", "jsonpath", "lazy"),
-    ("scan",),
+    ("scan", "framing"),
     ("jsonstream",),
     ("stages",),
-    ("policy", "providers", "framing"),
-    ("stream",),
-    ("prompts", "extract"),
+    ("policy", "providers"),
+    ("stream", "vault"),
+    ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
+    ("operations",),
     ("guard",),
-    ("http", "gate", "resilience", "consumers", "observability", "integrations", "testing"),
+    ("http", "integrations", "testing"),
     ("serve",),
     ("cli",),
 )

@@ -14,7 +14,16 @@ import jsonschema_rs
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema import patterns
-from guardstream.jsonstream.schema.dialects import CONTENT, Dialect, Schema
+from guardstream.jsonstream.schema.dialects import (
+    ANNOTATIONS,
+    CONTENT,
+    DRAFT_4,
+    DRAFT_7,
+    Dialect,
+    Schema,
+    declared,
+    without_annotations,
+)
 from guardstream.jsonstream.schema.errors import SchemaError
 
 Check: TypeAlias = Callable[[Any], bool]
@@ -87,11 +96,34 @@ def _nowhere(address: str) -> None:
     raise ValueError(f"{address!r} was not given")
 
 
+def draft_of(schema: Schema, given: str | None) -> Dialect:
+    """The dialect of a schema, whose shape is checked.
+
+    One that names no draft and is no schema of 2020-12 is read as draft-07 or draft-04, the first
+    that allows it: `items` as an array and `exclusiveMinimum: true` come from these.
+    """
+    dialect = declared(schema, given)
+    try:
+        check_shape(schema, dialect)
+    except SchemaError:
+        if given is None and "$schema" not in schema:
+            for older in (DRAFT_7, DRAFT_4):
+                if _metaschema(older).is_valid(schema):
+                    return older
+        raise
+    return dialect
+
+
 def check_shape(schema: Schema, dialect: Dialect) -> None:
-    """Raises SchemaError for what the draft's metaschema does not allow."""
+    """Raises SchemaError for what the draft's metaschema does not allow, but for annotations."""
     try:
         _metaschema(dialect).validate(schema)
     except _ERRORS as error:
+        path = getattr(error, "instance_path", ())
+        if not ANNOTATIONS.isdisjoint(map(str, path)):
+            plain = without_annotations(schema)
+            if plain != schema:
+                return check_shape(plain, dialect)
         raise SchemaError(_complaint(error)) from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.checks import Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, Schema
+from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
@@ -26,6 +26,7 @@ _TYPES = {
     "string": 1 << n.STRING,
     "number": 1 << n.NUMBER,
     "integer": 1 << n.NUMBER,
+    WRITTEN: 1 << n.NUMBER,
     "boolean": 1 << n.TRUE | 1 << n.FALSE,
     "null": 1 << n.NULL,
 }
@@ -132,8 +133,11 @@ class Compiler:
             types = read["type"]
             names = [types] if isinstance(types, str) else types
             node.mask &= _union(_TYPES[name] for name in names)
-            if "integer" in names and "number" not in names:
-                node.number_checks += (("type", is_integer),)
+            if "number" not in names:
+                if "integer" in names:
+                    node.number_checks += (("type", is_integer),)
+                elif WRITTEN in names:
+                    node.number_checks += (("type", lambda value: isinstance(value, int)),)
         for keyword in ("enum", "const"):
             if keyword in read:
                 values = read[keyword] if keyword == "enum" else [read[keyword]]
@@ -240,7 +244,7 @@ def _certain(schema: Schema | bool) -> int:
         return n.ANYTHING if schema else 0
     types = schema.get("type", list(_TYPES))
     names = [types] if isinstance(types, str) else types
-    return _union(_TYPES[name] for name in names if name != "integer")
+    return _union(_TYPES[name] for name in names if name not in ("integer", WRITTEN))
 
 
 def _union(masks: Iterable[int]) -> int:

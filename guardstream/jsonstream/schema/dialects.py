@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,6 +25,23 @@ DYNAMIC = "$recursive"
 
 CONTENT = "content"
 """In a reading: what drafts 6 and 7 ask of the data inside a string, and later ones only note."""
+
+ANNOTATIONS = frozenset(
+    (
+        "$comment",
+        "default",
+        "deprecated",
+        "description",
+        "examples",
+        "readOnly",
+        "title",
+        "writeOnly",
+    )
+)
+"""The keywords that decide nothing, in any draft."""
+
+WRITTEN = "integer without a fraction"
+"""In a reading: the type of what draft 4 calls an integer, which `1.0` is not."""
 
 _CONTENT = ("contentEncoding", "contentMediaType")
 _ONE = frozenset(
@@ -60,7 +78,8 @@ class Dialect:
 
     `lonely_ref` says that nothing counts beside a `$ref`, `id` which keyword names a schema,
     `anchor_ids` that an identifier such as `#name` is an anchor. `contains_evaluates` says whether
-    an element that `contains` accepts is evaluated. `check` makes jsonschema-rs's validator.
+    an element that `contains` accepts is evaluated, `written` whether integers are those that are
+    written without a fraction. `check` makes jsonschema-rs's validator.
     """
 
     name: str
@@ -71,6 +90,7 @@ class Dialect:
     lonely_ref: bool = False
     anchor_ids: bool = False
     contains_evaluates: bool = False
+    written: bool = False
 
     @property
     def meta(self) -> str:
@@ -93,6 +113,8 @@ class Dialect:
         content = {name: found.pop(name) for name in _CONTENT if name in found}
         if content:
             found[CONTENT] = content
+        if self.written and "type" in found:
+            found["type"] = [WRITTEN if n == "integer" else n for n in _listed(found["type"])]
         if found.pop("nullable", None) is True and "type" in found:
             found["type"] = [*_listed(found["type"]), "null"]
         return found
@@ -138,7 +160,7 @@ _PLACE = "json-schema.org"
 
 DRAFT_4 = Dialect(
     "draft-04", f"http://{_PLACE}/draft-04/schema", _OF_4, jsonschema_rs.Draft4Validator,
-    id="id", lonely_ref=True, anchor_ids=True,
+    id="id", lonely_ref=True, anchor_ids=True, written=True,
 )  # fmt: skip
 DRAFT_6 = Dialect(
     "draft-06", f"http://{_PLACE}/draft-06/schema", _OF_6, jsonschema_rs.Draft6Validator,
@@ -158,7 +180,7 @@ DRAFT_2020 = Dialect(
 )  # fmt: skip
 OPENAPI = Dialect(
     "openapi-3.0", "openapi-3.0", _OF_OPENAPI, jsonschema_rs.Draft4Validator,
-    id="", lonely_ref=True,
+    id="", lonely_ref=True, written=True,
 )  # fmt: skip
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -226,3 +248,15 @@ def subschemas(schema: Schema) -> Iterator[tuple[str, Any]]:
                     yield f"/{keyword}/{escaped}", sub
         elif keyword in _ONE or keyword == "additionalItems":
             yield f"/{keyword}", found
+
+
+def without_annotations(schema: Schema) -> Schema:
+    """A copy of `schema` without what only describes it; all other objects are the copy's own."""
+    plain = deepcopy(schema)
+    todo = [plain]
+    while todo:
+        each = todo.pop()
+        for name in ANNOTATIONS & each.keys():
+            del each[name]
+        todo += (sub for _, sub in subschemas(each) if isinstance(sub, dict))
+    return plain

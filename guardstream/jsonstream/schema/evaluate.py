@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.checks import Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, Schema
+from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema
 from guardstream.jsonstream.schema.refs import META, References
 
 
@@ -50,6 +50,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "number": lambda value: n.kind_of(value) == n.NUMBER,
     "integer": lambda value: n.kind_of(value) == n.NUMBER and is_integer(value),
+    WRITTEN: lambda value: n.kind_of(value) == n.NUMBER and isinstance(value, int),
 }
 _TEXTS = ("pattern", CONTENT, "format")
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")

@@ -29,7 +29,7 @@ def part_fault(
     keyword = ""
     if node.prefixes is not None:
         keyword, prefixes = node.prefixes
-        _, first = prefixes.step(state or prefixes.first, part)
+        _, first = prefixes.step(state, part)
     if node.max_length is not None and length + len(part) > node.max_length:
         over = node.max_length - length
         if first is None or over < first:

@@ -251,7 +251,7 @@ class Parallel:
                 fault = faults.part_fault(run.node, so_far, length, value, start, end, state)
                 if run.node.prefixes and not fault:
                     prefixes = run.node.prefixes[1]
-                    run.prefix, _ = prefixes.step(state or prefixes.first, value)
+                    run.prefix, _ = prefixes.step(state, value)
             if fault:
                 self._fail(run, *fault)
         self._settle()

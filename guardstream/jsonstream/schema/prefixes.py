@@ -60,9 +60,14 @@ class Prefixes:
         """Whether nothing is ever refused."""
         return bool(self._again) or self.first is self._free
 
-    def step(self, state: PrefixState, text: str) -> tuple[PrefixState, int | None]:
-        """The state after `text`, or the index in it from which on nothing can match."""
+    def step(self, state: PrefixState | None, text: str) -> tuple[PrefixState, int | None]:
+        """The state after `text`, or the index in it from which on nothing can match.
+
+        None is the state of the empty text.
+        """
         free = self._free
+        if state is None:
+            state = self.first
         for index, char in enumerate(text):
             if state is free:
                 return state, None

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from guardstream.jsonstream.schema.checks import Checks, check_shape, validator
+from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
-from guardstream.jsonstream.schema.dialects import declared
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
@@ -64,8 +63,7 @@ class Schema:
         documents: Documents | None,
         base: str,
     ) -> None:
-        dialect = declared(schema, draft)
-        check_shape(schema, dialect)
+        dialect = draft_of(schema, draft)
         references = References(schema, dialect, documents, base)
         self._expectations = Expectations(schema, references)
         checks = Checks(dialect)

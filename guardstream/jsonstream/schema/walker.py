@@ -203,7 +203,7 @@ class Walker:
         self._text += part
         if node.prefixes is not None:
             prefixes = node.prefixes[1]
-            self._prefix, _ = prefixes.step(state or prefixes.first, part)
+            self._prefix, _ = prefixes.step(state, part)
 
     def _string(self, value: str, start: int, end: int) -> None:
         begun = None

@@ -50,7 +50,7 @@ _RESULTS = (
 )
 
 
-def _block(kind: Kind) -> Spec:
+def block_spec(kind: Kind) -> OneOf:
     """A content block: at its start text goes on from it, at its end it is there once more."""
     result: Spec = {
         "type": KEEP,
@@ -101,7 +101,7 @@ def message_spec(kind: Kind) -> Spec:
         **dict.fromkeys(("id", "type", "role", "model", "usage"), KEEP),
         "container": _CONTAINER,
         **dict.fromkeys(("context_management", "diagnostics"), META),
-        "content": [_block(kind)],
+        "content": [block_spec(kind)],
         "stop_reason": END,
         "stop_sequence": META,
         "stop_details": _STOP_DETAILS,
@@ -133,9 +133,9 @@ SPEC = OneOf(
     {
         "ping": {"type": KEEP},
         "message_start": {"type": KEEP, "message": message_spec("whole")},
-        "content_block_start": {"type": KEEP, "index": META, "content_block": _block("delta")},
+        "content_block_start": {"type": KEEP, "index": META, "content_block": block_spec("delta")},
         "content_block_delta": {"type": META, "index": META, "delta": _DELTA},
-        "content_block_stop": {"type": KEEP, "index": META, "content_block": _block("copy")},
+        "content_block_stop": {"type": KEEP, "index": META, "content_block": block_spec("copy")},
         "message_delta": {
             "type": META,
             "delta": {

@@ -10,15 +10,22 @@ from typing import ClassVar
 
 from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Growing
-from guardstream.providers.spec import ABOUT, META, NAME, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import ABOUT, META, NAME, Either, Leaf, OneOf, Spec, Tree
 
 _NEW = Leaf("delta", "text", "text")
 _GROWN = Leaf("grown", "text", "text")
 _THOUGHT = Leaf("delta", "thinking", "thinking")
 _THOUGHTS = Leaf("grown", "thinking", "thinking")
-_ARGUMENTS = Tree(Leaf("whole", "tool_args", "arguments"), frozenset({"id", "type", "call_id"}))
+_CALL: Spec = {
+    **dict.fromkeys(("index", "id", "type", "call_id", "tool_id"), META),
+    **dict.fromkeys(("name", "tool_name"), NAME),
+    "function": {"name": NAME, "arguments": Leaf("grown", "tool_args", "arguments")},
+    "arguments": Leaf("grown", "tool_args", "arguments"),
+    "tool_kwargs": Leaf("whole", "tool_args", "selection"),
+}
+_CALLS: Spec = [_CALL]
 _ABOUT = dict.fromkeys(("raw", "logprobs"), ABOUT)
-_MORE: Spec = {"thinking_delta": _THOUGHT, "thinking": _THOUGHTS, "tool_calls": _ARGUMENTS}
+_MORE: Spec = {"thinking_delta": _THOUGHT, "thinking": _THOUGHTS, "tool_calls": _CALLS}
 
 _BLOCK = OneOf(
     "block_type",
@@ -34,7 +41,9 @@ _BLOCK = OneOf(
         "tool_call": {
             **dict.fromkeys(("block_type", "tool_call_id"), META),
             "tool_name": NAME,
-            "tool_kwargs": Leaf("whole", "tool_args", "arguments"),
+            "tool_kwargs": Either(
+                Leaf("grown", "tool_args", "tool_kwargs"), Leaf("whole", "tool_args", "selection")
+            ),
         },
     },
 )
@@ -47,7 +56,7 @@ _SPEC: Spec = {
     "thinking_delta": _THOUGHT,
     "additional_kwargs": _MORE,
     "current_agent_name": META,
-    "tool_calls": _ARGUMENTS,
+    "tool_calls": _CALLS,
     **_ABOUT,
 }
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from guardstream.events import FinishReason
-from guardstream.providers.adapter import Reading, Said, Slot, Unknown
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.adapter import Reading, Unknown
+from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Growing
+from guardstream.providers.holding import Holding
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.spec import META, SKIP, Leaf, Spec, Tree
 
@@ -48,14 +48,14 @@ class _Items(Growing):
         return Reading(pieces, ())
 
 
-class OpenAIAgents:
+class OpenAIAgents(Holding):
     """The adapter for a run's events."""
 
     name = "openai_agents"
-    repeats = OpenAIResponses.repeats
+    marks = frozenset({"type"})
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
-        self._inner = OpenAIResponses(unknown=unknown)
+        super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
         self._items = _Items(unknown=unknown)
 
     @staticmethod
@@ -71,40 +71,25 @@ class OpenAIAgents:
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the event inside, or in an item."""
-        return self._inner.read(_data(chunk)) if _is_raw(chunk) else self._items.read(chunk)
+        return super().read(chunk) if _is_raw(chunk) else self._items.read(chunk)
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; None if nothing is left to say."""
-        if not _is_raw(chunk):
-            return self._items.write(chunk, texts, ends=ends)
-        written = self._inner.write(_data(chunk), texts, ends=ends)
-        return None if written is None else replaced(chunk, {"data": written})
+        if _is_raw(chunk):
+            return super().write(chunk, texts, ends=ends)
+        return self._items.write(chunk, texts, ends=ends)
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without text that nothing is known of."""
-        if not _is_raw(chunk):
-            return self._items.without_unknown(chunk)
-        return replaced(chunk, {"data": self._inner.without_unknown(_data(chunk))})
+        if _is_raw(chunk):
+            return super().without_unknown(chunk)
+        return self._items.without_unknown(chunk)
 
     def passed(self, chunk: Any) -> None:
         """Remember what went out of each item."""
         if _is_raw(chunk):
-            self._inner.passed(_data(chunk))
-
-    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
-        """Return a raw event that says only `text`."""
-        made = self._inner.extra(_data(chunk), slot, text, said)
-        return [replaced(chunk, {"data": each}) for each in made]
-
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
-        """Return the raw events that end the open items, and the response."""
-        made = self._inner.end(_data(chunk), choice, reason, said)
-        return [replaced(chunk, {"data": each}) for each in made]
+            super().passed(chunk)
 
 
 def _is_raw(chunk: Any) -> bool:
     return fields_of(chunk).get("type") == _RAW
-
-
-def _data(chunk: Any) -> Any:
-    return fields_of(chunk)["data"]

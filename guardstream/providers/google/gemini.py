@@ -21,7 +21,7 @@ from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 
 _TYPES = "google.genai.types"
 
-_REASONS: dict[str, FinishReason] = {
+REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
     "BLOCKLIST": "content_filter",
@@ -31,7 +31,7 @@ _REASONS: dict[str, FinishReason] = {
     "IMAGE_SAFETY": "content_filter",
     "MODEL_ARMOR": "content_filter",
 }
-_STOPS = {"content_filter": "SAFETY", "length": "MAX_TOKENS"}
+STOPS = {"content_filter": "SAFETY", "length": "MAX_TOKENS"}
 
 
 class Gemini(SpecAdapter):
@@ -114,7 +114,7 @@ class Gemini(SpecAdapter):
             parts = parts_of(candidate)
             if any(part.get("text") for part in parts) and not any(map(call_in, parts)):
                 return None
-        ended = _REASONS.get(str(getattr(reason, "value", reason)), "stop")
+        ended = REASONS.get(str(getattr(reason, "value", reason)), "stop")
         return "tool_calls" if ended == "stop" and choice in self._called else ended
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
@@ -130,7 +130,7 @@ class Gemini(SpecAdapter):
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a response without text and with a finish reason."""
-        stop: Any = _STOPS.get(reason, "STOP")
+        stop: Any = STOPS.get(reason, "STOP")
         if not isinstance(chunk, dict):
             stop = sibling(chunk, _TYPES, "FinishReason")(stop)
         part = _make(chunk, "Part", {"text": ""})

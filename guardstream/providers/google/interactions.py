@@ -1,6 +1,7 @@
 """Google's interactions: steps of a model, each begun, said in deltas, and stopped.
 
-Events of the `google-genai` package or plain dicts: https://ai.google.dev/api/interactions-api.
+Events of the `google-genai` package or plain dicts: https://ai.google.dev/api/interactions-api. The
+API's first version, without steps, names its events otherwise: a content begins, goes on, stops.
 """
 
 from __future__ import annotations
@@ -100,21 +101,42 @@ _INTERACTION: Spec = {
 
 _EVENT: dict[str, Spec] = {"event_type": KEEP, "event_id": META, "metadata": META}
 
-_SPEC = OneOf(
-    "event_type",
+_BEFORE = {
+    "interaction.created": "interaction.start",
+    "interaction.completed": "interaction.complete",
+    "step.start": "content.start",
+    "step.delta": "content.delta",
+    "step.stop": "content.stop",
+}
+"""What events were called before there were steps."""
+
+_NOW = {before: now for now, before in _BEFORE.items()}
+
+_CONTENT = OneOf(
+    "type",
     {
-        "interaction.created": {**_EVENT, "interaction": _INTERACTION},
-        "interaction.completed": {**_EVENT, "interaction": _INTERACTION},
-        "interaction.status_update": {**_EVENT, "interaction_id": META, "status": META},
-        "step.start": {**_EVENT, "index": META, "step": _STEP},
-        "step.delta": {**_EVENT, "event_type": META, "index": META, "delta": _DELTA},
-        "step.stop": {**_EVENT, "index": META, "usage": META, "status": META},
-        "error": {
-            **_EVENT,
-            "error": {"code": META, "message": Leaf("whole", "text", "error"), "status": META},
-        },
+        "text": _SAID,
+        "thought": {"type": META, "signature": META, "summary": [_THOUGHT]},
+        **_CALLS,
+        **_RESULTS,
+        **_MEDIA,
     },
 )
+
+_EVENTS: dict[str, Spec] = {
+    "interaction.created": {**_EVENT, "interaction": _INTERACTION},
+    "interaction.completed": {**_EVENT, "interaction": _INTERACTION},
+    "interaction.status_update": {**_EVENT, "interaction_id": META, "status": META},
+    "step.start": {**_EVENT, "index": META, "step": _STEP},
+    "step.delta": {**_EVENT, "event_type": META, "index": META, "delta": _DELTA},
+    "step.stop": {**_EVENT, "index": META, "usage": META, "status": META},
+    "error": {
+        **_EVENT,
+        "error": {"code": META, "message": Leaf("whole", "text", "error"), "status": META},
+    },
+    "content.start": {**_EVENT, "index": META, "content": _CONTENT},
+}
+_SPEC = OneOf("event_type", {**{_BEFORE[name]: _EVENTS[name] for name in _BEFORE}, **_EVENTS})
 
 _STATUS: dict[str, FinishReason] = {
     "failed": "error",
@@ -124,7 +146,10 @@ _STATUS: dict[str, FinishReason] = {
     "budget_exceeded": "length",
 }
 
-_SLOTS = {"model_output": ("text", "text"), "thought": ("thinking", "thinking")}
+_SLOTS = {
+    **dict.fromkeys(("model_output", "text"), ("text", "text")),
+    "thought": ("thinking", "thinking"),
+}
 
 
 class Interactions(SpecAdapter):
@@ -139,6 +164,7 @@ class Interactions(SpecAdapter):
         self._open: Slot | None = None
         self._index = -1
         self._interaction: Any = None
+        self._by_steps = True
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -151,7 +177,9 @@ class Interactions(SpecAdapter):
         return Slot(0, leaf.channel, leaf.field, event.get("index") or 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        kind = event.get("event_type")
+        own = str(event.get("event_type"))
+        kind = _NOW.get(own, own)
+        self._by_steps = self._by_steps and own not in _NOW
         if kind == "step.start":
             return self._started(event, pieces)
         if kind == "step.stop":
@@ -166,7 +194,7 @@ class Interactions(SpecAdapter):
         return Reading(pieces, (0,), failed=kind == "error")
 
     def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        step = fields_of(event.get("step"))
+        step = fields_of(event.get("step") or event.get("content"))
         self._index = event.get("index") or 0
         channel, field = _SLOTS.get(str(step.get("type")), ("tool_args", "args"))
         over = () if self._open is None else (self._open,)
@@ -182,15 +210,19 @@ class Interactions(SpecAdapter):
         if slot.field == "content":
             made += self._close(chunk)
             slot = self._open = Slot(0, "text", "text", self._index + 1)
-            start = {"index": slot.number, "step": {"type": "model_output"}}
-            made.append(_make(chunk, "StepStart", {"event_type": "step.start", **start}))
+            begun = (
+                {"step": {"type": "model_output"}}
+                if self._by_steps
+                else {"content": {"type": "text"}}
+            )
+            made.append(self._make(chunk, "step.start", {"index": slot.number, **begun}))
         delta: dict[str, Any] = {"type": "text", "text": text}
         if slot.channel == "thinking":
             delta = {"type": "thought_summary", "content": delta}
         elif slot.channel == "tool_args":
             delta = {"type": "arguments_delta", "arguments": text}
-        event = {"event_type": "step.delta", "index": slot.number, "delta": delta}
-        return [*made, _make(chunk, "StepDelta", event)]
+        said_here = {"index": slot.number, "delta": delta}
+        return [*made, self._make(chunk, "step.delta", said_here)]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return what ends the open step, and the interaction."""
@@ -201,7 +233,7 @@ class Interactions(SpecAdapter):
         status = "completed" if reason == "stop" else "incomplete"
         interaction = replaced(fields_of(last)["interaction"], {"status": status})
         if isinstance(last, dict):
-            return [*made, {"event_type": "interaction.completed", "interaction": interaction}]
+            return [*made, self._make(last, "interaction.completed", {"interaction": interaction})]
         kind = sibling(last, _package(last), "InteractionCompletedEvent")
         return [*made, kind(interaction=interaction)]
 
@@ -209,16 +241,17 @@ class Interactions(SpecAdapter):
         slot, self._open = self._open, None
         if slot is None:
             return []
-        return [_make(chunk, "StepStop", {"event_type": "step.stop", "index": slot.number})]
+        return [self._make(chunk, "step.stop", {"index": slot.number})]
+
+    def _make(self, chunk: Any, kind: str, fields: dict[str, Any]) -> Any:
+        """Return an event like `chunk`: a dict, or an object of the package's class for it."""
+        event = {"event_type": kind if self._by_steps else _BEFORE[kind], **fields}
+        if isinstance(chunk, dict):
+            return event
+        name = event["event_type"].title().replace(".", "")
+        module = f"{_package(chunk)}.{name.lower()}"
+        return sibling(chunk, module, name).model_validate(event)
 
 
 def _package(chunk: Any) -> str:
     return type(chunk).__module__.rpartition(".")[0]
-
-
-def _make(chunk: Any, name: str, event: dict[str, Any]) -> Any:
-    """Return an event like `chunk`: a dict, or an object of the package's class `name`."""
-    if isinstance(chunk, dict):
-        return event
-    module = f"{_package(chunk)}.{name.lower()}"
-    return sibling(chunk, module, name).model_validate(event)

@@ -20,11 +20,11 @@ TEXT = Slot(0, "text", "content")
 
 
 def is_message(value: object) -> bool:
-    """Tell whether `value` is one of LangChain's messages."""
+    """Tell whether `value` is one of LangChain's messages, or the JSON of one."""
     fields = fields_of(value)
     return (
-        not isinstance(value, dict)
-        and fields.get("type") in _TYPES
+        isinstance(fields.get("type"), str)
+        and fields["type"] in _TYPES
         and "content" in fields
         and "additional_kwargs" in fields
     )
@@ -36,21 +36,26 @@ def is_generation(value: object) -> bool:
     return not isinstance(value, dict) and {"text", "generation_info", "type"} <= fields.keys()
 
 
+def _is_object(value: object) -> bool:
+    return is_message(value) and not isinstance(value, dict)
+
+
 class LangChain:
     """The adapter for messages and what holds one."""
 
     name = "langchain"
     repeats = True
 
-    def __init__(self, *, unknown: Unknown = "guard") -> None:
-        self._messages = Messages(unknown=unknown)
+    def __init__(self, *, unknown: Unknown = "guard", messages: Messages | None = None) -> None:
+        self._messages = messages or Messages(unknown=unknown)
 
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Tell whether `chunk` is a message, or holds one."""
         if isinstance(chunk, tuple):
-            return len(chunk) == 2 and is_message(chunk[0]) and isinstance(chunk[1], dict)
-        return is_message(chunk) or is_generation(chunk)
+            message, *others = chunk
+            return len(others) == 1 and _is_object(message) and isinstance(others[0], dict)
+        return _is_object(chunk) or is_generation(chunk)
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in the message."""
@@ -91,15 +96,15 @@ class LangChain:
 
 
 def _message(chunk: Any) -> Any:
-    if isinstance(chunk, tuple):
+    if isinstance(chunk, (tuple, list)):
         return chunk[0]
     return chunk if is_message(chunk) else fields_of(chunk).get("message")
 
 
 def _around(chunk: Any, message: Any) -> Any:
     """Return what holds a message, with another one; its text is made anew from that."""
-    if isinstance(chunk, tuple):
-        return (message, *chunk[1:])
+    if isinstance(chunk, (tuple, list)):
+        return type(chunk)((message, *chunk[1:]))
     if is_message(chunk):
         return message
     return type(chunk)(message=message, generation_info=_info(chunk))

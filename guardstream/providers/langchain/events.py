@@ -8,27 +8,21 @@ passes, where it comes unchanged; any other text in an event is guarded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
-from guardstream.providers.fields import fields_of, has_text, map_strings, replaced, same_or
-from guardstream.providers.langchain.chunks import TEXT, LangChain, is_message
-from guardstream.providers.streamed import Streamed
+from guardstream.providers.fields import has_text
+from guardstream.providers.langchain.chunks import TEXT, LangChain
+from guardstream.providers.langchain.values import Values
 
-_VALUE = Slot(0, "text", "value")
 _GROWING = Slot(0, "text", "$.data.chunk")
 """What a parser gives as it grows: its values repeat text, but not to the letter."""
-_CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk"})
-_MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
-
 _MODELS = ("on_chat_model_", "on_llm_")
 _TURN = 1000
 """A slot's number is its own in its run, and this for each run before it that is choice 0."""
-
-Visit = Callable[[Piece], str]
 
 
 class LangChainEvents:
@@ -43,8 +37,7 @@ class LangChainEvents:
         self._turns: dict[str, int] = {}  # runs that are choice 0, in their order
         self._answering: str | None = None  # the one that has not ended
         self._asked = False  # whether a model was asked
-        self._streamed = Streamed()
-        self._given: set[str] = set()  # the caller's own texts
+        self._values = Values()
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -62,16 +55,11 @@ class LangChainEvents:
                 "langchain: a parser's growing values cannot be guarded: put the guard before it"
             )
         if event.endswith("_start") and not chunk.get("parent_ids"):
-            map_strings(data.get("input"), self._note_given)
+            self._values.note_given(data.get("input"))
             return Reading((), ())
-        pieces: list[Piece] = []
-        growing = event == "on_parser_stream" and self._unknown != "pass"
-
-        def collect(piece: Piece) -> str:
-            pieces.append(Piece(_GROWING, piece.text, "unknown") if growing else piece)
-            return piece.text
-
-        self._map_data(data, collect)
+        pieces = self._values.pieces(data)
+        if event == "on_parser_stream" and self._unknown != "pass":
+            pieces = [Piece(_GROWING, piece.text, "unknown") for piece in pieces]
         run = self._runs.get(chunk["run_id"])
         if chunk["run_id"] == self._answering and event.endswith(("_end", "_error")):
             self._answering = None
@@ -85,8 +73,7 @@ class LangChainEvents:
         if chunk["event"].endswith("_stream") and _streams(data.get("chunk")):
             written = self._inner(chunk, data["chunk"], "write", texts, ends)
             return None if written is None else _with_chunk(chunk, written)
-        rest = iter(texts)
-        return {**chunk, "data": self._map_data(data, lambda _: next(rest))}
+        return {**chunk, "data": self._values.with_texts(data, texts)}
 
     def without_unknown(self, chunk: Mapping[str, Any]) -> Any:
         """Return an event whose message has no text that nothing is known of."""
@@ -129,7 +116,7 @@ class LangChainEvents:
             return slot._replace(choice=choice, number=slot.number + turn)
 
         pieces = [piece._replace(slot=here(piece.slot)) for piece in reading.pieces]
-        self._streamed.note(pieces)
+        self._values.streamed.note(pieces)
         calls: dict[Slot, Call] = {here(slot): call for slot, call in reading.calls.items()}
         finished: dict[int, FinishReason] = dict.fromkeys(
             (choice for _ in reading.finished), next(iter(reading.finished.values()), "stop")
@@ -168,42 +155,6 @@ class LangChainEvents:
         if method == "write":
             return adapter.write(inner, arguments[0], ends=arguments[1])
         return getattr(adapter, method)(inner, *arguments)
-
-    def _note_given(self, text: str) -> str:
-        self._given.add(text)
-        return text
-
-    def _map_data(self, data: Mapping[str, Any], visit: Visit) -> Any:
-        """Visit each text in what a run was given or gave."""
-
-        def change(text: str) -> str:
-            if text in self._given:
-                return text
-            piece = Piece(_VALUE, text, "copy")
-            slot = self._streamed.find(piece) or _VALUE
-            return same_or(text, visit(piece._replace(slot=slot)))
-
-        return _mapped(data, change)
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Change each string in a value of any shape, but for marks and what the caller wrote."""
-    if isinstance(value, str):
-        return change(value) if value else value
-    if isinstance(value, (list, tuple)):
-        items = [_mapped(item, change) for item in value]
-        same = all(a is b for a, b in zip(items, value, strict=True))
-        return value if same else type(value)(items)
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    fields = fields_of(value)
-    message = is_message(value)
-    if message and fields["type"] in _CALLERS:
-        return value
-    marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
-    mapped = {name: _mapped(old, change) for name, old in fields.items() if name not in marks}
-    updates = {name: new for name, new in mapped.items() if new is not fields[name]}
-    return replaced(value, updates) if updates else value
 
 
 def _streams(value: Any) -> bool:

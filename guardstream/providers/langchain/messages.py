@@ -12,7 +12,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
-from guardstream.providers.langchain.spec import SPEC
+from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.parsed import same_value
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
@@ -87,7 +87,8 @@ class Messages(SpecAdapter):
             written = _without_end(written)
         fields = dict(fields_of(written))
         old = fields_of(chunk).get("tool_call_chunks")
-        if fields.get("tool_call_chunks") == old or fields.get("type") != "AIMessageChunk":
+        same = fields.get("tool_call_chunks") == old or fields.get("type") != "AIMessageChunk"
+        if same or isinstance(chunk, dict):
             return written
         for name in ("tool_calls", "invalid_tool_calls"):
             fields.pop(name, None)
@@ -179,8 +180,13 @@ def _in_slot(piece: Piece, slots: Mapping[int, Slot], event: Mapping[str, Any]) 
     return piece._replace(kind="delta") if piece.kind == "echo" else piece
 
 
+_EMPTY: dict[str, Any] = {"additional_kwargs": {}, "response_metadata": {}}
+
+
 def _made(chunk: Any, **fields: Any) -> Any:
     """Return a chunk of the same message with these fields alone."""
+    if isinstance(chunk, dict):
+        return {"type": "AIMessageChunk", "content": "", "id": chunk.get("id"), **_EMPTY, **fields}
     kind = sibling(chunk, "langchain_core.messages", "AIMessageChunk")
     return kind(**{"content": "", "id": fields_of(chunk).get("id"), **fields})
 
@@ -220,3 +226,9 @@ def _without_end(message: Any) -> Any:
     metadata = fields_of(message).get("response_metadata") or {}
     kept = {name: value for name, value in metadata.items() if name not in _ENDS}
     return replaced(message, {"response_metadata": kept, "chunk_position": None})
+
+
+class JSONMessages(Messages):
+    """The adapter for messages as JSON."""
+
+    spec = JSON_SPEC

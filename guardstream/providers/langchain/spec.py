@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import KEEP, META, NAME, SKIP, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.anthropic.spec import block_spec
+from guardstream.providers.openai.responses_spec import item_spec
+from guardstream.providers.spec import (
+    APART,
+    KEEP,
+    META,
+    NAME,
+    SKIP,
+    Either,
+    Leaf,
+    OneOf,
+    Spec,
+    Tree,
+)
 
 _MARKS = frozenset({"type", "id", "index", "signature", "encrypted_content", "encrypted_index"})
 _MARKS |= {"mime_type", "file_id", "tool_call_id", "status", "base64", "data", "encrypted"}
@@ -38,10 +51,31 @@ _DATA = {
 }
 _CALL: dict[str, Any] = {**_EXTRAS, "name": META, "error": META, "partial_json": _ECHO}
 
+_SERVER_CALL = {**_CALL, "server_name": META, "input": Leaf("whole", "tool_args", "server_tool")}
+
+_PROVIDERS: dict[str, Any] = {
+    name: {**block, "index": META, "extras": _CITATION, "phase": META, "namespace": META}
+    for blocks in (block_spec("whole"), item_spec("whole"))
+    for name, block in blocks.specs.items()
+}
+"""Anthropic's blocks and items of OpenAI's Responses API stand among LangChain's as they are."""
+
 _BLOCK = OneOf(
     "type",
     {
-        "text": {**_EXTRAS, "text": _TEXT, "annotations": _CITATION, "citations": _CITATION},
+        **_PROVIDERS,
+        "compaction": {
+            **_PROVIDERS["compaction"],
+            "content": Leaf("delta", "text", "compaction"),
+        },
+        "compaction_delta": {**_EXTRAS, "content": Leaf("delta", "text", "compaction")},
+        "text": {
+            **_EXTRAS,
+            "phase": META,
+            "text": _TEXT,
+            "annotations": _CITATION,
+            "citations": _CITATION,
+        },
         "text_delta": {**_EXTRAS, "text": _TEXT},
         "output_text": {**_EXTRAS, "text": _TEXT, "annotations": _CITATION},
         "refusal": {**_EXTRAS, "refusal": Leaf("delta", "refusal", "content")},
@@ -64,13 +98,18 @@ _BLOCK = OneOf(
         "input_json_delta": _CALL,
         "tool_call_chunk": {**_CALL, "args": _ECHO},
         "tool_call": {**_CALL, "args": _ECHO},
-        "function_call": {**_CALL, "arguments": _ECHO, "call_id": META, "status": META},
+        "function_call": {
+            **_CALL,
+            "arguments": _ECHO,
+            "call_id": META,
+            "status": META,
+            "namespace": META,
+        },
         "invalid_tool_call": {**_CALL, "args": _ECHO},
-        "server_tool_use": {**_CALL, "input": Leaf("whole", "tool_args", "server_tool")},
+        **dict.fromkeys(("server_tool_use", "mcp_tool_use"), _SERVER_CALL),
         "server_tool_call": {**_CALL, "args": Leaf("whole", "tool_args", "server_tool")},
         "server_tool_call_chunk": {**_CALL, "args": Leaf("delta", "tool_args", "server_tool")},
         **dict.fromkeys(("server_tool_result", "non_standard", "tool_result"), _RESULT),
-        **dict.fromkeys(("web_search_tool_result", "code_execution_tool_result"), _RESULT),
         **dict.fromkeys(("image", "image_url", "audio", "video", "file", "media"), _DATA),
     },
 )
@@ -106,21 +145,25 @@ _CALLS = [
     {"name": NAME, "args": Leaf("whole", "tool_args", "tool_calls"), "id": META, "type": META}
 ]
 
-SPEC: Spec = OneOf(
+_CHUNKS: dict[str, Spec] = {
+    **_MESSAGE,
+    "tool_call_chunks": [
+        {
+            "name": NAME,
+            "id": KEEP,
+            "args": Leaf("delta", "tool_args", "tool_calls"),
+            **dict.fromkeys(("index", "type"), META),
+        }
+    ],
+}
+_DERIVED = {**dict.fromkeys(("id", "type", "error"), META), "name": NAME, "args": Tree(APART)}
+
+SPEC = OneOf(
     "type",
     {
         "AIMessageChunk": {
-            **_MESSAGE,
-            "tool_call_chunks": [
-                {
-                    "name": NAME,
-                    "id": KEEP,
-                    "args": Leaf("delta", "tool_args", "tool_calls"),
-                    **dict.fromkeys(("index", "type"), META),
-                }
-            ],
-            "tool_calls": SKIP,  # made anew from the chunks
-            "invalid_tool_calls": SKIP,
+            **_CHUNKS,
+            **dict.fromkeys(("tool_calls", "invalid_tool_calls"), SKIP),  # made anew from chunks
         },
         "ai": {
             **_MESSAGE,
@@ -137,3 +180,16 @@ SPEC: Spec = OneOf(
         ),
     },
 )
+
+JSON_SPEC = OneOf(
+    "type",
+    {
+        **SPEC.specs,
+        "AIMessageChunk": {
+            **_CHUNKS,
+            "tool_calls": [_DERIVED],
+            "invalid_tool_calls": [_DERIVED],
+        },
+    },
+)
+"""The same as JSON, in which nothing is made anew."""

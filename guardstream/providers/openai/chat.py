@@ -15,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers import litellm
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, only
-from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR
 from guardstream.providers.openai.chat_chunks import (
     bare,
     calls_in,
@@ -24,6 +24,8 @@ from guardstream.providers.openai.chat_chunks import (
     only_arguments,
     only_part,
 )
+from guardstream.providers.paths import spoken
+from guardstream.providers.readers import Found
 from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 
 REASONS: dict[str, FinishReason] = {
@@ -45,8 +47,9 @@ class OpenAIChat(SpecAdapter):
     """The adapter for chat-completion chunks."""
 
     name = "openai_chat"
+    signs_thinking = False
     spec: ClassVar[Spec] = CHUNK
-    repeats = False
+    repeats = False  # but where a chunk says all so far
     scope = 1
     steady = True
     padding = PADDING
@@ -55,6 +58,7 @@ class OpenAIChat(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._slots: dict[tuple[int, Leaf, int], Slot] = {}
+        self._said: dict[int, str] | None = None  # where chunks say all so far, too
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -68,6 +72,33 @@ class OpenAIChat(SpecAdapter):
         if not choices:
             return fields.get("object") in ("chat.completion.chunk", "", None)
         return all("delta" in fields_of(choice) for choice in choices)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in `chunk`, and remember it where chunks say all so far beside it."""
+        reading = super().read(chunk)
+        if self._said is None and self._last is not None and self._last.origins:
+            self._said = {}
+            self.repeats = True
+        if self._said is not None:
+            for slot, text, kind in reading.pieces:
+                if kind == "delta" and slot.field == "content" and slot.channel == "text":
+                    self._said[slot.choice] = self._said.get(slot.choice, "") + text
+        return reading
+
+    def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
+        """Add what a leaf says: a whole message repeats all deltas so far, or is not known."""
+        if found.leaf is not SO_FAR or not isinstance(found.value, str):
+            super()._add_pieces(pieces, found, event)
+            return
+        self._said = self._said or {}
+        self.repeats = True
+        slot = self.slot(SO_FAR, event, found.path)
+        new = fields_of(fields_of(event["choices"][found.path[0]]).get("delta")).get("content")
+        said = self._said.get(slot.choice, "") + (new if isinstance(new, str) else "")
+        if said == found.value:
+            pieces.append(Piece(slot, said, "copy"))
+        else:
+            pieces.append(Piece(Slot(0, "text", spoken(found.steps)), found.value, "unknown"))
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field.startswith(BESIDE):

@@ -31,7 +31,21 @@ _SIGNED = Tree(UNKNOWN, _SIGNATURES)
 _MARKS = frozenset({"type", "signature", "data", "id", "index", "cache_control"})
 _MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
 
-_REPEATS = frozenset({"role", "type", "id", "name", "tool_call_id"})
+SO_FAR = Leaf("copy", "text", "content")
+"""All of an answer so far, beside what is new in it (Perplexity)."""
+
+_STEPS = Tree(Leaf("copy", "thinking", "reasoning_steps"), frozenset({"type"}))
+
+_MESSAGE = Mirror(
+    {
+        **dict.fromkeys(("role", "type", "id", "name", "tool_call_id"), META),
+        "content": SO_FAR,
+        "reasoning_steps": _STEPS,
+    }
+)
+"""Perplexity says all so far, Writer the delta once more; https://docs.perplexity.ai,
+"Stream mode: concise vs full".
+"""
 
 
 def _part(channel: str, field: str) -> Spec:
@@ -102,6 +116,7 @@ _DELTA: Spec = {
     "function_call": _called("arguments", "function_call"),
     **{name: Tree(Leaf("copy", "text", name)) for name in ("executed_tools", "annotations")},
     "error": Tree(Leaf("copy", "text", "error")),
+    "reasoning_steps": _STEPS,  # Perplexity
     # LiteLLM says some of the delta twice: https://docs.litellm.ai/docs/reasoning_content.
     "thinking_blocks": Mirror(_thinking_blocks(Leaf("delta", "thinking", "thinking_blocks"))),
     "provider_specific_fields": Mirror(Tree(UNKNOWN, _MARKS)),
@@ -146,7 +161,7 @@ CHUNK: Spec = {
             **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,
-            "message": Mirror(Tree(UNKNOWN, _REPEATS)),  # Writer says the delta twice
+            "message": _MESSAGE,
             "text": Mirror(UNKNOWN),  # Together, Hugging Face
         }
     ),

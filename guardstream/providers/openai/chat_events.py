@@ -97,6 +97,7 @@ class OpenAIChatEvents(SpecAdapter):
     """The adapter for the helper's events."""
 
     name = "openai_chat_events"
+    signs_thinking = False
     spec: ClassVar[Spec] = _SPEC
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

@@ -38,6 +38,12 @@ _INCOMPLETE: dict[Any, FinishReason] = {
 }
 
 
+_PARTED = ("output_text", "reasoning_text")
+"""What is said in parts of an item that are counted."""
+
+_PART_EVENTS = ("content_part", "reasoning_summary_part", "reasoning_part")
+
+
 class OpenAIResponses(SpecAdapter):
     """The adapter for events of the Responses API."""
 
@@ -56,6 +62,9 @@ class OpenAIResponses(SpecAdapter):
         self._shells: dict[int, Call] = {}
         self._called = False
         self._ending = Ending()
+        self._announced_parts: set[Slot] = set()
+        self._saying: dict[Slot, Slot] = {}  # by item: the text that is being said there
+        self._same: dict[Slot, Slot] = {}  # parts that go on with another, which they should not
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -86,7 +95,8 @@ class OpenAIResponses(SpecAdapter):
 
     def _slot(self, leaf: Leaf, output: int, part: int) -> Slot:
         number = (self._turn * PARTS + output) * PARTS + part
-        return Slot(0, leaf.channel, leaf.field, number)
+        slot = Slot(0, leaf.channel, leaf.field, number)
+        return self._same.get(slot, slot)
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event; another response in the same stream begins anew."""
@@ -96,7 +106,35 @@ class OpenAIResponses(SpecAdapter):
             self._places.clear()
             self._live.clear()
             self._called = False
+        self._note_part(fields_of(chunk))
         return super().read(chunk)
+
+    def _note_part(self, event: Mapping[str, Any]) -> None:
+        """Note which part an event is about.
+
+        vLLM counts the parts of an item up with every delta, though it announces none of them: such
+        a delta goes on with the one before it.
+        """
+        kind = str(event.get("type")).removeprefix("response.")
+        name, _, state = kind.rpartition(".")
+        if name in _PART_EVENTS:
+            name = str(fields_of(event.get("part")).get("type"))
+        if name not in _PARTED:
+            return
+        slot = Slot(0, *STREAMED[name][:2], number_of(self._turn, event))
+        item = slot._replace(number=slot.number // PARTS)
+        if state == "added":
+            self._announced_parts.add(slot)
+            self._saying[item] = slot
+        elif slot not in self._announced_parts:
+            before = self._saying.setdefault(item, slot)
+            if before != slot:
+                self._same.setdefault(slot, before)
+            first = slot._replace(number=item.number * PARTS)  # as it is repeated at the end
+            if first != before and first not in self._announced_parts:
+                self._same.setdefault(first, before)
+        if state == "done":
+            self._saying.pop(item, None)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         kind = str(event.get("type"))
@@ -112,7 +150,7 @@ class OpenAIResponses(SpecAdapter):
         if kind == "response.output_item.done":
             return self._item_ended(event, pieces)
         name, _, state = kind.removeprefix("response.").rpartition(".")
-        if name in ("content_part", "reasoning_summary_part"):
+        if name in _PART_EVENTS:
             return self._part(state, event, pieces)
         if name == "shell_call_command" and state == "added":
             return self._shell(event, pieces)
@@ -121,7 +159,8 @@ class OpenAIResponses(SpecAdapter):
         return Reading(pieces, (0,))
 
     def _at(self, event: Mapping[str, Any], channel: str, field: str) -> Slot:
-        return Slot(0, channel, field, number_of(self._turn, event))
+        slot = Slot(0, channel, field, number_of(self._turn, event))
+        return self._same.get(slot, slot)
 
     def _said_text(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
         """Text goes on with the pipeline of the text part right before it."""

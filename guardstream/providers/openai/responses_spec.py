@@ -287,6 +287,8 @@ _ITEM_EVENTS: dict[str, Kind] = {
     "response.content_part.done": "copy",
     "response.reasoning_summary_part.added": "delta",
     "response.reasoning_summary_part.done": "copy",
+    "response.reasoning_part.added": "delta",  # vLLM
+    "response.reasoning_part.done": "copy",
 }
 
 SPEC = OneOf(

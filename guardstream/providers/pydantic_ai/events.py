@@ -15,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.pydantic_ai.spec import SPEC
-from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
+from guardstream.providers.spec import SpecAdapter, sibling
 from guardstream.providers.streamed import Streamed
 
 _MODULE = "pydantic_ai.messages"
@@ -55,9 +55,6 @@ class PydanticAI(SpecAdapter):
         """Tell whether `chunk` is an event."""
         kind = None if isinstance(chunk, (str, bytes)) else fields_of(chunk).get("event_kind")
         return isinstance(kind, str) and kind in SPEC.specs
-
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         kind = event.get("event_kind")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from guardstream.http.body import guard_body, guard_error
 from guardstream.http.headers import of_the_connection, withheld
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format
+from guardstream.serve.proxy.keys import with_key
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.routes import Headers, values
 from guardstream.stream.result import Result
@@ -52,9 +53,13 @@ class Upstream:
         )
 
     async def send(
-        self, method: str, path: str, query: str, headers: Headers, body: bytes
+        self, method: str, path: str, query: str, headers: Headers, body: bytes, provider: str = ""
     ) -> httpx.Response:
-        """Send a request; return the response with its body unread. UpstreamError if it fails."""
+        """Send a request; return the response with its body unread. UpstreamError if it fails.
+
+        `provider` says which header has the upstream's key, if the settings have one.
+        """
+        headers = with_key(headers, self._settings.upstream_key, provider)
         url = self._settings.url(quote(path, safe=PATH), query)
         kept_back = _NOT_SENT | of_the_connection(values(headers, b"connection"))
         sent = [
@@ -109,11 +114,15 @@ async def read_answer(response: httpx.Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def guarded_answer(guard: Guard, format_: Format, body: bytes) -> tuple[bytes, Result]:
+def guarded_answer(
+    guard: Guard, format_: Format, body: bytes, attributes: Mapping[str, str]
+) -> tuple[bytes, Result]:
     """Guard the whole answer of an endpoint. UpstreamError if it is none that can be guarded."""
     value = _object(body)
     try:
-        guarded, result = guard_body(guard, format_.provider, value, keep_text=False)
+        guarded, result = guard_body(
+            guard, format_.provider, value, keep_text=False, attributes=attributes
+        )
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
     same = guarded is value

@@ -9,10 +9,10 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -20,12 +20,11 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from guardstream.errors import GuardstreamError
-from guardstream.guard import Guard
-from guardstream.observability import AuditLog
+from guardstream.policy.serving import IN_MEMORY
 from guardstream.serve.proxy.app import application
+from guardstream.serve.proxy.options import ServeOptions
 from guardstream.serve.proxy.protocol import BoundedProtocol
-from guardstream.serve.proxy.settings import ProxySettings
-from guardstream.stream.observers import Observer
+from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
 _ENVIRONMENT = "GUARDSTREAM_SERVE"
 """Hands the options to worker processes, which load the policies themselves."""
@@ -40,60 +39,6 @@ _OTHER_FILES = 100
 log = logging.getLogger("guardstream.serve")
 
 
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
-    """What `guardstream serve` is called with; policies are paths by name."""
-
-    upstream: str
-    policies: Mapping[str, str]
-    routes: Mapping[str, str] = field(default_factory=dict)
-    by_header: bool = False
-    other: Literal["refuse", "pass"] = "refuse"
-    max_body: int = 16 * 1024 * 1024
-    reload: bool = False
-    metrics: bool = False
-    audit: str | None = None
-    audit_errors: Literal["report", "raise"] = "report"
-    max_connections: int = 1000
-    header_timeout: float = 10.0
-    body_timeout: float = 60.0
-    allow_code: Sequence[str] = ()
-
-    def settings(self) -> ProxySettings:
-        """Load the policies. PolicyError, SettingsError; OSError if the audit log has no place."""
-        observers: list[Observer] = []
-        metrics = None
-        if self.metrics:
-            from guardstream.observability.prometheus import Prometheus
-
-            metrics = Prometheus()
-            observers.append(metrics)
-        if self.audit is not None:
-            audit = AuditLog(self.audit, starts=True)
-            audit.open()
-            observers.append(audit)
-        guards = {
-            name: Guard.load(
-                path,
-                reload=self.reload,
-                allow_code=self.allow_code,
-                observers=observers,
-                observer_errors=self.audit_errors,
-            )
-            for name, path in self.policies.items()
-        }
-        return ProxySettings(
-            upstream=self.upstream,
-            guards=guards,
-            routes=dict(self.routes),
-            by_header=self.by_header,
-            other=self.other,
-            max_body=self.max_body,
-            body_timeout=self.body_timeout,
-            metrics=metrics,
-        )
-
-
 class ListenError(GuardstreamError):
     """The address cannot be listened on: in use, not of this machine, or not allowed."""
 
@@ -104,11 +49,13 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     ListenError if the address cannot be had. Where it listens, what it guards and by which policies
     is said on standard error.
     """
+    if workers > 1 and options.replay is not None and not options.replay.get("redis"):
+        raise SettingsError(IN_MEMORY)
     settings = options.settings()
     with _listening(host, port) as listener:
         for line in _announced(settings, options, listener):
             print(line, file=sys.stderr, flush=True)
-        _serve(options, listener, workers)
+        _serve(options, settings, listener, workers)
 
 
 @contextmanager
@@ -152,6 +99,10 @@ def _announced(
         yield f"guardstream: policy {name!r}: {path} ({policy.fingerprint}) guards {checks}{mode}"
     for route, name in options.routes.items():
         yield f"guardstream: {route} by the policy {name!r}"
+    if options.keys:
+        yield f"guardstream: clients need one of the keys {', '.join(options.keys)}"
+    elif options.upstream_key:
+        yield "guardstream: warning: whoever reaches this address uses the upstream's key: set keys"
 
 
 def _without_secrets(options: ServeOptions) -> str:
@@ -160,10 +111,11 @@ def _without_secrets(options: ServeOptions) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _serve(options: ServeOptions, listener: socket.socket, workers: int) -> None:
+def _serve(
+    options: ServeOptions, settings: ProxySettings, listener: socket.socket, workers: int
+) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
+    _log_requests()
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
@@ -174,7 +126,7 @@ def _serve(options: ServeOptions, listener: socket.socket, workers: int) -> None
         "timeout_graceful_shutdown": 30,
         "server_header": False,
     }
-    with _metrics_folder(options, workers):
+    with _metrics_folder(settings, workers):
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
@@ -187,6 +139,14 @@ def _serve(options: ServeOptions, listener: socket.socket, workers: int) -> None
             server.run(sockets=[listener])
             if not server.started:
                 raise ListenError("the proxy did not start: what is above says why")
+
+
+def _log_requests() -> None:
+    """Have each request logged, in the process that answers it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
+    # Its lines hold what an error says, which may be text of the upstream.
+    logging.getLogger("stamina").setLevel(logging.CRITICAL)
 
 
 def _affordable(connections: int) -> int:
@@ -208,9 +168,9 @@ def _affordable(connections: int) -> int:
 
 
 @contextmanager
-def _metrics_folder(options: ServeOptions, workers: int) -> Iterator[None]:
+def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
     """Give several workers a folder in which they share their metrics, if they have none."""
-    if not options.metrics or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if settings.metrics is None or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="guardstream-metrics-") as folder:
@@ -220,6 +180,7 @@ def _metrics_folder(options: ServeOptions, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
+    _log_requests()
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)

@@ -11,6 +11,11 @@ from guardstream.guard import Guard
 
 if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
+    from guardstream.operations import Operations
+    from guardstream.serve.journal import Replay
+
+ATTRIBUTES = ("key", "client")
+"""What is known of each request: the name of the key that it comes with, its client's address."""
 
 DEFAULT = "default"
 """The name of the policy that guards what nothing else is said about."""
@@ -32,7 +37,14 @@ class ProxySettings:
 
     Sizes are in bytes, times in seconds. `read_timeout` is the longest silence of the upstream
     before its first byte and between any two; a policy's own deadlines may be shorter.
-    `body_timeout` is how long a request's body may take.
+    `body_timeout` is how long a request's body may take. After `heartbeat` seconds of silence a
+    comment is sent in an event stream.
+
+    With `upstream_key` requests are sent with that key, not with the client's; `keys`, by name, are
+    those that clients may come with then, any if there are none. `replay` keeps released events for
+    clients that come back. `operations`, by the names of the guards, are what their policies say
+    about running streams, of which the proxy does `concurrency` and `retry`: the guards are to be
+    made with `rules_only`.
     """
 
     upstream: str
@@ -47,6 +59,11 @@ class ProxySettings:
     body_timeout: float = 60.0
     max_connections: int | None = None
     metrics: Prometheus | None = None
+    upstream_key: str | None = field(default=None, repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    heartbeat: float | None = None
+    replay: Replay | None = None
+    operations: Mapping[str, Operations] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.upstream)
@@ -54,6 +71,18 @@ class ProxySettings:
             raise SettingsError("upstream: expected a URL such as https://api.openai.com")
         if DEFAULT not in self.guards:
             raise SettingsError(f"guards: a policy named {DEFAULT!r} is needed")
+        for guard in self.guards.values():
+            guard.refuse_operations("the proxy's guards")
+        for name, around in self.operations.items():
+            if around.by not in (None, *ATTRIBUTES):
+                where = around.policy.place("concurrency", "by")
+                known = " and ".join(ATTRIBUTES)
+                raise SettingsError(f"{where}: the proxy's requests have {known}, not {around.by}")
+            if around.gates:
+                where = around.policy.place("gate")
+                raise SettingsError(
+                    f"{where}: the proxy does not carry out a gate: policy {name!r}"
+                )
         for path, name in self.routes.items():
             if name not in self.guards:
                 known = ", ".join(self.guards)
@@ -66,8 +95,12 @@ class ProxySettings:
             base = base.removesuffix("/v1")
         return f"{base}{path}?{query}" if query else base + path
 
+    def policy(self, path: str, asked: str | None) -> str:
+        """Return the name of the policy of a request, which may ask for one that there is not."""
+        if asked is not None and self.by_header:
+            return asked
+        return self.routes.get(path, DEFAULT)
+
     def guard(self, path: str, asked: str | None) -> Guard | None:
         """Return the guard of a request; None if it asks for one that there is not."""
-        if asked is not None and self.by_header:
-            return self.guards.get(asked)
-        return self.guards[self.routes.get(path, DEFAULT)]
+        return self.guards.get(self.policy(path, asked))

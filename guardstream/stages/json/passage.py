@@ -58,6 +58,7 @@ class Passage:
         self._spelling = Spelling()
         self._held_text = ""  # what `_inner` holds
         self._closers: list[str] = []
+        self._place: list[str] = []  # of the value that is open, where `restore` asks for it
         self._keys: list[dict[str, str]] = []  # of each open object: the source's, by what came out
         self._key: tuple[list[str], list[str]] | None = None  # the one that is open, and its text
 
@@ -141,6 +142,8 @@ class Passage:
         if kind in parts.PARTS:
             self._string_part(kind, value, start, end)
         elif kind in (t.STRING, t.KEY):
+            if kind == t.KEY and self._place:
+                self._place[-1] = value
             tail = value[len(value) - (end - 1 - start) :]
             self._string_part(kind - t.STRING + t.STRING_PART, tail, start, end - 1)
             self._end_string()
@@ -181,8 +184,12 @@ class Passage:
     def _nest(self, kind: int) -> None:
         if kind in parts.CLOSERS:
             self._closers.append(parts.CLOSERS[kind])
+            if self._settings.restore:
+                self._place.append("[*]")  # of an object until its first name
         elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
             self._closers.pop()
+            if self._settings.restore:
+                self._place.pop()
         if kind == t.OPEN_OBJECT:
             self._keys.append({})
         elif kind == t.CLOSE_OBJECT and self._keys:
@@ -222,6 +229,8 @@ class Passage:
         redact = self._settings.redact
         if redact and (kind == t.STRING_PART or self._settings.redact_keys):
             self._inner = redact()
+            if self._settings.restore and kind == t.STRING_PART:
+                self._inner = self._settings.restore(self._inner, tuple(self._place))
             self._spans = Spans(start)
             self._spelling = Spelling()
             self._held_text = ""
@@ -277,7 +286,7 @@ class Passage:
 
 def _quiet(settings: Settings) -> frozenset[int]:
     """The kinds of tokens that no rule looks at: without closing they just come through."""
-    if settings.closes or (settings.redact and settings.redact_keys):
+    if settings.closes or settings.restore or (settings.redact and settings.redact_keys):
         return frozenset()
     kinds = {t.COMMA, t.LITERAL, *parts.CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
     return frozenset(kinds | {t.KEY, t.KEY_PART})

@@ -16,6 +16,9 @@ OnViolation: TypeAlias = Literal["block", "stop", "monitor", "text"]
 After: TypeAlias = Literal["stop", "ignore", "text"]
 Numbers: TypeAlias = Literal["string", "null", "zero"]
 Redact: TypeAlias = Callable[[], Stage]
+Place: TypeAlias = tuple[str, ...]
+"""The way to a value in a document: the names of members, and `[*]` for an element of an array."""
+Restore: TypeAlias = Callable[[Stage, Place], Stage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Settings:
     - `redact` makes a fresh stage for each text in a document (and outside, where that is let
       through): each string value, each key with `redact_keys`, and each number unless `numbers` is
       None. A number that it changes becomes a string, null, or 0.
+    - `restore` is given the stage of each string value and where that stands, and returns the one
+      that takes its place; outside of documents there is no such place, and `()` is given.
     - `rule` and `severity` are those of the findings about violations.
     """
 
@@ -51,6 +56,7 @@ class Settings:
     repair: frozenset[Kind] = frozenset()
     close: bool = False
     redact: Redact | None = None
+    restore: Restore | None = None
     redact_keys: bool = False
     numbers: Numbers | None = "string"
     limits: Limits = field(default_factory=Limits)

@@ -185,7 +185,9 @@ class Structure:
             return
         if not self._prose:
             broken = self._count and self._settings.on_violation == "text"
-            self._prose = Tail(redact(), Spans(start)) if broken else redact()
+            restore, stage = self._settings.restore, redact()
+            stage = restore(stage, ()) if restore else stage
+            self._prose = Tail(stage, Spans(start)) if broken else stage
             self._prose_at = 0 if broken else start
         self._output.guarded(self._prose.feed(text), start, self._shift)
 

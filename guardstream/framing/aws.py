@@ -1,0 +1,105 @@
+"""Amazon's event streams: binary messages with headers, a payload of JSON, and checksums.
+
+https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html and Smithy's
+`application/vnd.amazon.eventstream`. A message is its length, that of its headers, a CRC of both,
+the headers, the payload, and a CRC of all. An event comes out as boto3 gives it: an object of one
+field, named after its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct, error
+from typing import Any
+from zlib import crc32
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_object
+
+_PRELUDE = Struct(">III")
+_U16 = Struct(">H")
+_U32 = Struct(">I")
+
+MAX_MESSAGE = 24 * 1024 * 1024
+"""Bytes in a message: what Amazon's own clients accept."""
+
+_STRING = 7
+_SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+"""Bytes of a header's value by its type; of types 6 and 7 their length stands before them."""
+
+Headers = dict[str, str]
+
+
+class Messages:
+    """Bytes of one stream in; out come messages: their bytes, headers that are strings, payload."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, Headers, bytes]]:
+        """Take the next bytes; give the messages that they complete. AdapterError for others."""
+        self._rest += data
+        while len(self._rest) >= _PRELUDE.size:
+            size, headers, check = _PRELUDE.unpack_from(self._rest)
+            if crc32(self._rest[:8]) != check or not headers + 16 <= size <= MAX_MESSAGE:
+                raise AdapterError("a message in an event stream has a wrong length or checksum")
+            if len(self._rest) < size:
+                return
+            raw = bytes(self._rest[:size])
+            del self._rest[:size]
+            if crc32(raw[:-4]) != _U32.unpack_from(raw, size - 4)[0]:
+                raise AdapterError("a message in an event stream has a wrong checksum")
+            yield raw, _headers(raw[12 : 12 + headers]), raw[12 + headers : -4]
+
+    def finish(self) -> None:
+        """Take the end. AdapterError if it cuts a message."""
+        if self._rest:
+            raise AdapterError("the stream ends inside of a message of an event stream")
+
+
+def event(headers: Headers, payload: bytes) -> dict[str, Any]:
+    """Return a message as an object of one field. AdapterError for what is no event of JSON."""
+    name = headers.get(":event-type") or headers.get(":exception-type")
+    value = json_object(payload) if payload else {}
+    if not name or value is None:
+        raise AdapterError("a message in an event stream is no event of JSON")
+    return {name: value}
+
+
+def message(name: str, payload: bytes) -> bytes:
+    """Return the bytes of an event with a payload of JSON."""
+    told = {
+        ":event-type": name,
+        ":content-type": "application/json",
+        ":message-type": "event",
+    }
+    headers = b"".join(map(_header, told, told.values()))
+    size = len(headers) + len(payload) + 16
+    prelude = _U32.pack(size) + _U32.pack(len(headers))
+    body = prelude + _U32.pack(crc32(prelude)) + headers + payload
+    return body + _U32.pack(crc32(body))
+
+
+def _header(name: str, value: str) -> bytes:
+    own, said = name.encode(), value.encode()
+    return bytes([len(own)]) + own + bytes([_STRING]) + _U16.pack(len(said)) + said
+
+
+def _headers(data: bytes) -> Headers:
+    found: Headers = {}
+    at = 0
+    try:
+        while at < len(data):
+            name = data[at + 1 : (at := at + 1 + data[at])].decode()
+            kind, at = data[at], at + 1
+            size = _SIZES.get(kind)
+            if size is None:
+                size, at = _U16.unpack_from(data, at)[0], at + 2
+            if kind == _STRING:
+                found[name] = data[at : at + size].decode()
+            at += size
+    except (IndexError, ValueError, error):
+        raise AdapterError("a message in an event stream has headers that cannot be read") from None
+    if at != len(data):
+        raise AdapterError("a message in an event stream has headers that cannot be read")
+    return found

@@ -1,0 +1,146 @@
+"""A check that asks a classifier of one's own, which runs here; the extra `onnx` has the runtime.
+
+The folder of the model is what `optimum-cli export onnx --task text-classification` writes for a
+model of Transformers: https://huggingface.co/docs/optimum-onnx/onnx/usage_guides/export_a_model
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+
+from guardstream.gate.judging import GateError
+from guardstream.gate.verdict import ALLOW, Context, Verdict
+
+_INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+"""The inputs of such models, and what of a tokenizer's encoding they take."""
+
+
+class Classifier:
+    """Blocks a text of one of the labels, and calls it by the one with the highest score.
+
+    A text that is longer than the model's is read in pieces that share `overlap` tokens; the
+    highest score of a piece counts.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        labels: Collection[str],
+        threshold: float = 0.5,
+        max_tokens: int = 512,
+        overlap: int = 64,
+    ) -> None:
+        """Load a model that gives each of its labels a score.
+
+        - `model`: a folder with `model.onnx`, `tokenizer.json`, and `config.json`, whose `id2label`
+          names the model's outputs. These are probabilities by softmax, or each by itself (by the
+          logistic function) if `problem_type` is `multi_label_classification`.
+        - `labels`: those that count.
+        - `threshold`: the score, from 0 to 1, from which on one does.
+        - `max_tokens`, `overlap`: how much is read as one, and how much of it again with the next.
+
+        Raises GateError for what is not there, or not as it should be.
+        """
+        if not 0 <= threshold <= 1:
+            raise GateError("the threshold is a score from 0 to 1")
+        if not 0 <= overlap < max_tokens - 2:
+            raise GateError("max_tokens is more than overlap, and the two tokens around a text")
+        folder = Path(model)
+        config = _config(folder)
+        self._names = _names(config, folder)
+        self._counted = [index for index, name in self._names.items() if name in labels]
+        missing = sorted(set(labels) - set(self._names.values()))
+        if missing or not self._counted:
+            known = ", ".join(self._names.values())
+            raise GateError(f"labels of {folder / 'config.json'} are {known}, not {missing}")
+        several = config.get("problem_type") == "multi_label_classification"
+        self._apart = several or len(self._names) == 1
+        self._threshold = threshold
+        self._tokenizer = _tokenizer(folder, max_tokens, overlap)
+        self._session = _session(folder)
+        self._inputs = [each.name for each in self._session.get_inputs()]
+        unknown = sorted(set(self._inputs) - set(_INPUTS))
+        if unknown:
+            known = ", ".join(_INPUTS)
+            raise GateError(f"inputs of {folder / 'model.onnx'} are {unknown}; known are {known}")
+
+    async def __call__(self, text: str, context: Context) -> Verdict:
+        """Judge a text and what is before it; GateError for outputs that are no scores."""
+        scores = await to_thread.run_sync(self._scores, context.before + text)
+        best = max(self._counted, key=lambda index: scores[index])
+        if scores[best] < self._threshold:
+            return ALLOW
+        return Verdict("block", rule=self._names[best])
+
+    def _scores(self, text: str) -> list[float]:
+        """The highest score of each label."""
+        import numpy
+
+        whole = self._tokenizer.encode(text)
+        highest = numpy.zeros(len(self._names))
+        for piece in (whole, *whole.overflowing):
+            rows = {
+                name: numpy.array([getattr(piece, _INPUTS[name])], dtype=numpy.int64)
+                for name in self._inputs
+            }
+            logits = numpy.asarray(self._session.run(None, rows)[0], dtype=numpy.float64)
+            if logits.shape != (1, len(self._names)) or not numpy.isfinite(logits).all():
+                raise GateError("the model gave no score for each label")
+            powers = numpy.exp(logits[0] - logits[0].max())
+            scores = 1 / (1 + numpy.exp(-logits[0])) if self._apart else powers / powers.sum()
+            highest = numpy.maximum(highest, scores)
+        return [float(score) for score in highest]
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GateError(f"{path} cannot be read: {type(error).__name__}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _names(config: dict[str, Any], folder: Path) -> dict[int, str]:
+    names = config.get("id2label")
+    try:
+        found = {int(index): str(name) for index, name in names.items()}  # type: ignore[union-attr]
+    except (AttributeError, ValueError):
+        found = {}
+    if not found or sorted(found) != list(range(len(found))):
+        raise GateError(f"{folder / 'config.json'} has no id2label, a name for each output from 0")
+    return found
+
+
+def _tokenizer(folder: Path, max_tokens: int, overlap: int) -> Any:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise GateError("tokenizers is not there: install guardstream[onnx]") from error
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the library raises Exception itself
+        raise GateError(f"{path} is no tokenizer: {type(error).__name__}") from error
+    tokenizer.enable_truncation(max_tokens, stride=overlap)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _session(folder: Path) -> Any:
+    try:
+        import onnxruntime  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise GateError("onnxruntime is not there: install guardstream[onnx]") from error
+    path = folder / "model.onnx"
+    if not path.is_file():
+        raise GateError(f"{path} is not there")
+    try:
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common class
+        raise GateError(f"{path} is no model: {type(error).__name__}") from error

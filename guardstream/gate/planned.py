@@ -1,0 +1,150 @@
+"""The checks that a policy's section `gate` names, made and ready to stand behind a guard.
+
+Each becomes a gate of its own, one after the other: checks see guarded text. What they share
+between streams, the verdicts that are kept, lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from guardstream.errors import PolicyError
+from guardstream.gate.judging import Cache, GateError, Judging
+from guardstream.gate.stream import GatedStream, Options
+from guardstream.gate.verdict import Check
+from guardstream.gate.windows import Capped
+from guardstream.policy import Policy, plugins
+from guardstream.policy.plugins import Code, PluginError
+from guardstream.policy.sections import GateFile
+from guardstream.providers import Adapter
+from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+from guardstream.stream.observers import Joined
+
+C = TypeVar("C")
+
+CHECKS = "guardstream.checks"
+"""The group of entry points that make checks."""
+
+UNITS: dict[str, Callable[[], Units]] = {
+    "sentence": Sentences,
+    "paragraph": Paragraphs,
+    "complete": Whole,
+}
+
+OWN = {
+    "openai_moderation": "guardstream.gate.moderation.OpenAIModeration",
+    "judge": "guardstream.gate.judge.Judge",
+    "classifier": "guardstream.gate.classifier.Classifier",
+    "presidio": "guardstream.gate.presidio.Presidio",
+}
+"""The checks that come with the package, each made with the section's `options`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One check of a policy, made, and how it is asked."""
+
+    file: GateFile
+    check: Check
+    blocks: bool
+    cache: Cache | None
+
+    @property
+    def rule(self) -> str:
+        """What names it in findings."""
+        return self.file.id or self.file.use.replace(":", ".")
+
+    def around(
+        self,
+        stream: AsyncIterable[C],
+        provider: str | Adapter[Any] | None,
+        *,
+        of_guard: bool,
+        observing: Joined | None,
+    ) -> GatedStream[C]:
+        """Return the chunks of `stream` that the check allows.
+
+        `of_guard` says that nothing stands between the guard and this gate, `observing` is told how
+        the stream ended if no other gate comes after this one.
+        """
+        file = self.file
+        judging = Judging(
+            self.check,
+            self.rule,
+            blocks=self.blocks,
+            max_calls=file.max_calls,
+            cache=self.cache,
+        )
+        hold = (file.mode or ("hold" if self.blocks else "background")) == "hold" and self.blocks
+        options = Options(
+            make_units=self._units(hold=hold),
+            deadline=file.timeout,
+            ahead=file.ahead,
+            on_error="block" if self.blocks else "allow",
+            on_timeout="block" if self.blocks else "allow",
+            channels=None if file.channels is None else frozenset(file.channels),
+            provider=provider,
+            unknown="guard",
+            hold=hold,
+            overlap=file.overlap,
+            rule=self.rule,
+            of_guard=of_guard,
+            observing=observing,
+        )
+        return GatedStream(stream, judging, options)
+
+    def _units(self, *, hold: bool) -> Callable[[], Units]:
+        window, ahead = self.file.window, self.file.ahead
+        make = partial(Lengths, window) if isinstance(window, int) else UNITS[window]
+        return make if hold else lambda: Capped(make(), ahead)
+
+
+def gates(policy: Policy) -> Sequence[Gate]:
+    """Make the checks of a policy; PolicyError says which cannot be made, and where it stands."""
+    built = policy.built
+    found, problems = [], []
+    for number, file in enumerate(policy.file.gate):
+        try:
+            check = made(file, built.code)
+        except (PluginError, GateError) as error:
+            mark = built.source.document.mark(("gate", number, "use"))
+            problems.append(f"{built.source.name}:{mark.line}:{mark.column}: {error}")
+        else:
+            cache = Cache(file.cache.size) if file.cache else None
+            blocks = file.action == "block" and not policy.shadow
+            found.append(Gate(file, check, blocks, cache))
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return tuple(found)
+
+
+def made(file: GateFile, code: Code) -> Check:
+    """Make a check; PluginError or GateError if it cannot be had, or not with these options.
+
+    A function of your own is the check itself; with options, it is called with them and returns
+    the check.
+    """
+    own = OWN.get(file.use)
+    path = own or file.use.replace(":", ".")
+    if own:
+        code = frozenset((":".join(own.rsplit(".", 1)),))
+        function = plugins.imported(path, code)
+    else:
+        function = plugins.named(CHECKS, path, code, list(OWN))
+    if own is None and not file.options:
+        check: Check = function
+        return check
+    try:
+        check = function(**file.options)
+    except GateError:
+        raise
+    except ImportError as error:
+        raise PluginError(f"check {file.use!r} needs a package: {error}") from error
+    except Exception as error:  # it may not be ours, and may raise anything
+        raise PluginError(f"check {file.use!r} cannot be made: {error}") from error
+    if not callable(check):
+        raise PluginError(f"check {file.use!r} made no function")
+    return check

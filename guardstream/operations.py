@@ -1,0 +1,304 @@
+"""What a policy says about running streams, as the objects that do it: gates, a limiter, observers.
+
+They belong to a guard and are shared by its streams. A policy that is loaded anew brings new ones
+for the sections that changed; the others go on, and with them what they count.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from guardstream.errors import PolicyError
+from guardstream.policy import Policy
+from guardstream.policy.operational import (
+    AuditFile,
+    ConcurrencyFile,
+    MetricsFile,
+    VaultFile,
+    rate_of,
+    revealed,
+)
+from guardstream.resilience.source import Source
+from guardstream.stages.custom import StagePlan
+from guardstream.stream.observers import Joined, Observer, Observing, StreamRecord
+from guardstream.stream.opening import REOPENING, Open, Reopening, Retry, opens
+from guardstream.stream.options import Delivering
+from guardstream.vault.vault import VaultError
+
+if TYPE_CHECKING:
+    from guardstream.gate.planned import Gate
+    from guardstream.resilience.limiter import Limiter
+    from guardstream.resilience.retry import RetryingStream
+    from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.vault import Vaults
+
+T = TypeVar("T")
+
+SECTIONS = ("gate", "retry", "concurrency", "audit", "metrics", "vault")
+"""The sections that are carried out by objects of a guard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What stands around the rules of a policy.
+
+    `limiter` returns the limiter of the event loop that runs; `by` is the attribute of a stream
+    that is its key there. Errors of `audits` end a stream if `strict`.
+    """
+
+    policy: Policy
+    gates: Sequence[Gate] = ()
+    limiter: Callable[[], Limiter] | None = None
+    by: str | None = None
+    retry: Retry | None = None
+    audits: Sequence[Observer] = ()
+    strict: bool = False
+    metrics: Sequence[Observer] = ()
+    vaults: Vaults | None = None
+
+    def key(self, attributes: Mapping[str, str]) -> str:
+        """Return the key of a stream; PolicyError if it lacks the attribute."""
+        if self.by is None:
+            return ""
+        if self.by not in attributes:
+            raise PolicyError(
+                f"{self.policy.place('concurrency', 'by')}: a stream needs the attribute "
+                f"{self.by!r}: wrap(stream, attributes={{{self.by!r}: ...}})"
+            )
+        return attributes[self.by]
+
+
+def operations(policy: Policy, before: Operations | None = None) -> Operations | None:
+    """Return what a policy says about running streams; None if it says nothing.
+
+    What `before` has for sections that are the same stays. Raises PolicyError, with its place, for
+    what cannot be made: a check, a log that cannot be written, a package that is not installed.
+    """
+    file = policy.file
+    if not any(getattr(file, name) for name in SECTIONS):
+        return None
+    was = before or Operations(policy)
+
+    def kept(name: str, known: T, make: Callable[[], T]) -> T:
+        same = before is not None and getattr(was.policy.file, name) == getattr(file, name)
+        return known if same else make()
+
+    return Operations(
+        policy,
+        gates=kept("gate", was.gates, lambda: _gates(policy)),
+        limiter=kept("concurrency", was.limiter, lambda: _limiter(file.concurrency)),
+        by=file.concurrency.by if file.concurrency else None,
+        retry=_retry(policy),
+        audits=kept("audit", was.audits, lambda: _audits(policy, file.audit)),
+        strict=file.audit is not None and file.audit.errors == "raise",
+        metrics=kept("metrics", was.metrics, lambda: _metrics(policy, file.metrics)),
+        vaults=kept("vault", was.vaults, lambda: _vaults(policy, file.vault)),
+    )
+
+
+class Guarded(Protocol):
+    """Guards the chunks of one source."""
+
+    def __call__(
+        self,
+        chunks: AsyncIterable[Any],
+        stages: Sequence[StagePlan],
+        delivering: Delivering,
+        observing: Observing,
+        /,
+    ) -> GuardedStream[Any]:
+        """Return a stream of them, with more stages than the policy's, and told to `observing`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """What a guard is asked to wrap, and how it does that: with its rules alone, by `guarded`."""
+
+    stream: Any
+    provider: Any
+    options: Reopening
+    observing: Observing
+    extraction: Mapping[str, Any]
+    guarded: Guarded
+
+    def around(self, operations: Operations) -> Any:
+        """Return a stream that does what stands around the rules: from the source outwards, the
+        wait for room, the rules, further attempts, gates.
+
+        Raises PolicyError for a source that would have to be opened again, and for a stream that
+        lacks the attribute that is its key.
+        """
+        stream, options = self.stream, self.options
+        retry = options.get("retry") or operations.retry
+        if retry is not None and not opens(stream):
+            raise PolicyError(
+                f"{operations.policy.place('retry')}: a stream that is open cannot be opened "
+                "again: give wrap() the function that opens it, wrap(lambda: client.stream(...))"
+            )
+        key = operations.key(self.observing.attributes)
+        gates, observing = operations.gates, self.observing
+        last = Joined(observing, _may_be_judged) if gates and observing else None
+        inner = last.observing if last else observing
+        whole: Any
+        if retry is not None or any(options.get(name) for name in REOPENING):
+            whole = self._retrying(operations.limiter, key, retry or Retry(), inner)
+        elif opens(stream) or operations.limiter:
+            whole = self.guarded(Source(stream, operations.limiter, key), (), options, inner)
+        else:
+            whole = self.guarded(stream, (), options, inner)
+        for number, gate in enumerate(gates, 1):
+            told = last if number == len(gates) else None
+            whole = gate.around(whole, self.provider, of_guard=number == 1, observing=told)
+        return whole
+
+    def _retrying(
+        self,
+        limiter: Callable[[], Limiter] | None,
+        key: str,
+        retry: Retry,
+        observing: Observing,
+    ) -> RetryingStream[Any]:
+        from guardstream.resilience.retry import RetryingStream
+
+        joined = Joined(observing, _may_be_tried_again) if observing else None
+        inner = joined.observing if joined else observing
+        each: Reopening = {**self.options, "on_finish": None}
+
+        def attempt(source: Open[Any], stages: Sequence[StagePlan]) -> GuardedStream[Any]:
+            return self.guarded(Source(source, limiter, key), stages, each, inner)
+
+        sources = (self.stream, *self.options.get("fallbacks", ()))
+        return RetryingStream(attempt, sources, retry, self.options, joined, self.extraction)
+
+
+def _may_be_tried_again(record: StreamRecord) -> bool:
+    return record.error is not None or record.finish == "timeout"
+
+
+def _may_be_judged(record: StreamRecord) -> bool:
+    return record.finish != "cancelled"
+
+
+def _gates(policy: Policy) -> Sequence[Gate]:
+    if not policy.file.gate:
+        return ()
+    from guardstream.gate.planned import gates
+
+    return gates(policy)
+
+
+def _retry(policy: Policy) -> Retry | None:
+    section = policy.file.retry
+    if section is None:
+        return None
+    try:
+        import guardstream.resilience.retry  # noqa: F401
+    except ImportError as error:
+        raise PolicyError(f"{policy.place('retry')}: {error}") from error
+    return Retry(**section.model_dump())
+
+
+def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
+    """What returns the limiter of the running event loop: it is of one, a guard may be of many."""
+    if section is None:
+        return None
+    from anyio.lowlevel import RunVar
+
+    from guardstream.resilience.limiter import Limiter
+
+    of_loop: RunVar[Limiter] = RunVar("guardstream.limiter")
+    each = section.per_key
+
+    def limiter() -> Limiter:
+        found = of_loop.get(None)
+        if found is None:
+            found = Limiter(
+                section.at_once,
+                per_key=each.at_once if each else None,
+                rate=rate_of(section.rate) if section.rate else None,
+                key_rate=rate_of(each.rate) if each and each.rate else None,
+                queue=section.queue,
+                timeout=section.timeout,
+            )
+            of_loop.set(found)
+        return found
+
+    return limiter
+
+
+def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
+    if section is None:
+        return ()
+    from guardstream.observability import AuditLog, LogObserver
+
+    found: list[Observer] = []
+    if section.path is not None:
+        path = policy.built.source.folder / section.path
+        log = AuditLog(path, fsync=section.fsync, starts=section.starts, mode=int(section.mode, 8))
+        try:
+            log.open()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            where = policy.place("audit", "path")
+            raise PolicyError(f"{where}: {path}: cannot be written: {reason}") from error
+        found.append(log)
+    if section.log is not None:
+        levels = logging.getLevelNamesMapping()
+        found.append(
+            LogObserver(logging.getLogger(section.log.logger), levels[section.log.level.upper()])
+        )
+    return tuple(found)
+
+
+def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
+    if section is None:
+        return None
+    from guardstream.vault import MemoryStore, RedisStore, SQLiteStore, Store, Vaults
+    from guardstream.vault.stores import DAY, MONTH
+
+    keys = [section.key] if isinstance(section.key, str) else section.key or []
+    store: Store
+    try:
+        if section.sqlite:
+            path = policy.built.source.folder / section.sqlite
+            store = SQLiteStore(path, section.ttl or MONTH, section.timeout)
+        elif section.redis:
+            store = RedisStore(revealed(section.redis), section.ttl or MONTH, section.timeout)
+        else:
+            store = MemoryStore(section.ttl or DAY)
+        return Vaults(
+            store,
+            key=[revealed(key).encode() for key in keys],
+            id_key=None if section.id_key is None else revealed(section.id_key).encode(),
+            ids=section.ids,
+            max_entries=section.max_entries,
+            max_bytes=section.max_bytes,
+            tools=section.tools,
+            on_error=section.on_error,
+        )
+    except (PolicyError, VaultError, ValueError) as error:
+        # What a client says of a URL may hold a secret.
+        why = "it holds no URL" if type(error).__module__ == "builtins" and section.redis else error
+        raise PolicyError(f"{policy.place('vault')}: {why}") from error
+
+
+def _metrics(policy: Policy, section: MetricsFile | None) -> Sequence[Observer]:
+    if section is None:
+        return ()
+    found: list[Observer] = []
+    try:
+        if section.prometheus:
+            from guardstream.observability.prometheus import shared
+
+            found.append(shared())
+        if section.opentelemetry:
+            from guardstream.observability.otel import OpenTelemetry
+
+            found.append(OpenTelemetry())
+    except ImportError as error:
+        raise PolicyError(f"{policy.place('metrics')}: {error}") from error
+    return tuple(found)

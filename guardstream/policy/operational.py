@@ -1,0 +1,268 @@
+"""The shape of the sections of a policy that say how streams are run: `retry`, `audit` and others.
+
+They count only in the file that is named, not in one that it extends: whoever shares rules must
+not decide where records go or how often a provider is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, model_validator
+
+from guardstream.errors import PolicyError
+from guardstream.policy.sections import Draft, Duration, JsonLimitsFile, Model, Repairs
+
+_SECRET = re.compile(r"\$\{([A-Za-z_]\w*)\}", re.ASCII)
+
+_RATE = re.compile(r"([1-9]\d{0,8})/(\d{1,4})?([smhd])")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _plain(text: str) -> str:
+    if _SECRET.search(text):
+        raise ValueError("${…} stands only where a secret does: write the value itself here")
+    return text
+
+
+Setting: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
+"""A text that is as it stands: no environment variable is put into it."""
+
+
+def _secret(text: str) -> str:
+    if not _SECRET.fullmatch(text):
+        raise ValueError("a secret stands in the environment: write ${NAME}, its variable's name")
+    return text
+
+
+Secret: TypeAlias = Annotated[
+    str,
+    AfterValidator(_secret),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_SECRET.pattern}$"}),
+]
+"""The name of an environment variable, as `${NAME}`; only `revealed` ever reads the variable."""
+
+
+def revealed(secret: str) -> str:
+    """Return what the variable of a `${NAME}` holds; PolicyError if it is not set, or empty."""
+    name = named_secret(secret) or secret
+    value = os.environ.get(name, "")
+    if not value:
+        raise PolicyError(f"the environment variable {name!r}, which holds the secret, is not set")
+    return value
+
+
+def named_secret(value: object) -> str | None:
+    """Return the variable's name if a value is a `${NAME}`, None otherwise."""
+    found = _SECRET.fullmatch(value) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
+def secrets_of(section: Model | None) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the secrets of a section, each `${NAME}` with the path to it."""
+    for name, value in section or ():
+        if isinstance(value, BaseModel):
+            yield from (((name, *path), each) for path, each in secrets_of(value))  # type: ignore[arg-type]
+        elif isinstance(value, dict):
+            yield from (((name, key), item) for key, item in value.items() if named_secret(item))
+        elif named_secret(value):
+            yield (name,), value
+
+
+def _rate(text: str) -> str:
+    if not _RATE.fullmatch(text):
+        raise ValueError("expected a number and a time, such as 10/s, 600/m, 5000/d or 3/10s")
+    return text
+
+
+Rate: TypeAlias = Annotated[
+    str, AfterValidator(_rate), WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$"})
+]
+"""How many in how long."""
+
+
+def rate_of(text: str) -> tuple[int, float]:
+    """Return a `Rate` as a number of streams, and seconds."""
+    found = _RATE.fullmatch(text)
+    assert found is not None
+    return int(found[1]), int(found[2] or 1) * _UNITS[found[3]]
+
+
+class RetryFile(Model):
+    """Opens a stream again when its source fails before anything was released."""
+
+    attempts: int = Field(default=3, ge=1, le=100)
+    """How often each source is opened at most."""
+    timeout: Duration | None = 45.0
+    """How long attempts may go on; null for no limit."""
+    wait_initial: Duration = 0.1
+    """The wait before the second attempt; later ones grow, and vary."""
+    wait_max: Duration = 5.0
+    """The longest wait between attempts."""
+    max_retry_after: Duration = 60.0
+    """The longest wait that a server may ask for by `Retry-After`; a longer one is an error."""
+
+
+class PerKeyFile(Model):
+    """Bounds on the streams of each key."""
+
+    at_once: int | None = Field(default=None, ge=1)
+    """How many streams of a key run at once."""
+    rate: Rate | None = None
+    """How many streams of a key begin in how long."""
+
+
+class ConcurrencyFile(Model):
+    """How many streams run at once in an event loop, and how many begin in how long."""
+
+    at_once: int | None = Field(default=None, ge=1)
+    """How many run at once, of all keys together."""
+    rate: Rate | None = None
+    """How many begin in how long: `10/s`, `600/m`, `5000/d`, `3/10s`."""
+    by: Setting | None = None
+    """The attribute of a stream that is its key: `user` of `attributes={"user": "u1"}`."""
+    per_key: PerKeyFile | None = None
+    """Bounds on the streams of each key."""
+    queue: int | None = Field(default=None, ge=0)
+    """How many streams may wait; any number if absent."""
+    timeout: Duration | None = None
+    """How long a stream may wait; as long as it takes if absent."""
+
+    @model_validator(mode="after")
+    def _bounds(self) -> ConcurrencyFile:
+        if self.at_once is None and self.rate is None and self.per_key is None:
+            raise ValueError("nothing is bounded: give 'at_once', 'rate' or 'per_key'")
+        if (self.by is None) != (self.per_key is None):
+            raise ValueError("'by' and 'per_key' belong together: whose streams, and how many")
+        if self.per_key and self.per_key.at_once is None and self.per_key.rate is None:
+            raise ValueError("'per_key' bounds nothing: give 'at_once' or 'rate'")
+        return self
+
+
+class LogFile(Model):
+    """Records in Python's standard log."""
+
+    logger: Setting = "guardstream.streams"
+    """The logger's name."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The level of a stream that ended well; blocks and errors are warnings at least."""
+
+
+class AuditFile(Model):
+    """Where a record of each stream goes. Records never hold text of a stream."""
+
+    path: Setting | None = None
+    """A file of JSON lines, relative to the policy; appended to."""
+    fsync: bool = False
+    """Whether a record is on the disk before the stream's consumer goes on."""
+    starts: bool = False
+    """Whether a line says that a stream begins, too."""
+    mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "600"
+    """The permissions of a file that is made, in octal digits and quotes."""
+    log: LogFile | None = None
+    """Records go to the standard log, too, or only there."""
+    attributes: dict[Setting, Setting] = Field(default={})
+    """What every record says besides, such as `service: shop`; a stream's own come in its place."""
+    errors: Literal["report", "raise"] = "report"
+    """Whether a record that cannot be written is logged, or ends its stream."""
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> AuditFile:
+        if self.path is None and self.log is None:
+            raise ValueError("records go nowhere: give 'path' or 'log'")
+        of_file = sorted({"fsync", "starts", "mode"} & self.model_fields_set)
+        if self.path is None and of_file:
+            raise ValueError(f"{of_file[0]!r} is about a file: give 'path'")
+        return self
+
+
+class MetricsFile(Model):
+    """What is told how many streams there were, and how they went."""
+
+    prometheus: bool = False
+    """Whether prometheus_client's own registry counts; `serve` shows it at `/metrics`."""
+    opentelemetry: bool = False
+    """Whether there are spans and metrics, by OpenTelemetry's global providers."""
+
+    @model_validator(mode="after")
+    def _something(self) -> MetricsFile:
+        if not (self.prometheus or self.opentelemetry):
+            raise ValueError("nothing is measured: give 'prometheus' or 'opentelemetry'")
+        return self
+
+
+class ExtractFile(Model):
+    """How `guardstream.extract` reads the streams of this policy, where the call does not say."""
+
+    tool: Setting | None = None
+    """The tool whose first call's arguments are read; the answer's text if absent."""
+    provider: Setting | None = None
+    """The adapter of the chunks; the first chunk tells if absent."""
+    fences: Literal["strip", "keep", "require"] | None = None
+    """What may stand around the document."""
+    repair: Repairs = ()
+    """What is mended, as in the section `json`."""
+    duplicates: bool = False
+    """Whether an object may name a key twice; the last one counts."""
+    limits: JsonLimitsFile | None = None
+    """Bounds on each document."""
+    schema_: Setting | dict[str, Any] | None = Field(default=None, alias="schema")
+    """A JSON Schema that each document must fulfil: a file beside the policy, or the schema."""
+    draft: Draft | None = None
+    """The draft that the schema is written in."""
+    schemas: list[Setting] = Field(default=[])
+    """Files beside the policy with schemas that the schema refers to by their identifier."""
+    formats: bool = False
+    """Whether `format` is asserted."""
+    documents: Literal["one", "many"] = "one"
+    """Whether `items` and `text` read one document, or many such as JSON lines."""
+    on_invalid: Literal["raise", "skip"] = "raise"
+    """What `items` does with a value that the model refuses."""
+    partial_strings: bool = True
+    """Whether `snapshots` shows strings as they grow."""
+
+    @model_validator(mode="after")
+    def _kinds(self) -> ExtractFile:
+        if "close" in self.repair:
+            raise ValueError("'close' changes what goes out, and nothing does here: leave it out")
+        if self.schema_ is None and {"draft", "schemas", "formats"} & self.model_fields_set:
+            raise ValueError("'draft', 'schemas' and 'formats' are about a 'schema': give one")
+        return self
+
+
+class VaultFile(Model):
+    """Where the values are kept that reversible rules mask in messages, and who gets them back."""
+
+    sqlite: Setting | None = None
+    """A file of SQLite, relative to the policy; without it and `redis`, this process's memory."""
+    redis: Secret | None = None
+    """The URL of a Redis; extra `redis`."""
+    key: Secret | list[Secret] | None = None
+    """What seals the values outside of this process; of several the first does, all open."""
+    id_key: Secret | None = None
+    """What makes the ids of stand-ins, the same in all workers; a random one if absent."""
+    ids: Literal["hash", "number"] = "hash"
+    """What stands after a stand-in's label; anybody can write a number."""
+    ttl: Duration | None = None
+    """How long a conversation is kept after it was last asked for: a day, in a store 30 days."""
+    timeout: Duration = 2.0
+    """How long a store may take."""
+    max_entries: int = Field(default=10_000, ge=1)
+    """How many values a conversation may have."""
+    max_bytes: int = Field(default=10_000_000, ge=1)
+    """How much of them, in bytes of UTF-8."""
+    tools: dict[str, list[Setting]] = Field(default={})
+    """The arguments that are given real values, by the tool's name: `send_mail: [to]`."""
+    on_error: Literal["block", "mask"] = "block"
+    """What becomes of a request whose vault fails: it is not sent, or masked for good."""
+
+    @model_validator(mode="after")
+    def _one_store(self) -> VaultFile:
+        if self.sqlite and self.redis:
+            raise ValueError("values are kept in one store: give 'sqlite' or 'redis'")
+        if (self.sqlite or self.redis) and not (self.key and self.id_key):
+            raise ValueError("what leaves the process is sealed: give 'key' and 'id_key'")
+        return self

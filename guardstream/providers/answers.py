@@ -1,0 +1,327 @@
+"""Whole answers of other APIs than OpenAI's and Anthropic's: a spec each, and how they end.
+
+Gemini's, Ollama's, DashScope's and watsonx's have the shape of a chunk of their stream; Cohere's
+chat and Bedrock's Converse have one of their own; and there are answers of JSON-RPC (A2A, MCP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers import bedrock, cohere, ollama, watsonx
+from guardstream.providers.a2a import A2A
+from guardstream.providers.adapter import Call, Kind, Piece, Reading, Slot
+from guardstream.providers.dashscope import response_spec
+from guardstream.providers.fields import fields_of
+from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
+from guardstream.providers.google.gemini_calls import call_in, get, parts_of
+from guardstream.providers.mcp import MCP
+from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
+from guardstream.providers.whole import Body
+
+Answer = dict[str, Any]
+
+
+class OneAnswer(Body):
+    """The base for bodies with one choice, whose slots are told by the places of their leaves."""
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        number = path[-1] if path and leaf.channel == "tool_args" else 0
+        return Slot(0, leaf.channel, leaf.field, number)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        calls = {
+            Slot(0, "tool_args", self.arguments, place): call
+            for place, call in self.calls(event).items()
+        }
+        return Reading(pieces, (0,), {0: self.reason(event)}, calls=calls, usage=self.usage(event))
+
+    arguments: ClassVar[str] = "tool_calls"
+    """The field of arguments' slots."""
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002
+        """Return why the answer ended."""
+        return "stop"
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:  # noqa: ARG002
+        """Return the answer's tool calls by their places."""
+        return {}
+
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        """Return what the answer counts."""
+        return event.get("usage")
+
+    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+        return self.ended(body, self.messages.get(0, ""), self.reasons[0])
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        """Return a body that the guard ends: it says `text`, too, and why."""
+        raise NotImplementedError
+
+
+class GeminiBody(Body):
+    """`generateContent`: https://ai.google.dev/api/generate-content."""
+
+    name = "gemini"
+    spec: ClassVar[Spec] = Gemini.spec
+
+    def __init__(self, *, unknown: Any = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._chunks = Gemini(unknown=unknown)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        return self._chunks.slot(leaf, event, path)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        finished: dict[int, FinishReason] = {}
+        calls: dict[Slot, Call] = {}
+        for candidate in map(fields_of, event.get("candidates") or ()):
+            choice = candidate.get("index") or 0
+            for place, call in enumerate(map(call_in, parts_of(candidate))):
+                if call.get("name"):
+                    slot = Slot(choice, "tool_args", "args", place)
+                    calls[slot] = Call(call["name"], call.get("id"))
+            reason = REASONS.get(str(get(candidate, "finish_reason")), "stop")
+            called = reason == "stop" and any(slot.choice == choice for slot in calls)
+            finished[choice] = "tool_calls" if called else reason
+        usage = get(event, "usage_metadata")
+        return Reading(pieces, tuple(finished) or (0,), finished, calls=calls, usage=usage)
+
+    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+        candidates = []
+        for candidate in body.get("candidates") or ():
+            choice = candidate.get("index") or 0
+            content = dict(candidate.get("content") or {})
+            if choice in self.messages:
+                said = {"text": self.messages[choice]}
+                content["parts"] = [*(content.get("parts") or ()), said]
+            changed = {**candidate, "content": content}
+            if choice in self.reasons:
+                name = "finish_reason" if "finish_reason" in candidate else "finishReason"
+                changed[name] = STOPS.get(self.reasons[choice], "STOP")
+            candidates.append(changed)
+        return {**body, "candidates": candidates}
+
+
+class OllamaBody(OneAnswer):
+    """Answers with `stream: false`: https://github.com/ollama/ollama/blob/main/docs/api.md."""
+
+    name = "ollama"
+    spec: ClassVar[Spec] = ollama.Ollama.spec
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        called = bool(self.calls(event))
+        reason = ollama.REASONS.get(event.get("done_reason") or "", "stop")
+        return "tool_calls" if called and reason == "stop" else reason
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        found = fields_of(event.get("message")).get("tool_calls") or ()
+        named = [fields_of(fields_of(call).get("function")).get("name") for call in found]
+        return {place: Call(name or "") for place, name in enumerate(named)}
+
+    def usage(self, event: Mapping[str, Any]) -> Any:
+        return {name: event[name] for name in ollama.COUNTED if event.get(name)} or None
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:
+        """Return the body with `texts`; without its context, which spells out what they were."""
+        written = super().write(chunk, texts, ends=ends)
+        return {name: value for name, value in written.items() if name != "context"}
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        done = {"done": True, "done_reason": reason}
+        if "message" not in body:
+            return {**body, "response": (body.get("response") or "") + text, **done}
+        message = body["message"]
+        return {
+            **body,
+            "message": {**message, "content": (message.get("content") or "") + text},
+            **done,
+        }
+
+
+class CohereBody(OneAnswer):
+    """Chat, version 2: https://docs.cohere.com/v2/reference/chat."""
+
+    name = "cohere"
+    arguments = "arguments"
+    spec: ClassVar[Spec] = {
+        "id": META,
+        "finish_reason": END,
+        "message": {
+            "role": META,
+            "content": [cohere.CONTENT],
+            "tool_plan": Leaf("delta", "thinking", "tool_plan"),
+            "tool_calls": [cohere.CALL],
+            "citations": [cohere.CITATION],
+        },
+        "usage": META,
+        "meta": META,
+        "logprobs": Leaf("about"),
+    }
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return cohere.REASONS.get(str(event.get("finish_reason")), "stop")
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        found = map(fields_of, fields_of(event.get("message")).get("tool_calls") or ())
+        return {
+            place: Call(fields_of(call.get("function")).get("name") or "", call.get("id"))
+            for place, call in enumerate(found)
+        }
+
+    def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
+        ranks = {"thinking": 0, "text": 1, "tool_args": 2}
+        return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.channel, 1))
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        message = dict(body.get("message") or {})
+        content = [
+            *(message.get("content") or ()),
+            *([{"type": "text", "text": text}] if text else ()),
+        ]
+        calls = [
+            call for call in message.get("tool_calls") or () if call["function"].get("arguments")
+        ]
+        message |= {"content": content} | ({"tool_calls": calls} if "tool_calls" in message else {})
+        return {**body, "message": message, "finish_reason": cohere.STOPS.get(reason, "COMPLETE")}
+
+
+class BedrockBody(OneAnswer):
+    """Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html."""
+
+    name = "bedrock"
+    arguments = "input"
+    spec: ClassVar[Spec] = {
+        "output": {
+            "message": {
+                "role": META,
+                "content": [
+                    {
+                        **bedrock.DELTA,
+                        "toolUse": {
+                            **bedrock.TOOL_USE,
+                            "input": Leaf("delta", "tool_args", "input"),
+                        },
+                        "reasoningContent": {
+                            "reasoningText": {
+                                "text": Leaf("delta", "thinking", "thinking"),
+                                "signature": META,
+                            },
+                            "redactedContent": META,
+                        },
+                        "citationsContent": {
+                            "content": [{"text": Leaf("delta", "text", "text")}],
+                            "citations": bedrock.CITATION,
+                        },
+                        **dict.fromkeys(("document", "video", "cachePoint"), KEEP),
+                    }
+                ],
+            }
+        },
+        "stopReason": END,
+        "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
+        "trace": bedrock.TRACE,
+        **dict.fromkeys(("usage", "metrics", "performanceConfig", "serviceTier"), META),
+        "ResponseMetadata": META,
+    }
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return bedrock.REASONS.get(str(event.get("stopReason")), "stop")
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        content = fields_of(fields_of(event.get("output")).get("message")).get("content") or ()
+        uses = [fields_of(fields_of(block).get("toolUse")) for block in content]
+        return {
+            place: Call(use["name"], use.get("toolUseId"))
+            for place, use in enumerate(uses)
+            if use.get("name")
+        }
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        message = dict(fields_of(body.get("output")).get("message") or {})
+        content = [*(message.get("content") or ()), *([{"text": text}] if text else ())]
+        output = {**body["output"], "message": {**message, "content": content}}
+        return {**body, "output": output, "stopReason": bedrock.STOPS.get(reason, "end_turn")}
+
+
+class DashScopeBody(OneAnswer):
+    """Generation: https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope."""
+
+    name = "dashscope"
+    arguments = "arguments"
+    spec: ClassVar[Spec] = response_spec("delta")
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        slot = super().slot(leaf, event, path)
+        return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        count = len(fields_of(event.get("output")).get("choices") or (0,))
+        ends: dict[int, FinishReason] = dict.fromkeys(range(count), "stop")
+        return Reading(pieces, tuple(ends), ends, usage=event.get("usage"))
+
+    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+        output = dict(body["output"])
+        if not output.get("choices"):
+            text = (output.get("text") or "") + self.messages.get(0, "")
+            ended = {"text": text, "finish_reason": self.reasons.get(0, "stop")}
+            return {**body, "output": {**output, **ended}}
+        choices = []
+        for place, choice in enumerate(output["choices"]):
+            message = dict(choice.get("message") or {})
+            if place in self.messages:
+                message["content"] = (message.get("content") or "") + self.messages[place]
+            reason = self.reasons.get(place, choice.get("finish_reason"))
+            choices.append({**choice, "message": message, "finish_reason": reason})
+        return {**body, "output": {**output, "choices": choices}}
+
+
+class WatsonxBody(Body):
+    """Text generation: https://cloud.ibm.com/apidocs/watsonx-ai#text-generation."""
+
+    name = "watsonx"
+    spec: ClassVar[Spec] = watsonx.Watsonx.spec
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        reasons = [str(fields_of(result).get("stop_reason")).lower() for result in event["results"]]
+        ends = {place: watsonx.REASONS.get(each, "stop") for place, each in enumerate(reasons)}
+        return Reading(pieces, tuple(ends), ends)
+
+    def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
+        results = []
+        for place, result in enumerate(body["results"]):
+            text = (result.get("generated_text") or "") + self.messages.get(place, "")
+            reason = self.reasons.get(place, result.get("stop_reason"))
+            reason = "max_tokens" if reason == "length" else reason
+            results.append({**result, "generated_text": text, "stop_reason": reason})
+        return {**body, "results": results}
+
+
+class _RPCBody(OneAnswer):
+    """An answer of JSON-RPC; one that the guard ends becomes an error."""
+
+    def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
+        return piece.kind if piece.kind in ("aside", "unknown", "name") else "whole"
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        told = {"code": -32000, "message": text or f"the answer was ended: {reason}"}
+        return {"jsonrpc": "2.0", "id": body.get("id"), "error": told}
+
+
+class A2ABody(_RPCBody):
+    """`message/send`: https://a2a-protocol.org/latest/specification/."""
+
+    name = "a2a"
+    spec: ClassVar[Spec] = A2A.spec
+
+
+class MCPBody(_RPCBody):
+    """A server's answer: https://modelcontextprotocol.io/specification/2025-06-18/basic."""
+
+    name = "mcp"
+    spec: ClassVar[Spec] = MCP.spec

@@ -1,0 +1,115 @@
+"""Amazon Bedrock's InvokeModelWithResponseStream: each chunk holds an event of the model's own.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html.
+boto3 gives `{"chunk": {"bytes": b"…"}}`, the wire the same in base64. What is in it is told by the
+first event, as any stream is: messages of Anthropic, of Nova (as ConverseStream has them), pieces
+of Llama, Mistral, Titan, Cohere, or chat-completion chunks.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error
+from collections.abc import Mapping
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_bytes, json_object
+from guardstream.providers import detect
+from guardstream.providers.adapter import Reading, Unknown
+from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.bedrock import FAULTS, Bedrock
+from guardstream.providers.fields import BYTES
+from guardstream.providers.holding import Holding
+
+
+class BedrockInvoke(Holding):
+    """The adapter for chunks, and for the errors that end a stream."""
+
+    name = "bedrock_invoke"
+    field = "chunk"
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(AnyJSON(unknown=unknown), unknown=unknown)
+        self._unknown = unknown
+        self._told = False
+        self._last: tuple[Any, Any] = (None, None)
+        self._faults = Bedrock(unknown=unknown)
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` has the bytes of an event."""
+        return isinstance(chunk, dict) and chunk.keys() == {"chunk"} and _data(chunk) is not None
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in the event inside, or in an error."""
+        if _is_fault(chunk):
+            return self._faults.read(chunk)
+        if not self._told:
+            self._inner = detect(self.held(chunk), unknown=self._unknown)
+            self._told = True
+        return super().read(chunk)
+
+    def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any | None:
+        """Return a chunk that says `texts`; None if nothing is left to say."""
+        if _is_fault(chunk):
+            return self._faults.write(chunk, texts, ends=ends)
+        return super().write(chunk, texts, ends=ends)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk without text that nothing is known of."""
+        return chunk if _is_fault(chunk) else super().without_unknown(chunk)
+
+    def passed(self, chunk: Any) -> None:
+        """Tell the adapter inside what went out."""
+        if not _is_fault(chunk):
+            super().passed(chunk)
+
+    def held(self, chunk: Any) -> Any:
+        """Return the event in a chunk; the same one for the same chunk."""
+        if self._last[0] is not chunk:
+            self._last = (chunk, _decoded(chunk))
+        return self._last[1]
+
+    def holding(self, chunk: Any, held: Any) -> Any:
+        """Return a chunk with another event in it."""
+        data = json_bytes(held)
+        as_bytes = isinstance(_data(chunk), BYTES)
+        made = {**chunk["chunk"], "bytes": data if as_bytes else b64encode(data).decode()}
+        made.pop("p", None)  # it pads another length
+        return {**chunk, "chunk": made}
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:
+        """Return the fields beside the bytes of which nothing is known."""
+        inner = {name: each for name, each in chunk["chunk"].items() if name not in _KNOWN}
+        return {**super().beside(chunk), **({"chunk": inner} if inner else {})}
+
+    def with_beside(self, chunk: Any, fields: Mapping[str, Any]) -> Any:
+        """Return a chunk with other fields beside the bytes."""
+        return {**chunk, **fields, "chunk": {**chunk["chunk"], **(fields.get("chunk") or {})}}
+
+
+_KNOWN = frozenset({"bytes", "p"})
+
+
+def _is_fault(chunk: Any) -> bool:
+    return isinstance(chunk, dict) and not chunk.keys().isdisjoint(FAULTS)
+
+
+def _data(chunk: Mapping[str, Any]) -> Any:
+    held = chunk.get("chunk")
+    data = held.get("bytes") if isinstance(held, Mapping) else None
+    return data if isinstance(data, (str, *BYTES)) else None
+
+
+def _decoded(chunk: Any) -> Any:
+    data = _data(chunk)
+    try:
+        value = json_object(
+            b64decode(data, validate=True) if isinstance(data, str) else bytes(data)
+        )
+    except Error:
+        value = None
+    if value is None:
+        raise AdapterError("bedrock_invoke: the bytes of a chunk are no JSON object")
+    return value

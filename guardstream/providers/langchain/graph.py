@@ -1,0 +1,229 @@
+"""LangGraph's streams: what `stream` and `astream` give in any mode, alone or with its names.
+
+https://docs.langchain.com/oss/python/langgraph/streaming. With several modes a chunk is `(mode,
+data)`, with subgraphs `(namespace, data)` or `(namespace, mode, data)`, and in version 2 an object
+with `type`, `ns` and `data`. What its server sends over HTTP are events named after their mode:
+https://docs.langchain.com/langsmith/streaming.
+
+Messages stream; states and updates repeat them. What nodes write themselves (`custom`) is guarded
+by its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Reading, Said, Slot, Unknown
+from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.fields import fields_of
+from guardstream.providers.langchain.chunks import LangChain, is_message
+from guardstream.providers.langchain.growing import GrowingMessages
+from guardstream.providers.langchain.messages import JSONMessages, Messages
+from guardstream.providers.langchain.values import Values
+
+_STATES = frozenset({"values", "updates", "debug", "tasks", "checkpoints"})
+_MESSAGES = frozenset({"messages", "messages-tuple"})
+MODES = _STATES | _MESSAGES | {"custom"}
+
+
+class _Parts(NamedTuple):
+    """A chunk's mode and data, and the steps that lead to those."""
+
+    mode: str
+    data: Any
+    steps: tuple[Any, ...]
+
+
+class LangGraph:
+    """The adapter for a graph's chunks."""
+
+    name = "langgraph"
+    repeats = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._messages = LangChain(unknown=unknown, messages=self._inner(unknown))
+        self._values = Values()
+        self._custom = AnyJSON(unknown=unknown)
+
+    @staticmethod
+    def _inner(unknown: Unknown) -> Messages:
+        return Messages(unknown=unknown)
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` names a mode or a namespace, or is a state with messages in it."""
+        if isinstance(chunk, dict):
+            if chunk.keys() >= {"type", "ns", "data"}:
+                return chunk["type"] in MODES
+            return _has_message(chunk, 4)
+        if not isinstance(chunk, tuple) or not 2 <= len(chunk) <= 3:
+            return False
+        return isinstance(chunk[0], tuple) or (isinstance(chunk[0], str) and chunk[0] in MODES)
+
+    def parts(self, chunk: Any) -> _Parts:
+        """Return what a chunk is and holds."""
+        if isinstance(chunk, dict) and chunk.keys() >= {"type", "ns", "data"}:
+            return _Parts(chunk["type"], chunk["data"], ("data",))
+        steps: tuple[Any, ...] = ()
+        mode, data = "", chunk
+        if isinstance(chunk, tuple) and not LangChain.accepts(chunk):
+            steps, data = (len(chunk) - 1,), chunk[-1]
+            mode = next((each for each in chunk[:-1] if isinstance(each, str)), "")
+        if not mode:
+            mode = "messages" if LangChain.accepts(data) else "values"
+            if not isinstance(data, dict) and mode == "values":
+                mode = "custom"
+        return _Parts(mode, data, steps)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in a chunk."""
+        mode, data, _ = self.parts(chunk)
+        if mode in _MESSAGES:
+            reading = self._messages.read(data)
+            self._values.streamed.note(reading.pieces)
+            return reading
+        if mode in _STATES:
+            return Reading(self._values.pieces(data), ())
+        held = _held(data)
+        return Reading(self._custom.pieces(held, held), ())
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a chunk that says `texts`; None if nothing is left to say."""
+        mode, data, _ = self.parts(chunk)
+        if mode in _MESSAGES:
+            written = self._messages.write(data, texts, ends=ends)
+        elif mode in _STATES:
+            written = self._values.with_texts(data, texts)
+        else:
+            held = self._custom.write(_held(data), texts, ends=ends)
+            written = held if held is None or isinstance(data, dict) else held["data"]
+        return None if written is None else self._with(chunk, written)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk without text that nothing is known of."""
+        mode, data, _ = self.parts(chunk)
+        if mode not in _MESSAGES:
+            return chunk
+        return self._with(chunk, self._messages.without_unknown(data))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a chunk with a message that says only `text`."""
+        mode, data, _ = self.parts(chunk)
+        if mode not in _MESSAGES:
+            return []
+        made = self._messages.extra(data, slot, text, said)
+        return [self._with(chunk, each) for each in made]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return a chunk with the last message, after a chunk that has one."""
+        mode, data, _ = self.parts(chunk)
+        if mode not in _MESSAGES:
+            return []
+        made = self._messages.end(data, choice, reason, said)
+        return [self._with(chunk, each) for each in made]
+
+    def _with(self, chunk: Any, data: Any) -> Any:
+        steps = self.parts(chunk).steps
+        if not steps:
+            return data
+        if isinstance(chunk, dict):
+            return {**chunk, steps[0]: data}
+        return (*chunk[:-1], data)
+
+
+class LangGraphEvents(LangGraph):
+    """The adapter for the events of LangGraph's server: `{"event": name, "data": …}`.
+
+    Those named `messages/partial` say all of a message so far, each time.
+    """
+
+    name = "langgraph_events"
+    by_event = True
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._growing = GrowingMessages(self._values)
+
+    @staticmethod
+    def _inner(unknown: Unknown) -> Messages:
+        return JSONMessages(unknown=unknown)
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is the event that begins a run, or one of messages."""
+        if not isinstance(chunk, dict) or chunk.keys() != {"event", "data"}:
+            return False
+        event, data = _event(chunk), chunk["data"]
+        if event == "metadata":
+            return isinstance(data, dict) and "run_id" in data
+        return (event in _MESSAGES and _is_pair(data)) or event in _GROWING
+
+    def parts(self, chunk: Any) -> _Parts:
+        """Return what an event is and holds."""
+        mode, data = _event(chunk), chunk["data"]
+        if mode not in MODES or (mode in _MESSAGES and not _is_pair(data)):
+            mode = "custom"
+        return _Parts(mode, data, ("data",))
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event."""
+        event, data = _event(chunk), chunk["data"]
+        if event == "metadata" and isinstance(data, dict):
+            return Reading(self._custom.pieces(_more(data), _more(data)), ())
+        if event in _GROWING:
+            return self._growing.read(chunk, over=event == "messages/complete")
+        return super().read(chunk)._replace(failed=event == "error")
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event that says `texts`; None if nothing is left to say."""
+        event, data = _event(chunk), chunk["data"]
+        if event == "metadata" and isinstance(data, dict):
+            more = self._custom.write(_more(data), texts) or {}
+            return {**chunk, "data": {**data, **dict.fromkeys(_more(data)), **more}}
+        if event in _GROWING:
+            return self._growing.write(chunk, texts)
+        return super().write(chunk, texts, ends=ends)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return an event with a message that says only `text`, or all so far with it."""
+        if _event(chunk) in _GROWING:
+            return self._growing.extra(chunk, slot, said)
+        return super().extra(chunk, slot, text, said)
+
+
+_GROWING = ("messages/partial", "messages/complete")
+
+_RUN = frozenset({"run_id", "thread_id", "attempt", "assistant_id", "graph_id"})
+
+
+def _event(chunk: Any) -> str:
+    """Return an event's name without its namespace: `messages|outer:1`."""
+    return str(chunk["event"]).partition("|")[0]
+
+
+def _more(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is not known about a run."""
+    return {name: value for name, value in data.items() if name not in _RUN}
+
+
+def _held(data: Any) -> Mapping[str, Any]:
+    return data if isinstance(data, dict) else {"data": data}
+
+
+def _is_pair(data: Any) -> bool:
+    return isinstance(data, list) and len(data) == 2 and is_message(data[0])
+
+
+def _has_message(value: Any, depth: int) -> bool:
+    """Tell whether a message stands in a value, at some depth."""
+    if is_message(value):
+        return not isinstance(value, dict)
+    if depth == 0 or value is None or isinstance(value, (str, bytes, int, float)):
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(_has_message(item, depth - 1) for item in value[-8:])
+    if isinstance(value, dict):
+        return any(_has_message(item, depth - 1) for item in fields_of(value).values())
+    return False

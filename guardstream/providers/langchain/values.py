@@ -1,0 +1,86 @@
+"""What LangChain's runs and LangGraph's states hold: values of any shape, with messages in them.
+
+They repeat what models have streamed, and are then made of what was released; any other text in
+them is guarded as a text of its own. What the caller wrote passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.fields import fields_of, map_strings, replaced, same_or
+from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.streamed import Streamed
+
+_VALUE = Slot(0, "text", "value")
+_CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
+_MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
+
+Visit = Callable[[Piece], str]
+
+
+class Values:
+    """Values of one stream: `streamed` is what was said in it, `given` what the caller wrote."""
+
+    def __init__(self) -> None:
+        self.streamed = Streamed()
+        self._given: set[str] = set()
+
+    def note_given(self, value: Any) -> None:
+        """Remember the caller's own texts in a value."""
+
+        def note(text: str) -> str:
+            self._given.add(text)
+            return text
+
+        map_strings(value, note)
+
+    def pieces(self, value: Any) -> list[Piece]:
+        """Return each text in a value: what it repeats, or a text of its own."""
+        found: list[Piece] = []
+
+        def collect(piece: Piece) -> str:
+            found.append(piece)
+            return piece.text
+
+        self.map(value, collect)
+        return found
+
+    def with_texts(self, value: Any, texts: Sequence[str]) -> Any:
+        """Return a value with other texts in place of its own."""
+        rest = iter(texts)
+        return self.map(value, lambda _: next(rest))
+
+    def map(self, value: Any, visit: Visit) -> Any:
+        """Visit each text in a value; return the value itself if none changed."""
+
+        def change(text: str) -> str:
+            if text in self._given:
+                return text
+            piece = Piece(_VALUE, text, "copy")
+            slot = self.streamed.find(piece) or _VALUE
+            return same_or(text, visit(piece._replace(slot=slot)))
+
+        return _mapped(value, change)
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Change each string in a value of any shape, but for marks and what the caller wrote."""
+    if isinstance(value, str):
+        return change(value) if value else value
+    if isinstance(value, (list, tuple)):
+        items = [_mapped(item, change) for item in value]
+        same = all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else type(value)(items)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    fields: Mapping[str, Any] = fields_of(value)
+    message = is_message(value)
+    if message and fields["type"] in _CALLERS:
+        return value
+    marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
+    mapped = {name: _mapped(old, change) for name, old in fields.items() if name not in marks}
+    updates = {name: new for name, new in mapped.items() if new is not fields[name]}
+    return replaced(value, updates) if updates else value

@@ -1,0 +1,94 @@
+"""OpenAI's streams of transcriptions, and of images and speech, in which no text is said.
+
+https://platform.openai.com/docs/api-reference/audio/transcript-text-delta-event and its neighbours.
+A transcription streams one text; of a diarized one, segments come too, each by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.spec import (
+    ABOUT,
+    APART,
+    KEEP,
+    META,
+    Leaf,
+    OneOf,
+    Spec,
+    SpecAdapter,
+)
+
+_IMAGE: Spec = {
+    **dict.fromkeys(("type", "b64_json"), KEEP),
+    **dict.fromkeys(("created_at", "size", "quality", "background", "output_format"), META),
+    **dict.fromkeys(("partial_image_index", "usage"), META),
+}
+
+_SPEC = OneOf(
+    "type",
+    {
+        "transcript.text.delta": {
+            **dict.fromkeys(("type", "segment_id"), META),
+            "delta": Leaf("delta", "text", "text"),
+            "logprobs": ABOUT,
+        },
+        "transcript.text.segment": {
+            **dict.fromkeys(("type", "id", "start", "end"), META),
+            **dict.fromkeys(("text", "speaker"), APART),
+        },
+        "transcript.text.done": {
+            "type": KEEP,
+            "text": Leaf("copy", "text", "text"),
+            "logprobs": ABOUT,
+            "usage": META,
+        },
+        **dict.fromkeys(("image_generation.partial_image", "image_edit.partial_image"), _IMAGE),
+        **dict.fromkeys(("image_generation.completed", "image_edit.completed"), _IMAGE),
+        "speech.audio.delta": dict.fromkeys(("type", "audio"), KEEP),
+        "speech.audio.done": dict.fromkeys(("type", "usage"), KEEP),
+    },
+)
+_LAST = (
+    *("transcript.text.done", "speech.audio.done"),
+    *("image_generation.completed", "image_edit.completed"),
+)
+_TEXT = Slot(0, "text", "text")
+
+
+class OpenAIMedia(SpecAdapter):
+    """The adapter for events of one transcription, image or speech."""
+
+    name = "openai_media"
+    spec: ClassVar[Spec] = _SPEC
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is such an event."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        kind = fields_of(chunk).get("type")
+        return isinstance(kind, str) and kind in _SPEC.specs
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        if event.get("type") not in _LAST:
+            return Reading(pieces, (0,))
+        usage = event.get("usage")
+        return Reading(pieces, (0,), {0: "stop"}, closed=(_TEXT,), usage=usage)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a delta like `chunk` that says only `text`."""
+        if fields_of(chunk).get("type") != "transcript.text.delta":
+            return []
+        blank = {"logprobs": None} if fields_of(chunk).get("logprobs") else {}
+        return [replaced(chunk, {"delta": text, **blank})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the end of a transcription, with the text so far."""
+        if not isinstance(chunk, dict) or not chunk["type"].startswith("transcript."):
+            return []
+        return [{"type": "transcript.text.done", "text": said(_TEXT)}]

@@ -1,0 +1,69 @@
+"""Sources that wait for room, and are opened when they are first read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from typing import Any, Generic, TypeVar
+
+from guardstream.resilience.limiter import Limiter, Place
+from guardstream.stream.loops import aclose_source
+from guardstream.stream.opening import Open, opened, opens
+
+C = TypeVar("C")
+
+
+class Source(Generic[C]):
+    """A source that waits for room, if there is a `limiter`, and is opened when it is first read.
+
+    Its place is given back as soon as it is over, or closed. The stream may be there already: then
+    only its reading waits.
+    """
+
+    def __init__(
+        self,
+        source: AsyncIterable[C] | Open[C],
+        limiter: Callable[[], Limiter] | None = None,
+        key: str = "",
+    ) -> None:
+        self._source = source
+        self._limiter = limiter
+        self._key = key
+        self._stream: Any = None if opens(source) else source
+        self._chunks: AsyncIterator[C] | None = None
+        self._place: Place | None = None
+        self._closed = False
+
+    def __aiter__(self) -> Source[C]:
+        return self
+
+    async def __anext__(self) -> C:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            if self._chunks is None:
+                self._chunks = await self._begin()
+            return await anext(self._chunks)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def _begin(self) -> AsyncIterator[C]:
+        if self._limiter is not None:
+            self._place = await self._limiter().enter(self._key)
+        if self._stream is None:
+            self._stream = await opened(self._source)  # type: ignore[arg-type]
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        """Close what was opened, and give the place back. Idempotent."""
+        self._closed = True
+        chunks, stream = self._chunks, self._stream
+        self._chunks = self._stream = None
+        try:
+            await aclose_source(*(() if chunks is stream else (chunks,)), stream)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._place is not None:
+            self._place.leave()

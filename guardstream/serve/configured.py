@@ -1,0 +1,136 @@
+"""What the section `serve` of a policy says: for the proxy, and for the middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from guardstream.errors import PolicyError
+from guardstream.guard import Guard
+from guardstream.policy import Policy, packs
+from guardstream.policy.model import PolicyFile
+from guardstream.policy.operational import revealed
+from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile
+from guardstream.policy.sources import Loader, Source
+from guardstream.serve.journal import Replay
+from guardstream.serve.replay import MemoryReplay, ReplayStore
+from guardstream.serve.routes import Route
+
+
+def read(path: str) -> tuple[PolicyFile, Source]:
+    """Read a policy file without compiling it; PolicyError for what is wrong with its text."""
+    loader = Loader(purpose="lint")
+    whole = loader.load(packs.resolve(path))
+    loader.check()
+    return whole.file, whole.source
+
+
+def route_of(entry: str | RouteFile) -> RouteFile:
+    """Return what a route says; a text alone is the name of its policy."""
+    return RouteFile(policy=entry) if isinstance(entry, str) else entry
+
+
+def policy_path(section: ServeFile, folder: Path, name: str) -> str:
+    """Return the file or the pack that a policy's name means in a section, read from `folder`."""
+    meant = section.policies.get(name, name)
+    if meant.startswith(packs.PREFIX) and not (folder / meant).exists():
+        return meant
+    return str(folder / meant)
+
+
+def replay_of(section: ReplayFile | None) -> Replay | None:
+    """Make the store of a section; PolicyError if its secret is not in the environment."""
+    if section is None:
+        return None
+    return Replay(_store(section), section.linger or 0.0)
+
+
+def _store(section: ReplayFile) -> ReplayStore:
+    kept: dict[str, Any] = {
+        "max_events": section.max_events,
+        "max_bytes": section.max_bytes,
+        "max_age": section.max_age,
+    }
+    if section.redis is None:
+        return MemoryReplay(**kept, max_streams=section.max_streams, max_total=section.max_total)
+    try:
+        from redis.asyncio import Redis
+
+        from guardstream.serve.replay_redis import RedisReplay
+    except ImportError as error:
+        raise PolicyError(
+            "replay in Redis needs redis: pip install 'guardstream[redis]'"
+        ) from error
+    try:
+        client = Redis.from_url(revealed(section.redis))
+    except ValueError:  # what it says may hold the secret
+        raise PolicyError(f"{section.redis} holds no URL of a Redis: redis://HOST:PORT") from None
+    return RedisReplay(client, prefix=section.prefix, timeout=section.timeout, **kept)
+
+
+def replay_at(policy: Policy) -> Replay | None:
+    """Make the store that a policy asks for; PolicyError says where it does."""
+    section = policy.file.serve
+    try:
+        return replay_of(section.replay if section else None)
+    except PolicyError as error:
+        raise PolicyError(f"{policy.place('serve', 'replay')}: {error}") from error
+
+
+def routes_of(guard: Guard) -> Iterator[Route]:
+    """Yield the routes that a guard's policy states for the middleware, in their order."""
+    policy = guard.policy
+    section = policy.file.serve
+    if section is None:
+        return
+    made: dict[str, Guard] = {}
+    for path, entry in section.routes.items():
+        said = route_of(entry)
+        of_route = _guard(guard, section, said.policy, made) if said.guard else None
+        inbound = _guard(guard, section, said.inbound, made) if said.inbound else None
+        yield Route(
+            path,
+            of_route,
+            provider=said.provider,
+            unknown=said.unknown,
+            text_types=tuple(said.text_types),
+            decompress=said.decompress,
+            heartbeat=said.heartbeat or section.heartbeats,
+            websocket=said.websocket,
+            end_mark=said.end_mark,
+            binary=said.binary,
+            inbound=inbound,
+        )
+
+
+def _guard(guard: Guard, section: ServeFile, name: str | None, made: dict[str, Guard]) -> Guard:
+    """The guard of a policy that a route names, with the observers of the one around it."""
+    if name is None:
+        return guard
+    if name not in made:
+        built = guard.policy.built
+        path = policy_path(section, built.source.folder, name)
+        made[name] = guard.beside(other_policy(Policy.load(path, allow_code=built.code)))
+    return made[name]
+
+
+def other_policy(policy: Policy) -> Policy:
+    """Return a policy that a route names; PolicyError if it says how to serve, too."""
+    if policy.file.serve is not None:
+        raise PolicyError(
+            f"{policy.place('serve')}: the section 'serve' counts only in the policy of all paths"
+        )
+    return policy
+
+
+def middleware(guard: Guard) -> Mapping[str, Any]:
+    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat`."""
+    section = guard.policy.file.serve
+    if section is None:
+        return {}
+    return {
+        "routes": tuple(routes_of(guard)),
+        "replay": replay_at(guard.policy),
+        "heartbeat": section.heartbeats,
+    }

@@ -1,0 +1,65 @@
+"""Requests that are sent again when the upstream is busy or out of reach, as the policy says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from guardstream.resilience.worth import STATUSES, retry_after
+from guardstream.serve.proxy.call import UpstreamError
+from guardstream.stream.loops import aclose_source
+from guardstream.stream.opening import Retry
+
+log = logging.getLogger("guardstream.serve")
+
+
+class _BusyError(Exception):
+    """An answer after which another attempt may succeed; its headers may say when."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+async def sent(
+    send: Callable[[], Awaitable[httpx.Response]], retry: Retry | None
+) -> httpx.Response:
+    """Send a request, again if the upstream is busy or out of reach; return the last answer.
+
+    Nothing was said to the client before. Raises UpstreamError if the last attempt fails.
+    """
+    if retry is None:
+        return await send()
+    import stamina
+
+    def wait(error: Exception) -> bool | float:
+        if isinstance(error, UpstreamError):
+            log.info("the upstream failed: %s", error.code)
+            return error.status >= 500
+        if not isinstance(error, _BusyError):
+            return False
+        log.info("the upstream is busy: %d", error.response.status_code)
+        asked = retry_after(error)
+        if asked is None:
+            return True
+        return asked if asked <= retry.max_retry_after else False
+
+    busy: httpx.Response | None = None
+    try:
+        async for attempt in stamina.retry_context(on=wait, **retry.waits):
+            with attempt:
+                await aclose_source(busy)
+                busy = None
+                response = await send()
+                if response.status_code in STATUSES:
+                    busy = response
+                    raise _BusyError(response)
+                return response
+    except _BusyError as error:
+        return error.response
+    except BaseException:
+        await aclose_source(busy)
+        raise
+    raise AssertionError("stamina ends with an answer or an error")

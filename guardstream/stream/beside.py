@@ -1,0 +1,56 @@
+"""What stands beside the chunks or the text of a stream of bytes: names, ids, other JSON.
+
+Nobody can tell what goes on with what there, so each is judged at once, by its path.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from guardstream.framing.frames import Frame
+from guardstream.stream.chunks import ChunkFlow
+
+_PROTOCOL = re.compile(r"[a-z]+(?:_[a-z]+)*(?:[./][a-z_]+)+|[a-z]+(?:_[a-z]+)+")
+"""What formats call their events: words in lower case, joined by dots, slashes or underscores."""
+
+_MOST_NAMES = 256
+"""How many names of events are remembered as harmless."""
+
+
+class Beside:
+    """Guards what is neither a provider's chunk nor text, in a flow of its own."""
+
+    def __init__(self, flow: ChunkFlow[Any]) -> None:
+        self.flow = flow
+        self._names: set[str] = {"message"}  # of events, known to be harmless
+
+    def judged(self, reading: str, text: str) -> str:
+        """Guard a text that is told in another way too, without holding any of it."""
+        sent = self.flow.feed({reading: text})
+        return str(sent[0].chunk.get(reading, "")) if sent else ""
+
+    def value(self, frame: Frame) -> Any | None:
+        """Return what becomes of a frame's value: itself if nothing changes, None if all goes."""
+        sent = self.flow.feed(frame.value, frame)
+        if not sent:
+            return None
+        value = sent[0].chunk
+        return frame.value if value == frame.value else value
+
+    def judge_names(self, frame: Frame) -> None:
+        """Judge an event's name and id, which clients go by: a match blocks."""
+        for what, text in (("event", frame.name), ("id", frame.id or "")):
+            if text and text not in self._names and not _PROTOCOL.fullmatch(text):
+                self.flow.guard_name(f"$.{what}", text)
+        if self.flow.ended is None and len(self._names) < _MOST_NAMES:
+            self._names.add(frame.name)
+
+    def has_named(self, frame: Frame) -> bool:
+        """Tell whether a frame has a name or an id that is yet to be judged."""
+        return bool(frame.name and frame.name not in self._names) or frame.id not in (None, "")
+
+    @property
+    def knows_names(self) -> bool:
+        """Whether the source names its events."""
+        return len(self._names) > 1

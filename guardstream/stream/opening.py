@@ -1,0 +1,86 @@
+"""Functions that open a source: when they are called again, and what a guard is told of that."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from guardstream.stream.callbacks import Returned
+from guardstream.stream.options import Delivering
+
+C = TypeVar("C")
+
+Opened: TypeAlias = AsyncIterable[C] | str
+"""A stream, or a whole answer as text, which then is its only chunk."""
+
+Open: TypeAlias = Callable[[], Awaitable[Opened[C]] | Opened[C]]
+"""Opens a source: a coroutine function, or a function that returns the stream."""
+
+Resume: TypeAlias = Callable[[str], Awaitable[Opened[C]] | Opened[C]]
+"""Opens a source that goes on from the released text that it is given."""
+
+OnRetry: TypeAlias = Callable[[Exception, int], Returned]
+"""Is told, before a source is opened again, of the error and of the attempt's number, from 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a source is opened again: how often, within how many seconds, after which waits.
+
+    A `timeout` of None is no limit. `max_retry_after` bounds what a server may ask for.
+    """
+
+    attempts: int = 3
+    timeout: float | None = 45.0
+    wait_initial: float = 0.1
+    wait_max: float = 5.0
+    max_retry_after: float = 60.0
+
+    @property
+    def waits(self) -> dict[str, Any]:
+        """The same in the words of stamina."""
+        return {
+            "attempts": self.attempts,
+            "timeout": self.timeout,
+            "wait_initial": self.wait_initial,
+            "wait_max": self.wait_max,
+        }
+
+
+class Reopening(Delivering, total=False):
+    """Options of `Guard.wrap` for a function that opens the stream, beside those of `Delivering`.
+
+    `retry`: when it is called again, in place of the policy's section; `fallbacks`: functions to
+    call after that, each as often; `resume`: opens a source that goes on after the text it is
+    given; `worth` tells which errors are worth another attempt; `on_retry(error, attempt)` is
+    called before each.
+    """
+
+    retry: Retry | None
+    fallbacks: Sequence[Open[Any]]
+    resume: Resume[Any] | None
+    worth: Callable[[Exception], bool]
+    on_retry: OnRetry | None
+
+
+REOPENING = ("retry", "fallbacks", "resume", "worth", "on_retry")
+"""The names of those that `Delivering` has not."""
+
+
+def opens(stream: object) -> bool:
+    """Tell whether this is a function that opens a stream, and no stream."""
+    streams = ("__aiter__", "__anext__", "__iter__", "__aenter__", "__await__")
+    return callable(stream) and not any(hasattr(stream, name) for name in streams)
+
+
+async def opened(open_stream: Open[C]) -> AsyncIterable[C]:
+    """Open a source and return its chunks."""
+    found = open_stream()
+    if isinstance(found, Awaitable):
+        found = await found
+    return _one(found) if isinstance(found, str) else found  # type: ignore[return-value]
+
+
+async def _one(text: str) -> AsyncIterator[str]:
+    yield text

@@ -1,0 +1,67 @@
+"""Text in a stream of bytes: as it stands, or as strings of JSON.
+
+The first text tells which of the two it is. What can be read in two ways is guarded both ways:
+`"a \\u0062"` says what it stands for, and what stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardstream.framing.frames import Frame, Frames
+from guardstream.framing.json import json_bytes
+from guardstream.stream.beside import Beside
+from guardstream.stream.flow import Sent
+from guardstream.stream.text import TextFlow
+
+
+class SpokenText:
+    """The text of a stream of bytes; `quoted` tells that it comes as JSON strings."""
+
+    def __init__(self, flow: TextFlow, frames: Frames, *, quoted: bool) -> None:
+        self.flow = flow
+        self._frames = frames
+        self._quoted = quoted
+
+    def say(self, frame: Frame, beside: Beside | None) -> list[Sent[bytes]]:
+        """Guard a frame's text, and, `beside` it, as it reads otherwise; nothing if that blocks."""
+        said, quoted = frame.data, False
+        if beside is not None:
+            quoted = self._quoted
+            decoded = str(frame.value)
+            reading, text = ("raw", frame.data) if quoted else ("decoded", decoded)
+            apart = beside.judged(reading, text)
+            if beside.flow.ended is not None:
+                return []
+            if quoted:
+                said, quoted = (decoded, True) if apart == frame.data else (apart, False)
+            elif apart != decoded:
+                said = json_bytes(apart).decode()
+        return self._written(self.flow.feed(said, frame), frame, said, quoted=quoted)
+
+    def say_as(self, frame: Frame, said: str) -> list[Sent[bytes]]:
+        """Guard what a frame says as text that is no string of JSON."""
+        return self._written(self.flow.feed(said, frame), frame, said, quoted=False)
+
+    def block(self, rule: str | None, last: Frame | None) -> list[Sent[bytes]]:
+        """End the text as blocked by something beside it, after the frame that came last."""
+        return self._written(self.flow.block(rule), last, "", quoted=self._quoted)
+
+    def finish(self, last: Frame | None) -> list[Sent[bytes]]:
+        """Take the source's end, after the frame that came last."""
+        quoted = self._quoted and (last is None or last.form == "string")
+        return self._written(self.flow.finish(), last, "", quoted=quoted)
+
+    def _written(
+        self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
+    ) -> list[Sent[bytes]]:
+        own = frame.value if frame is not None and quoted else frame.data if frame else None
+        written = []
+        for place, each in enumerate(sent, 1):
+            if frame is not None and each.chunk == said == own:
+                raw = frame.raw
+            else:
+                text = json_bytes(each.chunk).decode() if quoted else each.chunk
+                raw = self._frames.write(text, frame, keep_id=place == len(sent))
+            written.append(Sent(raw, each.text, each.characters, each.parts, each.origin))
+        return written

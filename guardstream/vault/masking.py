@@ -1,0 +1,69 @@
+"""Messages on their way to a model: values become stand-ins; what only looks like one is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from guardstream.events import Stage
+from guardstream.policy import Policy
+from guardstream.policy.behind import Behind
+from guardstream.stages.json.settings import Place
+from guardstream.stages.rules import Rule, StandIn
+from guardstream.vault.addresses import Before
+from guardstream.vault.standin import Name, labels_of
+from guardstream.vault.vault import Vault
+from guardstream.vault.veil import Veil
+
+
+def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool = True) -> Policy:
+    """Return `policy` as it masks for `vault`: rules that are reversible issue stand-ins.
+
+    What the vault knows already is hidden wherever it stands. Stand-ins that were issued here stay
+    as they are; others are escaped, unless `escape` is False. With `shared` new ones are the same
+    in all conversations.
+    """
+    labels = labels_of(policy.reversible) | {entry.name.label for entry in vault.entries}
+
+    def issue(rule: str) -> StandIn:
+        return StandIn(lambda value, _at: vault.issue(rule, value, shared=shared))
+
+    def become(name: Name, text: str, _before: Before) -> str:
+        stays = not escape or vault.value(name) is not None
+        return text if stays else vault.escape(text, shared=shared)
+
+    severities = {rule.id: rule.severity for rule in policy.rules}
+    known = [
+        Rule(
+            id=rule,
+            severity=severities.get(rule, "medium"),
+            words=words,
+            whole_word=whole,
+            replacement=issue(rule),
+        )
+        for rule, values in vault.known().items()
+        for whole, words in _by_length(values)
+        if words
+    ]
+    veil = Veil(labels, become, ids=vault.ids)
+    replacements = {rule: issue(rule) for rule in policy.reversible}
+    return policy.behind(Behind(_Over(veil), replacements, known))
+
+
+_SHORT = 5
+"""Code points below which a value is hidden as a word of its own only: `Al`, but not in `Also`."""
+
+
+def _by_length(values: Sequence[str]) -> Iterator[tuple[bool | None, tuple[str, ...]]]:
+    """How values that are known are looked for: short ones as words, others anywhere."""
+    yield None, tuple(value for value in values if len(value) < _SHORT)
+    yield False, tuple(value for value in values if len(value) >= _SHORT)
+
+
+class _Over:
+    """Covers every text, and every value in a document."""
+
+    def __init__(self, veil: Veil) -> None:
+        self._veil = veil
+
+    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
+        return self._veil.over(stage)

@@ -1,0 +1,243 @@
+"""Where vaults are kept between requests: in memory, in SQLite, or in Redis.
+
+A store keeps sealed bytes by conversation and stand-in. It knows neither values nor conversations:
+their names are hashes. What is not asked for longer than its time to live is forgotten.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from guardstream.vault.vault import FullError, VaultError
+
+Sealed: TypeAlias = Mapping[str, bytes]
+"""What is kept of a conversation, by stand-in."""
+
+DAY = 86_400.0
+MONTH = 30 * DAY
+
+
+class Store(Protocol):
+    """Keeps what is sealed. Every method may raise VaultError; none waits without a bound."""
+
+    def load(self, conversation: str) -> Sealed:
+        """What is kept of a conversation, which then lives on."""
+        ...
+
+    def add(self, conversation: str, entries: Sealed) -> Sealed:
+        """Keep entries that are new; return those that others have put in their places before."""
+        ...
+
+    def forget(self, conversation: str) -> None:
+        """Drop all that is kept of a conversation."""
+        ...
+
+
+class MemoryStore:
+    """Keeps vaults in this process, in bounds; those that were not asked for longest go first."""
+
+    def __init__(
+        self,
+        ttl: float = DAY,
+        max_conversations: int = 10_000,
+        max_bytes: int = 100_000_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ttl` is in seconds since a conversation was asked for, `max_bytes` over all of them."""
+        self._ttl, self._clock = ttl, clock
+        self._most, self._max_bytes = max_conversations, max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[str, tuple[float, dict[str, bytes]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def load(self, conversation: str) -> Sealed:
+        with self._lock:
+            return dict(self._asked(conversation))
+
+    def add(self, conversation: str, entries: Sealed) -> Sealed:
+        with self._lock:
+            kept = self._asked(conversation)
+            taken = {name: kept[name] for name in entries if name in kept}
+            new = {name: data for name, data in entries.items() if name not in kept}
+            size = _size(new)
+            if size > self._max_bytes:
+                raise FullError(f"the store keeps {self._max_bytes} bytes, these are {size}")
+            kept.update(new)
+            self._bytes += size
+            self._kept[conversation] = self._clock(), kept
+            self._kept.move_to_end(conversation)
+            while len(self._kept) > self._most or self._bytes > self._max_bytes:
+                self._drop(next(iter(self._kept)))
+            return taken
+
+    def forget(self, conversation: str) -> None:
+        with self._lock:
+            self._drop(conversation)
+
+    def _asked(self, conversation: str) -> dict[str, bytes]:
+        now = self._clock()
+        while self._kept and next(iter(self._kept.values()))[0] < now - self._ttl:
+            self._drop(next(iter(self._kept)))
+        if conversation not in self._kept:
+            return {}
+        kept = self._kept[conversation][1]
+        self._kept[conversation] = now, kept
+        self._kept.move_to_end(conversation)
+        return kept
+
+    def _drop(self, conversation: str) -> None:
+        _, kept = self._kept.pop(conversation, (0.0, {}))
+        self._bytes -= _size(kept)
+
+
+def _size(entries: Sealed) -> int:
+    return sum(len(name) + len(data) for name, data in entries.items())
+
+
+class SQLiteStore:
+    """Keeps vaults in a file of SQLite, which several processes of a machine may share."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        ttl: float = MONTH,
+        timeout: float = 2.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
+
+        Raises VaultError for a file that cannot be opened.
+        """
+        self._path, self._ttl, self._timeout, self._clock = str(path), ttl, timeout, clock
+        try:
+            Path(path).touch(mode=0o600)
+        except OSError as error:
+            raise VaultError(f"{self._path!r} cannot be written: {type(error).__name__}") from error
+        with self._transaction(begin=False) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS entries (conversation TEXT, name TEXT, data BLOB, "
+                "asked REAL, PRIMARY KEY (conversation, name)) WITHOUT ROWID"
+            )
+            database.execute("CREATE INDEX IF NOT EXISTS entries_asked ON entries (asked)")
+
+    def load(self, conversation: str) -> Sealed:
+        with self._transaction() as database:
+            self._touch(database, conversation)
+            rows = database.execute(
+                "SELECT name, data FROM entries WHERE conversation = ?", (conversation,)
+            )
+            return dict(rows.fetchall())
+
+    def add(self, conversation: str, entries: Sealed) -> Sealed:
+        now = self._clock()
+        with self._transaction() as database:
+            self._touch(database, conversation)
+            taken = {}
+            for name, data in entries.items():
+                put = database.execute(
+                    "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)",
+                    (conversation, name, data, now),
+                )
+                if not put.rowcount:
+                    row = database.execute(
+                        "SELECT data FROM entries WHERE conversation = ? AND name = ?",
+                        (conversation, name),
+                    )
+                    taken[name] = row.fetchone()[0]
+            return taken
+
+    def forget(self, conversation: str) -> None:
+        with self._transaction() as database:
+            database.execute("DELETE FROM entries WHERE conversation = ?", (conversation,))
+
+    def _touch(self, database: sqlite3.Connection, conversation: str) -> None:
+        now = self._clock()
+        database.execute("DELETE FROM entries WHERE asked < ?", (now - self._ttl,))
+        database.execute("UPDATE entries SET asked = ? WHERE conversation = ?", (now, conversation))
+
+    @contextmanager
+    def _transaction(self, *, begin: bool = True) -> Iterator[sqlite3.Connection]:
+        """A connection of its own for one transaction: they may come from any thread."""
+        try:
+            connection = sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)
+            with closing(connection) as database:
+                if begin:
+                    database.execute("BEGIN IMMEDIATE")
+                yield database
+                if begin:
+                    database.execute("COMMIT")  # what is not committed is rolled back
+        except sqlite3.Error as error:
+            raise VaultError(f"the store {self._path!r} failed: {type(error).__name__}") from error
+
+
+class RedisStore:
+    """Keeps vaults in Redis, a hash for each conversation; the extra `redis` has the client."""
+
+    def __init__(
+        self,
+        url: str,
+        ttl: float = MONTH,
+        timeout: float = 2.0,
+        prefix: str = "guardstream:vault:",
+        client: Any = None,
+    ) -> None:
+        """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
+
+        `client` is a `redis.Redis` that answers in bytes; one is made of `url` if it is None.
+        Raises VaultError if the client is not there.
+        """
+        if client is None:
+            try:
+                from redis import Redis
+            except ImportError as error:
+                raise VaultError("redis is not there: install guardstream[redis]") from error
+            client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+        self._client, self._prefix = client, prefix
+        self._ttl = max(int(ttl), 1)
+
+    def load(self, conversation: str) -> Sealed:
+        key = self._prefix + conversation
+
+        def ask(pipeline: Any) -> None:
+            pipeline.hgetall(key)
+            pipeline.expire(key, self._ttl)
+
+        found: dict[bytes, bytes] = self._ask(ask)[0]
+        return {name.decode(): data for name, data in found.items()}
+
+    def add(self, conversation: str, entries: Sealed) -> Sealed:
+        key = self._prefix + conversation
+
+        def ask(pipeline: Any) -> None:
+            for name, data in entries.items():
+                pipeline.hsetnx(key, name, data)
+            for name in entries:
+                pipeline.hget(key, name)
+            pipeline.expire(key, self._ttl)
+
+        answers = self._ask(ask)
+        count = len(entries)
+        put, now = answers[:count], answers[count : 2 * count]
+        return {
+            name: data for name, was_put, data in zip(entries, put, now, strict=True) if not was_put
+        }
+
+    def forget(self, conversation: str) -> None:
+        self._ask(lambda pipeline: pipeline.delete(self._prefix + conversation))
+
+    def _ask(self, ask: Callable[[Any], None]) -> Any:
+        """One transaction (MULTI), so that nobody sees a half of it."""
+        try:
+            with self._client.pipeline(transaction=True) as pipeline:
+                ask(pipeline)
+                return pipeline.execute()
+        except Exception as error:  # the client's own errors, and those of sockets
+            raise VaultError(f"the store failed: {type(error).__name__}") from error

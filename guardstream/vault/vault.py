@@ -1,0 +1,170 @@
+"""A vault: which value each stand-in of one conversation stands for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from guardstream.errors import GuardstreamError
+from guardstream.vault.standin import ESCAPED, Ids, Name, hashed, label_of
+from guardstream.vault.tools import Tools
+
+SHARED = "\0shared"
+"""Takes the place of the conversation for what all of a deployment write alike: system prompts."""
+
+_ATTEMPTS = 100
+
+
+class VaultError(GuardstreamError):
+    """A vault cannot be opened, kept or added to; the message never has a value in it."""
+
+
+class FullError(VaultError):
+    """The vault holds as much as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value: its stand-in's name, the rule that found it, and whether it is shared."""
+
+    name: Name
+    rule: str
+    value: str
+    shared: bool = False
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of stand-ins in answers: restored, and left because nothing else was certain."""
+
+    restored: int = 0
+    left: int = 0
+
+
+class Vault:
+    """The values of one conversation, each with its stand-in; both ways in memory.
+
+    `Guard.check_messages(messages, vault=vault)` writes stand-ins, `Guard.wrap(stream,
+    vault=vault)` restores what they stand for. A vault that `Vaults.open` returned knows what
+    earlier requests of the conversation have put in. `counts` says what became of stand-ins.
+    """
+
+    def __init__(
+        self,
+        key: bytes | None = None,
+        conversation: str = "",
+        *,
+        ids: Ids = "hash",
+        max_entries: int = 10_000,
+        max_bytes: int = 10_000_000,
+        tools: Mapping[str, Sequence[str]] | None = None,
+        entries: Iterable[Entry] = (),
+    ) -> None:
+        """Make a vault of its own, which nothing keeps.
+
+        - `key`: of the hash that makes ids, at least 16 bytes; a random one if None, so that no
+          other vault writes the same stand-ins.
+        - `conversation`: names it; the same value has other stand-ins in another one.
+        - `ids`: what stands after the label: "hash", or "number" (1, 2 …), which is shorter and
+          which others may write too.
+        - `max_entries`, `max_bytes`: how many values, and how much of them in UTF-8; one more
+          raises FullError.
+        - `tools`: the arguments of tools that are given real values, by the tool's name, such as
+          `{"send_mail": ["to", "people[*].mail"]}`; all others keep stand-ins.
+
+        Raises ValueError for a key that is too short, and for a path that leads nowhere.
+        """
+        if key is not None and len(key) < 16:
+            raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
+        self.conversation = conversation
+        self.ids = ids
+        self.tools = Tools(tools)
+        self.counts = Counts()
+        self.fresh: list[Entry] = []
+        self._key = secrets.token_bytes(32) if key is None else key
+        self._max_entries, self._max_bytes = max_entries, max_bytes
+        self._bytes = 0
+        self._values: dict[Name, Entry] = {}
+        self._names: dict[tuple[str, bool], Name] = {}
+        self._held: set[Name] = set()  # shared ones that this request holds
+        self._numbers: dict[str, int] = {}
+        for entry in entries:
+            self._keep(entry)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} values>"
+
+    @property
+    def entries(self) -> Iterable[Entry]:
+        """Every value that is kept."""
+        return self._values.values()
+
+    def known(self) -> Mapping[str, list[str]]:
+        """The values by the rule that found them: they are hidden wherever they stand."""
+        found: dict[str, list[str]] = {}
+        for entry in self._values.values():
+            # What is shared is hidden in conversations where this request has it.
+            if entry.name.label != ESCAPED and (not entry.shared or entry.name in self._held):
+                found.setdefault(entry.rule, []).append(entry.value)
+        return found
+
+    def issue(self, rule: str, value: str, *, shared: bool = False) -> str:
+        """Return the stand-in of a value, a new one if it has none. Raises FullError.
+
+        A value has one, whatever rule finds it later: what was sent before comes out alike.
+        """
+        return self._issued(label_of(rule), rule, value, shared=shared)
+
+    def escape(self, text: str, *, shared: bool = False) -> str:
+        """Return a stand-in for what looks like one and was not issued here."""
+        return self._issued(ESCAPED, "", text, shared=shared)
+
+    def value(self, name: Name) -> str | None:
+        """What a stand-in stands for; None if it was not issued here."""
+        entry = self._values.get(name)
+        if entry is None or (entry.shared and name not in self._held):
+            return None
+        return entry.value
+
+    def _issued(self, label: str, rule: str, value: str, *, shared: bool) -> str:
+        name = self._names.get((value, shared))
+        if name is None:
+            name = self._new(label, rule, value, shared=shared)
+            entry = Entry(name, rule, value, shared)
+            self._check_room(entry)
+            self._keep(entry)
+            self.fresh.append(entry)
+        if shared:
+            self._held.add(name)
+        return str(name)
+
+    def _new(self, label: str, rule: str, value: str, *, shared: bool) -> Name:
+        if self.ids == "number":
+            return Name(label, str(self._numbers.get(label, 0) + 1))
+        conversation = SHARED if shared else self.conversation
+        for attempt in range(_ATTEMPTS):
+            name = Name(label, hashed(self._key, conversation, rule or label, value, attempt))
+            if name not in self._values:
+                return name
+        raise VaultError(f"no stand-in is left for a value of {label}")
+
+    def _check_room(self, entry: Entry) -> None:
+        size = len(entry.value.encode("utf-8", "surrogatepass"))
+        if len(self._values) >= self._max_entries or self._bytes + size > self._max_bytes:
+            raise FullError(
+                f"the vault holds {len(self._values)} values, {self._bytes} bytes: "
+                "no more fit (max_entries, max_bytes)"
+            )
+
+    def _keep(self, entry: Entry) -> None:
+        self._values[entry.name] = entry
+        self._names.setdefault((entry.value, entry.shared), entry.name)
+        self._bytes += len(entry.value.encode("utf-8", "surrogatepass"))
+        if entry.name.id.isdecimal():
+            number = int(entry.name.id)
+            label = entry.name.label
+            self._numbers[label] = max(number, self._numbers.get(label, 0))

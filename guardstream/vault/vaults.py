@@ -1,0 +1,178 @@
+"""The vaults of all conversations: opened for a request, saved before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from anyio import to_thread
+
+from guardstream.vault.sealing import AESGCM, Plain, Sealing
+from guardstream.vault.standin import Ids, Name
+from guardstream.vault.stores import MemoryStore, Store
+from guardstream.vault.vault import Entry, Vault, VaultError
+
+T = TypeVar("T")
+
+
+class ConflictError(VaultError):
+    """Somebody else has issued a stand-in meanwhile: open the vault again, and mask anew."""
+
+
+class Vaults:
+    """The vaults of all conversations, in a store.
+
+        vault = vaults.open("conversation 7", caller="alice")
+        sent = guard.check_messages(messages, vault=vault)
+        vaults.save(vault)
+        guard.wrap(await ask(sent.messages), vault=vault)
+
+    A conversation belongs to its caller: nobody else can open it. `aopen`, `asave` and `aforget`
+    do the same without blocking an event loop.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        key: bytes | Sequence[bytes] | None = None,
+        id_key: bytes | None = None,
+        ids: Ids = "hash",
+        max_entries: int = 10_000,
+        max_bytes: int = 10_000_000,
+        tools: Mapping[str, Sequence[str]] | None = None,
+        on_error: Literal["block", "mask"] = "block",
+    ) -> None:
+        """Make vaults that a store keeps.
+
+        - `store`: a MemoryStore if None.
+        - `key`: seals what is kept; of several the first does, and the others open what they have
+          sealed. Every store but one in memory needs one.
+        - `id_key`: makes ids, and names conversations in the store; workers that share a store
+          share it. With another one all conversations begin anew.
+        - `ids`, `max_entries`, `max_bytes`, `tools`: as for `Vault`.
+        - `on_error`: what `masked` does if the store fails: raise, or mask without a vault.
+
+        Raises ValueError for a key that is missing or has fewer than 16 bytes, VaultError if
+        `cryptography` is not there.
+        """
+        keys = [key] if isinstance(key, bytes) else list(key or ())
+        for each in [*keys, *([id_key] if id_key is not None else [])]:
+            if len(each) < 16:
+                raise ValueError(f"a key has at least 16 bytes, not {len(each)}")
+        inside = store is None or isinstance(store, MemoryStore)
+        if not inside and (not keys or id_key is None):
+            raise ValueError("a store outside of the process needs a 'key' and an 'id_key'")
+        self._on_error = on_error
+        self._store: Store = MemoryStore() if store is None else store
+        self._sealing: Sealing = AESGCM(keys) if keys else Plain()
+        self._id_key = secrets.token_bytes(32) if id_key is None else id_key
+        self._options: dict[str, Any] = {
+            "ids": ids,
+            "max_entries": max_entries,
+            "max_bytes": max_bytes,
+            "tools": tools,
+        }
+        Vault(self._id_key, **self._options)  # says now what is wrong with them
+
+    def open(self, conversation: str | None = None, caller: str = "") -> Vault:
+        """Return the vault of a conversation of `caller`, with what is kept of it.
+
+        Without a conversation it is one for a request that brings its history along: the same
+        values have the same stand-ins in the caller's next request, and nothing is kept. Raises
+        VaultError if the store fails, or what it has cannot be opened.
+        """
+        owner = self._owner(conversation, caller)
+        entries = self._loaded(owner) if conversation is not None else ()
+        return Vault(self._id_key, owner, entries=entries, **self._options)
+
+    def save(self, vault: Vault) -> None:
+        """Keep what is new in a vault; do it before anything is sent.
+
+        Raises ConflictError if somebody else has issued one of its stand-ins for another value,
+        VaultError if the store fails.
+        """
+        fresh = [entry for entry in vault.fresh if not entry.shared]
+        if fresh and vault.conversation.endswith(_KEPT):
+            owner = vault.conversation
+            names = {str(entry.name): entry for entry in fresh}
+            sealed = {
+                name: self._sealing.seal([entry.rule, entry.value], owner + name)
+                for name, entry in names.items()
+            }
+            for name, data in self._store.add(owner, sealed).items():
+                if self._sealing.open(data, owner + name)[1] != names[name].value:
+                    raise ConflictError("a stand-in was issued twice: open the vault again")
+        vault.fresh.clear()
+
+    def masked(
+        self, mask: Callable[[Vault | None], T], conversation: str | None = None, caller: str = ""
+    ) -> tuple[Vault | None, T]:
+        """Open a vault, call `mask` with it, and save it; return it, and what `mask` returned.
+
+        Where somebody else has issued a stand-in meanwhile, all of it is done again. Raises
+        VaultError if the store fails, and what `mask` raises; with `on_error="mask"` the vault is
+        None then, and masks are for good.
+        """
+        try:
+            for last in (False, False, True):
+                vault = self.open(conversation, caller)
+                made = mask(vault)
+                try:
+                    self.save(vault)
+                except ConflictError:
+                    if last:
+                        raise
+                else:
+                    break
+        except VaultError:
+            if self._on_error == "block":
+                raise
+            return None, mask(None)
+        return vault, made
+
+    async def amasked(
+        self, mask: Callable[[Vault | None], T], conversation: str | None = None, caller: str = ""
+    ) -> tuple[Vault | None, T]:
+        """Do what `masked` does in a thread."""
+        masked: Callable[..., tuple[Vault | None, T]] = self.masked
+        return await to_thread.run_sync(masked, mask, conversation, caller, abandon_on_cancel=True)
+
+    def forget(self, conversation: str, caller: str = "") -> None:
+        """Drop all values of a conversation. Raises VaultError if the store fails."""
+        self._store.forget(self._owner(conversation, caller))
+
+    async def aopen(self, conversation: str | None = None, caller: str = "") -> Vault:
+        """Do what `open` does in a thread."""
+        if conversation is None:
+            return self.open(None, caller)
+        return await to_thread.run_sync(self.open, conversation, caller, abandon_on_cancel=True)
+
+    async def asave(self, vault: Vault) -> None:
+        """Do what `save` does in a thread."""
+        if vault.fresh:
+            await to_thread.run_sync(self.save, vault)
+
+    async def aforget(self, conversation: str, caller: str = "") -> None:
+        """Do what `forget` does in a thread."""
+        await to_thread.run_sync(self.forget, conversation, caller)
+
+    def _owner(self, conversation: str | None, caller: str) -> str:
+        """A name that says nothing: of a caller's conversation, or of a caller."""
+        told = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
+        data = told.encode("utf-8", "surrogatepass")
+        kind = _KEPT if conversation is not None else _PASSING
+        return hmac.digest(self._id_key, kind.encode() + data, hashlib.sha256).hex() + kind
+
+    def _loaded(self, owner: str) -> Iterable[Entry]:
+        for written, sealed in self._store.load(owner).items():
+            rule, value = self._sealing.open(sealed, owner + written)
+            label, _, found = written.strip("[]").rpartition("_")
+            yield Entry(Name(label, found), rule, value)
+
+
+_KEPT, _PASSING = ":kept", ":passing"
+"""How the names of conversations end: those that the store keeps, and those of one request."""

@@ -1,0 +1,195 @@
+"""Takes stand-ins out of a text before rules see it, and puts in what they are to become after.
+
+Rules see one character in the place of a stand-in, of the private use areas of the planes 15 and
+16, which is no letter and no digit, and which they release, mask or block like any other. What
+comes back is written once: nothing looks at it again.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from guardstream.events import Event, Finding, Stage, Text
+from guardstream.stages.redact import RuleSet
+from guardstream.stages.rules import Rule, StandIn
+from guardstream.vault.addresses import OUTSIDE, REACH, Before, divided, within
+from guardstream.vault.standin import LONGEST, Ids, Name, patterns, read
+
+Become: TypeAlias = Callable[[Name, str, Before], str | None]
+"""What a stand-in becomes, given its name, how it was written, and what is before it; None leaves
+it to the rules."""
+
+_FIRST, _LAST = 0xF0000, 0x10FFFF
+_private = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
+_has_private = _private.search
+
+_RULE = "stand-in"
+
+_WINDOW = 4 * REACH
+"""How much of the source is kept; half of it is more than may wait and what is before that."""
+
+
+@lru_cache(maxsize=64)
+def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
+    """What finds stand-ins with these labels."""
+    rule = Rule(
+        id=_RULE,
+        patterns=patterns(labels, ids),
+        validators=(lambda text: read(text, labels) is not None,),
+    )
+    return RuleSet([rule], max_holdback=LONGEST)
+
+
+class Veil:
+    """Finds stand-ins with some labels, and makes of each what `become` says."""
+
+    def __init__(self, labels: frozenset[str], become: Become, *, ids: Ids = "hash") -> None:
+        self._labels = labels
+        self._become = become
+        self._rules = _finding(labels, ids)
+
+    def over(self, stage: Stage) -> Stage:
+        """Return `stage` so that it does not see stand-ins."""
+        return _Veiled(stage, self._rules, self._named)
+
+    def _named(self, text: str, before: Before) -> str | None:
+        name = read(text, self._labels)
+        return None if name is None else self._become(name, text, before)
+
+
+class _Veiled:
+    """One text's stage behind a veil."""
+
+    def __init__(
+        self, inner: Stage, rules: RuleSet, become: Callable[[str, Before], str | None]
+    ) -> None:
+        self._inner = inner
+        self._become = become
+        self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
+        self._window = ""  # the end of the source
+        self._base = 0  # where that begins
+        self._state = OUTSIDE  # and whether a tag was open there
+        self._becomes: list[str] = []  # of each private character
+        self._lengths: list[int] = []  # and how long it was in the source
+        self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
+        self._fed = 0  # how many characters the inner stage has had
+        self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
+        self._more: list[int] = []  # source there was up to there
+        self._finished = False
+        self.held = 0
+        """How many code points are held back now."""
+
+    def feed(self, text: str) -> list[Event]:
+        """Take the next characters and return what can be said now."""
+        if self._finished:
+            return []
+        if len(text) > REACH:
+            pieces = (text[at : at + REACH] for at in range(0, len(text), REACH))
+            return [event for piece in pieces for event in self.feed(piece)]
+        if not text.isascii() and _has_private(text):
+            text = _private.sub(lambda match: self._private(match[0], match[0]), text)
+        self._window += text
+        if len(self._window) > _WINDOW:
+            self._forget(divided(self._window, len(self._window) - _WINDOW // 2))
+        events = self._find.feed(text)
+        if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
+            # Nearly always nothing is hidden, and nothing waits.
+            shown = event.text
+            self._fed += len(shown)
+            said = self._inner.feed(shown)
+            whole = len(said) == 1 and type(event := said[0]) is Text and event.text == shown
+            if not (whole and self.held == 0 and len(shown) == len(text)):
+                said = self._seen(said)
+                self._count()
+            return said
+        said = self._through(events)
+        self._count()
+        return said
+
+    def finish(self) -> list[Event]:
+        """Take the source's end."""
+        if self._finished:
+            return []
+        events = self._through(self._find.finish())
+        if not self._finished:
+            events += self._seen(self._inner.finish())
+        self.held = 0
+        return events
+
+    def _count(self) -> None:
+        self.held = 0 if self._finished else self._find.held + self._inner.held
+
+    def _through(self, events: list[Event]) -> list[Event]:
+        """Pass on what was released of the source, with stand-ins hidden."""
+        said: list[Event] = []
+        for event in events:
+            if isinstance(event, Text) and not self._finished:
+                for match in _private.finditer(event.text):
+                    self._note(self._fed + match.end(), match[0])
+                self._fed += len(event.text)
+                said += self._seen(self._inner.feed(event.text))
+        return said
+
+    def _seen(self, events: list[Event]) -> list[Event]:
+        """What the inner stage says, with what hidden texts become."""
+        if len(events) == 1 and type(events[0]) is Text and events[0].text.isascii():
+            return events
+        said: list[Event] = []
+        for event in events:
+            if isinstance(event, Text):
+                text = _private.sub(self._shown, event.text)
+                said += [Text(text)] if text else []
+            elif isinstance(event, Finding):
+                start, end = self._source(event.start), self._source(event.end)
+                said.append(replace(event, start=start, end=end))
+            else:
+                self._finished = True
+                said.append(event)
+        return said
+
+    # -- what is hidden
+
+    def _hidden(self, text: str, at: int) -> str:
+        """The private character of a stand-in, or the text itself where rules are to see it."""
+        before = Before(self._window[: at - self._base], self._state)
+        becomes = self._become(text, before)
+        return text if becomes is None else self._private(text, becomes)
+
+    def _forget(self, length: int) -> None:
+        """Drop the beginning of the source that is kept."""
+        self._state = within(self._state, self._window[:length])
+        self._window = self._window[length:]
+        self._base += length
+
+    def _private(self, text: str, becomes: str) -> str:
+        known = self._chars.get((text, becomes))
+        if known is None:
+            code = _FIRST + len(self._becomes)
+            if code > _LAST:
+                raise OverflowError("a text has too many stand-ins")
+            known = self._chars[text, becomes] = chr(code)
+            self._becomes.append(becomes)
+            self._lengths.append(len(text))
+        return known
+
+    def _shown(self, match: re.Match[str]) -> str:
+        number = ord(match[0]) - _FIRST
+        return self._becomes[number] if number < len(self._becomes) else match[0]
+
+    # -- where findings stand
+
+    def _note(self, end: int, char: str) -> None:
+        more = self._lengths[ord(char) - _FIRST] - 1
+        if more:
+            self._ends.append(end)
+            self._more.append(more + (self._more[-1] if self._more else 0))
+
+    def _source(self, offset: int) -> int:
+        """The offset in the source of one in what the inner stage has had."""
+        number = bisect_left(self._ends, offset + 1) if self._ends else 0
+        return offset + (self._more[number - 1] if number else 0)

@@ -1,0 +1,121 @@
+"""Events that are like an earlier one but for a string: read without parsing, guarded the same."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream.framing.alike import Template, template
+from tests.providers.chunks import chunk
+from tests.providers.laws import EMPTY, GUARD, on_the_wire
+
+VALUE = {"id": "1", "say": "so", "n": [1, None], "p": "pad"}
+
+
+def made(padding: tuple[str, ...] = (), value: dict[str, Any] = VALUE) -> Template | None:
+    def saying(text: str) -> dict[str, Any]:
+        return {**value, "say": text}
+
+    return template(json.dumps(value), value, value["say"], padding, saying)
+
+
+@pytest.mark.parametrize(
+    "text", ["so", 'a "b"', "a\\b", "\n", "\u9752", "\ud83d", "\U0001f600", "\u2028"]
+)
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_a_text_is_read_and_written_as_json_would(text: str, ascii_only: bool) -> None:
+    found = made()
+    assert found is not None
+    data = json.dumps({**VALUE, "say": text}, ensure_ascii=ascii_only)
+    assert found.text(data) == text
+    assert json.loads(found.saying("new " + text, data)) == {**VALUE, "say": "new " + text}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"id": "2", "say": "so", "n": [1, null], "p": "pad"}',
+        '{"id": "1", "say": "so", "more": "x", "n": [1, null], "p": "pad"}',
+        '{"id": "1", "say": "so", "say": "no", "n": [1, null], "p": "pad"}',
+        '{"id": "1", "say": "so", "n": [1, null], "p": "pad"} ',
+        '{"id": "1", "say": "s\\", "n": [1, null], "p": "pad"}',
+        '{"id": "1", "say": "s\to", "n": [1, null], "p": "pad"}',
+        '{"id": "1", "say": "", "n": [1, null], "p": "pad"}',
+        '{"id": "1", "say": "so',
+        "",
+    ],
+)
+def test_other_data_is_not_like_it(data: str) -> None:
+    found = made()
+    assert found is not None
+    assert found.text(data) is None
+
+
+def test_padding_may_be_any_string() -> None:
+    found = made(("p", "q"))
+    assert found is not None
+    data = json.dumps({**VALUE, "say": "no", "p": "other padding"})
+    assert found.text(data) == "no"
+    assert json.loads(found.saying("x", data)) == {**VALUE, "say": "x", "p": "other padding"}
+    assert found.text(data.replace("other padding", "a\\\\")) is None
+    assert found.text(data.replace('"other padding"', "5")) is None
+    assert found.text('"') is None
+
+
+def test_a_text_that_stands_twice_makes_no_template() -> None:
+    assert made(value={"id": "so", "say": "so"}) is None
+    assert made(("id", "p")) is None
+    assert made(("p",), {"p": "pad", "say": "so"}) is None  # padding before the text
+
+
+def test_bytes_say_what_chunks_say() -> None:
+    chance = Random(3)
+    pieces = [
+        "a ",
+        "sec",
+        "ret",
+        " no",
+        "so ",
+        '"',
+        "\\",
+        "\n",
+        "\u9752",
+        "secret",
+        "forbid",
+        "den ",
+    ]
+    for number in range(150):
+        texts = chance.choices(pieces[: 10 if number % 2 else 12], k=12)
+        source = []
+        for text in texts:
+            made = chunk({"content": text})
+            if number % 3 == 0:
+                made["obfuscation"] = "".join(chance.choices("abc123", k=5))
+            if chance.random() < 0.2:
+                made["system_fingerprint"] = chance.choice("ab")
+            if chance.random() < 0.1:
+                made["note"] = chance.choice(["so", "a secret"])
+            source.append(made)
+        source.append(chunk(finish="stop"))
+        compact = (",", ":") if number % 5 else (", ", ": ")
+        events = b"".join(
+            b"data: "
+            + json.dumps(each, separators=compact, ensure_ascii=bool(number % 4)).encode()
+            + b"\n\n"
+            for each in source
+        )
+        assert on_the_wire(events, EMPTY) == events
+        out = on_the_wire(events, GUARD, range(0, len(events), 7))
+        found = [
+            json.loads(line[6:])
+            for line in out.split(b"\n\n")
+            if line not in (b"", b"data: [DONE]")
+        ]
+        assert list(map(unpadded, found)) == list(map(unpadded, GUARD.wrap_sync(source)))
+
+
+def unpadded(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "obfuscation"}

@@ -1,0 +1,43 @@
+"""Which framing a stream of text has, by how it begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from guardstream.framing.frames import sniffed_text
+from tests.providers.laws import GUARD, on_the_wire
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'0:"so"\n',
+        b'f:{"messageId":"m"}\n',
+        b'g:"so"\n',
+        b'2:[{"progress":1}]\n',
+        b'8:[{"type":"note"}]\n',
+        b'9:{"toolCallId":"c","toolName":"find","args":{}}\n',
+        b'b:{"toolCallId":"c","toolName":"find"}\n',
+        b'3:"failed"\n',
+        b'h:{"sourceType":"url","id":"s","url":"https://a.example"}\n',
+    ],
+)
+def test_each_first_line_of_a_data_stream_is_known(line: bytes) -> None:
+    assert sniffed_text(line) == "data_stream"
+    seen = [sniffed_text(line[:size]) for size in range(1, len(line))]
+    assert set(seen) <= {None, "data_stream"}
+
+
+@pytest.mark.parametrize(
+    "text", [b"a", b"so", b"2: [x", b'g:"so" he said\n', b"2:[1, 2\n", b"9:30"]
+)
+def test_other_text_stays_text(text: bytes) -> None:
+    assert sniffed_text(text) == "text"
+
+
+def test_thinking_that_comes_first_is_joined() -> None:
+    lines = b'g:"a sec"\ng:"ret"\n0:"a sec"\n0:"ret"\nd:{"finishReason":"stop"}\n'
+    for cuts in ((), range(1, len(lines))):
+        out = on_the_wire(lines, GUARD, cuts, media="text")
+        assert b"ret" not in out
+        assert out.endswith(b'd:{"finishReason":"stop"}\n')

@@ -1,0 +1,205 @@
+"""Whole answers of other APIs than OpenAI's and Anthropic's, and requests to them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from cohere.v2.types import V2ChatResponse
+from google.genai.types import GenerateContentResponse
+from ollama import ChatResponse, GenerateResponse
+
+from guardstream import Guard, Policy
+from guardstream.http.body import guard_body
+from guardstream.http.request import RefusedError, checked_request
+from guardstream.providers.whole import BODIES
+from tests.providers.laws import EMPTY, GUARD, left_raw
+
+Body = dict[str, Any]
+
+
+def gemini(text: str, args: str = "so") -> Body:
+    call = {"functionCall": {"name": "find", "args": {"q": args}}}
+    parts = [{"text": "hm", "thought": True}, {"text": text[:4]}, {"text": text[4:]}, call]
+    candidate = {"content": {"parts": parts, "role": "model"}, "finishReason": "STOP", "index": 0}
+    return {"candidates": [candidate], "usageMetadata": {"totalTokenCount": 3}, "modelVersion": "m"}
+
+
+def ollama(text: str, args: str = "so") -> Body:
+    call = {"function": {"name": "find", "arguments": {"q": args}}}
+    message = {"role": "assistant", "content": text, "thinking": "hm", "tool_calls": [call]}
+    about = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": True}
+    return {**about, "message": message, "done_reason": "stop", "eval_count": 3}
+
+
+def generated(text: str, args: str = "") -> Body:  # noqa: ARG001
+    about = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": True}
+    return {**about, "response": text, "done_reason": "stop", "context": [1, 2]}
+
+
+def cohere(text: str, args: str = "so") -> Body:
+    call = {"id": "c", "type": "function", "function": {"name": "find", "arguments": args}}
+    content = [{"type": "text", "text": text}]
+    message = {"role": "assistant", "content": content, "tool_plan": "hm", "tool_calls": [call]}
+    return {"id": "r", "finish_reason": "COMPLETE", "message": message}
+
+
+def bedrock(text: str, args: str = "so") -> Body:
+    use = {"toolUse": {"toolUseId": "t", "name": "find", "input": {"q": args}}}
+    thought = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}}
+    message = {"role": "assistant", "content": [thought, {"text": text}, use]}
+    return {"output": {"message": message}, "stopReason": "end_turn", "usage": {"totalTokens": 3}}
+
+
+def dashscope(text: str, args: str = "so") -> Body:
+    call = {"id": "c", "type": "function", "function": {"name": "find", "arguments": args}}
+    message = {"role": "assistant", "content": text, "tool_calls": [call]}
+    choice = {"message": message, "finish_reason": "stop"}
+    return {"output": {"choices": [choice]}, "request_id": "r", "usage": {"total_tokens": 3}}
+
+
+def watsonx(text: str, args: str = "") -> Body:  # noqa: ARG001
+    result = {"generated_text": text, "stop_reason": "eos_token", "generated_token_count": 3}
+    return {"model_id": "m", "results": [result]}
+
+
+MAKERS = {
+    "gemini": gemini,
+    "ollama": ollama,
+    "generate": generated,
+    "cohere": cohere,
+    "bedrock": bedrock,
+    "dashscope": dashscope,
+    "watsonx": watsonx,
+}
+MODELS: dict[str, Any] = {
+    "gemini": GenerateContentResponse,
+    "ollama": ChatResponse,
+    "generate": GenerateResponse,
+    "cohere": V2ChatResponse,
+}
+CALLING = ("gemini", "ollama", "cohere", "bedrock", "dashscope")
+MARKS = {
+    "gemini": "SAFETY",
+    "ollama": "content_filter",
+    "generate": "content_filter",
+    "cohere": "ERROR_TOXIC",
+    "bedrock": "content_filtered",
+    "dashscope": "content_filter",
+    "watsonx": "content_filter",
+}
+
+
+def guarded(name: str, body: Body, guard: Guard = GUARD) -> tuple[Body, Any]:
+    before = copy.deepcopy(body)
+    made, result = guard_body(guard, "ollama" if name == "generate" else name, body)
+    assert body == before
+    if name in MODELS:
+        MODELS[name].model_validate(made)
+    return made, result
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_answer_that_nothing_changes_is_the_same(name: str) -> None:
+    body = MAKERS[name]("so it is")
+    assert guarded(name, body, EMPTY)[0] is body
+    assert guarded(name, body)[0] is body
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_an_answer_says_is_masked(name: str) -> None:
+    made, result = guarded(name, MAKERS[name]("the secret, no sec", '{"q": "a secret"}'))
+    assert not left_raw(made)
+    assert result.text == "the ######, no sec"
+    assert "the ######, no sec" in json.dumps(made) or name == "gemini"
+    assert "context" not in made
+    assert len(result.findings) == 1 + (name in CALLING)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_blocked_answer_says_why(name: str) -> None:
+    guard = Guard(
+        Policy.parse("block_message: sorry\nrules: [{id: b, words: [forbidden], action: block}]")
+    )
+    made, result = guarded(name, MAKERS[name]("so, forbidden thing", "unread"), guard)
+    assert result.finish == "content_filter"
+    assert f'"{MARKS[name]}"' in json.dumps(made)
+    assert "sorry" in json.dumps(made)
+    assert not left_raw(made, "forbidden")
+    assert not left_raw(made, "unread")
+
+
+@pytest.mark.parametrize("name", CALLING)
+def test_a_call_with_blocked_arguments_is_not_made(name: str) -> None:
+    made, result = guarded(name, MAKERS[name]("so it is", "forbidden"))
+    assert result.finish == "content_filter"
+    assert not left_raw(made, "forbidden")
+
+
+def test_answers_of_json_rpc_are_guarded() -> None:
+    content = [{"type": "text", "text": "a secret"}]
+    told = {"jsonrpc": "2.0", "id": 1, "result": {"content": content, "isError": False}}
+    made, _ = guard_body(GUARD, "mcp", told)
+    assert made["result"]["content"][0]["text"] == "a ######"
+    blocked = {**told, "result": {"content": [{"type": "text", "text": "forbidden"}]}}
+    assert guard_body(GUARD, "mcp", blocked)[0]["error"]["code"] == -32000
+    part = {"kind": "text", "text": "a secret"}
+    message = {"kind": "message", "messageId": "m", "role": "agent", "parts": [part]}
+    made, result = guard_body(GUARD, "a2a", {"jsonrpc": "2.0", "id": 1, "result": message})
+    assert made["result"]["parts"][0]["text"] == result.text == "a ######"
+
+
+INPUT = Guard(
+    Policy.parse(
+        "input: {rules: [{id: word, words: [secret], replacement: '#'}, "
+        "{id: bad, words: [forbidden], action: block}]}"
+    )
+)
+
+REQUESTS: list[tuple[str, Body]] = [
+    ("gemini", {"contents": [{"role": "user", "parts": [{"text": "a secret"}]}]}),
+    ("gemini", {"contents": {"parts": [{"text": "a secret"}]}}),
+    ("ollama", {"messages": [{"role": "user", "content": "a secret", "images": ["c2VjcmV0"]}]}),
+    ("ollama", {"prompt": "a secret"}),
+    ("cohere", {"messages": [{"role": "user", "content": [{"type": "text", "text": "a secret"}]}]}),
+    ("cohere", {"messages": [], "documents": [{"data": {"text": "a secret"}}]}),
+    ("bedrock", {"messages": [{"role": "user", "content": [{"text": "a secret"}]}]}),
+    ("dashscope", {"input": {"messages": [{"role": "user", "content": "a secret"}]}}),
+    ("dashscope", {"input": {"prompt": "a secret"}}),
+    ("watsonx", {"input": "a secret"}),
+    (
+        "a2a",
+        {"params": {"message": {"role": "user", "parts": [{"kind": "text", "text": "a secret"}]}}},
+    ),
+    ("mcp", {"params": {"name": "find", "arguments": {"q": "a secret"}}}),
+]
+
+
+@pytest.mark.parametrize(("provider", "request_"), REQUESTS)
+def test_prompts_are_judged(provider: str, request_: Body) -> None:
+    body = json.dumps(request_).encode()
+    sent = checked_request(INPUT, provider, body)
+    assert not left_raw(json.loads(sent), "a secret")
+    assert "a #" in sent.decode()
+    harmless = body.replace(b"a secret", b"a word")
+    assert checked_request(INPUT, provider, harmless) == harmless
+    with pytest.raises(RefusedError, match="bad"):
+        checked_request(INPUT, provider, body.replace(b"a secret", b"forbidden"))
+
+
+def test_every_format_with_bodies_has_prompts() -> None:
+    for provider in BODIES:
+        assert checked_request(INPUT, provider, b'{"so": 5}') == b'{"so": 5}'
+
+
+def test_what_a_model_said_is_judged_as_its_own() -> None:
+    turn = {"role": "model", "parts": [{"text": "a secret"}, {"inlineData": {"data": "c2VjcmV0"}}]}
+    guard = Guard(
+        Policy.parse(
+            "input: {roles: [user], rules: [{id: word, words: [secret], replacement: '#'}]}"
+        )
+    )
+    body = json.dumps({"contents": [turn]}).encode()
+    assert checked_request(guard, "gemini", body) == body

@@ -1,0 +1,164 @@
+"""LangGraph's streams in every mode, in the process and over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+
+from guardstream.providers import detect
+from tests.providers.laws import GUARD, cuttings, in_any_cut, left_raw, on_the_wire, unchanged
+
+TEXT = "a secret, no sec"
+MASKED = "a ######, no sec"
+
+
+def chunk(text: str, **fields: Any) -> AIMessageChunk:
+    return AIMessageChunk(text, id="run-1", **fields)
+
+
+def messages(pieces: Sequence[str]) -> list[Any]:
+    told = [chunk(piece) for piece in pieces]
+    return [(each, {"langgraph_node": "n"}) for each in (*told, chunk("", chunk_position="last"))]
+
+
+def state(text: str) -> dict[str, Any]:
+    return {"messages": [HumanMessage("of a secret?"), AIMessage(text, id="run-1")]}
+
+
+def wrapped(shape: str, mode: str, data: Any) -> Any:
+    if shape == "modes":
+        return (mode, data)
+    if shape == "subgraphs":
+        return (("outer:1",), mode, data)
+    return {"type": mode, "ns": (), "data": data}
+
+
+@pytest.mark.parametrize("shape", ["modes", "subgraphs", "version 2"])
+def test_messages_states_and_what_nodes_write_are_guarded(shape: str) -> None:
+    for pieces in cuttings(TEXT):
+        source = [
+            wrapped(shape, "custom", {"progress": "so"}),
+            *(wrapped(shape, "messages", each) for each in messages(pieces)),
+            wrapped(shape, "updates", {"n": {"messages": [AIMessage(TEXT, id="run-1")]}}),
+            wrapped(shape, "values", state(TEXT)),
+            wrapped(shape, "custom", "a secret"),
+        ]
+        assert detect(source[0]).name == "langgraph"  # type: ignore[attr-defined]
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert stream.result.text == MASKED
+        assert {type(each) for each in out} == {type(source[0])}
+        values = next(
+            each["data"] if isinstance(each, dict) else each[-1]
+            for each in out
+            if "values" in (each["type"] if isinstance(each, dict) else each)
+        )
+        asked, answer = values["messages"]
+        assert (asked.content, answer.content) == ("of a secret?", MASKED)
+        assert not left_raw(out[-1])
+
+
+def test_a_namespace_alone_holds_any_mode() -> None:
+    source = [((), each) for each in messages(["a sec", "ret"])]
+    out = list(GUARD.wrap_sync(source))
+    assert "".join(message.content for _, (message, _) in out) == "a ######"
+    held = [((), state("a secret")), ((), {"note": "a secret"})]
+    found = list(GUARD.wrap_sync(held))
+    assert not left_raw(found[0][1]["messages"][1])
+    assert not left_raw(found[1])
+
+
+def test_states_alone_leave_what_the_user_said() -> None:
+    out = list(GUARD.wrap_sync([state("so"), state("a secret")]))
+    assert out[0]["messages"][0].content == "of a secret?"
+    assert out[1]["messages"][1].content == "a ######"
+
+
+def test_a_block_ends_the_message() -> None:
+    stream = GUARD.wrap_sync([("messages", each) for each in messages(["all for", "bidden"])])
+    out = list(stream)
+    assert "".join(message.content for _, (message, _) in out) == "all "
+    assert out[-1][1][0].response_metadata["finish_reason"] == "content_filter"
+
+
+# -- the server's events
+
+
+def named(event: str, data: Any) -> bytes:
+    return f"event: {event}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def as_json(text: str, kind: str = "AIMessageChunk", **fields: Any) -> dict[str, Any]:
+    about = {"additional_kwargs": {}, "response_metadata": {}, "tool_calls": [], "name": None}
+    return {"content": text, **about, "type": kind, "id": "run-1", **fields}
+
+
+START = named("metadata", {"run_id": "r", "attempt": 1})
+
+
+def events(data: bytes) -> list[tuple[str, Any]]:
+    found = [block.split("\n", 1) for block in data.decode().split("\n\n") if block]
+    return [(name[7:], json.loads(told[6:])) for name, told in found]
+
+
+@pytest.mark.parametrize("name", ["messages", "messages|outer:1"])
+def test_message_chunks_of_a_server_are_guarded(name: str) -> None:
+    for pieces in cuttings(TEXT):
+        data = START + b"".join(named(name, [as_json(piece), {"n": 1}]) for piece in pieces)
+        data += named("values", {"messages": [as_json("so", "human"), as_json(TEXT, "ai")]})
+        assert on_the_wire(data) == data
+        found = events(in_any_cut(data, GUARD))
+        said = [told[0]["content"] for event, told in found if event == name]
+        assert "".join(said) == MASKED
+        assert not left_raw(found)
+        assert {event for event, _ in found} == {"metadata", name, "values"}
+
+
+def test_messages_so_far_become_what_was_released_so_far() -> None:
+    for pieces in cuttings(TEXT):
+        told = [named("messages/partial", [as_json(text, "ai")]) for text in accumulate(pieces)]
+        data = START + b"".join(told) + named("messages/complete", [as_json(TEXT, "ai")])
+        assert on_the_wire(data) == data
+        found = events(in_any_cut(data, GUARD))
+        said = [told[0]["content"] for event, told in found if event.startswith("messages/")]
+        assert said[-1] == MASKED
+        assert all(MASKED.startswith(text) for text in said)
+
+
+def test_arguments_of_a_servers_messages_are_guarded() -> None:
+    def call(args: str) -> dict[str, Any]:
+        part = {"name": None, "args": args, "id": None, "index": 0, "type": "tool_call_chunk"}
+        return as_json("", tool_call_chunks=[part], invalid_tool_calls=[])
+
+    first = call('{"q": "a sec')
+    first["tool_call_chunks"][0] |= {"name": "find", "id": "c"}
+    first["tool_calls"] = [
+        {"name": "find", "args": {"q": "a secret"}, "id": "c", "type": "tool_call"}
+    ]
+    data = START + named("messages", [first, {}]) + named("messages", [call('ret"}'), {}])
+    assert on_the_wire(data) == data
+    found = events(in_any_cut(data, GUARD))
+    args = [
+        part["args"]
+        for event, told in found
+        if event == "messages"
+        for part in told[0].get("tool_call_chunks") or ()
+    ]
+    assert json.loads("".join(args)) == {"q": "a ######"}
+    assert not left_raw(found)
+
+
+def test_an_error_and_what_is_not_known_are_guarded() -> None:
+    data = START + named("custom", {"token": "a sec"}) + named("custom", {"token": "ret"})
+    data += named("error", {"error": "ValueError", "message": "a secret"})
+    out = in_any_cut(data, GUARD)
+    assert not left_raw(out.decode())
+    assert [event for event, _ in events(out)] == ["metadata", "custom", "custom", "error"]
+    begun = named("metadata", {"run_id": "r", "note": "a secret"})
+    assert not left_raw(in_any_cut(begun, GUARD).decode())

@@ -1,0 +1,388 @@
+"""A guard does what its policy says about running streams, with nothing more in code."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import BaseModel
+
+from guardstream import Guard, Policy, PolicyError, extract
+from guardstream.gate.stream import GatedStream
+from guardstream.observability import read_audit
+from guardstream.observability.prometheus import shared
+from guardstream.resilience import LimiterError, Retry, RetryingStream, retrying
+from guardstream.stream.asynchronous import GuardedStream
+from guardstream.stream.protocol import ChunkStream
+from guardstream.vault import Vault
+from tests.resilience.providers import BusyError, Provider, broken
+from tests.support.chunking import one_by_one
+from tests.support.sources import Source
+from tests.support.watching import Failing, Watching
+
+pytestmark = pytest.mark.anyio
+
+RULES = "rules: [{id: word, words: [secret], replacement: '*'}]\n"
+
+TEXT = "a secret and vile words"
+
+
+def guard(sections: str, **options: Any) -> Guard:
+    return Guard(
+        Policy.parse(RULES + sections, name="p.yaml", allow_code=["judging:check"]), **options
+    )
+
+
+@pytest.fixture(autouse=True)
+def judging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module with a check that blocks one word."""
+
+    async def check(text: str, _: Any) -> bool:
+        return "vile" not in text
+
+    module = ModuleType("judging")
+    module.check = check  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "judging", module)
+
+
+GATE = "gate: [{use: 'judging:check', id: house, action: block, window: 100}]\n"
+
+
+# -- retry
+
+
+async def test_a_function_is_called_again_as_the_policy_says() -> None:
+    provider = Provider(broken("sec"), broken(), Source(one_by_one(TEXT)))
+    stream = guard("retry: {attempts: 3, wait_initial: 1ms, wait_max: 1ms}").wrap(provider)
+    assert isinstance(stream, RetryingStream)
+    assert await stream.text() == "a ****** and vile words"
+    assert provider.opened == 3
+
+
+async def test_what_the_call_says_takes_the_place_of_the_policy() -> None:
+    provider = Provider(broken())
+    once = Retry(attempts=1, wait_initial=0.0, wait_max=0.0)
+    with pytest.raises(BusyError):
+        await guard("retry: {attempts: 3}").wrap(provider, retry=once).text()
+    assert provider.opened == 1
+    with pytest.raises(BusyError):
+        await retrying(guard("retry: {attempts: 3}"), provider, attempts=1).text()
+    assert provider.opened == 2
+
+
+async def test_fallbacks_follow_the_policys_attempts() -> None:
+    first, second = Provider(broken()), Provider(Source([TEXT]))
+    section = "retry: {attempts: 2, wait_initial: 1ms, wait_max: 1ms}"
+    told: list[int] = []
+    stream = guard(section).wrap(first, fallbacks=[second], on_retry=lambda _, n: told.append(n))
+    assert await stream.text() == "a ****** and vile words"
+    assert (first.opened, second.opened, told) == (2, 1, [2, 3])
+
+
+async def test_a_stream_that_is_open_cannot_be_opened_again() -> None:
+    with pytest.raises(PolicyError, match=r"p.yaml:2:1: .*give wrap\(\) the function"):
+        guard("retry: {attempts: 2}").wrap(Source(["x"]))
+    with pytest.raises(TypeError, match="open, and 'fallbacks'"):
+        guard("").wrap(Source(["x"]), fallbacks=[Provider(Source(["y"]))])  # type: ignore[call-overload]
+
+
+async def test_a_function_is_called_once_where_no_policy_says_more() -> None:
+    provider = Provider(broken("a "))
+    stream = guard("").wrap(provider)
+    assert isinstance(stream, GuardedStream)
+    assert provider.opened == 0
+    with pytest.raises(BusyError):
+        await stream.text()
+    assert (provider.opened, provider.closed) == (1, [1])
+
+    async def answer() -> AsyncIterator[str]:
+        yield TEXT
+
+    assert await guard("").wrap(answer).text() == "a ****** and vile words"
+    assert await guard("").wrap(lambda: TEXT).text() == "a ****** and vile words"
+
+
+# -- concurrency
+
+
+async def test_streams_wait_for_room_by_their_attribute() -> None:
+    limited = guard("concurrency: {by: user, per_key: {at_once: 1}, queue: 0}")
+    first = limited.wrap(Source(["a", "b"]), attributes={"user": "one"})
+    assert await anext(first) == "a"
+    with pytest.raises(LimiterError):
+        await limited.wrap(Source(["a"]), attributes={"user": "one"}).text()
+    assert await limited.wrap(Source(["a"]), attributes={"user": "two"}).text() == "a"
+    await first.aclose()
+    assert await limited.wrap(Source(["a"]), attributes={"user": "one"}).text() == "a"
+
+
+@pytest.mark.parametrize("way", ["read", "closed", "failed", "stopped", "blocked"])
+async def test_a_place_is_given_back_however_a_stream_ends(way: str) -> None:
+    limited = guard("concurrency: {at_once: 1, queue: 0}\n" + GATE)
+    for _ in range(3):
+        error = BusyError() if way == "failed" else None
+        source = Source(["vile" if way == "blocked" else "x"], error=error)
+        stream = limited.wrap(source)
+        if way == "closed":
+            await anext(stream)
+            await stream.aclose()
+        elif way == "stopped":
+            async for _chunk in stream:
+                stream.stop()
+        elif way == "failed":
+            with pytest.raises(BusyError):
+                await stream.text()
+        else:
+            await stream.text()
+        assert source.closed == 1
+
+
+async def test_a_function_is_not_called_before_there_is_room() -> None:
+    limited = guard("concurrency: {at_once: 1, queue: 0}\nretry: {attempts: 1}")
+    provider = Provider(Source(["a", "b"]))
+    async with limited.wrap(provider) as first:
+        await anext(first)
+        with pytest.raises(LimiterError):
+            await limited.wrap(provider).text()
+    assert provider.opened == 1
+
+
+def test_a_guard_is_for_any_number_of_event_loops() -> None:
+    limited = guard("concurrency: {at_once: 1, timeout: 5s}")
+
+    async def read() -> str:
+        return await limited.wrap(Source([TEXT])).text()
+
+    for backend in ("asyncio", "trio", "asyncio"):
+        assert anyio.run(read, backend=backend) == "a ****** and vile words"
+
+
+async def test_a_stream_without_the_attribute_is_refused() -> None:
+    limited = guard("concurrency: {by: user, per_key: {rate: 1/s}}")
+    with pytest.raises(PolicyError, match=r"p.yaml:2:15: a stream needs the attribute 'user'"):
+        limited.wrap(Source(["x"]))
+
+
+# -- audit and metrics
+
+
+def audited(folder: Path, sections: str, **options: Any) -> tuple[Guard, Path]:
+    path = folder / "policy.yaml"
+    path.write_text(RULES + sections)
+    return Guard.load(path, allow_code=["judging:check"], **options), folder / "audit.jsonl"
+
+
+AUDIT = "audit: {path: audit.jsonl}\n"
+
+
+async def test_records_go_beside_the_policy(tmp_path: Path) -> None:
+    logged, log = audited(tmp_path, "audit: {path: audit.jsonl, starts: true, mode: '640'}")
+    await logged.wrap(Source([TEXT])).text()
+    logged.wrap_sync([TEXT]).text()
+    records: list[Any] = list(read_audit(log))
+    assert [record.get("begins", False) for record in records] == [True, False] * 2
+    assert oct(log.stat().st_mode & 0o777) == "0o640"
+
+
+class Told:
+    """Can be waited for until a stream has its record."""
+
+    def __init__(self) -> None:
+        self.closed_one = anyio.Event()
+
+    def opened(self, _: Any) -> None:
+        pass
+
+    def closed(self, _: Any) -> None:
+        self.closed_one.set()
+
+
+async def test_attempts_and_gates_are_one_record(tmp_path: Path) -> None:
+    sections = AUDIT + GATE + "retry: {attempts: 2, wait_initial: 1ms, wait_max: 1ms}\n"
+    logged, log = audited(tmp_path, sections)
+    stream = logged.wrap(Provider(broken(), Source([TEXT])))
+    assert isinstance(stream, GatedStream)
+    assert await stream.text() == ""
+    (record,) = read_audit(log)
+    assert isinstance(record, dict)
+    assert (record["finish"], record["blocked_by"]) == ("content_filter", "house")
+    assert (record["attempts"], record["error"]) == (2, None)
+    assert [found["rule"] for found in record["findings"]] == ["word", "house"]
+    assert [found.rule for found in stream.findings] == ["word", "house"]
+
+
+@pytest.mark.parametrize(
+    "sections", [GATE, "retry: {attempts: 2}\n", GATE + "retry: {attempts: 2}"]
+)
+async def test_a_stream_that_is_dropped_has_one_record(tmp_path: Path, sections: str) -> None:
+    told = Told()
+    logged, log = audited(tmp_path, AUDIT + sections, observers=[told])
+    stream: Any = logged.wrap(Provider(Source(["One. ", "Two. ", *["More. "] * 100])))
+    await anext(stream)
+    del stream
+    gc.collect()
+    await told.closed_one.wait()
+    (record,) = read_audit(log)
+    assert isinstance(record, dict)
+    assert record["finish"] == "cancelled"
+
+
+@pytest.mark.parametrize("sections", ["", GATE, "retry: {attempts: 2}\n"])
+async def test_no_record_no_answer(
+    tmp_path: Path, sections: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged, _ = audited(
+        tmp_path, "audit: {path: audit.jsonl, errors: raise, starts: true}\n" + sections
+    )
+    monkeypatch.setattr("guardstream.observability.audit.os.write", lambda *_: 0)
+    with pytest.raises(Exception, match="'AuditLog' failed"):
+        await logged.wrap(Provider(Source(["x"]))).text()
+
+
+async def test_errors_of_other_observers_are_still_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    section = "audit: {path: audit.jsonl, errors: raise}"
+    logged, log = audited(tmp_path, section, observers=[Failing(), Watching()])
+    assert await logged.wrap(Source(["x"])).text() == "x"
+    assert "'Failing' failed" in caplog.text
+    assert len(list(read_audit(log))) == 1
+
+
+def test_a_log_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").mkdir()
+    with pytest.raises(PolicyError, match=r"policy.yaml:2:9: .*cannot be written"):
+        audited(tmp_path, AUDIT)
+
+
+async def test_records_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="shop.streams")
+    await guard("audit: {log: {logger: shop.streams}}").wrap(Source([TEXT])).text()
+    assert [record.name for record in caplog.records] == ["shop.streams"]
+
+
+async def test_prometheus_counts_in_the_packages_own_registry() -> None:
+    counted = guard("name: counted-here\nmetrics: {prometheus: true, opentelemetry: true}")
+    await counted.wrap(Source([TEXT])).text()
+    guard("metrics: {prometheus: true}")  # names are unique there, and yet a second guard is fine
+    assert b'policy="counted-here"' in shared().render()
+
+
+# -- all of it, none of it, and later
+
+
+ALL = (
+    AUDIT + GATE + "retry: {attempts: 2, wait_initial: 1ms, wait_max: 1ms}\n"
+    "concurrency: {at_once: 2, rate: 1000/s}\nmetrics: {prometheus: true}\n"
+)
+
+
+@pytest.mark.parametrize("chunks", [["all secret here"], one_by_one("all secret here")])
+async def test_all_of_it_together_is_a_stream_as_any_other(
+    tmp_path: Path, chunks: list[str]
+) -> None:
+    stream = audited(tmp_path, ALL)[0].wrap(Provider(broken("sec"), Source(chunks)))
+    assert isinstance(stream, ChunkStream)
+    async with stream:
+        assert "".join([text async for text in stream.text_stream]) == "all ****** here"
+    assert (stream.finish, stream.blocked_by, stream.result.text) == (
+        "stop",
+        None,
+        "all ****** here",
+    )
+
+
+async def test_rules_only_leaves_it_out(tmp_path: Path) -> None:
+    rules, log = audited(tmp_path, ALL, rules_only=True)
+    assert await rules.wrap(Source([TEXT])).text() == "a ****** and vile words"
+    assert rules.check(TEXT).text == rules.wrap_sync([TEXT]).text() == "a ****** and vile words"
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("section", ["retry: {attempts: 2}", "concurrency: {at_once: 1}"])
+def test_what_has_no_event_loop_refuses_what_needs_one(section: str) -> None:
+    with pytest.raises(PolicyError, match=r"p.yaml:2:1: .*not carried out by wrap_sync\(\)"):
+        guard(section).wrap_sync(["x"])
+    assert guard(section).check(TEXT).text == "a ****** and vile words"
+
+
+async def test_a_reload_brings_new_sections_and_keeps_those_that_stay(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}")
+    followed = Guard.load(path, reload=True, allow_code=["judging:check"])
+    held = followed.wrap(Source(["a", "b"]))
+    await anext(held)
+    path.write_text(RULES + "concurrency: {at_once: 1, queue: 0}\n" + GATE)
+    judged = followed.wrap(Source(["vile"]))
+    assert isinstance(judged, GatedStream)
+    with pytest.raises(LimiterError):  # the limiter is the one that `held` has its place of
+        await judged.text()
+    await held.aclose()
+    path.write_text(RULES)
+    assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
+
+
+async def test_a_reload_that_cannot_be_carried_out_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"reload: true\n{RULES}{GATE}")
+    followed = Guard.load(path, allow_code=["judging:check"])
+    path.write_text(f"reload: true\ngate: [{{use: 'judging:nothing'}}]\n{RULES}")
+    stream = followed.wrap(Source([TEXT]))
+    await stream.text()
+    assert (stream.finish, stream.blocked_by) == ("content_filter", "house")
+    assert "policy.yaml:2:14: 'judging.nothing' is code" in caplog.text
+    path.write_text(f"reload: true\n{RULES}")
+    assert await followed.wrap(Source([TEXT])).text() == "a ****** and vile words"
+
+
+def test_nothing_looks_at_what_a_vault_restores() -> None:
+    async def go_on(_: str) -> Any: ...
+
+    with pytest.raises(PolicyError, match=r"p.yaml:2:1: a gate would see the values"):
+        guard(GATE).wrap(Source(["x"]), vault=Vault())
+    with pytest.raises(TypeError, match="resume would judge values"):
+        guard("").wrap(Provider(Source(["x"])), vault=Vault(), resume=go_on)
+
+
+# -- extract
+
+
+class Order(BaseModel):
+    id: int
+
+
+async def test_extract_reads_as_the_policy_says() -> None:
+    section = "extract: {fences: strip, on_invalid: skip, documents: many}\n"
+    chunks = ['Here: {"id": 1} and {"id": "no"} and ', '{"id": 3}']
+    for more in ("", GATE, "retry: {attempts: 1}\n"):
+        stream = guard(section + more).wrap(Provider(Source(chunks)))
+        found = [order.id async for order in extract.items(stream, "$", Order)]
+        assert found == [1, 3]
+    plain = guard(section).wrap_sync(chunks)
+    assert [order.id for order in extract.items_sync(plain, "$", Order)] == [1, 3]
+    plain = guard(section).wrap_sync(chunks)
+    with pytest.raises(extract.ExtractError):
+        list(extract.items_sync(plain, "$", Order, on_invalid="raise"))
+
+
+async def test_extract_judges_by_the_policys_schema() -> None:
+    section = "extract: {schema: {type: object, required: [id], properties: {id: {maximum: 5}}}}\n"
+    with pytest.raises(extract.ExtractError):
+        await extract.final(guard(section).wrap(Source(['{"id": 7}'])), dict)
+    assert await extract.final(guard(section).wrap(Source(['{"id": 4}'])), dict) == {"id": 4}
+
+
+async def test_extract_knows_the_policys_own_format() -> None:
+    section = "formats: {mine: {text: $.token}}\nextract: {provider: mine}\n"
+    chunks = [{"token": '{"id"'}, {"token": ": 5}"}]
+    stream = guard(section).wrap(Source(chunks), provider="mine")
+    assert (await extract.final(stream, Order)).id == 5

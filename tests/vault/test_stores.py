@@ -1,0 +1,274 @@
+"""Vaults between requests: what is kept, for whom, how long, and what happens if it cannot be."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from guardstream.vault import ConflictError, FullError, Vault, VaultError, Vaults
+from guardstream.vault.stores import MemoryStore, RedisStore, SQLiteStore, Store
+
+SERVER = shutil.which("redis-server")
+KEY, ID_KEY = b"k" * 32, b"i" * 32
+MAIL = "ann.lee@example.com"
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if SERVER is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    folder = tmp_path_factory.mktemp("redis")
+    with subprocess.Popen([SERVER, *options], cwd=folder, stdout=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with closing(socket.socket()) as asked:
+                if asked.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "sqlite":
+        return SQLiteStore(tmp_path / "vault.db")
+    url = request.getfixturevalue("redis_url")
+    return RedisStore(url, prefix=f"test:{tmp_path.name}:{time.monotonic_ns()}:")
+
+
+def vaults(store: Store, **options: object) -> Vaults:
+    return Vaults(store, key=KEY, id_key=ID_KEY, **options)  # type: ignore[arg-type]
+
+
+def test_what_was_saved_is_there_again(store: Store) -> None:
+    first = vaults(store).open("seven", "ann")
+    stand_in = first.issue("email", MAIL)
+    first.escape("[EMAIL_2222222]")
+    vaults(store).save(first)
+    again = vaults(store).open("seven", "ann")
+    assert again.issue("email", MAIL) == stand_in
+    assert again.fresh == []
+    assert len(again) == 2
+
+
+@pytest.mark.parametrize("other", [("seven", "bob"), ("eight", "ann"), ("", "annseven")])
+def test_nobody_else_has_it(store: Store, other: tuple[str, str]) -> None:
+    mine = vaults(store).open("seven", "ann")
+    stand_in = mine.issue("email", MAIL)
+    vaults(store).save(mine)
+    theirs = vaults(store).open(*other)
+    assert len(theirs) == 0
+    assert theirs.issue("email", MAIL) != stand_in
+
+
+def test_what_is_not_saved_is_not_kept(store: Store) -> None:
+    vaults(store).open("seven").issue("email", MAIL)
+    assert len(vaults(store).open("seven")) == 0
+
+
+def test_a_conversation_can_be_forgotten(store: Store) -> None:
+    here = vaults(store).open("seven")
+    here.issue("email", MAIL)
+    vaults(store).save(here)
+    vaults(store).forget("seven")
+    assert len(vaults(store).open("seven")) == 0
+
+
+def test_of_two_that_issue_at_once_the_first_counts(store: Store) -> None:
+    one, other = (vaults(store, ids="number").open("seven") for _ in range(2))
+    assert one.issue("email", MAIL) == other.issue("email", "bob@example.org") == "[EMAIL_1]"
+    vaults(store).save(one)
+    with pytest.raises(ConflictError, match="open the vault again"):
+        vaults(store).save(other)
+    again = vaults(store, ids="number").open("seven")
+    assert again.issue("email", "bob@example.org") == "[EMAIL_2]"
+
+
+def test_the_same_value_twice_at_once_is_no_conflict(store: Store) -> None:
+    one, other = (vaults(store).open("seven") for _ in range(2))
+    assert one.issue("email", MAIL) == other.issue("email", MAIL)
+    vaults(store).save(one)
+    vaults(store).save(other)
+
+
+def test_a_request_without_a_conversation_has_the_same_stand_ins_next_time(store: Store) -> None:
+    one = vaults(store).open(caller="ann")
+    stand_in = one.issue("email", MAIL)
+    vaults(store).save(one)
+    again = vaults(store).open(caller="ann")
+    assert len(again) == 0
+    assert again.issue("email", MAIL) == stand_in
+    assert vaults(store).open(caller="bob").issue("email", MAIL) != stand_in
+
+
+def test_what_all_share_is_not_kept_for_one(store: Store) -> None:
+    here = vaults(store).open("seven")
+    stand_in = here.issue("email", MAIL, shared=True)
+    vaults(store).save(here)
+    other = vaults(store).open("eight")
+    assert len(other) == 0
+    assert other.issue("email", MAIL, shared=True) == stand_in
+
+
+def test_nothing_of_a_value_is_readable_in_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "vault.db"
+    here = vaults(SQLiteStore(path)).open("seven", "ann")
+    here.issue("email", MAIL)
+    vaults(SQLiteStore(path)).save(here)
+    kept = b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert b"EMAIL_" in kept
+    assert not any(word in kept for word in (MAIL.encode(), b"seven", b"ann."))
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_was_changed_or_moved_in_the_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vault.db"
+    here = vaults(SQLiteStore(path)).open("seven")
+    here.issue("email", MAIL)
+    here.issue("email", "bob@example.org")
+    vaults(SQLiteStore(path)).save(here)
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT name, data FROM entries").fetchall()
+        for (name, _), (_, data) in zip(rows, reversed(rows), strict=True):
+            database.execute("UPDATE entries SET data = ? WHERE name = ?", (data, name))
+        database.commit()
+    with pytest.raises(VaultError, match="was changed, or moved"):
+        vaults(SQLiteStore(path)).open("seven")
+
+
+def test_keys_can_be_replaced(store: Store) -> None:
+    if isinstance(store, MemoryStore):
+        store = MemoryStore()
+    old = Vaults(store, key=b"o" * 32, id_key=ID_KEY)
+    here = old.open("seven")
+    stand_in = here.issue("email", MAIL)
+    old.save(here)
+    both = Vaults(store, key=[b"n" * 32, b"o" * 32], id_key=ID_KEY).open("seven")
+    assert both.issue("email", MAIL) == stand_in
+    with pytest.raises(VaultError, match="sealed with another key"):
+        Vaults(store, key=b"n" * 32, id_key=ID_KEY).open("seven")
+
+
+def test_keys_are_asked_for_where_values_leave_the_process(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs a 'key' and an 'id_key'"):
+        Vaults(SQLiteStore(tmp_path / "v.db"), key=KEY)
+    with pytest.raises(ValueError, match="at least 16 bytes"):
+        Vaults(key=b"short")
+    assert Vaults().open("seven").issue("email", MAIL).startswith("[EMAIL_")
+
+
+@pytest.mark.parametrize("make", [MemoryStore, SQLiteStore])
+def test_what_is_not_asked_for_is_forgotten(make: Callable[..., Store], tmp_path: Path) -> None:
+    now = 0.0
+    where = () if make is MemoryStore else (tmp_path / "v.db",)
+    store = make(*where, ttl=10, clock=lambda: now)
+    here = vaults(store).open("seven")
+    here.issue("email", MAIL)
+    vaults(store).save(here)
+    for _ in range(3):  # being asked for keeps it
+        now += 8
+        assert len(vaults(store).open("seven")) == 1
+    now += 11
+    assert len(vaults(store).open("seven")) == 0
+
+
+def test_a_store_in_memory_stays_within_its_bounds() -> None:
+    store = MemoryStore(max_conversations=3, max_bytes=1_000)
+    for number in range(50):
+        here = vaults(store).open(str(number))
+        here.issue("email", f"{number}@example.com")
+        vaults(store).save(here)
+    assert [number for number in range(50) if len(vaults(store).open(str(number)))] == [47, 48, 49]
+    big = vaults(store).open("big")
+    big.issue("email", "x" * 2_000)
+    with pytest.raises(FullError, match="the store keeps 1000 bytes"):
+        vaults(store).save(big)
+
+
+def test_a_store_that_is_down_or_hangs_is_an_error_soon(tmp_path: Path) -> None:
+    down = RedisStore(f"redis://127.0.0.1:{free_port()}/0", timeout=0.2)
+    with pytest.raises(VaultError, match="the store failed: ConnectionError"):
+        vaults(down).open("seven")
+    with closing(socket.socket()) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        hangs = RedisStore(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout=0.2)
+        with pytest.raises(VaultError, match="the store failed: Timeout"):
+            vaults(hangs).open("seven")
+    with pytest.raises(VaultError, match=r"cannot be written|failed"):
+        SQLiteStore(tmp_path).load("seven")
+    locked = SQLiteStore(tmp_path / "v.db", timeout=0.1)
+    with closing(sqlite3.connect(tmp_path / "v.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        with pytest.raises(VaultError, match="failed: OperationalError"):
+            vaults(locked).open("seven")
+
+
+def test_a_redis_that_is_full_is_an_error(redis_url: str) -> None:
+    from redis import Redis
+
+    with closing(Redis.from_url(redis_url)) as client:
+        here = vaults(RedisStore(redis_url)).open("full")
+        here.issue("email", MAIL)
+        client.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(
+                VaultError, match=r"the store failed: (?:OutOfMemory|Response)Error"
+            ):
+                vaults(RedisStore(redis_url)).save(here)
+        finally:
+            client.config_set("maxmemory", "0")
+
+
+def test_threads_save_beside_each_other(store: Store) -> None:
+    def work(number: int) -> None:
+        here = vaults(store).open("seven")
+        for each in range(20):
+            here.issue("email", f"{number}-{each}@example.com")
+        vaults(store).save(here)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(vaults(store).open("seven")) == 160
+
+
+async def test_the_same_without_blocking(store: Store) -> None:
+    here = await vaults(store).aopen("seven")
+    stand_in = here.issue("email", MAIL)
+    await vaults(store).asave(here)
+    again = await vaults(store).aopen("seven")
+    assert again.issue("email", MAIL) == stand_in
+    await vaults(store).aforget("seven")
+    assert len(await vaults(store).aopen("seven")) == 0
+
+
+pytestmark = pytest.mark.anyio
+
+
+def test_a_vault_says_nothing_of_its_values() -> None:
+    here = Vault(KEY)
+    here.issue("email", MAIL)
+    assert MAIL not in repr(here)
