@@ -21,8 +21,8 @@ ENOUGH = 3_000
 BUGS = {
     "a start is dropped while another candidate lives": Change(
         "automaton.h",
-        "if (complete == 0 && begins) {",
-        "if (complete == 0 && begins && !bench->threads) {",
+        "if (complete == 0 && mode & BEGINS) {",
+        "if (complete == 0 && mode & BEGINS && !bench->threads) {",
     ),
     "a match does not cut what is less preferred": Change(
         "automaton.h", "return item.accepts && self->cuts;", "return 0;"
@@ -68,8 +68,13 @@ BUGS = {
     "a longer match does not take the place of a shorter one": Change(
         "stream.h", "known->start < new->start) {", "known->start <= new->start) {"
     ),
-    "a search that stops early leaves the others ahead": Change(
-        "words.h", "    self->node = self->marked_node;\n", ""
+    "text is not held where a match settles on the way": Change(
+        "module.c",
+        'Py_BuildValue("(nLN)", index, searches_held(all), found);',
+        'Py_BuildValue("(nLN)", index, 0LL, found);',
+    ),
+    "a masked group opens again where it was released": Change(
+        "stream.h", "(base + index > until ? OPENS : 0);", "OPENS;"
     ),
     "an offset is taken from the next character": Change(
         "stream.h",
