@@ -73,9 +73,6 @@ BUGS = {
         'Py_BuildValue("(nLN)", index, searches_held(all), found);',
         'Py_BuildValue("(nLN)", index, 0LL, found);',
     ),
-    "a masked group opens again where it was released": Change(
-        "stream.h", "(base + index > until ? OPENS : 0);", "OPENS;"
-    ),
     "an offset is taken from the next character": Change(
         "stream.h",
         "to[index] = least_of(moves + 1, moves[0], from, offset);",
