@@ -198,6 +198,9 @@ captures_known(Attempt *attempt, int32_t captures)
         return 0;
     }
     attempt->key.count = 0;
+    if (ints_push(&attempt->key, 0) < 0) {
+        return ERROR;
+    }
     for (int32_t index = 0; index < referred->count; index++) {
         int32_t found = captures;
         while (found != NONE && attempt->capture[found].number != referred->at[index]) {
