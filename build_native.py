@@ -7,6 +7,7 @@ have no such API, use the Python form. An editable install gets it into the sour
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 import tempfile
@@ -66,7 +67,11 @@ def compiled(root: Path, folder: Path) -> Path | None:
 
 
 def platform_tag() -> str:
-    """The platform part of the wheel's tag."""
-    from packaging.tags import platform_tags
+    """The platform part of the wheel's tag; on macOS the oldest version that it is compiled for."""
+    from packaging.tags import mac_platforms, platform_tags
 
+    target = os.environ.get("MACOSX_DEPLOYMENT_TARGET")
+    if sys.platform == "darwin" and target:
+        major, minor = (*map(int, target.split(".")), 0)[:2]
+        return next(mac_platforms((major, minor)))
     return next(iter(platform_tags()))

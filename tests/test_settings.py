@@ -83,8 +83,9 @@ WRAP = {
 VAULTS = {
     **{
         name: f"vault.{name}"
-        for name in ("ids", "max_entries", "max_bytes", "tools", "id_key", "ttl", "timeout", "key")
+        for name in ("ids", "max_entries", "max_bytes", "tools", "id_key", "timeout", "key")
     },
+    "ttl": "vault.days",
     "on_error": "vault.on_error",
     "store": "vault.sqlite",
     **_code(VAULT, "conversation", "entries"),
@@ -161,6 +162,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "attributes": "audit.attributes",
     },
     "guardstream.integrations.kosong.GuardedChatProvider": {"options": "audit.attributes"},
+    "guardstream.integrations.langchain.mask": _code(VAULT, "vault"),
     "guardstream.integrations.langchain.step": {"options": "audit.attributes"},
     "guardstream.jsonstream.Document": DOCUMENT,
     "guardstream.jsonstream.Lexer": DOCUMENT,

@@ -17,6 +17,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from guardstream.policy import composing
+
 Path: TypeAlias = tuple[str | int, ...]
 
 MAX_VALUES = 200_000
@@ -75,9 +77,16 @@ class Document:
         return Mark(start.line, start.column + offset + quotes + (1 if node.style else 0))
 
 
-def read(text: str) -> Document:
-    """Read `text` into plain values: dict, list, str, int, float, bool, None."""
+def read(text: str, *, sound: bool = False) -> Document:
+    """Read `text` into plain values: dict, list, str, int, float, bool, None.
+
+    `sound` says that the text is known to be good YAML, as that of the packs is.
+    """
     document = Document()
+    root = composing.compose(text) if sound else None
+    if root is not None:
+        document.value = _Reader(document).read(root, (), 0)
+        return document
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an anchor that is defined twice is legal YAML

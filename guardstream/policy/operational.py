@@ -248,8 +248,8 @@ class VaultFile(Model):
     """What makes the ids of stand-ins, the same in all workers; a random one if absent."""
     ids: Literal["hash", "number"] = "hash"
     """What stands after a stand-in's label; anybody can write a number."""
-    ttl: Duration | None = None
-    """How long a conversation is kept after it was last asked for: a day, in a store 30 days."""
+    days: float | None = Field(default=None, gt=0, le=3_650)
+    """How long a conversation is kept after it was last asked for: 1 in memory, otherwise 30."""
     timeout: Duration = 2.0
     """How long a store may take."""
     max_entries: int = Field(default=10_000, ge=1)

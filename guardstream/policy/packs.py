@@ -29,6 +29,11 @@ def pack(name: str) -> Path:
     return folder() / f"{name}.yaml"
 
 
+def has(path: Path) -> bool:
+    """Return whether a file is a pack."""
+    return path.parent == folder()
+
+
 def resolve(path: str | Path) -> Path:
     """Return the file that `path` means: a file, or a pack as `guardstream/NAME`."""
     text = str(path)

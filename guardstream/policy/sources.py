@@ -209,16 +209,16 @@ class Loader:
         text = self.read_text(path)
         self._open.append(place)
         try:
-            whole = self.parse(text, str(path), path.parent)
+            whole = self.parse(text, str(path), path.parent, sound=packs.has(path))
         finally:
             self._open.pop()
         self._done[place] = whole
         return whole
 
-    def parse(self, text: str, name: str, folder: Path) -> Whole:
+    def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> Whole:
         """Read the policy `text`; what is wrong with it stands in its source."""
         self._note(text)
-        source = Source(name, folder, read(text))
+        source = Source(name, folder, read(text, sound=sound))
         self.sources.append(source)
         source.problems += source.document.problems
         if not source.problems:

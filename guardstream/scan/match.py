@@ -14,10 +14,6 @@ class Confirm(NamedTuple):
     reach: int = 0
 
 
-UNREAD = -1
-"""What reading returns when a closer look is needed."""
-
-
 class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.
 
@@ -54,19 +50,24 @@ class Window:
 
 
 class Steps(Protocol):
-    """What steps a search, where nobody must look; see `Scan`."""
-
-    def read(self, text: str, /) -> int:
-        """Read all of `text` if nothing in it needs attention, and return how many characters the
-        oldest live candidate holds back; else read nothing and return UNREAD."""
-        ...
+    """What steps a search."""
 
     def run(self, text: str, begin: int, end: int, /) -> int:
-        """See `Scan.run`."""
+        """Read `text[begin:end]` up to the first character after which somebody must look; return
+        the index after the last character read."""
         ...
 
     def unread(self) -> None:
-        """See `Scan.unread`."""
+        """Go back to where the last `run` began."""
+        ...
+
+    @property
+    def due(self) -> bool:
+        """Whether somebody must look at what the last character has changed."""
+        ...
+
+    def held_back(self) -> int:
+        """How many characters the oldest live candidate holds back."""
         ...
 
 
@@ -75,17 +76,12 @@ class Scan(Protocol):
 
     @property
     def steps(self) -> Steps:
-        """What runs as the search itself does, but faster. It is not to be called while a candidate
-        that overflowed lives on."""
+        """What reads the text."""
         ...
 
-    def unread(self) -> None:
-        """Go back to where the last reading began."""
-        ...
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """Read `text[begin:end]` up to the first character that needs attention; return the
-        index after the last character read."""
+    def watched(self) -> bool:
+        """Whether somebody must look after each character, since a candidate that overflowed lives
+        on and the steps do not tell when it ends."""
         ...
 
     def settle(self, window: Window) -> list[Match]:
@@ -118,6 +114,10 @@ class Scan(Protocol):
 
     def prune(self, window: Window) -> None:
         """Forget candidates that can no longer match, where that is known only approximately."""
+        ...
+
+    def wrote(self, upto: int, window: Window) -> None:
+        """All before `upto` is written: hold nothing for a match that masks nothing beyond it."""
         ...
 
     def overflowing(self, window: Window) -> bool:

@@ -1,11 +1,12 @@
-"""Reads a text by all searches of a stream, where nobody must look."""
+"""Reads a text by all searches of a stream together, up to where somebody must look."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
-from guardstream.scan.match import UNREAD, Steps
+from guardstream.scan.match import Steps
 
 try:
     from guardstream.scan import _native
@@ -15,29 +16,40 @@ except ImportError:
 else:
     BUILT = True
 
+MOST = 64
+"""How many searches the extension reads together."""
 
-def reader(searches: Sequence[Steps]) -> Callable[[str], int]:
-    """What reads all of a text if nothing in it needs attention, and returns how many characters
-    the oldest live candidate holds back; else it reads nothing and returns UNREAD. It is not to be
-    called while a candidate that overflowed lives on."""
-    if len(searches) == 1:
-        return searches[0].read
-    if BUILT:
+Settled: TypeAlias = tuple[int, int, list[tuple[int, int, int]]]
+"""The index after a character, how many characters are held there, and what is masked of the
+matches that the character has made certain: the rule, start and end of each."""
+
+Ran: TypeAlias = tuple[int, int, bool, "Sequence[Settled] | None"]
+"""The index after the last character read, how many characters are held there, whether somebody
+must look there, and what has been settled before that."""
+
+
+def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
+    """Read `text[begin:end]` by each of the searches, up to the first character after which
+    somebody must look at one of them."""
+    for number, search in enumerate(searches):
+        stop = search.run(text, begin, end)
+        if stop < end:
+            end = stop
+            for earlier in searches[:number]:
+                earlier.unread()
+                earlier.run(text, begin, end)
+    held, due = 0, False
+    for search in searches:
+        held = max(held, search.held_back())
+        due = due or search.due
+    return end, held, due, None
+
+
+def runner(searches: Sequence[Steps]) -> Callable[[str, int, int], Ran]:
+    """What reads by all searches of a stream; by the extension it settles what needs no look."""
+    if BUILT and len(searches) <= MOST:
         kinds = _native.Stream, _native.WordStream
         natives = tuple([search for search in searches if isinstance(search, kinds)])
-        if natives and len(natives) == len(searches):
-            return partial(_native.read, natives)
-
-    def read(text: str) -> int:
-        held = 0
-        for number, search in enumerate(searches):
-            waits = search.read(text)
-            if waits < 0:
-                for earlier in searches[:number]:
-                    earlier.unread()
-                return UNREAD
-            if waits > held:
-                held = waits
-        return held
-
-    return read
+        if len(natives) == len(searches):
+            return partial(_native.run, natives)
+    return partial(run, searches)

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding, FindingKind, Finish, Text
-from guardstream.scan.match import Match, Scan, Steps, Window
+from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
-from guardstream.scan.together import reader
+from guardstream.scan.together import Ran, Settled, run, runner
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
@@ -179,15 +179,17 @@ class Redact:
         self._set = rules
         self._rules = rules.rules
         self._max_holdback = rules.max_holdback
+        self._at_once = min(rules.max_holdback, MAX_PIECE)
         self._scans = list(scans)
         self._steps = [scan.steps for scan in scans]
-        self._read = reader(self._steps)
+        self._run = runner(self._steps)
         self._window = Window()
         self._room = MAX_SPARE
         self._regions = Regions(self._rules)
         self._position = 0
         self._flowing: dict[int, int] = {}
         self._overflown = False
+        self._outrun = False
         self._finished = False
         self._busy = False
 
@@ -200,12 +202,13 @@ class Redact:
         """Take the next characters and return what can be said now."""
         regions = self._regions
         tail = regions.tail + text
-        if self._busy or not text or len(tail) > self._max_holdback:
+        if self._busy or not text or len(tail) > self._at_once:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
-        held = self._read(text)
-        if held < 0:
-            return self._feed_carefully(text)
+        ran = self._run(text, 0, len(text))
+        _, held, due, settled = ran
+        if due or settled:
+            return self._feed_carefully(text, ran)
         self._position += len(text)
         window = self._window
         window.text += text
@@ -228,8 +231,8 @@ class Redact:
         self._window.forget(min([scan.needed() for scan in self._scans], default=self._position))
         self._room = len(self._window.text) + MAX_SPARE
 
-    def _feed_carefully(self, text: str) -> list[Event]:
-        """Feed from event to event."""
+    def _feed_carefully(self, text: str, ran: Ran | None = None) -> list[Event]:
+        """Feed from event to event; `ran` if it has been read up to one."""
         if len(text) > MAX_PIECE:
             pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
             return [event for piece in pieces for event in self._feed_carefully(piece)]
@@ -241,12 +244,28 @@ class Redact:
         index, length = 0, len(text)
         while index < length and not self._finished:
             room = self._regions.written + self._max_holdback + 1 - self._position
-            # Whether what has just overflowed lives on shows at the next character.
-            stop = self._run(text, index, min(length, index + (1 if self._overflown else room)))
+            end = min(length, index + room)
+            if ran is not None:
+                stop, held, due, settled = ran
+                ran = None
+            elif self._outrun and self._is_watched():
+                stop, held, _, settled = run(self._steps, text, index, index + 1)
+                due = True
+            elif self._outrun and not self._flowing:
+                # What waits for text that has been written waits no more: each event shows it.
+                stop, held, _, settled = run(self._steps, text, index, end)
+                due = True
+            else:
+                stop, held, due, settled = self._run(text, index, end)
+            if settled:
+                self._settle(events, settled, index)
             self._position += stop - index
             index = stop
-            self._step(events)
-        self._busy = self._finished or bool(self._flowing or self._regions.spans)
+            if due:
+                self._step(events)
+            else:
+                self._move(events, held)
+        self._busy = self._finished or self._outrun or bool(self._regions.spans)
         if len(self._window.text) > self._room:
             self._trim()
         return events
@@ -263,17 +282,36 @@ class Redact:
             events.append(Finish("stop"))
         return events
 
-    def _run(self, text: str, begin: int, end: int) -> int:
-        """Let every search read on to the first place where one of them needs attention."""
-        scans: Sequence[Scan | Steps] = self._scans if self._flowing else self._steps
-        for number, scan in enumerate(scans):
-            stop = scan.run(text, begin, end)
-            if stop < end:
-                end = stop
-                for earlier in scans[:number]:
-                    earlier.unread()
-                    earlier.run(text, begin, end)
-        return end
+    def _is_watched(self) -> bool:
+        """Whether what has overflowed may end at the next character and nobody would be told."""
+        return self._overflown or any(scan.watched() for scan in self._scans)
+
+    def _settle(self, events: list[Event], settled: Sequence[Settled], index: int) -> None:
+        """Say what has settled on the way from `text[index]` without a look."""
+        regions, rules = self._regions, self._rules
+        for at, held, found in settled:
+            position = self._position + at - index
+            for rule, start, end in found:
+                if rules[rule].action == "mask":
+                    regions.add(start, end, rule)
+            flows = self._flowing
+            text = regions.flow(position) if flows else regions.release(position - held)
+            if text:
+                events.append(Text(text))
+            if len(found) > 1:
+                found.sort(key=_place)
+            for rule, start, end in found:
+                made = rules[rule]
+                events.append(Finding(made.id, start, end, made.action, made.severity))
+
+    def _move(self, events: list[Event], held: int) -> None:
+        """Release what nothing holds any more, or mask it while what has overflowed lives on."""
+        if self._flowing:
+            self._write(events, self._regions.flow(self._position))
+            return
+        self._write(events, self._regions.release(self._position - held))
+        if self.held > self._max_holdback:
+            self._overflow(events)
 
     def _step(self, events: list[Event]) -> None:
         """Say what the characters up to here have settled."""
@@ -286,6 +324,9 @@ class Redact:
                 hold = waits
         if self._flowing:
             self._flow(events, found)
+        if self._outrun and not self._flowing:
+            hold = self._hold()
+            self._outrun = hold < self._regions.written
         if found:
             if self._concluded(events, found, hold):
                 return
@@ -293,6 +334,15 @@ class Redact:
             self._write(events, self._regions.release(hold))
         if self.held > self._max_holdback:
             self._overflow(events)
+
+    def _hold(self) -> int:
+        """Where the oldest hold-back begins."""
+        hold = min([scan.hold() for scan in self._scans])
+        if hold < self._regions.written:
+            for scan in self._scans:
+                scan.wrote(self._regions.written, self._window)
+            hold = min([scan.hold() for scan in self._scans])
+        return hold
 
     @staticmethod
     def _write(events: list[Event], text: str) -> None:
@@ -382,7 +432,7 @@ class Redact:
         """Bring the held text back below its bound."""
         for scan in self._scans:
             scan.prune(self._window)
-        self._write(events, self._regions.release(min([scan.hold() for scan in self._scans])))
+        self._write(events, self._regions.release(self._hold()))
         while self.held > self._max_holdback:
             written = self._regions.written
             rules = {rule for scan in self._scans for rule in scan.holders(written)}
@@ -391,10 +441,10 @@ class Redact:
             else:
                 # No candidate is that old, but a region whose matches overlap on and on.
                 self._write(events, self._regions.force())
+                self._outrun = True
             if self._finished:
                 return
-            hold = min([scan.hold() for scan in self._scans])
-            self._write(events, self._regions.release(hold))
+            self._write(events, self._regions.release(self._hold()))
 
     def _overflowed(self, events: list[Event], rules: list[int], hold: int) -> None:
         mode = self._set.on_overflow
@@ -407,14 +457,14 @@ class Redact:
         if mode == "mask":
             self._write(events, self._regions.flood(self._regions.foremost(rules), self._position))
             self._flowing |= dict.fromkeys(rules, hold)
-            self._overflown = True
+            self._overflown = self._outrun = True
         events += findings
         for scan in self._scans:
             scan.overflow(hold, self._window, drop=mode == "release")
         if mode == "release":
             # What a dropped candidate had matched already stands.
             found = [match for scan in self._scans for match in scan.settle(self._window)]
-            self._concluded(events, found, min([scan.hold() for scan in self._scans]))
+            self._concluded(events, found, self._hold())
 
     def _flow(self, events: list[Event], found: list[Match]) -> None:
         """Mask on what belongs to candidates that have overflowed and live, or that the last
@@ -429,3 +479,9 @@ class Redact:
         ends = [match.end for match in found if match.start <= self._flowing.get(match.rule, -1)]
         self._flowing = {}
         self._write(events, self._regions.flow(max(ends, default=0)))
+
+
+def _place(match: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Findings stand by start, end and rule."""
+    rule, start, end = match
+    return start, end, rule

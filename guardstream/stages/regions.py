@@ -135,8 +135,12 @@ class Regions:
 
     def _skip(self, end: int) -> int:
         """Leave out the source text up to `end`; returns how much that was."""
-        length = max(end - self.written, 0)
-        self._take(self.written + length)
+        length = end - self.written
+        if length <= 0:
+            return 0
+        self._take(end)
+        if not self.spans:
+            return length
         self.spans = [
             span._replace(start=max(span.start, end), cut=span.cut or span.start < end)
             for span in self.spans

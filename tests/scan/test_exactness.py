@@ -165,3 +165,30 @@ def test_a_match_that_began_before_the_window_is_not_judged_by_halves() -> None:
     text = "a BEGIN " + 3_000 * "x" + " END b BEGIN END c"
     assert joined(events_of(rule, text, 16)) == "a " + 3_010 * "*" + " b ********* c"
     assert set(judged) == {"BEGIN END"}
+
+
+@pytest.mark.parametrize("pattern", [r"(?:[^b]+(\d{1,2}?)\ )+$", r"(?:[^b]+(\d{1,2}?)\ ){1,}$"])
+def test_a_round_that_can_do_no_more_than_an_earlier_one_holds_nothing(pattern: str) -> None:
+    stage = RuleSet([Rule("p", patterns=(pattern,), group=1)]).stage()
+    held = []
+    for character in "~1 1 ":
+        stage.feed(character)
+        held.append(stage.held)
+    assert held == [0, 1, 2, 1, 2]
+
+
+def test_what_has_overflowed_lives_on_until_a_match_that_hid_it_is_judged() -> None:
+    pattern = r"[ba]\w\w[^\W\d_]ac(?=.)"
+    rule = Rule("p", patterns=(pattern,), validators=(lambda text: len(text) % 2 == 1,))
+    events = events_of(rule, "aaacabacaab", 2)
+    assert [(e.start, e.end) for e in events if isinstance(e, Finding)] == [(0, 3), (5, 8)]
+
+
+def test_a_group_that_is_released_takes_no_younger_one_with_it() -> None:
+    rule = Rule("p", patterns=(r"k=([a-z=]+)!",), group=1, replacement="*")
+    events = events_of(rule, "k=aak=bbb!", 5, "release")
+    assert joined(events) == "k=aak=***!"
+    assert [(e.kind, e.start, e.end) for e in events if isinstance(e, Finding)] == [
+        ("overflow", 2, 8),
+        ("match", 6, 9),
+    ]

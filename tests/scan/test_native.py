@@ -33,11 +33,13 @@ def machine(**given: Any) -> Any:
     )  # fmt: skip
     parts = {
         "flags": b"\x09",
+        "labels": ints(7),
+        "tails": ints(-1),
         "firsts": ints(1, 2, 0, -1),
         "first_at": ints(0),
         "asked": ints(0),
         "begin": ints(1),
-        "classify": lambda code: (1, ints(4)) if code == ord("a") else (2, ints(0)),
+        "classify": lambda code: (1 + (code != ord("a")), ints(4 * (code == ord("a"))), code, code),
         "load": lambda _pattern: program,
         "more": lambda _pattern, _place: PLACES,
     }
@@ -46,15 +48,39 @@ def machine(**given: Any) -> Any:
 
 def test_a_machine_is_made_of_tables() -> None:
     stream = machine()
-    assert stream.read("bb") == 0
+    assert stream.run("bb", 0, 2) == 2
+    assert not stream.due
     assert stream.run("ba", 0, 2) == 2
-    assert stream.certain() == ([(0, 3, 3, 4, False, False)], [])
+    assert stream.due
+    assert stream.certain() == ([(7, 3, 4)], [])
+
+
+def test_what_is_certain_and_plain_is_settled_on_the_way() -> None:
+    from guardstream.scan import _native
+
+    assert _native.run((machine(),), "bbab", 1, 4) == (4, 0, False, [(3, 0, [(7, 1, 2)])])
+    assert _native.run((machine(flags=b"\x01"),), "bbab", 1, 4) == (3, 1, True, None)
+    assert _native.run((machine(tails=ints(1)),), "ba", 0, 2) == (2, 0, False, [(2, 0, [])])
+
+
+def test_what_is_read_together_is_checked() -> None:
+    from guardstream.scan import _native
+
+    with pytest.raises(TypeError):
+        _native.run((machine(), object()), "a", 0, 1)
+    with pytest.raises(ValueError, match="too many"):
+        _native.run(tuple(machine() for _ in range(65)), "a", 0, 1)
+    for begin, end in ((-1, 1), (2, 1), (0, 3)):
+        with pytest.raises(IndexError):
+            _native.run((machine(),), "ab", begin, end)
 
 
 @pytest.mark.parametrize(
     "given",
     [
         {"flags": "x"},
+        {"labels": b""},
+        {"tails": ints(1, 2)},
         {"firsts": b"\x00"},
         {"firsts": ints(1, 99, 0, -1)},
         {"firsts": ints(1, 2)},
@@ -95,15 +121,19 @@ def test_a_machine_of_wrong_tables_is_refused(given: dict[str, Any]) -> None:
 def test_a_program_of_wrong_tables_is_refused(places: Any) -> None:
     stream = machine(places=places, firsts=ints(0, 0, -1))
     with pytest.raises((TypeError, ValueError, OverflowError, MemoryError)):
-        stream.read("ab")
+        stream.run("ab", 0, 2)
     with pytest.raises(RuntimeError, match="cannot go on"):
-        stream.read("a")
+        stream.run("a", 0, 1)
 
 
-@pytest.mark.parametrize("found", [None, (1,), (-1, ints(0)), (60_000, ints(0)), (2, b"x")])
+@pytest.mark.parametrize("found", [
+        None, (1,), (-1, ints(0), 97, 97), (60_000, ints(0), 97, 97), (2, b"x", 97, 97),
+        (2, ints(0), 98, 99), (2, ints(0), 90, 96), (2, ints(0), -1, 97), (2, ints(0), 97, 256),
+    ],
+)  # fmt: skip
 def test_a_wrong_class_is_refused(found: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        machine(classify=lambda _code: found).read("a")
+        machine(classify=lambda _code: found).run("a", 0, 1)
 
 
 def test_a_part_that_is_not_in_the_text_is_refused() -> None:
@@ -119,7 +149,7 @@ def test_a_part_that_is_not_in_the_text_is_refused() -> None:
     with pytest.raises(TypeError):
         stream.keep(0, [None])
     with pytest.raises(IndexError):
-        stream.restart(0, "ab", 2, 1, 0, False)
+        stream.restart(0, "ab", 2, 1, 0, False, -1)
 
 
 def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
@@ -127,24 +157,78 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
 
     def classify(_code: int) -> tuple[int, bytes]:
         with pytest.raises(RuntimeError, match="one reader"):
-            stream.read("a")
+            stream.run("a", 0, 1)
         found.append("refused")
-        return 2, ints(0)
+        return 2, ints(0), ord("x"), ord("x")
 
     stream = machine(classify=classify)
-    stream.read("x")
+    stream.run("x", 0, 1)
     assert found == ["refused"]
 
 
 def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     from guardstream.scan import _native
 
-    table = _native.WordTable(lambda _code: 0, lambda *_given: (table, 7), [], True)
+    table = _native.WordTable(lambda code: (0, code, code), lambda *_given: (table, 7), [], True)
     assert table.add(0, False) == 0
     for place in (None, (table, 1), (table, -1), (object(), 0)):
         with pytest.raises((TypeError, ValueError)):
             _native.WordStream(place)
     with pytest.raises(ValueError, match="out of range"):
-        _native.WordStream((table, 0)).read("a")
+        _native.WordStream((table, 0)).run("a", 0, 1)
     with pytest.raises(ValueError, match="out of range"):
         table.link(0, 0, 1)
+
+
+CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)
+"""A step that takes a character, and leads to the second."""
+
+END = (10, 0, -1, -1, 0, 0, 0, 0, 0, 0)
+
+
+def matcher(*steps: tuple[int, ...], ways: bytes = b"", sets: int = 1, **given: Any) -> Any:
+    """A matcher whose only set is that of `a`."""
+    from guardstream.scan import _native
+
+    classify = given.get("classify", lambda code: ints(code == ord("a")))
+    return _native.Matcher(ints(*sum(steps, ())), ways, b"", 0, sets, classify)
+
+
+def test_a_matcher_is_made_of_tables() -> None:
+    assert matcher(CHAR, END).run("ba", 0, 1, -1, False, 0, 2, 9) == (2, [], False, 2)
+    assert matcher(CHAR, END).run("ba", 0, 0, -1, False, 0, 2, 9) == (-2, [], False, 1)
+    assert matcher(CHAR, END).run("a", 0, 0, -1, False, 0, 1, 1)[0] == -3
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (),
+        (CHAR,),
+        ((11, *CHAR[1:]), END),
+        ((0, 32, *CHAR[2:]), END),
+        ((0, 0, 2, *CHAR[3:]), END),
+        ((*CHAR[:4], 1, *CHAR[5:]), END),
+        ((*CHAR[:5], 1, *CHAR[6:]), END),
+        ((*CHAR[:7], 2, *CHAR[8:]), END),
+        ((*CHAR[:8], -1, 0), END),
+        ((7, *CHAR[1:]), END),
+        (CHAR[:-1], END),
+    ],
+    ids=str,
+)
+def test_a_matcher_of_wrong_tables_is_refused(steps: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ValueError, match=r"cut off|out of range"):
+        matcher(*steps)
+
+
+def test_what_a_matcher_reads_is_checked() -> None:
+    sound = matcher(CHAR, END)
+    for first, start, low, high in ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, 1, 1), (0, 0, 0, 2)):
+        with pytest.raises(ValueError, match=r"not in it|out of range"):
+            sound.run("a", first, start, -1, False, low, high, 9)
+    for given in (None, b"", b"abc", ints(1, 2)):
+        with pytest.raises(ValueError, match=r"cut off|sets"):
+            matcher(CHAR, END, classify=lambda _code, given=given: given).run(
+                "a", 0, 0, -1, False, 0, 1, 9
+            )

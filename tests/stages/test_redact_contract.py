@@ -372,6 +372,18 @@ def test_of_a_region_that_was_cut_nothing_is_kept() -> None:
     assert shown("aa我1aaa我1", rule, max_holdback=2) == "a*******1"
 
 
+@pytest.mark.parametrize("tail", ["a", "a{1,2}", "a+"])
+def test_nothing_waits_for_a_group_that_an_overflow_has_written(tail: str) -> None:
+    rule = pattern(rf"[^\W\d_]+(B){tail}\B(?!a)", group=1, replacement="*")
+    stage = RuleSet([rule], max_holdback=2).stage()
+    events = [event for char in "BBaBaq" for event in stage.feed(char)]
+    assert stage.held == 0
+    events += [*stage.feed("B"), *stage.finish()]
+    assert joined(events) == "B***aqB"
+    assert spans(events) == [("p", 1, 4), ("p", 3, 4)]
+    assert events_of("BBaBaqB", rule, max_holdback=2)[-2:] == events[-2:]
+
+
 # --- a rule that fails --------------------------------------------------------------------
 
 

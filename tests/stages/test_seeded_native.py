@@ -21,8 +21,8 @@ ENOUGH = 3_000
 BUGS = {
     "a start is dropped while another candidate lives": Change(
         "automaton.h",
-        "if (complete == 0 && begins) {",
-        "if (complete == 0 && begins && !bench->threads) {",
+        "if (complete == 0 && mode & BEGINS) {",
+        "if (complete == 0 && mode & BEGINS && !bench->threads) {",
     ),
     "a match does not cut what is less preferred": Change(
         "automaton.h", "return item.accepts && self->cuts;", "return 0;"
@@ -68,13 +68,26 @@ BUGS = {
     "a longer match does not take the place of a shorter one": Change(
         "stream.h", "known->start < new->start) {", "known->start <= new->start) {"
     ),
-    "a search that stops early leaves the others ahead": Change(
-        "words.h", "    self->node = self->marked_node;\n", ""
+    "text is not held where a match settles on the way": Change(
+        "module.c",
+        'Py_BuildValue("(nLN)", index, searches_held(all), found);',
+        'Py_BuildValue("(nLN)", index, 0LL, found);',
     ),
     "an offset is taken from the next character": Change(
         "stream.h",
         "to[index] = least_of(moves + 1, moves[0], from, offset);",
         "to[index] = least_of(moves + 1, moves[0], from, offset + 1);",
+    ),
+    "the group of a match found again is where it first opened": Change(
+        "matcher.h", "    return made < 0 ? made : first;", "    return captures;"
+    ),
+    "the ways of a match are tried from the last one on": Change(
+        "matcher.h",
+        "for (int32_t way = step->count - 1; way >= 0; way--) {",
+        "for (int32_t way = 0; way < step->count; way++) {",
+    ),
+    "a back-reference reads any text": Change(
+        "matcher.h", "if (attempt->code[index] != attempt->code[at]) {", "if (0) {"
     ),
     "words lead on from any state": Change(
         "words.h", "(edge->node == node && edge->class == class)", "edge->class == class"

@@ -68,9 +68,7 @@ class Case:
         """
         if self.max_holdback != ROOMY and any(t.repeats_group for t in self.trees.values()):
             return False
-        return all(
-            pattern in self.trees for rule in self.rules for pattern in rule.patterns
-        ) and not (self.on_overflow == "release" and any(rule.group for rule in self.rules))
+        return self.has_trees
 
     @property
     def has_dead_ends(self) -> bool:

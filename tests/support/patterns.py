@@ -107,12 +107,21 @@ class Thread:
     opened: int | None = None
     captures: tuple[tuple[int, int], ...] = ()
 
+    def holds_from(self, hold: int) -> bool:
+        """Whether its masked group opened at `hold` or before."""
+        opened = self.captures[0][0] if self.captures else self.opened
+        return opened is not None and opened <= hold
+
 
 @dataclass(frozen=True)
 class Matched:
     """A full match that ends here."""
 
     captures: tuple[tuple[int, int], ...]
+
+    def holds_from(self, hold: int) -> bool:
+        """Whether its masked group opened at `hold` or before."""
+        return bool(self.captures) and self.captures[0][0] <= hold
 
 
 @dataclass(frozen=True, eq=False)

@@ -224,8 +224,9 @@ class Match:
 class Candidate:
     """One start of one pattern: its threads in order of preference and its match so far."""
 
-    def __init__(self, tree: Tree, start: int, eager: bool) -> None:
-        self.tree, self.start, self.eager = tree, start, eager
+    def __init__(self, tree: Tree, start: int, eager: bool, closed: int = -1) -> None:
+        """`closed`: up to where its masked group does not open any more."""
+        self.tree, self.start, self.eager, self.closed = tree, start, eager, closed
         self.threads: list[Thread] = [tree.first()]
         self.best: Match | None = None
         self.matches: list[Match] = []
@@ -268,6 +269,8 @@ class Candidate:
     def _take(self, items: Sequence[Thread | Matched], at: int) -> None:
         self.threads = []
         for item in items:
+            if item.holds_from(self.closed):
+                continue
             if isinstance(item, Thread):
                 if all(item.rest != thread.rest for thread in self.threads):
                     self.threads.append(item)
@@ -347,6 +350,31 @@ class PatternSearch:
                 if candidate.best is not None:
                     covered = candidate.best.end
         self.candidates = kept
+
+    def drop(self, start: int, hold: int, text: str) -> list[Match]:
+        """Drop what holds text from `hold` of the candidate at `start`, and that alone. What it had
+        matched from there stands, and the search goes on after it."""
+        place = next((n for n, c in enumerate(self.candidates) if c.start == start), None)
+        if place is None:
+            return []
+        best = self.candidates[place].best
+        if self.tree.group is None:
+            self.candidates[place].threads = []
+        elif best is not None and best.spans and best.spans[0][0] <= hold:
+            self.candidates = [c for c in self.candidates if c.start >= best.end]
+            return [best]
+        else:
+            self.candidates[place] = self._again(start, hold, text)
+        return []
+
+    def _again(self, start: int, closed: int, text: str) -> Candidate:
+        """A candidate whose group does not open up to `closed`: what met such a thread goes on."""
+        candidate = Candidate(self.tree, start, self.eager, closed)
+        candidate.arrive(text[start - 1] if start else "", start)
+        for at in range(start, len(text)):
+            candidate.step(text[at - 1] if at else "", text[at], at)
+            candidate.arrive(text[at], at + 1)
+        return candidate
 
     def give_up(self) -> None:
         """Settle every open candidate as it stands."""
@@ -754,9 +782,9 @@ class Judge:
         if self.on_overflow == "block":
             self.events.append(Finish("content_filter"))
         if self.on_overflow == "release":
-            self._drop(members)
+            self._drop(hold, members)
 
-    def _drop(self, members: list[tuple[Search, int]]) -> None:
+    def _drop(self, hold: int, members: list[tuple[Search, int]]) -> None:
         """Drop the candidates, and those alone; what they had matched stands."""
         fires: list[Fire] = []
         for search, start in members:
@@ -764,9 +792,10 @@ class Judge:
                 search.dropped.add(start)
                 search.candidates = [c for c in search.candidates if c.start != start]
                 continue
-            for candidate in search.candidates:
-                if candidate.start == start:
-                    candidate.threads = []
+            for match in search.drop(start, hold, self.text):
+                self.done.append((search, match))
+                for span in match.spans:
+                    self._find(*span, search)
             fires += self._settle(search)
         if fires:
             self._fire(fires)

@@ -106,7 +106,11 @@ typedef struct {
     Ints accepts; /* start, hold, end, late */
     Ints seen, seen_at, ahead, numbered, number, used, key, cut, sides;
     int32_t clock;
+    int mode; /* what it may do */
 } Bench;
+
+#define BEGINS 1 /* a match may begin at the character */
+#define OPENS 2  /* the masked group may open before it */
 
 typedef struct {
     Place *place;
@@ -1134,6 +1138,9 @@ advanced(Automaton *self, int32_t node, int32_t signature)
         for (int32_t index = 0; index < part.count; index++) {
             const Way way = self->cache.way[part.first + index];
             int32_t opened = hold;
+            if (hold == NONE && way.opens && self->group && !(bench->mode & OPENS)) {
+                continue;
+            }
             if (hold == NONE && way.opens && self->group && (opened = single(self, HERE)) < 0) {
                 return ERROR;
             }
@@ -1174,6 +1181,9 @@ begun(Automaton *self, int32_t left, int32_t signature)
     for (int32_t index = 0; index < part.count; index++) {
         const Way way = self->cache.way[part.first + index];
         int32_t opened = NONE;
+        if (way.opens && self->group && !(self->bench->mode & OPENS)) {
+            continue;
+        }
         if (way.opens && self->group && (opened = single(self, HERE)) < 0) {
             return ERROR;
         }
@@ -1340,11 +1350,12 @@ accepts_kept(Automaton *self, const Ints *accepts)
     return first;
 }
 
-/* Build the transition of a node on a class of characters; `begins`: a match may begin at it. */
+/* Build the transition of a node on a class of characters. */
 static int
-transition(Automaton *self, int32_t node, int32_t signature, int begins, Edge *edge)
+transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edge)
 {
     Bench *bench = self->bench;
+    bench->mode = mode;
     bench->sides.count = 0;
     int32_t result = self->behinds.count ? sides_of(self, node, signature, &bench->sides) : 0;
     int32_t left = result < 0 ? result : behind_of(self, signature);
@@ -1365,7 +1376,7 @@ transition(Automaton *self, int32_t node, int32_t signature, int begins, Edge *e
     bench->clock++;
     bench->threads = bench->accepts.count = 0;
     int complete = advanced(self, node, seen);
-    if (complete == 0 && begins) {
+    if (complete == 0 && mode & BEGINS) {
         complete = begun(self, self->cache.node[node].left, seen);
     }
     if (complete < 0) {
@@ -1392,7 +1403,7 @@ edge_of(Automaton *self, int32_t number, int32_t local)
         return cache->rows.at[node->row + local];
     }
     Edge edge = {NONE, NONE, NONE};
-    int32_t result = transition(self, number, self->local_signature.at[local], 1, &edge);
+    int32_t result = transition(self, number, self->local_signature.at[local], BEGINS | OPENS, &edge);
     if (result < 0) {
         return result;
     }

@@ -45,6 +45,7 @@ typedef struct {
     PyObject *more;     /* (pattern, place) -> this place, and more of them */
     int32_t patterns, words;
     uint8_t *flags;
+    Ints labels, tails; /* what a pattern's matches bear, and what follows their group: see `Handling` */
     Automaton *automata;
     Bench bench;
     uint16_t *pages[PAGES];
@@ -356,6 +357,30 @@ class_bits(const Machine *self, int32_t class)
     return (const uint32_t *)self->signatures.at + (size_t)class * (size_t)self->words;
 }
 
+/* Enter the class of a row of characters of one page, which has `code` in it. */
+static int
+page_filled(uint16_t **pages, Py_UCS4 code, int32_t class, int first, int last)
+{
+    uint16_t *page = pages[code >> 8];
+    if (first < 0 || (Py_UCS4)first > code || (Py_UCS4)last < code
+        || first >> 8 != (int)(code >> 8) || last >> 8 != (int)(code >> 8)) {
+        return failed("the characters of a class are not of one page");
+    }
+    if (page == NULL) {
+        page = PyMem_Malloc(256 * sizeof(uint16_t));
+        if (page == NULL) {
+            PyErr_NoMemory();
+            return ERROR;
+        }
+        memset(page, 0xFF, 256 * sizeof(uint16_t));
+        pages[code >> 8] = page;
+    }
+    for (; first <= last; first++) {
+        page[first & 0xFF] = (uint16_t)class;
+    }
+    return 0;
+}
+
 /* The class of a character; ERROR with an error set. */
 static int32_t
 machine_class(Machine *self, Py_UCS4 code)
@@ -367,7 +392,7 @@ machine_class(Machine *self, Py_UCS4 code)
         return self->pages[code >> 8][code & 0xFF];
     }
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code), *bits;
-    int class;
+    int class, first, last;
     if (found == NULL) {
         return ERROR;
     }
@@ -375,24 +400,12 @@ machine_class(Machine *self, Py_UCS4 code)
         Py_DECREF(found);
         return failed("a class of characters must be a tuple");
     }
-    if (!PyArg_ParseTuple(found, "iS", &class, &bits) || !is_within(class, 0, MAX_CLASSES)
-        || class_taken(self, class, bits) < 0) {
-        Py_DECREF(found);
-        return ERROR;
-    }
+    int result = !PyArg_ParseTuple(found, "iSii", &class, &bits, &first, &last)
+            || !is_within(class, 0, MAX_CLASSES) || class_taken(self, class, bits) < 0
+        ? ERROR
+        : page_filled(self->pages, code, class, first, last);
     Py_DECREF(found);
-    uint16_t *page = self->pages[code >> 8];
-    if (page == NULL) {
-        page = PyMem_Malloc(256 * sizeof(uint16_t));
-        if (page == NULL) {
-            PyErr_NoMemory();
-            return ERROR;
-        }
-        memset(page, 0xFF, 256 * sizeof(uint16_t));
-        self->pages[code >> 8] = page;
-    }
-    page[code & 0xFF] = (uint16_t)class;
-    return class;
+    return result < 0 ? ERROR : class;
 }
 
 /* Number a class as one pattern tells them apart. */
@@ -636,13 +649,14 @@ machine_wakes(Machine *self, int32_t last, int32_t class)
 /* --- as an object --------------------------------------------------------------------------- */
 
 static int
-machine_filled(Machine *self, PyObject *flags, PyObject *firsts, PyObject *first_at,
-               PyObject *asked, PyObject *begin)
+machine_filled(Machine *self, PyObject *flags, PyObject *labels, PyObject *tails, PyObject *firsts,
+               PyObject *first_at, PyObject *asked, PyObject *begin)
 {
     char *bytes;
     Py_ssize_t patterns;
     Ints words = {0};
     if (PyBytes_AsStringAndSize(flags, &bytes, &patterns) < 0
+        || ints_taken(labels, &self->labels) < 0 || ints_taken(tails, &self->tails) < 0
         || ints_taken(firsts, &self->firsts) < 0 || ints_taken(first_at, &self->first_at) < 0
         || ints_taken(asked, &words) < 0) {
         return ERROR;
@@ -653,7 +667,8 @@ machine_filled(Machine *self, PyObject *flags, PyObject *firsts, PyObject *first
     self->flags = PyMem_Malloc((size_t)patterns + 1);
     self->automata = PyMem_Calloc((size_t)patterns + 1, sizeof(Automaton));
     self->awake = PyMem_Calloc((size_t)patterns + 1, sizeof(int32_t));
-    if (patterns > MAX_CLASSES || self->first_at.count != patterns || self->words < 1) {
+    if (patterns > MAX_CLASSES || self->first_at.count != patterns || self->words < 1
+        || self->labels.count != patterns || self->tails.count != patterns) {
         return failed("a table of the search is cut off");
     }
     if (!self->flags || !self->automata || !self->awake) {
@@ -687,11 +702,12 @@ machine_filled(Machine *self, PyObject *flags, PyObject *firsts, PyObject *first
 static PyObject *
 machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"flags", "firsts", "first_at", "asked", "begin",
+    static char *names[] = {"flags", "labels", "tails", "firsts", "first_at", "asked", "begin",
                             "classify", "load", "more", NULL};
-    PyObject *flags, *firsts, *first_at, *asked, *begin, *classify, *load, *more;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSOOO", names, &flags, &firsts,
-                                     &first_at, &asked, &begin, &classify, &load, &more)) {
+    PyObject *flags, *labels, *tails, *firsts, *first_at, *asked, *begin, *classify, *load, *more;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSSSSSOOO", names, &flags, &labels, &tails,
+                                     &firsts, &first_at, &asked, &begin, &classify, &load,
+                                     &more)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -703,7 +719,7 @@ machine_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->load = Py_NewRef(load);
     self->more = Py_NewRef(more);
     self->limit = INT64_MAX;
-    if (machine_filled(self, flags, firsts, first_at, asked, begin) < 0) {
+    if (machine_filled(self, flags, labels, tails, firsts, first_at, asked, begin) < 0) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }
@@ -745,8 +761,8 @@ machine_dealloc(Machine *self)
         PyMem_Free(self->pages[page]);
     }
     Ints *ints[] = {&self->signatures, &self->known, &self->firsts, &self->first_at,
-                    &self->starters, &self->kind_of};
-    for (int index = 0; index < 6; index++) {
+                    &self->starters, &self->kind_of, &self->labels, &self->tails};
+    for (int index = 0; index < 8; index++) {
         ints_free(ints[index]);
     }
     bench_free(&self->bench);

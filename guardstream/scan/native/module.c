@@ -6,6 +6,7 @@
    only between characters: for the class of a character, and for a pattern's program when it first
    wakes, place by place as they are reached. All tables are guarded by the GIL. */
 
+#include "matcher.h"
 #include "stream.h"
 #include "words.h"
 
@@ -17,10 +18,11 @@ static int
 native_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
-    PyType_Spec *specs[] = {&machine_spec, &stream_spec, &word_table_spec, &word_stream_spec};
-    const char *names[] = {"Machine", "Stream", "WordTable", "WordStream"};
-    PyObject **kept[] = {NULL, &state->stream, NULL, &state->word_stream};
-    for (int index = 0; index < 4; index++) {
+    PyType_Spec *specs[] = {&machine_spec, &stream_spec, &word_table_spec, &word_stream_spec,
+                            &matcher_spec};
+    const char *names[] = {"Machine", "Stream", "WordTable", "WordStream", "Matcher"};
+    PyObject **kept[] = {NULL, &state->stream, NULL, &state->word_stream, NULL};
+    for (int index = 0; index < 5; index++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[index], NULL);
         if (type == NULL || PyModule_AddObjectRef(module, names[index], type) < 0) {
             Py_XDECREF(type);
@@ -52,74 +54,164 @@ native_clear(PyObject *module)
     return 0;
 }
 
-/* Read a text by one search: returns how many characters are held, -1 where somebody must look, or
-   -2 with an error set. */
-static long long
-read_by(State *state, PyObject *search, PyObject *text)
-{
-    Py_ssize_t length = PyUnicode_GetLength(text);
-    int attention = 0;
-    if (PyObject_TypeCheck(search, (PyTypeObject *)state->stream)) {
-        Stream *self = (Stream *)search;
-        if (is_busy(self) || stream_read(self, text, 0, length, &attention) < 0) {
-            return -2;
-        }
-        return attention ? -1 : self->now.offset - stream_oldest(self);
-    }
-    if (PyObject_TypeCheck(search, (PyTypeObject *)state->word_stream)) {
-        WordStream *self = (WordStream *)search;
-        if (is_word_busy(self) || word_read(self, text, 0, length, &attention) < 0) {
-            return -2;
-        }
-        return attention ? -1 : self->table->holds ? self->table->node[self->node].held : 0;
-    }
-    PyErr_SetString(PyExc_TypeError, "only streams are read together");
-    return -2;
-}
+/* --- all searches of a stream, in step ------------------------------------------------------ */
+
+#define MAX_SEARCHES 64
+
+/* The searches, by kind. */
+typedef struct {
+    Stream *stream[MAX_SEARCHES];
+    WordStream *words[MAX_SEARCHES];
+    int streams, word_streams;
+} Searches;
 
 static int
-unread_by(State *state, PyObject *search)
+searches_taken(const State *state, PyObject *given, Searches *all)
 {
-    if (PyObject_TypeCheck(search, (PyTypeObject *)state->word_stream)) {
-        word_back((WordStream *)search);
-        return 0;
+    if (PyTuple_Size(given) > MAX_SEARCHES) {
+        return failed("too many searches are read together");
     }
-    Stream *self = (Stream *)search;
-    self->hits.count = 0;
-    return stand_copy(&self->now, &self->mark);
+    for (Py_ssize_t index = 0; index < PyTuple_Size(given); index++) {
+        PyObject *search = PyTuple_GetItem(given, index);
+        if (PyObject_TypeCheck(search, (PyTypeObject *)state->stream)) {
+            all->stream[all->streams++] = (Stream *)search;
+        }
+        else if (PyObject_TypeCheck(search, (PyTypeObject *)state->word_stream)) {
+            all->words[all->word_streams++] = (WordStream *)search;
+        }
+        else {
+            PyErr_SetString(PyExc_TypeError, "only streams are read together");
+            return ERROR;
+        }
+    }
+    for (int index = 0; index < all->streams; index++) {
+        if (is_busy(all->stream[index])) {
+            return ERROR;
+        }
+    }
+    for (int index = 0; index < all->word_streams; index++) {
+        if (is_word_busy(all->words[index])) {
+            return ERROR;
+        }
+    }
+    return 0;
 }
 
-/* read(searches, text) -> how many characters are held, or -1 with nothing read where somebody must
-   look */
-static PyObject *
-native_read(PyObject *module, PyObject *args)
+static void
+searches_busy(const Searches *all, uint8_t busy)
 {
-    PyObject *searches, *text;
-    State *state = PyModule_GetState(module);
-    if (!PyArg_ParseTuple(args, "O!U", &PyTuple_Type, &searches, &text)) {
-        return NULL;
+    for (int index = 0; index < all->streams; index++) {
+        all->stream[index]->busy = busy;
     }
+    for (int index = 0; index < all->word_streams; index++) {
+        all->words[index]->busy = busy;
+    }
+}
+
+/* Read a character by all searches: returns what it asks for, or ERROR. */
+static int
+searches_step(const Searches *all, Py_UCS4 code)
+{
+    int due = 0;
+    for (int index = 0; index < all->streams; index++) {
+        int needs = stream_step(all->stream[index], code);
+        if (needs < 0) {
+            return ERROR;
+        }
+        due |= needs;
+    }
+    for (int index = 0; index < all->word_streams; index++) {
+        int found = word_step(all->words[index], code);
+        if (found < 0) {
+            return ERROR;
+        }
+        due |= found ? LOOK : 0;
+    }
+    return due;
+}
+
+static long long
+searches_held(const Searches *all)
+{
     long long held = 0;
-    for (Py_ssize_t index = 0; index < PyTuple_Size(searches); index++) {
-        long long waits = read_by(state, PyTuple_GetItem(searches, index), text);
-        if (waits == -2) {
-            return NULL;
-        }
-        if (waits == -1) {
-            for (; index >= 0; index--) {
-                if (unread_by(state, PyTuple_GetItem(searches, index)) < 0) {
-                    return NULL;
-                }
-            }
-            return PyLong_FromLong(-1);
-        }
+    for (int index = 0; index < all->streams; index++) {
+        long long waits = all->stream[index]->now.offset - stream_oldest(all->stream[index]);
         held = waits > held ? waits : held;
     }
-    return PyLong_FromLongLong(held);
+    for (int index = 0; index < all->word_streams; index++) {
+        int32_t waits = word_held(all->words[index]);
+        held = waits > held ? waits : held;
+    }
+    return held;
+}
+
+/* Append (index, held, matches) for the matches that the last character has made certain. */
+static int
+searches_settle(const Searches *all, Py_ssize_t index, PyObject *settled)
+{
+    PyObject *found = PyList_New(0);
+    for (int which = 0; found != NULL && which < all->streams; which++) {
+        if (all->stream[which]->due
+            && stream_settle(all->stream[which], found, NULL) < 0) {
+            Py_CLEAR(found);
+        }
+        all->stream[which]->due = 0;
+    }
+    PyObject *made =
+        found == NULL ? NULL : Py_BuildValue("(nLN)", index, searches_held(all), found);
+    int result = made == NULL ? ERROR : PyList_Append(settled, made);
+    Py_XDECREF(made);
+    return result;
+}
+
+/* run(searches, text, begin, end) -> (index, held, due, settled): read up to the first character
+   after which somebody must look, which is `due` then. What has been `settled` before that are
+   (index, held, matches): the index after a character, how many characters are held there, and
+   what is masked of the matches that it has made certain. */
+static PyObject *
+native_run(PyObject *module, PyObject *args)
+{
+    PyObject *given, *text;
+    Py_ssize_t begin, end;
+    Searches all = {0};
+    if (!PyArg_ParseTuple(args, "O!Unn", &PyTuple_Type, &given, &text, &begin, &end)
+        || searches_taken(PyModule_GetState(module), given, &all) < 0) {
+        return NULL;
+    }
+    if (begin < 0 || begin > end || end > PyUnicode_GetLength(text)) {
+        PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
+        return NULL;
+    }
+    PyObject *settled = Py_NewRef(Py_None);
+    int due = 0;
+    for (int index = 0; index < all.streams; index++) {
+        all.stream[index]->hits.count = 0;
+    }
+    searches_busy(&all, 1);
+    while (begin < end && due == 0) {
+        due = searches_step(&all, PyUnicode_ReadChar(text, begin++));
+        if (due != CERTAIN) {
+            continue;
+        }
+        if (settled == Py_None) {
+            Py_DECREF(settled);
+            settled = PyList_New(0);
+        }
+        due = settled == NULL ? ERROR : searches_settle(&all, begin, settled);
+    }
+    searches_busy(&all, 0);
+    if (due < 0) {
+        for (int index = 0; index < all.streams; index++) {
+            all.stream[index]->broken = 1;
+        }
+        Py_XDECREF(settled);
+        return NULL;
+    }
+    return Py_BuildValue("(nLON)", begin, searches_held(&all), due ? Py_True : Py_False, settled);
 }
 
 static PyMethodDef native_methods[] = {
-    {"read", (PyCFunction)native_read, METH_VARARGS, "Read a text by all searches of a stream."},
+    {"run", (PyCFunction)native_run, METH_VARARGS, "Read on by all searches of a stream."},
     {NULL, NULL, 0, NULL},
 };
 

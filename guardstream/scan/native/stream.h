@@ -32,6 +32,10 @@ typedef struct {
     int64_t hold;
 } Lost;
 
+/* What a character may ask for: that somebody looks, that matches which are certain are taken. */
+#define LOOK 1
+#define CERTAIN 2
+
 struct stream {
     PyObject_HEAD
     Machine *machine;
@@ -42,6 +46,7 @@ struct stream {
     Lost *lost;      /* the patterns whose candidates have overflowed and live on */
     int32_t lost_count, lost_room;
     uint8_t *off;  /* the patterns that are disabled, or NULL */
+    uint8_t due;   /* what the last character that was read asks for */
     uint8_t busy;  /* while it reads: another thread must not read too */
     uint8_t broken; /* after an error that has left its states unknown */
 };
@@ -337,26 +342,24 @@ is_lost(const Stream *self, int32_t pattern)
     return 0;
 }
 
-/* Whether somebody must look: a match may be certain, or a candidate that is masked as it comes has
-   ended. */
+/* Whether matches are certain, and whether somebody must look: an eager pattern has matched, a match
+   is certain that is not plain, or a candidate that is masked as it comes has ended. */
 static int
 needs_attention(const Stream *self)
 {
-    if (self->hits.count) {
-        return 1;
-    }
-    for (int32_t index = 0; index < self->now.open.count; index++) {
+    int needs = self->hits.count ? LOOK : 0;
+    for (int32_t index = 0; index < self->now.open.count && !(needs & LOOK); index++) {
         const Candidate *open = &self->now.open.at[index];
         if (open->start < pattern_oldest(self, open->pattern, 0)) {
-            return 1;
+            needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : LOOK;
         }
     }
-    for (int32_t index = 0; index < self->lost_count; index++) {
+    for (int32_t index = 0; index < self->lost_count && !(needs & LOOK); index++) {
         if (pattern_oldest(self, self->lost[index].pattern, 1) > self->lost[index].hold) {
-            return 1;
+            needs |= LOOK;
         }
     }
-    return 0;
+    return needs;
 }
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -436,7 +439,7 @@ stream_advance(Stream *self, int32_t class)
     return stream_wake(self, class);
 }
 
-/* Read a character: returns whether somebody must look, or ERROR. */
+/* Read a character: returns what it asks for, or ERROR. */
 static int
 stream_step(Stream *self, Py_UCS4 code)
 {
@@ -464,27 +467,30 @@ stream_step(Stream *self, Py_UCS4 code)
             return ERROR;
         }
     }
+    self->due = 0;
     if (!self->hits.count && !self->now.open.count && !self->lost_count) {
         return 0;
     }
-    return hits_filed(self) < 0 ? ERROR : needs_attention(self);
+    int due = hits_filed(self) < 0 ? ERROR : needs_attention(self);
+    self->due = (uint8_t)(due > 0 ? due : 0);
+    return due;
 }
 
-/* Read `text[begin:end]` until somebody must look: returns the index after the last character. */
+/* Read `text[begin:end]` up to a character that asks for anything: returns the index after it. */
 static Py_ssize_t
-stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end, int *attention)
+stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
 {
-    *attention = 0;
+    int due = 0;
     self->hits.count = 0;
     if (stand_copy(&self->mark, &self->now) < 0) {
         return ERROR;
     }
     self->busy = 1;
-    while (begin < end && !*attention) {
-        *attention = stream_step(self, PyUnicode_ReadChar(text, begin++));
+    while (begin < end && !due) {
+        due = stream_step(self, PyUnicode_ReadChar(text, begin++));
     }
     self->busy = 0;
-    if (*attention < 0) {
+    if (due < 0) {
         self->broken = 1;
         return ERROR;
     }
@@ -582,32 +588,12 @@ stream_dealloc(Stream *self)
     Py_DECREF(type);
 }
 
-/* read(text) -> how many characters are held, or -1 with nothing read where somebody must look */
-static PyObject *
-stream_read_all(Stream *self, PyObject *text)
-{
-    int attention;
-    if (!PyUnicode_Check(text)) {
-        PyErr_SetString(PyExc_TypeError, "a text must be a str");
-        return NULL;
-    }
-    if (is_busy(self) || stream_read(self, text, 0, PyUnicode_GetLength(text), &attention) < 0) {
-        return NULL;
-    }
-    if (attention) {
-        self->hits.count = 0;
-        return stand_copy(&self->now, &self->mark) < 0 ? NULL : PyLong_FromLong(-1);
-    }
-    return PyLong_FromLongLong(self->now.offset - stream_oldest(self));
-}
-
 /* run(text, begin, end) -> the index after the last character read */
 static PyObject *
 stream_run(Stream *self, PyObject *args)
 {
     PyObject *text;
     Py_ssize_t begin, end;
-    int attention;
     if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
         return NULL;
     }
@@ -615,7 +601,7 @@ stream_run(Stream *self, PyObject *args)
         PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
         return NULL;
     }
-    if (is_busy(self) || (begin = stream_read(self, text, begin, end, &attention)) < 0) {
+    if (is_busy(self) || (begin = stream_read(self, text, begin, end)) < 0) {
         return NULL;
     }
     return PyLong_FromSsize_t(begin);
@@ -624,7 +610,7 @@ stream_run(Stream *self, PyObject *args)
 static PyObject *
 stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    self->hits.count = 0;
+    self->hits.count = self->due = 0;
     if (is_busy(self) || stand_copy(&self->now, &self->mark) < 0) {
         return NULL;
     }
@@ -736,33 +722,61 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
-/* certain() -> (matches that are settled, patterns of which somebody else must settle one) */
-static PyObject *
-stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
+/* Append what of a plain pattern's match is masked, (label, start, end), if that is anything. */
+static int
+append_match(const Stream *self, PyObject *list, const Candidate *match)
 {
-    PyObject *found = PyList_New(0), *others = PyList_New(0);
+    int32_t tail = self->machine->tails.at[match->pattern];
+    int64_t start = tail < 0 ? match->start : match->hold;
+    int64_t end = tail < 0 ? match->end : match->end - tail;
+    if (start >= end) {
+        return 0;
+    }
+    PyObject *made = Py_BuildValue("(iLL)", (int)self->machine->labels.at[match->pattern],
+                                   (long long)start, (long long)end);
+    int result = made == NULL ? ERROR : PyList_Append(list, made);
+    Py_XDECREF(made);
+    return result;
+}
+
+/* Take the plain matches that are certain, and list the patterns that have others, if asked to. */
+static int
+stream_settle(Stream *self, PyObject *found, PyObject *others)
+{
     Candidates *open = &self->now.open;
-    int32_t kept = 0, result = found && others ? 0 : ERROR;
+    int32_t kept = 0, result = 0;
     for (int32_t index = 0; result == 0 && index < open->count; index++) {
         const Candidate candidate = open->at[index];
         int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);
         int plain = self->machine->flags[candidate.pattern] & PLAIN;
         if (certain && plain) {
-            result = append_candidate(found, &candidate);
+            result = append_match(self, found, &candidate);
             continue;
         }
-        if (certain) {
+        if (certain && others != NULL) {
             result = append_pattern(others, candidate.pattern);
         }
         open->at[kept++] = candidate;
     }
     if (result < 0) {
         self->broken = 1;
+        return ERROR;
+    }
+    open->count = kept;
+    return 0;
+}
+
+/* certain() -> (what is masked of matches that are settled, patterns of which somebody else must
+   settle one) */
+static PyObject *
+stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *found = PyList_New(0), *others = PyList_New(0);
+    if (is_busy(self) || !found || !others || stream_settle(self, found, others) < 0) {
         Py_XDECREF(found);
         Py_XDECREF(others);
         return NULL;
     }
-    open->count = kept;
     return Py_BuildValue("(NN)", found, others);
 }
 
@@ -933,9 +947,9 @@ stream_disable(Stream *self, PyObject *given)
 
 /* --- reading again -------------------------------------------------------------------------- */
 
-/* Let the run in `other`, the only one, go on with a class; `begins`: a match may begin at it. */
+/* Let the run in `other`, the only one, go on with a class. */
 static int
-again_step(Stream *self, int32_t class, int begins, int64_t offset)
+again_step(Stream *self, int32_t class, int mode, int64_t offset)
 {
     Machine *machine = self->machine;
     const Run run = self->other.runs[0];
@@ -944,20 +958,20 @@ again_step(Stream *self, int32_t class, int begins, int64_t offset)
     int32_t local = machine_local(machine, automaton, class);
     Edge edge = {NONE, NONE, NONE};
     int32_t result = local;
-    if (local >= 0 && begins) {
+    if (local >= 0 && mode == (BEGINS | OPENS)) {
         result = machine_edge(machine, run.pattern, run.node, class);
         edge = result < 0 ? edge : automaton->cache.edge[result];
     }
     else if (local >= 0) {
         machine->wanted = run.pattern;
-        result = transition(automaton, run.node, automaton->local_signature.at[local], 0, &edge);
+        result = transition(automaton, run.node, automaton->local_signature.at[local], mode, &edge);
         machine_count(machine, automaton);
     }
     if (result < 0) {
         return result;
     }
     const int64_t *registers = self->other.registers;
-    if (edge.accepts != NONE && begins
+    if (edge.accepts != NONE && mode & BEGINS
         && accepts_taken(&automaton->cache, edge.accepts, run.pattern, registers, offset,
                          &self->hits) < 0) {
         return ERROR;
@@ -975,7 +989,7 @@ again_step(Stream *self, int32_t class, int begins, int64_t offset)
 
 /* The same, with what is WANTED fetched, and what is accepted filed. */
 static int
-again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
+again(Stream *self, Py_UCS4 code, int mode, int64_t offset)
 {
     for (;;) {
         int32_t class = machine_class(self->machine, code);
@@ -983,7 +997,7 @@ again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
             return ERROR;
         }
         self->hits.count = 0;
-        int result = again_step(self, class, begins, offset);
+        int result = again_step(self, class, mode, offset);
         if (result == 0) {
             break;
         }
@@ -1003,7 +1017,7 @@ again(Stream *self, Py_UCS4 code, int begins, int64_t offset)
 /* Let a pattern begin at `text[at]`, having looked at what stands from `begin` on, and before. */
 static int
 restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ssize_t at,
-          int64_t base)
+          int64_t base, int64_t until)
 {
     Machine *machine = self->machine;
     Automaton *automaton = &machine->automata[pattern];
@@ -1030,7 +1044,8 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
     }
     Py_ssize_t length = PyUnicode_GetLength(text);
     for (Py_ssize_t index = begin; index < length; index++) {
-        int result = again(self, PyUnicode_ReadChar(text, index), index >= at, base + index);
+        int mode = (index >= at ? BEGINS : 0) | (base + index > until ? OPENS : 0);
+        int result = again(self, PyUnicode_ReadChar(text, index), mode, base + index);
         if (result < 0) {
             return ERROR;
         }
@@ -1052,16 +1067,17 @@ run_put(Stream *self, int32_t pattern)
         : runs_follow(&self->now.runs, pattern, cache, &edge, self->other.registers, 0);
 }
 
-/* restart(pattern, text, begin, at, base, ended): let the search for a pattern go on as if it had
-   begun at `text[at]`, up to the text's end, which is here; `base` is the text's offset */
+/* restart(pattern, text, begin, at, base, ended, until): let the search for a pattern go on as if it
+   had begun at `text[at]`, up to the text's end, which is here; `base` is the text's offset.
+   Up to the offset `until` the masked group does not open. */
 static PyObject *
 stream_restart(Stream *self, PyObject *args)
 {
     PyObject *text;
     int pattern, ended;
     Py_ssize_t begin, at;
-    long long base;
-    if (!PyArg_ParseTuple(args, "iUnnLp", &pattern, &text, &begin, &at, &base, &ended)
+    long long base, until;
+    if (!PyArg_ParseTuple(args, "iUnnLpL", &pattern, &text, &begin, &at, &base, &ended, &until)
         || is_busy(self) || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
@@ -1071,7 +1087,7 @@ stream_restart(Stream *self, PyObject *args)
     }
     candidates_remove(&self->now.open, pattern);
     self->busy = 1;
-    int result = restarted(self, pattern, text, begin, at, base);
+    int result = restarted(self, pattern, text, begin, at, base, until);
     self->busy = 0;
     if (result == 0) {
         result = run_put(self, pattern);
@@ -1104,14 +1120,42 @@ stream_restart(Stream *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* drop(pattern, hold, start): forget the threads whose group opened at `hold` or before, or whose
-   match began at `start` or before */
+/* Append to `into` what is left of a run without the threads whose group opened at `hold` or
+   before. */
+static int
+run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offset, int64_t hold,
+            Runs *into)
+{
+    Automaton *automaton = &self->machine->automata[run->pattern];
+    const Cache *cache = &automaton->cache;
+    const Node *node = &cache->node[run->node];
+    Ints key = {0};
+    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
+                                 1 + automaton->behinds.count / 2);
+    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
+        const Thread *thread = &threads_of(cache, node)[index];
+        const Place *place = &automaton->place[cache->item[thread->item].place];
+        int64_t opened = thread->hold == NOWHERE ? offset + 1
+            : thread->hold >= 0                  ? registers[thread->hold]
+                                                 : offset - place->opened;
+        if (opened > hold) {
+            result = ints_append(&key, (const int32_t *)thread, 4);
+        }
+    }
+    result = result < 0 ? ERROR : state_of(automaton, &key);
+    ints_free(&key);
+    Edge edge = {result, NONE, NONE};
+    return result < 0 ? ERROR
+                      : runs_follow(into, run->pattern, &automaton->cache, &edge, registers, 0);
+}
+
+/* drop(pattern, hold): forget the threads whose group opened at `hold` or before */
 static PyObject *
 stream_drop(Stream *self, PyObject *args)
 {
     int pattern;
-    long long hold, start;
-    if (!PyArg_ParseTuple(args, "iLL", &pattern, &hold, &start) || is_busy(self)
+    long long hold;
+    if (!PyArg_ParseTuple(args, "iL", &pattern, &hold) || is_busy(self)
         || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
@@ -1119,30 +1163,9 @@ stream_drop(Stream *self, PyObject *args)
     if (run == NULL) {
         Py_RETURN_NONE;
     }
-    Automaton *automaton = &self->machine->automata[pattern];
-    const Cache *cache = &automaton->cache;
-    const Node *node = &cache->node[run->node];
-    const int64_t *registers = self->now.runs.registers + run->registers;
-    Ints key = {0};
-    int32_t result = ints_append(&key, numbers_key(&cache->states, run->node),
-                                 1 + automaton->behinds.count / 2);
-    for (int32_t index = 0; result >= 0 && index < node->count; index++) {
-        const Thread *thread = &threads_of(cache, node)[index];
-        const Place *place = &automaton->place[cache->item[thread->item].place];
-        int64_t began = thread->start >= 0 ? registers[thread->start]
-                                           : self->now.offset - place->distance;
-        int64_t opened = thread->hold == NOWHERE ? self->now.offset + 1
-            : thread->hold >= 0                  ? registers[thread->hold]
-                                                 : self->now.offset - place->opened;
-        if (opened > hold && began > start) {
-            result = ints_append(&key, (const int32_t *)thread, 4);
-        }
-    }
-    result = result < 0 ? ERROR : state_of(automaton, &key);
-    ints_free(&key);
-    Edge edge = {result, NONE, NONE};
     self->other.count = self->other.register_count = 0;
-    if (result < 0 || runs_follow(&self->other, pattern, cache, &edge, registers, 0) < 0
+    if (run_without(self, run, self->now.runs.registers + run->registers, self->now.offset, hold,
+                    &self->other) < 0
         || run_put(self, pattern) < 0) {
         self->broken = 1;
         return NULL;
@@ -1156,13 +1179,19 @@ stream_offset(Stream *self, void *Py_UNUSED(closure))
     return PyLong_FromLongLong(self->now.offset);
 }
 
+static PyObject *
+stream_due(Stream *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->due);
+}
+
 static PyGetSetDef stream_members[] = {
+    {"due", (getter)stream_due, NULL, "Whether somebody must look.", NULL},
     {"offset", (getter)stream_offset, NULL, "How many characters have been read.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef stream_methods[] = {
-    {"read", (PyCFunction)stream_read_all, METH_O, "Read a text in which nobody must look."},
     {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
     {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
     {"held", (PyCFunction)stream_held, METH_NOARGS, "Where the oldest hold-back began."},

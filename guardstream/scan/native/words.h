@@ -98,25 +98,21 @@ word_class(WordTable *self, Py_UCS4 code)
     if (page != NULL && page[code & 0xFF] != MISSING) {
         return page[code & 0xFF];
     }
-    long long class;
+    int class, first, last;
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
-    int result = found == NULL ? ERROR : int_of(found, 0, MAX_CLASSES - 1, &class);
-    Py_XDECREF(found);
-    if (result < 0) {
+    if (found == NULL) {
         return ERROR;
     }
-    page = self->pages[code >> 8];
-    if (page == NULL) {
-        page = PyMem_Malloc(256 * sizeof(uint16_t));
-        if (page == NULL) {
-            PyErr_NoMemory();
-            return ERROR;
-        }
-        memset(page, 0xFF, 256 * sizeof(uint16_t));
-        self->pages[code >> 8] = page;
+    if (!PyTuple_Check(found)) {
+        Py_DECREF(found);
+        return failed("a class of characters must be a tuple");
     }
-    page[code & 0xFF] = (uint16_t)class;
-    return (int32_t)class;
+    int result = !PyArg_ParseTuple(found, "iii", &class, &first, &last)
+            || !is_within(class, 0, MAX_CLASSES)
+        ? ERROR
+        : page_filled(self->pages, code, class, first, last);
+    Py_DECREF(found);
+    return result < 0 ? ERROR : class;
 }
 
 /* add(held, found) -> the state's number */
@@ -366,36 +362,23 @@ word_step(WordStream *self, Py_UCS4 code)
 
 /* Read `text[begin:end]` until words are complete: returns the index after the last character. */
 static Py_ssize_t
-word_read(WordStream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end, int *found)
+word_read(WordStream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
 {
-    *found = 0;
+    int found = 0;
     word_mark(self);
     self->busy = 1;
-    while (begin < end && !*found) {
-        *found = word_step(self, PyUnicode_ReadChar(text, begin++));
+    while (begin < end && !found) {
+        found = word_step(self, PyUnicode_ReadChar(text, begin++));
     }
     self->busy = 0;
-    return *found < 0 ? ERROR : begin;
+    return found < 0 ? ERROR : begin;
 }
 
-/* read(text) -> how many characters are held, or -1 with nothing read where words are complete */
-static PyObject *
-word_stream_read(WordStream *self, PyObject *text)
+/* How many characters the oldest candidate holds back. */
+static int32_t
+word_held(const WordStream *self)
 {
-    int found;
-    if (!PyUnicode_Check(text)) {
-        PyErr_SetString(PyExc_TypeError, "a text must be a str");
-        return NULL;
-    }
-    if (is_word_busy(self)
-        || word_read(self, text, 0, PyUnicode_GetLength(text), &found) < 0) {
-        return NULL;
-    }
-    if (found) {
-        word_back(self);
-        return PyLong_FromLong(-1);
-    }
-    return PyLong_FromLong(self->table->holds ? self->table->node[self->node].held : 0);
+    return self->table->holds ? self->table->node[self->node].held : 0;
 }
 
 /* run(text, begin, end) -> the index after the last character read */
@@ -404,7 +387,6 @@ word_stream_run(WordStream *self, PyObject *args)
 {
     PyObject *text;
     Py_ssize_t begin, end;
-    int found;
     if (!PyArg_ParseTuple(args, "Unn", &text, &begin, &end)) {
         return NULL;
     }
@@ -412,7 +394,7 @@ word_stream_run(WordStream *self, PyObject *args)
         PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
         return NULL;
     }
-    if (is_word_busy(self) || (begin = word_read(self, text, begin, end, &found)) < 0) {
+    if (is_word_busy(self) || (begin = word_read(self, text, begin, end)) < 0) {
         return NULL;
     }
     return PyLong_FromSsize_t(begin);
@@ -456,21 +438,20 @@ word_stream_held(WordStream *self, void *Py_UNUSED(closure))
 }
 
 static PyObject *
-word_stream_found(WordStream *self, void *Py_UNUSED(closure))
+word_stream_due(WordStream *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(self->table->node[self->node].found);
 }
 
 static PyGetSetDef word_stream_members[] = {
     {"held", (getter)word_stream_held, NULL, "How long ago the oldest candidate began.", NULL},
-    {"found", (getter)word_stream_found, NULL, "Whether words are complete here.", NULL},
+    {"due", (getter)word_stream_due, NULL, "Whether words are complete here.", NULL},
     {"offset", (getter)word_stream_offset, NULL, "How many characters have been read.", NULL},
     {"place", (getter)word_stream_place, NULL, "The table and the number of the state.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef word_stream_methods[] = {
-    {"read", (PyCFunction)word_stream_read, METH_O, "Read a text that completes no word."},
     {"run", (PyCFunction)word_stream_run, METH_VARARGS, "Read on to where a word is complete."},
     {"unread", (PyCFunction)word_stream_unread, METH_NOARGS, "Go back to where that began."},
     {"move", (PyCFunction)word_stream_move, METH_O, "Go on from another state."},

@@ -8,8 +8,11 @@ each character once, so that no Unicode table is needed and none can disagree.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import regex
+
+from guardstream.scan.pages import Pages, Row
 
 START = 1
 """The bit of what stands before the text: no character."""
@@ -49,6 +52,7 @@ class CharSets:
         self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
         self._kinds: dict[tuple[bool, ...], int] = {}
         self._ascii: dict[str, int] = {}
+        self._pages = Pages(self._beyond_ascii, self._of_page)
 
     def bit(self, fragment: str) -> int:
         """The bit of the set that `fragment` describes, made on first sight."""
@@ -57,6 +61,7 @@ class CharSets:
             bit = self._bits[fragment] = self.fresh()
             judge = bit, regex.compile(fragment, regex.V0)
             self._ascii.clear()
+            self._pages.clear()
             self._all.append(judge)
             if _NARROW.fullmatch(fragment):
                 pass
@@ -84,10 +89,17 @@ class CharSets:
 
     def signature(self, character: str) -> int:
         """Which sets the character is in."""
+        return self.row(character).answer
+
+    def row(self, character: str) -> Row[int]:
+        """Which sets the character is in, and those beside it that are known to be in the same."""
         if character in ASCII:
             if not self._ascii:
                 self._ascii = self._of_ascii()
-            return self._ascii[character]
+            return Row(self._ascii[character], ord(character), ord(character))
+        return self._pages.row(character)
+
+    def _beyond_ascii(self, character: str) -> int:
         if ord(character) < _FIRST_WITHOUT_FOLDS:
             return _judged(self._all, character)
         kind = tuple([judge.match(character) is not None for judge in _ASKED])
@@ -103,6 +115,30 @@ class CharSets:
             for member in judge.findall(ASCII):
                 signatures[member] |= bit
         return signatures
+
+    def _of_page(self, page: str) -> list[int]:
+        """The signatures of a page's characters."""
+        if ord(page[0]) < _FIRST_WITHOUT_FOLDS:
+            return _judged_together(self._all, page)
+        kinds = _judged_together([(1 << n, judge) for n, judge in enumerate(_ASKED)], page)
+        of_kind = {
+            kind: _judged(self._by_kind, page[kinds.index(kind)]) for kind in dict.fromkeys(kinds)
+        }
+        wide = _judged_together(self._wide, page)
+        return [known | of_kind[kind] for known, kind in zip(wide, kinds, strict=True)]
+
+
+def _judged_together(judges: Sequence[tuple[int, regex.Pattern[str]]], page: str) -> list[int]:
+    signatures = [0] * len(page)
+    all_of_them = 0
+    for bit, judge in judges:
+        members = judge.findall(page)
+        if len(members) == len(page):
+            all_of_them |= bit
+            continue
+        for member in members:
+            signatures[ord(member) - ord(page[0])] |= bit
+    return [signature | all_of_them for signature in signatures]
 
 
 def _judged(judges: list[tuple[int, regex.Pattern[str]]], character: str) -> int:

@@ -79,6 +79,26 @@ def look_behind(node: Node) -> int:
             return 0
 
 
+def look_ahead(node: Node) -> int | None:
+    """How many characters after a match it reads: in lookaheads, or in what an atomic group takes
+    and keeps; None without bound."""
+    match node:
+        case Atomic():
+            return None
+        case Look(item, True, _):
+            width, inside = max_width(item), look_ahead(item)
+            return None if width is None or inside is None else width + inside
+        case Cat(items) | Alt(items):
+            known = [look_ahead(item) for item in items]
+            return None if None in known else max([0, *(each for each in known if each)])
+        case Repeat(item) | Group(item):
+            return look_ahead(item)
+        case Assert():
+            return 1
+        case _:
+            return 0
+
+
 def _looks_beyond(node: Node) -> bool:
     """Whether the answer may depend on what comes after the node's own characters."""
     match node:

@@ -43,7 +43,7 @@ def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Ro
     steps = cast("Stepper", scan.steps)
     window.text = text
     for offset, character in enumerate(text):
-        scan.run(text, offset, offset + 1)
+        steps.run(text, offset, offset + 1)
         found = scan.settle(window)
         run = steps.state(0)
         threads = () if run is None else tuple(_threads(*run, offset + 1, program))

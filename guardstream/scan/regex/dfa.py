@@ -98,7 +98,7 @@ class State(dict[int, Transition]):
     ) -> None:
         self.automaton = automaton
         self.generation = automaton.generation
-        self.built: dict[tuple[int, bool], Transition] = {}
+        self.built: dict[tuple[int, bool, bool], Transition] = {}
         self.threads = threads
         self.left = left
         self.sides = sides
@@ -243,27 +243,30 @@ class Automaton:
 
     # Transitions
 
-    def transition(self, state: State, number: int, *, begins: bool = True) -> Transition:
-        """The transition of `state` on a class of characters; `begins`: a match may begin at it."""
+    def transition(
+        self, state: State, number: int, *, begins: bool = True, opens: bool = True
+    ) -> Transition:
+        """The transition of `state` on a class of characters; `begins`: a match may begin at it;
+        `opens`: the masked group may open before it."""
         with self.alphabet.lock:
             signature = self.alphabet.signatures[number] & self.program.mask
             # Classes that this pattern does not tell apart share a transition.
-            transition = state.built.get((signature, begins))
+            transition = state.built.get((signature, begins, opens))
             if transition is None:
                 known = len(self._states), len(self.items)
-                transition = self._build(self._renewed(state), signature, begins)
-                state.built[signature, begins] = transition
+                transition = self._build(self._renewed(state), signature, begins, opens)
+                state.built[signature, begins, opens] = transition
                 states, items = len(self._states) - known[0], len(self.items) - known[1]
                 threads = len(transition.target.threads)
                 self.count(3 + states * (6 + 2 * threads) + 4 * items)
         return transition
 
-    def _build(self, state: State, signature: int, begins: bool) -> Transition:
+    def _build(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
         sides = self._sides(state, signature)
         left = signature & self.program.behind
         left |= self._matched_before(left, sides)
         sides = tuple(frozenset(item for item in side if item.alive) for side in sides)
-        step = _Step(self, signature | left)
+        step = _Step(self, signature | left, opens=opens)
         complete = step.advance(state.threads)
         if begins and not complete:
             step.begin(self.items.at(self.program.first, state.left))
@@ -307,8 +310,9 @@ class Automaton:
 class _Step:
     """The threads and accepts of one transition."""
 
-    def __init__(self, automaton: Automaton, signature: int) -> None:
+    def __init__(self, automaton: Automaton, signature: int, *, opens: bool) -> None:
         self._automaton = automaton
+        self._closed = not opens and bool(automaton.program.group)
         self._signature = signature
         self._seen: dict[Item, int] = {}
         self._ahead: set[object] = set()
@@ -324,6 +328,8 @@ class _Step:
             ways, matched = automaton.items.advance(thread.item, self._signature)
             start, hold = start_of(thread), hold_of(thread)
             for item, opens, ends in ways:
+                if opens and hold is None and self._closed:
+                    continue
                 opened = (HERE,) if hold is None and opens and group else hold
                 end = HERE if ends else None if thread.end == NOWHERE else thread.end
                 if self._add(item, start, opened, end):
@@ -350,6 +356,8 @@ class _Step:
         """Begin the pattern at this character."""
         group = self._automaton.program.group
         for item, opens, _ in self._automaton.items.advance(root, self._signature).ways:
+            if opens and self._closed:
+                continue
             if self._add(item, HERE, (HERE,) if opens and group else None, None):
                 return
 

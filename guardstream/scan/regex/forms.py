@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from guardstream.scan.regex.matcher import Matcher
 from guardstream.scan.regex.stepper import Joints, Machine, Stepper
 
 try:
@@ -31,6 +32,11 @@ def form() -> str:
 def stepping(machine: Machine) -> Callable[[], AnyStepper]:
     """Stepping in the form that there is."""
     return natively(machine) if NATIVE else in_python(machine)
+
+
+def matching() -> type[Matcher]:
+    """What finds captures, in the form that there is."""
+    return native.NativeMatcher if NATIVE else Matcher
 
 
 def natively(machine: Machine) -> Callable[[], AnyStepper]:

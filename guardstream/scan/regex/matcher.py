@@ -3,15 +3,17 @@
 It tries the ways of a pattern in order of preference, as `regex` does, and never the same place of
 the pattern at the same place of the text twice, unless what back-references refer to differs: so
 its work is linear for a pattern without them. Each step is paid for by the caller, who may refuse.
+
+The C extension does the same, except for references that ignore case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol
 
 import regex
 
@@ -30,7 +32,17 @@ from guardstream.scan.regex.ast import (
 )
 from guardstream.scan.regex.rewrite import referred
 
-Pay: TypeAlias = Callable[[int], None]
+
+class Budget(Protocol):
+    """What pays for steps."""
+
+    def left(self) -> int:
+        """How many steps can be paid for."""
+        ...
+
+    def pay(self, steps: int) -> None:
+        """Pay for steps; raises where they are too many."""
+        ...
 
 
 class Found(NamedTuple):
@@ -41,7 +53,27 @@ class Found(NamedTuple):
     spans: list[tuple[int, int]]
 
 
-class _Kind(Enum):
+class _Members(dict[str, bool]):
+    """Which characters are in a set, as far as they have been asked for."""
+
+    def __init__(self, fragment: str) -> None:
+        self._fragment = fragment
+
+    def __missing__(self, character: str) -> bool:
+        inside = is_in(self._fragment, character)
+        if len(self) < MAX_MEMBERS:
+            self[character] = inside
+        return inside
+
+
+@lru_cache(4_096)
+def _members(fragment: str) -> _Members:
+    return _Members(fragment)
+
+
+class Kind(Enum):
+    """What a step does."""
+
     CHAR = auto()
     SPLIT = auto()
     LOOP = auto()
@@ -55,16 +87,17 @@ class _Kind(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class _Step:
+class Step:
     """A step of the pattern: `after` is the next, `ways` are choices, `node` what it was made of,
     `aside` what stands in a lookaround or an atomic group."""
 
-    kind: _Kind
+    kind: Kind
     node: Node | None = None
-    after: _Step | None = None
-    ways: tuple[_Step, ...] = ()
-    aside: _Step | None = None
+    after: Step | None = None
+    ways: tuple[Step, ...] = ()
+    aside: Step | None = None
     number: int = 0
+    members: Mapping[str, bool] = field(default_factory=dict)
 
 
 class _Captures(NamedTuple):
@@ -79,9 +112,13 @@ class _Captures(NamedTuple):
 
 _OPEN = -1
 
+MAX_MEMBERS = 1_000
+"""How many characters are remembered of each set."""
+
 
 @lru_cache(100_000)
-def _is_in(fragment: str, character: str) -> bool:
+def is_in(fragment: str, character: str) -> bool:
+    """Whether a character is in the set that a fragment describes."""
     return _compiled(fragment).match(character) is not None
 
 
@@ -94,123 +131,130 @@ class Matcher:
     """One pattern; `group` is the number of the group whose captures are asked for."""
 
     def __init__(self, tree: Node, group: int) -> None:
-        self._group = group
-        self._referred = referred(tree)
-        self._opens: list[_Step] = []
-        self._first = self._compile(tree, _Step(_Kind.MATCH))
+        self.group = group
+        self.referred = referred(tree)
+        self._opens: list[Step] = []
+        self.first = self._compile(tree, Step(Kind.MATCH))
 
-    def match(self, text: str, start: int, from_start: bool, pay: Pay) -> Found | None:
+    def match(self, text: str, start: int, from_start: bool, budget: Budget) -> Found | None:
         """The match at `start`, as `regex` finds it; `from_start` says that the text begins with
         the stream."""
-        return self._run(_Try(text, from_start, pay), start, None)
+        return self.run(Attempt(text, from_start, budget), start, None)
 
     def ends_at(
-        self, text: str, start: int, end: int, from_start: bool, pay: Pay
+        self, text: str, start: int, end: int, from_start: bool, budget: Budget
     ) -> list[tuple[int, int]] | None:
         """What is masked of a match from `start` to `end`, whichever `regex` would prefer; None
         if there is no such match."""
-        found = self._run(_Try(text, from_start, pay), start, end)
+        found = self.run(Attempt(text, from_start, budget), start, end)
         if found is None:
             return None
         return found.spans or [(start, end)]
 
-    def opened_at(self, text: str, hold: int, end: int, pay: Pay) -> list[tuple[int, int]] | None:
+    def opened_at(
+        self, text: str, hold: int, end: int, budget: Budget
+    ) -> list[tuple[int, int]] | None:
         """What is masked of a match that ends at `end` and whose group first opened at `hold`,
         where the text before that is no longer known; None if there is no such match."""
         for first in self._opens:
-            found = self._run(_Try(text, False, pay), hold, end, first)
+            found = self.run(Attempt(text, False, budget), hold, end, first)
             if found is not None:
                 return found.spans
         return None
 
-    def can_go_on(self, text: str, start: int, from_start: bool, pay: Pay) -> bool:
+    def can_go_on(self, text: str, start: int, from_start: bool, budget: Budget) -> bool:
         """Whether more text could complete a match that began at `start`."""
-        attempt = _Try(text, from_start, pay)
-        self._run(attempt, start, len(text) + 1)
+        attempt = Attempt(text, from_start, budget)
+        self.run(attempt, start, len(text) + 1)
         return attempt.ran_out
 
-    def _run(
-        self, attempt: _Try, start: int, end: int | None, first: _Step | None = None
+    def run(
+        self, attempt: Attempt, start: int, end: int | None, first: Step | None = None
     ) -> Found | None:
-        found = self._matched(attempt, first or self._first, start, None, end)
+        """The match at `start`, or from the step `first` on, which must end at `end` if given."""
+        found = self._matched(attempt, first or self.first, start, None, end)
         if found is None:
             return None
         spans = []
         position, captures = found
         while captures is not None:
-            if captures.number == self._group and captures.start < captures.end:
+            if captures.number == self.group and captures.start < captures.end:
                 spans.append((captures.start, captures.end))
             captures = captures.rest
-        return Found(position, spans[::-1] if self._group else [])
+        return Found(position, spans[::-1] if self.group else [])
 
     # Running
 
-    def _matched(
-        self, attempt: _Try, first: _Step, start: int, captures: _Captures | None, end: int | None
+    def _matched(  # noqa: C901 - the loop that all time is spent in
+        self, attempt: Attempt, first: Step, start: int, captures: _Captures | None, end: int | None
     ) -> tuple[int, _Captures | None] | None:
         """The first way that matches, which must end at `end` if that is given."""
-        text, seen = attempt.text, set()
-        pending: list[tuple[_Step, int, _Captures | None]] = [(first, start, captures)]
+        text, seen, referred = attempt.text, set(), self.referred
+        length = len(text)
+        pending: list[tuple[Step, int, _Captures | None]] = [(first, start, captures)]
         steps = 0
         while pending:
             step, at, captures = pending.pop()
-            key = step, at, self._known(captures)
+            kind = step.kind
+            key = (step, at, self._known(captures)) if referred else (step, at)
             if key in seen:
-                if step.kind is _Kind.LOOP and step.after is not None:
+                if kind is Kind.LOOP and step.after is not None:
                     pending.append((step.after, at, captures))
                 continue
             seen.add(key)
             steps += 1
             if not steps % 64:
-                attempt.pay(64)
-            if step.kind is _Kind.MATCH:
+                attempt.budget.pay(64)
+            if kind is Kind.CHAR and at < length:
+                if step.members[text[at]] and step.after is not None and at != end:
+                    pending.append((step.after, at + 1, captures))
+                continue
+            if kind is Kind.SPLIT or kind is Kind.LOOP:
+                pending += [(way, at, captures) for way in step.ways[::-1]]
+                continue
+            if kind is Kind.MATCH:
                 if end is None or at == end:
-                    attempt.pay(steps % 64)
+                    attempt.budget.pay(steps % 64)
                     return at, captures
                 continue
-            if step.kind in (_Kind.SPLIT, _Kind.LOOP):
-                pending += [(way, at, captures) for way in reversed(step.ways)]
-                continue
             after = self._taken(attempt, step, at, captures)
-            if after is not None and step.after is not None:
+            if after is not None and step.after is not None and (end is None or after[0] <= end):
                 pending.append((step.after, *after))
-            if step.kind is _Kind.CHAR and at == len(text):
-                attempt.ran_out = True
-        attempt.pay(steps % 64)
+        attempt.budget.pay(steps % 64)
         return None
 
     def _known(self, captures: _Captures | None) -> tuple[tuple[int, int, int], ...]:
         """What is captured of the groups that are referred to; all else changes nothing."""
-        if not self._referred:
+        if not self.referred:
             return ()
         known: dict[int, tuple[int, int, int]] = {}
         while captures is not None:
-            if captures.number in self._referred:
+            if captures.number in self.referred:
                 known.setdefault(captures.number, captures[:3])
             captures = captures.rest
         return tuple(sorted(known.values()))
 
     def _taken(
-        self, attempt: _Try, step: _Step, at: int, captures: _Captures | None
+        self, attempt: Attempt, step: Step, at: int, captures: _Captures | None
     ) -> tuple[int, _Captures | None] | None:
         """Where the step leads, None if it fails."""
-        text, node = attempt.text, step.node
+        node = step.node
         match step.kind:
-            case _Kind.CHAR:
-                assert isinstance(node, Char)
-                inside = at < len(text) and _is_in(node.fragment, text[at])
-                return (at + 1, captures) if inside else None
-            case _Kind.OPEN:
+            case Kind.CHAR:
+                # Others are taken in `_matched`.
+                attempt.ran_out = True
+                return None
+            case Kind.OPEN:
                 return at, _Captures(step.number, at, _OPEN, captures)
-            case _Kind.CLOSE:
+            case Kind.CLOSE:
                 return at, _closed(captures, step.number, at)
-            case _Kind.REFERENCE:
+            case Kind.REFERENCE:
                 assert isinstance(node, Reference)
                 return self._repeated(attempt, node, at, captures)
-            case _Kind.ATOMIC:
+            case Kind.ATOMIC:
                 assert step.aside is not None
                 return self._matched(attempt, step.aside, at, captures, None)
-            case _Kind.LOOK:
+            case Kind.LOOK:
                 return (at, captures) if self._looks(attempt, step, at, captures) else None
             case _:
                 assert isinstance(node, Assert)
@@ -218,7 +262,7 @@ class Matcher:
 
     @staticmethod
     def _repeated(
-        attempt: _Try, node: Reference, at: int, captures: _Captures | None
+        attempt: Attempt, node: Reference, at: int, captures: _Captures | None
     ) -> tuple[int, _Captures | None] | None:
         """Read what the group last captured once more."""
         found = captures
@@ -233,12 +277,12 @@ class Matcher:
                 attempt.ran_out = True
                 return None
             if text[index] != text[place] and not (
-                node.ignore_case and _is_in(f"(?i:{regex.escape(text[index])})", text[place])
+                node.ignore_case and is_in(f"(?i:{regex.escape(text[index])})", text[place])
             ):
                 return None
         return at + found.end - found.start, captures
 
-    def _looks(self, attempt: _Try, step: _Step, at: int, captures: _Captures | None) -> bool:
+    def _looks(self, attempt: Attempt, step: Step, at: int, captures: _Captures | None) -> bool:
         node = step.node
         assert isinstance(node, Look)
         assert step.aside is not None
@@ -254,40 +298,40 @@ class Matcher:
 
     # Compiling: each case takes what follows and returns what comes first
 
-    def _compile(self, node: Node, after: _Step) -> _Step:
+    def _compile(self, node: Node, after: Step) -> Step:
         match node:
             case Char():
-                return _Step(_Kind.CHAR, node, after)
+                return Step(Kind.CHAR, node, after, members=_members(node.fragment))
             case Cat(items):
                 for item in reversed(items):
                     after = self._compile(item, after)
                 return after
             case Alt(items):
-                return _Step(_Kind.SPLIT, ways=tuple(self._compile(i, after) for i in items))
+                return Step(Kind.SPLIT, ways=tuple(self._compile(i, after) for i in items))
             case Repeat():
                 return self._repeat(node, after)
             case Group(item, number):
                 return self._grouped(item, number, after)
             case Atomic(item) | Look(item):
-                kind = _Kind.LOOK if isinstance(node, Look) else _Kind.ATOMIC
-                aside = self._compile(item, _Step(_Kind.MATCH))
-                return _Step(kind, node, after, aside=aside)
+                kind = Kind.LOOK if isinstance(node, Look) else Kind.ATOMIC
+                aside = self._compile(item, Step(Kind.MATCH))
+                return Step(kind, node, after, aside=aside)
             case Reference():
-                return _Step(_Kind.REFERENCE, node, after)
+                return Step(Kind.REFERENCE, node, after)
             case Assert():
-                return _Step(_Kind.ASSERT, node, after)
+                return Step(Kind.ASSERT, node, after)
 
-    def _grouped(self, item: Node, number: int, after: _Step) -> _Step:
-        closed = _Step(_Kind.CLOSE, after=after, number=number)
-        opened = _Step(_Kind.OPEN, after=self._compile(item, closed), number=number)
-        if number == self._group:
+    def _grouped(self, item: Node, number: int, after: Step) -> Step:
+        closed = Step(Kind.CLOSE, after=after, number=number)
+        opened = Step(Kind.OPEN, after=self._compile(item, closed), number=number)
+        if number == self.group:
             self._opens.append(opened)
         return opened
 
-    def _repeat(self, node: Repeat, after: _Step) -> _Step:
+    def _repeat(self, node: Repeat, after: Step) -> Step:
         end = after
         if node.high is None:
-            loop = _Step(_Kind.LOOP, after=end)
+            loop = Step(Kind.LOOP, after=end)
             inside = self._compile(node.item, loop)
             loop.ways = (end, inside) if node.lazy else (inside, end)
             after = loop
@@ -295,7 +339,7 @@ class Matcher:
             for _ in range(node.high - node.low):
                 inside = self._compile(node.item, after)
                 ways = (end, inside) if node.lazy else (inside, end)
-                after = _Step(_Kind.SPLIT, ways=ways)
+                after = Step(Kind.SPLIT, ways=ways)
         for _ in range(node.low):
             after = self._compile(node.item, after)
         return after
@@ -310,19 +354,19 @@ def _closed(captures: _Captures | None, number: int, at: int) -> _Captures | Non
     return captures._replace(rest=_closed(captures.rest, number, at))
 
 
-class _Try:
+class Attempt:
     """One attempt over one text; `ran_out` if some way asked for a character after its end."""
 
-    def __init__(self, text: str, from_start: bool, pay: Pay) -> None:
+    def __init__(self, text: str, from_start: bool, budget: Budget) -> None:
         self.text = text
-        self.pay = pay
+        self.budget = budget
         self.ran_out = False
-        self._from_start = from_start
+        self.from_start = from_start
 
     def holds(self, node: Assert, at: int) -> bool:
         """Whether an assertion about the neighbours holds."""
         text = self.text
-        start, end = at == 0 and self._from_start, at == len(text)
+        start, end = at == 0 and self.from_start, at == len(text)
         match node.kind:
             case "start":
                 return start
@@ -333,6 +377,6 @@ class _Try:
             case "line_end":
                 return end or text[at] == "\n"
             case _:
-                before = at > 0 and _is_in(node.word, text[at - 1])
-                after = not end and _is_in(node.word, text[at])
+                before = at > 0 and is_in(node.word, text[at - 1])
+                after = not end and is_in(node.word, text[at])
                 return (before is not after) is (node.kind == "word")

@@ -14,8 +14,12 @@ from typing import Self
 from guardstream.scan import _native
 from guardstream.scan.regex import dfa
 from guardstream.scan.regex.alphabet import END, START
+from guardstream.scan.regex.analysis import look_ahead, look_behind, max_width, min_width
+from guardstream.scan.regex.ast import Assert, Char, Look, Node, Reference
 from guardstream.scan.regex.dfa import Alphabet, Automaton
-from guardstream.scan.regex.nfa import Condition, Kind, Place
+from guardstream.scan.regex.matcher import Attempt, Found, Matcher, Step, is_in
+from guardstream.scan.regex.matcher import Kind as Does
+from guardstream.scan.regex.nfa import Condition, Place
 from guardstream.scan.regex.stepper import Handling, Machine
 
 UNIT = 100
@@ -23,8 +27,6 @@ UNIT = 100
 
 AT_ONCE = 6
 """How many places are given together."""
-
-KINDS = {kind: kind.value for kind in Kind}
 
 
 def _bits(number: int) -> Iterable[int]:
@@ -36,7 +38,7 @@ def _bits(number: int) -> Iterable[int]:
 
 
 def _flags(handling: Handling) -> int:
-    return sum(flag << number for number, flag in enumerate(handling))
+    return sum(flag << number for number, flag in enumerate(handling[:4]))
 
 
 class _Rows:
@@ -51,6 +53,7 @@ class _Rows:
         self._places: list[Place] = []
         self._numbers: dict[Place, int] = {}
         self._given: set[int] = set()
+        self._signatures: dict[int, bytes] = {}
 
     def program(self) -> tuple[object, ...]:
         """The program, for `Machine` in the extension."""
@@ -96,26 +99,35 @@ class _Rows:
                 # It is written out when the text reaches it.
                 continue
             self._given.add(at)
-            own = [] if place.after is not None else [number(way) for way in place.leads_to()]
-            after, out, aside = (
-                -1 if other is None else number(other)
-                for other in (place.after, place.out, place.aside)
-            )
+            own: list[int] = []
+            after = -1
+            if place.after is not None:
+                after = number(place.after)
+                pending.append(after)
+            else:
+                own = [number(way) for way in place.leads_to()]
+                pending += own
+            out = -1 if place.out is None else number(place.out)
+            aside = -1 if place.aside is None else number(place.aside)
             condition = conditions.setdefault(place.condition, len(conditions))
-            rows += (at, KINDS[place.kind], condition, after, out, aside)
-            rows += (place.negate, place.distance, place.opened, len(ways), len(own))
+            rows += (
+                at, place.kind, condition, after, out, aside,
+                place.negate, place.distance, place.opened, len(ways), len(own),
+            )  # fmt: skip
             ways += own
-            pending += own if after < 0 else (after,)
         signatures = [self._signature(bits) for condition in conditions for bits in condition]
         ints = array("i", rows).tobytes(), array("i", ways).tobytes()
         return len(self._places), b"".join(signatures), *ints
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""
-        number = 0
-        for bit in _bits(bits):
-            number |= 1 << self._index[bit]
-        return number.to_bytes(self._size, "little")
+        known = self._signatures.get(bits)
+        if known is None:
+            number = 0
+            for bit in _bits(bits):
+                number |= 1 << self._index[bit]
+            known = self._signatures[bits] = number.to_bytes(self._size, "little")
+        return known
 
 
 class NativeMachine:
@@ -137,6 +149,8 @@ class NativeMachine:
             firsts.append(-1)
         self.native = _native.Machine(
             bytes(map(_flags, machine.handling)),
+            array("i", [handling.label for handling in machine.handling]).tobytes(),
+            array("i", [handling.tail for handling in machine.handling]).tobytes(),
             firsts.tobytes(),
             first_at.tobytes(),
             machine.asked.to_bytes(self._size, "little"),
@@ -151,9 +165,9 @@ class NativeMachine:
 
     # What the extension asks for
 
-    def _class_of(self, code: int) -> tuple[int, bytes]:
-        number = self._machine.classes[chr(code)]
-        return number, self._signature(number)
+    def _class_of(self, code: int) -> tuple[int, bytes, int, int]:
+        number, first, last = self._machine.classes.row(chr(code))
+        return number, self._signature(number), first, last
 
     def _program(self, pattern: int) -> tuple[object, ...]:
         with self._machine.alphabet.lock:
@@ -171,6 +185,110 @@ class NativeMachine:
 class NativeStepper(_native.Stream):
     """One stream's patterns that are awake; see `stepper.Stepper`."""
 
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        return self.offset - self.held()
+
     def __new__(cls, machine: NativeMachine) -> Self:
         machine.native.bound(UNIT * dfa.MAX_WEIGHT)
         return super().__new__(cls, machine.native)
+
+
+_DOES = {
+    kind: number
+    for number, kind in enumerate(
+        (Does.CHAR, Does.SPLIT, Does.LOOP, Does.OPEN, Does.CLOSE, Does.REFERENCE, Does.ASSERT)
+    )
+}
+_AHEAD, _BEHIND, _ATOMIC, _MATCH = range(7, 11)
+_ANCHORS = ("start", "line_start", "end", "line_end", "word", "not_word")
+
+
+class NativeMatcher(Matcher):
+    """A matcher that runs in the extension, if the pattern has no reference that ignores case."""
+
+    def __init__(self, tree: Node, group: int) -> None:
+        super().__init__(tree, group)
+        self._steps: list[Step] = []
+        self._numbers: dict[Step, int] = {}
+        self._sets: dict[str, int] = {}
+        self._behind = look_behind(tree) + 1
+        self._ahead = None if self.referred else look_ahead(tree)
+        rows, ways = self._rows()
+        nodes = (step.node for step in self._steps)
+        self._in_python = any(isinstance(n, Reference) and n.ignore_case for n in nodes)
+        self._native = _native.Matcher(
+            rows.tobytes(),
+            ways.tobytes(),
+            array("i", sorted(self.referred)).tobytes(),
+            group,
+            len(self._sets) // 32 + 1,
+            self._sets_of,
+        )
+
+    def run(
+        self, attempt: Attempt, start: int, end: int | None, first: Step | None = None
+    ) -> Found | None:
+        """See `Matcher.run`."""
+        if self._in_python:
+            return super().run(attempt, start, end, first)
+        text, budget = attempt.text, attempt.budget
+        high = len(text)
+        if end is not None and self._ahead is not None:
+            high = min(high, end + 1 + self._ahead)
+        found, spans, attempt.ran_out, steps = self._native.run(
+            text,
+            self._numbers[first or self.first],
+            start,
+            -1 if end is None else end,
+            attempt.from_start,
+            max(start - self._behind, 0),
+            high,
+            budget.left(),
+        )
+        budget.pay(steps)
+        return Found(found, spans) if found >= 0 else None
+
+    def _sets_of(self, code: int) -> bytes:
+        """Which sets a character is in."""
+        character, bits = chr(code), 0
+        for fragment, number in self._sets.items():
+            bits |= is_in(fragment, character) << number
+        return bits.to_bytes(len(self._sets) // 32 * 4 + 4, "little")
+
+    def _rows(self) -> tuple[array[int], array[int]]:
+        """The steps and their choices as rows of ints."""
+        rows, ways = array("i"), array("i")
+        self._number(self.first)
+        for step in self._steps:
+            kind, node = _DOES.get(step.kind, _MATCH), step.node
+            after, aside = (
+                -1 if other is None else self._number(other) for other in (step.after, step.aside)
+            )
+            fragment, number = "", step.number
+            negate = least = most = 0
+            if isinstance(node, Char):
+                fragment = node.fragment
+            elif isinstance(node, Assert):
+                fragment, number = node.word, _ANCHORS.index(node.kind)
+            elif isinstance(node, Reference):
+                number = node.number
+            elif isinstance(node, Look):
+                kind, negate = _AHEAD if node.ahead else _BEHIND, int(node.negate)
+                if not node.ahead:
+                    least, most = min_width(node.item), max_width(node.item) or 0
+            elif step.kind is Does.ATOMIC:
+                kind = _ATOMIC
+            choices = [self._number(way) for way in step.ways]
+            set_of = self._sets.setdefault(fragment, len(self._sets)) if fragment else 0
+            rows.extend((kind, set_of, after, aside, len(ways), len(choices)))
+            rows.extend((number, negate, least, most))
+            ways.extend(choices)
+        return rows, ways
+
+    def _number(self, step: Step) -> int:
+        number = self._numbers.get(step)
+        if number is None:
+            number = self._numbers[step] = len(self._steps)
+            self._steps.append(step)
+        return number

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -39,10 +39,10 @@ from guardstream.scan.regex.rewrite import (
 MAX_PLACES = 10_000
 """How many places one pattern may have, without those of counters that are written out lazily."""
 
-WRITTEN_OUT = 1_000
+WRITTEN_OUT = 40
 """In a pattern of more places, large counters are written out only when the text reaches them."""
 
-LARGE = 300
+LARGE = 16
 """How many places a counter of such a pattern takes to be large."""
 
 UNKNOWN = -3
@@ -71,7 +71,7 @@ class Condition(NamedTuple):
 FREE = Condition()
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What a place does."""
 
     CHAR = auto()  # takes one character that fulfils the condition
@@ -161,27 +161,20 @@ class Program:
         reached = [(self.first, 0, opened)]
         while reached:
             place, distance, opened = reached.pop()
-            measured = place.distance, place.opened
-            if place.distance != distance:
-                place.distance = distance if place.distance == UNKNOWN else VARIABLE
-            if place.opened != opened:
-                place.opened = opened if place.opened == UNKNOWN else VARIABLE
-            if (place.distance, place.opened) == measured:
+            known, known_opened = place.distance, place.opened
+            if known not in (distance, VARIABLE):
+                known = place.distance = distance if known == UNKNOWN else VARIABLE
+            elif known_opened in (opened, VARIABLE):
                 continue
+            if known_opened not in (opened, VARIABLE):
+                known_opened = place.opened = opened if known_opened == UNKNOWN else VARIABLE
             if place.unwritten is not None and place.out is not None:
-                opened = BEFORE if place.opened == BEFORE and not place.negate else VARIABLE
+                opened = BEFORE if known_opened == BEFORE and not place.negate else VARIABLE
                 reached.append((place.out, VARIABLE, opened))
+            elif place.after is not None:
+                reached.append((place.after, *_beyond(place)))
             else:
-                reached += [(after, *self._beyond(place)) for after in place.leads_to()]
-
-    @staticmethod
-    def _beyond(place: Place) -> tuple[int, int]:
-        """The distances of what follows the place."""
-        step = place.kind is Kind.CHAR
-        distance, opened = place.distance, place.opened
-        if place.kind is Kind.OPEN and opened == BEFORE:
-            opened = 0
-        return distance + step * (distance >= 0), opened + step * (opened >= 0)
+                reached += [(way, known, known_opened) for way in place.ways]
 
     # Compiling: each method takes what follows and returns what comes first
 
@@ -241,10 +234,14 @@ class Program:
         if self._lazy and size(node) > LARGE:
             # Compiled once as it is, so that all sets are known from the beginning.
             self._compile(node.item, self._place(Kind.MATCH))
-            loop = self._loop(node, after) if high is None else after
-            return self._counted(node, low, None if high is None else high - low, loop)
+            if high is not None:
+                return self._counted(node, low, high - low, after)
+            loop, inside = self._loop(node, after)
+            return self._counted(node, low - 1, None, inside) if low else loop
         if high is None:
-            after = self._loop(node, after)
+            # The last round that is wanted is one of the loop: what follows each is the same.
+            loop, inside = self._loop(node, after)
+            low, after = (low - 1, inside) if low else (0, loop)
         else:
             end = after
             for _ in range(high - low):
@@ -277,11 +274,12 @@ class Program:
     def _optional(self, inside: Place, skipped: Place, lazy: bool) -> Place:
         return self._split((skipped, inside) if lazy else (inside, skipped))
 
-    def _loop(self, node: Repeat, after: Place) -> Place:
+    def _loop(self, node: Repeat, after: Place) -> tuple[Place, Place]:
+        """A loop: where another round may begin or none, and where a round begins."""
         loop = self._place(Kind.LOOP if min_width(node.item) == 0 else Kind.SPLIT)
         inside = self._compile(node.item, loop)
         loop.ways, loop.out = ((after, inside) if node.lazy else (inside, after)), after
-        return loop
+        return loop, inside
 
     # Atomic groups
 
@@ -407,6 +405,14 @@ class Program:
             ahead = (outside if same is inside else inside) if differs else same
             ways.append(self._place(Kind.BEHIND, behind, self._place(Kind.AHEAD, ahead, after)))
         return self._split(ways)
+
+
+def _beyond(place: Place) -> tuple[int, int]:
+    """The distances of what follows the place."""
+    distance, opened = place.distance, place.opened
+    if place.kind is Kind.CHAR:
+        return distance + (distance >= 0), opened + (opened >= 0)
+    return distance, 0 if place.kind is Kind.OPEN and opened == BEFORE else opened
 
 
 def size(node: Node) -> int:

@@ -19,10 +19,10 @@ from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Stepping
-from guardstream.scan.regex.matcher import Matcher, Pay
+from guardstream.scan.regex.matcher import Budget, Matcher
 from guardstream.scan.regex.nfa import Program
 from guardstream.scan.regex.pattern import Pattern, Settling
-from guardstream.scan.regex.stepper import Candidate, Classes, Handling, Machine
+from guardstream.scan.regex.stepper import NO_GROUP, Candidate, Classes, Handling, Machine
 from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
@@ -74,6 +74,7 @@ class PatternSet:
             )
             for pattern, program in zip(patterns, programs, strict=True)
         ]
+        self._matching = forms.matching()
         self._matchers: dict[int, Matcher] = {}
         self._tails: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
@@ -103,6 +104,8 @@ class PatternSet:
             plain=settling is Settling.ORDERED
             and not program.late
             and (not pattern.group or pattern.tail is not None),
+            label=pattern.rule,
+            tail=NO_GROUP if pattern.tail is None else pattern.tail,
         )
 
     def matcher(self, index: int) -> Matcher:
@@ -110,18 +113,18 @@ class PatternSet:
         known = self._matchers.get(index)
         if known is None:
             pattern = self.patterns[index]
-            known = self._matchers[index] = Matcher(pattern.tree, pattern.group)
+            known = self._matchers[index] = self._matching(pattern.tree, pattern.group)
         return known
 
     def follows(
-        self, index: int, text: str, start: int, end: int, from_start: bool, pay: Pay
+        self, index: int, text: str, start: int, end: int, from_start: bool, budget: Budget
     ) -> bool:
         """Whether what follows a pattern's group can stand from `start` to `end`."""
         known = self._tails.get(index)
         if known is None:
             after = self.patterns[index].after
-            known = self._tails[index] = Matcher(after or Cat(()), 0)
-        return known.ends_at(text, start, end, from_start, pay) is not None
+            known = self._tails[index] = self._matching(after or Cat(()), 0)
+        return known.ends_at(text, start, end, from_start, budget) is not None
 
     def scan(self) -> PatternScan:
         """A search over one stream."""
@@ -138,12 +141,13 @@ def _program(index: int, pattern: Pattern, sets: CharSets) -> Program:
 class PatternScan:
     """One stream's search: the patterns that are awake, and what is accepted but not settled."""
 
-    __slots__ = ("_set", "_spent", "_standing", "_steps")
+    __slots__ = ("_masked", "_set", "_spent", "_standing", "_steps")
 
     def __init__(self, patterns: PatternSet) -> None:
         self._set = patterns
         self._steps = patterns.steps()
         self._standing: list[Match] = []
+        self._masked: dict[tuple[int, int, int], int] = {}
         self._spent = 0
 
     @property
@@ -156,18 +160,8 @@ class PatternScan:
         """See `Scan.steps`."""
         return self._steps
 
-    # Reading
-
-    def unread(self) -> None:
-        """See `Scan.unread`."""
-        self._steps.unread()
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`."""
-        return self._steps.run(text, begin, begin + 1 if self._is_watched() else end)
-
-    def _is_watched(self) -> bool:
-        """Whether one has overflowed of which only the matcher can tell whether it lives."""
+    def watched(self) -> bool:
+        """See `Scan.watched`: of what is approximated only the matcher can tell."""
         return bool(self._set.approximated and self._steps.lost())
 
     # Settling
@@ -178,12 +172,7 @@ class PatternScan:
         for hit in self._steps.hits():
             found += self._fired(Candidate(*hit), window)
         certain, others = self._steps.certain()
-        for pattern, start, hold, end, _, _ in certain:
-            compiled = self._set.patterns[pattern]
-            if not compiled.group:
-                found.append(Match(compiled.rule, start, end))
-            elif hold < end - (compiled.tail or 0):
-                found.append(Match(compiled.rule, hold, end - (compiled.tail or 0)))
+        found += [Match(*each) for each in certain]
         for pattern in others:
             found += self._settled(pattern, window, last=False, ended=False)
         return found
@@ -214,7 +203,7 @@ class PatternScan:
             text = self._read_as(window)[: self.offset - base]
             matcher = self._set.matcher(match.pattern)
             for start in range(max(match.start, base), match.end):
-                spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self._pay)
+                spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
                 if spans is not None:
                     return [Match(rule, spans[0][0] + base, match.end)]
         except OverBudgetError:
@@ -317,16 +306,17 @@ class PatternScan:
             ends = [
                 end - width
                 for width in compiled.widths
-                if self._set.follows(pattern, text, end - width, end, base == 0, self._pay)
+                if end - width >= match.hold - base
+                and self._set.follows(pattern, text, end - width, end, base == 0, self)
             ]
             if len(ends) == 1 and match.hold - base < ends[0]:
                 # Where the group began the automaton knows; it can only have ended there.
                 return [(match.hold, ends[0] + base)]
         if match.start >= self._horizon():
-            found = matcher.ends_at(text, begin, end, base == 0, self._pay)
+            found = matcher.ends_at(text, begin, end, base == 0, self)
         else:
             begin = max(match.hold - base, 0)
-            found = matcher.opened_at(text, begin, end, self._pay)
+            found = matcher.opened_at(text, begin, end, self)
         return [(first + base, last + base) for first, last in found or [(begin, end)]]
 
     # Reading again
@@ -337,15 +327,18 @@ class PatternScan:
         text = self._read_as(window)[: self.offset - base]
         matcher = self._set.matcher(pattern)
         for start in range(max(begin, base), self.offset):
-            found = matcher.match(text, start - base, base == 0, self._pay)
+            found = matcher.match(text, start - base, base == 0, self)
             if found is not None:
                 hold = found.spans[0][0] + base if found.spans else start
                 return Candidate(pattern, start, hold, found.end + base, late=False)
         return None
 
-    def _restart(self, pattern: int, at: int, window: Window, *, ended: bool = False) -> None:
+    def _restart(
+        self, pattern: int, at: int, window: Window, *, ended: bool = False, until: int = -1
+    ) -> None:
         """Let the pattern's search go on as if it had begun at an offset before the present: what
-        is there are only its lookbehinds, which read what they may look back at."""
+        is there are only its lookbehinds, which read what they may look back at. `until` an offset
+        the masked group does not open."""
         base = window.base
         at = max(at, self._horizon())
         begin = max(at - self._set.patterns[pattern].behind, base)
@@ -353,14 +346,20 @@ class PatternScan:
             begin = min(base + 1, at)
         first = max(begin - 1, base)
         text = window.slice(first, self.offset)
-        self._steps.restart(pattern, text, begin - first, at - first, first, ended)
-        self._pay(self.offset - at + 1)
+        self._steps.restart(pattern, text, begin - first, at - first, first, ended, until)
+        self.pay(self.offset - at + 1)
 
-    def _pay(self, steps: int) -> None:
-        """Pay for steps of confirming; raises OverBudgetError where too many are needed."""
-        self._spent = max(self._spent, STEPS_PER_CHARACTER * (self.offset - self._set.window))
-        self._spent += steps
-        if self._spent > STEPS_PER_CHARACTER * (self.offset + 1):
+    def left(self) -> int:
+        """See `Budget.left`."""
+        read = self.offset
+        spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window))
+        return STEPS_PER_CHARACTER * (read + 1) - spent
+
+    def pay(self, steps: int) -> None:
+        """See `Budget.pay`; raises OverBudgetError."""
+        left = self.left() - steps
+        self._spent = STEPS_PER_CHARACTER * (self.offset + 1) - left
+        if left < 0:
             raise OverBudgetError
 
     def _oldest(self, pattern: int) -> int:
@@ -427,7 +426,7 @@ class PatternScan:
             return True
         text, base = self._read_as(window), window.base
         text = text[: self.offset - base]
-        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self._pay)
+        return self._set.matcher(pattern).can_go_on(text, start - base, base == 0, self)
 
     def overflow(self, hold: int, window: Window, *, drop: bool) -> None:
         """See `Scan.overflow`."""
@@ -448,35 +447,57 @@ class PatternScan:
                     [c._replace(written=c.written or c.hold <= hold) for c in candidates],
                 )
 
+    def wrote(self, upto: int, window: Window) -> None:
+        """See `Scan.wrote`: only a masked group may end before its match."""
+        masked, self._masked = self._masked, {}
+        for pattern in self._steps.waiting():
+            compiled = self._set.patterns[pattern]
+            if not compiled.group or compiled.confirm is not None or not compiled.holds:
+                continue
+            kept = []
+            for candidate in map(Candidate._make, self._steps.candidates(pattern)):
+                key = pattern, candidate.start, candidate.end
+                if candidate.hold < upto and not candidate.written:
+                    end = masked.get(key) or self._masked_to(candidate, window)
+                    self._masked[key] = end
+                    candidate = candidate._replace(written=end <= upto)
+                kept.append(candidate)
+            self._steps.keep(pattern, kept)
+
+    def _masked_to(self, match: Candidate, window: Window) -> int:
+        """Where what is masked of a match ends; the match's end where that takes too long."""
+        try:
+            spans = self._spans(match.pattern, match, window)
+        except OverBudgetError:
+            return match.end
+        return spans[-1][1] if spans else match.hold
+
     def _drop(self, pattern: int, hold: int, window: Window) -> None:
         """Drop the candidates that are held from `hold`; what they had matched stands."""
-        if self._set.patterns[pattern].group:
-            self._drop_opened(pattern, hold)
-            return
+        group = self._set.patterns[pattern].group
         while self._waits(pattern) <= hold:
-            start = min(self._steps.began(pattern), self._waits(pattern))
+            began = self._steps.began(pattern)
+            start = min(began, self._waits(pattern))
             candidates = map(Candidate._make, self._steps.candidates(pattern))
-            match = next((c for c in candidates if c.start == start), None)
+            match = next((c for c in candidates if (c.hold if group else c.start) <= hold), None)
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
                 self._standing += [Match(rule, *span) for span in spans]
                 self._restart(pattern, match.end, window)
-            else:
+            elif not group:
                 self._restart(pattern, start + 1, window)
+            elif began >= self._horizon():
+                # A candidate that has not opened its group lives on, and so does a younger one.
+                self._restart(pattern, began, window, until=hold)
+            else:
+                self._steps.drop(pattern, hold)
 
     def _waits(self, pattern: int) -> int:
         """Where the oldest hold-back of a pattern began, of a candidate or a match."""
         candidates = map(Candidate._make, self._steps.candidates(pattern))
         holds = [candidate.hold for candidate in candidates if not candidate.written]
         return min([self._steps.waits(pattern), *holds])
-
-    def _drop_opened(self, pattern: int, hold: int) -> None:
-        """Drop the threads whose masked group opened at `hold`, and those that keep a match from
-        settling that is held from there."""
-        candidates = map(Candidate._make, self._steps.candidates(pattern))
-        held = [candidate.start for candidate in candidates if candidate.hold <= hold]
-        self._steps.drop(pattern, hold, max(held, default=-1))
 
     def overflowing(self, window: Window) -> bool:
         """See `Scan.overflowing`."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from guardstream.scan.match import UNREAD
+from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
 from guardstream.scan.regex.nfa import Condition
-from guardstream.scan.regex.registers import Accept, Least, Thread, resolve
+from guardstream.scan.regex.registers import Accept, Least, resolve
 from guardstream.scan.words.normalize import Table
 
 MAX_CHARACTERS = 50_000
@@ -44,15 +44,28 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
     return Candidate(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
 
 
+NO_GROUP = -1
+
+
 class Handling(NamedTuple):
     """What is done about a pattern: whether text waits for its candidates (`holds`), whether what
     it accepts is a match at once (`eager`), whether every accept counts until one is confirmed
-    (`loose`), and whether a match is certain once nothing older lives (`plain`)."""
+    (`loose`), and whether a match is certain once nothing older lives (`plain`). Of a plain one's
+    matches, which bear the number `label`, the last `tail` characters are not masked, nor what
+    comes before the hold-back; or all of a match is, with NO_GROUP."""
 
     holds: bool = True
     eager: bool = False
     loose: bool = False
     plain: bool = False
+    label: int = 0
+    tail: int = NO_GROUP
+
+    def masked(self, match: Candidate) -> tuple[int, int, int]:
+        """What of a match is masked: its label, start and end."""
+        if self.tail == NO_GROUP:
+            return self.label, match.start, match.end
+        return self.label, match.hold, match.end - self.tail
 
 
 class Classes(dict[str, int]):
@@ -65,9 +78,16 @@ class Classes(dict[str, int]):
         self._numbers: dict[int, int] = {}
 
     def __missing__(self, character: str) -> int:
+        return self.row(character).answer
+
+    def row(self, character: str) -> Row[int]:
+        """The number of a character's class, and those beside it that are known to be in it."""
         with self._alphabet.lock:
-            seen = character if self._table is None else self._table[ord(character)]
-            signature = self._sets.signature(seen)
+            if self._table is None:
+                signature, first, last = self._sets.row(character)
+            else:
+                signature = self._sets.signature(self._table[ord(character)])
+                first = last = ord(character)
             number = self._numbers.get(signature)
             if number is None:
                 number = self._numbers[signature] = len(self._alphabet.signatures)
@@ -75,7 +95,7 @@ class Classes(dict[str, int]):
             if len(self) > MAX_CHARACTERS:
                 self.clear()
             self[character] = number
-        return number
+        return Row(number, first, last)
 
 
 class Machine:
@@ -264,6 +284,7 @@ class Stepper:
         "_off",
         "_open",
         "_registers",
+        "due",
         "last",
         "offset",
     )
@@ -279,6 +300,7 @@ class Stepper:
         self._lost: dict[int, int] = {}
         self._off: frozenset[int] = frozenset()
         self.offset = 0
+        self.due = False
         self.last = Alphabet.BEGIN
         self._mark = self._here()
 
@@ -288,6 +310,7 @@ class Stepper:
     def _back(self) -> None:
         self._awake, self._joint, self._registers, self._open, self.offset, self.last = self._mark
         self._hits = []
+        self.due = False
 
     @property
     def awake(self) -> dict[int, Run]:
@@ -307,32 +330,35 @@ class Stepper:
 
     # Reading
 
-    def read(self, text: str) -> int:
-        """Read all of `text` if nobody must look, and return how many characters the oldest live
-        candidate holds back; else read nothing and return UNREAD."""
+    def run(self, text: str, begin: int, end: int) -> int:
+        """See `Steps.run`: a match may be certain, or a candidate that is masked as it comes has
+        ended."""
         self._mark = self._here()
-        if not (self._off or self._open or self._lost) and self._joints.worth(len(text)):
-            return self._read_joint(text)
-        for character in text:
-            if self._step(character):
-                self._back()
-                return UNREAD
-        return self.offset - self.held()
+        self._hits = []
+        self.due = False
+        if not (self._off or self._open or self._lost) and self._joints.worth(end - begin):
+            begin = self._run_joint(text, begin, end)
+        while begin < end and not self.due:
+            self.due = self._step(text[begin])
+            begin += 1
+        return begin
 
-    def _read_joint(self, text: str) -> int:
+    def _run_joint(self, text: str, begin: int, end: int) -> int:
+        """Read up to the first character that completes a match, but not that character; return its
+        index."""
         joint, registers, offset = self._joint, self._registers, self.offset
         if joint is None:
             members = [(pattern, run[0]) for pattern, run in self._awake.items()]
             joint = self._joints.of(members, self._machine.kind(self.last))
             registers = {pattern: run[1] for pattern, run in self._awake.items() if run[1]}
         classes = self._machine.classes
-        number = self.last
-        for character in text:
-            number = classes[character]
-            joint, moves, accepts = joint[number]
+        last = self.last
+        while begin < end:
+            number = classes[text[begin]]
+            after, moves, accepts = joint[number]
             if accepts:
-                self._back()
-                return UNREAD
+                break
+            joint, last = after, number
             if moves:
                 registers = registers.copy()
                 for pattern, sources in moves:
@@ -344,25 +370,23 @@ class Stepper:
                         ]
                     )
             offset += 1
-        self._joint, self._registers, self.offset, self.last = joint, registers, offset, number
-        held = joint.distance
-        for pattern, register in joint.registers:
-            held = max(held, offset - registers[pattern][register])
-        return held
+            begin += 1
+        self._joint, self._registers, self.offset, self.last = joint, registers, offset, last
+        return begin
 
     def unread(self) -> None:
-        """Go back to where the last `read` or `run` began."""
+        """See `Steps.unread`."""
         self._back()
 
-    def run(self, text: str, begin: int, end: int) -> int:
-        """Read up to the first character after which somebody must look; return the index after the
-        last character read."""
-        self._mark = self._here()
-        self._hits = []
-        for index in range(begin, end):
-            if self._step(text[index]):
-                return index + 1
-        return end
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        joint = self._joint
+        if joint is None or self._lost:
+            return self.offset - self.held()
+        held = joint.distance
+        for pattern, register in joint.registers:
+            held = max(held, self.offset - self._registers[pattern][register])
+        return held
 
     def _step(self, character: str) -> bool:
         """Read a character; return whether somebody must look: a match may be certain, or a
@@ -428,9 +452,9 @@ class Stepper:
         found, self._hits = self._hits, []
         return found
 
-    def certain(self) -> tuple[list[Candidate], list[int]]:
-        """The matches that have become certain, once, and the patterns that are not plain but have
-        one that nothing older can undo."""
+    def certain(self) -> tuple[list[tuple[int, int, int]], list[int]]:
+        """What is masked of the matches that have become certain, once, and the patterns that are
+        not plain but have one that nothing older can undo."""
         found: list[Candidate] = []
         others = []
         for pattern, candidates in self._open.items():
@@ -443,7 +467,8 @@ class Stepper:
         for pattern in {candidate.pattern for candidate in found}:
             oldest = self.began(pattern)
             self.keep(pattern, [c for c in self._open[pattern] if c.start >= oldest])
-        return found, others
+        masked = [self._machine.handling[match.pattern].masked(match) for match in found]
+        return [each for each in masked if each[1] < each[2]], others
 
     def waiting(self) -> list[int]:
         """The patterns that have matches which are not settled."""
@@ -470,14 +495,14 @@ class Stepper:
     def held(self) -> int:
         """Where the oldest hold-back begins; the present offset if there is none."""
         handling, offset = self._machine.handling, self.offset
-        held, lost = offset, self._lost and self.lost()
+        held, lost = offset, self._living()
         for pattern, (state, registers) in self.awake.items():
-            if handling[pattern].holds and not (lost and pattern in lost):
+            if handling[pattern].holds and pattern not in lost:
                 oldest = state.holds.oldest(registers, offset)
                 if oldest < held:
                     held = oldest
         for pattern, candidates in self._open.items():
-            if handling[pattern].holds and not (lost and pattern in lost):
+            if handling[pattern].holds and pattern not in lost:
                 held = min([held, *(c.hold for c in candidates if not c.written)])
         return held
 
@@ -507,22 +532,25 @@ class Stepper:
 
     def lost(self) -> list[int]:
         """The patterns whose candidates have overflowed and live on; others are forgotten."""
-        self._lost = {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
+        self._lost = self._living()
         return list(self._lost)
 
-    def drop(self, pattern: int, hold: int, start: int) -> None:
-        """Forget the pattern's threads whose group opened at `hold` or before, or whose match began
-        at `start` or before."""
+    def _living(self) -> dict[int, int]:
+        if not self._lost:
+            return self._lost
+        return {p: hold for p, hold in self._lost.items() if self.waits(p) <= hold}
+
+    def drop(self, pattern: int, hold: int) -> None:
+        """Forget the pattern's threads whose group opened at `hold` or before."""
         run = self.awake.get(pattern)
         if run is None:
             return
         state, registers = run
-
-        def is_dropped(thread: Thread) -> bool:
-            began, opened = thread.began(registers, self.offset)
-            return opened <= hold or began <= start
-
-        self._put(pattern, *state.without(is_dropped, registers))
+        offset = self.offset
+        self._put(
+            pattern,
+            *state.without(lambda thread: thread.began(registers, offset)[1] <= hold, registers),
+        )
 
     def disable(self, pattern: int) -> None:
         """Never wake the pattern again."""
@@ -533,25 +561,30 @@ class Stepper:
 
     # Reading again
 
-    def restart(self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool) -> None:
+    def restart(
+        self, pattern: int, text: str, begin: int, at: int, base: int, ended: bool, until: int
+    ) -> None:
         """Let the search for a pattern go on as if it had begun at `text[at]`, up to the text's
         end, which is here; `base` is the text's offset. Before, only what its lookbehinds read from
-        `begin` on is there."""
+        `begin` on is there. Up to the offset `until` the masked group does not open."""
         machine = self._machine
         automaton, classes = machine.automata[pattern], machine.classes
         self.keep(pattern, [])
         before = classes[text[begin - 1]] if begin else Alphabet.BEGIN
         state = automaton.idle(automaton.alphabet.signatures[before])
-        for character in text[begin:at]:
-            state = automaton.transition(state, classes[character], begins=False).target
+        for offset, character in enumerate(text[begin:at], base + begin):
+            opens = offset > until
+            step = automaton.transition(state, classes[character], begins=False, opens=opens)
+            state = step.target
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
-            target, moves, accepts = transition = state[classes[character]]
-            for accept in accepts:
+            number = classes[character]
+            opens = offset > until
+            step = state[number] if opens else automaton.transition(state, number, opens=False)
+            for accept in step.accepts:
                 self._file(accepted(pattern, accept, registers, offset))
-            if moves is not None:
-                registers = transition.moved(registers, offset)
-            state = target
+            registers = step.moved(registers, offset)
+            state = step.target
         for accept in state.end() if ended else ():
             self._file(accepted(pattern, accept, registers, self.offset))
         self._put(pattern, state, registers)

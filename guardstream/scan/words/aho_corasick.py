@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardstream.scan.match import UNREAD, Confirm, Match, Window
+from guardstream.scan.match import Confirm, Match, Window
+from guardstream.scan.pages import Pages, Row
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
-from guardstream.scan.words.normalize import MAX_GAP, Folding, joins_words, runs
+from guardstream.scan.words.normalize import MAX_GAP, Folding, joining, joins_words, runs
 
 if TYPE_CHECKING:
     from guardstream.scan._native import WordTable
@@ -125,6 +126,7 @@ class WordIndex:
         self.parts = _WordList(parts, folding)
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
         self._classes: dict[str, int] = {}
+        self._pages = Pages(self._class_of_one, self._classes_of)
         self._numbers: dict[tuple[object, ...], int] = {}
         self._members: list[str] = []
         self._flushed()
@@ -149,20 +151,34 @@ class WordIndex:
         word ends all candidates, whichever it is."""
         known = self._classes.get(character)
         if known is None:
-            folding = self.folding
-            letters = folding.letters(character)
+            if len(self._classes) > MAX_CHARACTERS:
+                self._classes.clear()
+            known = self._classes[character] = self.class_row(character).answer
+        return known
+
+    def class_row(self, character: str) -> Row[int]:
+        """The class of a character, and those beside it that are known to be in it."""
+        return self._pages.row(character)
+
+    def _class_of_one(self, character: str) -> int:
+        return self._classes_of(character)[0]
+
+    def _classes_of(self, characters: str) -> list[int]:
+        folding, letters_of = self.folding, self.folding.letters
+        joins = joining(characters) if self.whole else frozenset()
+        classes = []
+        for character in characters:
+            letters = letters_of(character)
             key = (
-                letters if self._letters.intersection(letters) else bool(letters),
-                bool(self.whole) and joins_words(character),
+                bool(letters) if self._letters.isdisjoint(letters) else letters,
+                character in joins,
                 *folding.gaps(character),
             )
             known = self._numbers.setdefault(key, len(self._members))
             if known == len(self._members):
                 self._members.append(character)
-            if len(self._classes) > MAX_CHARACTERS:
-                self._classes.clear()
-            self._classes[character] = known
-        return known
+            classes.append(known)
+        return classes
 
     def after(self, state: WordState, number: int) -> WordState:
         """The state that a class of characters leads to; the lock is held."""
@@ -402,30 +418,20 @@ class WordStepper:
         return self.state.held
 
     @property
-    def found(self) -> bool:
+    def due(self) -> bool:
         """Whether the last character has completed words."""
         return bool(self.state.found)
 
-    def read(self, text: str) -> int:
-        """Read all of `text` if it completes no word, and return how many characters the oldest
-        live candidate holds back; else read nothing and return UNREAD."""
-        state = self.state
-        for character in text:
-            state = state[character]
-            if state.found:
-                return UNREAD
-        self._mark = self.state, self.offset
-        self.state = state
-        self.offset += len(text)
-        return state.held if state.index.holds else 0
+    def held_back(self) -> int:
+        """See `Steps.held_back`."""
+        return self.state.held if self.state.index.holds else 0
 
     def unread(self) -> None:
-        """Go back to where the last `read` or `run` began."""
+        """See `Steps.unread`."""
         self.state, self.offset = self._mark
 
     def run(self, text: str, begin: int, end: int) -> int:
-        """Read up to the first character that completes words; return the index after the last
-        character read."""
+        """See `Steps.run`: words are complete."""
         self._mark = state, _ = self.state, self.offset
         for index in range(begin, end):
             state = state[text[index]]
@@ -469,17 +475,13 @@ class WordScan:
         """See `Scan.steps`."""
         return self._steps
 
-    def unread(self) -> None:
-        """See `Scan.unread`."""
-        self._steps.unread()
-
-    def run(self, text: str, begin: int, end: int) -> int:
-        """See `Scan.run`. Attention is needed where a word is complete."""
-        return self._steps.run(text, begin, begin + 1 if self._lost >= 0 else end)
+    def watched(self) -> bool:
+        """See `Scan.watched`."""
+        return self._lost >= 0
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        if self._settled == self._steps.offset or not self._steps.found:
+        if self._settled == self._steps.offset or not self._steps.due:
             return []
         self._settled = self._steps.offset
         return self._matches(self.state.found, window)
@@ -550,6 +552,9 @@ class WordScan:
 
     def prune(self, window: Window) -> None:
         """See `Scan.prune`: of words all is known."""
+
+    def wrote(self, upto: int, window: Window) -> None:
+        """See `Scan.wrote`: a word is masked as a whole."""
 
     def overflowing(self, window: Window) -> bool:  # noqa: ARG002
         """See `Scan.overflowing`."""

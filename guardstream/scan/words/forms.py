@@ -33,6 +33,10 @@ else:
             made._words = words
             return made
 
+        def held_back(self) -> int:
+            """See `Steps.held_back`."""
+            return self.held if self._words.index.holds else 0
+
         @property
         def state(self) -> WordState:
             """The state as Python knows it."""
@@ -70,9 +74,9 @@ else:
                 place = state.place = self._table, number
             return place
 
-        def _class_of(self, code: int) -> int:
+        def _class_of(self, code: int) -> tuple[int, int, int]:
             with self.index.lock:
-                return self.index.class_of(chr(code))
+                return self.index.class_row(chr(code))
 
         def _built(
             self, states: list[WordState], node: int, number: int

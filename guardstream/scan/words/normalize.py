@@ -55,6 +55,9 @@ _SEPARATOR = regex.compile(r"[\p{P}\p{S}]")
 _SPACE = regex.compile(r"(?!\R)\s")
 
 
+_CASE = frozenset(("case",))
+
+
 class Folding:
     """A way of comparing characters; `names` are some of `NAMES`."""
 
@@ -69,6 +72,8 @@ class Folding:
 
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
+        if self.names == _CASE:
+            return character.casefold()
         if "zero_width" in self.names and _UNSEEN.match(character):
             return ""
         if "width" in self.names:
@@ -159,6 +164,11 @@ def joins_words(character: str) -> bool:
     """Whether the character continues a word beside it: a letter, mark, digit or underscore of a
     script that puts spaces between words."""
     return _JOINS.match(character) is not None
+
+
+def joining(characters: str) -> frozenset[str]:
+    """Those of some characters that continue words, see `joins_words`."""
+    return frozenset(_JOINS.findall(characters))
 
 
 def whole_by_default(word: str) -> bool:

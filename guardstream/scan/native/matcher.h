@@ -1,0 +1,676 @@
+/* Matches one pattern at one place: for captures, and for back-references (`matcher.Matcher`).
+
+   The ways of the pattern are tried in order of preference, and never the same step at the same
+   place of the text twice, unless what back-references refer to differs. Python is asked only
+   before: which sets the text's characters are in. */
+
+#ifndef GUARDSTREAM_MATCHER_H
+#define GUARDSTREAM_MATCHER_H
+
+#include "machine.h"
+
+enum {
+    STEP_CHAR,
+    STEP_SPLIT,
+    STEP_LOOP,
+    STEP_OPEN,
+    STEP_CLOSE,
+    STEP_REFERENCE,
+    STEP_ASSERT,
+    STEP_AHEAD,
+    STEP_BEHIND,
+    STEP_ATOMIC,
+    STEP_MATCH
+};
+
+enum { AT_START, AT_LINE_START, AT_END, AT_LINE_END, AT_EDGE, AT_NO_EDGE };
+
+/* A step: `set` is that of its character or of word characters, `after` the next step, `aside` what
+   stands in a lookaround or an atomic group; `first` and `count` tell which of the ways are its
+   choices; `number` is that of a group, or an assertion's kind. */
+typedef struct {
+    int32_t kind, set, after, aside, first, count, number, negate, least, most;
+} Step;
+
+#define STEP_INTS 10
+#define MAX_LETTERS 20000
+#define MAX_NESTED 200
+
+/* What a way has captured, newest first; an open group has no end yet. */
+typedef struct {
+    int32_t number, start, end, rest;
+} Capture;
+
+#define STILL_OPEN (-1)
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *classify; /* (code) -> the sets that the character is in */
+    Step *step;
+    int32_t steps, group, sets;
+    Ints ways, referred;
+    Numbers letters; /* the characters that are known, and their sets: */
+    Ints in_sets;
+    int32_t readers; /* how many attempts use their numbers */
+} Matcher;
+
+/* A step at a place, with the number of what references refer to. */
+typedef struct {
+    int32_t step, at, known;
+} Tried;
+
+typedef struct {
+    Tried *at;
+    int32_t count, room;
+} Seen;
+
+typedef struct {
+    int32_t step, at, captures;
+} Pending;
+
+/* One attempt over one text; `low` and `high` bound what of it is known. */
+typedef struct {
+    const Matcher *matcher;
+    uint32_t *code;
+    int32_t *letter;
+    int32_t low, high, length;
+    int from_start, ran_out;
+    int64_t steps, left;
+    Capture *capture;
+    int32_t captures, capture_room;
+    Pending *pending;
+    int32_t waiting, pending_room;
+    Numbers known;
+    Ints key;
+} Attempt;
+
+#define NO_MATCH (-2)
+#define OVER_BUDGET (-3)
+
+/* --- what has been tried ------------------------------------------------------------------ */
+
+static Tried *
+seen_slot(Tried *slots, int32_t room, const Tried *tried)
+{
+    const int32_t key[3] = {tried->step, tried->at, tried->known};
+    uint32_t mask = (uint32_t)room - 1;
+    for (uint32_t place = hash_of(key, 3) & mask;; place = (place + 1) & mask) {
+        Tried *slot = &slots[place];
+        if (slot->step == NONE || !memcmp(slot, tried, sizeof(Tried))) {
+            return slot;
+        }
+    }
+}
+
+/* Whether it has been tried before; it has been from now on. */
+static int
+is_seen(Seen *seen, const Tried *tried)
+{
+    if (2 * (seen->count + 1) > seen->room) {
+        if (seen->room > MAX_INTS / 2) {
+            return failed("a match is too long");
+        }
+        int32_t room = seen->room ? 2 * seen->room : 64;
+        Tried *slots = PyMem_Malloc((size_t)room * sizeof(Tried));
+        if (slots == NULL) {
+            PyErr_NoMemory();
+            return ERROR;
+        }
+        memset(slots, 0xFF, (size_t)room * sizeof(Tried));
+        for (int32_t index = 0; index < seen->room; index++) {
+            if (seen->at[index].step != NONE) {
+                *seen_slot(slots, room, &seen->at[index]) = seen->at[index];
+            }
+        }
+        PyMem_Free(seen->at);
+        seen->at = slots;
+        seen->room = room;
+    }
+    Tried *slot = seen_slot(seen->at, seen->room, tried);
+    if (slot->step != NONE) {
+        return 1;
+    }
+    *slot = *tried;
+    seen->count++;
+    return 0;
+}
+
+static int
+wait_for(Attempt *attempt, int32_t step, int32_t at, int32_t captures)
+{
+    if (step == NONE) {
+        return 0;
+    }
+    if (grown((void **)&attempt->pending, &attempt->pending_room, (int64_t)attempt->waiting + 1,
+              sizeof(Pending)) < 0) {
+        return ERROR;
+    }
+    attempt->pending[attempt->waiting++] = (Pending){step, at, captures};
+    return 0;
+}
+
+/* --- captures ------------------------------------------------------------------------------ */
+
+static int32_t
+capture_made(Attempt *attempt, int32_t number, int32_t start, int32_t end, int32_t rest)
+{
+    if (grown((void **)&attempt->capture, &attempt->capture_room, (int64_t)attempt->captures + 1,
+              sizeof(Capture)) < 0) {
+        return ERROR - 1;
+    }
+    attempt->capture[attempt->captures] = (Capture){number, start, end, rest};
+    return attempt->captures++;
+}
+
+/* The captures with the group's last opening closed, or below NONE on error. */
+static int32_t
+capture_closed(Attempt *attempt, int32_t captures, int32_t number, int32_t at)
+{
+    int32_t open = captures, before = 0;
+    while (open != NONE
+           && !(attempt->capture[open].number == number
+                && attempt->capture[open].end == STILL_OPEN)) {
+        open = attempt->capture[open].rest;
+        before++;
+    }
+    if (open == NONE) {
+        return captures;
+    }
+    /* What is newer is made anew, in front of it. */
+    int32_t first = attempt->captures;
+    for (int32_t newer = captures; before; before--, newer = attempt->capture[newer].rest) {
+        Capture copy = attempt->capture[newer];
+        if (capture_made(attempt, copy.number, copy.start, copy.end, attempt->captures + 1) < 0) {
+            return ERROR - 1;
+        }
+    }
+    Capture closed = attempt->capture[open];
+    int32_t made = capture_made(attempt, number, closed.start, at, closed.rest);
+    return made < 0 ? made : first;
+}
+
+/* The number of what is captured of the groups that are referred to: all else changes nothing. */
+static int32_t
+captures_known(Attempt *attempt, int32_t captures)
+{
+    const Ints *referred = &attempt->matcher->referred;
+    if (!referred->count) {
+        return 0;
+    }
+    attempt->key.count = 0;
+    if (ints_push(&attempt->key, 0) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < referred->count; index++) {
+        int32_t found = captures;
+        while (found != NONE && attempt->capture[found].number != referred->at[index]) {
+            found = attempt->capture[found].rest;
+        }
+        if (found != NONE
+            && ints_append(&attempt->key, (const int32_t *)&attempt->capture[found], 3) < 0) {
+            return ERROR;
+        }
+    }
+    return numbers_of(&attempt->known, attempt->key.at, attempt->key.count);
+}
+
+/* --- steps --------------------------------------------------------------------------------- */
+
+static int
+is_in(const Attempt *attempt, int32_t set, int32_t at)
+{
+    if (at < attempt->low || at >= attempt->high) {
+        return 0;
+    }
+    const Matcher *matcher = attempt->matcher;
+    const int32_t *sets = matcher->in_sets.at + attempt->letter[at - attempt->low] * matcher->sets;
+    return sets[set / 32] >> (set % 32) & 1;
+}
+
+static int
+is_line_end(const Attempt *attempt, int32_t at)
+{
+    return at >= attempt->low && at < attempt->high && attempt->code[at] == '\n';
+}
+
+/* Whether an assertion about the neighbours holds. */
+static int
+holds_at(const Attempt *attempt, const Step *step, int32_t at)
+{
+    int start = at == 0 && attempt->from_start, end = at == attempt->length;
+    switch (step->number) {
+    case AT_START:
+        return start;
+    case AT_LINE_START:
+        return start || is_line_end(attempt, at - 1);
+    case AT_END:
+        return end;
+    case AT_LINE_END:
+        return end || is_line_end(attempt, at);
+    default: {
+        int before = at > 0 && is_in(attempt, step->set, at - 1);
+        int after = !end && is_in(attempt, step->set, at);
+        return (before != after) == (step->number == AT_EDGE);
+    }
+    }
+}
+
+/* Read what the group last captured once more: returns where that ends, or NO_MATCH. */
+static int32_t
+repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
+{
+    while (captures != NONE
+           && (attempt->capture[captures].number != step->number
+               || attempt->capture[captures].end == STILL_OPEN)) {
+        captures = attempt->capture[captures].rest;
+    }
+    if (captures == NONE) {
+        return NO_MATCH;
+    }
+    const Capture *found = &attempt->capture[captures];
+    for (int32_t index = found->start; index < found->end; index++, at++) {
+        if (at >= attempt->length) {
+            attempt->ran_out = 1;
+            return NO_MATCH;
+        }
+        if (attempt->code[index] != attempt->code[at]) {
+            return NO_MATCH;
+        }
+    }
+    return at;
+}
+
+static int32_t matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_t end,
+                       int32_t *into, int depth);
+
+/* Whether a lookaround holds: 1, 0, or below 0 as `matched` says. */
+static int32_t
+looks(Attempt *attempt, const Step *step, int32_t at, int32_t captures, int depth)
+{
+    int32_t found = NO_MATCH, ignored;
+    if (step->kind == STEP_AHEAD) {
+        found = matched(attempt, step->aside, at, captures, NONE, &ignored, depth);
+    }
+    else {
+        int32_t most = step->most < at ? step->most : at;
+        for (int32_t width = step->least; width <= most && found == NO_MATCH; width++) {
+            found = matched(attempt, step->aside, at - width, captures, at, &ignored, depth);
+        }
+    }
+    return found == NO_MATCH ? step->negate : found < 0 ? found : !step->negate;
+}
+
+/* Take one step: sets where it leads and with what captures; returns whether it does, or below 0. */
+static int
+taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int depth)
+{
+    int32_t result;
+    switch (step->kind) {
+    case STEP_CHAR:
+        if (*at >= attempt->length) {
+            attempt->ran_out = 1;
+            return 0;
+        }
+        if (!is_in(attempt, step->set, *at)) {
+            return 0;
+        }
+        ++*at;
+        return 1;
+    case STEP_OPEN:
+        *captures = capture_made(attempt, step->number, *at, STILL_OPEN, *captures);
+        return *captures < NONE ? ERROR : 1;
+    case STEP_CLOSE:
+        *captures = capture_closed(attempt, *captures, step->number, *at);
+        return *captures < NONE ? ERROR : 1;
+    case STEP_REFERENCE:
+        result = repeated(attempt, step, *at, *captures);
+        break;
+    case STEP_ATOMIC:
+        result = matched(attempt, step->aside, *at, *captures, NONE, captures, depth + 1);
+        break;
+    case STEP_AHEAD:
+    case STEP_BEHIND:
+        return looks(attempt, step, *at, *captures, depth + 1);
+    default:
+        return holds_at(attempt, step, *at);
+    }
+    if (result >= 0) {
+        *at = result;
+    }
+    return result >= 0 ? 1 : result == NO_MATCH ? 0 : result;
+}
+
+/* Try what is pending beyond `base`, the newest first; see `matched`. */
+static int32_t
+tried(Attempt *attempt, Seen *seen, int32_t base, int32_t end, int32_t *into, int depth)
+{
+    const Matcher *matcher = attempt->matcher;
+    while (attempt->waiting > base) {
+        Pending next = attempt->pending[--attempt->waiting];
+        const Step *step = &matcher->step[next.step];
+        Tried key = {next.step, next.at, captures_known(attempt, next.captures)};
+        int result = key.known < 0 ? ERROR : is_seen(seen, &key);
+        if (result < 0) {
+            return ERROR;
+        }
+        if (result) {
+            /* An empty round ends the loop. */
+            if (step->kind == STEP_LOOP
+                && wait_for(attempt, step->after, next.at, next.captures) < 0) {
+                return ERROR;
+            }
+            continue;
+        }
+        if (++attempt->steps > attempt->left) {
+            return OVER_BUDGET;
+        }
+        if (step->kind == STEP_MATCH) {
+            if (end == NONE || next.at == end) {
+                *into = next.captures;
+                return next.at;
+            }
+            continue;
+        }
+        if (step->kind == STEP_SPLIT || step->kind == STEP_LOOP) {
+            for (int32_t way = step->count - 1; way >= 0; way--) {
+                int32_t after = matcher->ways.at[step->first + way];
+                if (wait_for(attempt, after, next.at, next.captures) < 0) {
+                    return ERROR;
+                }
+            }
+            continue;
+        }
+        result = taken(attempt, step, &next.at, &next.captures, depth);
+        if (result < 0) {
+            return result;
+        }
+        if (result && (end == NONE || next.at <= end)
+            && wait_for(attempt, step->after, next.at, next.captures) < 0) {
+            return ERROR;
+        }
+    }
+    return NO_MATCH;
+}
+
+/* The first way that matches, which must end at `end` if that is not NONE: returns where it ends,
+   and what it has captured in `into`; or NO_MATCH, OVER_BUDGET, ERROR. */
+static int32_t
+matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_t end, int32_t *into,
+        int depth)
+{
+    Seen seen = {0};
+    int32_t base = attempt->waiting;
+    if (depth > MAX_NESTED) {
+        return failed("a pattern is nested too deeply");
+    }
+    int32_t result = wait_for(attempt, first, start, captures) < 0
+        ? ERROR
+        : tried(attempt, &seen, base, end, into, depth);
+    attempt->waiting = base;
+    PyMem_Free(seen.at);
+    return result;
+}
+
+/* --- the text ------------------------------------------------------------------------------ */
+
+/* The number of a character; Python is asked for the sets of one that is new. */
+static int32_t
+letter_of(Matcher *self, uint32_t code)
+{
+    const int32_t key = (int32_t)code;
+    int32_t known = numbers_find(&self->letters, &key, 1);
+    if (known != NONE) {
+        return known;
+    }
+    PyObject *given = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
+    const char *sets;
+    Py_ssize_t count;
+    if (given == NULL || !PyBytes_Check(given) || ints_of(given, &sets, &count) < 0
+        || count != self->sets) {
+        Py_XDECREF(given);
+        return PyErr_Occurred() ? ERROR : failed("a character's sets are not as many as there are");
+    }
+    /* Another thread may have asked meanwhile. */
+    int32_t before = self->letters.count, number = numbers_of(&self->letters, &key, 1);
+    if (number == before) {
+        Ints *in_sets = &self->in_sets;
+        if (grown((void **)&in_sets->at, &in_sets->room, (int64_t)in_sets->count + count,
+                  sizeof(int32_t)) < 0) {
+            number = ERROR;
+        }
+        else {
+            memcpy(in_sets->at + in_sets->count, sets, (size_t)count * sizeof(int32_t));
+            in_sets->count += (int32_t)count;
+        }
+    }
+    Py_DECREF(given);
+    return number;
+}
+
+static int
+text_read(Matcher *self, Attempt *attempt, PyObject *text)
+{
+    int32_t length = attempt->length;
+    attempt->code = PyMem_Malloc(((size_t)length + 1) * sizeof(uint32_t));
+    attempt->letter =
+        PyMem_Malloc(((size_t)(attempt->high - attempt->low) + 1) * sizeof(int32_t));
+    if (attempt->code == NULL || attempt->letter == NULL) {
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    if (PyUnicode_AsUCS4(text, attempt->code, (Py_ssize_t)length + 1, 1) == NULL) {
+        return ERROR;
+    }
+    for (int32_t at = attempt->low; at < attempt->high; at++) {
+        int32_t letter = letter_of(self, attempt->code[at]);
+        if (letter < 0) {
+            return ERROR;
+        }
+        attempt->letter[at - attempt->low] = letter;
+    }
+    return 0;
+}
+
+/* --- as an object -------------------------------------------------------------------------- */
+
+static int
+is_step(const Matcher *self, int32_t number)
+{
+    return is_within(number, NONE, self->steps);
+}
+
+static int
+matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred)
+{
+    const char *ints;
+    Py_ssize_t count;
+    if (ints_taken(ways, &self->ways) < 0 || ints_taken(referred, &self->referred) < 0
+        || ints_of(rows, &ints, &count) < 0) {
+        return ERROR;
+    }
+    if (count % STEP_INTS || !count || self->sets < 1) {
+        return failed("a table of the search is cut off");
+    }
+    self->steps = (int32_t)(count / STEP_INTS);
+    self->step = PyMem_Malloc((size_t)count * sizeof(int32_t));
+    if (self->step == NULL) {
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    memcpy(self->step, ints, (size_t)count * sizeof(int32_t));
+    for (int32_t index = 0; index < self->steps; index++) {
+        const Step *step = &self->step[index];
+        int has_aside = step->kind >= STEP_AHEAD && step->kind <= STEP_ATOMIC;
+        if (!is_within(step->kind, STEP_CHAR, STEP_MATCH + 1)
+            || !is_within(step->set, 0, 32 * self->sets) || !is_step(self, step->after)
+            || !is_within(step->aside, has_aside ? 0 : NONE, self->steps)
+            || !is_within(step->first, 0, self->ways.count + 1)
+            || !is_within(step->count, 0, self->ways.count - step->first + 1)
+            || !is_within(step->negate, 0, 2) || !is_within(step->least, 0, MAX_INTS)
+            || !is_within(step->most, 0, MAX_INTS)) {
+            return ERROR;
+        }
+    }
+    for (int32_t index = 0; index < self->ways.count; index++) {
+        if (!is_within(self->ways.at[index], 0, self->steps)) {
+            return ERROR;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+matcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"steps", "ways", "referred", "group", "sets", "classify", NULL};
+    PyObject *steps, *ways, *referred, *classify;
+    int group, sets;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "SSSiiO", names, &steps, &ways, &referred,
+                                     &group, &sets, &classify)) {
+        return NULL;
+    }
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Matcher *self = (Matcher *)alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->classify = Py_NewRef(classify);
+    self->group = group;
+    self->sets = sets;
+    if (matcher_filled(self, steps, ways, referred) < 0) {
+        Py_DECREF((PyObject *)self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int
+matcher_traverse(Matcher *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE((PyObject *)self));
+    Py_VISIT(self->classify);
+    return 0;
+}
+
+static int
+matcher_clear(Matcher *self)
+{
+    Py_CLEAR(self->classify);
+    return 0;
+}
+
+static void
+matcher_dealloc(Matcher *self)
+{
+    PyTypeObject *type = Py_TYPE((PyObject *)self);
+    PyObject_GC_UnTrack(self);
+    matcher_clear(self);
+    PyMem_Free(self->step);
+    ints_free(&self->ways);
+    ints_free(&self->referred);
+    ints_free(&self->in_sets);
+    numbers_free(&self->letters);
+    freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    free(self);
+    Py_DECREF(type);
+}
+
+/* The captures of the masked group that are not empty, oldest first. */
+static PyObject *
+spans_made(const Attempt *attempt, int32_t captures)
+{
+    PyObject *spans = PyList_New(0);
+    for (; spans != NULL && captures != NONE; captures = attempt->capture[captures].rest) {
+        const Capture *found = &attempt->capture[captures];
+        if (found->number != attempt->matcher->group || found->start >= found->end) {
+            continue;
+        }
+        PyObject *span = Py_BuildValue("(ii)", (int)found->start, (int)found->end);
+        if (span == NULL || PyList_Append(spans, span) < 0) {
+            Py_CLEAR(spans);
+        }
+        Py_XDECREF(span);
+    }
+    if (spans != NULL && PyList_Reverse(spans) < 0) {
+        Py_CLEAR(spans);
+    }
+    return spans;
+}
+
+/* run(text, first, start, end, from_start, low, high, left) -> (end, spans, ran_out, steps): match
+   from the step `first` on, which must end at `end` unless that is -1. Of the text only what lies
+   from `low` to `high` is read. The match's end is -2 if there is none, and -3 if it would take
+   more than the steps that are `left`. */
+static PyObject *
+matcher_run(Matcher *self, PyObject *args)
+{
+    PyObject *text;
+    int first, start, end, from_start, low, high;
+    long long left;
+    if (!PyArg_ParseTuple(args, "UiiipiiL", &text, &first, &start, &end, &from_start, &low, &high,
+                          &left)) {
+        return NULL;
+    }
+    Py_ssize_t length = PyUnicode_GetLength(text);
+    if (length >= MAX_INTS || low < 0 || low > start || start > length || high > length
+        || high < low || !is_within(first, 0, self->steps)) {
+        return PyErr_Occurred() ? NULL : (failed("a part of the text is not in it"), NULL);
+    }
+    if (self->letters.count > MAX_LETTERS && !self->readers) {
+        numbers_free(&self->letters);
+        self->in_sets.count = 0;
+    }
+    Attempt attempt = {0};
+    attempt.matcher = self;
+    attempt.low = low;
+    attempt.high = high;
+    attempt.length = (int32_t)length;
+    attempt.from_start = from_start;
+    attempt.left = left;
+    int32_t captures = NONE;
+    self->readers++;
+    int32_t found = text_read(self, &attempt, text) < 0
+        ? ERROR
+        : matched(&attempt, first, start, NONE, end, &captures, 0);
+    self->readers--;
+    PyObject *result = NULL;
+    if (found != ERROR) {
+        PyObject *spans = found < 0 ? PyList_New(0) : spans_made(&attempt, captures);
+        result = spans == NULL ? NULL
+                               : Py_BuildValue("(iNOL)", (int)found, spans,
+                                               attempt.ran_out ? Py_True : Py_False,
+                                               (long long)attempt.steps);
+    }
+    PyMem_Free(attempt.code);
+    PyMem_Free(attempt.letter);
+    PyMem_Free(attempt.capture);
+    PyMem_Free(attempt.pending);
+    numbers_free(&attempt.known);
+    ints_free(&attempt.key);
+    return result;
+}
+
+static PyMethodDef matcher_methods[] = {
+    {"run", (PyCFunction)matcher_run, METH_VARARGS, "Match at one place of a text."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot matcher_slots[] = {
+    {Py_tp_doc, "Matches one pattern at one place of a text."},
+    {Py_tp_new, matcher_new},
+    {Py_tp_dealloc, matcher_dealloc},
+    {Py_tp_traverse, matcher_traverse},
+    {Py_tp_clear, matcher_clear},
+    {Py_tp_methods, matcher_methods},
+    {0, NULL},
+};
+
+static PyType_Spec matcher_spec = {
+    "guardstream.scan._native.Matcher",
+    sizeof(Matcher),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    matcher_slots,
+};
+
+#endif

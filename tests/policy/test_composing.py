@@ -1,0 +1,55 @@
+"""The packs are the same, whichever way their YAML is read."""
+
+from __future__ import annotations
+
+import pytest
+from ruamel.yaml.nodes import ScalarNode
+
+from guardstream.policy import composing, packs
+from guardstream.policy.document import Document, read
+
+pytestmark = pytest.mark.skipif(not composing.BUILT, reason="PyYAML is built without libyaml")
+
+TEXT = """\
+# every kind of scalar
+version: 1
+names: &names [no, yes, "on", 'it''s', 0o17, 1.5, ~, 2020-01-01]
+again: *names
+deep:
+  - {a: "\\u00e9\\n", 我: plain}
+  - |
+    two
+    lines
+  - >-
+    folded
+    text
+"""
+
+
+def told(document: Document) -> object:
+    """All that a document says, with where it stands."""
+    inside = {path: document.inside(path, 1) for path in document.values}
+    marks = {path: document.mark(path) for path in document.values}
+    tags = {path: str(node.tag) for path, node in document.values.items()}
+    texts = {
+        path: (node.value, node.style or None)
+        for path, node in document.values.items()
+        if isinstance(node, ScalarNode)
+    }
+    return document.value, document.problems, document.keys, inside, marks, tags, texts
+
+
+@pytest.mark.parametrize("name", packs.names())
+def test_a_pack_is_read_alike_in_both_ways(name: str) -> None:
+    text = packs.pack(name).read_text("utf-8")
+    assert composing.compose(text) is not None
+    assert told(read(text, sound=True)) == told(read(text))
+
+
+def test_a_text_is_read_alike_in_both_ways() -> None:
+    assert told(read(TEXT, sound=True)) == told(read(TEXT))
+
+
+@pytest.mark.parametrize("text", ["a: [", "", "a: 1\n---\nb: 2\n", "a: \x01"])
+def test_what_is_not_one_sound_document_is_read_by_the_other(text: str) -> None:
+    assert told(read(text, sound=True)) == told(read(text))

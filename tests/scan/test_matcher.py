@@ -1,0 +1,99 @@
+"""Both forms of the matcher find the same, in as many steps."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from guardstream.errors import PatternError
+from guardstream.scan.regex import forms
+from guardstream.scan.regex.matcher import Attempt, Found, Matcher
+from guardstream.scan.regex.parser import parse
+from tests.support.generate import Drawer
+
+pytestmark = pytest.mark.skipif(not forms.NATIVE, reason="the C extension is not built")
+
+PATTERNS = (
+    r"(a|ab)(c|bcd)(d*)", r"(?>a|ab)c", r"(\w)\1+", r"(?i)(\w)\1", r"((a)|b)+\2", r"(?=(a+))\1b",
+    r"(?<!a)b|(?<=ab)c", r"(a*)*b", r"(?:(a)|(b))*\1", r"(?m)^(\w+)$", r"\b(\w+)\b(?! b)",
+    r"(?<=\b\w{2})a", r"(a|)+b", r"(?:a?){3}b", r"(.*)(.*)(.*)b", r"\A(?:a|b\B)*?c\Z", r"(a)++b",
+)  # fmt: skip
+
+
+class OverError(Exception):
+    """There were too many steps."""
+
+
+class Purse:
+    """Pays for some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def left(self) -> int:
+        return self.steps
+
+    def pay(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise OverError
+
+
+def answer(matcher: Matcher, text: str, steps: int, *where: Any) -> object:
+    """The match, whether the text ran out, and how many steps are left."""
+    start, end, from_start = where
+    purse = Purse(steps)
+    attempt = Attempt(text, from_start, purse)
+    try:
+        found = matcher.run(attempt, start, end)
+    except OverError:
+        return "over"
+    return found, attempt.ran_out, purse.steps
+
+
+def compare(pattern: str, texts: list[str], random: Random) -> int:
+    """Compare the forms over texts; returns in how many there was a match."""
+    parsed = parse(pattern)
+    found = 0
+    for group in range(min(parsed.groups, 3) + 1):
+        matchers = Matcher(parsed.tree, group), forms.native.NativeMatcher(parsed.tree, group)
+        for text in texts:
+            start, steps = random.randint(0, len(text)), random.choice((10**6, 40))
+            end = random.choice((None, random.randint(start, len(text) + 1)))
+            where = start, end, random.random() < 0.5
+            answers = [answer(matcher, text, steps, *where) for matcher in matchers]
+            assert answers[0] == answers[1], (pattern, group, text, where, steps)
+            found += answers[0] != "over" and answers[0][0] is not None
+    return found
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_both_forms_find_the_same(pattern: str) -> None:
+    random = Random(len(pattern))
+    texts = [
+        "".join(random.choices("aabbcd \nk\u212a", k=random.randint(0, 9))) for _ in range(300)
+    ]
+    compare(pattern, texts, random)
+
+
+def test_both_forms_find_the_same_of_generated_patterns() -> None:
+    found = 0
+    for seed in range(400):
+        drawer = Drawer(random := Random(seed))
+        tree = drawer.tree(random.choice((None, 1)))
+        for pattern in (tree.text, drawer.approximated()):
+            texts = [drawer.text([drawer.sample(tree.root)], 12) for _ in range(6)]
+            try:
+                found += compare(pattern, texts, random)
+            except PatternError:
+                continue
+    assert found > 500
+
+
+def test_a_match_is_paid_for_as_soon_as_it_is_long() -> None:
+    tree = parse(r"(?:a|b)*c").tree
+    for form in (Matcher, forms.matching()):
+        assert answer(form(tree, 0), "ab" * 500 + "c", 1_000, 0, None, True) == "over"
+        assert answer(form(tree, 0), "ab" * 500 + "c", 10_000, 0, None, True)[0] == Found(1_001, [])
