@@ -253,8 +253,6 @@ class Guard:
         if around is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
-        if vault is not None:
-            _check_vault(policy, around, options)
         from guardstream.operations import Operations, Wrapping
 
         def guarded(

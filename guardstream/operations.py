@@ -258,18 +258,18 @@ def _vaults(policy: Policy, section: VaultFile | None) -> Vaults | None:
     if section is None:
         return None
     from guardstream.vault import MemoryStore, RedisStore, SQLiteStore, Store, Vaults
-    from guardstream.vault.stores import DAY, MONTH
+    from guardstream.vault.stores import DAY
 
     keys = [section.key] if isinstance(section.key, str) else section.key or []
     store: Store
     try:
         if section.sqlite:
             path = policy.built.source.folder / section.sqlite
-            store = SQLiteStore(path, section.ttl or MONTH, section.timeout)
+            store = SQLiteStore(path, (section.days or 30) * DAY, section.timeout)
         elif section.redis:
-            store = RedisStore(revealed(section.redis), section.ttl or MONTH, section.timeout)
+            store = RedisStore(revealed(section.redis), (section.days or 30) * DAY, section.timeout)
         else:
-            store = MemoryStore(section.ttl or DAY)
+            store = MemoryStore((section.days or 1) * DAY)
         return Vaults(
             store,
             key=[revealed(key).encode() for key in keys],

@@ -60,7 +60,7 @@ READING = {
 ROUTE = {name: f"serve.routes.*.{name}" for name in Settings.__annotations__}
 DECODER = _code("a stream is decoded by hand", "max_line", "max_event", "strict")
 TRANSPORT = {
-    **_code(OBJECT, "transport"),
+    **_code(OBJECT, "transport", "vaults"),
     **_code(FORMAT, "provider"),
     **_code("what the client in the program may ask for", "other"),
 }
@@ -81,8 +81,15 @@ WRAP = {
 }
 
 VAULTS = {
-    **_code(VAULT, "key", "conversation", "ids", "max_entries", "max_bytes", "tools", "entries"),
-    **_code(VAULT, "store", "id_key", "ttl", "max_conversations", "timeout", "prefix"),
+    **{
+        name: f"vault.{name}"
+        for name in ("ids", "max_entries", "max_bytes", "tools", "id_key", "timeout", "key")
+    },
+    "ttl": "vault.days",
+    "on_error": "vault.on_error",
+    "store": "vault.sqlite",
+    **_code(VAULT, "conversation", "entries"),
+    **_code("a bound on this process's memory", "max_conversations", "prefix"),
     **_code(OBJECT, "clock", "client"),
 }
 
@@ -155,6 +162,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "attributes": "audit.attributes",
     },
     "guardstream.integrations.kosong.GuardedChatProvider": {"options": "audit.attributes"},
+    "guardstream.integrations.langchain.mask": _code(VAULT, "vault"),
     "guardstream.integrations.langchain.step": {"options": "audit.attributes"},
     "guardstream.jsonstream.Document": DOCUMENT,
     "guardstream.jsonstream.Lexer": DOCUMENT,
@@ -180,6 +188,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     ),
     "guardstream.observability.prometheus.Prometheus": _code(OBJECT, "registry"),
     "Guard.check_messages": _code(VAULT, "vault"),
+    "Guard.stages_of": _code(VAULT, "vault"),
     "guardstream.prompts.check_messages": _code(VAULT, "vault"),
     "guardstream.vault.Vault": VAULTS,
     "guardstream.vault.Vaults": VAULTS,

@@ -24,6 +24,8 @@ from guardstream.http.body import guard_body, guard_error
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
+from guardstream.providers.adapter import Adapter
+from guardstream.providers.dashscope import DashScope
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
 from guardstream.vault import Vault, Vaults
@@ -90,6 +92,16 @@ class _Guarding:
         found = (name for end, name in ENDPOINTS.items() if path.endswith(end))
         return self._provider or next(found, None)
 
+    def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
+        """Return what reads the stream that answers a request; DashScope's says how it is told."""
+        provider = self._provider_of(request)
+        if provider != "dashscope":
+            return provider
+        parameters = (json_object(body) or {}).get("parameters")
+        told = parameters.get("incremental_output") if isinstance(parameters, dict) else None
+        incremental = told if isinstance(told, bool) else None
+        return DashScope(unknown=guard.policy.unknown, incremental=incremental)
+
     def _guard_for(self, request: Any, body: bytes) -> Guard:
         """Return the guard of one exchange. BlockedError if its tools cannot be guarded."""
         provider, guard = self._provider_of(request), self._guard.pinned()
@@ -123,6 +135,11 @@ class _Guarding:
             content=body,
             extensions=request.extensions,
         )
+
+    def _vaults_of(self, guard: Guard) -> Vaults | None:
+        if self._vaults is not None or guard.policy.file.vault is None:
+            return self._vaults
+        return guard.vaults
 
     def _with_vault(self, request: Any, body: bytes, guard: Guard, vault: Vault | None) -> Any:
         return self._prepared(request, body, guard.with_vault(vault))
@@ -183,7 +200,8 @@ class GuardTransport(_Guarding):
     AdapterError, or they pass. Errors of the provider keep their status and are guarded, as events,
     JSON or text; one that is none of these loses its body. Headers that a rule matches are left
     out. A prompt that the policy's `input` forbids is a BlockedError.
-    `vaults` makes masks reversible: a request's header `guardstream-conversation`, which is not
+    `vaults`, or the policy's `vault`, makes masks reversible: a request's header
+    `guardstream-conversation`, which is not
     sent on, names its conversation; without it the vault is that of the request alone.
     """
 
@@ -205,16 +223,18 @@ class GuardTransport(_Guarding):
             raise
         if kind == "pass":
             return response
-        stream = guard.wrap(_AsyncSource(response), provider=self._provider_of(request))
+        adapter = self._adapter_of(request, await request.aread(), guard)
+        stream = guard.wrap(_AsyncSource(response), provider=adapter)
         made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
         return _answer(guard, response, stream=made(stream))
 
     async def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
-        if self._vaults is None:
+        vaults = self._vaults_of(guard)
+        if vaults is None:
             return guard, self._prepared(request, body, guard)
         mask = partial(self._with_vault, request, body, guard)
-        vault, sent = await self._vaults.amasked(mask, request.headers.get(CONVERSATION))
+        vault, sent = await vaults.amasked(mask, request.headers.get(CONVERSATION))
         return guard.with_vault(vault), sent
 
     async def aclose(self) -> None:
@@ -258,16 +278,18 @@ class SyncGuardTransport(_Guarding):
             raise
         if kind == "pass":
             return response
-        stream = guard.wrap_sync(_SyncSource(response), provider=self._provider_of(request))
+        adapter = self._adapter_of(request, request.read(), guard)
+        stream = guard.wrap_sync(_SyncSource(response), provider=adapter)
         made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
         return _answer(guard, response, stream=made(stream))
 
     def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
-        if self._vaults is None:
+        vaults = self._vaults_of(guard)
+        if vaults is None:
             return guard, self._prepared(request, body, guard)
         mask = partial(self._with_vault, request, body, guard)
-        vault, sent = self._vaults.masked(mask, request.headers.get(CONVERSATION))
+        vault, sent = vaults.masked(mask, request.headers.get(CONVERSATION))
         return guard.with_vault(vault), sent
 
     def close(self) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from guardstream.errors import GuardstreamError
+from guardstream.errors import BlockedError, GuardstreamError
 from guardstream.guard import Guard
 
-__all__ = ["step"]
+if TYPE_CHECKING:
+    from guardstream.vault import Vault
+
+__all__ = ["mask", "step"]
 
 _RUNNABLES = "langchain_core.runnables"
 _MESSAGES = "langchain_core.messages"
@@ -39,6 +42,33 @@ def step(guard: Guard, **options: Any) -> Any:
                 yield chunk
 
     return generator(guarded, aguarded, name="guard")
+
+
+def mask(guard: Guard, vault: Vault | None = None) -> Any:
+    """Return a Runnable that applies the policy's `input` to what goes into a model.
+
+    It takes what a model takes: text, messages, or a prompt's value, and returns messages. With a
+    `vault` masks of reversible rules are undone by `step(guard, vault=vault)` after the model. What
+    a rule forbids is a BlockedError. GuardstreamError as for `step`.
+    """
+    runnable = getattr(sys.modules.get(_RUNNABLES), "RunnableLambda", None)
+    if runnable is None:
+        raise GuardstreamError(f"a step needs {_RUNNABLES!r}: import it before")
+    kit: Any = sys.modules[_MESSAGES]
+
+    def masked(given: Any) -> list[Any]:
+        given = given.to_messages() if hasattr(given, "to_messages") else given
+        messages = kit.convert_to_messages([given] if isinstance(given, str) else given)
+        plain = kit.convert_to_openai_messages(messages)
+        checked = guard.check_messages(plain, vault=vault)
+        if checked.blocked:
+            raise BlockedError(checked.findings[-1].finding.rule if checked.findings else "input")
+        return [
+            message if after is before else kit.convert_to_messages([after])[0]
+            for message, before, after in zip(messages, plain, checked.messages, strict=True)
+        ]
+
+    return runnable(masked, name="mask")
 
 
 def _as_chunks(items: Iterator[Any]) -> Iterator[Any]:

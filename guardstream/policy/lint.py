@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import regex
+from pydantic import BaseModel
 
 from guardstream.errors import PatternError
 from guardstream.policy import problems
 from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.document import Mark, Problem
-from guardstream.policy.model import ReplacementFile
+from guardstream.policy.model import OPERATIONAL, ReplacementFile
 from guardstream.policy.operational import named_secret, secrets_of
 from guardstream.policy.sources import Placed
 from guardstream.scan.regex.analysis import max_width, min_width
@@ -85,11 +86,14 @@ def _keys(built: Built) -> Iterator[Problem]:
             mark = here.mark("replacement", "pseudonym", "key_env")
             name = made.pseudonym.key_env
             yield Problem(mark, f"{name!r}, which holds the key, is not set in this environment")
-    for path, secret in secrets_of(built.file.serve):
-        name = named_secret(secret) or secret
-        if not os.environ.get(name):
-            mark = built.source.document.mark(("serve", *path))
-            yield Problem(mark, f"{name!r}, which holds a secret, is not set in this environment")
+    for section in OPERATIONAL:
+        said = getattr(built.file, section)
+        for path, secret in secrets_of(said) if isinstance(said, BaseModel) else ():
+            name = named_secret(secret) or secret
+            if not os.environ.get(name):
+                mark = built.source.document.mark((section, *path))
+                what = f"{name!r}, which holds a secret, is not set in this environment"
+                yield Problem(mark, what)
 
 
 def _arguments(built: Built) -> Iterator[Problem]:

@@ -61,13 +61,15 @@ def named_secret(value: object) -> str | None:
     return found[1] if found else None
 
 
-def secrets_of(section: Model | None) -> Iterator[tuple[tuple[str, ...], str]]:
+def secrets_of(section: BaseModel | None) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the secrets of a section, each `${NAME}` with the path to it."""
     for name, value in section or ():
         if isinstance(value, BaseModel):
-            yield from (((name, *path), each) for path, each in secrets_of(value))  # type: ignore[arg-type]
+            yield from (((name, *path), each) for path, each in secrets_of(value))
         elif isinstance(value, dict):
             yield from (((name, key), item) for key, item in value.items() if named_secret(item))
+        elif isinstance(value, list):
+            yield from (((name, n), item) for n, item in enumerate(value) if named_secret(item))
         elif named_secret(value):
             yield (name,), value
 
@@ -246,8 +248,8 @@ class VaultFile(Model):
     """What makes the ids of stand-ins, the same in all workers; a random one if absent."""
     ids: Literal["hash", "number"] = "hash"
     """What stands after a stand-in's label; anybody can write a number."""
-    ttl: Duration | None = None
-    """How long a conversation is kept after it was last asked for: a day, in a store 30 days."""
+    days: float | None = Field(default=None, gt=0, le=3_650)
+    """How long a conversation is kept after it was last asked for: 1 in memory, otherwise 30."""
     timeout: Duration = 2.0
     """How long a store may take."""
     max_entries: int = Field(default=10_000, ge=1)

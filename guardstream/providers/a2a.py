@@ -59,7 +59,7 @@ def _artifact(text: Leaf) -> Spec:
     return {**_MARKS, **_MORE, "name": whole, "description": whole, "parts": [_part(text)]}
 
 
-_WHOLE = Leaf("whole", "text", "text")
+_WHOLE = Leaf("delta", "text", "message")
 _STATE = {"state": KEEP, "timestamp": META}
 _OPEN = ("submitted", "working", "TASK_STATE_SUBMITTED", "TASK_STATE_WORKING")
 _WORKING: Spec = {**_STATE, "message": _message(APART)}
@@ -73,8 +73,8 @@ _TASK: Spec = {
     **_MORE,
     "id": META,
     "status": _STATUS,
-    "artifacts": [_artifact(Leaf("whole", "text", "artifact"))],
-    "history": [_message(Leaf("whole", "text", "history"))],
+    "artifacts": [_artifact(Leaf("delta", "text", "artifact"))],
+    "history": [_message(Leaf("delta", "text", "history"))],
 }
 _STATUS_UPDATE: Spec = {**_MARKS, **_MORE, "status": _STATUS, "final": END}
 _ARTIFACT_UPDATE: Spec = {
@@ -136,20 +136,25 @@ class A2A(SpecAdapter):
             result[named.pop()]
         ).keys().isdisjoint({"taskId", "contextId", "messageId"})
 
-    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        number = 0
-        if leaf.kind == "delta":
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        number = path[0] if len(path) > 1 else 0
+        if leaf.field == "text":
             number = self._texts.get(_artifact_of(_update(event)).get("artifactId"), 0)
-        return Slot(0, leaf.channel, leaf.field, number)
+        field = "content" if leaf.field == "message" else leaf.field  # it is an answer
+        return Slot(0, leaf.channel, field, number)
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event; an artifact that is not appended to is another text."""
         update = _update(fields_of(chunk))
         artifact = _artifact_of(update)
-        if artifact and not (update.get("append") and artifact.get("artifactId") in self._texts):
-            self._texts[artifact.get("artifactId")] = self._count
-            self._count += 1
-        return super().read(chunk)
+        own = artifact.get("artifactId")
+        if not artifact or (update.get("append") and own in self._texts):
+            return super().read(chunk)
+        before = self._texts.get(own)
+        self._texts[own] = self._count
+        self._count += 1
+        over = () if before is None else (Slot(0, "text", "text", before),)
+        return super().read(chunk)._replace(closed=over)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         update = _update(event)
@@ -158,11 +163,15 @@ class A2A(SpecAdapter):
         finished: dict[int, FinishReason] = {}
         if state in _OVER and update.get("final", True):
             finished[0] = _OVER[state]
-        over: tuple[Slot, ...] = ()
-        if update.get("lastChunk"):
-            number = self._texts[_artifact_of(update).get("artifactId")]
-            over = (Slot(0, "text", "text", number),)
-        return Reading(pieces, (0,), finished, complete=over)
+        last = bool(update.get("lastChunk"))
+        over = [
+            piece.slot for piece in pieces if piece.kind == "delta" and piece.slot.field != "text"
+        ]
+        if last:
+            over.append(
+                Slot(0, "text", "text", self._texts[_artifact_of(update).get("artifactId")])
+            )
+        return Reading(pieces, (0,), finished, complete=tuple(dict.fromkeys(over)))
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; without `ends` its task goes on."""

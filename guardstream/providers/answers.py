@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers import bedrock, cohere, ollama, watsonx
 from guardstream.providers.a2a import A2A
-from guardstream.providers.adapter import Call, Kind, Piece, Reading, Slot
+from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.dashscope import response_spec
 from guardstream.providers.fields import fields_of
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
@@ -176,7 +176,7 @@ class CohereBody(OneAnswer):
         return sorted(range(len(pieces)), key=lambda at: ranks.get(pieces[at].slot.channel, 1))
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
-        message = dict(body.get("message") or {})
+        message = dict(fields_of(body.get("message")))
         content = [
             *(message.get("content") or ()),
             *([{"type": "text", "text": text}] if text else ()),
@@ -242,7 +242,7 @@ class BedrockBody(OneAnswer):
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         message = dict(fields_of(body.get("output")).get("message") or {})
         content = [*(message.get("content") or ()), *([{"text": text}] if text else ())]
-        output = {**body["output"], "message": {**message, "content": content}}
+        output = {**fields_of(body.get("output")), "message": {**message, "content": content}}
         return {**body, "output": output, "stopReason": bedrock.STOPS.get(reason, "end_turn")}
 
 
@@ -263,7 +263,7 @@ class DashScopeBody(OneAnswer):
         return Reading(pieces, tuple(ends), ends, usage=event.get("usage"))
 
     def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
-        output = dict(body["output"])
+        output = dict(fields_of(body.get("output")))
         if not output.get("choices"):
             text = (output.get("text") or "") + self.messages.get(0, "")
             ended = {"text": text, "finish_reason": self.reasons.get(0, "stop")}
@@ -272,7 +272,7 @@ class DashScopeBody(OneAnswer):
         for place, choice in enumerate(output["choices"]):
             message = dict(choice.get("message") or {})
             if place in self.messages:
-                message["content"] = (message.get("content") or "") + self.messages[place]
+                message["content"] = _with_text(message.get("content"), self.messages[place])
             reason = self.reasons.get(place, choice.get("finish_reason"))
             choices.append({**choice, "message": message, "finish_reason": reason})
         return {**body, "output": {**output, "choices": choices}}
@@ -288,13 +288,16 @@ class WatsonxBody(Body):
         return Slot(path[0] if path and leaf.field == "text" else 0, leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
-        reasons = [str(fields_of(result).get("stop_reason")).lower() for result in event["results"]]
+        reasons = [
+            str(fields_of(result).get("stop_reason")).lower()
+            for result in event.get("results") or ()
+        ]
         ends = {place: watsonx.REASONS.get(each, "stop") for place, each in enumerate(reasons)}
         return Reading(pieces, tuple(ends), ends)
 
     def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
         results = []
-        for place, result in enumerate(body["results"]):
+        for place, result in enumerate(body.get("results") or ()):
             text = (result.get("generated_text") or "") + self.messages.get(place, "")
             reason = self.reasons.get(place, result.get("stop_reason"))
             reason = "max_tokens" if reason == "length" else reason
@@ -304,9 +307,6 @@ class WatsonxBody(Body):
 
 class _RPCBody(OneAnswer):
     """An answer of JSON-RPC; one that the guard ends becomes an error."""
-
-    def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
-        return piece.kind if piece.kind in ("aside", "unknown", "name") else "whole"
 
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         told = {"code": -32000, "message": text or f"the answer was ended: {reason}"}
@@ -319,9 +319,18 @@ class A2ABody(_RPCBody):
     name = "a2a"
     spec: ClassVar[Spec] = A2A.spec
 
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        field = "content" if leaf.field == "message" else leaf.field
+        return Slot(0, leaf.channel, field, path[0] if len(path) > 1 else 0)
+
 
 class MCPBody(_RPCBody):
     """A server's answer: https://modelcontextprotocol.io/specification/2025-06-18/basic."""
 
     name = "mcp"
     spec: ClassVar[Spec] = MCP.spec
+
+
+def _with_text(content: Any, text: str) -> Any:
+    """Return content that says a text after it: text, or a list of parts."""
+    return [*content, {"text": text}] if isinstance(content, list) else (content or "") + text

@@ -80,7 +80,18 @@ class Growing(SpecAdapter):
         event = fields_of(chunk)
         reading = super().read(chunk)
         read = self._read(chunk, event)
-        again, doubtful = self._told_anew(read), self._doubtful(read)
+        again = self._told_anew(read)
+        if again:  # all that it says reads otherwise now
+            self._last = None
+            reading = super().read(chunk)
+            read = self._read(chunk, event)
+        doubtful = self._doubtful(read)
+        if _ends(read):
+            late = self._late(read)
+            again |= {slot: Again(told.last, "") for slot, told in late.items()}
+            doubtful |= {slot: list(told.values) for slot, told in late.items()}
+            for told in late.values():
+                told.say()
         joined = self._note(read)
         if joined or again or doubtful:
             reading = reading._replace(joined=joined, again=again, doubtful=doubtful)
@@ -129,7 +140,11 @@ class Growing(SpecAdapter):
         if last is None or last.chunk is not chunk:
             self._reader = compiled(self.spec_of(chunk))
         read = super()._read(chunk, event)
-        if read is last or "grown" not in read.kinds:
+        if read is last:
+            return read
+        if "end" in read.kinds and not _ends(read):
+            self._last = read = read._replace(kinds=read.kinds - {"end"})
+        if "grown" not in read.kinds:
             return read
         pieces: list[Piece] = []
         owners: list[int] = []
@@ -175,6 +190,13 @@ class Growing(SpecAdapter):
             if (told := self._tellings.get(piece.slot)) and self._is_doubtful(told, piece.text)
         }
 
+    def _late(self, read: Read) -> dict[Slot, Telling]:
+        """Return the texts that wait, and are complete: the last chunk says nothing of them."""
+        here = {piece.slot for piece in read.pieces}
+        return {
+            slot: told for slot, told in self._tellings.items() if told.waits and slot not in here
+        }
+
     def _told_anew(self, read: Read) -> dict[Slot, Again]:
         """Return the texts so far, if this chunk shows that each value was what is new."""
         if self._incremental is not None or not self._tells_new(read):
@@ -190,16 +212,14 @@ class Growing(SpecAdapter):
 
     def _tells_new(self, read: Read) -> bool:
         """Tell whether a value is not all so far, or the last chunk leaves a text out."""
-        here = set()
+        here = False
         for owner, piece in zip(read.owners, read.pieces, strict=True):
             value, told = read.found[owner].value, self._tellings.get(piece.slot)
             if read.found[owner].leaf.kind == "grown" and told is not None:
-                here.add(piece.slot)
+                here = True
                 if piece.kind == "delta" and piece.text == value and told.excludes(value):
                     return True
-        return _ends(read) and any(
-            slot not in here and told.values for slot, told in self._tellings.items()
-        )
+        return _ends(read) and not here and any(told.values for told in self._tellings.values())
 
     def _note(self, read: Read) -> dict[Slot, Slot]:
         """Remember what each text has said; return those that began again, and what they were."""
@@ -248,7 +268,10 @@ class Growing(SpecAdapter):
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
         given = told = False
-        for each in self._read(chunk, event).found:
+        last = self._last  # what is read now may be written next
+        found = self._read(chunk, event).found
+        self._last = last
+        for each in found:
             leaf, steps = each.leaf, each.steps
             if leaf.kind in ("end", "about"):
                 updates[steps] = None

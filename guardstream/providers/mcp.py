@@ -1,8 +1,8 @@
 """The Model Context Protocol over HTTP: answers of JSON-RPC and notifications, as events.
 
 https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http. What a
-tool gave comes whole. Progress and log messages may go on with one another: each is judged at once,
-alone and with those before it.
+tool gave comes whole. Its parts, and progress and log messages, may go on with one another: each is
+judged at once, alone and with those before it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from guardstream.providers.spec import (
 )
 
 _GIVEN = Leaf("whole", "text", "tool_result")
-_TEXTS = Tree(_GIVEN, frozenset({"type", "mimeType", "data", "blob", "uri", "role"}))
+_TEXTS = Tree(APART, frozenset({"type", "mimeType", "data", "blob", "uri", "role"}))
 
 _OFFERED: Spec = {
     "name": NAME,

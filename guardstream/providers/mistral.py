@@ -19,6 +19,7 @@ class Mistral(Holding):
     """The adapter for `CompletionEvent`s."""
 
     name = "mistral"
+    repeats = OpenAIChat.repeats
     signs_thinking = False
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:

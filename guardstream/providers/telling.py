@@ -76,6 +76,10 @@ class Telling:
             self.values.append(value)
             self._shown, self._showing = self.shown, value
 
+    def say(self) -> None:
+        """Note that the last value need not wait: it is all of the text."""
+        self.said, self.waits = self.last, False
+
     def show(self, text: str) -> None:
         """Note what the last value became."""
         if not self.is_whole:

@@ -16,6 +16,7 @@ from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
 from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
+from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.openai.completions import FIELDS
 from guardstream.providers.openai.responses import CALLS, finish_of
@@ -120,7 +121,9 @@ class ChatBody(Body):
         return piece.kind if piece.kind in ("delta", "aside", "unknown", "name") else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        choice = _index(event["choices"][path[0]], path[0]) if path else 0
+        if not path or leaf.field.startswith(BESIDE):
+            return Slot(0, leaf.channel, leaf.field)
+        choice = _index(event["choices"][path[0]], path[0])
         return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
@@ -153,8 +156,13 @@ class ChatBody(Body):
         return {**choice, "message": message}
 
     def _with_text(self, choice: dict[str, Any], text: str) -> dict[str, Any]:
-        message = choice["message"]
-        said = (message.get("content") or "") + text
+        message = choice.get("message") or {}
+        content = message.get("content") or ""
+        said = (
+            [*content, {"type": "text", "text": text}]
+            if isinstance(content, list)
+            else content + text
+        )
         return {**choice, "message": {**message, "content": said}}
 
 
@@ -197,7 +205,8 @@ class MessageBody(Body):
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         stops = {"content_filter": "refusal", "length": "max_tokens"}
-        content = _said(body.get("content") or ())
+        content = body.get("content")
+        content = _said(content) if isinstance(content, list) else []
         if 0 in self.messages:
             content = _with_block(content, self.messages[0])
         reason = stops.get(self.reasons[0], "end_turn")

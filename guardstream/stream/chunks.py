@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Again, Call, Piece, Reading, Slot
+from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.stages.passing import Passing
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
 from guardstream.stream.repeats import repeated
@@ -126,7 +126,9 @@ class ChunkFlow(Generic[C]):
     @property
     def template(self) -> Any:
         """What chunks are compared with, if the last one said a text and nothing else."""
-        return None if self._like is None or self._note_passed else self._adapter.compared  # type: ignore[attr-defined]
+        if self._like is None or self._note_passed:
+            return None
+        return getattr(self._adapter, "compared", None)
 
     def feed_alike(
         self, text: str, model: C, origin: Any, write: Callable[[C, Sequence[str]], C | None]
@@ -246,7 +248,7 @@ class ChunkFlow(Generic[C]):
         if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
             self._waiting.append(incoming)
             return []
-        sent = self._tell_anew(reading.again) if reading.again else []
+        sent = self._resolve(incoming) if reading.again or reading.doubtful else []
         if reading.closed and not self.ended:
             sent += self._settle(self._lanes.of(reading.closed))
         if self.ended:
@@ -269,10 +271,17 @@ class ChunkFlow(Generic[C]):
         marks = not (reading.pieces or reading.finished or reading.calls)
         return [*(self._process(incoming) if marks else ()), *self._end_stream()]
 
-    def _tell_anew(self, texts: Mapping[Slot, Again]) -> list[Sent[C]]:
+    def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
+        """Judge texts that end in doubt, and tell those anew that turn out to read otherwise."""
+        self._judge_doubtful(incoming)
+        return [] if self.ended else self._tell_anew(incoming)
+
+    def _tell_anew(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard texts from their beginnings, which turn out to read so; send what is missing."""
         sent: list[Sent[C]] = []
-        for slot, again in texts.items():
+        for slot, again in incoming.reading.again.items():
+            if slot in incoming.matched:
+                continue
             counted, before = self._lanes.released(slot), len(self.findings)
             track, events = self._lanes.again(slot, again.text)
             text = self._released(slot, events)
@@ -302,8 +311,6 @@ class ChunkFlow(Generic[C]):
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
         ended_before = self.ended is not None
-        if incoming.reading.doubtful and not ended_before:
-            self._judge_doubtful(incoming)
         self._guard_pieces(incoming)
         return self._sent_of(incoming, ended_before=ended_before)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from guardstream.framing.alike import Template, template
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from tests.providers.chunks import chunk
 from tests.providers.laws import EMPTY, GUARD, on_the_wire
 
@@ -119,3 +120,33 @@ def test_bytes_say_what_chunks_say() -> None:
 
 def unpadded(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name != "obfuscation"}
+
+
+class Plain:
+    """An adapter that says of its chunks that they say one text, and compares none."""
+
+    repeats = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        return isinstance(chunk, dict)
+
+    def read(self, chunk: Any) -> Reading:
+        return Reading([Piece(Slot(0, "text", "say"), chunk["say"])], (0,), only_text=True)
+
+    def write(self, chunk: Any, texts: Any, *, ends: bool = True) -> Any:  # noqa: ARG002
+        return {**chunk, "say": texts[0]}
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> list[Any]:  # noqa: ARG002
+        return [{"say": text}]
+
+    def end(self, chunk: Any, choice: int, reason: str, said: Said) -> list[Any]:  # noqa: ARG002
+        return []
+
+
+def test_an_adapter_that_compares_nothing_needs_no_more() -> None:
+    source = b"".join(b'data: {"say": "%b"}\n\n' % text for text in (b"a sec", b"ret", b" so"))
+    out = on_the_wire(source, GUARD, provider=Plain())
+    assert (
+        "".join(json.loads(line[6:])["say"] for line in out.splitlines() if line) == "a ###### so"
+    )

@@ -142,6 +142,9 @@ def test_lint_names_the_secrets_that_are_not_there() -> None:
     found = [line for line in warnings(policy.built) if "secret" in line]
     assert found[0].startswith("p.yaml:2:56: warning: 'KEY'")
     assert len(found) == 2
+    vault = "vault: {sqlite: v.db, key: ['${A_KEY}', '${OLD_KEY}'], id_key: '${ID_KEY}'}"
+    found = warnings(Policy.parse(vault, name="p.yaml").built)
+    assert [name for name in ("A_KEY", "OLD_KEY", "ID_KEY") if f"'{name}'" not in str(found)] == []
 
 
 def test_diff_compares_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -203,3 +203,30 @@ def test_what_a_model_said_is_judged_as_its_own() -> None:
     )
     body = json.dumps({"contents": [turn]}).encode()
     assert checked_request(guard, "gemini", body) == body
+
+
+ODD: list[tuple[str, Body]] = [
+    ("openai_chat", {"choices": [], "citations": ["a secret", "b", "c"]}),
+    (
+        "openai_chat",
+        {"choices": [{"message": {"content": [{"type": "text", "text": "a secret"}]}}]},
+    ),
+    ("anthropic", {"type": "message", "content": "a secret"}),
+    ("cohere", {"message": "a secret"}),
+    ("bedrock", {"message": "a secret"}),
+    ("dashscope", {"code": "X", "message": "a secret", "request_id": "r"}),
+    ("dashscope", {"output": {"choices": [{"message": {"content": [{"text": "a secret"}]}}]}}),
+    ("watsonx", {"errors": [{"message": "a secret"}]}),
+    ("gemini", {"error": {"code": 400, "message": "a secret"}}),
+    ("ollama", {"error": "a secret"}),
+]
+
+
+@pytest.mark.parametrize(("provider", "body"), ODD)
+def test_bodies_of_another_shape_are_guarded(provider: str, body: Body) -> None:
+    assert guard_body(EMPTY, provider, body)[0] is body
+    assert not left_raw(guard_body(GUARD, provider, body)[0])
+    guard = Guard(
+        Policy.parse("block_message: sorry\nrules: [{id: b, words: [secret], action: block}]")
+    )
+    assert not left_raw(guard_body(guard, provider, body)[0])

@@ -9,7 +9,13 @@ import pytest
 
 from guardstream import Guard, Policy
 from tests.providers import messages, responses
+from tests.providers import test_bedrock_invoke as invoke
+from tests.providers import test_dashscope as dashscope
 from tests.providers import test_interfaces as interfaces
+from tests.providers import test_json_rpc as rpc
+from tests.providers import test_langgraph as graph
+from tests.providers import test_openai_media as media
+from tests.providers import test_perplexity as perplexity
 from tests.providers.changes import CHANGES, Event, Way, at, invented, planted, renamed, said, ways
 from tests.providers.chunks import call, chunk
 from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
@@ -122,8 +128,25 @@ SAMPLES: dict[str, list[Event]] = {
     "data_stream": interfaces.data(["so ", "it"]),
     "anthropic_completions": [completion("so "), completion("it"), completion("", "stop_sequence")],
     "tgi": [token("so "), token("it", "so it")],
+    "a2a": rpc.task(["so ", "it"]),
+    "mcp": [rpc.note("progress", progressToken="p", message="so "), rpc.tool("so ", "it")],
+    "dashscope": dashscope.told(["so ", "so it"]),
+    "openai_media": media.transcript(["so ", "it"]),
+    "perplexity": perplexity.told(["so ", "it"]),
+    "cohere_v1": invoke.cohere(["so ", "it"]),
+    "bedrock_llama": invoke.llama(["so ", "it"]),
+    "bedrock_mistral": invoke.mistral(["so ", "it"]),
+    "bedrock_titan": invoke.titan(["so ", "it"]),
+    "langgraph_events": [
+        {"event": "metadata", "data": {"run_id": "r"}},
+        *({"event": "messages", "data": [graph.as_json(said), {"n": 1}]} for said in ("so ", "it")),
+        {"event": "values", "data": {"messages": [graph.as_json("so it", "ai")]}},
+    ],
     "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
 }
+
+NAMES = {"perplexity": "openai_chat"}
+"""The adapters of samples that have none of their own name."""
 
 KINDS = {
     "openai_responses": "type",
@@ -157,11 +180,12 @@ def changed(name: str, number: int, event: Event) -> list[Event]:
     return [*source[:number], event, *source[number + 1 :]]
 
 
-def guarded(name: str, source: Sequence[Event]) -> list[Any]:
+def guarded(sample: str, source: Sequence[Event]) -> list[Any]:
     """What comes out; nothing has ended it before its source."""
+    name = NAMES.get(sample, sample)
     stream = GUARD.wrap_sync(source, provider=name)
     out = list(stream)
-    before = GUARD.wrap_sync(SAMPLES[name], provider=name)
+    before = GUARD.wrap_sync(SAMPLES[sample], provider=name)
     list(before)
     assert stream.finish == before.finish
     return out
@@ -207,5 +231,6 @@ def test_events_of_a_new_kind_are_guarded(name: str) -> None:
 def test_what_stands_under_a_new_name_is_guarded(name: str) -> None:
     for number, way in places(name):
         for event in renamed(SAMPLES[name][number], way, "invented", WORD):
-            stream = GUARD.wrap_sync(changed(name, number, event), provider=name)
+            provider = NAMES.get(name, name)
+            stream = GUARD.wrap_sync(changed(name, number, event), provider=provider)
             assert not said(list(stream), (WORD,)), (number, way)

@@ -124,7 +124,7 @@ def test_a_text_that_ends_in_doubt_is_judged_either_way() -> None:
     assert not any(map(said, stream))
     assert stream.blocked_by == "twice"
     stream = guard.wrap_sync(told(["blu", "blue"]))
-    assert [said(chunk) for chunk in stream] == ["", "blue"]
+    assert [said(chunk) for chunk in stream] == ["blue"]
 
 
 def test_a_caller_may_say_which_it_is() -> None:
@@ -132,3 +132,27 @@ def test_a_caller_may_say_which_it_is() -> None:
     assert "".join(map(said, out)) == "112"
     out = CARD.wrap_sync(told(["1", "1", "12"]), provider=DashScope(incremental=False))
     assert [said(chunk) for chunk in out][-1] == "12"
+
+
+def test_thinking_and_answer_are_told_apart_either_way() -> None:
+    chance = Random(9)
+    for _ in range(200):
+        texts = [["".join(chance.choices("12", k=2)) for _ in range(3)] for _ in range(2)]
+        empty = [""] * 3
+        said_first = [*zip(texts[0], empty, strict=True), *zip(empty, texts[1], strict=True)]
+        new = [both(*each) for each in said_first] + [both("", "", last=True)]
+        out = list(CARD.wrap_sync(new))
+        for field, pieces in zip(("reasoning_content", "content"), texts, strict=True):
+            assert "".join(said(each, field) for each in out) == CARD.check("".join(pieces)).text
+        thought, answer = ("".join(each) for each in texts)
+        so_far = [both(each, "") for each in accumulate(texts[0])]
+        kept = thought if chance.random() < 0.5 else ""
+        so_far += [both(kept, each) for each in accumulate(texts[1])]
+        for each in CARD.wrap_sync([*so_far, both(kept, answer, last=True)]):
+            assert not FOUND.search(said(each) + "|" + said(each, "reasoning_content"))
+
+
+def both(thinking: str, content: str, *, last: bool = False) -> dict[str, Any]:
+    message = {"role": "assistant", "content": content, "reasoning_content": thinking}
+    choice = {"message": message, "finish_reason": "stop" if last else "null"}
+    return {"output": {"choices": [choice]}, "usage": {}, "request_id": "r"}

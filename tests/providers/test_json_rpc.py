@@ -94,6 +94,26 @@ def test_a_message_is_a_text_of_its_own_and_what_goes_on_is_masked() -> None:
     assert out[2]["result"]["status"]["message"]["parts"][0]["text"] == "a ######"
 
 
+def test_a_word_cut_by_parts_of_a_message_is_masked() -> None:
+    told = status("completed", "a sec", final=True)
+    told["result"]["status"]["message"]["parts"].append(part("ret, no"))
+    whole = {"id": "t", "contextId": "c", "kind": "task", "status": {"state": "working"}}
+    artifact = {"artifactId": "a", "parts": [part("a sec"), part("ret")]}
+    stream = GUARD.wrap_sync([answer({**whole, "artifacts": [artifact, artifact]}), told])
+    out = list(stream)
+    parts = out[-1]["result"]["status"]["message"]["parts"]
+    assert "".join(each["text"] for each in parts) == "a ######, no" == stream.result.text
+    for each in out[0]["result"]["artifacts"]:
+        assert "".join(inner["text"] for inner in each["parts"]) == "a ######"
+    given = tool("a sec", "ret")
+    assert not left_raw(list(GUARD.wrap_sync([given])), "ret")
+
+
+def test_what_is_held_of_an_artifact_that_is_told_anew_comes_before() -> None:
+    source = [update("a sec", append=False), update("so", append=False)]
+    assert [artifact_of([each]) for each in GUARD.wrap_sync(source)] == ["a ", "sec", "so"]
+
+
 def test_what_the_user_said_passes() -> None:
     told = {"kind": "message", "messageId": "u", "role": "user", "parts": [part("so")]}
     held = {"kind": "message", "messageId": "a", "role": "agent", "parts": [part("a secret")]}

@@ -162,29 +162,47 @@ class LangGraphEvents(LangGraph):
 
     def parts(self, chunk: Any) -> _Parts:
         """Return what an event is and holds."""
-        mode, data = _event(chunk), chunk["data"]
+        mode, data = _event(chunk), chunk.get("data")
         if mode not in MODES or (mode in _MESSAGES and not _is_pair(data)):
             mode = "custom"
         return _Parts(mode, data, ("data",))
 
     def read(self, chunk: Any) -> Reading:
-        """Find the text in an event."""
-        event, data = _event(chunk), chunk["data"]
-        if event == "metadata" and isinstance(data, dict):
-            return Reading(self._custom.pieces(_more(data), _more(data)), ())
+        """Find the text in an event, and in what stands beside it."""
+        reading = self._read(chunk)
+        beside = _beside(chunk)
+        if not beside:
+            return reading
+        return reading._replace(pieces=[*reading.pieces, *self._custom.pieces(beside, beside)])
+
+    def _read(self, chunk: Any) -> Reading:
+        event = _event(chunk)
+        if event == "metadata":
+            return Reading((), ())
         if event in _GROWING:
             return self._growing.read(chunk, over=event == "messages/complete")
         return super().read(chunk)._replace(failed=event == "error")
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; None if nothing is left to say."""
-        event, data = _event(chunk), chunk["data"]
-        if event == "metadata" and isinstance(data, dict):
-            more = self._custom.write(_more(data), texts) or {}
-            return {**chunk, "data": {**data, **dict.fromkeys(_more(data)), **more}}
+        beside = _beside(chunk)
+        count = len(texts) - (len(self._custom.pieces(beside, beside)) if beside else 0)
+        written = self._written(chunk, texts[:count], ends=ends)
+        if written is None or not beside:
+            return written
+        return _with_beside(written, self._custom.write(beside, texts[count:]) or {})
+
+    def _written(self, chunk: Any, texts: Sequence[str], *, ends: bool) -> Any | None:
+        event = _event(chunk)
+        if event == "metadata":
+            return chunk
         if event in _GROWING:
             return self._growing.write(chunk, texts)
         return super().write(chunk, texts, ends=ends)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        return super().without_unknown(_with_beside(chunk, {}))
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return an event with a message that says only `text`, or all so far with it."""
@@ -200,12 +218,32 @@ _RUN = frozenset({"run_id", "thread_id", "attempt", "assistant_id", "graph_id"})
 
 def _event(chunk: Any) -> str:
     """Return an event's name without its namespace: `messages|outer:1`."""
-    return str(chunk["event"]).partition("|")[0]
+    return str(chunk.get("event")).partition("|")[0]
 
 
-def _more(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is not known about a run."""
-    return {name: value for name, value in data.items() if name not in _RUN}
+def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what stands in an event beside messages and states; of a run, what is not known."""
+    data: Any = chunk.get("data")
+    found = {name: value for name, value in chunk.items() if name not in ("event", "data")}
+    if _event(chunk) == "metadata":
+        about = data if isinstance(data, dict) else {"data": data}
+        found["data"] = {name: value for name, value in about.items() if name not in _RUN}
+    elif _event(chunk) in _MESSAGES and _is_pair(data):
+        found["data"] = data[1]
+    return {name: value for name, value in found.items() if value}
+
+
+def _with_beside(chunk: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event with something else beside its messages and states."""
+    data: Any = chunk.get("data")
+    if _event(chunk) == "metadata":
+        run = data if isinstance(data, dict) else {}
+        kept = {name: value for name, value in run.items() if name in _RUN}
+        data = {**kept, **fields_of(beside.get("data"))}
+    elif _event(chunk) in _MESSAGES and _is_pair(data):
+        data = [data[0], beside.get("data", {})]
+    others = {name: value for name, value in beside.items() if name != "data"}
+    return {"event": chunk.get("event"), "data": data, **others}
 
 
 def _held(data: Any) -> Mapping[str, Any]:

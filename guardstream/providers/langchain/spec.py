@@ -32,7 +32,7 @@ _BLOCKS = Tree(Leaf("whole", "thinking", "thinking_blocks"), _MARKS)
 _CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS)
 
 _METADATA = Tree(
-    Leaf("whole", "text", "metadata"),
+    APART,
     frozenset({"model", "model_name", "model_provider", "model_id", "id", "created_at", "created"})
     | {"finish_reason", "stop_reason", "done_reason", "system_fingerprint", "service_tier"}
     | {"object", "output_version", "type", "role", "headers", "HTTPHeaders", "RequestId"}

@@ -15,6 +15,7 @@ from guardstream.providers.langchain.chunks import is_message
 from guardstream.providers.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
+_KEY = Slot(0, "text", "$~")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 
@@ -63,15 +64,21 @@ class Values:
             slot = self.streamed.find(piece) or _VALUE
             return same_or(text, visit(piece._replace(slot=slot)))
 
-        return _mapped(value, change)
+        def rename(name: str) -> str:
+            return visit(Piece(_KEY, name, "unknown")) if name and isinstance(name, str) else name
+
+        return _mapped(value, change, rename)
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Change each string in a value of any shape, but for marks and what the caller wrote."""
+def _mapped(value: Any, change: Callable[[str], str], rename: Callable[[str], str]) -> Any:
+    """Change each string in a value of any shape, but for marks and what the caller wrote.
+
+    Keys of plain objects are changed, too; one of which nothing is left goes with its value.
+    """
     if isinstance(value, str):
         return change(value) if value else value
     if isinstance(value, (list, tuple)):
-        items = [_mapped(item, change) for item in value]
+        items = [_mapped(item, change, rename) for item in value]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else type(value)(items)
     if value is None or isinstance(value, (bool, int, float)):
@@ -81,6 +88,13 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     if message and fields["type"] in _CALLERS:
         return value
     marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
-    mapped = {name: _mapped(old, change) for name, old in fields.items() if name not in marks}
+    names = {name: rename(name) for name in fields} if type(value) is dict else {}
+    mapped = {
+        name: _mapped(old, change, rename)
+        for name, old in fields.items()
+        if name not in marks or not isinstance(old, (str, int, float, type(None)))
+    }
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}
+    if any(name != new for name, new in names.items()):
+        return {new: updates.get(name, fields[name]) for name, new in names.items() if new}
     return replaced(value, updates) if updates else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
+from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.spec import ABOUT, END, META, REQUEST, Leaf, Spec, Tree
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
@@ -62,7 +63,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
         "prompt_filter_results": [FILTERED],
         "metadata": REQUEST,
         **{
-            name: Tree(Leaf("copy", "text", name))
+            name: Tree(Leaf("copy", "text", f"{BESIDE}{name}"))
             for name in ("citations", "search_results", "images", "related_questions", "error")
         },
         "choices": [

@@ -12,7 +12,7 @@ from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.body import guard_body, guard_error
-from guardstream.http.headers import of_the_connection, withheld
+from guardstream.http.headers import CONVERSATION, of_the_connection, withheld
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.formats import Format
 from guardstream.serve.proxy.keys import with_key
@@ -21,6 +21,7 @@ from guardstream.serve.routes import Headers, values
 from guardstream.stream.result import Result
 
 _NOT_SENT = {"host", "content-length", "accept-encoding", "expect", "guardstream-policy"}
+_NOT_SENT |= {CONVERSATION}
 _NOT_SENT |= {"x-http-method-override", "x-method-override", "x-http-method"}
 _NOT_RETURNED = {"content-length", "content-encoding", "guardstream-policy", "etag"}
 _NOT_RETURNED |= {"content-md5", "digest", "content-digest", "repr-digest"}

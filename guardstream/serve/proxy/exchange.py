@@ -18,7 +18,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.guard import Guard
-from guardstream.http.headers import in_utf8
+from guardstream.http.headers import CONVERSATION, in_utf8
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
@@ -36,12 +36,13 @@ from guardstream.serve.proxy.call import (
     upstream_error,
 )
 from guardstream.serve.proxy.formats import ANY, Format, disguised
-from guardstream.serve.proxy.keys import known_client
+from guardstream.serve.proxy.keys import credential, known_client
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Route, label, streaming, values
 from guardstream.serve.streams import PING
 from guardstream.stream.loops import aclose_source
+from guardstream.vault import Vault, VaultError
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
@@ -216,7 +217,7 @@ class ProxyExchange:
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
         guard = await self._apart(len(body), for_request, guard, self._format.provider, body)
-        body = await self._apart(len(body), checked_request, guard, self._format.provider, body)
+        guard, body = await self._checked(guard, body)
         response = await self._send_on(body)
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -242,6 +243,36 @@ class ProxyExchange:
                                     "type that cannot be guarded")  # fmt: skip
         finally:
             await aclose_source(response)
+
+    async def _checked(self, guard: Guard, body: bytes) -> tuple[Guard, bytes]:
+        """Return the guard of the exchange, with its vault if there is one, and what is sent."""
+        provider = self._format.provider
+        around = self._settings.operations.get(self._name)
+        vaults = around.vaults if around else None
+        if vaults is None:
+            return guard, await self._apart(len(body), checked_request, guard, provider, body)
+
+        def check(vault: Vault | None) -> bytes:
+            return checked_request(guard.with_vault(vault), provider, body)
+
+        try:
+            vault, sent = await vaults.amasked(check, *self._conversation())
+        except VaultError as error:
+            raise UpstreamError(503, "vault_failed", str(error)) from error
+        return guard.with_vault(vault), sent
+
+    def _conversation(self) -> tuple[str | None, str]:
+        """The conversation that a request names, and whose it is: the client's, by its key."""
+        headers = self._scope["headers"]
+        named = values(headers, CONVERSATION.encode())
+        caller = self._attributes.get("key") or credential(headers)
+        if named and caller is None:
+            raise RefusedError(
+                400,
+                "unknown_caller",
+                f"{CONVERSATION} needs a key, to tell whose conversation it is",
+            )
+        return named[0] if named else None, caller or ""
 
     @asynccontextmanager
     async def _room(self) -> AsyncIterator[None]:

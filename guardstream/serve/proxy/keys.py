@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 
@@ -21,6 +22,12 @@ def known_client(keys: Mapping[str, str], headers: Headers) -> str | None:
         name for name, key in keys.items() for value in given if compare_digest(key.encode(), value)
     ]
     return found[0] if found else None
+
+
+def credential(headers: Headers) -> str | None:
+    """Return what tells clients with different keys apart, and is none; None without a key."""
+    given = "\0".join(_given(headers))
+    return hashlib.sha256(given.encode()).hexdigest() if given else None
 
 
 def _given(headers: Headers) -> Iterable[str]:

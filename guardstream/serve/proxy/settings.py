@@ -83,6 +83,9 @@ class ProxySettings:
                 raise SettingsError(
                     f"{where}: the proxy does not carry out a gate: policy {name!r}"
                 )
+            if around.vaults is not None and self.replay is not None:
+                where = around.policy.place("vault")
+                raise SettingsError(f"{where}: a replay would keep the values: leave one out")
         for path, name in self.routes.items():
             if name not in self.guards:
                 known = ", ".join(self.guards)
