@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+import regex
 
 from guardstream.events import Event, Finding, Text
 from guardstream.stages.redact import RuleSet
@@ -192,3 +193,22 @@ def test_a_group_that_is_released_takes_no_younger_one_with_it() -> None:
         ("overflow", 2, 8),
         ("match", 6, 9),
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"((?:\-(?=b)))b\1", "-b-"),
+        (r"((?<=x)\w{2})-\1", "xab-ab yab-ab"),
+        (r"(\b\w{2})\w\1", "abcab"),
+        (r"((?>a|ab)\d*)c\1", "a1ca1 ab1cab1"),
+        (r"(^\w{3})-\1", "abc-abc"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_reference_asks_for_the_text_alone(pattern: str, text: str, size: int) -> None:
+    """What stands around a group stands elsewhere where its text comes again."""
+    stage = RuleSet([Rule(id="r", patterns=(pattern,), replacement="*")]).stage()
+    events = [e for at in range(0, len(text), size) for e in stage.feed(text[at : at + size])]
+    found = [(e.start, e.end) for e in [*events, *stage.finish()] if isinstance(e, Finding)]
+    assert found == [match.span() for match in regex.finditer(pattern, text, regex.V0)]

@@ -29,11 +29,11 @@ from guardstream.scan.regex.ast import (
     Repeat,
 )
 from guardstream.scan.regex.rewrite import (
+    captures_of,
     has_choices,
     ignoring_case,
     inside,
     walk,
-    without_captures,
 )
 
 MAX_PLACES = 10_000
@@ -223,7 +223,7 @@ class Program:
                 return self._assertion(node, after)
             case Reference(number, ignore_case):
                 self.exact = False
-                like: Node = without_captures(Alt(tuple(self._groups.get(number, ()))))
+                like: Node = captures_of(Alt(tuple(self._groups.get(number, ()))))
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
 
     def _split(self, ways: Sequence[Place]) -> Place:

@@ -19,6 +19,7 @@ from guardstream.scan.regex.ast import (
     ANY,
     NEVER,
     Alt,
+    Assert,
     Atomic,
     Cat,
     Char,
@@ -244,13 +245,20 @@ def ignoring_case(node: Node) -> Node:
     return with_inside(node, tuple(map(ignoring_case, inside(node))))
 
 
-def without_captures(node: Node) -> Node:
-    """The node without its groups, and with anything for its references."""
-    if isinstance(node, Group):
-        return without_captures(node.item)
-    if isinstance(node, Reference):
-        return Repeat(ANY, 0, None, False)
-    return with_inside(node, tuple(map(without_captures, inside(node))))
+def captures_of(node: Node) -> Node:
+    """What a group may capture by the node, and more: its texts stand elsewhere in a reference.
+
+    So nothing is asked of what is around them, and a reference in it is anything.
+    """
+    match node:
+        case Group(item) | Atomic(item):
+            return captures_of(item)
+        case Look() | Assert():
+            return Cat(())
+        case Reference():
+            return Repeat(ANY, 0, None, False)
+        case _:
+            return with_inside(node, tuple(map(captures_of, inside(node))))
 
 
 # A beginning that only widens the match
