@@ -17,7 +17,7 @@ from typing import TypeAlias
 from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import OUTSIDE, REACH, Before, divided, within
+from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Before, within
 from guardstream.vault.standin import LONGEST, Ids, Name, patterns, read
 
 Become: TypeAlias = Callable[[Name, str, Before], str | None]
@@ -73,7 +73,8 @@ class _Veiled:
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
         self._base = 0  # where that begins
-        self._state = OUTSIDE  # and whether a tag was open there
+        self._state = OUTSIDE  # whether a tag was open
+        self._told = 0  # where in the source that was
         self._becomes: list[str] = []  # of each private character
         self._lengths: list[int] = []  # and how long it was in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
@@ -95,7 +96,7 @@ class _Veiled:
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
         self._window += text
         if len(self._window) > _WINDOW:
-            self._forget(divided(self._window, len(self._window) - _WINDOW // 2))
+            self._forget(len(self._window) - _WINDOW // 2)
         events = self._find.feed(text)
         if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
             # Nearly always nothing is hidden, and nothing waits.
@@ -156,15 +157,24 @@ class _Veiled:
 
     def _hidden(self, text: str, at: int) -> str:
         """The private character of a stand-in, or the text itself where rules are to see it."""
-        before = Before(self._window[: at - self._base], self._state)
-        becomes = self._become(text, before)
+        self._tell(at)
+        end = at - self._base
+        becomes = self._become(text, Before(self._window[max(end - REACH, 0) : end], self._state))
         return text if becomes is None else self._private(text, becomes)
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""
-        self._state = within(self._state, self._window[:length])
+        self._tell(self._base + length)
+        length -= LONGEST_OPENING
         self._window = self._window[length:]
         self._base += length
+
+    def _tell(self, at: int) -> None:
+        """Follow tags up to `at` in the source."""
+        if at > self._told:
+            start, end = self._told - self._base, at - self._base
+            self._state = within(self._state, self._window, start, end)
+            self._told = at
 
     def _private(self, text: str, becomes: str) -> str:
         known = self._chars.get((text, becomes))
