@@ -177,10 +177,11 @@ class _Check:
             if kind == "meta" or value is None:
                 continue
             if kind is None:
-                if value and not isinstance(value, (int, float)):
-                    self._unknown(value, here, role, "a field")
-                continue
-            checked = self._value(kind, value, here, role)
+                if not value or isinstance(value, (int, float)):
+                    continue
+                checked = self._unknown(value, here, role, "a field")
+            else:
+                checked = self._value(kind, value, here, role)
             if checked is not value:
                 changed[key] = checked
         return {**plain, **changed} if changed else given

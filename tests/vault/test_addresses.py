@@ -1,4 +1,4 @@
-"""Stand-ins in addresses stay, however the address is written; beside addresses they are restored."""
+"""Stand-ins in addresses stay, however those are written; beside them values come back."""
 
 from __future__ import annotations
 
