@@ -20,7 +20,7 @@ REACH = 2_048
 _address = regex.compile(
     r"[a-z0-9+.\-]:[/\\]|(?:data|javascript|vbscript|blob|about):"
     r"|(?<![\w.])www\.|[\w\-][.．][\w\-]+(?::[0-9]{1,5})?[/?#]|(?<![\w.])localhost(?::[0-9]+)?/"
-    r"|(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\(?:[\w.\-]|\Z)"
+    r"|(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\[\w.\-]"
     r"|(?:\]\(|url\()(?!mailto:|tel:)"
     r"|(?:mailto|tel):[^?&]*[?&]",
     regex.IGNORECASE,

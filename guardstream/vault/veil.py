@@ -52,10 +52,30 @@ class Veil:
         self._labels = labels
         self._become = become
         self._rules = _finding(labels, ids)
+        self._last: _Veiled | None = None
 
     def over(self, stage: Stage) -> Stage:
         """Return `stage` so that it does not see stand-ins."""
-        return _Veiled(stage, self._rules, self._named)
+        self._last = veiled = _Veiled(stage, self._rules, self._named, self._turned_to)
+        return veiled
+
+    def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
+        """What was written where a rule of the text that is read now saw `text`.
+
+        A stand-in in it is what it means, or what it was if that is None.
+        """
+        return self._last.source(text, self._meaning(meant)) if self._last else text
+
+    def _turned_to(self, veiled: _Veiled) -> None:
+        self._last = veiled
+
+    def _meaning(self, meant: Callable[[Name], str | None]) -> Callable[[str], str]:
+        def meaning(text: str) -> str:
+            name = read(text, self._labels)
+            value = None if name is None else meant(name)
+            return text if value is None else value
+
+        return meaning
 
     def _named(self, text: str, before: Before) -> str | None:
         name = read(text, self._labels)
@@ -66,9 +86,14 @@ class _Veiled:
     """One text's stage behind a veil."""
 
     def __init__(
-        self, inner: Stage, rules: RuleSet, become: Callable[[str, Before], str | None]
+        self,
+        inner: Stage,
+        rules: RuleSet,
+        become: Callable[[str, Before], str | None],
+        turned_to: Callable[[_Veiled], None],
     ) -> None:
         self._inner = inner
+        self._turned_to = turned_to
         self._become = become
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
@@ -76,7 +101,7 @@ class _Veiled:
         self._state = OUTSIDE  # whether a tag was open
         self._told = 0  # where in the source that was
         self._becomes: list[str] = []  # of each private character
-        self._lengths: list[int] = []  # and how long it was in the source
+        self._texts: list[str] = []  # and what it was in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
         self._fed = 0  # how many characters the inner stage has had
         self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
@@ -89,6 +114,7 @@ class _Veiled:
         """Take the next characters and return what can be said now."""
         if self._finished:
             return []
+        self._turned_to(self)
         if len(text) > REACH:
             pieces = (text[at : at + REACH] for at in range(0, len(text), REACH))
             return [event for piece in pieces for event in self.feed(piece)]
@@ -116,6 +142,7 @@ class _Veiled:
         """Take the source's end."""
         if self._finished:
             return []
+        self._turned_to(self)
         events = self._through(self._find.finish())
         if not self._finished:
             events += self._seen(self._inner.finish())
@@ -184,17 +211,26 @@ class _Veiled:
                 raise OverflowError("a text has too many stand-ins")
             known = self._chars[text, becomes] = chr(code)
             self._becomes.append(becomes)
-            self._lengths.append(len(text))
+            self._texts.append(text)
         return known
 
     def _shown(self, match: re.Match[str]) -> str:
         number = ord(match[0]) - _FIRST
         return self._becomes[number] if number < len(self._becomes) else match[0]
 
+    def source(self, text: str, meaning: Callable[[str], str]) -> str:
+        """`text` as it was before stand-ins were hidden, each of them as its meaning."""
+
+        def written(match: re.Match[str]) -> str:
+            number = ord(match[0]) - _FIRST
+            return meaning(self._texts[number]) if number < len(self._texts) else match[0]
+
+        return _private.sub(written, text)
+
     # -- where findings stand
 
     def _note(self, end: int, char: str) -> None:
-        more = self._lengths[ord(char) - _FIRST] - 1
+        more = len(self._texts[ord(char) - _FIRST]) - 1
         if more:
             self._ends.append(end)
             self._more.append(more + (self._more[-1] if self._more else 0))
