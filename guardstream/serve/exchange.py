@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import NoReturn
 
 import anyio
@@ -25,6 +26,9 @@ from guardstream.serve.running import Running, StoppedError
 from guardstream.serve.streams import PING
 
 _LOG = logging.getLogger("guardstream.serve")
+
+VAULT = "guardstream_vault"
+"""The name in a request's state by which an application leaves the vault of its messages."""
 
 PATIENCE = 1.0
 """Seconds that a stopped application may take to leave before its client gets the last frames."""
@@ -51,6 +55,7 @@ class Exchange:
             # In place: what applications add to a scope, middleware around this one reads.
             scope["extensions"] = {k: v for k, v in extensions.items() if k not in _UNREAD}
         self._scope = scope
+        scope.setdefault("state", {})  # of all that share the request
         self._receiver = Receiver(receive, self._client_left)
         self._send = send
         self._route = route
@@ -112,7 +117,7 @@ class Exchange:
             try:
                 if message["status"] == _PARTIAL:
                     raise BodyError("a part of a body cannot be guarded: do not answer ranges")
-                self._body = open_body(self._route, media, headers)
+                self._body = open_body(self._with_vault(), media, headers)
             except BodyError as error:
                 _LOG.error("refused a response: %s", error)
                 self._refusal, body = refusal(502, "unguardable_response", str(error))
@@ -124,6 +129,15 @@ class Exchange:
             if self._body is not None and self._body.remaining() is not None:
                 self._group.start_soon(self._keep_deadlines, self._body)
         await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
+
+    def _with_vault(self) -> Route:
+        """The route, with the vault that the application has left for its answer, if it has."""
+        vault, guard = self._scope["state"].get(VAULT), self._route.guard
+        if vault is None or guard is None:
+            return self._route
+        if self._replay is not None:
+            raise BodyError("a replay would keep the values of a vault: leave one out")
+        return replace(self._route, guard=guard.with_vault(vault))
 
     async def _guard(self, body: Body, message: Message) -> None:
         last = not message.get("more_body", False)

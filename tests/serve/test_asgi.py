@@ -21,6 +21,8 @@ from guardstream import Guard, Policy
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, Route
+from guardstream.serve.replay import MemoryReplay
+from guardstream.vault import Vault
 from tests.serve.apps import Upstream, app_of, guarded, streaming
 from tests.serve.visit import Visit
 from tests.support.sources import broken_guard, guard
@@ -610,3 +612,29 @@ async def test_text_that_begins_like_a_data_stream_stays_text() -> None:
     for text in (b"0", b"0:", b"f:{", b'0: "x"', b"f: x"):
         visit = await fetch(guarded(streaming(Upstream([text[:1], text[1:]]), PLAIN)))
         assert visit.body == text
+
+
+async def test_an_application_leaves_the_vault_of_its_messages() -> None:
+    guard = Guard(
+        Policy.parse(
+            "rules: [{id: word, words: [secret], replacement: '*'}]\n"
+            "input: {rules: [{id: name, words: [Ann Lee], reversible: true}]}"
+        )
+    )
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        vault = Vault()
+        sent = guard.check_messages([{"role": "user", "content": "Ann Lee"}], vault=vault)
+        seen.append(sent.messages[0]["content"])
+        scope["state"]["guardstream_vault"] = vault
+        text = f"a secret of {seen[0]}"
+        parts = [text[at : at + 4].encode() for at in range(0, len(text), 4)]
+        await streaming(Upstream(parts), PLAIN)(scope, receive, send)
+
+    visit = await fetch(GuardMiddleware(app, guard))
+    assert visit.body.decode() == "a ****** of Ann Lee"
+    assert "Ann" not in seen[0]
+    kept = await fetch(GuardMiddleware(app, guard, replay=MemoryReplay()))
+    assert kept.status == 502
+    assert b"Ann" not in kept.body

@@ -60,14 +60,20 @@ class Transition(NamedTuple):
 
     def moved(self, registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
         """The registers after the character at `offset`."""
-        if self.moves is None:
-            return registers
-        return tuple(
-            [
-                min([registers[s] if s >= 0 else offset + 2 + s for s in least])
-                for least in self.moves
-            ]
-        )
+        return registers if self.moves is None else moved(self.moves, registers, offset)
+
+
+def moved(moves: Iterable[Least], registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
+    """What registers become; nearly always each is that of one source alone."""
+    beyond = offset + 2
+    return tuple(
+        [
+            (registers[least[0]] if least[0] >= 0 else beyond + least[0])
+            if len(least) == 1
+            else min([registers[s] if s >= 0 else beyond + s for s in least])
+            for least in moves
+        ]
+    )
 
 
 class State(dict[int, Transition]):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
-from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition
+from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition, moved
 from guardstream.scan.regex.nfa import Condition
 from guardstream.scan.regex.registers import Accept, Least, resolve
 from guardstream.scan.words.normalize import Table
@@ -363,12 +363,7 @@ class Stepper:
                 registers = registers.copy()
                 for pattern, sources in moves:
                     before = registers.get(pattern, ())
-                    registers[pattern] = tuple(
-                        [
-                            min([before[s] if s >= 0 else offset + 2 + s for s in least])
-                            for least in sources
-                        ]
-                    )
+                    registers[pattern] = moved(sources, before, offset)
             offset += 1
             begin += 1
         self._joint, self._registers, self.offset, self.last = joint, registers, offset, last
