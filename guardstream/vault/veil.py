@@ -114,7 +114,6 @@ class _Veiled:
         """Take the next characters and return what can be said now."""
         if self._finished:
             return []
-        self._turned_to(self)
         if len(text) > REACH:
             pieces = (text[at : at + REACH] for at in range(0, len(text), REACH))
             return [event for piece in pieces for event in self.feed(piece)]
@@ -142,7 +141,6 @@ class _Veiled:
         """Take the source's end."""
         if self._finished:
             return []
-        self._turned_to(self)
         events = self._through(self._find.finish())
         if not self._finished:
             events += self._seen(self._inner.finish())
@@ -204,6 +202,7 @@ class _Veiled:
             self._told = at
 
     def _private(self, text: str, becomes: str) -> str:
+        self._turned_to(self)
         known = self._chars.get((text, becomes))
         if known is None:
             code = _FIRST + len(self._becomes)
