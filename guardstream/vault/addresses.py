@@ -6,6 +6,7 @@ theirs. `mailto:` and `tel:` name whom a person is to write to or call, and fetc
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -37,11 +38,10 @@ _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
     "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
-_opens = regex.compile(
-    rf"(?P<tag><(?:{_TAGS})(?=[\s/]))"
-    r"|(?P<target>\](?:\(|:)\s{0,32}<)"
-    r"|(?P<string>(?:(?:url|image-set)\(|@import|[\s\"'/](?:style|(?:xlink:)?href)\s{0,8}=)\s{0,8}[\"'])",
-    regex.IGNORECASE,
+_anchor = re.compile("[<\"']")  # each opening has one, at its beginning or its end
+_tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
+_string = re.compile(
+    r"(?:(?:url|image-set)\(|@import|[\s\"'/](?:style|(?:xlink:)?href)\s{0,8}=)\Z", re.IGNORECASE
 )
 _mark = regex.compile(r"[<>\"'=/\\]|\s+|[^<>\"'=/\\\s]+")
 _harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
@@ -49,6 +49,8 @@ _harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
 
 LONGEST_OPENING = 64
 """Code points of what opens a tag, a string or a target, at most."""
+
+_LONGEST_BEFORE = 40  # of them before the quote of a string, or before the bracket of a target
 
 OUTSIDE = ""
 """Not in a tag, a string or a target. Else a letter for each one that may be open; a page may have
@@ -84,14 +86,7 @@ def within(state: str, text: str, start: int, end: int) -> str:
 
     An opening that ends after `start` may begin before it.
     """
-    first = max(start - LONGEST_OPENING, 0)
-    opened: dict[int, str] = {}
-    for match in _opens.finditer(text, first, min(end + 1, len(text)), overlapped=True):
-        if start < match.end() <= end:
-            kind = "b" if match["tag"] else "m"
-            if match["string"]:
-                kind = "D" if match[0][-1] == '"' else "S"
-            opened[match.end()] = kind
+    opened = _openings(text, start, end)
     if not state and not opened:
         return OUTSIDE
     for match in _mark.finditer(text, start, end):
@@ -105,6 +100,24 @@ def within(state: str, text: str, start: int, end: int) -> str:
         if opened and (kind := opened.get(match.end(), "")) and kind not in state:
             state += kind
     return "".join(sorted(state))
+
+
+def _openings(text: str, start: int, end: int) -> dict[int, str]:
+    """What opens in a text, by where the opening ends: after `start`, up to `end`."""
+    opened = {}
+    last = min(end + 1, len(text))
+    for anchor in _anchor.finditer(text, max(start - LONGEST_OPENING, 0), last):
+        at = anchor.start()
+        if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
+            opened[tag.end()] = "b"
+            continue
+        before = text[max(at - _LONGEST_BEFORE, 0) : at].rstrip()
+        if anchor[0] == "<":
+            if before.endswith(("](", "]:")):
+                opened[at + 1] = "m"
+        elif before.endswith(("(", "=", "t", "T")) and _string.search(before):
+            opened[at + 1] = "D" if anchor[0] == '"' else "S"
+    return {at: kind for at, kind in opened.items() if start < at <= end}
 
 
 class Before(NamedTuple):

@@ -107,7 +107,7 @@ LONGEST = 140
 
 
 @lru_cache(maxsize=256)
-def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, str, str]:
+def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, str]:
     """Patterns that find stand-ins with these labels: in brackets, and without."""
     ways = "|".join(
         "".join(_LINE if char == "_" else _either_width(char) for char in label)
@@ -115,9 +115,9 @@ def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, str, str]:
     )
     inside = f"(?:{ways}){_JOINT}{_IDS[ids]}"
     bare = f"(?:{ways}){_LINE}{_IDS[ids]}"
+    # A backslash before one bracket alone is not of the stand-in.
     return (
-        rf"\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]",  # a backslash before one bracket is not of it
-        f"{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES}",
+        rf"(?:\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]|{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES})",
         f"(?<!{_JOINED}){bare}(?!{_JOINED})",
     )
 
