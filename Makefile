@@ -1,6 +1,6 @@
 # Each target does all of its own set-up: a fresh clone and Python 3.11 or newer are enough.
 
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 WORKERS ?= 0
@@ -10,10 +10,14 @@ READY := .venv/.ready
 SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
+TOOLS := build/tools
+# `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
+LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor piighost
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short eval packs examples wheel-demo clean
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short eval packs examples wheel-demo lock sbom \
+	clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
@@ -84,11 +88,32 @@ wheel-demo: $(READY)
 		$(CURDIR)/$(EMPTY)-$$form/bin/guardstream demo --speed 4; \
 		cd $(CURDIR); done
 
+# The versions that are developed with; those that still fit stay, unless UPGRADE=--upgrade.
+lock: $(TOOLS)/.ready
+	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+		--no-annotate --custom-compile-command "make lock" $(UPGRADE) \
+		pyproject.toml --output-file requirements-dev.txt
+
+# What an installation with all extras consists of, in CycloneDX's format.
+sbom: $(TOOLS)/.ready
+	$(TOOLS)/bin/python -m venv --clear build/installed
+	build/installed/bin/python -m pip install --quiet ".[all]"
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
+		--output-reproducible --output-file build/guardstream.cdx.json build/installed/bin/python
+
+$(TOOLS)/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(TOOLS)/bin/python -m pip install --quiet --group release
+	touch $@
+
 $(READY): pyproject.toml build_native.py $(wildcard guardstream/scan/native/*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev \
+		$(if $(LOCKED),--constraint requirements-dev.txt)
 	touch $@
 
 # A browser and a Redis server, for the tests that need them; without, those are skipped.

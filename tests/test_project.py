@@ -1,0 +1,71 @@
+"""What stands beside the code is true: links lead somewhere, and the pinned versions fit."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PAGES = ("CONTRIBUTING.md", "SECURITY.md")
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+LOCK = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors that a page's headings have where it is shown."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in found}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", text):
+        path = ROOT / (name or page)
+        assert path.exists(), name
+        assert not anchor or anchor in headings(path), anchor
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_files_and_commands_it_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:tests|tools|docs|benchmarks|examples)/[\w./-]+)", text):
+        assert (ROOT / name).exists(), name
+    for target in re.findall(r"`make ([\w-]+)", text):
+        assert re.search(rf"^[\w\- ]*\b{target}\b[\w\- ]*:", MAKEFILE, re.MULTILINE), target
+    for module in re.findall(r"`python -m ((?:tests|benchmarks)[\w.]*)", text):
+        place = ROOT.joinpath(*module.split("."))
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
+def wanted() -> Iterator[Requirement]:
+    """What the package, its extras and its development need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lists = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    lists += project["project"]["optional-dependencies"].values()
+    for each in lists:
+        for text in each:
+            requirement = Requirement(text)
+            if requirement.name != project["project"]["name"]:
+                yield requirement
+
+
+def test_every_dependency_is_pinned_to_a_version_that_fits() -> None:
+    pinned: dict[str, list[str]] = {}
+    for line in LOCK.splitlines():
+        if line and not line.startswith("#"):
+            name, version = line.partition(";")[0].strip().split("==")
+            pinned.setdefault(canonicalize_name(name), []).append(version)
+    for requirement in wanted():
+        versions = pinned.get(canonicalize_name(requirement.name), [])
+        assert versions, f"{requirement.name} is not pinned: run `make lock`"
+        assert all(requirement.specifier.contains(each) for each in versions), requirement.name
