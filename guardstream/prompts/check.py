@@ -308,7 +308,8 @@ class _Check:
         for key, inner in plain.items():
             if key in _OPAQUE or str(key).endswith("_id"):
                 continue
-            checked = self._hidden(inner, (*path, key), role)
+            call = key in ("input", "arguments") and isinstance(inner, (dict, list))
+            checked = (self._arguments if call else self._hidden)(inner, (*path, key), role)
             if checked is not inner:
                 changed[key] = checked
         return {**plain, **changed} if changed else value

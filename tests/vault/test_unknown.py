@@ -18,7 +18,7 @@ MESSAGES: dict[str, Any] = {
     "a call of a server's tool": {
         "role": "assistant",
         "content": [
-            {"type": "mcp_tool_use", "id": "1", "name": "find", "input": {"query": VALUE}},
+            {"type": "mcp_tool_use", "id": "1", "name": "find", "input": {"id": VALUE, VALUE: 1}},
             {"type": "mcp_tool_result", "tool_use_id": "1", "content": [{"text": f"to {VALUE}"}]},
         ],
     },
