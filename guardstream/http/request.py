@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
@@ -35,6 +35,12 @@ _FILES = frozenset(
 )
 _FILES |= {"id", "toolUseId", "thoughtSignature", "thought_signature", "type", "kind", "raw"}
 """What is no text in those, nor in the messages of agents."""
+
+_DOCUMENTS = frozenset({"args", "response", "input", "json"})
+"""What a tool is given or gives, in those: in it every string, key and number may be a value."""
+
+_SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
+"""Fields that hold no value of anybody, in any format."""
 
 _BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
@@ -98,7 +104,8 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
     """Check what a request says to the model; with a vault until nothing new is found in it.
 
-    A value that one field has shown is hidden in those before it, too.
+    A value that one field has shown is hidden in those before it, too. With a vault values are
+    hidden in every field, also where a format says nothing to the model.
     """
     while True:
         known = len(guard.vault) if guard.vault is not None else 0
@@ -107,6 +114,10 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
             for field, role in _BESIDE[provider].items()
             if request.get(field)
         }
+        if guard.vault is not None:
+            read = {*_BESIDE[provider], *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
+            for field in request.keys() - read:
+                checked[field] = _beside(guard, "assistant", request[field], content=False)
         if provider in _LISTS and request.get(_LISTS[provider]):
             checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
         if provider in _TURNS and request.get(_TURNS[provider]):
@@ -133,27 +144,85 @@ def _turns(guard: Guard, field: str, request: dict[str, Any]) -> Any:
         given = [given]
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise RefusedError(400, "invalid_request", f"{field!r} is no list of messages")
-    checked = [_turn(guard, each) for each in given]
+    texts = _Texts(guard)
+    for each in given:
+        _turn(each, texts.note, lambda _, document: document)
+    texts.check()
+    checked = [
+        _turn(each, texts.checked, lambda role, document: _document(guard, role, document))
+        for each in given
+    ]
     return request[field] if all(a is b for a, b in zip(checked, given, strict=True)) else checked
 
 
-def _turn(guard: Guard, message: dict[str, Any]) -> Any:
+class _Texts:
+    """The texts of a request, checked in one go: rules are made ready for a vault once."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._texts: dict[tuple[str, str], str] = {}
+
+    def note(self, role: str, text: str) -> str:
+        """Take a text to check."""
+        return self._texts.setdefault((role, text), text)
+
+    def check(self) -> None:
+        """Check all. RefusedError if a rule forbids one."""
+        given = [{"role": role, "content": text} for role, text in self._texts]
+        for text, message in zip(self._texts, _checked(self._guard, given), strict=True):
+            self._texts[text] = str(message["content"])
+
+    def checked(self, role: str, text: str) -> str:
+        """What may be sent of a text that was taken."""
+        return self._texts[role, text]
+
+
+_Change: TypeAlias = Callable[[str, str], str]
+"""What becomes of a role's text."""
+
+
+def _turn(
+    message: dict[str, Any], change: _Change, document: Callable[[str, Any], Any]
+) -> dict[str, Any]:
+    """Change each text of a message, and what tools are given and give."""
     role = _SPEAKERS.get(str(message.get("role")), "user")
-    return _mapped(message, lambda text: str(_content(guard, role, text)))
+    return cast(dict[str, Any], _mapped(role, message, change, document))
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any], Any]) -> Any:
     """Change each string in a value but for files and marks; the same value if none changed."""
     if not isinstance(value, dict):
         if not isinstance(value, list):
-            return map_strings(value, change)
-        items = [_mapped(item, change) for item in value]
+            return map_strings(value, lambda text: change(role, text))
+        items = [_mapped(role, item, change, document) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-    mapped = {
-        name: inner if name in _FILES and isinstance(inner, str) else _mapped(inner, change)
-        for name, inner in value.items()
-    }
+    mapped = {}
+    for name, inner in value.items():
+        if name in _DOCUMENTS and isinstance(inner, (dict, list)):
+            mapped[name] = document(role, inner)
+        elif name in _FILES and isinstance(inner, str):
+            mapped[name] = inner
+        else:
+            mapped[name] = _mapped(role, inner, change, document)
     return value if all(mapped[name] is inner for name, inner in value.items()) else mapped
+
+
+def _document(guard: Guard, role: str, value: Any) -> Any:
+    """Check what a tool is given or gives, as the arguments of a call are."""
+    call = {"type": "tool_use", "name": "", "input": value}
+    return _content(guard, role, [call])[0]["input"]
+
+
+def _with_keys(value: Any, change: Callable[[str], str]) -> Any:
+    """Change every string in JSON, keys too; the same value if none changed."""
+    if isinstance(value, list):
+        items = [_with_keys(item, change) for item in value]
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    if not isinstance(value, dict):
+        return map_strings(value, change)
+    mapped = {change(name): _with_keys(inner, change) for name, inner in value.items()}
+    same = all(name in mapped and mapped[name] is inner for name, inner in value.items())
+    return value if same else mapped
 
 
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
@@ -164,10 +233,14 @@ def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
         if isinstance(value, dict) and isinstance(value.get("messages"), list):
             turns = _turns(guard, "messages", value)
             rest = {name: inner for name, inner in value.items() if name != "messages"}
-            checked = _mapped(rest, lambda text: str(_content(guard, role, text)))
+            checked = _beside(guard, role, rest, content=False)
             same = turns is value["messages"] and checked is rest
             return value if same else {**checked, "messages": turns}
-        return map_strings(value, lambda text: _content(guard, role, text))
+        change_all = map_strings if guard.vault is None else _with_keys
+        texts = _Texts(guard)
+        change_all(value, lambda text: texts.note(role, text))
+        texts.check()
+        return change_all(value, lambda text: texts.checked(role, text))
     except RecursionError:
         raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 

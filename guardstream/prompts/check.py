@@ -33,6 +33,9 @@ _SHARED = frozenset(("system", "developer"))
 _SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_content")
 """What says that an object must come back as the model gave it."""
 
+_OPAQUE = frozenset(("type", "id", "data", *_SIGNATURES))
+"""Keys of what must stay as it is, in parts that are not known."""
+
 _TOOL = frozenset(("tool_result", "function_call_output", "custom_tool_call_output"))
 _MODEL = frozenset(("function_call", "custom_tool_call", "reasoning"))
 
@@ -174,10 +177,11 @@ class _Check:
             if kind == "meta" or value is None:
                 continue
             if kind is None:
-                if value and not isinstance(value, (int, float)):
-                    self._unknown(value, here, role, "a field")
-                continue
-            checked = self._value(kind, value, here, role)
+                if not value or isinstance(value, (int, float)):
+                    continue
+                checked = self._unknown(value, here, role, "a field")
+            else:
+                checked = self._value(kind, value, here, role)
             if checked is not value:
                 changed[key] = checked
         return {**plain, **changed} if changed else given
@@ -277,14 +281,38 @@ class _Check:
         return self._made[kind]
 
     def _unknown(self, value: Any, path: Path, role: str | None, what: str) -> Any:
-        """Refuse what is not known of a role that is judged, or of nobody knows whom."""
+        """Refuse what is not known of a role that is judged, or of nobody knows whom.
+
+        With a vault values are hidden in that of other roles.
+        """
         if self._refuses and (role is None or role in self._roles):
             place = ".".join(map(str, path)) or "."
             raise AdapterError(
                 f"message {self._number}: {what} at {place!r} is not known; "
                 "'unknown: pass' in the policy's 'input' lets it through unread"
             )
+        if self._refuses and self._vault is not None and role is not None:
+            return self._hidden(value, path, role)
         return value
+
+    def _hidden(self, value: Any, path: Path, role: str) -> Any:
+        """Hide values in whatever this is, but in what says that it is no text."""
+        if isinstance(value, str):
+            return self._text(value, "text", path, role)
+        if isinstance(value, (list, tuple)):
+            return self._each(value, path, role, self._hidden)
+        plain = value.model_dump(exclude_unset=True) if hasattr(value, "model_dump") else value
+        if not isinstance(plain, Mapping):
+            return value
+        changed = {}
+        for key, inner in plain.items():
+            if key in _OPAQUE or str(key).endswith("_id"):
+                continue
+            call = key in ("input", "arguments") and isinstance(inner, (dict, list))
+            checked = (self._arguments if call else self._hidden)(inner, (*path, key), role)
+            if checked is not inner:
+                changed[key] = checked
+        return {**plain, **changed} if changed else value
 
 
 def _name(value: object) -> str:

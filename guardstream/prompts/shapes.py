@@ -43,6 +43,7 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
             function="call", custom="call", name="text", arguments="arguments", input="text"
         ),
         "audio": _fields("data", transcript="text"),
+        "file": _fields("file_id file_data format", filename="text"),
         "citation": _fields(
             "url file_id container_id encrypted_index",
             url_citation="citation",
@@ -55,7 +56,8 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
         ),
     }
 )
-"""What stands in messages and parts: tool calls and what they call, spoken answers, citations."""
+"""What stands in messages and parts: tool calls and what they call, spoken answers, files,
+citations."""
 
 ITEMS: Mapping[str, Fields] = MappingProxyType(
     {
@@ -83,7 +85,7 @@ PARTS: Mapping[str, Fields] = MappingProxyType(
         "image": _fields("source"),
         "input_image": _fields("image_url file_id detail"),
         "input_audio": _fields("input_audio"),
-        "file": _fields("file"),
+        "file": _fields(file="file"),
         "input_file": _fields("file_id file_data file_url", filename="text"),
         "tool_use": _fields(name="text", input="arguments"),
         "server_tool_use": _fields(name="text", input="arguments"),

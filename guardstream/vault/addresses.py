@@ -6,6 +6,8 @@ theirs. `mailto:` and `tel:` name whom a person is to write to or call, and fetc
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import regex
@@ -13,83 +15,143 @@ import regex
 REACH = 2_048
 """How many code points before a stand-in are looked at for an address without spaces."""
 
-# In a text without spaces and quotes: a scheme, or one of those that need no slashes; `www.`; a
-# host before a path; `//host`; the target of a link or an image in Markdown, or of CSS.
+# In a text without spaces: a scheme, or one of those that need no slashes; `www.`; a host before a
+# path, a port, a query or a fragment; `//host` and `\\host`; the target of a link or an image in
+# Markdown, or of CSS; more than whom to write to.
 _address = regex.compile(
     r"[a-z0-9+.\-]:[/\\]|(?:data|javascript|vbscript|blob|about):"
-    r"|(?<![\w.])www\.|[\w\-]\.[\w\-]+/|(?<![\w:/])//[\w.\-]"
-    r"|(?:\]\(|url\()(?!mailto:|tel:)",
+    r"|(?<![\w.])www\.|[\w\-][.．][\w\-]+(?::[0-9]{1,5})?[/?#]|(?<![\w.])localhost(?::[0-9]+)?/"
+    r"|(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\[\w.\-]"
+    r"|(?:\]\(|url\()(?!mailto:|tel:)"
+    r"|(?:mailto|tel):[^?&]*[?&]",
     regex.IGNORECASE,
 )
 _begun = regex.compile(r"(?:\]\(|url\()\s{0,3}\Z", regex.IGNORECASE)
 _mail = regex.compile(r"(?:mailto|tel):", regex.IGNORECASE)
-_DELIMITERS = " \n\t\r\f\v<>\"'\u3000\u00a0"
+_DELIMITERS = " \n\t\r\f\v<>"
+_quoted = regex.compile("\"[^\"]*\"|'[^']*'")  # a quote ends an address that stands in quotes
 
 # What may hold an address with spaces in it: tags of HTML that name one (the elements with URL
-# attributes, https://html.spec.whatwg.org/multipage/indices.html), and targets in `<>` in Markdown.
+# attributes, https://html.spec.whatwg.org/multipage/indices.html), attributes of any other that
+# do, strings of CSS, and targets in `<>` in Markdown.
 _TAGS = (
     "a|area|audio|base|blockquote|body|button|del|embed|form|frame|iframe|image|img|input|ins|link"
-    "|meta|object|q|script|source|svg|table|td|track|use|video"
+    "|math|meta|object|q|script|source|svg|table|td|track|use|video"
 )
-_opens = regex.compile(rf"<(?:{_TAGS})(?=[\s/])|\]\(\s{{0,3}}<", regex.IGNORECASE)
-_goes_on = regex.compile("[\"'>]")
-_harmless = regex.compile(
-    r"(?:=\s{0,3}[\"']?|\]\(\s{0,3}<)\s{0,3}(?:mailto|tel):[^\"'<>]*\Z", regex.I
+_anchor = re.compile("[<\"']")  # each opening has one, at its beginning or its end
+_tag = re.compile(rf"<(?:{_TAGS})(?=[\s/])", re.IGNORECASE)
+_string = re.compile(
+    r"(?:(?:url|image-set)\(|@import|[\s\"'/](?:style|(?:xlink:)?href)\s{0,8}=)\Z", re.IGNORECASE
 )
+_mark = regex.compile(r"[<>\"'=/\\]|\s+|[^<>\"'=/\\\s]+")
+_harmless_target = regex.compile(r"\](?:\(|:)\s{0,32}<(?:mailto|tel):[^?&<>]*\Z", regex.IGNORECASE)
+_harmless_value = regex.compile(r"\s*(?:mailto|tel):[^?&]*\Z", regex.IGNORECASE)
 
-_LONGEST_OPENING = 16  # code points, of `<blockquote ` and the like
+LONGEST_OPENING = 64
+"""Code points of what opens a tag, a string or a target, at most."""
+
+_LONGEST_BEFORE = 40  # of them before the quote of a string, or before the bracket of a target
 
 OUTSIDE = ""
-INSIDE = "<"
+"""Not in a tag, a string or a target. Else a letter for each one that may be open; a page may have
+less in it than what looks like a tag, so each is followed as if it were the only one:
+
+`b` in a tag before an attribute, `n` in its name, `e` after its `=`, `u` in its value, `d` and `s`
+in its value in double and in single quotes (as https://html.spec.whatwg.org/#tokenization says);
+`D` and `S` in other strings; `m` in a target, `x` after a backslash in one.
+"""
+
+_STEPS: dict[str, dict[str, str]] = {
+    "b": {" ": "b", "/": "b", ">": "", "": "n"},
+    "n": {"=": "e", "/": "b", ">": "", "": "n"},
+    "e": {" ": "e", '"': "d", "'": "s", ">": "", "": "u"},
+    "u": {" ": "b", ">": "", "": "u"},
+    "d": {'"': "b", "": "d"},
+    "s": {"'": "b", "": "s"},
+    "D": {'"': "", "": "D"},
+    "S": {"'": "", "": "S"},
+    "m": {">": "", "\\": "x", "": "m"},
+    "x": {"": "m"},
+}
+"""The next letter by the mark that comes: a space, one of `<>"'=/\\`, or anything else."""
 
 
-def within(state: str, text: str) -> str:
-    """The state after `text`: OUTSIDE of tags, INSIDE one, or the quote of its open value."""
-    at = 0
-    while at < len(text):
-        if state == OUTSIDE:
-            match = _opens.search(text, at)
-            if match is None:
-                break
-            state, at = INSIDE, match.end()
-        elif state == INSIDE:
-            match = _goes_on.search(text, at)
-            if match is None:
-                break
-            state, at = OUTSIDE if match[0] == ">" else match[0], match.end()
-        else:
-            end = text.find(state, at)
-            if end < 0:
-                break
-            state, at = INSIDE, end + 1
-    return state
+@lru_cache(maxsize=4_096)
+def _step(state: str, mark: str) -> str:
+    return "".join(sorted({_STEPS[each].get(mark, _STEPS[each][""]) for each in state}))
 
 
-def divided(text: str, at: int) -> int:
-    """Where to divide `text`, at `at` or a little before, so that no opening is cut."""
-    first = max(at - _LONGEST_OPENING, 0)
-    cut = max(text.rfind("<", first, at), text.rfind("](", first, at))
-    return at if cut < 0 else cut
+def within(state: str, text: str, start: int, end: int) -> str:
+    """The state (see OUTSIDE) at `end` of `text`, if it is `state` at `start`.
+
+    An opening that ends after `start` may begin before it.
+    """
+    opened = _openings(text, start, end)
+    if not state and not opened:
+        return OUTSIDE
+    for match in _mark.finditer(text, start, end):
+        if state:
+            mark = match[0]
+            if mark.isspace():
+                mark = " "
+            elif mark not in "<>\"'=/\\":
+                mark = "a"
+            state = _step(state, mark)
+        if opened and (kind := opened.get(match.end(), "")) and kind not in state:
+            state += kind
+    return "".join(sorted(state))
+
+
+def _openings(text: str, start: int, end: int) -> dict[int, str]:
+    """What opens in a text, by where the opening ends: after `start`, up to `end`."""
+    opened = {}
+    last = min(end + 1, len(text))
+    for anchor in _anchor.finditer(text, max(start - LONGEST_OPENING, 0), last):
+        at = anchor.start()
+        if anchor[0] == "<" and (tag := _tag.match(text, at, last)):
+            opened[tag.end()] = "b"
+            continue
+        before = text[max(at - _LONGEST_BEFORE, 0) : at].rstrip()
+        if anchor[0] == "<":
+            if before.endswith(("](", "]:")):
+                opened[at + 1] = "m"
+        elif before.endswith(("(", "=", "t", "T")) and _string.search(before):
+            opened[at + 1] = "D" if anchor[0] == '"' else "S"
+    return {at: kind for at, kind in opened.items() if start < at <= end}
 
 
 class Before(NamedTuple):
-    """What is before a stand-in: some text, and the state (see `within`) where that begins."""
+    """What is before a stand-in: some text, and the state (see OUTSIDE) where that ends."""
 
     text: str
     state: str = OUTSIDE
 
 
 def in_address(before: Before) -> bool:
-    """Whether what follows is part of a URL, other than of `mailto:` and `tel:`.
+    """Whether what follows is part of a URL, other than whom `mailto:` and `tel:` name.
 
     In more than REACH code points without any space an address may have begun before them.
     """
-    text = before.text
-    near = text[-REACH:]
-    if within(before.state, text) != OUTSIDE and not _harmless.search(near):
+    near = before.text[-REACH:]
+    if not all(_harmless(state, near) for state in before.state):
         return True
     end = max(map(near.rfind, _DELIMITERS)) + 1
-    run = near[end:]
-    if _address.search(run) or (end == 0 and len(near) >= REACH):
+    if end == 0 and len(near) >= REACH:
+        return True
+    run = _quoted.sub("", near[end:])
+    if _address.search(run):
         return True
     return bool(_begun.search(near[max(end - 8, 0) : end])) and not _mail.match(run)
+
+
+def _harmless(state: str, near: str) -> bool:
+    """Whether what is open, and ends `near`, only names whom to write to or call."""
+    if state == "m":
+        return bool(_harmless_target.search(near))
+    if state == "u":
+        value = regex.split(r"\s", near)[-1].partition("=")[2]
+    elif state in "dDsS":
+        value = near.rpartition('"' if state in "dD" else "'")[2]
+    else:
+        return False
+    return bool(_harmless_value.match(value))

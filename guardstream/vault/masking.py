@@ -25,12 +25,16 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
     labels = labels_of(policy.reversible) | {entry.name.label for entry in vault.entries}
 
     def issue(rule: str) -> StandIn:
-        return StandIn(lambda value, _at: vault.issue(rule, value, shared=shared))
+        def written(seen: str, _at: int) -> str:
+            return vault.issue(rule, veil.source(seen, vault.value), shared=shared)
+
+        return StandIn(written)
 
     def become(name: Name, text: str, _before: Before) -> str:
         stays = not escape or vault.value(name) is not None
         return text if stays else vault.escape(text, shared=shared)
 
+    veil = Veil(labels, become, ids=vault.ids)
     severities = {rule.id: rule.severity for rule in policy.rules}
     known = [
         Rule(
@@ -44,7 +48,6 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
         for whole, words in _by_length(values)
         if words
     ]
-    veil = Veil(labels, become, ids=vault.ids)
     replacements = {rule: issue(rule) for rule in policy.reversible}
     return policy.behind(Behind(_Over(veil), replacements, known))
 

@@ -84,7 +84,7 @@ def is_id(text: str) -> bool:
 
 # How a stand-in is found, whatever a model has made of it.
 
-_OPENS = r"(?:\\?\[|［|&#91;|&#[xX]5[bB];|&(?:lbrack|lsqb);)"
+_OPENS = r"(?:\[|［|&#91;|&#[xX]5[bB];|&(?:lbrack|lsqb);)"
 _CLOSES = r"(?:\\?\]|］|&#93;|&#[xX]5[dD];|&(?:rbrack|rsqb);)"
 _LINE = r"(?:\\?_|＿|&#95;|&#[xX]5[fF];|&lowbar;)"
 _BETWEEN = r"(?:[ \u00a0\u3000]{0,2}[*_`~]{0,3}[ \u00a0\u3000]{0,2})"
@@ -115,8 +115,9 @@ def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, str]:
     )
     inside = f"(?:{ways}){_JOINT}{_IDS[ids]}"
     bare = f"(?:{ways}){_LINE}{_IDS[ids]}"
+    # A backslash before one bracket alone is not of the stand-in.
     return (
-        f"{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES}",
+        rf"(?:\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]|{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES})",
         f"(?<!{_JOINED}){bare}(?!{_JOINED})",
     )
 

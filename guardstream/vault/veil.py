@@ -17,7 +17,7 @@ from typing import TypeAlias
 from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import OUTSIDE, REACH, Before, divided, within
+from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Before, within
 from guardstream.vault.standin import LONGEST, Ids, Name, patterns, read
 
 Become: TypeAlias = Callable[[Name, str, Before], str | None]
@@ -52,10 +52,30 @@ class Veil:
         self._labels = labels
         self._become = become
         self._rules = _finding(labels, ids)
+        self._last: _Veiled | None = None
 
     def over(self, stage: Stage) -> Stage:
         """Return `stage` so that it does not see stand-ins."""
-        return _Veiled(stage, self._rules, self._named)
+        self._last = veiled = _Veiled(stage, self._rules, self._named, self._turned_to)
+        return veiled
+
+    def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
+        """What was written where a rule of the text that is read now saw `text`.
+
+        A stand-in in it is what it means, or what it was if that is None.
+        """
+        return self._last.source(text, self._meaning(meant)) if self._last else text
+
+    def _turned_to(self, veiled: _Veiled) -> None:
+        self._last = veiled
+
+    def _meaning(self, meant: Callable[[Name], str | None]) -> Callable[[str], str]:
+        def meaning(text: str) -> str:
+            name = read(text, self._labels)
+            value = None if name is None else meant(name)
+            return text if value is None else value
+
+        return meaning
 
     def _named(self, text: str, before: Before) -> str | None:
         name = read(text, self._labels)
@@ -66,16 +86,22 @@ class _Veiled:
     """One text's stage behind a veil."""
 
     def __init__(
-        self, inner: Stage, rules: RuleSet, become: Callable[[str, Before], str | None]
+        self,
+        inner: Stage,
+        rules: RuleSet,
+        become: Callable[[str, Before], str | None],
+        turned_to: Callable[[_Veiled], None],
     ) -> None:
         self._inner = inner
+        self._turned_to = turned_to
         self._become = become
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
         self._base = 0  # where that begins
-        self._state = OUTSIDE  # and whether a tag was open there
+        self._state = OUTSIDE  # whether a tag was open
+        self._told = 0  # where in the source that was
         self._becomes: list[str] = []  # of each private character
-        self._lengths: list[int] = []  # and how long it was in the source
+        self._texts: list[str] = []  # and what it was in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
         self._fed = 0  # how many characters the inner stage has had
         self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
@@ -95,7 +121,7 @@ class _Veiled:
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
         self._window += text
         if len(self._window) > _WINDOW:
-            self._forget(divided(self._window, len(self._window) - _WINDOW // 2))
+            self._forget(len(self._window) - _WINDOW // 2)
         events = self._find.feed(text)
         if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
             # Nearly always nothing is hidden, and nothing waits.
@@ -156,17 +182,27 @@ class _Veiled:
 
     def _hidden(self, text: str, at: int) -> str:
         """The private character of a stand-in, or the text itself where rules are to see it."""
-        before = Before(self._window[: at - self._base], self._state)
-        becomes = self._become(text, before)
+        self._tell(at)
+        end = at - self._base
+        becomes = self._become(text, Before(self._window[max(end - REACH, 0) : end], self._state))
         return text if becomes is None else self._private(text, becomes)
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""
-        self._state = within(self._state, self._window[:length])
+        self._tell(self._base + length)
+        length -= LONGEST_OPENING
         self._window = self._window[length:]
         self._base += length
 
+    def _tell(self, at: int) -> None:
+        """Follow tags up to `at` in the source."""
+        if at > self._told:
+            start, end = self._told - self._base, at - self._base
+            self._state = within(self._state, self._window, start, end)
+            self._told = at
+
     def _private(self, text: str, becomes: str) -> str:
+        self._turned_to(self)
         known = self._chars.get((text, becomes))
         if known is None:
             code = _FIRST + len(self._becomes)
@@ -174,17 +210,26 @@ class _Veiled:
                 raise OverflowError("a text has too many stand-ins")
             known = self._chars[text, becomes] = chr(code)
             self._becomes.append(becomes)
-            self._lengths.append(len(text))
+            self._texts.append(text)
         return known
 
     def _shown(self, match: re.Match[str]) -> str:
         number = ord(match[0]) - _FIRST
         return self._becomes[number] if number < len(self._becomes) else match[0]
 
+    def source(self, text: str, meaning: Callable[[str], str]) -> str:
+        """`text` as it was before stand-ins were hidden, each of them as its meaning."""
+
+        def written(match: re.Match[str]) -> str:
+            number = ord(match[0]) - _FIRST
+            return meaning(self._texts[number]) if number < len(self._texts) else match[0]
+
+        return _private.sub(written, text)
+
     # -- where findings stand
 
     def _note(self, end: int, char: str) -> None:
-        more = self._lengths[ord(char) - _FIRST] - 1
+        more = len(self._texts[ord(char) - _FIRST]) - 1
         if more:
             self._ends.append(end)
             self._more.append(more + (self._more[-1] if self._more else 0))

