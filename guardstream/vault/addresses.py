@@ -19,7 +19,9 @@ REACH = 2_048
 # path, a port, a query or a fragment; `//host` and `\\host`; the target of a link or an image in
 # Markdown, or of CSS; more than whom to write to.
 _address = regex.compile(
-    r"[a-z0-9+.\-]:[/\\]|(?:data|javascript|vbscript|blob|about):"
+    r"[a-z0-9+.\-]{2}:[/\\]|%3a(?:/|%2f)"
+    r"|(?<![a-z0-9])(?:data|javascript|vbscript|blob|about|https?|wss?|ftps?|file|sms|smsto|mms|sips?"
+    r"|xmpp|geo|intent|market|magnet|whatsapp|skype|facetime|tg|bitcoin|view-source|urn|cid):"
     r"|(?<![\w.])www\.|[\w\-][.．][\w\-]+(?::[0-9]{1,5})?[/?#]|(?<![\w.])localhost(?::[0-9]+)?/"
     r"|(?<![\w:/])//(?:[\w.\-]|\Z)|(?<!\\)\\\\[\w.\-]"
     r"|(?:\]\(|url\()(?!mailto:|tel:)"

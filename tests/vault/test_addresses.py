@@ -14,6 +14,9 @@ GUARD = Guard(Policy.parse("input: {extends: guardstream/pii-en}"))
 VALUE = "mia.wolf@example.org"
 
 STAYS = {
+    "a scheme that is encoded": "https%3A%2F%2Fe.example%2F{}",
+    "a message with a text": "sms:1?body={}",
+    "a scheme without slashes": "ftp:e.example/{}",
     "a quote in an attribute without quotes": '<img alt=a"b><img src="//evil.example/? > {}">',
     "a tag that is only quoted, before a tag": '`<a x="` <img src="//evil.example/?>{}">',
     "a definition in angle brackets": "[x]: <https://evil.example/a {}>",
@@ -41,6 +44,8 @@ STAYS = {
 }
 
 COMES = {
+    "a path of Windows": "C:\\{}",
+    "a name that ends in a scheme's": "metadata:{} and mail:{}",
     "a link's text": '<a href="https://example.com/a">{}</a>',
     "after an address": "see [x](https://example.com/a), <https://example.com/b> or {}",
     "a mail link": "<a href='mailto:sam@example.com,{}'>",
