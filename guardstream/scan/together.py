@@ -45,11 +45,23 @@ def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
     return end, held, due, None
 
 
-def runner(searches: Sequence[Steps]) -> Callable[[str, int, int], Ran]:
-    """What reads by all searches of a stream; by the extension it settles what needs no look."""
+def read(searches: Sequence[Steps], text: str) -> int | Ran:
+    """Read all of `text` by each of the searches; return how many characters are held, if there is
+    nothing else to say."""
+    ran = run(searches, text, 0, len(text))
+    return ran if ran[2] else ran[1]
+
+
+Runner: TypeAlias = Callable[[str, int, int], Ran]
+Reader: TypeAlias = Callable[[str], "int | Ran"]
+
+
+def reading(searches: Sequence[Steps]) -> tuple[Reader, Runner]:
+    """What reads a text by all searches of a stream, and what reads a part of one; by the
+    extension they settle what needs no look."""
     if BUILT and len(searches) <= MOST:
         kinds = _native.Stream, _native.WordStream
         natives = tuple([search for search in searches if isinstance(search, kinds)])
         if len(natives) == len(searches):
-            return partial(_native.run, natives)
-    return partial(run, searches)
+            return partial(_native.read, natives), partial(_native.run, natives)
+    return partial(read, searches), partial(run, searches)

@@ -16,7 +16,7 @@ from guardstream.events import Event, Finding, FindingKind, Finish, Text
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
-from guardstream.scan.together import Ran, Settled, run, runner
+from guardstream.scan.together import Ran, Settled, reading, run
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
@@ -182,7 +182,7 @@ class Redact:
         self._at_once = min(rules.max_holdback, MAX_PIECE)
         self._scans = list(scans)
         self._steps = [scan.steps for scan in scans]
-        self._run = runner(self._steps)
+        self._read, self._run = reading(self._steps)
         self._window = Window()
         self._room = MAX_SPARE
         self._regions = Regions(self._rules)
@@ -205,10 +205,9 @@ class Redact:
         if self._busy or not text or len(tail) > self._at_once:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
-        ran = self._run(text, 0, len(text))
-        _, held, due, settled = ran
-        if due or settled:
-            return self._feed_carefully(text, ran)
+        held = self._read(text)
+        if not isinstance(held, int):
+            return self._feed_carefully(text, held)
         self._position += len(text)
         window = self._window
         window.text += text

@@ -68,6 +68,7 @@ typedef struct {
 static int
 searches_taken(const State *state, PyObject *given, Searches *all)
 {
+    all->streams = all->word_streams = 0;
     if (PyTuple_Size(given) > MAX_SEARCHES) {
         return failed("too many searches are read together");
     }
@@ -164,6 +165,46 @@ searches_settle(const Searches *all, Py_ssize_t index, PyObject *settled)
     return result;
 }
 
+/* Read `text[begin:end]` by all searches, up to the first character after which somebody must look:
+   returns what that asks for, 0 at the end, or ERROR. `settled` is a new list where matches have
+   been made certain before that, otherwise NULL. */
+static int
+searches_run(const Searches *all, PyObject *text, Py_ssize_t *begin, Py_ssize_t end,
+             PyObject **settled)
+{
+    int due = 0;
+    for (int index = 0; index < all->streams; index++) {
+        all->stream[index]->hits.count = 0;
+    }
+    searches_busy(all, 1);
+    while (*begin < end && due == 0) {
+        due = searches_step(all, PyUnicode_ReadChar(text, (*begin)++));
+        if (due != CERTAIN) {
+            continue;
+        }
+        if (*settled == NULL) {
+            *settled = PyList_New(0);
+        }
+        due = *settled == NULL ? ERROR : searches_settle(all, *begin, *settled);
+    }
+    searches_busy(all, 0);
+    if (due < 0) {
+        for (int index = 0; index < all->streams; index++) {
+            all->stream[index]->broken = 1;
+        }
+        Py_CLEAR(*settled);
+    }
+    return due;
+}
+
+/* (index, held, due, settled), of which the last reference is taken */
+static PyObject *
+searches_ran(const Searches *all, Py_ssize_t index, int due, PyObject *settled)
+{
+    return Py_BuildValue("(nLON)", index, searches_held(all), due ? Py_True : Py_False,
+                         settled == NULL ? Py_NewRef(Py_None) : settled);
+}
+
 /* run(searches, text, begin, end) -> (index, held, due, settled): read up to the first character
    after which somebody must look, which is `due` then. What has been `settled` before that are
    (index, held, matches): the index after a character, how many characters are held there, and
@@ -171,9 +212,9 @@ searches_settle(const Searches *all, Py_ssize_t index, PyObject *settled)
 static PyObject *
 native_run(PyObject *module, PyObject *args)
 {
-    PyObject *given, *text;
+    PyObject *given, *text, *settled = NULL;
     Py_ssize_t begin, end;
-    Searches all = {0};
+    Searches all;
     if (!PyArg_ParseTuple(args, "O!Unn", &PyTuple_Type, &given, &text, &begin, &end)
         || searches_taken(PyModule_GetState(module), given, &all) < 0) {
         return NULL;
@@ -182,36 +223,37 @@ native_run(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_IndexError, "a part of the text is not in it");
         return NULL;
     }
-    PyObject *settled = Py_NewRef(Py_None);
-    int due = 0;
-    for (int index = 0; index < all.streams; index++) {
-        all.stream[index]->hits.count = 0;
-    }
-    searches_busy(&all, 1);
-    while (begin < end && due == 0) {
-        due = searches_step(&all, PyUnicode_ReadChar(text, begin++));
-        if (due != CERTAIN) {
-            continue;
-        }
-        if (settled == Py_None) {
-            Py_DECREF(settled);
-            settled = PyList_New(0);
-        }
-        due = settled == NULL ? ERROR : searches_settle(&all, begin, settled);
-    }
-    searches_busy(&all, 0);
-    if (due < 0) {
-        for (int index = 0; index < all.streams; index++) {
-            all.stream[index]->broken = 1;
-        }
-        Py_XDECREF(settled);
+    int due = searches_run(&all, text, &begin, end, &settled);
+    return due < 0 ? NULL : searches_ran(&all, begin, due, settled);
+}
+
+/* read(searches, text): as `run` all of the text; how many characters are held, if that is all */
+static PyObject *
+native_read(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *settled = NULL;
+    Py_ssize_t index = 0;
+    Searches all;
+    if (count != 2 || !PyTuple_Check(args[0]) || !PyUnicode_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "read takes searches in a tuple, and a text");
         return NULL;
     }
-    return Py_BuildValue("(nLON)", begin, searches_held(&all), due ? Py_True : Py_False, settled);
+    if (searches_taken(PyModule_GetState(module), args[0], &all) < 0) {
+        return NULL;
+    }
+    int due = searches_run(&all, args[1], &index, PyUnicode_GetLength(args[1]), &settled);
+    if (due < 0) {
+        return NULL;
+    }
+    if (due == 0 && settled == NULL) {
+        return PyLong_FromLongLong(searches_held(&all));
+    }
+    return searches_ran(&all, index, due, settled);
 }
 
 static PyMethodDef native_methods[] = {
     {"run", (PyCFunction)native_run, METH_VARARGS, "Read on by all searches of a stream."},
+    {"read", (PyCFunction)(void (*)(void))native_read, METH_FASTCALL, "Read a whole text by them."},
     {NULL, NULL, 0, NULL},
 };
 
