@@ -60,6 +60,10 @@ C = TypeVar("C")
 Framing: TypeAlias = Literal["sse", "text"]
 
 
+_AROUND = ("gate", "retry", "concurrency")
+"""The sections of a policy that only `wrap` carries out."""
+
+
 class Guard:
     """Applies one policy; made once, and shared freely between streams and threads."""
 
@@ -293,7 +297,7 @@ class Guard:
         """
         _check_sync(stream)
         policy = self._policy_with(words)
-        self.refuse_operations("wrap_sync()")
+        self._refuse_operations(policy, "wrap_sync()")
         _check_framing(framing)
         make_flow = self._flows(
             policy, provider=provider, unknown=unknown, framing=framing, vault=vault
@@ -337,19 +341,20 @@ class Guard:
     @property
     def vaults(self) -> Vaults:
         """The vaults that the policy's section `vault` asks for. PolicyError if it has none."""
-        around = self._operating(self.policy)
+        policy = self.policy
+        around = self._operating(policy)
         if around is None or around.vaults is None:
-            raise PolicyError(f"the policy {self.policy.name!r} has no section 'vault'")
+            raise PolicyError(f"the policy {policy.name!r} has no section 'vault'")
         return around.vaults
 
-    def _vault_for(self, vault: Vault | None) -> Vault | None:
+    def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
         """The vault of a request or stream; PolicyError if the policy has one that is missing."""
         found = self._vault if vault is None else vault
         if found is not None or self._vaultless or self._rules_only:
             return found
-        if self.policy.file.vault is not None:
+        if policy.file.vault is not None:
             raise PolicyError(
-                f"{self.policy.place('vault')}: give the request's vault, "
+                f"{policy.place('vault')}: give the request's vault, "
                 "vault=guard.vaults.open(conversation)"
             )
         return None
@@ -390,7 +395,8 @@ class Guard:
         """
         from guardstream.prompts import check_messages
 
-        return check_messages(self.policy, messages, self._vault_for(vault))
+        policy = self.policy
+        return check_messages(policy, messages, self._vault_for(policy, vault))
 
     def check(self, text: str, channel: str = "text") -> Result:
         """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
@@ -400,7 +406,7 @@ class Guard:
         with a `gate`, which only a stream passes.
         """
         policy = self.policy
-        self.refuse_operations("check()", ["gate"])
+        self._refuse_operations(policy, "check()", ["gate"])
         stage = pipeline_of(policy, channel)
         try:
             events = [*stage.feed(text), *stage.finish()]
@@ -415,8 +421,9 @@ class Guard:
         many code points the pipeline holds back. What a stage raises passes unchanged: release
         nothing then. PolicyError for a policy with a `gate`, which only a stream passes.
         """
-        self.refuse_operations("session()", ["gate"])
-        return Pipeline(self.policy.stages(channel))
+        policy = self.policy
+        self._refuse_operations(policy, "session()", ["gate"])
+        return Pipeline(policy.stages(channel))
 
     @known_arguments
     def flow(
@@ -434,15 +441,15 @@ class Guard:
         first byte tells the first three apart. The other arguments, and what is raised, are those
         of `wrap`; PolicyError for a policy with `gate`, `retry` or `concurrency`.
         """
-        self.refuse_operations("what a server or a transport guards")
         policy = self._policy_with(words)
+        self._refuse_operations(policy, "what a server or a transport guards")
         return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)
 
     def stages_of(
         self, policy: Policy, vault: Vault | None = None
     ) -> Callable[[Adapter[Any]], MakeStage]:
         """Return what makes the pipelines of a stream by `policy`, given its adapter."""
-        vault = self._vault_for(vault)
+        vault = self._vault_for(policy, vault)
         if vault is None:
             plain = partial(pipeline_of, policy)
             return lambda _: plain
@@ -471,14 +478,16 @@ class Guard:
                 self._operations_of = policy.built
             return self._operations
 
-    def refuse_operations(
-        self, what: str, sections: Iterable[str] = ("gate", "retry", "concurrency")
-    ) -> None:
+    def refuse_operations(self, what: str, sections: Iterable[str] = _AROUND) -> None:
         """Raise PolicyError if the policy has one of these sections, which `what` does not do.
 
         Nothing of a policy is left out in silence; with `rules_only` it is left out on purpose.
         """
-        policy = self.policy
+        self._refuse_operations(self.policy, what, sections)
+
+    def _refuse_operations(
+        self, policy: Policy, what: str, sections: Iterable[str] = _AROUND
+    ) -> None:
         for name in sections:
             if getattr(policy.file, name) and not self._rules_only:
                 raise PolicyError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 from guardstream.errors import AdapterError, GuardstreamError
@@ -95,35 +96,32 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
         raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
     if guard.policy.input is None:
         return body
-    checked = _checked_fields(guard, provider, request)
+    check = partial(_checked_fields, guard, provider, request)
+    checked = check() if guard.vault is None else guard.vault.settled(check)
     if all(value is request[field] for field, value in checked.items()):
         return body
     return json_bytes({**request, **checked})
 
 
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Check what a request says to the model; with a vault until nothing new is found in it.
+    """Check what a request says to the model.
 
-    A value that one field has shown is hidden in those before it, too. With a vault values are
-    hidden in every field, also where a format says nothing to the model.
+    With a vault values are hidden in every field, also where a format says nothing to the model.
     """
-    while True:
-        known = len(guard.vault) if guard.vault is not None else 0
-        checked = {
-            field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
-            for field, role in _BESIDE[provider].items()
-            if request.get(field)
-        }
-        if guard.vault is not None:
-            read = {*_BESIDE[provider], *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
-            for field in request.keys() - read:
-                checked[field] = _beside(guard, "assistant", request[field], content=False)
-        if provider in _LISTS and request.get(_LISTS[provider]):
-            checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
-        if provider in _TURNS and request.get(_TURNS[provider]):
-            checked[_TURNS[provider]] = _turns(guard, _TURNS[provider], request)
-        if guard.vault is None or len(guard.vault) == known:
-            return checked
+    checked = {
+        field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
+        for field, role in _BESIDE[provider].items()
+        if request.get(field)
+    }
+    if guard.vault is not None:
+        read = {*_BESIDE[provider], *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
+        for field in request.keys() - read:
+            checked[field] = _beside(guard, "assistant", request[field], content=False)
+    if provider in _LISTS and request.get(_LISTS[provider]):
+        checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
+    if provider in _TURNS and request.get(_TURNS[provider]):
+        checked[_TURNS[provider]] = _turns(guard, _TURNS[provider], request)
+    return checked
 
 
 def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:

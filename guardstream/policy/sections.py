@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
@@ -34,14 +35,27 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def _seconds(value: Any) -> Any:
-    """Read `15s`, `500ms`, `2m`, `1h`, or a number of seconds."""
-    if not isinstance(value, str):
-        return value
-    found = _DURATION.fullmatch(value.strip())
-    if found is None:
-        raise ValueError("expected a time such as 15s, 500ms or 2m")
-    return float(found[1]) * _UNITS[found[2]]
+def quantity(
+    written: re.Pattern[str], units: Mapping[str, float], expected: str
+) -> Callable[[Any], Any]:
+    """Return what reads a text of a number and one of `units`; anything else it returns as it is.
+
+    `written` finds the two as its groups; a text that it does not match is `expected` otherwise.
+    """
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = written.fullmatch(value.strip())
+        if found is None:
+            raise ValueError(f"expected {expected}")
+        number = int(found[1]) if found[1].isdecimal() else float(found[1])
+        return number * units[found[2]]
+
+    return read
+
+
+_seconds = quantity(_DURATION, _UNITS, "a time such as 15s, 500ms or 2m")
 
 
 Duration: TypeAlias = Annotated[

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from guardstream.policy.operational import Secret, Setting
-from guardstream.policy.sections import Duration, Model
+from guardstream.policy.sections import Duration, Model, quantity
 
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 
@@ -53,15 +53,7 @@ _SIZE = re.compile(r"(\d{1,9})\s*(KB|MB|GB)")
 _SIZES = {"KB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
-def _bytes(value: Any) -> Any:
-    """Read `16MB`, `64KB`, or a number of bytes."""
-    if not isinstance(value, str):
-        return value
-    found = _SIZE.fullmatch(value.strip())
-    if found is None:
-        raise ValueError("expected a size such as 64KB or 16MB, or a number of bytes")
-    return int(found[1]) * _SIZES[found[2]]
-
+_bytes = quantity(_SIZE, _SIZES, "a size such as 64KB or 16MB, or a number of bytes")
 
 Size: TypeAlias = Annotated[
     int,

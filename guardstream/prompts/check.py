@@ -95,16 +95,15 @@ def check_messages(
             "say there what to look for, as in 'input: {extends: guardstream/injection}'"
         )
     section = policy.file.input or InputFile()
-    while True:
-        known = len(vault) if vault is not None else 0
+
+    def checked() -> MessagesResult:
         check = _Check(rules, section, vault)
         try:
-            checked = check.all(given)
+            return MessagesResult(check.all(given), tuple(check.findings), "stop")
         except _BlockedError:
             return MessagesResult([], tuple(check.findings), "content_filter")
-        # A value that was new is hidden in messages before it, too, whatever stands around it.
-        if vault is None or len(vault) == known:
-            return MessagesResult(checked, tuple(check.findings), "stop")
+
+    return checked() if vault is None else vault.settled(checked)
 
 
 class _BlockedError(Exception):

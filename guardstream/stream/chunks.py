@@ -64,7 +64,7 @@ class ChunkFlow(Generic[C]):
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
-        self._lanes = Lanes(make_stage, self.calls, remember=adapter.repeats)
+        self._lanes = Lanes(make_stage, self.calls)
         self._unknown = UnknownTexts(
             partial(self._lanes.check, UNKNOWN),
             memory,

@@ -48,12 +48,10 @@ class Lanes:
     Texts are kept from where on `remember` is set: an adapter may see late that chunks repeat them.
     """
 
-    def __init__(
-        self, make_stage: MakeStage, calls: Mapping[Slot, Call], *, remember: bool
-    ) -> None:
+    def __init__(self, make_stage: MakeStage, calls: Mapping[Slot, Call]) -> None:
         self._make_stage = make_stage
         self._calls = calls
-        self.remember = remember
+        self.remember = False
         self._tracks: dict[Slot, Track] = {}
         self._lanes: list[Lane] = []
         self._wholes: dict[tuple[Slot, str], str] = {}

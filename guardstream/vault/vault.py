@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from guardstream.errors import GuardstreamError
 from guardstream.vault.standin import ESCAPED, Ids, Name, hashed, label_of
 from guardstream.vault.tools import Tools
+
+T = TypeVar("T")
 
 SHARED = "\0shared"
 """Takes the place of the conversation for what all of a deployment write alike: system prompts."""
@@ -40,6 +43,12 @@ class Counts:
 
     restored: int = 0
     left: int = 0
+
+
+def check_key(key: bytes) -> None:
+    """Raise ValueError for a key that is too short to keep a secret."""
+    if len(key) < 16:
+        raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
 
 
 class Vault:
@@ -75,8 +84,8 @@ class Vault:
 
         Raises ValueError for a key that is too short, and for a path that leads nowhere.
         """
-        if key is not None and len(key) < 16:
-            raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
+        if key is not None:
+            check_key(key)
         self.conversation = conversation
         self.ids = ids
         self.tools = Tools(tools)
@@ -111,6 +120,17 @@ class Vault:
             if entry.name.label != ESCAPED and (not entry.shared or entry.name in self._held):
                 found.setdefault(entry.rule, []).append(entry.value)
         return found
+
+    def settled(self, mask: Callable[[], T]) -> T:
+        """Call `mask` until it issues nothing new; return what it returned last.
+
+        A value that is new is hidden in what was masked before it, too, whatever stands around it.
+        """
+        while True:
+            before = len(self)
+            made = mask()
+            if len(self) == before:
+                return made
 
     def issue(self, rule: str, value: str, *, shared: bool = False) -> str:
         """Return the stand-in of a value, a new one if it has none. Raises FullError.

@@ -13,7 +13,7 @@ from anyio import to_thread
 from guardstream.vault.sealing import AESGCM, Plain, Sealing
 from guardstream.vault.standin import Ids, Name
 from guardstream.vault.stores import MemoryStore, Store
-from guardstream.vault.vault import Entry, Vault, VaultError
+from guardstream.vault.vault import Entry, Vault, VaultError, check_key
 
 T = TypeVar("T")
 
@@ -60,9 +60,8 @@ class Vaults:
         `cryptography` is not there.
         """
         keys = [key] if isinstance(key, bytes) else list(key or ())
-        for each in [*keys, *([id_key] if id_key is not None else [])]:
-            if len(each) < 16:
-                raise ValueError(f"a key has at least 16 bytes, not {len(each)}")
+        for each in keys:
+            check_key(each)
         inside = store is None or isinstance(store, MemoryStore)
         if not inside and (not keys or id_key is None):
             raise ValueError("a store outside of the process needs a 'key' and an 'id_key'")

@@ -77,8 +77,7 @@ class OpenAIChat(SpecAdapter):
         """Find the text in `chunk`, and remember it where chunks say all so far beside it."""
         reading = super().read(chunk)
         if self._said is None and self._last is not None and self._last.origins:
-            self._said = {}
-            self.repeats = True
+            self._so_far()
         if self._said is not None:
             for slot, text, kind in reading.pieces:
                 if kind == "delta" and slot.field == "content" and slot.channel == "text":
@@ -90,15 +89,19 @@ class OpenAIChat(SpecAdapter):
         if found.leaf is not SO_FAR or not isinstance(found.value, str):
             super()._add_pieces(pieces, found, event)
             return
-        self._said = self._said or {}
-        self.repeats = True
         slot = self.slot(SO_FAR, event, found.path)
         new = fields_of(fields_of(event["choices"][found.path[0]]).get("delta")).get("content")
-        said = self._said.get(slot.choice, "") + (new if isinstance(new, str) else "")
+        said = self._so_far().get(slot.choice, "") + (new if isinstance(new, str) else "")
         if said == found.value:
             pieces.append(Piece(slot, said, "copy"))
         else:
             pieces.append(Piece(Slot(0, "text", spoken(found.steps)), found.value, "unknown"))
+
+    def _so_far(self) -> dict[int, str]:
+        """What each choice has said; it is kept from where on chunks say all so far."""
+        if self._said is None:
+            self._said, self.repeats = {}, True
+        return self._said
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field.startswith(BESIDE):
