@@ -28,7 +28,7 @@ from guardstream.stream.arguments import knowing, known_arguments
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.flow import Flow
+from guardstream.stream.flow import Flow, following
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.opening import REOPENING, opens
@@ -681,7 +681,7 @@ def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")
     if finish == "content_filter" and channel == "text":
-        text += message
+        text += following(text, message)
     return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
 
 
