@@ -116,6 +116,17 @@ class Guard:
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the policy as it is now, and the settings; a copy does not follow files.
+
+        Stages and observers are pickled, too. TypeError for a guard that has a vault.
+        """
+        if self._vault is not None or self._vaultless:
+            raise TypeError("a guard with a vault cannot be pickled: open the vault over there")
+        policy = self._watched.policy() if self._watched is not None else self._policy
+        settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
+        return _revived, (policy, *settings)
+
     def _check_formats(self) -> None:
         policy = self._watched.policy() if self._watched is not None else self._policy
         if policy is not None and policy.file.formats:
@@ -674,6 +685,16 @@ def _is_harmless(policy: Policy, text: str) -> bool:
     stage = pipeline_of(policy, "text")
     result = _result([*stage.feed(text), *stage.finish()], "text", "")
     return result.text == text and result.finish != "content_filter"
+
+
+def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool) -> Guard:
+    return Guard(
+        policy,
+        stages=stages,
+        observers=observers,
+        observer_errors=errors,
+        rules_only=rules_only,
+    )
 
 
 def _result(events: Sequence[Event], channel: str, message: str) -> Result:
