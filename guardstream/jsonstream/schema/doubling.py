@@ -21,6 +21,14 @@ _FREE, _TIMES = 256, 4
 """How many subschemas may look at one value: so many, and so often as many as there are."""
 
 
+_INSIDE = frozenset(
+    (
+        "additionalProperties", "contains", "items", "patternProperties", "prefixItems",
+        "properties", "propertyNames",
+    )
+)  # fmt: skip
+
+
 class _Unsure(Exception):  # noqa: N818  # no error: the answer is the safe one
     pass
 
@@ -90,6 +98,9 @@ class _Ways:
         applied = self._applied(schema)
         self._weights[id(schema)] = applied.total()
         reads = [(self._references.read(self._schemas[key]), n) for key, n in applied.items()]
+        if all(_INSIDE.isdisjoint(read) for read, _ in reads):
+            self._inside[id(schema)] = []
+            return []
         names = {name for read, _ in reads for name in read.get("properties", ())}
         longest = max(len(read.get("prefixItems", ())) for read, _ in reads)
         places = [self._gather((_member(read, name), n) for read, n in reads) for name in names]

@@ -271,17 +271,18 @@ class Parallel:
             value_kind = n.NUMBER
         if not self._begun:
             self._begin(value_kind, start)
-            if value_kind == n.NUMBER:
-                for run in self._runs:
-                    self._fail(run, start, faults.sign_fault(run.node, value))
-                self._settle()
         self._begun = kind == t.SCALAR_PART
-        if self._begun:
-            return
         if value_kind == n.NUMBER:
             for run in self._runs:
-                self._fail(run, end, faults.number_fault(run.node, last))
+                if self._begun:
+                    fault = faults.digits_fault(run.node, value, start)
+                else:
+                    fault = faults.number_fault(run.node, last, value, start, end)
+                if fault:
+                    self._fail(run, *fault)
             self._settle()
+        if self._begun:
+            return
         self._end(value_kind, last, start, end if value_kind == n.NUMBER else end - 1)
 
     def _open(self, kind: int, start: int) -> None:

@@ -110,7 +110,7 @@ class Walker:
                     most = node.most_members
                     if most is not None:
                         text = self._text + value if self._begun else value
-                        names = node.beginnings.get(text)
+                        names = node.beginnings[text]
                         used = self._container
                         if names and names[0] not in used and len(used) < most:
                             self._begun = True
@@ -132,10 +132,11 @@ class Walker:
                     self._end_scalar(kind, value, start, end)
                 elif kind == SCALAR_PART:
                     first = FIRST.get(value, n.NUMBER)
-                    self._scalar = node = self._child.ready[first] or self._enter(first, start)
-                    self._begun = True
-                    if node.signed and first == n.NUMBER:
-                        self._sign(node, value, start)
+                    if not self._begun:
+                        self._scalar = self._child.ready[first] or self._enter(first, start)
+                        self._begun = True
+                    if first == n.NUMBER and self._scalar.digits is not None:
+                        self._digits(self._scalar, value, start)
                 elif kind in (OPEN_OBJECT, OPEN_ARRAY):
                     self._open(kind, start)
                 else:
@@ -244,11 +245,9 @@ class Walker:
         if node.number_checks and kind == n.NUMBER:
             whole = node.whole
             if not (whole and type(value) is int and whole[0] <= value <= whole[1]):
-                if node.signed:
-                    self._sign(node, written, start)
-                keyword = faults.number_fault(node, value)
-                if keyword:
-                    raise Refused(last, keyword)
+                fault = faults.number_fault(node, value, written, start, last)
+                if fault:
+                    raise Refused(*fault)
         if node.late >> kind & 1:
             self._judge(node, value, start, last)
         container = self._container
@@ -259,10 +258,13 @@ class Walker:
         if self._node.unique and type(container) is list:
             self._unique(value, last)
 
-    def _sign(self, node: Node, text: str, start: int) -> None:
-        keyword = faults.sign_fault(node, text)
-        if keyword:
-            raise Refused(start, keyword)
+    def _digits(self, node: Node, text: str, start: int) -> None:
+        whole = node.whole
+        if whole and text.isdecimal() and whole[0] <= int(text) <= whole[1]:
+            return
+        fault = faults.digits_fault(node, text, start)
+        if fault:
+            raise Refused(*fault)
 
     def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
         """Ask the judge of a value that is over; it is refused at its `last` character."""
@@ -347,7 +349,7 @@ class Walker:
         if so_far or self._duplicates or most is None or len(used) < most:
             if node.closed is None:
                 return
-            for name in node.beginnings.get(text, ()):
+            for name in node.beginnings[text]:
                 if self._duplicates or name not in used:
                     return
         fault = faults.key_part_fault(node, used, so_far, part, start, end, self._duplicates)
