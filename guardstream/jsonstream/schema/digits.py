@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, floor, inf, log10
 from typing import Any, TypeAlias
 
 Check: TypeAlias = tuple[str, Callable[[Any], bool]]
 
-LONGEST = 40
-"""How many characters of a number are judged: far more than its digits can tell of a float."""
+LONGEST = 20
+"""How many characters of a number are judged: a float has 17 digits."""
 
 _MOST = 64  # values that are compared one by one; of more only the smallest and the largest count
+_KEPT = 1_024  # beginnings that are remembered, for numbers come back
 
 _parts = re.compile(r"(-?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?)([0-9]*))?").fullmatch
 
@@ -64,6 +65,7 @@ class Digits:
     zero: bool
     written: bool
     checks: tuple[Check, ...]
+    known: dict[str, bool] = field(default_factory=dict, compare=False)
 
     def fault(self, text: str) -> tuple[int, str] | None:
         """The index in `text`, the beginning of a number, that refuses it, and by which keyword."""
@@ -75,6 +77,14 @@ class Digits:
 
     def allows(self, text: str) -> bool:
         """Whether a number that begins with `text` may be allowed."""
+        known = self.known.get(text)
+        if known is None:
+            known = self._judged(text)
+            if len(self.known) < _KEPT:
+                self.known[text] = known
+        return known
+
+    def _judged(self, text: str) -> bool:
         found = _parts(text)
         assert found
         minus, whole, fraction, sign, power = found.groups()
@@ -128,7 +138,16 @@ class Digits:
             power = least if power is None else max(least, power)
         elif power is None:
             return True
-        while decades.high is None or power <= decades.high:
+        if power < 0 and self._among(decades, 0, None, low, high):
+            return True  # most numbers go on without a fraction
+        return self._among(decades, power, -1 if power < 0 else None, low, high)
+
+    def _among(
+        self, decades: _Decades, power: int, last: int | None, low: float, high: float
+    ) -> bool:
+        """The same for the powers from `power` to `last`."""
+        ends = [each for each in (last, decades.high) if each is not None]
+        while all(power <= each for each in ends):
             start, end = decades.start(power), decades.end(power)
             if start > high:
                 return False
