@@ -10,7 +10,7 @@ import pytest
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaError
-from guardstream.jsonstream.schema import evaluate, parallel, prefixes
+from guardstream.jsonstream.schema import doubling, evaluate, parallel, prefixes
 from guardstream.jsonstream.schema.dialects import DRAFT_2020
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.refs import References
@@ -204,3 +204,18 @@ def test_many_names_with_one_beginning_are_not_written_out():
         assert verdict(chunks, schema) is None
     assert len(schema.node.beginnings) <= 256
     assert verdict([text[:-5] + 'y": 2}'], schema) is not None
+
+
+@pytest.mark.parametrize("extra", [{}, {"additionalProperties": {"type": "null"}}])
+def test_loading_a_schema_of_many_names_asks_for_each_where_it_stands(monkeypatch, extra):
+    asked = Counter()
+    member = doubling._member
+
+    def counted(read, name):
+        asked["times"] += 1
+        return member(read, name)
+
+    monkeypatch.setattr(doubling, "_member", counted)
+    schema = Schema({"allOf": [{"properties": {f"p{at}": True}, **extra} for at in range(800)]})
+    assert asked["times"] < 250_000
+    assert (verdict(['{"p7": 1}'], schema) is None) == (not extra)
