@@ -275,8 +275,7 @@ def _by_character(state: LexerState, text: str, index: int) -> int:
 
 def _add_digits(state: LexerState, run: str, end: int) -> int:
     if run:
-        text = "".join((*state.parts, run))
-        state.parts = [text]
+        state.parts[0] = text = state.parts[0] + run
         state.out.append((t.SCALAR_PART, text, state.start, state.base + end))
     return end
 

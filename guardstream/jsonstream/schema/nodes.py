@@ -106,6 +106,8 @@ class Node:
     watches_text: bool = True
     checks_text: bool = True
     only_length: bool = False
+    #: Whether every int that is not below nought is allowed.
+    rises: bool = False
     #: What `enter` has found for each kind, False where it was not asked yet.
     entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
     #: The same where it is one node that allows such a value, otherwise None.
@@ -126,6 +128,7 @@ class Node:
         more = bool(self.min_length or self.text_checks or self.late)
         self.checks_text = self.watches_text or more
         self.only_length = not (more or self.texts is not None or self.prefixes is not None)
+        self.rises = self.whole is not None and self.whole[0] <= 0 and self.whole[1] == inf
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
     def allowed(self) -> int:

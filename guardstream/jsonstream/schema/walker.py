@@ -131,12 +131,13 @@ class Walker:
                 elif kind <= LITERAL:
                     self._end_scalar(kind, value, start, end)
                 elif kind == SCALAR_PART:
-                    first = FIRST.get(value, n.NUMBER)
                     if not self._begun:
+                        first = FIRST.get(value, n.NUMBER)
                         self._scalar = self._child.ready[first] or self._enter(first, start)
                         self._begun = True
-                    if first == n.NUMBER and self._scalar.digits is not None:
-                        self._digits(self._scalar, value, start)
+                    node = self._scalar
+                    if node.digits is not None and not (node.rises and value.isdecimal()):
+                        self._digits(node, value, start)
                 elif kind in (OPEN_OBJECT, OPEN_ARRAY):
                     self._open(kind, start)
                 else:
@@ -260,7 +261,7 @@ class Walker:
 
     def _digits(self, node: Node, text: str, start: int) -> None:
         whole = node.whole
-        if whole and text.isdecimal() and whole[0] <= int(text) <= whole[1]:
+        if text in FIRST or (whole and text.isdecimal() and whole[0] <= int(text) <= whole[1]):
             return
         fault = faults.digits_fault(node, text, start)
         if fault:
