@@ -15,7 +15,7 @@ TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
-	langchain-core partial-json-parser instructor piighost
+	langchain-core partial-json-parser instructor llguidance piighost
 
 .PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures packs examples wheel-demo lock sbom \
 	clean
