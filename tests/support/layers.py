@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("operations",),
     ("guard",),
     ("http", "integrations", "testing", "bulk"),
-    ("serve",),
+    ("serve", "play"),
     ("cli",),
 )
 """Each layer may import those before it, and a member its own modules."""
