@@ -38,7 +38,7 @@ rules:
 """
 
 _MASKED = """\
-Thanks for waiting! Project Bluebird ships on Monday, together with Blue Harbor. I have added that
+Thanks for waiting! Project Bluebird ships on Monday, together with Blue Harbor. I have added that \
 to SUP-2048713 for you. (The bluebirds on the cover are just birds, and SUP-12 is no ticket.)
 """
 
@@ -125,7 +125,7 @@ limits:
 """
 
 _MAIL = """\
-As I said, write to ann.lee@example.com or call +1 202 555 0143. The card was 4111 1111 1111 1111,
+As I said, write to ann.lee@example.com or call +1 202 555 0143. The card was 4111 1111 1111 1111, \
 obviously not a real one, and the server is at 203.0.113.7.
 
 ### notes that nobody was to see

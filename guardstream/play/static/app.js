@@ -9,7 +9,7 @@ import { packed, unpacked } from "./share.js";
 const $ = (id) => document.getElementById(id);
 const SPEEDS = [[0.25, "¼×"], [0.5, "½×"], [1, "1×"], [2, "2×"], [4, "4×"], [16, "16×"], [Infinity, "at once"]];
 const SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096, 8192];
-const SHOWN = 100; // findings in the table
+const SHOWN = 50; // findings in the table
 const AT_ONCE = 2_000; // characters of a text whose chunkings are tried without asking
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -34,6 +34,9 @@ function say(message, error = false) {
   $("status").textContent = message;
   $("status").classList.toggle("error", error);
 }
+
+/** The next frame, when what is there by now has been drawn. */
+const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 // The settings
 
@@ -125,9 +128,10 @@ async function play() {
   running = null;
   player.stop();
   lanes.end();
+  await frame();
   $("stop").disabled = true;
   if (own.signal.aborted) say("Stopped.");
-  else if (end?.type === "end") finished(end, findings, body, before);
+  else if (end?.type === "end") await finished(end, findings, body, before);
   else if (end) say(end.message, true);
 }
 
@@ -136,7 +140,7 @@ function stop() {
   player.stop();
 }
 
-function finished(end, findings, body, before) {
+async function finished(end, findings, body, before) {
   last = { body, text: end.text, finish: end.finish, size: body.size };
   const ended = end.blocked_by ? `blocked by ${end.blocked_by}` : `finish ${end.finish}`;
   let said = `Ended: ${ended}. ${plural(findings.length, "finding")}.`;
@@ -151,8 +155,11 @@ function finished(end, findings, body, before) {
     chunks: format(end.chunks), "characters in": format(end.characters_in), "characters out": format(end.characters_out),
     "held at most": format(end.held_max), "held on average": end.held_mean, "µs a chunk": end.cost ?? "–", finish: end.finish,
   });
-  list(findings);
-  compare(end);
+  for (const show of [() => list(findings), () => compare(end)]) {
+    await frame(); // a long page is laid out a part at a time
+    if (last?.body !== body) return;
+    show();
+  }
   const text = body.prompt === undefined && lanes.came;
   if (text && text.length <= known.longest && body.text !== undefined) offer(body.policy, body.text);
   else if (text && text.length <= known.longest && isText(body.recording)) offer(body.policy, text);

@@ -2,9 +2,10 @@
 // in at once and drawn once a frame, and never more than a window of the text.
 
 const RUNNING = 2_000; // characters of a text that are drawn while it moves
-const RESTING = 8_000; // and when it has ended
+const RESTING = 5_000; // and when it has ended
 const SECONDS = 8; // of the tape, while it moves
-const BINS = 450;
+const BINS = 420;
+const GUTTER = 66; // pixels of the tape in which its lanes are named
 
 const astral = /[\ud800-\udfff]/;
 
@@ -151,26 +152,26 @@ export class Lanes {
     pen.clearRect(0, 0, width, height);
     const { bins, until, from } = this.#binned();
     const style = getComputedStyle(canvas), colour = (name) => style.getPropertyValue(`--${name}`);
-    const lane = height / 3, step = width / BINS;
+    const lane = (height - 12) / 3, step = (width - GUTTER) / BINS;
     pen.font = "11px system-ui, sans-serif";
     ["came", "held", "released"].forEach((name, row) => {
-      const base = (row + 1) * lane - 6, most = Math.max(1, ...bins.map((bin) => bin[name]));
+      const base = (row + 1) * lane + 4, most = Math.max(1, ...bins.map((bin) => bin[name]));
       pen.fillStyle = colour("line");
-      pen.fillRect(0, base, width, 1);
+      pen.fillRect(GUTTER, base, width - GUTTER, 1);
       pen.fillStyle = colour(name);
       bins.forEach((bin, at) => {
-        const tall = bin[name] && Math.max(2, (bin[name] / most) * (lane - 18));
-        if (tall) pen.fillRect(at * step, base - tall, Math.max(name === "held" ? step + 0.5 : 1.5, step - 1), tall);
+        const tall = bin[name] && Math.max(2, (bin[name] / most) * (lane - 9));
+        if (tall) pen.fillRect(GUTTER + at * step, base - tall, Math.max(name === "held" ? step + 0.5 : 1.5, step - 1), tall);
       });
       pen.fillStyle = colour("soft");
-      pen.fillText(name === "came" ? "came in" : name, 6, base - lane + 17);
+      pen.fillText(name === "came" ? "came in" : name, 8, base - 2);
     });
     pen.fillStyle = colour("found");
-    bins.forEach((bin, at) => bin.found && pen.fillRect(at * step, 2, 1.5, height - 8));
+    bins.forEach((bin, at) => bin.found && pen.fillRect(GUTTER + at * step, 4, 1.5, height - 12));
     if (until > from) {
       pen.fillStyle = colour("soft");
       pen.textAlign = "right";
-      pen.fillText(`${until.toFixed(1)} s`, width - 6, 11);
+      pen.fillText(`${until.toFixed(1)} s`, GUTTER - 8, 12);
       pen.textAlign = "left";
     }
   }

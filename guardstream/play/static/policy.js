@@ -67,7 +67,7 @@ export class PolicyEditor {
           EditorView.cspNonce.of(document.querySelector("meta[name=style-nonce]").content),
           EditorView.contentAttributes.of({ "aria-label": "Policy, YAML", "aria-multiline": "true" }),
           lineNumbers(), lintGutter(), history(), drawSelection(), indentOnInput(), indentUnit.of("  "),
-          EditorState.tabSize.of(2), bracketMatching(), closeBrackets(), highlightActiveLine(), yaml(),
+          EditorState.tabSize.of(2), EditorView.lineWrapping, bracketMatching(), closeBrackets(), highlightActiveLine(), yaml(),
           syntaxHighlighting(colours), theme, autocompletion({ override: [completing(setup.schema, names)] }),
           keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap, indentWithTab]),
           EditorView.updateListener.of((update) => { if (update.docChanged) this.#later(); }),
