@@ -37,7 +37,7 @@ _TYPES = {
 }
 
 MAX_POLICY = 200_000
-MAX_TEXT = 500_000
+MAX_TEXT = 200_000
 """Characters."""
 
 

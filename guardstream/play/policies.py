@@ -97,9 +97,7 @@ def _refused(document: Document) -> Iterator[Problem]:
         return
     for name in (*OPERATIONAL, "stages"):
         if name in value:
-            said = (
-                f"{name!r} reaches outside of the rules, which are all that runs here: leave it out"
-            )
+            said = f"{name!r} is about more than rules, and only they run here: leave it out"
             yield Problem(document.key_mark((name,)), _WHY.get(name, said))
     yield from _rules(document, value, ())
     if isinstance(value.get("input"), dict):

@@ -94,7 +94,6 @@ function forget() {
   checking?.abort();
   for (const id of ["chunkings", "found", "compared"]) $(id).hidden = true;
   $("facts").replaceChildren();
-  last = null;
 }
 
 // Playing
@@ -319,7 +318,7 @@ $("start").append(
   options("Packs", known.packs.map(({ name }) => [`p:${name}`, name])),
 );
 $("start").addEventListener("change", () => { if ($("start").value) start($("start").value); $("start").value = ""; });
-texts.text = known.examples[0].text;
+texts.text = known.examples[0]?.text ?? "";
 texts.recording = known.examples.find((example) => example.recording)?.recording ?? "";
 if (known.model) {
   $("model-choice").hidden = false;

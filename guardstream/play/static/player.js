@@ -2,8 +2,20 @@
 
 const BUDGET = 6; // milliseconds of a frame in which steps are taken in
 
+/** One stream that is shown: its steps, and how far it is. */
+class Run {
+  queue = []; at = 0; now = 0; last = performance.now(); closed = false; frame = 0;
+  shown = new Promise((resolve) => { this.resolve = resolve; });
+
+  stop() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    this.resolve();
+  }
+}
+
 export class Player {
-  #lanes; #speed; #queue = []; #at = 0; #now = 0; #frame = 0; #last = 0; #done; #live = false; #closed = false;
+  #lanes; #speed; #run = null;
 
   /** `speed` says how fast it goes, Infinity for at once. */
   constructor(lanes, speed) {
@@ -14,54 +26,45 @@ export class Player {
   /** Show the steps among some events as their time comes; resolves when the last was shown. */
   async play(events, { live, still, onStep }) {
     this.stop();
-    this.#queue = [];
-    this.#at = this.#now = 0;
-    this.#live = live;
-    this.#closed = false;
+    const run = (this.#run = new Run());
     this.#lanes.begin();
-    const shown = new Promise((resolve) => { this.#done = resolve; });
-    this.#last = performance.now();
     const tick = (time) => {
-      this.#step(time, still, onStep);
-      if (this.#frame) this.#frame = requestAnimationFrame(tick);
+      this.#step(run, time, { live, still, onStep });
+      if (run.frame) run.frame = requestAnimationFrame(tick);
     };
-    this.#frame = requestAnimationFrame(tick);
+    run.frame = requestAnimationFrame(tick);
     let end = null;
     try {
       for await (const some of events)
         for (const event of some) {
-          if (event.type === "step") this.#queue.push(event);
+          if (event.type === "step") run.queue.push(event);
           else if (event.type !== "start") end = event;
         }
     } finally {
-      this.#closed = true;
+      run.closed = true;
     }
-    await shown;
+    await run.shown;
     return end;
   }
 
-  stop() {
-    if (this.#frame) cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    this.#done?.();
-  }
+  stop() { this.#run?.stop(); }
 
-  #step(time, still, onStep) {
-    const speed = this.#live ? Infinity : this.#speed();
-    this.#now += ((time - this.#last) / 1000) * speed;
-    this.#last = time;
-    const began = performance.now(), before = this.#at;
-    while (this.#at < this.#queue.length && (speed === Infinity || this.#queue[this.#at].t <= this.#now)) {
-      const step = this.#queue[this.#at];
-      this.#queue[this.#at] = null; // it may be long, and is not looked at again
-      this.#at += 1;
-      this.#now = speed === Infinity ? step.t : this.#now;
+  #step(run, time, { live, still, onStep }) {
+    const speed = live ? Infinity : this.#speed();
+    run.now += (Math.max(time - run.last, 0) / 1000) * (speed === Infinity ? 0 : speed);
+    run.last = time;
+    const began = performance.now(), before = run.at;
+    while (run.at < run.queue.length && (speed === Infinity || run.queue[run.at].t <= run.now)) {
+      const step = run.queue[run.at];
+      run.queue[run.at] = null; // it may be long, and is not looked at again
+      run.at += 1;
+      if (speed === Infinity) run.now = step.t;
       this.#lanes.take(step);
       onStep(step);
-      if (this.#at % 64 === 0 && performance.now() - began > BUDGET) break;
+      if (run.at % 64 === 0 && performance.now() - began > BUDGET) break;
     }
-    const over = this.#closed && this.#at >= this.#queue.length;
-    if (over) this.stop();
-    if (this.#at > before && (!still || over)) this.#lanes.draw();
+    const over = run.closed && run.at >= run.queue.length;
+    if (over) run.stop();
+    if (run.at > before && (!still || over)) this.#lanes.draw();
   }
 }

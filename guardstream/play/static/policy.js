@@ -34,6 +34,9 @@ const colours = HighlightStyle.define([
   { tag: [tags.punctuation, tags.separator, tags.brace, tags.squareBracket], color: "var(--soft)" },
 ]);
 
+// Of what an input method composes it would set style attributes, which the page does not allow.
+EditorView.EDIT_CONTEXT = false;
+
 const PAUSE = 250;
 
 /** Where a line and a column, counted in code points from 1, are in the document. */
