@@ -77,6 +77,7 @@ function input() {
 }
 
 function start(choice) {
+  input();
   const [kind, name] = [choice.slice(0, 1), choice.slice(2)];
   if (kind === "p") editor.text = known.packs.find((pack) => pack.name === name).policy;
   else {
@@ -290,6 +291,7 @@ async function link() {
 async function opened(address) {
   const state = await unpacked(address);
   if (!state) return false;
+  input();
   editor.text = state.policy;
   const kind = state.source === "recording" ? "recording" : "text";
   texts[kind] = typeof state.text === "string" ? state.text : texts[kind];
