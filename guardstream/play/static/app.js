@@ -153,7 +153,7 @@ async function finished(end, findings, body, before) {
   say(said, Boolean(same && before.text !== end.text));
   facts({
     chunks: format(end.chunks), "characters in": format(end.characters_in), "characters out": format(end.characters_out),
-    "held at most": format(end.held_max), "held on average": end.held_mean, "µs a chunk": end.cost ?? "–", finish: end.finish,
+    "held at most": format(end.held_max), "held, mean": end.held_mean, "µs a chunk": end.cost ?? "–",
   });
   for (const show of [() => list(findings), () => compare(end)]) {
     await frame(); // a long page is laid out a part at a time
