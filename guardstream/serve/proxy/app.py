@@ -19,39 +19,27 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from guardstream.serve.proxy.call import PATH, Upstream
 from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
-from guardstream.serve.proxy.formats import ANY, FORMATS, Format
+from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.settings import ProxySettings
+from guardstream.serve.proxy.upstreams import PATH
 
 log = logging.getLogger("guardstream.serve")
 
 
 class Proxy:
-    """The application for one upstream. `aclose` closes its connections."""
+    """The application. `aclose` closes its connections to the upstreams."""
 
     def __init__(self, settings: ProxySettings) -> None:
-        self.settings = settings
-        self._upstream: Upstream | None = None
-
-    @property
-    def upstream(self) -> Upstream:
-        """The client to the upstream, made in the event loop that uses it."""
-        if self._upstream is None:
-            self._upstream = Upstream(self.settings)
-        return self._upstream
+        self._parts = Parts(settings)
 
     async def aclose(self) -> None:
-        """Close the connections to the upstream."""
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            await upstream.aclose()
+        """Close the connections to the upstreams."""
+        await self._parts.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, until it is answered or its client leaves."""
-        path = scope["path"]
-        format_: Format = FORMATS.get(path, ANY)
-        exchange = ProxyExchange(self.settings, self.upstream, format_, scope, receive, send)
+        exchange = ProxyExchange(self._parts, scope, receive, send)
         began = monotonic()
         try:
             await exchange.run()
