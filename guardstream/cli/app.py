@@ -18,6 +18,7 @@ from guardstream.cli import explain as explain_command
 from guardstream.cli import importing
 from guardstream.cli import init as init_command
 from guardstream.cli import json_verdicts as json_command
+from guardstream.cli import key as key_command
 from guardstream.cli import lint as lint_command
 from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
@@ -380,7 +381,7 @@ def serve(
     ] = None,
     allow_code: CodeOption = None,
 ) -> None:
-    """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
+    """Run a proxy that guards the APIs of models: answers, prompts, files, who may use them."""
     serve_command.serve(
         file,
         policy or [],
@@ -400,6 +401,35 @@ def serve(
         header_timeout=header_timeout,
         body_timeout=body_timeout,
     )
+
+
+keys = typer.Typer(cls=_Commands, rich_markup_mode=None, help="Keys for the proxy's clients.")
+app.add_typer(keys, name="key")
+
+
+@keys.callback()
+def key() -> None:
+    """Make keys for the clients of the proxy."""
+
+
+@keys.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Who the key is for, as records name it.")],
+    file: Annotated[
+        Path | None, typer.Option(help="Add it to this file, the key_file of the section serve.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="The policy of all its requests, of the section's policies.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="How many of its requests may run at once.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="How many tokens in how long: 100000/d.")
+    ] = None,
+) -> None:
+    """Make a key and print it, once; what the proxy has to know of it is its SHA-256."""
+    print(key_command.new(name, file=file, policy=policy, at_once=at_once, tokens=tokens))
 
 
 @app.command()

@@ -68,6 +68,9 @@ def secrets_of(section: BaseModel | None) -> Iterator[tuple[tuple[str | int, ...
             yield from (((name, *path), each) for path, each in secrets_of(value))
         elif isinstance(value, dict):
             yield from (((name, key), item) for key, item in value.items() if named_secret(item))
+            inner = ((key, item) for key, item in value.items() if isinstance(item, BaseModel))
+            for key, item in inner:
+                yield from (((name, key, *path), each) for path, each in secrets_of(item))
         elif isinstance(value, list):
             yield from (((name, n), item) for n, item in enumerate(value) if named_secret(item))
         elif named_secret(value):

@@ -54,19 +54,24 @@ def _store(section: ReplayFile) -> ReplayStore:
     }
     if section.redis is None:
         return MemoryReplay(**kept, max_streams=section.max_streams, max_total=section.max_total)
+    client = redis_of(section.redis, "replay")
+    from guardstream.serve.replay_redis import RedisReplay
+
+    return RedisReplay(client, prefix=section.prefix, timeout=section.timeout, **kept)
+
+
+def redis_of(secret: str, what: str) -> Any:
+    """Make the client of a Redis whose URL is a secret; PolicyError if that cannot be done."""
     try:
         from redis.asyncio import Redis
-
-        from guardstream.serve.replay_redis import RedisReplay
     except ImportError as error:
         raise PolicyError(
-            "replay in Redis needs redis: pip install 'guardstream[redis]'"
+            f"{what} in Redis needs redis: pip install 'guardstream[redis]'"
         ) from error
     try:
-        client = Redis.from_url(revealed(section.redis))
+        return Redis.from_url(revealed(secret))
     except ValueError:  # what it says may hold the secret
-        raise PolicyError(f"{section.redis} holds no URL of a Redis: redis://HOST:PORT") from None
-    return RedisReplay(client, prefix=section.prefix, timeout=section.timeout, **kept)
+        raise PolicyError(f"{secret} holds no URL of a Redis: redis://HOST:PORT") from None
 
 
 def replay_at(policy: Policy) -> Replay | None:
@@ -87,6 +92,9 @@ def routes_of(guard: Guard) -> Iterator[Route]:
     made: dict[str, Guard] = {}
     for path, entry in section.routes.items():
         said = route_of(entry)
+        if said.upstream is not None:
+            where = policy.place("serve", "routes", path, "upstream")
+            raise PolicyError(f"{where}: the middleware has no upstreams: leave it out")
         of_route = _guard(guard, section, said.policy, made) if said.guard else None
         inbound = _guard(guard, section, said.inbound, made) if said.inbound else None
         yield Route(

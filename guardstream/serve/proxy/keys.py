@@ -81,7 +81,7 @@ class Keys:
     """Returns the keys of a file if it has changed since it was last asked; GuardstreamError or
     OSError leave those that there were."""
     function: KeyFunction | None = None
-    _loaded: tuple[Key, ...] = ()
+    loaded: tuple[Key, ...] = ()
     _asked: float | None = None
 
     def __bool__(self) -> bool:
@@ -117,8 +117,8 @@ class Keys:
             except (GuardstreamError, OSError) as error:
                 log.error("the keys stay as they were: %s", error)
             else:
-                self._loaded = self._loaded if loaded is None else tuple(loaded)
-        return self._loaded
+                self.loaded = self.loaded if loaded is None else tuple(loaded)
+        return self.loaded
 
 
 _OFTEN = 1.0

@@ -22,7 +22,8 @@ class Parts:
         self.table = Table(added)
         self.choice = settings.choice
         more = settings.more_keys or Keys()
-        self.keys = Keys((*named_keys(settings.keys), *more.named), more.load, more.function)
+        named = (*named_keys(settings.keys), *more.named)
+        self.keys = Keys(named, more.load, more.function, more.loaded)
         self.state: State = settings.state or MemoryState()
         self._targets = settings.targets
         self._held = settings.held

@@ -103,14 +103,17 @@ class ProxySettings:
         _check_names("route", "policy", self.routes, self.guards)
         _check_names("models", "upstream", self.models, self.targets)
         _check_names("route", "upstream", self.upstream_routes, self.targets)
+        keys = {name: key for name, key in self.keys.items() if isinstance(key, Key)}
+        policies = {name: key.policy for name, key in keys.items() if key.policy is not None}
+        _check_names("key", "policy", policies, self.guards)
+        self._check_formats()
+
+    def _check_formats(self) -> None:
         for path, provider in self.formats.items():
             try:
                 self.guards[self.routes.get(path, DEFAULT)].flow(provider=provider)
             except GuardstreamError as error:
                 raise SettingsError(f"route {path!r}: {error}") from error
-        for name, key in self.keys.items():
-            if isinstance(key, Key) and key.policy is not None and key.policy not in self.guards:
-                raise SettingsError(f"keys: {name!r}: no policy {key.policy!r}")
 
     def _check_operations(self, name: str, around: Operations) -> None:
         if around.by not in (None, *ATTRIBUTES):

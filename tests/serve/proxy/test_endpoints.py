@@ -63,7 +63,7 @@ def asked(path: str, text: str) -> dict[str, Any]:
         return {"model": "m", "input": text}
     if path.endswith(("embeddings",)) and not path.startswith("/api"):
         return {"model": "m", "input": [text]}
-    if path.startswith("/api") and not path.endswith("chat") or "images" in path:
+    if "images" in path or (path.startswith("/api") and not path.endswith("chat")):
         return {"model": "m", "prompt": text}
     return {"model": "m", "messages": [{"role": "user", "content": text}]}
 
@@ -183,7 +183,7 @@ def test_a_stored_answer_is_guarded_as_the_stream_that_it_is() -> None:
 
 
 def test_what_says_nothing_passes_as_json_alone() -> None:
-    answers = iter([JSONResponse({"data": [{"id": "m"}]}), Response("a page", media_type="text/html"),
+    answers = iter([JSONResponse({"data": [{"id": "m"}]}), Response("a", media_type="text/html"),
                     Response(b"[1]", media_type="application/json")])  # fmt: skip
     with proxied(lambda *_: next(answers)) as (url, provider):
         statuses = [httpx.get(f"{url}/v1/models").status_code for _ in range(3)]
@@ -464,7 +464,7 @@ def test_a_route_can_have_a_format_of_the_policy() -> None:
 
 def test_a_format_that_no_policy_has_is_told_at_once() -> None:
     with (
-        pytest.raises(SettingsError, match="route '/x': .*'acme'"),
+        pytest.raises(SettingsError, match=r"route '/x': .*'acme'"),
         proxied(lambda *_: JSONResponse({}), formats={"/x": "acme"}),
     ):
         pass
