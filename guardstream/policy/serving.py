@@ -182,6 +182,8 @@ class ReplayFile(Model):
     """How long Redis may take."""
     linger: Duration | None = None
     """How long a stream goes on without its client; not at all if absent."""
+    by: list[Setting] = Field(default=[])
+    """Headers that tell whose a stream is: who comes back needs the same values."""
     max_events: int = Field(default=4096, ge=1)
     """Events of one stream that are kept."""
     max_bytes: Size = 256 * 1024

@@ -43,7 +43,7 @@ def replay_of(section: ReplayFile | None) -> Replay | None:
     """Make the store of a section; PolicyError if its secret is not in the environment."""
     if section is None:
         return None
-    return Replay(_store(section), section.linger or 0.0)
+    return Replay(_store(section), section.linger or 0.0, tuple(section.by))
 
 
 def _store(section: ReplayFile) -> ReplayStore:

@@ -146,13 +146,19 @@ class ProxyExchange:
         self._attributes["key"] = self._key.name
         self._caller = Caller(self._key, self._parts.state, self._settings)
 
+    @property
+    def _caller_name(self) -> str:
+        return self._key.name if self._key is not None else ""
+
     async def _resumed(self) -> bool:
         """Answer a client that comes back for the rest of a stream, from the store."""
         replay = self._settings.replay
         if replay is None or last_event_id(self._scope) is None:
             return False
         route = Route(self._scope["path"], self._guard())
-        return await resume(self._scope, self._receive, self._send, route, replay)
+        return await resume(
+            self._scope, self._receive, self._send, route, replay, self._caller_name
+        )
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client leaves before its end."""
@@ -467,7 +473,7 @@ class ProxyExchange:
         if replay is None or self._label is None or not events:
             yield
             return
-        journal = self._journal = Journal(replay.store, self._scope["path"], self._label)
+        journal = self._journal = Journal(replay, self._scope, self._label, self._caller_name)
         complete = False
         try:
             yield

@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -226,3 +227,50 @@ def test_connections_are_few_and_have_to_say_what_they_want() -> None:
             assert connection.recv(4096) == b""
             connection.close()
         assert answer_to(url, "/").startswith("HTTP/1.1 204")
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+        b"GET / HTTP/1.1\nHost: a\r\n\r\n",
+        b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+@pytest.mark.parametrize("before", [b"", GET])
+def test_a_line_that_ends_in_a_line_feed_alone_is_refused(
+    head: bytes, size: int, before: bytes
+) -> None:
+    with (
+        serving(nothing, http=BoundedProtocol) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        whole = before + head
+        said = b""
+        with suppress(OSError):  # it is refused before it is whole
+            for at in range(0, len(whole), size):
+                connection.sendall(whole[at : at + size])
+            while part := connection.recv(4096):
+                said += part
+    assert said.count(b"HTTP/1.1 204") <= bool(before)
+    assert size < len(whole) or said.count(b"HTTP/1.1 400") == 1
+
+
+def test_line_feeds_in_bodies_and_after_whole_heads_are_fine() -> None:
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na\n\nb"
+    with (
+        serving(nothing, http=BoundedProtocol) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        said = b""
+        for count in (2, 4):
+            connection.sendall(GET + post)
+            while said.count(b"\r\n\r\n") < count:
+                said += connection.recv(4096)
+    assert said.count(b"HTTP/1.1 204") == 4

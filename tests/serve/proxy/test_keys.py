@@ -19,6 +19,8 @@ from redis.asyncio import Redis
 from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy
+from guardstream.serve import MemoryReplay
+from guardstream.serve.journal import Replay
 from guardstream.serve.proxy import keys as keys_module
 from guardstream.serve.proxy.budgets import of_text, reserved, used
 from guardstream.serve.proxy.endpoints import Table
@@ -625,3 +627,20 @@ def test_memory_forgets_the_oldest_objects() -> None:
 
     found = asyncio.run(fill())
     assert [each is None for each in found] == [True, False, False]
+
+
+def test_a_stream_comes_back_to_the_key_that_began_it() -> None:
+    replay = Replay(MemoryReplay())
+    with proxied(
+        lambda provider, _: provider.stream(chat("one", "two")), keys=keys(), replay=replay
+    ) as (url, provider):
+        body = {"messages": [], "stream": True}
+        first = httpx.post(url + CHAT, json=body, headers=bearer("ann"))
+        (last_id, *_) = re.findall(r"^id: (gs\S+)$", first.text, re.MULTILINE)
+        bob, ann = (
+            httpx.post(url + CHAT, json=body, headers={**bearer(name), "last-event-id": last_id})
+            for name in ("bob", "ann")
+        )
+    assert (bob.status_code, ann.status_code) == (410, 200)
+    assert first.text.endswith(ann.text)
+    assert len(provider.requests) == 1
