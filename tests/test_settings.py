@@ -106,6 +106,13 @@ PROXY = {
     "metrics": "metrics.prometheus",
     "upstream_key": "serve.upstream.key",
     "keys": "serve.keys",
+    "upstreams": "serve.upstreams",
+    "models": "serve.models",
+    "upstream_routes": "serve.routes.*.upstream",
+    "formats": "serve.routes.*.provider",
+    "state": "serve.state",
+    "shared_objects": "serve.shared_objects",
+    "answer_tokens": "serve.limits.answer_tokens",
     "heartbeat": "serve.heartbeats",
     "replay": "serve.replay",
 }
@@ -238,6 +245,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "routes": "serve.routes",
         "replay": "serve.replay",
         "linger": "serve.replay.linger",
+        "replay_by": "serve.replay.by",
         "settings": "serve.routes",  # see Settings below
     },
     "guardstream.serve.MemoryReplay": REPLAY,
@@ -246,6 +254,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.serve.proxy.ProxySettings": {
         **PROXY,
         "operations": "concurrency",
+        "more_keys": "serve.key_file",
     },
     "guardstream.serve.proxy.ServeOptions": {
         **PROXY,
@@ -254,6 +263,23 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "audit": "audit.path",
         "audit_errors": "audit.errors",
         "allow_code": NEVER,
+        "key_file": "serve.key_file",
+        "key_function": "serve.key_function",
+        "upstream_auth": "serve.upstream.auth",
+        "upstream_version": "serve.upstream.version",
+    },
+    "guardstream.serve.proxy.Key": {
+        name: f"serve.keys.*.{name}" for name in ("policy", "at_once", "tokens")
+    },
+    "guardstream.serve.proxy.Keys": {
+        "named": "serve.keys",
+        "load": "serve.key_file",
+        "function": "serve.key_function",
+        **_code("what the file said when it was last read", "loaded"),
+    },
+    "guardstream.serve.proxy.Target": {
+        name: f"serve.upstreams.*.{name}"
+        for name in ("key", "auth", "version", "connect_timeout", "read_timeout")
     },
     "guardstream.stages.custom.StagePlan": {
         "position": "stages[].position",

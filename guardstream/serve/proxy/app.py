@@ -1,7 +1,7 @@
-"""A guarding reverse proxy for the APIs of OpenAI and Anthropic: an ASGI application.
+"""A guarding reverse proxy for the APIs of models: an ASGI application.
 
-Answers, streamed or not, and prompts go through a policy; keys are passed through and never
-logged. Each request stands by itself: any number of workers and machines need no shared state.
+Answers, streamed or not, and prompts go through a policy; keys are never logged. Without keys of
+its own for clients it remembers nothing: any number of workers and machines share no state.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Keys:
     OSError leave those that there were."""
     function: KeyFunction | None = None
     loaded: tuple[Key, ...] = ()
-    _asked: float | None = None
+    _asked: float | None = field(default=None, init=False)
 
     def __bool__(self) -> bool:
         return bool(self.named or self.load or self.function)
