@@ -118,7 +118,18 @@ def _strings(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
-    return value
+    """Return JSON in which nothing is said; the results of Anthropic's batches are read here.
+
+    The address of the upstream's own, which their clients follow, would lead around the guard.
+    """
+    if value.get("type") == "message_batch" and isinstance(value.get("results_url"), str):
+        return {**value, "results_url": f"/v1/messages/batches/{value.get('id')}/results"}
+    listed = value.get("data")
+    if not isinstance(listed, list):
+        return value
+    shown = [_plain(_guard, each) if isinstance(each, dict) else each for each in listed]
+    same = all(one is other for one, other in zip(shown, listed, strict=True))
+    return value if same else {**value, "data": shown}
 
 
 _PICTURES = ("b64_json", "url")

@@ -57,6 +57,11 @@ def of_input(read: Read) -> int:
     return _estimated(read.fields)
 
 
+def goes_on(read: Read) -> bool:
+    """Tell whether the upstream goes on with a request after its answer, or without its client."""
+    return bool(read.fields.get("background"))
+
+
 def of_text(characters: int) -> int:
     """Return about how many tokens a text of so many characters is."""
     return -(-characters // BYTES)
@@ -81,6 +86,8 @@ def of_answer(endpoint: Endpoint, read: Read, body: bytes, result: Result | None
     """
     if result is not None:
         counted = used(result.usage)
+        if counted is None and goes_on(read):
+            return None
         return of_input(read) + of_text(len(body)) if counted is None else counted
     if endpoint.sends == "batch" or endpoint.answer in ("file", "results", "speech"):
         return None

@@ -103,16 +103,14 @@ class Caller:
                     await self._state.settle(reserved, self.spent - count)
 
     async def allowed(self, found: Found, read: Read) -> Stored | None:
-        """Return the stored object that a request is about.
+        """Return the stored object that a request is about, or the first that it names.
 
-        RefusedError if it is about one, or names one, that is not the caller's.
+        RefusedError if one of them is not the caller's.
         """
-        about = found.names["id"] if found.endpoint.about else None
-        stored = await self._own(about) if about is not None else None
-        for part in (read.fields, *read.batch):
-            for each in objects.named(part):
-                await self._own(each)
-        return stored
+        about = [found.names["id"]] if found.endpoint.about else []
+        named = (each for part in (read.fields, *read.batch) for each in objects.named(part))
+        stored = [await self._own(each) for each in dict.fromkeys([*about, *named])]
+        return next((each for each in stored if each is not None), None)
 
     async def _own(self, object_id: str) -> Stored | None:
         if object_id in self._settings.shared_objects:

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 import httpx
@@ -408,7 +408,8 @@ class ProxyExchange:
                 self._method, path, self._query, headers, sent_on.body, endpoint.auth
             )
 
-        return await sent(send, around.retry if around else None)
+        again = around is not None and (endpoint.answer == "said" or self._method == "GET")
+        return await sent(send, around.retry if around and again else None)
 
     @staticmethod
     async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -450,9 +451,7 @@ class ProxyExchange:
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
             finally:
-                said = budgets.of_text(stream.stats.characters_in)
-                usage = budgets.used(stream.result.usage)
-                self._spend(budgets.of_input(read) + said if usage is None else usage)
+                self._spend(_spent(read, stream.result.usage, stream.stats.characters_in))
             if stream.finish == "timeout":
                 why = "the answer took longer than the policy allows"
                 await self._say_error(504, "deadline", why)
@@ -539,3 +538,11 @@ class ProxyExchange:
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
             await self._say(errors.frame(status, code, message, lines=lines))
+
+
+def _spent(read: Read, usage: Any, characters: int) -> int | None:
+    """Return the tokens of a stream: what its usage says, else about what was said."""
+    counted = budgets.used(usage)
+    if counted is not None or budgets.goes_on(read):
+        return counted
+    return budgets.of_input(read) + budgets.of_text(characters)

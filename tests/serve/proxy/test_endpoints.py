@@ -46,7 +46,7 @@ def said(path: str, text: str) -> dict[str, Any]:
         item = {"id": "i", "type": "message", "role": "assistant", "content": [part]}
         return {"id": "r", "object": "response", "status": "completed", "output": [item]}
     if path.endswith("chat/completions") or "/chat/completions/" in path:
-        return dict(json.loads(completion(text).body))
+        return dict(json.loads(bytes(completion(text).body)))
     choice = {"index": 0, "text": text, "finish_reason": "stop"}
     return {"id": "c", "object": "text_completion", "choices": [choice]}
 

@@ -30,9 +30,12 @@ from guardstream.serve.proxy.objects import made, named
 from guardstream.serve.proxy.requests import read
 from guardstream.serve.proxy.state import LEASE, MemoryState, State, StateError, Stored, window
 from guardstream.serve.proxy.state_redis import RedisState
+from guardstream.serve.proxy.upstreams import Target
+from tests.serve.apps import app_of
 from tests.serve.proxy.test_endpoints import asked, said, upload
 from tests.serve.proxy.test_faults import error_of
 from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
+from tests.serve.server import serving
 from tests.serve.test_stores import redis_port as redis_port
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
@@ -644,3 +647,34 @@ def test_a_stream_comes_back_to_the_key_that_began_it() -> None:
     assert (bob.status_code, ann.status_code) == (410, 200)
     assert first.text.endswith(ann.text)
     assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_goes_on_in_the_background_counts_as_it_was_reserved(stream: bool) -> None:
+    def respond(provider: Provider, body: dict[str, Any]) -> Response:
+        response = {"id": "r", "object": "response", "status": "queued", "output": []}
+        if body.get("stream"):
+            created = {"type": "response.created", "response": response, "sequence_number": 0}
+            return provider.stream([event(created)])
+        return JSONResponse(response)
+
+    with proxied(respond, keys=keys(tokens=(1_000, 86_400))) as (url, _):
+        body = {"input": "x", "background": True, "max_output_tokens": 400, "stream": stream}
+        statuses = [httpx.post(url + RESPONSES, json=body, headers=bearer("ann")).status_code
+                    for _ in range(3)]  # fmt: skip
+    assert statuses == [200, 200, 429]
+
+
+def test_an_object_is_asked_for_where_it_is() -> None:
+    other = Provider(lambda _: JSONResponse({**said(RESPONSES, "hi"), "id": "resp_b"}))
+    with serving(app_of(other)) as port:
+        settings = {
+            "upstreams": {"b": Target(f"http://127.0.0.1:{port}")},
+            "models": {"b-*": "b"},
+        }
+        with storing(**settings) as (ann, _, provider):
+            assert ann.post(RESPONSES, json={"model": "b-1", "input": "x"}).status_code == 200
+            assert ann.get(f"{RESPONSES}/resp_b").status_code == 200
+            body = {"input": "x", "previous_response_id": "resp_b"}
+            assert ann.post(RESPONSES, json=body).status_code == 200
+    assert (len(other.requests), len(provider.requests)) == (3, 0)
