@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import subprocess
@@ -14,10 +15,11 @@ from starlette.responses import JSONResponse
 
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import hashed
-from tests.cli.test_serve import command, running
+from tests.cli.test_serve import command, running, workers_of
 from tests.serve.apps import app_of
 from tests.serve.proxy.upstream import POLICY, Provider, completion
 from tests.serve.server import serving
+from tests.serve.test_stores import redis_port as redis_port
 
 
 def key_new(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -152,3 +154,36 @@ serve:
     assert acme.headers["guardstream-policy"].startswith("strict@")
     assert [headers["api-key"] for headers in second.headers] == ["upstream"] * 2
     assert [headers["authorization"] for headers in first.headers] == ["Bearer upstream"]
+
+
+def test_workers_share_what_a_key_has_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_port: int
+) -> None:
+    monkeypatch.setenv("ANN_KEY", "ann-key")
+    monkeypatch.setenv("REDIS", f"redis://127.0.0.1:{redis_port}/3")
+    usage = {"prompt_tokens": 100, "completion_tokens": 300, "total_tokens": 400}
+    made = json.loads(bytes(completion("hi").body))
+    provider = Provider(lambda _: JSONResponse({**made, "id": "chatcmpl-1", "usage": usage}))
+    with serving(app_of(provider)) as port:
+        path = tmp_path / "guardstream.yaml"
+        path.write_text(f"""
+serve:
+  workers: 2
+  upstream: {{url: "http://127.0.0.1:{port}", key: null}}
+  keys: {{ann: {{key: "${{ANN_KEY}}", tokens: 1000/d}}}}
+  state: {{redis: "${{REDIS}}"}}
+""")
+        with running(str(path)) as (url, process):
+            assert workers_of(process) == 2
+            headers = {"authorization": "Bearer ann-key", "connection": "close"}
+            body = {"messages": [], "max_tokens": 400}
+            answers = [
+                httpx.post(f"{url}/v1/chat/completions", json=body, headers=headers)
+                for _ in range(12)
+            ]
+            again = [
+                httpx.get(f"{url}/v1/chat/completions/chatcmpl-1", headers=headers).status_code
+                for _ in range(8)
+            ]
+    assert [answer.status_code for answer in answers] == [200] * 2 + [429] * 10
+    assert again == [200] * 8

@@ -210,6 +210,14 @@ UNKNOWN = Endpoint("", "", "plain")
 """Stands for what the table does not have."""
 
 
+def errors_of(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Errors:
+    """Return how an API says an error whose endpoint is not known."""
+    if any(name == b"anthropic-version" for name, _ in headers):
+        return ANTHROPIC
+    begins = {"/api/": OLLAMA, "/v1beta/": GOOGLE, "/v1alpha/": GOOGLE}
+    return next((each for start, each in begins.items() if path.startswith(start)), OPENAI)
+
+
 class Found(NamedTuple):
     """The endpoint of a request, and what its path names."""
 

@@ -33,7 +33,8 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
 )
 from guardstream.serve.proxy.caller import BoundsError, Caller
-from guardstream.serve.proxy.endpoints import UNKNOWN
+from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
+from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.requests import Read, Sent
@@ -147,6 +148,13 @@ class ProxyExchange:
         self._caller = Caller(self._key, self._parts.state, self._settings)
 
     @property
+    def _errors(self) -> Errors:
+        endpoint = self._found.endpoint
+        if endpoint is UNKNOWN:
+            return errors_of(self._scope["path"], self._headers)
+        return endpoint.errors
+
+    @property
     def _caller_name(self) -> str:
         return self._key.name if self._key is not None else ""
 
@@ -241,7 +249,9 @@ class ProxyExchange:
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
         response = await self._send_on(Sent(body))
         try:
-            await self._start(response.status_code, returned_headers(response))
+            await self._start(
+                response.status_code, returned_headers(response, held=self._parts.held)
+            )
             async for part in response.aiter_bytes():
                 await self._say(part)
         except httpx.HTTPError:
@@ -252,7 +262,9 @@ class ProxyExchange:
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
         endpoint, kind = self._found.endpoint, self._content_type()
-        read = await self._apart(len(body), requests.read, endpoint, kind, body)
+        read = Read({}, [])
+        if self._caller is not None or self._settings.models:
+            read = await self._apart(len(body), requests.read, endpoint, kind, body)
         stored, count = None, 0
         if self._caller is not None:
             stored = await self._caller.allowed(self._found, read)
@@ -270,7 +282,7 @@ class ProxyExchange:
 
     def _choose(self, read: Read, stored: Stored | None) -> None:
         """Choose the upstream: the one that has the object, or the model, or the path."""
-        if stored is not None and stored.upstream in self._settings.targets:
+        if stored is not None and stored.upstream in self._parts.targets:
             self._upstream = stored.upstream
             return
         named = self._found.names.get("model", read.fields.get("model"))
@@ -421,7 +433,7 @@ class ProxyExchange:
 
     async def _whole(self, guard: Guard, response: httpx.Response, answer: bytes) -> None:
         length = (b"content-length", b"%d" % len(answer))
-        headers = [*returned_headers(response, guard), length]
+        headers = [*returned_headers(response, guard, held=self._parts.held), length]
         await self._start(response.status_code, headers)
         await self._say(answer, more=False)
 
@@ -436,7 +448,7 @@ class ProxyExchange:
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
         self._media, events = kind, kind == "text/event-stream"
-        headers = returned_headers(response, guard)
+        headers = returned_headers(response, guard, held=self._parts.held)
         await self._start(response.status_code, streaming(headers) if events else headers)
         telling = self._telling()
         async with self._kept(events), self._beating(events), stream:
@@ -481,8 +493,7 @@ class ProxyExchange:
             self._journal = None
             with anyio.move_on_after(_PATIENCE, shield=True):
                 if not complete:
-                    errors = self._found.endpoint.errors
-                    last = errors.frame(502, "cancelled", "the answer was not finished")
+                    last = self._errors.frame(502, "cancelled", "the answer was not finished")
                     await journal.keep([last])
                 await journal.close()
 
@@ -508,7 +519,7 @@ class ProxyExchange:
     async def _refuse(
         self, status: int, code: str, message: str, more: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
-        body = json.dumps(self._found.endpoint.errors.body(status, code, message)).encode()
+        body = json.dumps(self._errors.body(status, code, message)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await self._start(status, [*headers, *more])
         await self._say(body, more=False)
@@ -534,10 +545,9 @@ class ProxyExchange:
         self._sent_at = anyio.current_time()
 
     async def _say_error(self, status: int, code: str, message: str) -> None:
-        errors = self._found.endpoint.errors
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
-            await self._say(errors.frame(status, code, message, lines=lines))
+            await self._say(self._errors.frame(status, code, message, lines=lines))
 
 
 def _spent(read: Read, usage: Any, characters: int) -> int | None:

@@ -25,8 +25,8 @@ class Parts:
         named = (*named_keys(settings.keys), *more.named)
         self.keys = Keys(named, more.load, more.function, more.loaded)
         self.state: State = settings.state or MemoryState()
-        self._targets = settings.targets
-        self._held = settings.held
+        self.targets = settings.targets
+        self.held = settings.held
         self._upstreams: dict[str, Upstream] = {}
 
     def found(self, method: str, path: str, headers: Headers) -> Found:
@@ -37,8 +37,8 @@ class Parts:
         """Return the client to an upstream, made in the event loop that uses it."""
         if name not in self._upstreams:
             connections = self.settings.max_connections
-            target = self._targets[name]
-            self._upstreams[name] = Upstream(target, held=self._held, connections=connections)
+            target = self.targets[name]
+            self._upstreams[name] = Upstream(target, held=self.held, connections=connections)
         return self._upstreams[name]
 
     async def aclose(self) -> None:

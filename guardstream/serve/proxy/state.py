@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from guardstream.errors import GuardstreamError
 
-MAX_OBJECTS = 1_000_000
+MAX_OBJECTS = 200_000
 """Stored objects that are remembered; the oldest are forgotten, and belong to nobody then."""
 
 KEPT = 30 * 86_400

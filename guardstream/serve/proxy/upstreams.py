@@ -24,6 +24,9 @@ _NOT_RETURNED = {"content-length", "content-encoding", "guardstream-policy", "et
 _NOT_RETURNED |= {"content-md5", "digest", "content-digest", "repr-digest"}
 _NOT_RETURNED |= {"date"}  # the server that runs the proxy adds its own
 
+_OF_ACCOUNT = {"set-cookie", "openai-organization", "openai-project"}
+_OF_ACCOUNT |= {"anthropic-organization-id"}
+
 _NOT_SENT = {"host", "content-length", "accept-encoding", "expect", "guardstream-policy"}
 _NOT_SENT |= {CONVERSATION}
 _NOT_SENT |= {"x-http-method-override", "x-method-override", "x-http-method"}
@@ -169,9 +172,16 @@ async def read_answer(response: httpx.Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def returned_headers(response: httpx.Response, guard: Guard | None = None) -> Headers:
-    """The headers of a response that the client gets; with a `guard`, those that pass it."""
+def returned_headers(
+    response: httpx.Response, guard: Guard | None = None, *, held: bool = False
+) -> Headers:
+    """The headers of a response that the client gets; with a `guard`, those that pass it.
+
+    Where the proxy has `held` keys, it is not told whose account that was.
+    """
     kept_back = _NOT_RETURNED | of_the_connection(response.headers.get_list("connection"))
+    if held:
+        kept_back |= _OF_ACCOUNT
     if guard is not None:
         kept_back |= withheld(guard, response.headers.multi_items())
     named = ((name.lower(), value) for name, value in response.headers.raw)

@@ -427,6 +427,10 @@ def test_errors_are_in_the_format_of_their_api(path: str, expected: dict[str, An
         found = httpx.post(url + path, content=b"nonsense").json()
         ollama = httpx.post(f"{url}/api/chat", content=b"nonsense").json()
         models = httpx.get(f"{url}/v1/models", headers={"anthropic-version": "1"})
+        unknown = httpx.get(f"{url}/api/pull").json()
+        stranger = httpx.get(f"{url}/v1/else", headers={"anthropic-version": "1"}).json()
+    assert isinstance(unknown["error"], str)
+    assert stranger["error"]["type"] == "not_found_error"
     assert expected["error"].items() <= found["error"].items()
     assert isinstance(ollama["error"], str)
     assert models.status_code == 200

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from guardstream.serve.proxy import ProxySettings, SettingsError, application
 from guardstream.serve.proxy.keys import query_without
@@ -55,7 +55,14 @@ def test_the_model_chooses_before_the_path() -> None:
 
 
 def test_requests_go_where_their_model_is_with_the_key_of_there() -> None:
-    first, second, third = (Provider(lambda _: completion("a secret")) for _ in range(3))
+    def respond(_: Any) -> Response:
+        answer = completion("a secret")
+        answer.headers["openai-organization"] = "org"
+        answer.headers["x-request-id"] = "r"
+        answer.set_cookie("session", "s")
+        return answer
+
+    first, second, third = (Provider(respond) for _ in range(3))
     with (
         serving(app_of(first)) as a,
         serving(app_of(second)) as b,
@@ -78,6 +85,8 @@ def test_requests_go_where_their_model_is_with_the_key_of_there() -> None:
                     f"{url}{path}?key=mine&a=1", json={"model": model}, headers=headers
                 )
                 assert "secret" not in answer.text
+                assert not {"set-cookie", "openai-organization"} & answer.headers.keys()
+                assert answer.headers["x-request-id"] == "r"
     assert [len(each.requests) for each in (first, second, third)] == [1, 2, 1]
     assert first.headers[0]["authorization"] == "Bearer key-a"
     assert second.headers[0]["api-key"] == "key-b"
