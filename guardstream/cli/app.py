@@ -16,6 +16,7 @@ from guardstream.cli import demo as demo_command
 from guardstream.cli import diff as diff_command
 from guardstream.cli import evaluate as evaluate_command
 from guardstream.cli import explain as explain_command
+from guardstream.cli import extproc as extproc_command
 from guardstream.cli import importing
 from guardstream.cli import init as init_command
 from guardstream.cli import json_verdicts as json_command
@@ -543,6 +544,19 @@ def compare(
     )
     report = bulk_command.carry_out(job, "comparing", as_json=json)
     raise typer.Exit(1 if report.differ else 0)
+
+
+@app.command()
+def extproc(
+    policy: PolicyArgument,
+    listen: Annotated[str, typer.Option(help="The address for Envoy's calls.")] = "127.0.0.1:9002",
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that open calls have when it is told to stop.")
+    ] = 30.0,
+    allow_code: CodeOption = None,
+) -> None:
+    """Guard what goes through Envoy: its external processor, by the policy's section serve."""
+    extproc_command.extproc(policy, listen=listen, grace=grace, allow_code=allow_code or [])
 
 
 @app.command()

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("guard",),
     ("http", "integrations", "testing", "bulk"),
     ("serve",),
+    ("envoy",),
     ("cli",),
 )
 """Each layer may import those before it, and a member its own modules."""

@@ -13,6 +13,7 @@ from time import monotonic
 from urllib.parse import quote
 
 import anyio
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,10 +29,15 @@ log = logging.getLogger("guardstream.serve")
 
 
 class Proxy:
-    """The application. `aclose` closes its connections to the upstreams."""
+    """The application. `aclose` closes its connections to the upstreams.
 
-    def __init__(self, settings: ProxySettings) -> None:
-        self._parts = Parts(settings)
+    `transport` sends requests on; by default connections of its own do.
+    """
+
+    def __init__(
+        self, settings: ProxySettings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._parts = Parts(settings, transport)
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams."""

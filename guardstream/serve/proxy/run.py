@@ -141,7 +141,7 @@ def _serve(
     options: ServeOptions, settings: ProxySettings, listener: socket.socket, workers: int
 ) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
-    _log_requests()
+    log_requests()
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
@@ -167,7 +167,7 @@ def _serve(
                 raise ListenError("the proxy did not start: what is above says why")
 
 
-def _log_requests() -> None:
+def log_requests() -> None:
     """Have each request logged, in the process that answers it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
@@ -206,7 +206,7 @@ def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
-    _log_requests()
+    log_requests()
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
