@@ -64,8 +64,10 @@ _NOTHING = 204
 _TOO_LATE = 504
 _PARTIAL = 206
 
-_CONDITIONS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
-"""Headers that ask for less than a whole answer, which could not be guarded."""
+_NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
+_NOT_ASKED |= {b"content-type", b"content-encoding"}
+"""Headers that ask for less than a whole answer, which could not be guarded; and those that say
+how a body is to be read, which the proxy says itself."""
 
 _STREAMS = ("text/event-stream", "application/x-ndjson")
 
@@ -412,8 +414,7 @@ class ProxyExchange:
         upstream = self._parts.upstream(self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
-            dropped = _CONDITIONS if sent_on.kind is None else {*_CONDITIONS, b"content-type"}
-            headers = [pair for pair in headers if pair[0].lower() not in dropped]
+            headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
         if sent_on.kind is not None:
             headers.append((b"content-type", sent_on.kind))
         around = self._settings.operations.get(self._name)
