@@ -85,6 +85,9 @@ CodeOption = Annotated[
         help="Code of yours that the policy may name; once for each.",
     ),
 ]
+TimelineOption = Annotated[
+    Path | None, typer.Option(help="Draw there, as SVG, what came in, was held, and went out.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -104,10 +107,11 @@ def run(
     findings: Annotated[
         Path | None, typer.Option(help="Write the findings there, as JSON lines.")
     ] = None,
+    timeline: TimelineOption = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
-    raise typer.Exit(run_command.run(policy, file, chunk, findings, allow_code or []))
+    raise typer.Exit(run_command.run(policy, file, chunk, findings, timeline, allow_code or []))
 
 
 @app.command()
@@ -169,10 +173,11 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=0, help="Times faster than recorded; 0 does not wait at all.")
     ] = 1.0,
+    timeline: TimelineOption = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
-    demo_command.demo(policy, speed, allow_code or [])
+    demo_command.demo(policy, speed, timeline, allow_code or [])
 
 
 PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
@@ -318,10 +323,13 @@ def import_(
 @app.command()
 def report(
     audit: Annotated[list[str], typer.Argument(help="Audit logs.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page there instead.")] = None,
 ) -> None:
     """Say what audit logs hold in sum: ends, findings, blocks, times."""
-    report_command.report(audit, as_json=json)
+    if json and html is not None:
+        raise GuardstreamError("--json and --html are two forms of one answer: ask for one")
+    report_command.report(audit, as_json=json, html=html)
 
 
 @app.command()
