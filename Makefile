@@ -15,9 +15,9 @@ TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
-	langchain-core partial-json-parser instructor piighost
+	langchain-core partial-json-parser instructor llguidance piighost
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval packs examples wheel-demo lock sbom \
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures packs examples wheel-demo lock sbom \
 	clean
 
 demo: $(READY)
@@ -72,6 +72,11 @@ scale: $(SYSTEM)
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write
+
+# The pictures of the documentation, from real runs.
+pictures: $(READY)
+	mkdir -p docs/pictures
+	$(BIN)/guardstream demo --timeline docs/pictures/stream.svg >/dev/null
 
 packs: $(READY)
 	$(BIN)/guardstream schema >policies/policy.schema.json

@@ -18,7 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from guardstream.envoy.call import Call, CallError, Transport, entered
 from guardstream.errors import GuardstreamError
-from guardstream.serve.proxy.app import Proxy
+from guardstream.serve.proxy.app import Proxy, signing
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
 log = logging.getLogger("guardstream.envoy")
@@ -50,6 +50,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
         if settings.replay is not None:
             raise SettingsError("serve.replay: Envoy's clients cannot come back for a stream")
         self._proxy = Proxy(settings, Transport())
+        self._app = signing(self._proxy, settings)
 
     async def Process(self, _requests: Any, context: Any) -> None:  # noqa: N802
         """Serve one request of Envoy's."""
@@ -74,7 +75,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
         entered(call)
         async with anyio.create_task_group() as group:
             group.start_soon(call.pump)
-            await self._proxy(call.scope, call.receive, call.send)
+            await self._app(call.scope, call.receive, call.send)
             if not call.complete:
                 group.cancel_scope.cancel()
             # Envoy says all that the provider says, to the end; only it may end the call.

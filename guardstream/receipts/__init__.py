@@ -10,8 +10,7 @@ from guardstream.receipts.receipt import (
     ReceiptError,
     Signer,
     found_in,
-    new_key,
     verify,
 )
 
-__all__ = ["Receipt", "ReceiptError", "Signer", "found_in", "new_key", "verify"]
+__all__ = ["Receipt", "ReceiptError", "Signer", "found_in", "verify"]

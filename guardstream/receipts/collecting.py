@@ -1,4 +1,4 @@
-"""What is known of the streams of one answer: records that observers get, by the task they are in."""
+"""What is known of the streams of one answer: the records that observers get in its task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Collecting:
 
 
 def collected() -> list[StreamRecord]:
-    """Return a list in which the records of this task, and those that it begins, are from now on."""
+    """Return the list that the records of this task, and of those it begins, are put in."""
     records: list[StreamRecord] = []
     _RECORDS.set(records)
     return records

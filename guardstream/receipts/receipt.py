@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
@@ -42,7 +42,7 @@ class Receipt:
     - `finish`: how the answer ended; `findings`: how often each action was taken.
     - `request`, `answer`: SHA-256 of the bytes that came and that were released, in hexadecimal
       digits; `size`: bytes of the answer.
-    - `nonce`: what the request asked to be repeated, else random. `issued`: seconds since the epoch.
+    - `nonce`: what the request asked to be repeated, else random. `issued`: seconds since 1970.
     - `issuer`, `number`: who signed, and how many answers it had signed before, since it began.
     """
 
@@ -193,18 +193,6 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def new_key() -> str:
-    """Return a new private key in PEM (PKCS #8), without a password."""
-    ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
-    _, serialization = _libraries()
-    data: bytes = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return data.decode()
-
-
 def _claims(jwt: Any, receipt: str | bytes, key: Any) -> Receipt:
     try:
         if jwt.get_unverified_header(receipt).get("typ") != TYPE:
@@ -244,13 +232,9 @@ def _receipt(said: Mapping[str, Any]) -> Receipt:
 
 
 def _check_kind(key: Any, kind: str) -> None:
-    if type(key).__name__.lstrip("_") != kind and not _is(key, kind):
-        raise ReceiptError("the key is not one of Ed25519")
-
-
-def _is(key: Any, kind: str) -> bool:
     ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
-    return isinstance(key, getattr(ed25519, kind))
+    if not isinstance(key, getattr(ed25519, kind)):
+        raise ReceiptError("the key is not one of Ed25519")
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -263,8 +247,3 @@ def _libraries() -> tuple[Any, Any]:
         raise ReceiptError(
             "receipts need PyJWT and cryptography: install guardstream[receipts]"
         ) from error
-
-
-def actions(records: Iterable[StreamRecord]) -> Counter[str]:
-    """How often each action was taken."""
-    return Counter(found.action for record in records for found in record.findings)

@@ -1,7 +1,7 @@
 """Receipts of what an application answers: an ASGI application around one that guards.
 
-A whole answer has its receipt in a header, an event stream in a comment before `data: [DONE]`, or at
-its end. Other streams have no place for one.
+A whole answer has its receipt in a header, an event stream in a comment before `data: [DONE]`, or
+at its end. Other streams have no place for one.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages",),
     ("policy", "providers"),
     ("stream", "vault"),
-    ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
+    ("prompts", "extract", "gate", "resilience", "consumers", "observability", "receipts"),
     ("operations",),
     ("guard",),
     ("http", "integrations", "testing", "bulk"),

@@ -18,12 +18,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.upstreams import PATH
+from guardstream.serve.receipts import ReceiptMiddleware
 
 log = logging.getLogger("guardstream.serve")
 
@@ -90,8 +91,15 @@ def application(settings: ProxySettings) -> Starlette:
 
         routes.append(Route("/metrics", rendered))
     app = Starlette(routes=routes, lifespan=lifespan)
-    app.router.default = proxy
+    app.router.default = signing(proxy, settings)
     return app
+
+
+def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
+    """Return the proxy, with receipts for what it answers if there is a key for them."""
+    if settings.receipts is None:
+        return proxy
+    return ReceiptMiddleware(proxy, settings.receipts)
 
 
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:

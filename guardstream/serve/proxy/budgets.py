@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from guardstream.framing.json import json_object
 from guardstream.serve.proxy.endpoints import Endpoint
@@ -32,6 +32,23 @@ _COUNTED = ("openai_embeddings", "gemini_embeddings", "ollama_embeddings")
 """Of what answers say nothing, what a model reads all the same."""
 
 
+class Weight(NamedTuple):
+    """What a request costs: the tokens that it may use, about those that it says, and of a file of
+    requests those that it may use once it is run. One that `goes_on` does so without its client.
+    """
+
+    reserved: int
+    said: int
+    batch: int | None
+    goes_on: bool
+
+
+def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
+    """Weigh a request; `answer` are the tokens of an answer that has no bound."""
+    goes_on = bool(read.fields.get("background"))
+    return Weight(reserved(endpoint, read, answer), of_input(read), of_batch(read, answer), goes_on)
+
+
 def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
     """Return the tokens that a request may use; `answer` are those of one that says no bound."""
     if not endpoint.sends:
@@ -57,11 +74,6 @@ def of_input(read: Read) -> int:
     return _estimated(read.fields)
 
 
-def goes_on(read: Read) -> bool:
-    """Tell whether the upstream goes on with a request after its answer, or without its client."""
-    return bool(read.fields.get("background"))
-
-
 def of_text(characters: int) -> int:
     """Return about how many tokens a text of so many characters is."""
     return -(-characters // BYTES)
@@ -79,16 +91,21 @@ def used(usage: Any) -> int | None:
     return max(total, max(given, 0) + max(made, 0) + cached)
 
 
-def of_answer(endpoint: Endpoint, read: Read, body: bytes, result: Result | None) -> int | None:
+def of_stream(weight: Weight, usage: Any, characters: int) -> int | None:
+    """Return the tokens of a stream that said so many characters; None as of an answer."""
+    counted = used(usage)
+    if counted is not None or weight.goes_on:
+        return counted
+    return weight.said + of_text(characters)
+
+
+def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | None) -> int | None:
     """Return the tokens of a whole answer: what its usage says, else about what was said.
 
     None if that is not known, so that what was reserved counts.
     """
     if result is not None:
-        counted = used(result.usage)
-        if counted is None and goes_on(read):
-            return None
-        return of_input(read) + of_text(len(body)) if counted is None else counted
+        return of_stream(weight, result.usage, len(body))
     if endpoint.sends == "batch" or endpoint.answer in ("file", "results", "speech"):
         return None
     return used((json_object(body) or {}).get("usage")) if body[:1] == b"{" else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from math import ceil
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -17,7 +17,7 @@ from guardstream.http.request import RefusedError
 from guardstream.serve.proxy import budgets, objects
 from guardstream.serve.proxy.endpoints import Found
 from guardstream.serve.proxy.keys import Key
-from guardstream.serve.proxy.requests import Read
+from guardstream.serve.proxy.requests import Read, read
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import LEASE, State, StateError, Stored, window
 
@@ -43,6 +43,30 @@ def told_late() -> Iterator[None]:
             yield
         except StateError as error:
             log.error("%s", error)
+
+
+class Asked(NamedTuple):
+    """What the proxy knows of a request: what it read, the objects named in it, what it costs."""
+
+    read: Read
+    names: Sequence[str]
+    weight: budgets.Weight
+
+
+NOTHING = Asked(Read({}, []), (), budgets.Weight(0, 0, None, False))
+"""What is known of a request that need not be read."""
+
+
+def asked_by(found: Found, kind: str, body: bytes, answer_tokens: int) -> Asked:
+    """Read a request whose content type is `kind`. RefusedError if it cannot be read."""
+    try:
+        said = read(found.endpoint, kind, body)
+        about = [found.names["id"]] if found.endpoint.about else []
+        named = (each for part in (said.fields, *said.batch) for each in objects.named(part))
+        names = tuple(dict.fromkeys([*about, *named]))
+        return Asked(said, names, budgets.weighed(found.endpoint, said, answer_tokens))
+    except RecursionError:
+        raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 
 
 class Caller:
@@ -102,14 +126,12 @@ class Caller:
                 with told_late():
                     await self._state.settle(reserved, self.spent - count)
 
-    async def allowed(self, found: Found, read: Read) -> Stored | None:
-        """Return the stored object that a request is about, or the first that it names.
+    async def allowed(self, names: Iterable[str]) -> Stored | None:
+        """Return the first stored object of those that a request names.
 
         RefusedError if one of them is not the caller's.
         """
-        about = [found.names["id"]] if found.endpoint.about else []
-        named = (each for part in (read.fields, *read.batch) for each in objects.named(part))
-        stored = [await self._own(each) for each in dict.fromkeys([*about, *named])]
+        stored = [await self._own(each) for each in names]
         return next((each for each in stored if each is not None), None)
 
     async def _own(self, object_id: str) -> Stored | None:
@@ -120,10 +142,9 @@ class Caller:
             raise RefusedError(404, "not_found", "there is no object of this id that is yours")
         return stored
 
-    async def reserved(self, found: Found, read: Read) -> int:
+    async def reserved(self, found: Found, asked: Asked) -> int:
         """Return the tokens that a request may use; of a batch those of its file."""
-        answer = self._settings.answer_tokens
-        file_id = read.fields.get("input_file_id")
+        file_id = asked.read.fields.get("input_file_id")
         if self._key.tokens is None:
             return 0
         if found.endpoint.sends == "openai_batches" and isinstance(file_id, str):
@@ -131,7 +152,7 @@ class Caller:
             if stored is None or stored.tokens is None:
                 raise RefusedError(400, "invalid_batch", "the file is no batch of requests")
             return stored.tokens
-        return budgets.reserved(found.endpoint, read, answer)
+        return asked.weight.reserved
 
     async def keep(self, ids: Iterable[str], upstream: str, tokens: int | None = None) -> None:
         """Remember objects as the caller's, before it is told of them."""

@@ -164,6 +164,9 @@ def _below(base: str) -> str:
     return "/v1" if base == "/" else ""
 
 
+_OF_BOTH = ("/v1/models", "/v1/files")
+"""Paths that OpenAI and Anthropic have alike."""
+
 _VERTEX = "/{version}/projects/{project}/locations/{region}/publishers/{owner}/models/"
 
 
@@ -240,10 +243,13 @@ class Table:
         object.__setattr__(self, "_named", [each for each in every if "{" in each.path])
 
     def of_client(self, found: Found, headers: Iterable[tuple[bytes, bytes]]) -> Found:
-        """Return the endpoint as Anthropic has it, if its client comes; paths are the same."""
-        if found.endpoint is UNKNOWN or all(name != b"anthropic-version" for name, _ in headers):
-            return found
-        return found._replace(endpoint=replace(found.endpoint, errors=ANTHROPIC, auth="x-api-key"))
+        """Return the endpoint as Anthropic has it, if its client comes to a path of both."""
+        endpoint = found.endpoint
+        if endpoint.known.startswith(_OF_BOTH) and any(
+            n == b"anthropic-version" for n, _ in headers
+        ):
+            return found._replace(endpoint=replace(endpoint, errors=ANTHROPIC, auth="x-api-key"))
+        return found
 
     def find(self, method: str, path: str) -> Found:
         """Return the endpoint of a request by its method, in capitals, and its decoded path."""

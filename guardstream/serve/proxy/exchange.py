@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import anyio
 import httpx
@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
-from guardstream.framing.json import json_object
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, in_utf8
 from guardstream.http.request import RefusedError
@@ -32,12 +31,12 @@ from guardstream.serve.proxy.answers import (
     guarded_answer,
     guarded_error,
 )
-from guardstream.serve.proxy.caller import BoundsError, Caller
+from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
 from guardstream.serve.proxy.parts import Parts
-from guardstream.serve.proxy.requests import Read, Sent
+from guardstream.serve.proxy.requests import Sent
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
 from guardstream.serve.proxy.upstreams import (
@@ -62,10 +61,13 @@ _SHORT = 16 * 1024
 """Bytes of a text that is guarded at once: some milliseconds at most."""
 
 _NOTHING = 204
+_TOO_LATE = 504
 _PARTIAL = 206
 
-_CONDITIONS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
-"""Headers that ask for less than a whole answer, which could not be guarded."""
+_NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
+_NOT_ASKED |= {b"content-type", b"content-encoding"}
+"""Headers that ask for less than a whole answer, which could not be guarded; and those that say
+how a body is to be read, which the proxy says itself."""
 
 _STREAMS = ("text/event-stream", "application/x-ndjson")
 
@@ -102,6 +104,7 @@ class ProxyExchange:
         self._client = ""
         self._key: Key | None = None
         self._caller: Caller | None = None
+        self._asked = NOTHING
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._answered = False
@@ -262,30 +265,30 @@ class ProxyExchange:
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
         endpoint, kind = self._found.endpoint, self._content_type()
-        read = Read({}, [])
-        if self._caller is not None or self._settings.models:
-            read = await self._apart(len(body), requests.read, endpoint, kind, body)
         stored, count = None, 0
+        if self._caller is not None or self._settings.models:
+            tokens = self._settings.answer_tokens
+            self._asked = await self._apart(len(body), asked_by, self._found, kind, body, tokens)
         if self._caller is not None:
-            stored = await self._caller.allowed(self._found, read)
-            count = await self._caller.reserved(self._found, read)
-        self._choose(read, stored)
+            stored = await self._caller.allowed(self._asked.names)
+            count = await self._caller.reserved(self._found, self._asked)
+        self._choose(stored)
         if endpoint.answer == "said":
             asked = endpoint.provider if endpoint.sends else None
             guard = await self._apart(len(body), for_request, guard, asked, body)
         guard, sent_on = await self._checked(guard, kind, body)
         async with self._tokens(count):
-            await self._exchange(guard, sent_on, read)
+            await self._exchange(guard, sent_on)
 
     def _tokens(self, count: int) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.tokens(count)
 
-    def _choose(self, read: Read, stored: Stored | None) -> None:
+    def _choose(self, stored: Stored | None) -> None:
         """Choose the upstream: the one that has the object, or the model, or the path."""
         if stored is not None and stored.upstream in self._parts.targets:
             self._upstream = stored.upstream
             return
-        named = self._found.names.get("model", read.fields.get("model"))
+        named = self._found.names.get("model", self._asked.read.fields.get("model"))
         model = named if isinstance(named, str) else None
         places = (self._scope["path"], *self._found.endpoint.places)
         self._upstream = self._parts.choice.of(places, model, DEFAULT)
@@ -293,12 +296,13 @@ class ProxyExchange:
     def _content_type(self) -> str:
         return next(iter(values(self._headers, b"content-type")), "")
 
-    async def _exchange(self, guard: Guard, sent_on: Sent, read: Read) -> None:
+    async def _exchange(self, guard: Guard, sent_on: Sent) -> None:
         """Send a request on, and its answer back."""
         try:
             response = await self._send_on(sent_on)
-        except UpstreamError:
-            self._spend(0)
+        except UpstreamError as error:
+            if error.status != _TOO_LATE:  # it may be at work all the same
+                self._spend(0)
             raise
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -315,9 +319,9 @@ class ProxyExchange:
             elif response.status_code >= 300:
                 raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
             elif self._found.endpoint.provider and self._streams(kind):
-                await self._stream(guard, response, read, kind)
+                await self._stream(guard, response, kind)
             else:
-                await self._answer(guard, response, read, kind)
+                await self._answer(guard, response, kind)
         finally:
             await aclose_source(response)
 
@@ -327,7 +331,7 @@ class ProxyExchange:
         listed = path.endswith(":streamGenerateContent") and kind == "application/json"
         return kind in _STREAMS or listed
 
-    async def _answer(self, guard: Guard, response: httpx.Response, read: Read, kind: str) -> None:
+    async def _answer(self, guard: Guard, response: httpx.Response, kind: str) -> None:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
         answer = await read_answer(response, self._settings.max_answer)
@@ -338,20 +342,21 @@ class ProxyExchange:
         if result is not None:
             self.outcome.finish = result.finish
         if self._caller is not None:
-            self._spend(budgets.of_answer(endpoint, read, body, result))
-            body = await self._noted(body, read)
+            weight = self._asked.weight
+            spent = await self._apart(len(body), budgets.of_answer, endpoint, weight, body, result)
+            self._spend(spent)
+            body = await self._noted(body)
         await self._whole(guard, response, body)
 
-    async def _noted(self, body: bytes, read: Read) -> bytes:
+    async def _noted(self, body: bytes) -> bytes:
         """Remember the objects that an answer tells of; of a list show the caller's."""
         endpoint, caller = self._found.endpoint, self._caller
         assert caller is not None
         if endpoint.lists:
             return await caller.listed(body)
-        if endpoint.stores or endpoint.about:
-            tokens = budgets.of_batch(read, self._settings.answer_tokens)
-            made = objects.made(json_object(body) or {}) if endpoint.answer != "file" else ()
-            await caller.keep(made, self._upstream, tokens)
+        if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
+            ids = await self._apart(len(body), objects.made_by, body)
+            await caller.keep(ids, self._upstream, self._asked.weight.batch)
         return body
 
     def _spend(self, tokens: int | None) -> None:
@@ -409,8 +414,7 @@ class ProxyExchange:
         upstream = self._parts.upstream(self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
-            dropped = _CONDITIONS if sent_on.kind is None else {*_CONDITIONS, b"content-type"}
-            headers = [pair for pair in headers if pair[0].lower() not in dropped]
+            headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
         if sent_on.kind is not None:
             headers.append((b"content-type", sent_on.kind))
         around = self._settings.operations.get(self._name)
@@ -437,7 +441,7 @@ class ProxyExchange:
         await self._start(response.status_code, headers)
         await self._say(answer, more=False)
 
-    async def _stream(self, guard: Guard, response: httpx.Response, read: Read, kind: str) -> None:
+    async def _stream(self, guard: Guard, response: httpx.Response, kind: str) -> None:
         try:
             stream = guard.wrap(
                 Bytes(response),
@@ -463,7 +467,8 @@ class ProxyExchange:
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
             finally:
-                self._spend(_spent(read, stream.result.usage, stream.stats.characters_in))
+                usage, said = stream.result.usage, stream.stats.characters_in
+                self._spend(budgets.of_stream(self._asked.weight, usage, said))
             if stream.finish == "timeout":
                 why = "the answer took longer than the policy allows"
                 await self._say_error(504, "deadline", why)
@@ -548,11 +553,3 @@ class ProxyExchange:
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
             await self._say(self._errors.frame(status, code, message, lines=lines))
-
-
-def _spent(read: Read, usage: Any, characters: int) -> int | None:
-    """Return the tokens of a stream: what its usage says, else about what was said."""
-    counted = budgets.used(usage)
-    if counted is not None or budgets.goes_on(read):
-        return counted
-    return budgets.of_input(read) + budgets.of_text(characters)

@@ -76,6 +76,11 @@ def made(answer: Mapping[str, Any]) -> Iterator[str]:
             yield item["id"]
 
 
+def made_by(body: bytes) -> list[str]:
+    """Return the ids of the objects that an answer in JSON tells of."""
+    return list(dict.fromkeys(made(json_object(body) or {})))
+
+
 def listed(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
     """Return a list of objects with those alone whose ids are `own`."""
     found = answer.get("data")

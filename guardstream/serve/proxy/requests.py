@@ -17,8 +17,11 @@ BATCH = "batch"
 """The purpose of a file that is a batch of requests."""
 
 
+_JSON = b"application/json"
+
+
 class Sent(NamedTuple):
-    """The body that may be sent on; of a form with its content type, which names the boundary."""
+    """The body that may be sent on, and its content type: none but what was judged may be read."""
 
     body: bytes
     kind: bytes | None = None
@@ -43,8 +46,8 @@ def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: byt
         content_type, made = write_form(_checked_form(guard, table, read_form(kind, body)))
         return Sent(made, content_type)
     if endpoint.sends == "batch":
-        return Sent(_checked_batch(guard, endpoint, body))
-    return Sent(checked_request(guard, endpoint.sends, body))
+        return Sent(_checked_batch(guard, endpoint, body), _JSON)
+    return Sent(checked_request(guard, endpoint.sends, body), _JSON)
 
 
 def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:

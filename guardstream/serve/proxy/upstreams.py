@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -114,6 +115,8 @@ class Upstream:
             transport=transport,
             follow_redirects=False,
             trust_env=False,
+            # One client's cookies are not another's: none is kept.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def send(

@@ -678,3 +678,15 @@ def test_an_object_is_asked_for_where_it_is() -> None:
             body = {"input": "x", "previous_response_id": "resp_b"}
             assert ann.post(RESPONSES, json=body).status_code == 200
     assert (len(other.requests), len(provider.requests)) == (3, 0)
+
+
+def test_a_request_that_is_nested_deeply_is_read_or_refused() -> None:
+    with proxied(lambda *_: completion("x"), keys=keys(tokens=(100_000, 60))) as (url, provider):
+        statuses = []
+        for depth in (10, *range(900, 1_000, 7), 100_000):
+            body = b'{"messages": [], "x": ' + b"[" * depth + b"]" * depth + b"}"
+            answer = httpx.post(url + CHAT, content=body, headers=bearer("ann"))
+            statuses.append(answer.status_code)
+    assert set(statuses) == {200, 400}
+    assert statuses == sorted(statuses)
+    assert len(provider.bodies) == statuses.count(200)

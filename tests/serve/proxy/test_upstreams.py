@@ -107,6 +107,23 @@ def test_a_clients_own_key_goes_on_where_the_proxy_has_none() -> None:
     assert provider.targets == ["/v1/models?key=mine"]
 
 
+@pytest.mark.parametrize(
+    ("path", "auth"), [("/v1/models", "x-api-key"), ("/v1/moderations", "authorization")]
+)
+def test_anthropics_client_has_its_own_header_at_paths_of_both(path: str, auth: str) -> None:
+    provider = Provider(lambda _: JSONResponse({"data": []}))
+    with serving(app_of(provider)) as port:
+        settings = ProxySettings(Target(f"http://127.0.0.1:{port}", "k"), {"default": guard()})
+        with serving(application(settings), lifespan="on") as front:
+            httpx.request(
+                "GET" if "models" in path else "POST",
+                f"http://127.0.0.1:{front}{path}",
+                json={"input": "x"},
+                headers={"anthropic-version": "2023-06-01"},
+            )
+    assert provider.headers[0][auth].endswith("k")
+
+
 def test_keys_in_queries_are_found_however_they_are_written() -> None:
     assert query_without("a=1&%6bey=x&KEY=y&api%5Fkey=z&b=2&access_token=") == "a=1&b=2"
 
@@ -123,3 +140,21 @@ def test_keys_in_queries_are_found_however_they_are_written() -> None:
 def test_what_cannot_be_is_told_at_once(settings: dict[str, Any], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         ProxySettings("http://x", {"default": guard()}, **settings)
+
+
+def test_a_cookie_of_one_client_is_not_sent_with_anothers_request() -> None:
+    def respond(_: Any) -> Response:
+        answer = JSONResponse({"data": []})
+        answer.set_cookie("session", "of-ann")
+        return answer
+
+    provider = Provider(respond)
+    with serving(app_of(provider)) as port:
+        settings = ProxySettings(f"http://127.0.0.1:{port}", {"default": guard()})
+        with serving(application(settings), lifespan="on") as front:
+            url = f"http://127.0.0.1:{front}/v1/models"
+            first = httpx.get(url, headers={"authorization": "Bearer ann"})
+            httpx.get(url, headers={"authorization": "Bearer bob"})
+            httpx.get(url, headers={"cookie": "own=1"})
+    assert first.cookies["session"] == "of-ann"
+    assert [headers.get("cookie") for headers in provider.headers] == [None, None, "own=1"]
