@@ -116,6 +116,7 @@ PROXY = {
     "answer_tokens": "serve.limits.answer_tokens",
     "heartbeat": "serve.heartbeats",
     "replay": "serve.replay",
+    "receipts": "serve.receipts.key",
 }
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -160,6 +161,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.consumers.replay": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.replay_sync": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.write_to": _code(FLOW, "on_error"),
+    "guardstream.envoy.serve": _code("where and how long this process serves", "address", "grace")
+    | _code(FUNCTION, "started"),
     **{
         f"guardstream.extract.{name}{form}": {
             "documents": "extract.documents",
@@ -247,6 +250,9 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code(FUNCTION, "fallbacks", "resume", "worth", "on_retry"),
         "options": "audit.attributes",
     },
+    "guardstream.receipts.Signer": {"issuer": "serve.receipts.issuer"},
+    "guardstream.receipts.verify": _code(CALL, "request", "nonce", "max_age"),
+    "guardstream.serve.proxy.Proxy": _code(OBJECT, "transport"),
     "guardstream.serve.GuardMiddleware": {
         **_code(OBJECT, "guard"),
         "routes": "serve.routes",

@@ -57,8 +57,8 @@ _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "ups
 class ServeOptions:
     """What `guardstream serve` is called with; policies are paths by name.
 
-    Secrets are `${NAME}`; `upstreams`, `keys`, `state`, `replay` and `receipts` are as in the section
-    `serve`.
+    Secrets are `${NAME}`; what has parts of its own (`upstreams`, `keys`, `state`, `replay`,
+    `receipts`) is as in the section `serve`.
     """
 
     upstream: str
