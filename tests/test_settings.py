@@ -211,7 +211,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code("where the files of a schema by hand are", "base"),
     },
     "guardstream.observability.AuditLog": {
-        name: f"audit.{name}" for name in ("fsync", "starts", "mode")
+        name: f"audit.{name}" for name in ("fsync", "starts", "mode", "chain", "sign", "every")
     },
     "guardstream.observability.LogObserver": {
         "logger": "audit.log.logger",
@@ -251,6 +251,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "options": "audit.attributes",
     },
     "guardstream.receipts.Signer": {"issuer": "serve.receipts.issuer"},
+    "guardstream.receipts.Audited": _code(CALL, "chains", "unchained", "wrong"),
+    "guardstream.receipts.verify_audit": _code(CALL, "key"),
     "guardstream.receipts.verify": _code(CALL, "request", "nonce", "max_age"),
     "guardstream.serve.proxy.Proxy": _code(OBJECT, "transport"),
     "guardstream.serve.GuardMiddleware": {

@@ -592,6 +592,17 @@ def verify(
     raise typer.Exit(status)
 
 
+@app.command(name="verify-audit")
+def verify_audit(
+    logs: Annotated[list[Path], typer.Argument(help="Audit logs, the oldest first.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The signer's public key, PEM, from who you trust.")
+    ] = None,
+) -> None:
+    """Say whether audit logs with chained lines are whole: exit 0, or 1 and what is wrong."""
+    raise typer.Exit(verify_command.check_audit(logs, key))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of policy files."""

@@ -5,6 +5,7 @@ the request and of the answer as it was released. It is a JSON Web Signature (RF
 (RFC 8037): whoever has the public key can check it, with `verify` or another library.
 """
 
+from guardstream.receipts.audit import Audited, verify_audit
 from guardstream.receipts.receipt import (
     Receipt,
     ReceiptError,
@@ -13,4 +14,4 @@ from guardstream.receipts.receipt import (
     verify,
 )
 
-__all__ = ["Receipt", "ReceiptError", "Signer", "found_in", "verify"]
+__all__ = ["Audited", "Receipt", "ReceiptError", "Signer", "found_in", "verify", "verify_audit"]

@@ -19,6 +19,9 @@ from guardstream.stream.observers import StreamRecord
 TYPE = "guardstream-receipt+jwt"
 """The media type in the header of the signature: another kind of token is no receipt."""
 
+CHECKPOINT = "guardstream-checkpoint+jwt"
+"""The same of what is signed about an audit log."""
+
 HEADER = b"guardstream-receipt"
 """Where a whole answer carries its receipt; in an event stream a comment begins so."""
 
@@ -87,6 +90,14 @@ class Signer:
         )
         return data.decode()
 
+    def checkpoint(self, claims: Mapping[str, Any]) -> str:
+        """Return a token about an audit log: for `AuditLog(sign=signer.checkpoint)`."""
+        said = {"iss": self.issuer, "iat": int(time()), **claims}
+        made: str = self._jwt.encode(
+            said, self._key, algorithm="EdDSA", headers={"typ": CHECKPOINT}
+        )
+        return made
+
     def sign(
         self,
         records: Sequence[StreamRecord],
@@ -145,16 +156,7 @@ def verify(
 
     Raises ReceiptError, which says what differs.
     """
-    jwt, serialization = _libraries()
-    data = key.encode() if isinstance(key, str) else key
-    try:
-        public = serialization.load_pem_public_key(data)
-    except ValueError as error:
-        raise ReceiptError("the key is no public key in PEM") from error
-    _check_kind(public, "Ed25519PublicKey")
-    if len(receipt) > _MAX:
-        raise ReceiptError("the receipt is too long to be one")
-    claims = _claims(jwt, receipt, public)
+    claims = _receipt(token_of(receipt, key, TYPE, "receipt"))
     if max_age is not None and time() - claims.issued > max_age:
         raise ReceiptError(f"the receipt is older than {max_age:g} seconds")
     if nonce is not None and not compare_digest(claims.nonce.encode(), nonce.encode()):
@@ -193,22 +195,32 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def _claims(jwt: Any, receipt: str | bytes, key: Any) -> Receipt:
+def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapping[str, Any]:
+    """Return the claims of a token that is signed with `key`. ReceiptError if it is not."""
+    jwt, serialization = _libraries()
+    data = key.encode() if isinstance(key, str) else key
     try:
-        if jwt.get_unverified_header(receipt).get("typ") != TYPE:
-            raise ReceiptError("the token is signed, but it is no receipt")
-        said = jwt.decode(
-            receipt,
-            key,
+        public = serialization.load_pem_public_key(data)
+    except ValueError as error:
+        raise ReceiptError("the key is no public key in PEM") from error
+    _check_kind(public, "Ed25519PublicKey")
+    if len(token) > _MAX:
+        raise ReceiptError(f"the {name} is too long to be one")
+    try:
+        if jwt.get_unverified_header(token).get("typ") != kind:
+            raise ReceiptError(f"the token is signed, but it is no {name}")
+        said: Mapping[str, Any] = jwt.decode(
+            token,
+            public,
             algorithms=["EdDSA"],
-            options={"require": ["iss", "iat", "jti"], "verify_aud": False},
+            options={"require": ["iss", "iat"], "verify_aud": False},
             leeway=60,
         )
     except jwt.InvalidSignatureError as error:
-        raise ReceiptError("the receipt was changed, or signed with another key") from error
+        raise ReceiptError(f"the {name} was changed, or signed with another key") from error
     except jwt.PyJWTError as error:
-        raise ReceiptError("the receipt is none that can be read") from error
-    return _receipt(said)
+        raise ReceiptError(f"the {name} is none that can be read") from error
+    return said
 
 
 def _receipt(said: Mapping[str, Any]) -> Receipt:
