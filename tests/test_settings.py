@@ -161,8 +161,12 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.consumers.replay": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.replay_sync": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.write_to": _code(FLOW, "on_error"),
-    "guardstream.envoy.serve": _code("where and how long this process serves", "address", "grace")
-    | _code(FUNCTION, "started"),
+    "guardstream.envoy.serve": {
+        "drain": "serve.drain",
+        "grace": "serve.grace",
+        **_code("where this process serves", "address"),
+        **_code(FUNCTION, "started"),
+    },
     **{
         f"guardstream.extract.{name}{form}": {
             "documents": "extract.documents",
@@ -274,6 +278,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.serve.proxy.ServeOptions": {
         **PROXY,
         "header_timeout": "serve.limits.header_timeout",
+        "drain": "serve.drain",
+        "grace": "serve.grace",
         "reload": "reload",
         "audit": "audit.path",
         "audit_errors": "audit.errors",

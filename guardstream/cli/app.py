@@ -560,8 +560,9 @@ def extproc(
     policy: PolicyArgument,
     listen: Annotated[str, typer.Option(help="The address for Envoy's calls.")] = "127.0.0.1:9002",
     grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that open calls have when it is told to stop.")
-    ] = 30.0,
+        float | None,
+        typer.Option(min=0, help="Seconds that open calls have when it is told to stop: 30."),
+    ] = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Guard what goes through Envoy: its external processor, by the policy's section serve."""

@@ -17,7 +17,7 @@ UPSTREAM = "http://envoy"
 """Stands where an upstream is named: Envoy knows where requests go."""
 
 
-def extproc(policy: str, *, listen: str, grace: float, allow_code: Sequence[str]) -> None:
+def extproc(policy: str, *, listen: str, grace: float | None, allow_code: Sequence[str]) -> None:
     """Serve Envoy's calls until told to stop, as the policy's section `serve` says."""
     missing = [name for module, name in _NEEDED.items() if not importlib.util.find_spec(module)]
     missing += [name for name in ("httpx", "starlette") if not importlib.util.find_spec(name)]
@@ -38,9 +38,14 @@ def extproc(policy: str, *, listen: str, grace: float, allow_code: Sequence[str]
         address = f"{listen.rpartition(':')[0]}:{port}"
         print(f"guardstream: Envoy's calls at {address}, by {policy}", file=sys.stderr, flush=True)
 
+    async def run() -> None:
+        seconds = options.grace if grace is None else grace
+        times = {"drain": options.drain, "grace": seconds}
+        await serve(options.settings(), address=listen, **times, started=started)
+
     try:
         log_requests()
-        anyio.run(lambda: serve(options.settings(), address=listen, grace=grace, started=started))
+        anyio.run(run)
     except SettingsError as error:
         raise UsageError(str(error)) from error
     except ListenError as error:

@@ -114,12 +114,14 @@ async def serve(
     settings: ProxySettings,
     *,
     address: str = "127.0.0.1:9002",
+    drain: float = 0.0,
     grace: float = 30.0,
     started: Callable[[int], None] | None = None,
 ) -> None:
     """Serve Envoy's calls at `address` until cancelled, or told to stop by SIGTERM or SIGINT.
 
-    Open calls then have `grace` seconds, while the health check says that it does not serve.
+    The health check then says that it does not serve; calls are still taken for `drain` seconds,
+    and open ones have `grace` seconds to end.
     `started` is called with the port once it listens. Raises ListenError.
     """
     server = grpc.aio.server(options=OPTIONS)
@@ -143,5 +145,6 @@ async def serve(
     finally:
         with anyio.CancelScope(shield=True):
             await checks.enter_graceful_shutdown()
+            await anyio.sleep(drain)
             await server.stop(grace)
             await processor.aclose()

@@ -284,6 +284,10 @@ class ServeFile(Model):
     """Other policies, or other settings, by path."""
     other: Literal["refuse", "pass"] = "refuse"
     """What becomes of paths that the proxy does not guard."""
+    drain: Duration | None = None
+    """When told to stop, how long new requests are still taken while `/readyz` says 503."""
+    grace: Duration = 30.0
+    """How long requests that run may then take to end."""
     heartbeats: Duration | None = None
     """The silence after which a comment is sent in an event stream; never if absent."""
     replay: ReplayFile | None = None

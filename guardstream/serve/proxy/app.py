@@ -58,7 +58,7 @@ def application(settings: ProxySettings) -> Starlette:
     """Return the proxy with `/healthz`, which says that it runs, `/readyz`, and any `/metrics`.
 
     It is ready once its policies are loaded, which they are before this returns, and until it is
-    being shut down.
+    being shut down, or its `state.draining` is set.
     """
     proxy = Proxy(settings)
     ready = False
@@ -79,8 +79,9 @@ def application(settings: ProxySettings) -> Starlette:
 
     async def readyz(_request: Request) -> Response:
         policies = {name: guard.policy.fingerprint for name, guard in settings.guards.items()}
-        body = {"status": "ready" if ready else "closing", "policies": policies}
-        return JSONResponse(body, status_code=200 if ready else 503)
+        open_still = ready and not app.state.draining
+        body = {"status": "ready" if open_still else "closing", "policies": policies}
+        return JSONResponse(body, status_code=200 if open_still else 503)
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
     metrics = settings.metrics
@@ -91,6 +92,7 @@ def application(settings: ProxySettings) -> Starlette:
 
         routes.append(Route("/metrics", rendered))
     app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.draining = False
     app.router.default = signing(proxy, settings)
     return app
 

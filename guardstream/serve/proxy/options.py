@@ -80,6 +80,8 @@ class ServeOptions:
     allow_code: Sequence[str] = ()
     upstream_key: str | None = None
     keys: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    drain: float = 0.0
+    grace: float = 30.0
     heartbeat: float | None = None
     replay: Mapping[str, Any] | None = None
     receipts: Mapping[str, Any] | None = None
@@ -279,6 +281,8 @@ def said_by(path: str) -> dict[str, Any]:
         "shared_objects": list(section.shared_objects),
         "answer_tokens": section.limits.answer_tokens,
         "heartbeat": section.heartbeats,
+        "drain": section.drain or 0.0,
+        "grace": section.grace,
         "replay": section.replay.model_dump(exclude_unset=True) if section.replay else None,
         "receipts": section.receipts.model_dump() if section.receipts else None,
         "max_body": section.limits.body,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from ipaddress import ip_address
+from math import ceil
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -149,7 +153,7 @@ def _serve(
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
         "h11_max_incomplete_event_size": _MAX_HEADER,
-        "timeout_graceful_shutdown": 30,
+        "timeout_graceful_shutdown": ceil(options.grace),
         "server_header": False,
     }
     with _metrics_folder(settings, workers):
@@ -210,4 +214,27 @@ def from_environment() -> Starlette:
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
-    return application(options.settings())
+    app = application(options.settings())
+    if options.drain:
+        _drain(app, options.drain)
+    return app
+
+
+def _drain(app: Starlette, seconds: float) -> None:
+    """Have SIGTERM say first that the proxy is not ready, and stop it so many seconds later.
+
+    Whoever sends requests here then has time to see that; a second signal stops it at once.
+    """
+    stop = signal.getsignal(signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+
+    def draining(number: int, frame: FrameType | None) -> None:
+        if app.state.draining or not callable(stop):
+            signal.signal(signal.SIGTERM, stop)
+            signal.raise_signal(signal.SIGTERM)
+            return
+        app.state.draining = True
+        log.info("told to stop: not ready from now on, and closed in %g s", seconds)
+        loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
+
+    signal.signal(signal.SIGTERM, draining)
