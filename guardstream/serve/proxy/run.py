@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from ipaddress import ip_address
+from math import ceil
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +25,7 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from guardstream.errors import GuardstreamError
-from guardstream.policy.serving import IN_MEMORY
+from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.options import ServeOptions
 from guardstream.serve.proxy.protocol import BoundedProtocol
@@ -51,8 +56,12 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     """
     if workers > 1 and options.replay is not None and not options.replay.get("redis"):
         raise SettingsError(IN_MEMORY)
+    if workers > 1 and options.has_keys and options.state is None:
+        raise SettingsError(ONE_PROCESS)
     settings = options.settings()
     with _listening(host, port) as listener:
+        if options.holds_key and not options.has_keys:
+            _check_near(listener)
         for line in _announced(settings, options, listener):
             print(line, file=sys.stderr, flush=True)
         _serve(options, settings, listener, workers)
@@ -81,6 +90,16 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+def _check_near(listener: socket.socket) -> None:
+    """Raise SettingsError unless this machine alone reaches an address."""
+    host = listener.getsockname()[0]
+    if not ip_address(host.partition("%")[0]).is_loopback:
+        raise SettingsError(
+            f"whoever reaches {host} would use the upstream's key: give clients 'keys' of their "
+            "own (guardstream key new NAME), or listen on 127.0.0.1"
+        )
+
+
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or "not the name of a host").lower()
 
@@ -99,10 +118,21 @@ def _announced(
         yield f"guardstream: policy {name!r}: {path} ({policy.fingerprint}) guards {checks}{mode}"
     for route, name in options.routes.items():
         yield f"guardstream: {route} by the policy {name!r}"
-    if options.keys:
-        yield f"guardstream: clients need one of the keys {', '.join(options.keys)}"
-    elif options.upstream_key:
-        yield "guardstream: warning: whoever reaches this address uses the upstream's key: set keys"
+    for name, target in options.upstreams.items():
+        url = target if isinstance(target, str) else target["url"]
+        yield f"guardstream: upstream {name!r}: {url}"
+    if options.has_keys:
+        yield f"guardstream: clients need {_whose(options)}"
+    elif options.holds_key:
+        yield "guardstream: whoever is on this machine uses the upstream's key: set keys"
+
+
+def _whose(options: ServeOptions) -> str:
+    """Say which keys clients need."""
+    found = [f"one of the keys {', '.join(options.keys)}"] if options.keys else []
+    found += [f"one of {options.key_file}"] if options.key_file else []
+    found += [f"one that {options.key_function} knows"] if options.key_function else []
+    return ", or ".join(found)
 
 
 def _without_secrets(options: ServeOptions) -> str:
@@ -115,7 +145,7 @@ def _serve(
     options: ServeOptions, settings: ProxySettings, listener: socket.socket, workers: int
 ) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
-    _log_requests()
+    log_requests()
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
@@ -123,7 +153,7 @@ def _serve(
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
         "h11_max_incomplete_event_size": _MAX_HEADER,
-        "timeout_graceful_shutdown": 30,
+        "timeout_graceful_shutdown": ceil(options.grace),
         "server_header": False,
     }
     with _metrics_folder(settings, workers):
@@ -141,7 +171,7 @@ def _serve(
                 raise ListenError("the proxy did not start: what is above says why")
 
 
-def _log_requests() -> None:
+def log_requests() -> None:
     """Have each request logged, in the process that answers it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
@@ -180,8 +210,31 @@ def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
-    _log_requests()
+    log_requests()
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
-    return application(options.settings())
+    app = application(options.settings())
+    if options.drain:
+        _drain(app, options.drain)
+    return app
+
+
+def _drain(app: Starlette, seconds: float) -> None:
+    """Have SIGTERM say first that the proxy is not ready, and stop it so many seconds later.
+
+    Whoever sends requests here then has time to see that; a second signal stops it at once.
+    """
+    stop = signal.getsignal(signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+
+    def draining(number: int, frame: FrameType | None) -> None:
+        if app.state.draining or not callable(stop):
+            signal.signal(signal.SIGTERM, stop)
+            signal.raise_signal(signal.SIGTERM)
+            return
+        app.state.draining = True
+        log.info("told to stop: not ready from now on, and closed in %g s", seconds)
+        loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
+
+    signal.signal(signal.SIGTERM, draining)
