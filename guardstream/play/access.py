@@ -88,7 +88,9 @@ class Access:
         return None
 
     def _has_token(self, path: str, headers: Headers) -> bool:
-        given = headers.get(HEADER, "") if path.startswith(API) else path.split("/")[1]
+        first, _, rest = path.removeprefix("/").partition("/")
+        asked = f"/{first}/" == API or f"/{rest}".startswith(API)
+        given = headers.get(HEADER, "") if asked else first
         return secrets.compare_digest(given.encode(), self._token.encode())
 
 

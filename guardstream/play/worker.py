@@ -96,6 +96,11 @@ def work(source: BinaryIO, out: BinaryIO, allow: Callable[[], None]) -> None:
             jobs.do(json.loads(line), answer.emit, more)
         except GuardstreamError as error:
             answer.emit({"type": "error", "message": str(error)})
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            said = f"this could not be done ({type(error).__name__})"
+            answer.emit({"type": "error", "message": said})
         answer.end_turn()
 
 

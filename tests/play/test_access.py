@@ -35,7 +35,7 @@ def test_no_other_files_are_served(client: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x", "tökén"])
 def test_what_is_asked_needs_the_token_in_its_header(client: httpx.Client, token: str) -> None:
     headers = {HEADER.encode(): token.encode()}
-    for path in ("/api/lint", f"/{TOKEN}/../api/lint"):
+    for path in ("/api/lint", f"/{TOKEN}/api/lint"):
         answer = client.post(path, json=ASK, headers=headers)
         assert answer.status_code == 403
 

@@ -96,6 +96,11 @@ async def test_what_cannot_be_done_is_an_error_and_the_worker_goes_on(workers: W
         assert [block async for block in worker.turn(QUICK)]
 
 
+async def test_a_job_that_fails_is_told_by_its_kind_alone(workers: Workers) -> None:
+    answer = await workers.ask({"do": "lint"})
+    assert answer == {"type": "error", "message": "this could not be done (KeyError)"}
+
+
 def test_the_environment_does_not_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_SECRET_KEY", "the secret")
     assert "the secret" not in _environment().values()
