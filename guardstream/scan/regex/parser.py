@@ -71,8 +71,10 @@ _REFUSED_FLAGS = {
 }
 
 _ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]"
-_MEMBER = rf"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[\w \"'<>=!@%,:;`/#.*+?$()|{{}}\u0080-\U0010ffff]|{_ESCAPE}"
-_TAKES = rf"[\w \"'<>=!@%,:;`~&/#\-.\u0080-\U0010ffff]|{_ESCAPE}|\[\^?-?(?:{_MEMBER})++-?\]|\)"
+_LETTER = r"\w \"'<>=!@%,:;`/#.\u0080-\U0010ffff"
+_RANGE = r"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]"
+_SET = rf"\[\^?-?(?:{_RANGE}|[{_LETTER}*+?$()|{{}}]|{_ESCAPE})++-?\]"
+_TAKES = rf"[{_LETTER}~&-]|{_ESCAPE}|{_SET}|\)"
 _TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
 _OPENS = r"\((?:\?(?:[:=!>]|<[=!]|i:|P?<[a-z]{1,20}>))?"
 _PLAIN = re.compile(

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
+from contextlib import suppress
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
-from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.alphabet import ASCII, CharSets
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Stepping
@@ -86,6 +87,13 @@ class PatternSet:
             pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
             for pattern in patterns
         ]
+        self._warm()
+
+    def _warm(self) -> None:
+        """Read the ASCII characters, so that the first stream need not judge them. A pattern that
+        fails there does so again in a stream, where it is reported."""
+        with suppress(PatternError, ValueError):
+            self.steps().run(ASCII, 0, len(ASCII))
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all
