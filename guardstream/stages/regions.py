@@ -27,7 +27,7 @@ class Regions:
     policy among equals; touching spans stay apart.
     """
 
-    __slots__ = ("_flow", "_fixed", "_rules", "spans", "tail", "written")
+    __slots__ = ("_fixed", "_flow", "_rules", "spans", "tail", "written")
 
     def __init__(self, rules: Sequence[Rule], fixed: Sequence[str | None]) -> None:
         self._rules = rules
