@@ -222,12 +222,11 @@ class PatternScan:
         """The matches of a pattern that nothing older can undo any more; `last` if nothing more is
         read, `ended` if the text ends here."""
         found: list[Match] = []
-        hold = self.offset
+        candidates: Sequence[Candidate] = ()
         cuts = self._set.automata[pattern].cuts
         try:
-            while candidates := self._steps.candidates(pattern):
-                candidates = [Candidate(*candidate) for candidate in candidates]
-                hold = min(candidate.hold for candidate in candidates)
+            while waiting := self._steps.candidates(pattern):
+                candidates = list(map(Candidate._make, waiting))
                 oldest = self.offset + 1 if last else self._oldest(pattern)
                 if candidates[0].start >= oldest:
                     break
@@ -239,6 +238,7 @@ class PatternScan:
         except Exception:
             rule = self._set.patterns[pattern].rule
             self._steps.keep(pattern, [])
+            hold = min([candidate.hold for candidate in candidates], default=self.offset)
             found.append(Match(rule, hold, self.offset, failed=True))
         return found
 
@@ -292,13 +292,12 @@ class PatternScan:
         if confirm is None:
             return True
         text, base = self._read_as(window), window.base
-        return any(
-            confirm.judge(
-                text[start - base : end - base],
-                text[max(start - base - confirm.reach, 0) : start - base],
-            )
-            for start, end in spans
-        )
+        judge, reach = confirm
+        for start, end in spans:
+            begin = start - base
+            if judge(text[begin : end - base], text[max(begin - reach, 0) : begin]):
+                return True
+        return False
 
     def _spans(self, pattern: int, match: Candidate, window: Window) -> Sequence[tuple[int, int]]:
         """What of a match is masked: all of it, or each capture of the group."""
