@@ -10,13 +10,14 @@ READY := .venv/.ready
 SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
+SCALE := build/scale
 TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor piighost
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short eval packs examples wheel-demo lock sbom \
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval packs examples wheel-demo lock sbom \
 	clean
 
 demo: $(READY)
@@ -51,7 +52,7 @@ bench:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BENCH)/bin/python -m pip install --quiet --editable ".[otel,prometheus]" opentelemetry-sdk
+	$(BENCH)/bin/python -m pip install --quiet --editable ".[otel,prometheus,bulk]" opentelemetry-sdk
 	@for rival in $(RIVALS); do \
 		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
 			|| echo "$$rival does not install" >&2; done
@@ -60,6 +61,14 @@ bench:
 	$(BENCH)/bin/python -m benchmarks.json_stream
 	$(BENCH)/bin/python -m benchmarks.observing
 	$(BENCH)/bin/python -m benchmarks.restoring
+	$(BENCH)/bin/python -m benchmarks.bulk
+
+# With Ray, in an environment of its own: it is large.
+scale: $(SYSTEM)
+	test -x $(SCALE)/bin/python || $(PYTHON) -m venv $(SCALE)
+	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray]" pytest trio
+	$(SCALE)/bin/python -m pytest tests/scale
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write

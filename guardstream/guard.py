@@ -28,7 +28,7 @@ from guardstream.stream.arguments import knowing, known_arguments
 from guardstream.stream.callbacks import Hooks
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.flow import Flow
+from guardstream.stream.flow import Flow, following
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.opening import REOPENING, opens
@@ -115,6 +115,17 @@ class Guard:
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the policy as it is now, and the settings; a copy does not follow files.
+
+        Stages and observers are pickled, too. TypeError for a guard that has a vault.
+        """
+        if self._vault is not None or self._vaultless:
+            raise TypeError("a guard with a vault cannot be pickled: open the vault over there")
+        policy = self._watched.policy() if self._watched is not None else self._policy
+        settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
+        return _revived, (policy, *settings)
 
     def _check_formats(self) -> None:
         policy = self._watched.policy() if self._watched is not None else self._policy
@@ -676,12 +687,22 @@ def _is_harmless(policy: Policy, text: str) -> bool:
     return result.text == text and result.finish != "content_filter"
 
 
+def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool) -> Guard:
+    return Guard(
+        policy,
+        stages=stages,
+        observers=observers,
+        observer_errors=errors,
+        rules_only=rules_only,
+    )
+
+
 def _result(events: Sequence[Event], channel: str, message: str) -> Result:
     text = "".join(event.text for event in events if isinstance(event, Text))
     found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
     finish: FinishReason = getattr(events[-1], "reason", "stop")
     if finish == "content_filter" and channel == "text":
-        text += message
+        text += following(text, message)
     return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
 
 

@@ -27,6 +27,7 @@ OBJECT = "an object of the program's"
 FORMAT = "what the program reads: it opens the source"
 CALL = "what one call asks for, otherwise than the policy"
 VAULT = "a vault is of one conversation, which the program knows, and so is what is made for it"
+STORED = "which files one run reads and writes, and how: it is about no stream"
 FLOW = "what the program does next depends on it"
 
 
@@ -139,6 +140,12 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "Limiter.slot": _code("which key a stream has: `concurrency.by` for a guard's", "key"),
     "Limiter.enter": _code("which key a stream has: `concurrency.by` for a guard's", "key"),
     "guardstream.body.guard_body": {"options": "audit.attributes"},
+    "guardstream.bulk.Job": _code(
+        STORED,
+        *("target", "before", "columns", "format", "jobs", "engine", "part_size", "overwrite"),
+    ),
+    "guardstream.bulk.redact": _code(STORED, "columns", "jobs", "report"),
+    "guardstream.bulk.run": _code(FUNCTION, "progress"),
     "guardstream.consumers.Coalesce": _code(FLOW, "characters", "milliseconds", "buffer"),
     "guardstream.consumers.FileSink": _code(FLOW, "partial", "fsync"),
     "guardstream.consumers.LoggingSink": _code(FLOW, "logger", "level"),

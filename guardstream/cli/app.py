@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from guardstream.cli import bulk as bulk_command
 from guardstream.cli import debug as debug_command
 from guardstream.cli import demo as demo_command
 from guardstream.cli import diff as diff_command
@@ -400,6 +401,117 @@ def serve(
         header_timeout=header_timeout,
         body_timeout=body_timeout,
     )
+
+
+bulk = typer.Typer(
+    name="bulk",
+    cls=_Commands,
+    help="Guard, measure or compare stored texts: JSON lines, Parquet and text files.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bulk)
+
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="INPUT", help="A file, a folder, or a pattern: logs/*.jsonl.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A column with texts; all if none is named."),
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="jsonl, parquet, text, or lines of text.")
+]
+JobsOption = Annotated[int, typer.Option(min=1, help="How many workers.")]
+EngineOption = Annotated[str, typer.Option(help="local processes, or a cluster of ray.")]
+PartOption = Annotated[int, typer.Option(min=1, help="Megabytes that a worker takes at a time.")]
+
+
+@bulk.command()
+def redact(
+    policy: PolicyArgument,
+    source: SourceArgument,
+    target: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder for those of a folder.")
+    ],
+    column: ColumnOption = None,
+    form: FormatOption = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "local",
+    part_size: PartOption = 4,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+    json: JsonOption = False,
+    allow_code: CodeOption = None,
+) -> None:
+    """Write the files with all texts in them guarded; a run that was stopped goes on."""
+    job = bulk_command.job(
+        bulk_command.guard(policy, allow_code or []),
+        source,
+        target,
+        columns=column,
+        form=form,
+        jobs=jobs,
+        engine=engine,
+        part_size=part_size,
+        overwrite=overwrite,
+    )
+    bulk_command.carry_out(job, "redacting", as_json=json)
+
+
+@bulk.command(name="eval")
+def survey(
+    policy: PolicyArgument,
+    source: SourceArgument,
+    column: ColumnOption = None,
+    form: FormatOption = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "local",
+    part_size: PartOption = 4,
+    json: JsonOption = False,
+    allow_code: CodeOption = None,
+) -> None:
+    """Say what a policy finds in the files, and write nothing."""
+    job = bulk_command.job(
+        bulk_command.guard(policy, allow_code or []),
+        source,
+        None,
+        columns=column,
+        form=form,
+        jobs=jobs,
+        engine=engine,
+        part_size=part_size,
+    )
+    bulk_command.carry_out(job, "reading", as_json=json)
+
+
+@bulk.command(name="diff")
+def compare(
+    before: PolicyArgument,
+    after: PolicyArgument,
+    source: SourceArgument,
+    column: ColumnOption = None,
+    form: FormatOption = None,
+    jobs: JobsOption = 1,
+    engine: EngineOption = "local",
+    part_size: PartOption = 4,
+    json: JsonOption = False,
+    allow_code: CodeOption = None,
+) -> None:
+    """Say in how many records two policies differ, and in which: exit 1 if in any."""
+    code = allow_code or []
+    job = bulk_command.job(
+        bulk_command.guard(after, code),
+        source,
+        None,
+        before=bulk_command.guard(before, code),
+        columns=column,
+        form=form,
+        jobs=jobs,
+        engine=engine,
+        part_size=part_size,
+    )
+    report = bulk_command.carry_out(job, "comparing", as_json=json)
+    raise typer.Exit(1 if report.differ else 0)
 
 
 @app.command()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN
-from guardstream.policy import checks, limited, structured
+from guardstream.policy import checks, limited, packs, structured
 from guardstream.policy.document import Mark
 from guardstream.policy.limited import Limited
 from guardstream.policy.model import (
@@ -34,6 +35,15 @@ CHANNELS: tuple[str, ...] = get_args(Channel)
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a policy begins: a file's name; or a text, its name and the folder of other files."""
+
+    name: str
+    text: str | None = None
+    folder: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """What a policy says, all that it extends included, checked and compiled.
 
@@ -43,7 +53,7 @@ class Built:
     and `plans` are what the sections `limits` and `stages` say, `input` the rules for what goes
     into a model. `extraction` is what `extract` says, `code` what of the program's own
     the policy may name. `paths` are all files that were read, `digest` the SHA-256 of what stood in
-    them.
+    them, `texts` what stood in those that are no packs. `entry` is None for a part of a policy.
     """
 
     file: PolicyFile
@@ -62,26 +72,34 @@ class Built:
     code: Code
     paths: tuple[Path, ...]
     digest: str
+    texts: Mapping[str, str]
+    entry: Entry | None = None
 
 
 def load(path: Path, loader: Loader | None = None) -> Built:
     """Check and compile the policy file at `path`."""
     loader = loader or Loader()
-    return _built(loader, lambda: loader.load(path))
+    return _built(loader, lambda: loader.load(path), Entry(_named(path)))
 
 
 def parse(text: str, name: str, folder: Path, loader: Loader | None = None) -> Built:
     """Check and compile the policy `text`; other files are looked for in `folder`."""
     loader = loader or Loader()
-    return _built(loader, lambda: loader.parse(text, name, folder))
+    read = partial(loader.parse, text, name, folder)
+    return _built(loader, read, Entry(name, text, folder))
 
 
-def _built(loader: Loader, read: Callable[[], Whole]) -> Built:
+def _named(path: Path) -> str:
+    """The name by which a file is found again, a pack in another place, too."""
+    return f"{packs.PREFIX}{path.stem}" if packs.has(path) else str(path)
+
+
+def _built(loader: Loader, read: Callable[[], Whole], entry: Entry) -> Built:
     whole = read()
     loader.sources.sort(key=lambda source: source is not whole.source)
     finish = _prepared(loader, whole)
     loader.check()
-    return finish()
+    return replace(finish(), entry=entry)
 
 
 def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
@@ -113,6 +131,7 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
         code=loader.code,
         paths=tuple(loader.paths),
         digest=loader.digest,
+        texts=MappingProxyType(loader.texts),
     )
 
 
@@ -294,6 +313,7 @@ def part(built: Built, ids: Collection[str]) -> Built:
         limited=None,
         plans=(),
         input=None,
+        entry=None,
     )
 
 

@@ -288,7 +288,7 @@ class PolicyFile(Model):
     on_overflow: OnOverflow = "mask"
     """What becomes of a candidate that would be held longer."""
     block_message: str = ""
-    """Text that is sent before a blocked stream ends."""
+    """Text that is sent before a blocked stream ends, after a space where text precedes it."""
     unknown: Unknown | UnknownFile = "guard"
     """What becomes of a provider's events and fields that are not known: `pass` is a hole."""
     rules: list[RuleFile] = Field(default=[])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Stage
-from guardstream.policy import build, packs, structured
+from guardstream.policy import build, carried, packs, structured
 from guardstream.policy.behind import Behind
 from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
@@ -55,6 +55,15 @@ class Policy:
         if tools is not None:
             self._json = structured.asked_for(self._json, built.file.json_, tools)
         self._input = Policy(built.input) if built.input else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the texts of the policy's files: it is compiled anew where it is unpickled.
+
+        TypeError for a policy behind a vault, and for a part of one such as `input`.
+        """
+        if self._behind is not None:
+            raise TypeError("a policy behind a vault cannot be pickled")
+        return _revived, (carried.carried(self._built), self._words, self._plans, self._tools)
 
     @classmethod
     def load(cls, path: str | Path, *, allow_code: Iterable[str] = ()) -> Policy:
@@ -259,6 +268,10 @@ class Policy:
             if plan.position == position
             and (plan.channels is None or channel in plan.channels or channel == UNKNOWN)
         ]
+
+
+def _revived(given: carried.Carried, *state: Any) -> Policy:
+    return Policy(carried.revived(given), *state)
 
 
 def _plan(make: Callable[[], CustomStage]) -> StagePlan:

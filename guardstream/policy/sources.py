@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -159,12 +159,19 @@ Purpose: TypeAlias = Literal["guard", "test", "lint"]
 class Loader:
     """Reads a policy and all that it extends; `paths` are the files it asked for, even in vain.
 
-    `code` is what of the program's own the policy may name.
+    `code` is what of the program's own the policy may name. `texts` are files that are not read
+    again, but known already.
     """
 
-    def __init__(self, code: Code = NO_CODE, purpose: Purpose = "guard") -> None:
+    def __init__(
+        self,
+        code: Code = NO_CODE,
+        purpose: Purpose = "guard",
+        texts: Mapping[str, str] | None = None,
+    ) -> None:
         self.code = code
         self.purpose = purpose
+        self.texts: dict[str, str] = dict(texts or {})
         self.sources: list[Source] = []
         self.paths: list[Path] = []
         self._digest = hashlib.sha256()
@@ -182,7 +189,11 @@ class Loader:
     def read_text(self, path: Path) -> str:
         """Read a file that the policy needs."""
         self.paths.append(path)
-        text = read_text(path)
+        text = self.texts.get(str(path))
+        if text is None:
+            text = read_text(path)
+            if not packs.has(path):
+                self.texts[str(path)] = text
         self._note(text)
         return text
 
@@ -252,13 +263,20 @@ class Loader:
     def _parents(self, source: Source) -> Iterator[tuple[int, Whole]]:
         for index, name in enumerate(source.file.extends or ()):
             try:
-                path = _extended(name, source.folder)
+                path = self._extended(name, source.folder)
                 if _resolved(path) in self._open:
                     raise PolicyError("that would be a cycle: it extends this file itself")
                 yield index, self.load(path)
             except PolicyError as error:
                 mark = _extends_mark(source, index)
                 source.report(mark, f"cannot extend {name!r}: {error}")
+
+    def _extended(self, name: str, folder: Path) -> Path:
+        """Return the file that an entry of `extends` means."""
+        path = folder / name
+        if name.startswith(packs.PREFIX) and str(path) not in self.texts and not path.exists():
+            return packs.pack(name.removeprefix(packs.PREFIX))
+        return path
 
     def _check_extends(self, source: Source, index: int, parent: Whole) -> None:
         if parent.source.problems:
@@ -293,13 +311,6 @@ def _resolved(path: Path) -> Path:
         return path.resolve()
     except (OSError, ValueError, RuntimeError):
         return path
-
-
-def _extended(name: str, folder: Path) -> Path:
-    """Return the file that an entry of `extends` means."""
-    if name.startswith(packs.PREFIX) and not (folder / name).exists():
-        return packs.pack(name.removeprefix(packs.PREFIX))
-    return folder / name
 
 
 def _validate(source: Source) -> None:

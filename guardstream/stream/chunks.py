@@ -13,7 +13,7 @@ from guardstream.errors import AdapterError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.stages.passing import Passing
-from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking
+from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking, following
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.slots import Lane, Lanes
@@ -582,16 +582,21 @@ class ChunkFlow(Generic[C]):
         if self.ended != "content_filter" or not message:
             return []
         last_text = {
-            track.slot.choice: (track.slot, track.chunk)
+            track.slot.choice: track
             for track in self._lanes.tracks()
             if track.slot.channel == "text"
         }
         sent: list[Sent[C]] = []
         for choice, chunk in self._open.items():
-            slot, last = last_text.get(choice, (Slot(choice, "text", "content"), chunk))
-            self._lanes.note_added(slot, message)
+            track = last_text.get(choice)
+            slot, last = Slot(choice, "text", "content"), chunk
+            said = message
+            if track is not None:
+                slot, last = track.slot, track.chunk
+                said = following(track.said, message)
+            self._lanes.note_added(slot, said)
             with suppress(AdapterError, LookupError):  # a format may have no place for it
-                sent += self._extra(last, slot, message)
+                sent += self._extra(last, slot, said)
         return sent
 
     def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:

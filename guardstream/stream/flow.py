@@ -6,6 +6,7 @@ nothing of that chunk goes out.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -104,6 +105,17 @@ class Flow(Protocol[C]):
 def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:
     """Return the rule that caused a finish: a block's finding stands right before it."""
     return findings[-1].rule if finish.reason == "content_filter" and findings else None
+
+
+def following(text: str, message: str) -> str:
+    """Return a block message as it is said after `text`, the last that was released.
+
+    A space keeps it apart from a word or sentence before it, but in scripts that write none.
+    """
+    if not text or not message or text[-1].isspace() or message[0].isspace():
+        return message
+    wide = (unicodedata.east_asian_width(each) in "WF" for each in (text[-1], message[0]))
+    return message if any(wide) else f" {message}"
 
 
 def stage_error(error: Exception) -> StageError:

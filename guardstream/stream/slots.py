@@ -27,7 +27,7 @@ class Track:
     """A slot: its lane, the last chunk that had it, and its text on both sides of the guard.
 
     Texts (`source`, `released`) are kept only where chunks repeat them. `last` is what the last
-    delta became.
+    delta became, `said` the last text that was released.
     """
 
     slot: Slot
@@ -36,6 +36,7 @@ class Track:
     source: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     last: str = ""
+    said: str = ""
     is_answer: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -169,8 +170,10 @@ class Lanes:
 
     def note_released(self, track: Track, text: str) -> None:
         """Note what was released in a track."""
-        if self.remember and text:
-            track.released.append(text)
+        if text:
+            track.said = text
+            if self.remember:
+                track.released.append(text)
 
     def note_added(self, slot: Slot, text: str) -> None:
         """Note text that goes out in a slot without having come in."""

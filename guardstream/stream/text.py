@@ -8,7 +8,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stream.flow import Sent, blocking, stage_error
+from guardstream.stream.flow import Sent, blocking, following, stage_error
 from guardstream.stream.result import Meter
 
 
@@ -30,6 +30,7 @@ class TextFlow:
         self._feed = stage.feed
         self._meter = meter
         self._block_message = block_message
+        self._last = ""  # what was released last
 
     @property
     def held(self) -> int:
@@ -65,7 +66,8 @@ class TextFlow:
         else:
             meter.received(len(chunk), held)
         if len(events) == 1 and type(event := events[0]) is Text:
-            return event.text
+            self._last = text = event.text
+            return text
         self.rest = self._sort(events, origin) if events else ()
         return None
 
@@ -91,9 +93,10 @@ class TextFlow:
             else:
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
+        self._last = text or self._last
         sent = [Sent(text, text, len(text), (), origin)] if text else []
         return sent + self._message() if self.ended == "content_filter" else sent
 
     def _message(self) -> list[Sent[str]]:
-        message = self._block_message
+        message = following(self._last, self._block_message)
         return [Sent(message, message, len(message))] if message else []

@@ -203,7 +203,7 @@ def test_a_block_in_any_channel_ends_the_message(make: Make, blocked: Any) -> No
         ([text("no: forbidden", " x")], ["no: sorry"]),
         ([text("no: forbidden")], ["no: ", "sorry"]),
         ([tool("f", '{"q": "forbidden"}')], ['{"q": "', "sorry"]),
-        ([text("a"), tool("f", '{"q": "forbidden"}')], ["a", '{"q": "', "sorry"]),
+        ([text("a"), tool("f", '{"q": "forbidden"}')], ["a", '{"q": "', " sorry"]),
         ([thinking("forbidden ")], ["", "sorry"]),
         ([whole({**RESULT, "content": [{**FOUND, "title": "forbidden"}]})], ["", "sorry"]),
     ],

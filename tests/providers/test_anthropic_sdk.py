@@ -166,10 +166,10 @@ def test_a_block_in_the_first_delta_still_gives_whole_blocks(helped: Any) -> Non
 def test_the_block_message_has_the_helpers_event_too(helped: Any) -> None:
     guard = Guard(Policy.parse(f"block_message: sorry\n{POLICY}"))
     _, out = helped(message(text("a"), tool("f", '{"q": "so', ' forbidden"}')), guard)
-    assert [event.text for event in out if event.type == "text"] == ["a", "sorry"]
+    assert [event.text for event in out if event.type == "text"] == ["a", " sorry"]
     final = out[-1].message
     assert [block.type for block in final.content] == ["text", "tool_use", "text"]
-    assert final.content[2].text == "sorry"
+    assert final.content[2].text == " sorry"
 
 
 def test_citations_are_kept_and_guarded(helped: Any) -> None:

@@ -102,7 +102,7 @@ def test_a_block_in_what_a_tool_says_ends_the_response(make: Make) -> None:
     [
         ([], ["no: sorry"]),
         ([call("find", '{"q": "forbidden"}')], ["sorry"]),
-        ([text("a", item="m"), call("find", '{"q": "forbidden"}')], ["a", "sorry"]),
+        ([text("a", item="m"), call("find", '{"q": "forbidden"}')], ["a", " sorry"]),
     ],
 )
 def test_the_block_message_is_said(make: Make, before: list[Any], texts: list[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from guardstream import Guard, Policy, Result
+from guardstream.http import guard_body
 from tests.providers.chunks import call, chunk
 from tests.support.chunking import random_split
 from tests.support.sources import Source, gen
@@ -150,6 +151,36 @@ def test_a_block_message_is_part_of_the_answer() -> None:
     for _ in stream:
         pass
     assert (stream.result.text, stream.result.finish) == ("it is  [stopped]", "content_filter")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "said"),
+    [
+        ("a (forbidden", "Stopped.", "a ( Stopped."),
+        ("a forbidden", "Stopped.", "a Stopped."),
+        ("a (forbidden", "\nStopped.", "a (\nStopped."),
+        ("forbidden", "Stopped.", "Stopped."),
+        (
+            "\u56de\u7b54\uff1aforbidden",
+            "\u505c\u6b62\u3002",
+            "\u56de\u7b54\uff1a\u505c\u6b62\u3002",
+        ),
+    ],
+)
+def test_a_block_message_does_not_run_into_a_word(text: str, message: str, said: str) -> None:
+    """Streams of any chunking, whole answers and `check` put the same space."""
+    rule = {"id": "bad", "pattern": "forbidden", "action": "block"}
+    guard = Guard(Policy.parse(json.dumps({"block_message": message, "rules": [rule]})))
+    assert guard.check(text).text == said
+    for cut in range(len(text)):
+        assert "".join(guard.wrap_sync([text[:cut], text[cut:]])) == said
+    stream = guard.wrap_sync(chat(text=text))
+    list(stream)
+    assert stream.result.text == said
+    message_of = {"role": "assistant", "content": text}
+    body = {"choices": [{"index": 0, "message": message_of, "finish_reason": "stop"}]}
+    guarded, _ = guard_body(guard, "openai_chat", body)
+    assert guarded["choices"][0]["message"]["content"] == said
 
 
 def test_tokens_are_those_of_the_providers_usage() -> None:

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
     ("operations",),
     ("guard",),
-    ("http", "integrations", "testing"),
+    ("http", "integrations", "testing", "bulk"),
     ("serve",),
     ("cli",),
 )

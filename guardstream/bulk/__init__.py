@@ -1,0 +1,7 @@
+"""Guarding what is stored: files and tables of texts, by several processes or machines."""
+
+from guardstream.bulk.batches import redact
+from guardstream.bulk.job import Job, run
+from guardstream.bulk.report import BulkError, Report
+
+__all__ = ["BulkError", "Job", "Report", "redact", "run"]

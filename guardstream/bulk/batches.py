@@ -1,0 +1,227 @@
+"""Guards batches of rows, whatever engine they are from; the batches that come out are alike.
+
+A batch is a list of texts, a list of rows (dictionaries), a mapping of columns, an Arrow table or
+record batch, or a data frame of pandas or polars.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from guardstream.bulk.records import Redactor
+from guardstream.bulk.report import BulkError, Report
+from guardstream.errors import PolicyError
+from guardstream.guard import Guard
+from guardstream.policy import Policy
+
+B = TypeVar("B")
+
+Columns: TypeAlias = Mapping[str, Sequence[Any]]
+
+
+def redact(
+    batches: Iterable[B],
+    policy: str | Path | Policy | Guard,
+    *,
+    columns: Sequence[str] | None = None,
+    jobs: int = 1,
+    report: Report | None = None,
+) -> Iterator[B]:
+    """Yield the batches with all texts in them guarded, in order.
+
+    - `batches`: each a list of `str`, a list of dictionaries, a mapping of columns to lists or
+      arrays, a `pyarrow.Table` or `RecordBatch`, or a `DataFrame` of pandas or polars.
+    - `policy`: a file, a pack as `guardstream/NAME`, a Policy or a Guard.
+    - `columns`: those that are guarded; of None all that hold text.
+    - `jobs`: how many processes work; with 1 it is this one. They are started anew, so a program
+      that asks for several keeps what it does below `if __name__ == "__main__":`.
+    - `report`: counts what is found.
+
+    A text that a rule blocks keeps what stands before the match. Raises PolicyError for a policy
+    that cannot be used, BulkError for a column that is missing or that holds bytes, StageError if
+    a stage fails, TypeError for a batch of another type.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs is at least 1, not {jobs}")
+    guard = guard_of(policy)
+    if isinstance(columns, str):
+        raise TypeError("columns is a list of names")
+    named = None if columns is None else tuple(columns)
+    return _redacted(batches, guard, named, jobs, Report() if report is None else report)
+
+
+def guard_of(policy: str | Path | Policy | Guard, code: Iterable[str] = ()) -> Guard:
+    """Return the guard of a policy for stored texts; PolicyError for a policy with a gate.
+
+    What a policy says about running streams does not apply to texts that are stored.
+    """
+    if isinstance(policy, Guard):
+        guard = policy
+    elif isinstance(policy, Policy):
+        guard = Guard(policy, rules_only=True)
+    else:
+        guard = Guard.load(policy, allow_code=code, rules_only=True)
+    found = guard.policy
+    if found.file.gate:
+        raise PolicyError(f"{found.place('gate')}: a gate judges streams, not what is stored")
+    return guard
+
+
+def _redacted(
+    batches: Iterable[B], guard: Guard, columns: Sequence[str] | None, jobs: int, report: Report
+) -> Iterator[B]:
+    if jobs == 1:
+        for batch in batches:
+            guarded, found = batch_of(guard, columns, batch)
+            report.add(found)
+            yield guarded
+        return
+    pool = ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("spawn"), _begin_worker, (guard, columns)
+    )
+    with pool:
+        for guarded, found in in_order(pool, _work, batches, jobs):
+            report.add(found)
+            yield guarded
+
+
+def in_order(
+    pool: ProcessPoolExecutor, work: Callable[[Any], Any], items: Iterable[Any], jobs: int
+) -> Iterator[Any]:
+    """Yield what `work` makes of each item, in order, with a few ahead; BulkError if one dies."""
+    source = iter(items)
+    waiting: deque[Future[Any]] = deque(
+        pool.submit(work, item) for item in islice(source, 2 * jobs)
+    )
+    try:
+        while waiting:
+            made = waiting.popleft().result()
+            for item in islice(source, 1):
+                waiting.append(pool.submit(work, item))
+            yield made
+    except BrokenProcessPool as error:
+        raise BulkError("a worker died: is there memory for so many?") from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+_worker: tuple[Guard, Sequence[str] | None] | None = None
+"""What a worker was started with."""
+
+
+def _begin_worker(guard: Guard, columns: Sequence[str] | None) -> None:
+    global _worker
+    _worker = guard, columns
+
+
+def _work(batch: Any) -> tuple[Any, Report]:
+    assert _worker is not None
+    return batch_of(*_worker, batch)
+
+
+def batch_of(guard: Guard, columns: Sequence[str] | None, batch: Any) -> tuple[Any, Report]:
+    """Guard one batch; return it with what was found."""
+    redactor = Redactor(guard, columns)
+    return guarded(redactor, batch), redactor.report
+
+
+def guarded(redactor: Redactor, batch: Any) -> Any:
+    """Guard a batch of any kind. Raises TypeError for one that is not known."""
+    if isinstance(batch, (list, tuple)):
+        return [redactor.record(each) for each in batch]
+    if isinstance(batch, Mapping):
+        changed = _changed(redactor, list(batch), lambda name: batch[name])
+        arrays = {name: _alike(batch[name], values) for name, values in changed.items()}
+        return {**batch, **arrays}
+    kind = type(batch).__module__.partition(".")[0]
+    if kind not in _TABLES:
+        raise TypeError(
+            f"a batch of type {type(batch).__qualname__!r}: give a list, a mapping of columns, an "
+            "Arrow table, or a data frame of pandas or polars"
+        )
+    return _TABLES[kind](redactor, batch)
+
+
+def _changed(
+    redactor: Redactor, names: Sequence[str], values: Callable[[str], Sequence[Any]]
+) -> dict[str, list[Any]]:
+    """Guard a table row by row; return the columns in which something is changed."""
+    redactor.check_columns(names)
+    before = {name: list(values(name)) for name in names if redactor.guards(name)}
+    if not before:
+        return {}
+    after: dict[str, list[Any]] = {}
+    for number, row in enumerate(zip(*before.values(), strict=True)):
+        record = dict(zip(before, row, strict=True))
+        redactor.where = f"row {redactor.first + number}"
+        changed = redactor.record(record)
+        if changed is not record:
+            for name, value in changed.items():
+                if value is not record[name]:
+                    after.setdefault(name, before[name].copy())[number] = value
+    return after
+
+
+def _alike(before: Any, values: list[Any]) -> Any:
+    """A column of the kind that it was: an array for an array."""
+    if type(before).__module__.partition(".")[0] != "numpy":
+        return values
+    numpy: Any = import_module("numpy")
+    array = numpy.empty(len(values), dtype=object)
+    array[:] = values
+    return array if before.dtype == object else array.astype(before.dtype.kind)
+
+
+def _arrow(redactor: Redactor, table: Any) -> Any:
+    pyarrow: Any = import_module("pyarrow")
+    names = table.schema.names
+    if len(set(names)) < len(names):
+        raise BulkError("two columns have one name: rename one")
+    changed = _changed(redactor, names, lambda name: table.column(name).to_pylist())
+    for name, values in changed.items():
+        at = table.schema.get_field_index(name)
+        field = table.schema.field(at)
+        made = pyarrow.array(values, type=field.type)
+        table = table.set_column(at, field, made)
+    return table
+
+
+def _pandas(redactor: Redactor, frame: Any) -> Any:
+    pandas: Any = import_module("pandas")
+    changed = _changed(redactor, list(frame.columns), lambda name: frame[name].tolist())
+    made = {
+        name: pandas.Series(values, index=frame.index, dtype=_text_type(frame[name].dtype))
+        for name, values in changed.items()
+    }
+    return frame.assign(**made)
+
+
+def _text_type(dtype: Any) -> Any:
+    """The type of a column whose texts are changed; categories may be new."""
+    return "object" if str(dtype) == "category" else dtype
+
+
+def _polars(redactor: Redactor, frame: Any) -> Any:
+    polars: Any = import_module("polars")
+    changed = _changed(redactor, frame.columns, lambda name: frame[name].to_list())
+    made = []
+    for name, values in changed.items():
+        dtype = frame.schema[name]
+        fixed = isinstance(dtype, (polars.Categorical, polars.Enum))
+        made.append(polars.Series(name, values, polars.String if fixed else dtype))
+    return frame.with_columns(made)
+
+
+_TABLES: Mapping[str, Callable[[Redactor, Any], Any]] = {
+    "pyarrow": _arrow,
+    "pandas": _pandas,
+    "polars": _polars,
+}

@@ -1,0 +1,90 @@
+"""Who works on the parts of a run: this process, several of this machine, or a cluster of Ray."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from guardstream.bulk.batches import in_order
+from guardstream.bulk.files import Part
+from guardstream.bulk.report import BulkError, Report
+from guardstream.errors import GuardstreamError
+
+if TYPE_CHECKING:
+    from guardstream.bulk.job import Work
+
+Engine: TypeAlias = Literal["local", "ray"]
+
+ENGINES: tuple[str, ...] = get_args(Engine)
+
+
+def reports(engine: Engine, work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
+    """Have all parts done; yield the report of each."""
+    if engine == "ray":
+        return _on_ray(work, parts, jobs)
+    if jobs == 1 or len(parts) < 2:
+        return (work.part(part) for part in parts)
+    return _by_processes(work, parts, min(jobs, len(parts)))
+
+
+_work: Work | None = None
+"""What a worker was started with."""
+
+
+def _begin(work: Work) -> None:
+    global _work
+    _work = work
+
+
+def _part(part: Part) -> Report:
+    assert _work is not None
+    return _work.part(part)
+
+
+def _by_processes(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _begin, (work,)) as pool:
+        yield from in_order(pool, _part, parts, jobs)
+
+
+def _on_ray(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
+    """Actors of Ray Data, each of which loads the policy once; a block is a part.
+
+    Not all CPUs of a cluster can be actors': Ray's own tasks would wait for ever.
+    """
+    try:
+        data, ray = import_module("ray.data"), import_module("ray")
+    except ImportError as error:
+        raise BulkError("the engine ray needs ray: install guardstream[ray]") from error
+    if not parts:
+        return
+    ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    actors = max(1, min(jobs, cpus - 1, len(parts)))
+    items = [{"part": pickle.dumps(part)} for part in parts]
+    rows = data.from_items(items, override_num_blocks=len(items)).map_batches(
+        _Actor, fn_constructor_args=(pickle.dumps(work),), batch_size=1, concurrency=actors
+    )
+    for row in rows.iter_rows():
+        if row["error"]:
+            raise BulkError(row["error"])
+        yield pickle.loads(row["report"])
+
+
+class _Actor:
+    """Keeps a policy in a worker of Ray."""
+
+    def __init__(self, work: bytes) -> None:
+        self._work: Work = pickle.loads(work)
+
+    def __call__(self, batch: Any) -> Any:
+        part: Part = pickle.loads(batch["part"][0])
+        try:
+            report, error = self._work.part(part), ""
+        except GuardstreamError as wrong:  # Ray would wrap it, and lose what it says
+            report, error = Report(), str(wrong)
+        return {"report": [pickle.dumps(report)], "error": [error]}

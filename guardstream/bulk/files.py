@@ -1,0 +1,307 @@
+"""The files of a run, in parts that workers take, and how a part is read and written.
+
+JSON lines and lines of text are cut between lines, Parquet between row groups. A text that is not
+read line by line is one part, since a match may stand in several of its lines; so is what is
+compressed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import PurePosixPath
+from typing import IO, Any, Literal, TypeAlias, cast, get_args
+
+from guardstream.bulk.batches import guarded
+from guardstream.bulk.records import Redactor
+from guardstream.bulk.report import BulkError
+
+Format: TypeAlias = Literal["jsonl", "parquet", "text", "lines"]
+
+FORMATS: tuple[str, ...] = get_args(Format)
+
+SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".txt": "text",
+    ".text": "text",
+    ".md": "text",
+    ".log": "lines",
+}
+"""What is in a file, by its name; `.gz` may follow."""
+
+_PIECE = 1 << 16
+"""Bytes of a text that are read at a time."""
+
+_ROWS = 16_384
+"""Rows of a Parquet file in memory at a time, and in a row group that is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one worker takes at a time: of a file from `start` to `end`, in bytes or row groups.
+
+    `number` counts the parts of a run, from 0.
+    """
+
+    number: int
+    path: str
+    format: Format
+    start: int
+    end: int
+
+
+def opened(url: str) -> tuple[Any, str]:
+    """Return the file system of a path or URL, and the path in it. Raises BulkError."""
+    try:
+        fs, path = import_module("fsspec.core").url_to_fs(url)
+    except ModuleNotFoundError as error:
+        needs = "fsspec and pyarrow: install guardstream[bulk]"
+        raise BulkError(f"bulk needs {needs}" if error.name == "fsspec" else str(error)) from error
+    except (ImportError, ValueError) as error:
+        raise BulkError(f"{url}: {error}") from error
+    return fs, path
+
+
+def format_of(path: str) -> Format | None:
+    """Return what is in a file by its name; None if that does not tell."""
+    return SUFFIXES.get(PurePosixPath(path.removesuffix(".gz")).suffix.lower())
+
+
+def parts_of(fs: Any, path: str, kind: Format, size: int, first: int) -> list[Part]:
+    """Cut a file into parts of about `size` bytes; `first` is the number of the first."""
+    if kind == "parquet":
+        bounds = _row_groups(fs, path, size)
+    elif kind == "text" or path.endswith(".gz"):
+        bounds = [(0, sys.maxsize)]
+    else:
+        whole = fs.size(path)
+        bounds = [(start, start + size) for start in range(0, whole, size)] or [(0, 0)]
+    return [Part(first + i, path, kind, start, end) for i, (start, end) in enumerate(bounds)]
+
+
+def _row_groups(fs: Any, path: str, size: int) -> list[tuple[int, int]]:
+    with reading(fs, path) as file, _parquet(path, file) as opened_file:
+        metadata = opened_file.metadata
+        bounds, start, held = [], 0, 0
+        for group in range(metadata.num_row_groups):
+            held += metadata.row_group(group).total_byte_size
+            if held >= size:
+                bounds.append((start, group + 1))
+                start, held = group + 1, 0
+        if start < metadata.num_row_groups or not bounds:
+            bounds.append((start, metadata.num_row_groups))
+    return bounds
+
+
+@contextmanager
+def reading(fs: Any, path: str) -> Iterator[IO[bytes]]:
+    """Open a file; of what is compressed its content."""
+    with fs.open(path, "rb") as file:
+        if path.endswith(".gz"):
+            with gzip.open(file, "rb") as inner:
+                yield cast("IO[bytes]", inner)
+        else:
+            yield file
+
+
+@contextmanager
+def writing(fs: Any, path: str, *, compressed: bool = False) -> Iterator[IO[bytes]]:
+    """Write a file that is there whole in the end, or not at all."""
+    partial = f"{path}.partial"
+    with fs.open(partial, "wb") as file:
+        if compressed:
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
+                yield cast("IO[bytes]", inner)
+        else:
+            yield file
+    fs.mv(partial, path)
+
+
+def guard_part(redactor: Redactor, fs: Any, part: Part, out: IO[bytes] | None) -> None:
+    """Read a part, guard its records, and write them if there is where.
+
+    Raises BulkError, with file and place, for what is not as its format says, or cannot be judged.
+    """
+    read = {"jsonl": _lines, "lines": _lines, "text": _text, "parquet": _table}[part.format]
+    redactor.source, redactor.where = part.path, ""
+    try:
+        with reading(fs, part.path) as file:
+            read(redactor, part, file, out)
+    except BulkError as error:
+        place = f": {redactor.where}" if redactor.where else ""
+        raise BulkError(f"{part.path}{place}: {error}") from error
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise BulkError(f"{part.path}: is not whole, or not what its name says") from error
+
+
+# Lines: of text, and of JSON
+
+
+def _lines(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
+    guard_line = _json_line if part.format == "jsonl" else _text_line
+    at = part.start
+    if at:  # the line that stands across the border is the last part's
+        file.seek(at - 1)
+        at += len(file.readline()) - 1
+    while at < part.end:
+        line = file.readline()
+        if not line:
+            break
+        redactor.where = f"byte {at}"
+        content = line.rstrip(b"\r\n")
+        mark = codecs.BOM_UTF8 if at == 0 and content.startswith(codecs.BOM_UTF8) else b""
+        if content[len(mark) :].strip():
+            content = mark + guard_line(redactor, content[len(mark) :])
+        if out is not None:
+            out.write(content + line[len(line.rstrip(b"\r\n")) :])
+        at += len(line)
+
+
+def _text_line(redactor: Redactor, line: bytes) -> bytes:
+    text = _decoded(line)
+    guarded_text: str = redactor.record(text)
+    return line if guarded_text is text else guarded_text.encode()
+
+
+def _json_line(redactor: Redactor, line: bytes) -> bytes:
+    record = _parsed(_decoded(line))
+    changed = redactor.record(record)
+    if changed is record:
+        return line
+    try:
+        return json.dumps(changed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(changed).encode()
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise BulkError("a line is not valid UTF-8: save the file as UTF-8") from None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_float=_number)
+    except (ValueError, RecursionError) as error:
+        said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
+        raise BulkError(f"a line is not JSON that can be judged: {said}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):  # the texts of all but the last would be left unread
+        raise ValueError("an object names a key twice")
+    return made
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+# Texts
+
+
+def _text(redactor: Redactor, _part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    pieces = redactor.pieces()
+    at = 0
+    while not pieces.over:
+        data = file.read(_PIECE)
+        try:
+            shown = pieces.feed(decoder.decode(data, not data))
+        except UnicodeDecodeError as error:
+            redactor.where = f"byte {at + error.start}"
+            raise BulkError("not valid UTF-8: save the file as UTF-8") from None
+        at += len(data)
+        if out is not None:
+            out.write(shown.encode())
+        if not data:
+            break
+    rest = pieces.finish()
+    if out is not None:
+        out.write(rest.encode())
+
+
+# Parquet
+
+
+@contextmanager
+def _parquet(path: str, file: IO[bytes]) -> Iterator[Any]:
+    try:
+        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise BulkError("Parquet needs pyarrow: install guardstream[bulk]") from error
+    try:
+        with parquet.ParquetFile(file) as opened_file:
+            yield opened_file
+    except arrow.ArrowException as error:
+        said = str(error).partition("\n")[0].rstrip(".")
+        raise BulkError(f"{path}: is not Parquet that can be read: {said}") from error
+
+
+def _table(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | None) -> None:
+    with _parquet(part.path, file) as source:
+        row = sum(source.metadata.row_group(group).num_rows for group in range(part.start))
+        groups = range(part.start, part.end)
+        writer = None if out is None else table_writer(source, out)
+        for batch in source.iter_batches(batch_size=_ROWS, row_groups=groups):
+            redactor.first = row
+            made = guarded(redactor, batch)
+            row += batch.num_rows
+            if writer is not None:
+                writer.write_batch(made)
+        if writer is not None:
+            writer.close()
+
+
+def table_writer(source: Any, out: IO[bytes]) -> Any:
+    """Return what writes a table like one that is read: its schema, compressed as it was."""
+    metadata = source.metadata
+    codec = "snappy"
+    if metadata.num_row_groups and metadata.num_columns:
+        codec = metadata.row_group(0).column(0).compression
+    parquet = import_module("pyarrow.parquet")
+    return parquet.ParquetWriter(out, source.schema_arrow, compression=codec)
+
+
+def join(fs: Any, paths: Sequence[str], kind: Format, target: str) -> None:
+    """Put the parts of a file together, in order; they are gone then."""
+    if len(paths) == 1:
+        fs.mv(paths[0], target)
+        return
+    with writing(fs, target) as out:
+        if kind == "parquet":
+            _join_tables(fs, paths, out)
+        else:
+            for path in paths:
+                with fs.open(path, "rb") as file:
+                    while data := file.read(1 << 20):
+                        out.write(data)
+    for path in paths:
+        fs.rm(path)
+
+
+def _join_tables(fs: Any, paths: Sequence[str], out: IO[bytes]) -> None:
+    writer = None
+    for path in paths:
+        with fs.open(path, "rb") as file, _parquet(path, file) as source:
+            writer = writer or table_writer(source, out)
+            for batch in source.iter_batches(batch_size=_ROWS):
+                writer.write_batch(batch)
+    if writer is not None:
+        writer.close()

@@ -1,0 +1,275 @@
+"""A run over files: its parts, who works on them, what is done already, and the report.
+
+Beside the output there is a folder with the parts that are done. A run that was stopped in any way
+goes on where it was when it is started again, as long as policy, files and settings are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib import metadata
+from typing import Any, TypeAlias
+
+from guardstream.bulk import engines
+from guardstream.bulk.compare import Comparer
+from guardstream.bulk.engines import Engine
+from guardstream.bulk.files import (
+    FORMATS,
+    Format,
+    Part,
+    format_of,
+    guard_part,
+    join,
+    opened,
+    parts_of,
+    writing,
+)
+from guardstream.bulk.records import Redactor
+from guardstream.bulk.report import BulkError, Report
+from guardstream.guard import Guard
+
+Progress: TypeAlias = Callable[[Iterable[Report], int], Iterable[Report]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is guarded, how, and where the result goes.
+
+    - `guard`: applied to each record, and to each text.
+    - `source`: a file, a folder, or a pattern such as `logs/*.jsonl`; a path, or a URL of fsspec.
+    - `target`: a file, or a folder for the files of a folder or pattern; None only reports.
+    - `before`: another guard, to report where the two differ; with it there is no target.
+    - `columns`: the columns with texts; of None every string is guarded.
+    - `format`: what is in the files, if their names do not tell.
+    - `jobs`: how many workers. `engine`: "local" processes, or "ray" for a cluster.
+    - `part_size`: bytes that a worker takes at a time.
+    - `overwrite`: whether a target that is there is replaced.
+    """
+
+    guard: Guard
+    source: str
+    target: str | None = None
+    before: Guard | None = None
+    columns: tuple[str, ...] | None = None
+    format: Format | None = None
+    jobs: int = 1
+    engine: Engine = "local"
+    part_size: int = 4_000_000
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.engine not in engines.ENGINES:
+            raise ValueError(f"engine is one of {', '.join(engines.ENGINES)}, not {self.engine!r}")
+        if self.format is not None and self.format not in FORMATS:
+            raise ValueError(f"format is one of {', '.join(FORMATS)}, not {self.format!r}")
+        if self.before is not None and self.target is not None:
+            raise ValueError("a comparison has no target")
+        if self.jobs < 1 or self.part_size < 1:
+            raise ValueError("jobs and part_size are at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a run, its parts, and where it goes to."""
+
+    path: str
+    format: Format
+    target: str | None
+    parts: Sequence[Part]
+    key: str = field(repr=False, default="")
+
+
+def run(job: Job, progress: Progress | None = None) -> Report:
+    """Run a job; return what it has found.
+
+    `progress` is given the reports of the parts as they are done, and how many there will be.
+    Raises BulkError for files that cannot be read or are there already, PolicyError for a policy
+    that cannot be used, StageError if a stage fails; what is done stays for the next run.
+    """
+    files = _planned(job)
+    parts = [part for file in files for part in file.parts]
+    work = Work(job.guard, job.before, job.columns, job.source, job.target and _folder(job.target))
+    whole = Report()
+    done = _begin(job, files)
+    for report in done.values():
+        whole.add(report)
+    todo = [part for part in parts if part.number not in done]
+    reports: Iterable[Report] = engines.reports(job.engine, work, todo, job.jobs)
+    for report in progress(reports, len(todo)) if progress else reports:
+        whole.add(report)
+    if job.target is not None:
+        _finish(job, files)
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker needs to know besides its part; it can be pickled."""
+
+    guard: Guard
+    before: Guard | None
+    columns: tuple[str, ...] | None
+    source: str
+    folder: str | None
+
+    def part(self, part: Part) -> Report:
+        """Guard a part; write it and its report, if there is where."""
+        fs, _ = opened(self.source)
+        redactor = Redactor(self.guard, self.columns)
+        if self.before is not None:
+            redactor = Comparer(self.before, self.guard, self.columns)
+        if self.folder is None:
+            guard_part(redactor, fs, part, None)
+            return redactor.report
+        there, folder = opened(self.folder)
+        path = f"{folder}/{part.number:06}"
+        with writing(there, path, compressed=part.path.endswith(".gz")) as out:
+            guard_part(redactor, fs, part, out)
+        with writing(there, f"{path}.json") as out:
+            out.write(json.dumps(redactor.report.as_dict()).encode())
+        return redactor.report
+
+
+# What there is to do
+
+_BESIDE = ("_SUCCESS", "_metadata", "_common_metadata")
+
+
+def _planned(job: Job) -> list[File]:
+    fs, path = opened(job.source)
+    try:
+        found = _found(fs, path)
+    except OSError as error:
+        raise BulkError(f"{job.source}: {_reason(error)}") from error
+    if not found:
+        raise BulkError(f"{job.source}: there is no file")
+    inside = job.target is not None and opened(job.target)[1].startswith(f"{path}/")
+    if inside and fs.isdir(path):
+        raise BulkError(f"{job.target}: is inside of what is read: name another folder")
+    single = len(found) == 1 and found[0] == path
+    top = path if not single and fs.isdir(path) else _parent(path)
+    files: list[File] = []
+    count = 0
+    for name in found:
+        kind = job.format or format_of(name)
+        if kind is None:
+            raise BulkError(f"{name}: what is in it? name a format: {', '.join(FORMATS)}")
+        if job.columns is not None and kind in ("text", "lines"):
+            raise BulkError(f"{name}: a text has no columns: leave them out")
+        target = _target(job.target, name, top, single=single)
+        parts = parts_of(fs, name, kind, job.part_size, count)
+        count += len(parts)
+        files.append(File(name, kind, target, parts, fs.ukey(name)))
+    return files
+
+
+def _found(fs: Any, path: str) -> list[str]:
+    if any(sign in path for sign in "*?["):
+        return sorted(name for name in fs.glob(path) if not fs.isdir(name))
+    if fs.isdir(path):
+        return sorted(name for name in fs.find(path) if not _hidden(name.removeprefix(path)))
+    return [path] if fs.exists(path) else []
+
+
+def _hidden(name: str) -> bool:
+    """Whether a file is no data: hidden, or of those that engines write beside their data."""
+    parts = name.split("/")
+    return any(part.startswith(".") for part in parts) or parts[-1] in _BESIDE
+
+
+def _parent(path: str) -> str:
+    fixed = path
+    for sign in "*?[":
+        fixed = fixed.partition(sign)[0]
+    return fixed.rpartition("/")[0]
+
+
+def _target(target: str | None, name: str, top: str, *, single: bool) -> str | None:
+    if target is None:
+        return None
+    path = opened(target)[1]
+    return path if single else f"{path}/{name.removeprefix(top).lstrip('/')}"
+
+
+# What is done
+
+
+def _folder(target: str) -> str:
+    return f"{target.rstrip('/')}.guardstream"
+
+
+def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
+    """Make the folder of the parts; return the reports of those that are done."""
+    if job.target is None:
+        return {}
+    fs, path = opened(job.target)
+    folder = opened(_folder(job.target))[1]
+    if fs.exists(path) and not job.overwrite and not fs.exists(f"{folder}/joining"):
+        raise BulkError(f"{job.target}: is there already: name another, or overwrite it")
+    plan = json.dumps(_plan(job, files)).encode()
+    if fs.exists(f"{folder}/job.json"):
+        if fs.cat_file(f"{folder}/job.json") != plan:
+            raise BulkError(
+                f"{folder}: holds parts of another run, of other files, settings or another "
+                "policy: remove it to begin anew"
+            )
+        return {part.number: _report(fs, folder, part) for part in _done(fs, folder, files)}
+    fs.makedirs(folder, exist_ok=True)
+    with writing(fs, f"{folder}/job.json") as out:
+        out.write(plan)
+    return {}
+
+
+def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:
+    """What has to be the same for a run to go on."""
+    told = [(file.path, file.format, file.target, file.key) for file in files]
+    return {
+        "version": metadata.version("guardstream"),
+        "policy": job.guard.policy.fingerprint,
+        "columns": job.columns,
+        "parts": sum(len(file.parts) for file in files),
+        "size": job.part_size,
+        "files": sha256(repr(told).encode()).hexdigest(),
+    }
+
+
+def _done(fs: Any, folder: str, files: Sequence[File]) -> Iterator[Part]:
+    there = {name.rpartition("/")[2] for name in fs.ls(folder, detail=False)}
+    for file in files:
+        for part in file.parts:
+            if f"{part.number:06}.json" in there:
+                yield part
+
+
+def _report(fs: Any, folder: str, part: Part) -> Report:
+    return Report.of(json.loads(fs.cat_file(f"{folder}/{part.number:06}.json")))
+
+
+def _finish(job: Job, files: Sequence[File]) -> None:
+    """Put the parts together, and clear away what is between.
+
+    Parts go when the file is there, so that a run that stops here goes on here.
+    """
+    assert job.target is not None
+    fs, folder = opened(_folder(job.target))
+    fs.touch(f"{folder}/joining")
+    for file in files:
+        assert file.target is not None
+        parent = file.target.rpartition("/")[0]
+        if parent:
+            fs.makedirs(parent, exist_ok=True)
+        paths = [f"{folder}/{part.number:06}" for part in file.parts]
+        there = [path for path in paths if fs.exists(path)]
+        if there == paths:
+            join(fs, paths, file.format, file.target)
+        else:
+            for path in there:
+                fs.rm(path)
+    fs.rm(folder, recursive=True)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,182 @@
+"""Guards the texts of one record: a text, or a value of JSON with texts at any depth.
+
+Every string is guarded, and what the keys of objects below the columns say; where columns are
+named, the strings in those. Numbers are left as they are. What is bytes cannot be judged, and is
+refused. Strings under the key `arguments` are read as the arguments of tools: as JSON, if they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from guardstream.bulk.report import BulkError, Report
+from guardstream.events import Finding, Finish, Text
+from guardstream.guard import Guard
+from guardstream.stream.flow import following
+
+PIECE = 65_536
+"""Code points that are fed at a time; a text may be longer than memory has room for twice."""
+
+
+class Redactor:
+    """Guards records by one policy; `report` counts what it has found."""
+
+    def __init__(self, guard: Guard, columns: Sequence[str] | None = None) -> None:
+        """Take a guard and the names of the columns to guard, all if None."""
+        self.report = Report()
+        self.source = ""
+        """The file that is guarded now."""
+        self.where = ""
+        """The place of the record that is guarded now, for what is said about it."""
+        self.first = 0
+        """The number of the first row of the table that is guarded now."""
+        self._guard = guard
+        self._columns = None if columns is None else frozenset(columns)
+        self._blocked = False
+
+    def record(self, record: Any) -> Any:
+        """Guard a record; the same object comes back if nothing in it is changed.
+
+        Raises BulkError for a column that is missing, and for what cannot be judged.
+        """
+        self._blocked = False
+        if isinstance(record, Mapping):
+            guarded = self._row(record)
+        elif self._columns is not None:
+            raise BulkError("columns are named, but a record has none: leave them out")
+        else:
+            guarded = self._value(record, "")
+        report = self.report
+        report.records += 1
+        report.changed += guarded is not record
+        report.blocked += self._blocked
+        return guarded
+
+    def guards(self, column: str) -> bool:
+        """Whether a column is to be guarded."""
+        return self._columns is None or column in self._columns
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Raise BulkError if a column that is to be guarded is not among `names`."""
+        missing = sorted((self._columns or frozenset()) - frozenset(names))
+        if missing:
+            known = ", ".join(sorted(map(str, names)))
+            raise BulkError(f"there is no column {missing[0]!r}, there are: {known}")
+
+    def _row(self, record: Mapping[str, Any]) -> Any:
+        if self._columns is not None and not self._columns <= record.keys():
+            self.check_columns(list(record))
+        changed = {}
+        for name, value in record.items():
+            if self._columns is None or name in self._columns:
+                guarded = self._value(value, name)
+                if guarded is not value:
+                    changed[name] = guarded
+        return {**record, **changed} if changed else record
+
+    def _value(self, value: Any, name: str) -> Any:
+        if isinstance(value, str):
+            return self.text(value, "tool_args" if name == "arguments" else "text")
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, Mapping):
+            return self._object(value)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            where = f"the column {name!r}" if name else "a record"
+            raise BulkError(f"{where} holds bytes, which are not searched: name the other columns")
+        if isinstance(value, (list, tuple)):
+            items = [self._value(item, name) for item in value]
+            same = all(new is old for new, old in zip(items, value, strict=True))
+            return value if same else items
+        if hasattr(value, "tolist"):  # an array, or a scalar of one
+            plain = value.tolist()
+            guarded = value if plain is value else self._value(plain, name)
+            return value if guarded is plain else guarded
+        return value  # a date, a decimal number, an id
+
+    def _object(self, value: Mapping[str, Any]) -> Any:
+        made: dict[Any, Any] = {}
+        changed = False
+        for key, item in value.items():
+            shown = self.text(key, "text") if isinstance(key, str) else key
+            guarded = self._value(item, str(key))
+            if shown in made:
+                raise BulkError("two keys of an object would become one: leave the column out")
+            made[shown] = guarded
+            changed = changed or guarded is not item or shown != key
+        return made if changed else value
+
+    def text(self, text: str, channel: str) -> str:
+        """Guard one text; what it says after a rule that ends it is left out."""
+        if not text:
+            return text
+        self.report.characters += len(text)
+        result = self._guard.check(text, channel)
+        for finding in result.findings:
+            self.report.found(finding)
+        self._blocked = self._blocked or result.finish == "content_filter"
+        return text if result.text == text else result.text
+
+    def pieces(self) -> Pieces:
+        """Return what guards a text that comes in pieces, as one record."""
+        return _Guarded(self._guard, self.report)
+
+
+class Pieces(Protocol):
+    """Guards a text that is read piece by piece: the answer is that of the whole text.
+
+    `over` says whether a rule has ended the text: the rest of it is not shown.
+    """
+
+    @property
+    def over(self) -> bool: ...
+
+    def feed(self, text: str) -> str:
+        """Return what may be shown now."""
+        ...
+
+    def finish(self) -> str:
+        """Return the rest, and count the record."""
+        ...
+
+
+class _Guarded:
+    """One text, as a stream."""
+
+    def __init__(self, guard: Guard, report: Report) -> None:
+        self.changed = False
+        self.over = False
+        self._stage = guard.session()
+        self._message = guard.policy.block_message
+        self._report = report
+        self._blocked = False
+        self._said = ""
+
+    def feed(self, text: str) -> str:
+        if self.over:
+            return ""
+        self._report.characters += len(text)
+        return self._shown(self._stage.feed(text))
+
+    def finish(self) -> str:
+        rest = "" if self.over else self._shown(self._stage.finish())
+        report = self._report
+        report.records += 1
+        report.changed += self.changed or self._blocked
+        report.blocked += self._blocked
+        return rest
+
+    def _shown(self, events: Sequence[Any]) -> str:
+        text = ""
+        for event in events:
+            if isinstance(event, Text):
+                text += event.text
+            elif isinstance(event, Finding):
+                self._report.found(event)
+                self.changed = self.changed or event.action == "mask"
+            elif isinstance(event, Finish):
+                self.over = True
+                self._blocked = event.reason == "content_filter"
+        self._said = text or self._said
+        return text + following(self._said, self._message) if self._blocked else text

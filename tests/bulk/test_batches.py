@@ -1,0 +1,170 @@
+"""Batches of any engine: guarded as by `check`, and of the kind that they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy, PolicyError
+from guardstream.bulk import BulkError, Report, redact
+
+POLICY = """
+rules:
+  - {id: bird, words: [bluebird], replacement: '[bird]'}
+  - {id: stop, words: [forbidden], action: block}
+block_message: no
+"""
+GUARD = Guard(Policy.parse(POLICY))
+TEXTS = ["the bluebird sings", "a forbidden word", "nothing", "", "bluebird bluebird"]
+
+
+def one(batch: Any, **options: Any) -> Any:
+    """Guard one batch."""
+    (made,) = redact([batch], GUARD, **options)
+    return made
+
+
+def test_texts_are_guarded_as_by_check_and_counted() -> None:
+    report = Report()
+    (made,) = redact([TEXTS], GUARD, report=report)
+    assert made == [GUARD.check(text).text for text in TEXTS]
+    assert (report.records, report.changed, report.blocked) == (5, 3, 1)
+    assert report.findings == {("bird", "mask"): 3, ("stop", "block"): 1}
+    assert report.characters == sum(map(len, TEXTS))
+    assert Report.of(json.loads(json.dumps(report.as_dict()))) == report
+
+
+def test_texts_at_any_depth_of_a_row_are_guarded() -> None:
+    row = {
+        "id": 7,
+        "text": "bluebird",
+        "when": date(2026, 1, 1),
+        "messages": [{"role": "user", "content": ["bluebird", {"bluebird": None}]}],
+        "call": {"arguments": '{"q": "blue\\u0062ird"}'},
+    }
+    (made,) = one([row])
+    assert json.loads(made.pop("call")["arguments"]) == {"q": "[bird]"}
+    assert made == {
+        "id": 7,
+        "text": "[bird]",
+        "when": date(2026, 1, 1),
+        "messages": [{"role": "user", "content": ["[bird]", {"[bird]": None}]}],
+    }
+
+
+def test_a_row_in_which_nothing_is_found_is_the_same_object() -> None:
+    row = {"text": "nothing", "parts": [{"a": ("x", 1, None)}]}
+    assert one([row])[0] is row
+
+
+def test_only_columns_that_are_named_are_guarded() -> None:
+    row = {"a": "bluebird", "b": "bluebird"}
+    assert one([row], columns=["b"]) == [{"a": "bluebird", "b": "[bird]"}]
+    with pytest.raises(BulkError, match="no column 'c', there are: a, b"):
+        one([row], columns=["a", "c"])
+    with pytest.raises(BulkError, match="leave them out"):
+        one(["bluebird"], columns=["a"])
+    with pytest.raises(TypeError, match="list of names"):
+        redact([], GUARD, columns="text")
+
+
+def test_bytes_are_refused_unless_they_are_left_out() -> None:
+    rows = [{"text": "bluebird", "image": b"\0"}]
+    with pytest.raises(BulkError, match="'image' holds bytes"):
+        one(rows)
+    assert one(rows, columns=["text"]) == [{"text": "[bird]", "image": b"\0"}]
+
+
+def test_two_keys_do_not_become_one() -> None:
+    with pytest.raises(BulkError, match="two keys"):
+        one([{"a": {"bluebird": 1, "[bird]": 2}}])
+
+
+def test_columns_stay_arrays_or_lists() -> None:
+    numpy = pytest.importorskip("numpy")
+    batch = {"text": numpy.array(TEXTS, dtype=object), "n": numpy.arange(5), "other": list(TEXTS)}
+    made = one(batch)
+    assert isinstance(made["text"], numpy.ndarray)
+    assert list(made["text"]) == made["other"] == [GUARD.check(text).text for text in TEXTS]
+    assert made["n"] is batch["n"]
+    fixed = one({"text": numpy.array(["bluebird"])})["text"]
+    assert (fixed.tolist(), fixed.dtype.kind) == (["[bird]"], "U")
+
+
+def test_arrow_tables_keep_their_schema() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    message = pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())])
+    schema = pyarrow.schema(
+        [
+            pyarrow.field("text", pyarrow.large_string(), metadata={"a": "b"}),
+            ("kind", pyarrow.dictionary(pyarrow.int32(), pyarrow.string())),
+            ("messages", pyarrow.list_(message)),
+            ("price", pyarrow.decimal128(9, 2)),
+        ]
+    )
+    rows = [
+        {"text": text, "kind": text, "messages": [{"role": "user", "content": text}], "price": None}
+        for text in TEXTS
+    ]
+    rows[0]["price"] = Decimal("1.10")
+    table = pyarrow.Table.from_pylist(rows, schema=schema)
+    made = one(table)
+    assert made.schema.equals(schema, check_metadata=True)
+    wanted = [GUARD.check(text).text for text in TEXTS]
+    assert made.column("text").to_pylist() == made.column("kind").to_pylist() == wanted
+    assert [row[0]["content"] for row in made.column("messages").to_pylist()] == wanted
+    assert made.column("price") == table.column("price")
+    batch = table.to_batches()[0]
+    assert one(batch).column("text").to_pylist() == wanted
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+def test_data_frames_come_back_as_they_were(name: str) -> None:
+    frames = pytest.importorskip(name)
+    frame = frames.DataFrame({"text": TEXTS, "n": range(5)})
+    made = one(frame)
+    assert type(made) is type(frame)
+    assert list(made["text"]) == [GUARD.check(text).text for text in TEXTS]
+    assert list(made["n"]) == list(range(5))
+    assert list(frame["text"]) == TEXTS
+    assert made["text"].dtype == frame["text"].dtype
+
+
+def test_processes_give_the_same_in_order() -> None:
+    batches = [[f"{number} bluebird", "forbidden"] for number in range(20)]
+    alone, together = Report(), Report()
+    wanted = list(redact(batches, GUARD, report=alone))
+    assert list(redact(batches, GUARD, jobs=2, report=together)) == wanted
+    assert alone == together
+
+
+def test_batches_are_read_as_they_are_needed() -> None:
+    read: list[int] = []
+
+    def source() -> Iterator[list[str]]:
+        for number in range(1000):
+            read.append(number)
+            yield ["bluebird"]
+
+    made = redact(source(), GUARD, jobs=2)
+    next(made)
+    assert len(read) < 10
+    made.close()
+
+
+def test_what_cannot_be_guarded_says_so(tmp_path: Any) -> None:
+    with pytest.raises(TypeError, match="a batch of type 'set'"):
+        one({"a"})
+    with pytest.raises(ValueError, match="at least 1"):
+        redact([], GUARD, jobs=0)
+    path = tmp_path / "policy.yaml"
+    path.write_text("gate:\n  - {use: openai_moderation}\nrules: []")
+    with pytest.raises(PolicyError, match=r"policy\.yaml:1:1: a gate judges streams"):
+        redact([], path)
+    with pytest.raises(PolicyError):
+        redact([], tmp_path / "none.yaml")

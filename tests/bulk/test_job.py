@@ -1,0 +1,292 @@
+"""Runs over files: the same answer for every cut into parts; nothing is lost by stopping one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardstream import Guard, Policy
+from guardstream.bulk import BulkError, Job, Report, run
+
+pytest.importorskip("fsspec")
+
+POLICY = """
+rules:
+  - {id: bird, words: [bluebird], replacement: '[bird]'}
+  - {id: key, pattern: 'BEGIN(?s:.{1,200}?)END'}
+  - {id: stop, words: [forbidden], action: block}
+block_message: no
+max_holdback: 300
+"""
+GUARD = Guard(Policy.parse(POLICY))
+OTHER = Guard(Policy.parse("rules: [{id: oak, words: [oak]}]"))
+
+ROWS: list[Any] = [
+    {"n": 0, "text": "the bluebird"},
+    {"n": 1.50, "text": "nothing", "x": None},
+    "a bluebird alone",
+    {"text": "\u9752 forbidden \u9e1f"},
+    ["bluebird", 1],
+    {"text": "\ud83d"},
+    {"text": ""},
+] * 9
+
+
+def lines(rows: list[Any]) -> bytes:
+    """Rows as lines of JSON, with blank lines and both kinds of line ends among them."""
+    ends = ["\n", "\r\n", "\n\n"]
+    return "".join(json.dumps(row) + ends[i % 3] for i, row in enumerate(rows)).encode()
+
+
+def read(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
+
+
+def job(source: Path, target: Path | None = None, **options: Any) -> Job:
+    guard = options.pop("guard", GUARD)
+    return Job(guard, str(source), None if target is None else str(target), **options)
+
+
+def shown(value: Any) -> Any:
+    """What becomes of a row."""
+    if isinstance(value, dict):
+        return {name: shown(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [shown(each) for each in value]
+    return GUARD.check(value).text if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 41, 100, 10_000])
+def test_every_cut_gives_the_same_lines(tmp_path: Path, size: int) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS))
+    report = run(job(source, target, part_size=size))
+    assert read(target) == [shown(row) for row in ROWS]
+    assert report.records == len(ROWS)
+    assert report.findings == {("bird", "mask"): 27, ("stop", "block"): 9}
+    assert [path.name for path in tmp_path.iterdir() if path not in (source, target)] == []
+
+
+def test_a_line_in_which_nothing_is_found_stays_byte_for_byte(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    data = '\ufeff{"a" :1.10, "b": "\\u9752"}\r\n\n  \n{"big": 12345678901234567890123}'.encode()
+    source.write_bytes(data)
+    run(job(source, target))
+    assert target.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{'a': 1}", "not JSON"),
+        (b'{"a": "bluebird", "a": 1}', "names a key twice"),
+        (b'{"a": 1e400}', "too large"),
+        (b'"\xff"', "UTF-8"),
+        (b"[" * 100_000, "not JSON that can be judged"),
+    ],
+)
+def test_a_line_that_cannot_be_read_names_its_place(tmp_path: Path, line: bytes, said: str) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b'{"a": 1}\n' + line + b"\n")
+    with pytest.raises(BulkError, match=rf"in\.jsonl: byte 9: .*{said}"):
+        run(job(source, tmp_path / "out.jsonl"))
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_text_is_guarded_as_a_whole(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    text = "\u9752" * 65_530 + "BEGIN\nsecret\nlines\nEND and bluebird\r\n" * 3
+    source.write_bytes(text.encode())
+    report = run(job(source, target, part_size=10))
+    assert target.read_bytes().decode() == GUARD.check(text).text
+    assert (report.records, report.findings["key", "mask"]) == (1, 3)
+    source.write_bytes(b"bluebird (forbidden) more")
+    run(job(source, target, overwrite=True))
+    assert target.read_text() == GUARD.check("bluebird (forbidden) more").text
+
+
+def test_lines_of_a_text_can_be_texts_of_their_own(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("a bluebird\nforbidden x\n\nlast")
+    run(job(source, target, format="lines", part_size=3))
+    assert target.read_text() == "a [bird]\nno\n\nlast"
+
+
+def test_parquet_keeps_its_schema_in_any_parts(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    texts = [f"{number} bluebird" if number % 3 else "\u9752" for number in range(1000)]
+    table = pyarrow.table({"text": texts, "n": range(1000)}).replace_schema_metadata({"a": "b"})
+    parquet.write_table(table, source, row_group_size=130, compression="zstd")
+    run(job(source, target, part_size=1, columns=("text",)))
+    made = parquet.read_table(target)
+    assert made.schema.equals(table.schema, check_metadata=True)
+    assert made.column("text").to_pylist() == [GUARD.check(text).text for text in texts]
+    assert parquet.ParquetFile(target).metadata.row_group(0).column(0).compression == "ZSTD"
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(BulkError, match=r"bad\.parquet: is not Parquet"):
+        run(job(tmp_path / "bad.parquet"))
+
+
+def test_a_folder_becomes_a_folder(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    (source / "deep").mkdir(parents=True)
+    (source / "a.jsonl").write_bytes(lines(ROWS))
+    (source / "deep" / "b.txt").write_text("bluebird")
+    (source / "_SUCCESS").write_text("")
+    with gzip.open(source / "c.jsonl.gz", "wb") as file:
+        file.write(lines(ROWS))
+    run(job(source, target, part_size=50))
+    assert read(target / "a.jsonl") == [shown(row) for row in ROWS]
+    assert (target / "deep" / "b.txt").read_text() == "[bird]"
+    assert gzip.decompress((target / "c.jsonl.gz").read_bytes()).count(b"[bird]") == 27
+    assert sorted(path.name for path in target.rglob("*.*")) == ["a.jsonl", "b.txt", "c.jsonl.gz"]
+    picked = run(job(source / "*.jsonl"))
+    assert picked.records == len(ROWS)
+
+
+def test_a_comparison_counts_and_names_what_differs(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"a": "oak"}\n{"a": "bluebird"}\n{"a": "x"}\n')
+    report = run(job(source, before=OTHER))
+    assert (report.records, report.differ) == (3, 2)
+    assert report.places == [f"{source}: byte 0", f"{source}: byte 13"]
+    assert (report.before, report.findings) == ({("oak", "mask"): 1}, {("bird", "mask"): 1})
+    (tmp_path / "in.txt").write_text("oak " * 50_000)
+    assert run(job(tmp_path / "in.txt", before=OTHER)).differ == 1
+    assert run(job(tmp_path / "in.txt", before=GUARD)).differ == 0
+
+
+# Stopping, and going on
+
+
+def killed(command: list[str], folder: Path, parts: int) -> None:
+    """Start a run and kill it when so many parts are done."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    while len(list(folder.glob("*.json"))) <= parts and process.poll() is None:
+        time.sleep(0.005)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, jobs: int) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(lines(ROWS * 30))
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    program = (
+        "from guardstream import Guard; from guardstream.bulk import Job, run\n"
+        "if __name__ == '__main__':\n"
+        f"    guard = Guard.load({str(policy)!r})\n"
+        f"    run(Job(guard, {str(source)!r}, {str(target)!r}, jobs={jobs}, part_size=400))\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    killed([sys.executable, str(script)], Path(f"{target}.guardstream"), 5)
+    done = len(list(Path(f"{target}.guardstream").glob("0*.json")))
+    assert done
+    assert not target.exists()
+    seen: list[int] = []
+
+    def progress(reports: Any, total: int) -> Any:
+        seen.append(total)
+        return reports
+
+    guard = Guard.load(policy)
+    report = run(job(source, target, guard=guard, part_size=400), progress)
+    assert seen == [-(-source.stat().st_size // 400) - done]
+    assert report == run(job(source, guard=guard))
+    assert read(target) == [shown(row) for row in ROWS * 30]
+
+
+def test_a_run_that_is_stopped_while_it_joins_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        (source / f"{name}.jsonl").write_bytes(lines(ROWS))
+    joined: list[str] = []
+
+    def stops(fs: Any, paths: Any, kind: Any, path: str) -> None:
+        if joined:
+            raise KeyboardInterrupt
+        joined.append(path)
+        real(fs, paths, kind, path)
+        Path(paths[0]).write_bytes(b"a part that was not yet cleared away")
+
+    import guardstream.bulk.job as module
+
+    real = module.join
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "join", stops)
+        with pytest.raises(KeyboardInterrupt):
+            run(job(source, target, part_size=300))
+    report = run(job(source, target, part_size=300))
+    assert report.records == 3 * len(ROWS)
+    for name in ("a", "b", "c"):
+        assert read(target / f"{name}.jsonl") == [shown(row) for row in ROWS]
+
+
+def test_a_run_of_other_settings_does_not_go_on(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(b'{"a": "bluebird"}\n{"a": \n')
+    with pytest.raises(BulkError, match="byte 18"):
+        run(job(source, target, part_size=18))
+    with pytest.raises(BulkError, match="parts of another run"):
+        run(job(source, target, part_size=19))
+    with pytest.raises(BulkError, match="parts of another run"):
+        run(job(source, target, part_size=18, guard=OTHER))
+    source.write_bytes(b'{"a": "bluebird"}\n{"a": 1}\n')
+    with pytest.raises(BulkError, match="parts of another run"):
+        run(job(source, target, part_size=18))
+
+
+def test_what_is_there_is_not_lost(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(b'"bluebird"\n')
+    target.write_text("mine")
+    with pytest.raises(BulkError, match="is there already"):
+        run(job(source, target))
+    assert target.read_text() == "mine"
+    run(job(source, target, overwrite=True))
+    assert target.read_text() == '"[bird]"\n'
+    with pytest.raises(BulkError, match="inside of what is read"):
+        run(job(tmp_path, tmp_path / "out"))
+
+
+def test_wrong_jobs_say_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a")
+    (tmp_path / "b.txt").write_text("a")
+    with pytest.raises(BulkError, match=r"a\.csv: what is in it\? name a format: jsonl"):
+        run(job(tmp_path / "a.csv"))
+    with pytest.raises(BulkError, match="there is no file"):
+        run(job(tmp_path / "none.jsonl"))
+    with pytest.raises(BulkError, match="a text has no columns"):
+        run(job(tmp_path / "b.txt", columns=("text",)))
+    with pytest.raises(BulkError, match="nosuch"):
+        run(job(Path("nosuch://x")))
+    for options in ({"format": "csv"}, {"jobs": 0}, {"engine": "dask"}, {"before": GUARD}):
+        with pytest.raises(ValueError, match=r"is one of|at least 1|no target"):
+            job(tmp_path, tmp_path / "out", **options)
+
+
+def test_an_empty_file_stays_empty(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.txt", "c.log"):
+        (tmp_path / name).write_text("")
+        report = run(job(tmp_path / name, tmp_path / f"out-{name}"))
+        assert (tmp_path / f"out-{name}").read_text() == ""
+        assert report.characters == 0
+    assert Report().as_dict()["findings"] == {}

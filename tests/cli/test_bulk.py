@@ -1,0 +1,82 @@
+"""`guardstream bulk`: files in, files and numbers out, exit statuses and one-line errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from guardstream.cli import main
+
+pytest.importorskip("fsspec")
+
+Cli = Callable[..., tuple[int, str, str]]
+
+POLICY = "rules: [{id: bird, words: [bluebird], replacement: '[bird]'}]"
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
+    """Run `guardstream bulk` in a folder with a policy and a file."""
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text(POLICY)
+    Path("none.yaml").write_text("rules: [{id: oak, words: [oak]}]")
+    Path("in.jsonl").write_text('{"text": "a bluebird", "id": "bluebird"}\n{"text": "x"}\n')
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["guardstream", "bulk", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return call
+
+
+def test_redact_writes_the_file_and_prints_the_report(cli: Cli) -> None:
+    status, out, err = cli("redact", "policy.yaml", "in.jsonl", "out.jsonl", "--column", "text")
+    assert (status, err) == (0, "")
+    assert "changed     1 (50.00 %)" in out
+    assert "1  bird (mask)" in out
+    first = Path("out.jsonl").read_text().splitlines()[0]
+    assert json.loads(first) == {"text": "a [bird]", "id": "bluebird"}
+
+
+def test_eval_writes_nothing(cli: Cli) -> None:
+    before = sorted(Path().iterdir())
+    status, out, _ = cli("eval", "policy.yaml", "in.jsonl", "--json")
+    assert status == 0
+    assert json.loads(out)["findings"] == {"bird": {"mask": 2}}
+    assert sorted(Path().iterdir()) == before
+
+
+def test_diff_exits_1_and_names_the_records(cli: Cli) -> None:
+    status, out, _ = cli("diff", "none.yaml", "policy.yaml", "in.jsonl")
+    assert status == 1
+    assert "differ      1 (50.00 %)" in out
+    assert "0 → 2  bird (mask)" in out
+    assert "in.jsonl: byte 0" in out
+    assert cli("diff", "policy.yaml", "policy.yaml", "in.jsonl")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["redact", "policy.yaml", "in.jsonl", "in.jsonl"], "is there already"),
+        (["redact", "policy.yaml", "no.jsonl", "out.jsonl"], "there is no file"),
+        (["redact", "no.yaml", "in.jsonl", "out.jsonl"], "no such file"),
+        (["eval", "policy.yaml", "in.jsonl", "--column", "txt"], "no column 'txt'"),
+        (["eval", "policy.yaml", "in.jsonl", "--format", "csv"], "format is one of"),
+        (["eval", "policy.yaml", "in.jsonl", "--engine", "dask"], "engine is one of"),
+        (["eval", "policy.yaml", "policy.yaml"], "name a format"),
+        (["eval", "policy.yaml", "in.jsonl", "--jobs", "0"], "'--jobs'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(cli: Cli, arguments: list[str], said: str) -> None:
+    status, out, err = cli(*arguments)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1

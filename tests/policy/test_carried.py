@@ -1,0 +1,116 @@
+"""Policies and guards in another process: what is pickled, and what comes out there."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+
+from guardstream import Guard, Policy, PolicyError
+from guardstream.policy import carried
+from guardstream.vault import Vault
+
+FILES = {
+    "policy.yaml": """
+extends: [base.yaml, guardstream/pii-en]
+json: {schema: schema.json}
+rules:
+  - {id: birds, words: {file: birds.txt}, replacement: '[bird]'}
+""",
+    "base.yaml": "rules: [{id: oak, words: [oak]}]",
+    "birds.txt": "bluebird\n",
+    "schema.json": '{"type": "string", "maxLength": 60}',
+}
+TEXT = '"bluebird oak joe@example.com"'
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path / "policy.yaml"
+
+
+def test_a_guard_needs_no_files_where_it_is_unpickled(policy: Path) -> None:
+    guard = Guard.load(policy)
+    data, said = pickle.dumps(guard), guard.check(TEXT)
+    rmtree(policy.parent)
+    carried.revived.cache_clear()
+    copy: Guard = pickle.loads(data)
+    assert copy.check(TEXT) == said
+    assert said.text == '"[bird] [oak] [email]"'
+    assert copy.check(f'"{"x" * 61}"').finish == "content_filter"
+    assert copy.policy.fingerprint == guard.policy.fingerprint
+
+
+def test_another_process_says_the_same(policy: Path) -> None:
+    guard = Guard.load(policy, rules_only=True)
+    program = (
+        "import pickle, sys; guard = pickle.load(sys.stdin.buffer); "
+        f"sys.stdout.write(guard.check({TEXT!r}).text)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(guard), capture_output=True, check=True
+    )
+    assert ran.stdout.decode() == guard.check(TEXT).text
+
+
+def test_a_copy_is_compiled_once() -> None:
+    data = pickle.dumps(Policy.parse(FILES["base.yaml"]))
+    assert pickle.loads(data).built is pickle.loads(data).built
+
+
+def test_a_copy_has_the_words_and_settings() -> None:
+    parsed = Policy.parse(FILES["base.yaml"]).with_words({"oak": ["elm"]})
+    copy: Guard = pickle.loads(pickle.dumps(Guard(parsed)))
+    assert copy.check("elm, oak").text == "[oak], [oak]"
+
+
+def test_a_copy_of_a_guard_that_follows_files_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(FILES["base.yaml"])
+    guard = Guard.load(path, reload=True)
+    path.write_text("rules: [{id: elm, words: [elm]}]")
+    copy: Guard = pickle.loads(pickle.dumps(guard))
+    path.write_text(FILES["base.yaml"])
+    assert copy.check("oak elm").text == "oak [elm]"
+    assert guard.check("oak elm").text == "[oak] elm"
+
+
+def test_code_is_only_what_was_allowed() -> None:
+    rule = "rules: [{id: a, pattern: '[0-9]+', validate: 'builtins.bool'}]"
+    with pytest.raises(PolicyError):
+        Policy.parse(rule)
+    parsed = Policy.parse(rule, allow_code=["builtins:bool"])
+    given = carried.carried(parsed.built)
+    assert given.code == {"builtins:bool"}
+    with pytest.raises(PolicyError):
+        carried.revived(replace(given, code=frozenset()))
+
+
+def test_other_packs_are_an_error(policy: Path) -> None:
+    given = carried.carried(Policy.load(policy).built)
+    with pytest.raises(PolicyError, match="install the same version of guardstream"):
+        carried.revived(replace(given, digest="0" * 64))
+
+
+def test_a_missing_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "rules: [{id: a, words: [x], replacement: {pseudonym: {key_env: THE_KEY}}}]"
+    monkeypatch.setenv("THE_KEY", "k" * 16)
+    data = pickle.dumps(Policy.parse(text))
+    monkeypatch.delenv("THE_KEY")
+    with pytest.raises(PolicyError, match="THE_KEY"):
+        pickle.loads(data)
+
+
+def test_what_cannot_be_pickled_says_why() -> None:
+    parsed = Policy.parse("input: {rules: [{id: a, words: [x]}]}\nrules: []")
+    with pytest.raises(TypeError, match="pickle the policy"):
+        pickle.dumps(parsed.input)
+    with pytest.raises(TypeError, match="open the vault over there"):
+        pickle.dumps(Guard(parsed).with_vault(Vault(b"k" * 16)))
