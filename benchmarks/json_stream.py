@@ -5,8 +5,10 @@
 Prints Markdown tables with the median of several runs, in microseconds of processor time for each
 chunk, beside a bare asynchronous generator for scale. Rivals that are not installed are left out:
 jiter, pydantic-core, langchain-core, partial-json-parser and instructor parse all of the text again
-with each chunk, as their users do; ijson is fed piece by piece. A cell that would take too long is
-extrapolated from its first chunks, as the triangle that it is, and marked with `~`.
+with each chunk, as their users do; ijson is fed piece by piece. So is llguidance, which judges by
+the schema, its properties in order, and builds no value: its tokens are bytes here. A cell that
+would take too long is extrapolated from its first chunks, as the triangle that it is, and marked
+with `~`.
 """
 
 from __future__ import annotations
@@ -42,17 +44,16 @@ ORDER = {
         "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
     },
 }
-SCHEMA = Schema(
-    {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "answer": {"type": "string"},
-            "orders": {"type": "array", "items": {"$ref": "#/$defs/order"}},
-        },
-        "$defs": {"order": ORDER},
-    }
-)
+ANSWER = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "answer": {"type": "string"},
+        "orders": {"type": "array", "items": {"$ref": "#/$defs/order"}},
+    },
+    "$defs": {"order": ORDER},
+}
+SCHEMA = Schema(ANSWER)
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 RUNS = 5
 BATCH = 50  # chunks between two looks at the clock, which takes longer than some rivals
@@ -176,6 +177,7 @@ def rivals() -> dict[str, Feeder]:
     found: dict[str, Feeder] = {}
     attempts: dict[str, tuple[str, Callable[[], Feeder]]] = {
         "ijson": ("yajl2_c, pushed", _ijson),
+        "llguidance": ("by the same schema", _llguidance),
         "jiter": ("parses again", _jiter),
         "pydantic-core": ("parses again", _pydantic_core),
         "langchain-core": ("parses again", _langchain),
@@ -194,6 +196,23 @@ def rivals() -> dict[str, Feeder]:
 def _ijson() -> Feeder:
     importlib.import_module("ijson.backends.yajl2_c")
     return ijson_push
+
+
+def _llguidance() -> Feeder:
+    """What constrained decoding asks of each token, with one for each byte."""
+    llguidance = importlib.import_module("llguidance")
+    matcher_of = llguidance.LLMatcher
+    tokens, grammar = llguidance.LLTokenizer("byte"), matcher_of.grammar_from_json_schema(ANSWER)
+
+    def run(chunks: list[str]) -> float:
+        matcher = matcher_of(tokens, grammar)
+
+        def feed(chunk: str) -> None:
+            assert matcher.consume_tokens(list(chunk.encode())), matcher.get_error()
+
+        return growing(feed, chunks)
+
+    return run
 
 
 def _jiter() -> Feeder:

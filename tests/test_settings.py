@@ -107,8 +107,16 @@ PROXY = {
     "metrics": "metrics.prometheus",
     "upstream_key": "serve.upstream.key",
     "keys": "serve.keys",
+    "upstreams": "serve.upstreams",
+    "models": "serve.models",
+    "upstream_routes": "serve.routes.*.upstream",
+    "formats": "serve.routes.*.provider",
+    "state": "serve.state",
+    "shared_objects": "serve.shared_objects",
+    "answer_tokens": "serve.limits.answer_tokens",
     "heartbeat": "serve.heartbeats",
     "replay": "serve.replay",
+    "receipts": "serve.receipts.key",
 }
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -153,6 +161,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.consumers.replay": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.replay_sync": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.write_to": _code(FLOW, "on_error"),
+    "guardstream.envoy.serve": _code("where and how long this process serves", "address", "grace")
+    | _code(FUNCTION, "started"),
     **{
         f"guardstream.extract.{name}{form}": {
             "documents": "extract.documents",
@@ -201,7 +211,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code("where the files of a schema by hand are", "base"),
     },
     "guardstream.observability.AuditLog": {
-        name: f"audit.{name}" for name in ("fsync", "starts", "mode")
+        name: f"audit.{name}" for name in ("fsync", "starts", "mode", "chain", "sign", "every")
     },
     "guardstream.observability.LogObserver": {
         "logger": "audit.log.logger",
@@ -240,11 +250,17 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code(FUNCTION, "fallbacks", "resume", "worth", "on_retry"),
         "options": "audit.attributes",
     },
+    "guardstream.receipts.Signer": {"issuer": "serve.receipts.issuer"},
+    "guardstream.receipts.Audited": _code(CALL, "chains", "unchained", "wrong"),
+    "guardstream.receipts.verify_audit": _code(CALL, "key"),
+    "guardstream.receipts.verify": _code(CALL, "request", "nonce", "max_age"),
+    "guardstream.serve.proxy.Proxy": _code(OBJECT, "transport"),
     "guardstream.serve.GuardMiddleware": {
         **_code(OBJECT, "guard"),
         "routes": "serve.routes",
         "replay": "serve.replay",
         "linger": "serve.replay.linger",
+        "replay_by": "serve.replay.by",
         "settings": "serve.routes",  # see Settings below
     },
     "guardstream.serve.MemoryReplay": REPLAY,
@@ -253,6 +269,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.serve.proxy.ProxySettings": {
         **PROXY,
         "operations": "concurrency",
+        "more_keys": "serve.key_file",
     },
     "guardstream.serve.proxy.ServeOptions": {
         **PROXY,
@@ -261,6 +278,23 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "audit": "audit.path",
         "audit_errors": "audit.errors",
         "allow_code": NEVER,
+        "key_file": "serve.key_file",
+        "key_function": "serve.key_function",
+        "upstream_auth": "serve.upstream.auth",
+        "upstream_version": "serve.upstream.version",
+    },
+    "guardstream.serve.proxy.Key": {
+        name: f"serve.keys.*.{name}" for name in ("policy", "at_once", "tokens")
+    },
+    "guardstream.serve.proxy.Keys": {
+        "named": "serve.keys",
+        "load": "serve.key_file",
+        "function": "serve.key_function",
+        **_code("what the file said when it was last read", "loaded"),
+    },
+    "guardstream.serve.proxy.Target": {
+        name: f"serve.upstreams.*.{name}"
+        for name in ("key", "auth", "version", "connect_timeout", "read_timeout")
     },
     "guardstream.stages.custom.StagePlan": {
         "position": "stages[].position",

@@ -16,14 +16,17 @@ from guardstream.cli import demo as demo_command
 from guardstream.cli import diff as diff_command
 from guardstream.cli import evaluate as evaluate_command
 from guardstream.cli import explain as explain_command
+from guardstream.cli import extproc as extproc_command
 from guardstream.cli import importing
 from guardstream.cli import init as init_command
 from guardstream.cli import json_verdicts as json_command
+from guardstream.cli import key as key_command
 from guardstream.cli import lint as lint_command
 from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
 from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
+from guardstream.cli import verify as verify_command
 from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
@@ -84,6 +87,9 @@ CodeOption = Annotated[
         help="Code of yours that the policy may name; once for each.",
     ),
 ]
+TimelineOption = Annotated[
+    Path | None, typer.Option(help="Draw there, as SVG, what came in, was held, and went out.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -103,10 +109,11 @@ def run(
     findings: Annotated[
         Path | None, typer.Option(help="Write the findings there, as JSON lines.")
     ] = None,
+    timeline: TimelineOption = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
-    raise typer.Exit(run_command.run(policy, file, chunk, findings, allow_code or []))
+    raise typer.Exit(run_command.run(policy, file, chunk, findings, timeline, allow_code or []))
 
 
 @app.command()
@@ -168,10 +175,11 @@ def demo(
     speed: Annotated[
         float, typer.Option(min=0, help="Times faster than recorded; 0 does not wait at all.")
     ] = 1.0,
+    timeline: TimelineOption = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
-    demo_command.demo(policy, speed, allow_code or [])
+    demo_command.demo(policy, speed, timeline, allow_code or [])
 
 
 PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
@@ -317,10 +325,13 @@ def import_(
 @app.command()
 def report(
     audit: Annotated[list[str], typer.Argument(help="Audit logs.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page there instead.")] = None,
 ) -> None:
     """Say what audit logs hold in sum: ends, findings, blocks, times."""
-    report_command.report(audit, as_json=json)
+    if json and html is not None:
+        raise GuardstreamError("--json and --html are two forms of one answer: ask for one")
+    report_command.report(audit, as_json=json, html=html)
 
 
 @app.command()
@@ -381,7 +392,7 @@ def serve(
     ] = None,
     allow_code: CodeOption = None,
 ) -> None:
-    """Run a proxy that guards the APIs of OpenAI and Anthropic, answers and prompts."""
+    """Run a proxy that guards the APIs of models: answers, prompts, files, who may use them."""
     serve_command.serve(
         file,
         policy or [],
@@ -401,6 +412,36 @@ def serve(
         header_timeout=header_timeout,
         body_timeout=body_timeout,
     )
+
+
+keys = typer.Typer(
+    name="key",
+    cls=_Commands,
+    help="Make keys for the clients of the proxy.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(keys)
+
+
+@keys.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Who the key is for, as records name it.")],
+    file: Annotated[
+        Path | None, typer.Option(help="Add it to this file, the key_file of the section serve.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="The policy of all its requests, of the section's policies.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="How many of its requests may run at once.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="How many tokens in how long: 100000/d.")
+    ] = None,
+) -> None:
+    """Make a key and print it, once; what the proxy has to know of it is its SHA-256."""
+    print(key_command.new(name, file=file, policy=policy, at_once=at_once, tokens=tokens))
 
 
 bulk = typer.Typer(
@@ -512,6 +553,54 @@ def compare(
     )
     report = bulk_command.carry_out(job, "comparing", as_json=json)
     raise typer.Exit(1 if report.differ else 0)
+
+
+@app.command()
+def extproc(
+    policy: PolicyArgument,
+    listen: Annotated[str, typer.Option(help="The address for Envoy's calls.")] = "127.0.0.1:9002",
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that open calls have when it is told to stop.")
+    ] = 30.0,
+    allow_code: CodeOption = None,
+) -> None:
+    """Guard what goes through Envoy: its external processor, by the policy's section serve."""
+    extproc_command.extproc(policy, listen=listen, grace=grace, allow_code=allow_code or [])
+
+
+@app.command()
+def verify(
+    answer: Annotated[Path, typer.Argument(help="The answer's body, as it came.")],
+    key: Annotated[Path, typer.Option(help="The signer's public key, PEM, from who you trust.")],
+    receipt: Annotated[
+        str | None, typer.Option(help="The receipt; of an event stream the one in it.")
+    ] = None,
+    request: Annotated[
+        Path | None, typer.Option(help="The request's body, to check that it is for this one.")
+    ] = None,
+    nonce: Annotated[
+        str | None, typer.Option(help="What the request's guardstream-nonce was.")
+    ] = None,
+    max_age: Annotated[
+        float | None, typer.Option(min=0, help="The most seconds since it was signed.")
+    ] = None,
+) -> None:
+    """Say whether an answer is what its receipt says: exit 0, or 1 and what differs."""
+    status = verify_command.check(
+        answer, key, receipt=receipt, request=request, nonce=nonce, max_age=max_age
+    )
+    raise typer.Exit(status)
+
+
+@app.command(name="verify-audit")
+def verify_audit(
+    logs: Annotated[list[Path], typer.Argument(help="Audit logs, the oldest first.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The signer's public key, PEM, from who you trust.")
+    ] = None,
+) -> None:
+    """Say whether audit logs with chained lines are whole: exit 0, or 1 and what is wrong."""
+    raise typer.Exit(verify_command.check_audit(logs, key))
 
 
 @app.command()

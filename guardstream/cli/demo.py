@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
+from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,7 +16,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from guardstream.cli.output import naming
 from guardstream.guard import Guard
+from guardstream.observability.timeline import Timeline
 from guardstream.stream.asynchronous import GuardedStream
 
 _ROUNDS = 50
@@ -47,22 +50,26 @@ def recording() -> list[Delta]:
     return [Delta(**json.loads(line)) for line in lines]
 
 
-def demo(policy: str, speed: float, code: Sequence[str] = ()) -> None:
+def demo(policy: str, speed: float, timeline: Path | None = None, code: Sequence[str] = ()) -> None:
     """Replay the recording through `policy`, live on a terminal, line by line elsewhere."""
     guard = Guard.load(policy, allow_code=code, rules_only=True)
     console = Console(highlight=False)
     deltas = recording()
+    drawn = Timeline()
     console.print(f"Replaying {len(deltas)} chunks through the policy {guard.policy.name!r}.\n")
     if console.is_terminal:
         with Live(console=console, refresh_per_second=30, transient=False) as live:
-            stream = anyio.run(_replay, guard, deltas, speed, _screen(live))
+            stream = anyio.run(_replay, guard, deltas, speed, _screen(live), drawn)
     else:
-        stream = anyio.run(_replay, guard, deltas, speed, _lines(console))
+        stream = anyio.run(_replay, guard, deltas, speed, _lines(console), drawn)
+    if timeline is not None:
+        with naming(timeline):
+            drawn.save(timeline)
     _summary(console, guard, deltas, stream)
 
 
 async def _replay(
-    guard: Guard, deltas: list[Delta], speed: float, show: Show
+    guard: Guard, deltas: list[Delta], speed: float, show: Show, timeline: Timeline
 ) -> GuardedStream[str]:
     received: list[str] = []
     released: list[str] = []
@@ -77,7 +84,7 @@ async def _replay(
             # The guard has taken the chunk when it asks for the next one.
             show(perf_counter() - started, delta.text, _view(received, stream, released))
 
-    async with guard.wrap(source()) as stream:
+    async with timeline.watch(guard.wrap(timeline.source(source()))) as stream:
         async for text in stream:
             released.append(text)  # noqa: PERF401  (the source looks at it meanwhile)
     show(perf_counter() - started, "", _view(received, stream, released))

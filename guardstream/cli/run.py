@@ -18,6 +18,7 @@ from guardstream.cli.chunks import cut
 from guardstream.cli.output import naming, note
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.observability.timeline import Timeline
 from guardstream.stream.protocol import StreamOutcome
 
 CLEAN, BLOCKED = 0, 3
@@ -34,10 +35,14 @@ def run(
     file: str,
     chunk: int | None,
     findings: Path | None,
+    timeline: Path | None = None,
     code: Sequence[str] = (),
 ) -> int:
     """Guard `file` and return the exit status; what is released is written at once."""
     guard = Guard.load(policy, allow_code=code)
+    if timeline is not None and guard.policy.operational:
+        raise InputError("--timeline draws what the rules do: the policy says more than rules")
+    drawn = Timeline() if timeline is not None else None
     with ExitStack() as stack:
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
@@ -46,7 +51,10 @@ def run(
         if guard.policy.operational:
             stream: StreamOutcome = anyio.run(_run_around, guard, chunks, report, findings)
         else:
-            stream = _run_rules(guard, chunks, report, findings)
+            stream = _run_rules(guard, chunks, report, findings, drawn)
+    if drawn is not None and timeline is not None:
+        with naming(timeline):
+            drawn.save(timeline)
     if stream.finish == "content_filter":
         note(f"guardstream: blocked by rule {stream.blocked_by!r}")
         return BLOCKED
@@ -54,9 +62,16 @@ def run(
 
 
 def _run_rules(
-    guard: Guard, chunks: Iterator[str], report: TextIO | None, path: Path | None
+    guard: Guard,
+    chunks: Iterator[str],
+    report: TextIO | None,
+    path: Path | None,
+    timeline: Timeline | None,
 ) -> StreamOutcome:
-    stream = guard.wrap_sync(chunks, keep_text=False)
+    if timeline is None:
+        stream = guard.wrap_sync(chunks, keep_text=False)
+    else:
+        stream = timeline.watch(guard.wrap_sync(timeline.source(chunks)))
     with _reporting(stream, report, path), stream:
         for text in stream:
             _write(text)

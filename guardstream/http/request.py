@@ -26,7 +26,7 @@ _LISTS = {
 }
 """Where each format has its messages."""
 
-_TURNS = {"gemini": "contents", "bedrock": "messages"}
+_TURNS = {"gemini": "contents", "gemini_counting": "contents", "bedrock": "messages"}
 """Where formats have messages of their own shape: a role, and parts of any kind."""
 
 _SPEAKERS = {"model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
@@ -49,6 +49,11 @@ _BESIDE: Mapping[str, Mapping[str, str]] = {
         "prediction": "assistant",
     },
     "openai_completions": {"prompt": "user", "suffix": "user"},
+    "openai_embeddings": {"input": "user"},
+    "openai_moderations": {"input": "user"},
+    "openai_images": {"prompt": "user"},
+    "openai_speech": dict.fromkeys(("input", "instructions"), "user"),
+    "openai_batches": {},
     "openai_responses": {
         "instructions": "system",
         **dict.fromkeys(("tools", "text"), "developer"),
@@ -59,6 +64,10 @@ _BESIDE: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("systemInstruction", "system_instruction"), "system"),
         "tools": "developer",
     },
+    "gemini_embeddings": dict.fromkeys(("content", "requests"), "user"),
+    "gemini_counting": {"generateContentRequest": "user"},
+    "ollama_embeddings": {"prompt": "user"},
+    "ollama_model": {},
     "ollama": {
         "system": "system",
         **dict.fromkeys(("prompt", "suffix"), "user"),
@@ -71,10 +80,11 @@ _BESIDE: Mapping[str, Mapping[str, str]] = {
     "a2a": {"params": "user"},
     "mcp": {"params": "user"},
 }
-"""What else is said to the model, in each format, and whose text it is."""
+"""What else is said to the model, and whose text it is; in other formats all is the user's."""
 
 _CONTENT = (
     ("openai_completions", "prompt"),
+    ("openai_embeddings", "input"),
     ("openai_responses", "instructions"),
     ("anthropic", "system"),
 )
@@ -108,13 +118,16 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
 
     With a vault values are hidden in every field, also where a format says nothing to the model.
     """
+    said = _BESIDE.get(provider)
+    if said is None:
+        said = dict.fromkeys(request.keys() - {"model"}, "user")
     checked = {
         field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
-        for field, role in _BESIDE[provider].items()
+        for field, role in said.items()
         if request.get(field)
     }
     if guard.vault is not None:
-        read = {*_BESIDE[provider], *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
+        read = {*said, *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
         for field in request.keys() - read:
             checked[field] = _beside(guard, "assistant", request[field], content=False)
     if provider in _LISTS and request.get(_LISTS[provider]):

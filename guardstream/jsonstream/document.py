@@ -26,6 +26,9 @@ DEEPEST = Limits().depth
 """Levels of a document with a schema: what judges a whole value is recursive, and reads no more."""
 
 
+_NUMBERS = (t.SCALAR_PART, t.INTEGER, t.FLOAT)
+
+
 class Checks(Protocol):
     """What a document is checked against: a Schema, or the schema of a model."""
 
@@ -258,6 +261,8 @@ def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:
         tail = value[len(value) - (end - 1 - start) :]
         before.append((kind + 1, tail[: offset - start], start, offset))
         after[0] = (kind, value, offset, end)
+    elif kind in _NUMBERS and start < offset:  # its text is given when it is over
+        before.append((t.SCALAR_PART, value[: offset - start], start, offset))
     elif kind in (t.STRING_PART, t.KEY_PART) and end - start == len(value) and start <= offset:
         before.append((kind, value[: offset - start], start, offset))
         after[0] = (kind, value[offset - start :], offset, end)

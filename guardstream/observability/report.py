@@ -29,6 +29,7 @@ class _Stream(BaseModel):
     policy: str
     fingerprint: str
     finish: str
+    started: str = ""
     findings: list[_Finding]
     seconds: float
     characters_in: int
@@ -47,6 +48,8 @@ class _Stream(BaseModel):
 class Report:
     """Counts over records, and their measurements by name.
 
+    `days` counts `streams`, `findings` and `blocked` by the day, in UTC, on which streams began.
+
     `unfinished` are streams that began and never ended: they run still, or their process was
     killed. `torn` are lines that are no records.
     """
@@ -54,6 +57,7 @@ class Report:
     streams: int = 0
     torn: int = 0
     unfinished: int = 0
+    days: dict[str, Counter[str]] = field(default_factory=dict)
     finishes: Counter[str] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
@@ -77,6 +81,10 @@ class Report:
             self.blocks[stream.blocked_by] += 1
         if stream.error:
             self.errors[stream.error] += 1
+        day = self.days.setdefault(stream.started[:10] or "-", Counter())
+        day["streams"] += 1
+        day["findings"] += len(stream.findings)
+        day["blocked"] += stream.finish == "content_filter"
         for name in _SUMMED:
             setattr(self, name, getattr(self, name) + (getattr(stream, name) or 0))
         self._measure(stream)
@@ -98,6 +106,7 @@ class Report:
             "streams": self.streams,
             "torn": self.torn,
             "unfinished": self.unfinished,
+            "days": {day: dict(counts) for day, counts in sorted(self.days.items())},
             **{name: dict(getattr(self, name).most_common()) for name in _COUNTED},
             **{name: getattr(self, name) for name in _SUMMED},
             **{name: percentiles(values) for name, values in self.measured.items()},

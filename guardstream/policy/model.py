@@ -46,10 +46,12 @@ from guardstream.policy.sections import (
     ToolFile,
 )
 from guardstream.policy.serving import (
+    KeyFile,
     ReplayFile,
     RouteFile,
     ServeFile,
     ServeLimitsFile,
+    StateFile,
     UpstreamFile,
 )
 from guardstream.stages.rules import OnError, OnOverflow
@@ -371,6 +373,9 @@ MODELS: dict[str, type[Model]] = {
     "extract.limits": JsonLimitsFile,
     "serve": ServeFile,
     "upstream": UpstreamFile,
+    "serve.upstreams": UpstreamFile,
+    "serve.keys": KeyFile,
+    "serve.state": StateFile,
     "serve.routes": RouteFile,
     "replay": ReplayFile,
     "serve.limits": ServeLimitsFile,
@@ -378,6 +383,6 @@ MODELS: dict[str, type[Model]] = {
 """The model of the mapping that stands at a key, for naming the keys it knows."""
 
 
-def keys(model: type[Model]) -> list[str]:
+def keys(model: type[BaseModel]) -> list[str]:
     """Return the keys of a mapping as they are written."""
     return [field.alias or name for name, field in model.model_fields.items()]

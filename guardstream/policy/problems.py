@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from guardstream.policy.document import Document, Path, Problem
 from guardstream.policy.model import MODELS, PolicyFile, keys
@@ -29,13 +29,18 @@ def lines_of(name: str, problems: Iterable[Problem]) -> list[str]:
     return [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
 
 
-def of_validation(error: ValidationError, document: Document) -> list[Problem]:
-    """Translate what the model refused; of several complaints about one value, the first."""
+def of_validation(
+    error: ValidationError, document: Document, whole: type[BaseModel] = PolicyFile
+) -> list[Problem]:
+    """Translate what the model refused; of several complaints about one value, the first.
+
+    `whole` is the model of a mapping at a place that is not of a policy.
+    """
     found: dict[Path, Problem] = {}
     for detail in error.errors(include_url=False):
         path = _path(detail["loc"], document)
         if detail["type"] == "extra_forbidden":
-            problem = Problem(document.key_mark(path), _unknown_key(path))
+            problem = Problem(document.key_mark(path), _unknown_key(path, whole))
         elif detail["type"] == "missing":
             problem = Problem(document.mark(path), f"missing key {detail['loc'][-1]!r}")
             path = (*path, detail["loc"][-1])
@@ -54,12 +59,12 @@ def _path(loc: Path, document: Document) -> Path:
     return path
 
 
-def _unknown_key(path: Path) -> str:
+def _unknown_key(path: Path, whole: type[BaseModel]) -> str:
     names = [part for part in path[:-1] if isinstance(part, str)]
     # The second and the last are of a mapping by names, in which the last part is one.
     places = (names[-2:], names[-3:-1] if len(names) > 2 else [], names[-1:], names[-2:-1])
     found = (MODELS.get(".".join(place)) for place in places)
-    model = next((each for each in found if each), PolicyFile)
+    model = next((each for each in found if each), whole)
     return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), keys(model))}"
 
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from guardstream.policy.operational import Secret, Setting
+from guardstream.policy.operational import Rate, Secret, Setting
 from guardstream.policy.sections import Duration, Model, quantity
 
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
@@ -80,11 +80,56 @@ class UpstreamFile(Model):
     url: Url
     """Its address, such as https://api.openai.com."""
     key: Secret | None = None
-    """The key that requests are sent with, as `${NAME}`; those of clients are then not sent on."""
+    """The key that requests are sent with, as `${NAME}`; those of clients are then not sent on.
+
+    null says that it needs none, where clients have keys of yours.
+    """
+    auth: Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"] | None = None
+    """The header of the key, `authorization` as `Bearer`; as each endpoint has it if absent."""
+    version: bool | None = None
+    """Whether `/v1` stands between the address and the path; if absent, unless it ends in one."""
     connect_timeout: Duration = 10.0
     """How long a connection may take."""
     read_timeout: Duration = 600.0
     """The longest silence before the first byte, and between any two."""
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("expected a SHA-256 in hex: 'guardstream key new NAME' makes one")
+    return text
+
+
+class KeyFile(Model):
+    """A key that clients may come with, and what it allows."""
+
+    sha256: Annotated[str, AfterValidator(_sha256)] | None = None
+    """Its SHA-256 in hex: `guardstream key new` makes both."""
+    key: Secret | None = None
+    """Or the key itself, as `${NAME}`."""
+    policy: Setting | None = None
+    """The policy of all its requests: as a route's; the one of the path if absent."""
+    at_once: int | None = Field(default=None, ge=1)
+    """How many of its requests run at once; more get a 429."""
+    tokens: Rate | None = None
+    """How many tokens its requests use in how long: `100000/d`; more get a 429."""
+
+    @model_validator(mode="after")
+    def _one(self) -> KeyFile:
+        if (self.sha256 is None) == (self.key is None):
+            raise ValueError("give the key's 'sha256', or the 'key' itself as ${NAME}")
+        return self
+
+
+class StateFile(Model):
+    """Where it is remembered what keys have used, and whose stored objects are."""
+
+    redis: Secret
+    """The URL of a Redis, as `${NAME}`."""
+    prefix: Setting = "guardstream:"
+    """What keys in Redis begin with."""
+    timeout: Duration = 2.0
+    """How long Redis may take; a request that it fails is refused."""
 
 
 class RouteFile(Model):
@@ -92,10 +137,15 @@ class RouteFile(Model):
 
     policy: Setting | None = None
     """The policy of this path: a name in `policies`, a pack, or a file; this one if absent."""
+    upstream: Setting | None = None
+    """The name of the upstream in `upstreams` that it goes to. For the proxy."""
     guard: bool = True
     """Whether it is guarded; false lets it pass. For the middleware."""
     provider: Setting | None = None
-    """The wire format of JSON events; the first one tells if absent. For the middleware."""
+    """The wire format of JSON events; the first one tells if absent.
+
+    For the proxy, of a path that it does not know: of whole answers, too.
+    """
     unknown: Literal["guard", "refuse", "pass"] | None = None
     """What becomes of fields that the format does not know, in place of what the policy says."""
     text_types: list[str] = Field(default=["text/plain", ""])
@@ -121,6 +171,15 @@ class RouteFile(Model):
         return self
 
 
+class ReceiptsFile(Model):
+    """Signs what is answered: which policy judged it, and digests of what came and went out."""
+
+    key: Secret
+    """A private key of Ed25519 in PEM, as `${NAME}`."""
+    issuer: Setting = "guardstream"
+    """Who signs, as receipts say it."""
+
+
 class ReplayFile(Model):
     """Keeps released events for clients that come back with a `Last-Event-ID`."""
 
@@ -132,6 +191,8 @@ class ReplayFile(Model):
     """How long Redis may take."""
     linger: Duration | None = None
     """How long a stream goes on without its client; not at all if absent."""
+    by: list[Setting] = Field(default=[])
+    """Headers that tell whose a stream is: who comes back needs the same values."""
     max_events: int = Field(default=4096, ge=1)
     """Events of one stream that are kept."""
     max_bytes: Size = 256 * 1024
@@ -167,16 +228,27 @@ class ServeLimitsFile(Model):
     """How long the headers of a request may take."""
     body_timeout: Duration = 60.0
     """How long the body of a request may take."""
+    answer_tokens: int = Field(default=4096, ge=1)
+    """Tokens that are reserved for an answer which its request does not bound."""
 
 
 Upstream: TypeAlias = Annotated[
     Annotated[Url, Tag("plain")] | Annotated[UpstreamFile, Tag("mapping")], Discriminator(_kind)
 ]
 
+KeyEntry: TypeAlias = Annotated[
+    Annotated[Secret, Tag("plain")] | Annotated[KeyFile, Tag("mapping")], Discriminator(_kind)
+]
+
 RouteEntry: TypeAlias = Annotated[
     Annotated[Setting, Tag("plain")] | Annotated[RouteFile, Tag("mapping")], Discriminator(_kind)
 ]
 
+
+ONE_PROCESS = (
+    "what clients' keys have used is remembered in one process: 'workers: 1', or "
+    "'state: {redis: ${NAME}}'"
+)
 
 IN_MEMORY = "a replay in memory is of one process: 'workers: 1', or 'replay: {redis: ${NAME}}'"
 
@@ -190,8 +262,20 @@ class ServeFile(Model):
     """How many processes."""
     upstream: Upstream | None = None
     """Where requests go: a URL, or one with a key and time-outs."""
-    keys: dict[Setting, Secret] = Field(default={})
-    """Keys that clients may come with, by name, each as `${NAME}`; any client if there are none."""
+    upstreams: dict[Setting, Upstream] = Field(default={})
+    """Other upstreams, by name."""
+    models: dict[Setting, Setting] = Field(default={})
+    """Which upstream has which models: patterns such as `claude-*`, and names in `upstreams`."""
+    keys: dict[Setting, KeyEntry] = Field(default={})
+    """Keys that clients may come with, by name: `${NAME}`, or with what they allow."""
+    key_file: Setting | None = None
+    """A file of more of them, beside this one; it is read anew when it changes."""
+    key_function: Setting | None = None
+    """A function that returns the `Key` of a SHA-256, as `module:name`."""
+    state: StateFile | None = None
+    """Where is remembered what keys have used; in this process's memory if absent."""
+    shared_objects: list[Setting] = Field(default=[])
+    """Ids of objects of the upstream that all clients with a key may name."""
     policies: dict[Setting, Setting] = Field(default={})
     """Other policies by name: files beside this one, or packs."""
     by_header: bool = False
@@ -204,17 +288,50 @@ class ServeFile(Model):
     """The silence after which a comment is sent in an event stream; never if absent."""
     replay: ReplayFile | None = None
     """Keeps released events for clients that come back; null for none."""
+    receipts: ReceiptsFile | None = None
+    """Signs what is answered; null for no receipts."""
     limits: ServeLimitsFile = ServeLimitsFile()
     """Bounds on requests and answers."""
 
     @model_validator(mode="after")
     def _keys(self) -> ServeFile:
-        if self.keys and not (isinstance(self.upstream, UpstreamFile) and self.upstream.key):
-            raise ValueError("'keys' of clients need a key of the upstream: 'upstream: {url, key}'")
+        if not (self.keys or self.key_file or self.key_function):
+            alone = [name for name in ("state", "shared_objects") if getattr(self, name)]
+            if alone:
+                raise ValueError(f"{alone[0]!r} is about clients with keys: give 'keys'")
+            return self
+        for name, each in (("upstream", self.upstream), *self.upstreams.items()):
+            # A null that is written out says that the upstream needs none.
+            if not (isinstance(each, UpstreamFile) and "key" in each.model_fields_set):
+                raise ValueError(
+                    f"'keys' of clients need a key of the upstream: '{name}: {{url, key}}'"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _named(self) -> ServeFile:
+        if "default" in self.upstreams:
+            raise ValueError("'default' is the name of 'upstream' itself")
+        given = [*self.models.values()]
+        given += [
+            route.upstream
+            for route in self.routes.values()
+            if isinstance(route, RouteFile) and route.upstream
+        ]
+        for name in given:
+            if name not in self.upstreams and name != "default":
+                known = ", ".join(["default", *self.upstreams])
+                raise ValueError(f"no upstream {name!r}, there are: {known}")
         return self
 
     @model_validator(mode="after")
     def _one_memory(self) -> ServeFile:
+        if (
+            self.workers > 1
+            and self.state is None
+            and (self.keys or self.key_file or self.key_function)
+        ):
+            raise ValueError(ONE_PROCESS)
         if self.workers > 1 and self.replay is not None and self.replay.redis is None:
             raise ValueError(IN_MEMORY)
         return self

@@ -6,7 +6,7 @@ and is a plain ASGI application itself. What is not guarded passes as it is, mes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,7 +29,8 @@ class GuardMiddleware:
     The first of `routes` that matches a path is taken, then `guard` for all other paths; a route
     without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
     (pattern, guard). With `replay` the events of a stream are kept for clients that come back, and
-    `linger` is for how many seconds a stream goes on without its client.
+    `linger` is for how many seconds a stream goes on without its client. `replay_by` names headers,
+    such as `authorization`: who comes back gets a stream only with the values that began it.
 
     What is not said here the section `serve` of the guard's policy says: its routes come after
     these. PolicyError if they cannot be made, or need a secret that the environment lacks.
@@ -43,6 +44,7 @@ class GuardMiddleware:
         routes: Iterable[Routing] = (),
         replay: ReplayStore | None = None,
         linger: float = 0.0,
+        replay_by: Sequence[str] = (),
         **settings: Unpack[Settings],
     ) -> None:
         said = middleware(guard) if guard is not None else {}
@@ -59,7 +61,7 @@ class GuardMiddleware:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app
         self._routes = Routes(given, Route("/{path:path}", guard, **settings))
-        self._replay = said.get("replay") if replay is None else Replay(replay, linger)
+        self._replay = said.get("replay") if replay is None else Replay(replay, linger, replay_by)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""

@@ -43,7 +43,7 @@ def replay_of(section: ReplayFile | None) -> Replay | None:
     """Make the store of a section; PolicyError if its secret is not in the environment."""
     if section is None:
         return None
-    return Replay(_store(section), section.linger or 0.0)
+    return Replay(_store(section), section.linger or 0.0, tuple(section.by))
 
 
 def _store(section: ReplayFile) -> ReplayStore:
@@ -54,19 +54,24 @@ def _store(section: ReplayFile) -> ReplayStore:
     }
     if section.redis is None:
         return MemoryReplay(**kept, max_streams=section.max_streams, max_total=section.max_total)
+    client = redis_of(section.redis, "replay")
+    from guardstream.serve.replay_redis import RedisReplay
+
+    return RedisReplay(client, prefix=section.prefix, timeout=section.timeout, **kept)
+
+
+def redis_of(secret: str, what: str) -> Any:
+    """Make the client of a Redis whose URL is a secret; PolicyError if that cannot be done."""
     try:
         from redis.asyncio import Redis
-
-        from guardstream.serve.replay_redis import RedisReplay
     except ImportError as error:
         raise PolicyError(
-            "replay in Redis needs redis: pip install 'guardstream[redis]'"
+            f"{what} in Redis needs redis: pip install 'guardstream[redis]'"
         ) from error
     try:
-        client = Redis.from_url(revealed(section.redis))
+        return Redis.from_url(revealed(secret))
     except ValueError:  # what it says may hold the secret
-        raise PolicyError(f"{section.redis} holds no URL of a Redis: redis://HOST:PORT") from None
-    return RedisReplay(client, prefix=section.prefix, timeout=section.timeout, **kept)
+        raise PolicyError(f"{secret} holds no URL of a Redis: redis://HOST:PORT") from None
 
 
 def replay_at(policy: Policy) -> Replay | None:
@@ -87,6 +92,9 @@ def routes_of(guard: Guard) -> Iterator[Route]:
     made: dict[str, Guard] = {}
     for path, entry in section.routes.items():
         said = route_of(entry)
+        if said.upstream is not None:
+            where = policy.place("serve", "routes", path, "upstream")
+            raise PolicyError(f"{where}: the middleware has no upstreams: leave it out")
         of_route = _guard(guard, section, said.policy, made) if said.guard else None
         inbound = _guard(guard, section, said.inbound, made) if said.inbound else None
         yield Route(
@@ -125,10 +133,18 @@ def other_policy(policy: Policy) -> Policy:
 
 
 def middleware(guard: Guard) -> Mapping[str, Any]:
-    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat`."""
+    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat`.
+
+    PolicyError for receipts, which the proxy signs.
+    """
     section = guard.policy.file.serve
     if section is None:
         return {}
+    if section.receipts is not None:
+        raise PolicyError(
+            f"{guard.policy.place('serve')}: the middleware signs no receipts: put "
+            "guardstream.serve.receipts.ReceiptMiddleware around the application"
+        )
     return {
         "routes": tuple(routes_of(guard)),
         "replay": replay_at(guard.policy),

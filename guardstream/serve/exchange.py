@@ -124,7 +124,7 @@ class Exchange:
                 self._stop([body])
             self._media = media
             if self._replay is not None and media == "sse":
-                self._journal = Journal(self._replay.store, self._scope["path"], policy)
+                self._journal = Journal(self._replay, self._scope, policy)
             self._group.start_soon(self._help)
             if self._body is not None and self._body.remaining() is not None:
                 self._group.start_soon(self._keep_deadlines, self._body)

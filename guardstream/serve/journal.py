@@ -1,15 +1,18 @@
 """The middleware's side of replay: events get ids, and who comes back with one gets what followed.
 
 An id is `gs`, the stream's secret, and the event's number. The store's key is made of the secret,
-the path and the policy: a stream cannot be had under another path, nor once its policy changed.
+the path, the policy and the caller: a stream cannot be had under another path, nor once its policy
+changed, nor by a request whose headers that tell the caller are others.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -29,11 +32,23 @@ class Replay:
     """How streams are kept for clients that come back.
 
     `linger` is for how many seconds an application goes on when its client has left and nobody
-    follows the stream; 0 closes it at once, and only what was sent can be had again.
+    follows the stream; 0 closes it at once, and only what was sent can be had again. A stream is
+    for requests alone whose headers `by` have the same values as those of the one that began it.
     """
 
     store: ReplayStore
     linger: float = 0.0
+    by: Sequence[str] = ()
+
+    def key(self, secret: str, scope: Scope, policy: bytes, caller: str) -> str:
+        """Return the name under which the store keeps a stream; `caller` is who is known."""
+        told = [secret.encode(), scope["path"].encode("utf-8", "surrogatepass"), policy]
+        if self.by or caller:
+            names = [name.lower().encode() for name in self.by]
+            found = [[v for n, v in scope["headers"] if n.lower() == name] for name in names]
+            told.append(json.dumps([[v.hex() for v in each] for each in found]).encode())
+            told.append(caller.encode())
+        return hashlib.sha256(b"\0".join(told)).hexdigest()
 
 
 def last_event_id(scope: Scope) -> tuple[str, int] | None:
@@ -42,11 +57,6 @@ def last_event_id(scope: Scope) -> tuple[str, int] | None:
         if name == b"last-event-id" and (found := _ID.fullmatch(value.decode("latin-1"))):
             return found[1], int(found[2])
     return None
-
-
-def store_key(secret: str, path: str, policy: bytes) -> str:
-    """Return the name under which a store keeps a stream."""
-    return hashlib.sha256(b"\0".join([secret.encode(), path.encode(), policy])).hexdigest()
 
 
 def numbered(secret: str, number: int) -> str:
@@ -61,10 +71,10 @@ class Journal:
     store fails the stream goes on without it, and cannot be had again beyond that.
     """
 
-    def __init__(self, store: ReplayStore, path: str, policy: bytes) -> None:
-        self._store = store
+    def __init__(self, replay: Replay, scope: Scope, policy: bytes, caller: str = "") -> None:
+        self._store = replay.store
         self._secret = secrets.token_urlsafe(16)
-        self._key = store_key(self._secret, path, policy)
+        self._key = replay.key(self._secret, scope, policy, caller)
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
         self._number = 0
         self._keeping = True

@@ -9,7 +9,7 @@ import anyio
 from starlette.types import Receive, Scope, Send
 
 from guardstream.serve.endings import error_frame, refusal
-from guardstream.serve.journal import Replay, last_event_id, store_key
+from guardstream.serve.journal import Replay, last_event_id
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.replay import Kept
 from guardstream.serve.routes import POLICY_HEADER, Route
@@ -21,7 +21,9 @@ WAIT = 2.0
 """Seconds to wait for an event before asking again; each time a heartbeat is sent."""
 
 
-async def resume(scope: Scope, receive: Receive, send: Send, route: Route, replay: Replay) -> bool:
+async def resume(
+    scope: Scope, receive: Receive, send: Send, route: Route, replay: Replay, caller: str = ""
+) -> bool:
     """Answer a client that comes back for one of our streams; False if it does not.
 
     It gets what was released since, and what is being released if the stream goes on. 204, upon
@@ -31,7 +33,7 @@ async def resume(scope: Scope, receive: Receive, send: Send, route: Route, repla
     if came_back is None:
         return False
     secret, number = came_back
-    following = Following(replay, store_key(secret, scope["path"], route.label), number, send)
+    following = Following(replay, replay.key(secret, scope, route.label, caller), number, send)
     kept = await following.since()
     if kept is None:
         start, body = refusal(410, "not_kept", "the rest of this stream is not kept any more")

@@ -90,6 +90,20 @@ class Result:
         """Choice 0's refusal."""
         return self.channels.get((0, "refusal"), "")
 
+    def _repr_html_(self) -> str:
+        """What was delivered and found, for notebooks."""
+        from html import escape  # for them alone
+
+        rows = "".join(
+            f"<tr><td>{escape(found.rule)}</td><td>{found.action}</td><td>{escape(found.channel)}"
+            f"</td><td>{found.start}–{found.end}</td></tr>"
+            for found in self.findings
+        )
+        head = "<tr><th>rule</th><th>action</th><th>channel</th><th>characters</th></tr>"
+        table = f"<table>{head}{rows}</table>" if rows else ""
+        text = f'<pre style="white-space: pre-wrap">{escape(self.text)}</pre>'
+        return f"{text}<p>finish: {self.finish or 'open'}</p>{table}"
+
 
 class Meter:
     """The counters of a running stream; its attributes are written on the hot path."""

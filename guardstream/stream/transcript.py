@@ -71,7 +71,7 @@ def result_of(
     `calls` are the tool calls announced so far, by the slot of their arguments.
     """
     if kept is None:
-        return Result("", tuple(findings), finish)
+        return Result("", tuple(findings), finish, usage=usage)
     return Result(
         text=kept.answer.getvalue(),
         findings=tuple(findings),

@@ -82,3 +82,17 @@ def test_a_log_that_is_not_there_is_said() -> None:
     done = run("none.jsonl")
     assert done.returncode == 2
     assert done.stderr == "none.jsonl: no such file or directory\n"
+
+
+def test_it_is_a_page_if_asked_for(audit: Path, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    done = run("--html", target, audit)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    page = target.read_text()
+    for shown in ("<dt>streams</dt><dd>3</dd>", "<td>word (mask)</td>", "<td>bad</td>", "By day"):
+        assert shown in page
+    assert "http" not in page
+    assert "secret" not in page
+    both = run("--html", target, "--json", audit)
+    assert (both.returncode, both.stdout) == (2, "")
+    assert "ask for one" in both.stderr

@@ -142,3 +142,17 @@ def test_a_reader_that_leaves_ends_the_program_quietly(policy: str) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(timeout=30) != 0
+
+
+def test_a_timeline_is_drawn_beside_the_text(cli: Cli, policy: str, tmp_path: Path) -> None:
+    target = tmp_path / "stream.svg"
+    done = cli("run", policy, "--chunk", "3", "--timeline", str(target), stdin=b"a secret here")
+    assert (done.status, done.out) == (0, "a ****** here")
+    assert "word: mask, 6 characters from 2" in target.read_text()
+    lost = cli("run", policy, "--timeline", str(tmp_path / "no" / "x.svg"), stdin=b"a")
+    assert lost.status == 2
+    assert "x.svg: no such file" in lost.err
+    Path(policy).write_text("audit: {path: audit.jsonl}\n" + POLICY, encoding="utf-8")
+    more = cli("run", policy, "--timeline", str(target), stdin=b"a")
+    assert (more.status, more.out) == (2, "")
+    assert "says more than rules" in more.err

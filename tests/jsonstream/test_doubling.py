@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 
 import pytest
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaError
-from guardstream.jsonstream.schema import evaluate, parallel
+from guardstream.jsonstream.schema import doubling, evaluate, parallel, prefixes
 from guardstream.jsonstream.schema.dialects import DRAFT_2020
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.refs import References
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.jsonstream.verdict import verdict
+from guardstream.scan.regex.parser import parse
 from tests.jsonstream.corpora import cuttings
 
 
@@ -163,3 +165,57 @@ def test_doubling_is_told_from_what_only_looks_like_it():
     assert double(RECURSIVE)
     assert double(doubled("allOf", 40))
     assert not double(doubled("allOf", 3))
+
+
+def test_loading_a_schema_compiles_no_pattern_that_no_string_has_met(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(prefixes, "parse", lambda text: compiled.append(text) or parse(text))
+    schema = Schema({"properties": {f"p{at}": {"pattern": f"^{at}x"} for at in range(50)}})
+    assert compiled == []
+    assert verdict(['{"p7": "8"}'], schema).offset == 8
+    assert len(compiled) == 1
+
+
+def test_loading_a_schema_follows_what_is_unevaluated_in_bounded_time(monkeypatch):
+    extended = Counter()
+    extend = References._extend
+
+    def counted(self, *args, **options):
+        extended["times"] += 1
+        return extend(self, *args, **options)
+
+    monkeypatch.setattr(References, "_extend", counted)
+    shared = {"allOf": [{"properties": {f"p{at}": True}} for at in range(200)]}
+    asks = {"$ref": "#/$defs/x", "unevaluatedProperties": False}
+    schema = Schema({"$defs": {"x": shared}, "properties": {f"q{at}": asks for at in range(400)}})
+    assert extended["times"] < 30_000
+    assert verdict(['{"q399": {"p7": 1}}'], schema) is None
+    for first_or_last in ("q0", "q399"):
+        error = verdict([json.dumps({first_or_last: {"p200": 1}})], schema)
+        assert error is not None
+        assert error.keyword in ("additionalProperties", "unevaluatedProperties")
+
+
+def test_many_names_with_one_beginning_are_not_written_out():
+    names = ["x" * 9_000 + str(at) for at in range(40)]
+    schema = Schema({"properties": dict.fromkeys(names, True), "additionalProperties": False})
+    text = json.dumps({names[7]: 1, names[8]: 2})
+    for chunks in cuttings(text, random.Random(0)):
+        assert verdict(chunks, schema) is None
+    assert len(schema.node.beginnings) <= 256
+    assert verdict([text[:-5] + 'y": 2}'], schema) is not None
+
+
+@pytest.mark.parametrize("extra", [{}, {"additionalProperties": {"type": "null"}}])
+def test_loading_a_schema_of_many_names_asks_for_each_where_it_stands(monkeypatch, extra):
+    asked = Counter()
+    member = doubling._member
+
+    def counted(read, name):
+        asked["times"] += 1
+        return member(read, name)
+
+    monkeypatch.setattr(doubling, "_member", counted)
+    schema = Schema({"allOf": [{"properties": {f"p{at}": True}, **extra} for at in range(800)]})
+    assert asked["times"] < 250_000
+    assert (verdict(['{"p7": 1}'], schema) is None) == (not extra)

@@ -76,10 +76,10 @@ def test_half_an_escape_waits():
     assert [token[1:] for token in lexer.feed("0")] == [("\N{GRINNING FACE}", 2, 14)]
 
 
-def test_a_number_is_given_when_it_is_over():
+def test_a_number_is_given_as_far_as_it_has_come():
     lexer = Lexer()
-    assert [token[0] for token in lexer.feed("[12")] == [t.OPEN_ARRAY, t.SCALAR_PART]
-    assert lexer.feed("3") == []
+    assert lexer.feed("[12")[1] == (t.SCALAR_PART, "12", 1, 3)
+    assert lexer.feed("3") == [(t.SCALAR_PART, "123", 1, 4)]
     assert lexer.feed(",")[0] == (t.INTEGER, "123", 1, 4)
 
 

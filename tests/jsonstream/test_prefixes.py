@@ -27,7 +27,7 @@ from tests.jsonstream.corpora import cuttings
         ({"anyOf": [{"pattern": "^a"}, {"pattern": "^b"}]}, '"|c"'),
         ({"minimum": 1}, "[|-1]"),
         ({"exclusiveMinimum": 0}, "[|-1]"),
-        ({"minimum": 0}, "[-1|]"),
+        ({"minimum": 0}, "[-|1]"),
         ({"maximum": -1}, "[|1]"),
         ({"exclusiveMaximum": 0}, "[|0]"),
         ({"enum": [1, 2, "x"]}, "[|-1]"),

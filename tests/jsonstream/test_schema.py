@@ -49,7 +49,7 @@ EARLIEST = [
     ({"enum": ["red", "green"]}, '"gre|y"', "enum"),
     ({"enum": ["red", "green"]}, '"gree|"', "enum"),
     ({"enum": ["red", 3, None]}, "|true", "type"),
-    ({"enum": [[1, 2], {"a": 3}]}, "[1, 3|]", "const"),
+    ({"enum": [[1, 2], {"a": 3}]}, "[1, |3]", "const"),
     ({"const": "a"}, '"\\u006|2"', "enum"),  # an escape is judged at its last character
     ({"const": {"a": [1]}}, '{"a": [1|, 2]}', "maxItems"),
     (CLOSED, '{"|beta": 1}', "additionalProperties"),
@@ -73,7 +73,7 @@ EARLIEST = [
         "additionalProperties",
     ),
     ({"properties": {"a": {"maximum": 10}}}, '{"a": 11|}', "maximum"),
-    ({"properties": {"a": {"minimum": 0}}}, '{"a": -1|, "b": 2}', "minimum"),
+    ({"properties": {"a": {"minimum": 0}}}, '{"a": -|1, "b": 2}', "minimum"),
     ({"items": {"multipleOf": 3}}, "[3, 4|]", "multipleOf"),
     ({"patternProperties": {"^n_": {"type": "number"}}}, '{"n_a": |"x"}', "type"),
     ({"propertyNames": {"pattern": "^[a-z]+$"}}, '{"A|": 1}', "propertyNames"),

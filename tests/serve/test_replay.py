@@ -288,3 +288,23 @@ async def test_heartbeats_and_comments_get_no_id() -> None:
     upstream = Upstream([b": hello\n\n", b"retry: 5\n\n", b"data: one \n\n"])
     visit = await fetch(replaying(upstream))
     assert visit.body.startswith(b": hello\n\nretry: 5\n\nid: gs")
+
+
+async def test_a_stream_is_for_the_caller_that_began_it() -> None:
+    app = replaying(Upstream(WORDS), replay_by=["Authorization", "cookie"])
+    mine = {"authorization": "Bearer a", "cookie": "s=1"}
+    with anyio.fail_after(5):
+        first = await Visit(headers=mine).to(app)
+        last_id = ids(first)[1]
+        others = [
+            {"authorization": "Bearer b", "cookie": "s=1"},
+            {"authorization": "Bearer a"},
+            {"authorization": "s=1", "cookie": "Bearer a"},
+            {},
+        ]
+        tried = [
+            await Visit(headers={**headers, "last-event-id": last_id}).to(app) for headers in others
+        ]
+        again = await Visit(headers={**mine, "last-event-id": last_id}).to(app)
+    assert [visit.status for visit in tried] == [410] * 4
+    assert text(again) == "****** four five "

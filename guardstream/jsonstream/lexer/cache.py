@@ -22,6 +22,7 @@ from guardstream.jsonstream.lexer.tokens import (
     KEY,
     OPEN_ARRAY,
     OPEN_OBJECT,
+    SCALAR_PART,
     STRING,
     Token,
 )
@@ -192,6 +193,8 @@ def _shelf(memory: Memory) -> Plans:
 def _plan(
     state: LexerState, text: str, out: list[Token], before: object, memory: Memory
 ) -> Plan | None:
+    if before is in_number and out[0][0] == SCALAR_PART:
+        return None
     base = state.base
     kinds = [token[0] for token in out]
     depths = _depths(kinds)

@@ -219,7 +219,7 @@ def begin_number(state: LexerState, text: str, index: int) -> int:
                 state.out.append((kind, run, start, state.base + end))
                 return _end_scalar(state, end)
             within = _within(match, "zero" if run in ("0", "-0") else "int")
-    state.out.append((t.SCALAR_PART, first, start, start + 1))
+    state.out.append((t.SCALAR_PART, run, start, state.base + end))
     state.start = start
     state.parts = [run]
     state.length = end - index
@@ -241,10 +241,12 @@ def in_number(state: LexerState, text: str, index: int) -> int:
     ends = text[end : end + 1] in _DELIMITERS
     if length > state.max_digits or not (ends or end == len(text)):
         return _by_character(state, text, index)
-    state.parts.append(match[0])
     state.length = length
     state.within = _within(match, within)
-    return end_number(state, end) if ends else end
+    if ends:
+        state.parts.append(match[0])
+        return end_number(state, end)
+    return _add_digits(state, match[0], end)
 
 
 def _within(match: re.Match[str], before: str) -> str:
@@ -266,8 +268,15 @@ def _by_character(state: LexerState, text: str, index: int) -> int:
     state.length += end - index
     if state.length > state.max_digits:
         cut = end - (state.length - state.max_digits)
+        _add_digits(state, text[index:cut], cut)
         raise state.fault(cut, "the number has too many digits")
-    state.parts.append(text[index:end])
+    return _add_digits(state, text[index:end], end)
+
+
+def _add_digits(state: LexerState, run: str, end: int) -> int:
+    if run:
+        state.parts[0] = text = state.parts[0] + run
+        state.out.append((t.SCALAR_PART, text, state.start, state.base + end))
     return end
 
 

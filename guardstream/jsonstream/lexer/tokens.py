@@ -9,8 +9,9 @@ exclusive. A tuple and small integers, because two of them are made for every ch
   one escape (`len(value) == 1`, `end - start` is 2, 6 or 12).
 - `STRING`, `KEY`: the string is over; value is all of it, `start` the beginning of the run after
   the last part (after the opening quote if there was none), `end` follows the closing quote.
-- `SCALAR_PART`: a number or literal has begun at `start` and is not over; value is its first
-  character. `INTEGER`, `FLOAT`: value is its text. `LITERAL`: value is True, False or None.
+- `SCALAR_PART`: a number or literal that began at `start` is not over; value is the text of the
+  number so far, again with each piece, and of a literal, once, its first character. `INTEGER`,
+  `FLOAT`: value is its text. `LITERAL`: value is True, False or None.
 """
 
 from __future__ import annotations

@@ -14,10 +14,11 @@ from typing import Any
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.checks import Checks, is_integer
 from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema
+from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
-from guardstream.jsonstream.schema.prefixes import of_format, prefixes
+from guardstream.jsonstream.schema.prefixes import of_format, of_pattern
 from guardstream.jsonstream.schema.refs import META, References
 
 _TYPES = {
@@ -40,6 +41,7 @@ _LATE = {
     "dependentSchemas": 1 << n.OBJECT,
     "unevaluatedProperties": 1 << n.OBJECT,
 }
+_REACHED = 20_000  # schemas and names that all `unevaluated…` together are followed to
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 
@@ -57,6 +59,7 @@ class Compiler:
         self._formats = formats
         self._nodes: dict[int, Node] = {}
         self._todo: list[tuple[Node, Schema]] = []
+        self._unread = _REACHED
         self.ambiguous = False
 
     def compile(self) -> Node:
@@ -155,10 +158,6 @@ class Compiler:
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
         numbers = [value for value in values if n.kind_of(value) == n.NUMBER]
         node.number_checks += ((keyword, numbers.__contains__),)
-        if all(value > 0 for value in numbers):
-            node.no_minus = node.no_minus or keyword
-        if all(value < 0 for value in numbers):
-            node.no_plus = node.no_plus or keyword
 
     def _strings_and_numbers(self, node: Node, read: Schema) -> None:
         if "maxLength" in read:
@@ -166,7 +165,7 @@ class Compiler:
         node.min_length = int(read.get("minLength", 0))
         if "pattern" in read:
             node.text_checks += (("pattern", self._check("pattern", read["pattern"])),)
-            early = prefixes(read["pattern"])
+            early = of_pattern(read["pattern"])
             node.prefixes = ("pattern", early) if early else None
         if CONTENT in read:
             node.text_checks += (("contentMediaType", self._check(CONTENT, read[CONTENT])),)
@@ -179,7 +178,7 @@ class Compiler:
             if keyword in read:
                 check = self._check(keyword, read[keyword])
                 node.number_checks += ((keyword, check),)
-        _signs(node, read)
+        _numbers(node, read)
 
     def _objects(self, node: Node, read: Schema) -> None:
         node.names = {k: self._node(v) for k, v in read.get("properties", {}).items()}
@@ -212,7 +211,10 @@ class Compiler:
         """Take a name or index that no applied schema can evaluate for unevaluated at once."""
         if "unevaluatedProperties" not in read and "unevaluatedItems" not in read:
             return
-        reach = self._references.reach(schema)
+        if self._unread <= 0:  # it is judged when the value is over
+            return
+        reach = self._references.reach(schema, self._unread)
+        self._unread -= reach.size
         if "unevaluatedProperties" in read and not reach.any_name:
             node.names = dict.fromkeys(reach.names, ANY) | node.names
             node.patterns += tuple((self._check("pattern", each), ANY) for each in reach.patterns)
@@ -251,16 +253,22 @@ def _union(masks: Iterable[int]) -> int:
     return reduce(or_, masks, 0)
 
 
-def _signs(node: Node, read: Schema) -> None:
-    """What the bounds say of a number's sign; `-0` is nought."""
+def _numbers(node: Node, read: Schema) -> None:
+    """What the beginning of a number tells."""
+    asked = {keyword for keyword, _ in node.number_checks}
     low, high = read.get("minimum", -inf), read.get("maximum", inf)
-    if {keyword for keyword, _ in node.number_checks} <= {"type", "minimum", "maximum"}:
+    if asked <= {"type", "minimum", "maximum"}:
         node.whole = low, high
-    if read.get("minimum", 0) > 0:
-        node.no_minus = "minimum"
-    elif read.get("exclusiveMinimum", -1) >= 0:
-        node.no_minus = "exclusiveMinimum"
-    if read.get("maximum", 0) < 0:
-        node.no_plus = "maximum"
-    elif read.get("exclusiveMaximum", 1) <= 0:
-        node.no_plus = "exclusiveMaximum"
+    above, below = read.get("exclusiveMinimum", -inf), read.get("exclusiveMaximum", inf)
+    types = read.get("type", ())
+    written = "type" in asked and WRITTEN in types
+    multiple = read.get("multipleOf")
+    step = multiple if isinstance(multiple, int) else int("type" in asked)
+    values = [read["const"]] if "const" in read else read.get("enum")
+    node.digits = digits_of(
+        node.number_checks,
+        (max(low, above), min(high, below), above >= low, below <= high),
+        step=step,
+        written=written,
+        values=values and [value for value in values if n.kind_of(value) == n.NUMBER],
+    )

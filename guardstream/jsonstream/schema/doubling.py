@@ -21,6 +21,17 @@ _FREE, _TIMES = 256, 4
 """How many subschemas may look at one value: so many, and so often as many as there are."""
 
 
+_INSIDE = frozenset(
+    (
+        "additionalProperties", "contains", "items", "patternProperties", "prefixItems",
+        "properties", "propertyNames",
+    )
+)  # fmt: skip
+
+
+_OF_ARRAYS = frozenset(("contains", "items", "prefixItems"))
+
+
 class _Unsure(Exception):  # noqa: N818  # no error: the answer is the safe one
     pass
 
@@ -90,17 +101,33 @@ class _Ways:
         applied = self._applied(schema)
         self._weights[id(schema)] = applied.total()
         reads = [(self._references.read(self._schemas[key]), n) for key, n in applied.items()]
-        names = {name for read, _ in reads for name in read.get("properties", ())}
-        longest = max(len(read.get("prefixItems", ())) for read, _ in reads)
-        places = [self._gather((_member(read, name), n) for read, n in reads) for name in names]
-        places.append(self._gather((_member(read, None), n) for read, n in reads))
-        places += (
-            self._gather((_element(read, index), n) for read, n in reads)
-            for index in range(longest + 1)
-        )
+        if all(_INSIDE.isdisjoint(read) for read, _ in reads):
+            self._inside[id(schema)] = []
+            return []
+        places = [self._gather(each) for each in self._members(reads)]
+        elements = [(read, n) for read, n in reads if not _OF_ARRAYS.isdisjoint(read)]
+        longest = max((len(read.get("prefixItems", ())) for read, _ in elements), default=0)
+        for index in range(longest + 1):
+            self._step(len(elements))
+            places.append(self._gather((_element(read, index), n) for read, n in elements))
         places.append(self._gather(([read.get("propertyNames")], n) for read, n in reads))
         self._inside[id(schema)] = places
         return places
+
+    def _members(self, reads: list[tuple[Schema, int]]) -> Iterator[list[tuple[list[Any], int]]]:
+        """What may hold for each member that a schema names, and for one that none does."""
+        named: dict[str, list[tuple[Schema, int]]] = {}
+        others = []  # those that speak of members which they do not name
+        for read, n in reads:
+            for name in read.get("properties", ()):
+                named.setdefault(name, []).append((read, n))
+            if read.get("patternProperties") or isinstance(read.get("additionalProperties"), dict):
+                others.append((read, n))
+        for name, by in named.items():
+            self._step(len(others))
+            by += [each for each in others if name not in each[0].get("properties", ())]
+            yield [(_member(read, name), n) for read, n in by]
+        yield [(_member(read, None), n) for read, n in others]
 
     def _applied(self, schema: Schema) -> Counter[int]:
         """How often each schema holds for a value that `schema` holds for."""

@@ -72,7 +72,7 @@ def first_bad(texts: tuple[str, ...], so_far: str, part: str) -> int | None:
 
 def name_left(node: Node, used: Container[Any], so_far: str) -> bool:
     """Whether a closed name of `node` that is not yet used begins with `so_far`."""
-    return any(name not in used for name in node.beginnings.get(so_far, ()))
+    return any(name not in used for name in node.beginnings[so_far])
 
 
 def key_part_fault(
@@ -141,17 +141,20 @@ def close_fault(node: Node, container: Any) -> str | None:
     return None
 
 
-def sign_fault(node: Node, text: str) -> str:
-    """The keyword that refuses a number by the sign that `text` begins with; "" if none does."""
-    return node.no_minus if text[0] == "-" else node.no_plus
+def digits_fault(node: Node, text: str, start: int) -> Fault | None:
+    """The first fault in the beginning of a number, which stands at `start`."""
+    found = node.digits.fault(text) if node.digits else None
+    return (start + found[0], found[1]) if found else None
 
 
-def number_fault(node: Node, value: float) -> str | None:
-    """The keyword that refuses a number, which is known when it is over."""
-    for keyword, check in node.number_checks:
-        if not check(value):
-            return keyword
-    return None
+def number_fault(node: Node, value: float, text: str, start: int, end: int) -> Fault | None:
+    """The first fault of a number that is over: in `text`, or at the character after it."""
+    keyword = next((name for name, check in node.number_checks if not check(value)), None)
+    # What is allowed has no beginning that is not, but for what is too small for a float.
+    if keyword is None and value:
+        return None
+    fault = digits_fault(node, text, start)
+    return fault or (None if keyword is None else (end, keyword))
 
 
 def _full(limit: int | None, container: Sized) -> bool:

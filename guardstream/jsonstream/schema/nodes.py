@@ -10,17 +10,40 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from math import inf
 from operator import or_
 from typing import Any, TypeAlias
 
-from guardstream.jsonstream.schema.prefixes import Prefixes
+from guardstream.jsonstream.schema.digits import Digits, digits_of
+from guardstream.jsonstream.schema.prefixes import Early
 
 #: Asked with the value, its source text, and what is known of the document from earlier judging.
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
 
 OBJECT, ARRAY, STRING, NUMBER, TRUE, FALSE, NULL = 0, 1, 2, 3, 4, 5, 6
 ANYTHING = 0b1111111
+_KEPT = 256  # beginnings that are kept, and the code points of each
 FIRST = {"{": OBJECT, "[": ARRAY, "t": TRUE, "f": FALSE, "n": NULL}
+
+
+class Beginnings(dict[str, tuple[str, ...]]):
+    """Sorted names by what they begin with, each beginning looked up when it is first asked for."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, text: str) -> tuple[str, ...]:
+        names = self._names
+        first = last = bisect_left(names, text)
+        while last < len(names) and names[last].startswith(text):
+            last += 1
+        found = names[first:last]
+        if found and len(text) <= _KEPT and len(self) < _KEPT:
+            self[text] = found
+        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -47,11 +70,10 @@ class Node:
     min_length: int = 0
     text_checks: tuple[tuple[str, Callable[[str], bool]], ...] = ()
     #: What refuses a string whose beginning a pattern or format does not allow, with the keyword.
-    prefixes: tuple[str, Prefixes] | None = None
+    prefixes: tuple[str, Early] | None = None
     number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
-    #: The keywords that refuse a number by its sign: one below nought, and one that is not.
-    no_minus: str = ""
-    no_plus: str = ""
+    #: What refuses a number by its beginning.
+    digits: Digits | None = None
     #: Between which bounds an int passes all `number_checks`; None if they ask more.
     whole: tuple[float, float] | None = None
     names: dict[str, Node] = field(default_factory=dict)
@@ -74,8 +96,8 @@ class Node:
     late_keyword: str = ""
     #: The names left to an object that allows no others, sorted; None if any may follow.
     closed: tuple[str, ...] | None = None
-    #: Each beginning of a closed name, with the names that begin so.
-    beginnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    #: By the beginning of a name, the closed names that begin so.
+    beginnings: Beginnings = field(default_factory=lambda: Beginnings(()))
     #: The nodes of the names of which nothing else is asked.
     known: dict[str, Node] = field(default_factory=dict)
     #: How many members or elements there can be, None if any number.
@@ -84,7 +106,8 @@ class Node:
     watches_text: bool = True
     checks_text: bool = True
     only_length: bool = False
-    signed: bool = False
+    #: Whether every int that is not below nought is allowed.
+    rises: bool = False
     #: What `enter` has found for each kind, False where it was not asked yet.
     entered: list[Node | bool | None] = field(default_factory=lambda: [False] * 7)
     #: The same where it is one node that allows such a value, otherwise None.
@@ -95,7 +118,7 @@ class Node:
         if self.extra is not None and self.extra.allows == 0 and not self.patterns:
             allowed = (name for name, node in self.names.items() if node.allows)
             self.closed = tuple(sorted(allowed))
-            self.beginnings = _beginnings(self.closed)
+            self.beginnings = Beginnings(self.closed)
         if not self.patterns and not self.name_check:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]
@@ -105,7 +128,7 @@ class Node:
         more = bool(self.min_length or self.text_checks or self.late)
         self.checks_text = self.watches_text or more
         self.only_length = not (more or self.texts is not None or self.prefixes is not None)
-        self.signed = bool(self.no_minus or self.no_plus)
+        self.rises = self.whole is not None and self.whole[0] <= 0 and self.whole[1] == inf
         self.most_members = min((size for size in sizes if size is not None), default=None)
 
     def allowed(self) -> int:
@@ -232,6 +255,7 @@ def constant(value: Any) -> Node:
         node.texts = (value,)
     elif kind == NUMBER:
         node.number_checks = (("const", [value].__contains__),)
+        node.digits = digits_of(node.number_checks, (-inf, inf, False, False), values=[value])
     elif kind == OBJECT:
         node.names = {name: constant(each) for name, each in value.items()}
         node.required = tuple(value)
@@ -264,14 +288,6 @@ def canonical(value: Any) -> Any:
     if isinstance(value, list):
         return "a", tuple(canonical(each) for each in value)
     return ("b", value) if isinstance(value, bool) else value
-
-
-def _beginnings(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        for size in range(len(name) + 1):
-            found[name[:size]] = (*found.get(name[:size], ()), name)
-    return found
 
 
 def continues(texts: tuple[str, ...], so_far: str) -> bool:

@@ -23,6 +23,8 @@ from guardstream.jsonstream.schema.refused import Budget, Refused
 #: very many branches costs no more.
 _MOST = 128
 
+_FEW = 8  # runs of a number whose digits are judged
+
 _KINDS = {t.STRING: n.STRING, t.STRING_PART: n.STRING, t.INTEGER: n.NUMBER, t.FLOAT: n.NUMBER}
 _KINDS |= {t.OPEN_OBJECT: n.OBJECT, t.OPEN_ARRAY: n.ARRAY}
 _LITERALS = {True: n.TRUE, False: n.FALSE, None: n.NULL}
@@ -124,6 +126,7 @@ class Parallel:
         self._failed: list[tuple[int, int, Run, str]] = []
         self._seen: dict[int, set[Any]] = {}  # the elements of open arrays, by their depth
         self._begun = False
+        self._few = False  # so few runs that the digits of a number are judged as they come
         self._text = ""
         self._length = 0
 
@@ -271,17 +274,21 @@ class Parallel:
             value_kind = n.NUMBER
         if not self._begun:
             self._begin(value_kind, start)
-            if value_kind == n.NUMBER:
-                for run in self._runs:
-                    self._fail(run, start, faults.sign_fault(run.node, value))
-                self._settle()
+            self._few = len(self._runs) <= _FEW
         self._begun = kind == t.SCALAR_PART
-        if self._begun:
-            return
         if value_kind == n.NUMBER:
             for run in self._runs:
-                self._fail(run, end, faults.number_fault(run.node, last))
+                # Of many runs only the first character is judged, so that a number costs no more.
+                text = value if self._few else value[:1]
+                if self._begun:
+                    fault = faults.digits_fault(run.node, text, start)
+                else:
+                    fault = faults.number_fault(run.node, last, text, start, end)
+                if fault:
+                    self._fail(run, *fault)
             self._settle()
+        if self._begun:
+            return
         self._end(value_kind, last, start, end if value_kind == n.NUMBER else end - 1)
 
     def _open(self, kind: int, start: int) -> None:

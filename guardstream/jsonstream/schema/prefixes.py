@@ -40,6 +40,27 @@ class PrefixState(dict[str, "PrefixState | None"]):
         return after
 
 
+class Early:
+    """A pattern, compiled when the first text is judged by it: a schema may have thousands."""
+
+    __slots__ = ("_found", "_pattern", "_ready")
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._ready = False
+        self._found: Prefixes | None = None
+
+    def step(self, state: PrefixState | None, text: str) -> tuple[PrefixState | None, int | None]:
+        """The state after `text`, or the index in it from which on nothing can match.
+
+        None is the state of the empty text.
+        """
+        if not self._ready:
+            self._found = prefixes(self._pattern)
+            self._ready = True
+        return (None, None) if self._found is None else self._found.step(state, text)
+
+
 class Prefixes:
     """The beginnings of what a pattern matches; `first` is the state of the empty text."""
 
@@ -61,10 +82,7 @@ class Prefixes:
         return bool(self._again) or self.first is self._free
 
     def step(self, state: PrefixState | None, text: str) -> tuple[PrefixState, int | None]:
-        """The state after `text`, or the index in it from which on nothing can match.
-
-        None is the state of the empty text.
-        """
+        """As that of `Early`."""
         free = self._free
         if state is None:
             state = self.first
@@ -194,10 +212,15 @@ _FORMATS = {
 }
 
 
-def of_format(name: object, check: Callable[[str], bool]) -> Prefixes | None:
+def of_pattern(pattern: str) -> Early | None:
+    """What tells the beginnings of what `pattern` matches, if it may."""
+    return Early(pattern) if "^" in pattern else None
+
+
+def of_format(name: object, check: Callable[[str], bool]) -> Early | None:
     """The same for a format whose language is regular, if `check` asserts it."""
     pattern = _FORMATS.get(name) if isinstance(name, str) else None
-    return prefixes(pattern) if pattern and not check("!") else None
+    return Early(pattern) if pattern and not check("!") else None
 
 
 @lru_cache(maxsize=4_096)

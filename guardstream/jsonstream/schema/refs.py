@@ -40,7 +40,7 @@ class Reach:
     """Which members and elements the schemas that hold for one object or array may evaluate.
 
     `names` and `patterns` are those that are named, `items` the number of leading elements;
-    `any_name` and `any_item` say that it may be any.
+    `any_name` and `any_item` say that it may be any. `size` counts schemas and what they name.
     """
 
     names: set[str] = field(default_factory=set)
@@ -48,6 +48,7 @@ class Reach:
     items: int = 0
     any_name: bool = False
     any_item: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,11 @@ class References:
         candidates = [names[name] for names in self._dynamic.values() if name in names]
         return found if len(candidates) == 1 else None
 
-    def reach(self, schema: Schema) -> Reach:
-        """What `unevaluatedProperties` and `unevaluatedItems` in `schema` must leave out."""
+    def reach(self, schema: Schema, most: int) -> Reach:
+        """What `unevaluatedProperties` and `unevaluatedItems` in `schema` must leave out.
+
+        That may be any, if it depends on more than `most` schemas and names.
+        """
         reach = Reach()
         seen: set[int] = set()
         todo: list[Any] = [schema]
@@ -169,6 +173,10 @@ class References:
             if isinstance(each, dict) and id(each) not in seen:
                 todo += self._extend(reach, each, inner=bool(seen))
                 seen.add(id(each))
+                reach.size = len(seen) + len(reach.names) + len(reach.patterns) + reach.items
+                if reach.size > most:
+                    reach.any_name = reach.any_item = True
+                    return reach
         return reach
 
     def _extend(self, reach: Reach, schema: Schema, *, inner: bool) -> Iterator[Any]:

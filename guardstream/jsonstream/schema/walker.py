@@ -110,7 +110,7 @@ class Walker:
                     most = node.most_members
                     if most is not None:
                         text = self._text + value if self._begun else value
-                        names = node.beginnings.get(text)
+                        names = node.beginnings[text]
                         used = self._container
                         if names and names[0] not in used and len(used) < most:
                             self._begun = True
@@ -131,11 +131,13 @@ class Walker:
                 elif kind <= LITERAL:
                     self._end_scalar(kind, value, start, end)
                 elif kind == SCALAR_PART:
-                    first = FIRST.get(value, n.NUMBER)
-                    self._scalar = node = self._child.ready[first] or self._enter(first, start)
-                    self._begun = True
-                    if node.signed and first == n.NUMBER:
-                        self._sign(node, value, start)
+                    if not self._begun:
+                        first = FIRST.get(value, n.NUMBER)
+                        self._scalar = self._child.ready[first] or self._enter(first, start)
+                        self._begun = True
+                    node = self._scalar
+                    if node.digits is not None and not (node.rises and value.isdecimal()):
+                        self._digits(node, value, start)
                 elif kind in (OPEN_OBJECT, OPEN_ARRAY):
                     self._open(kind, start)
                 else:
@@ -244,11 +246,9 @@ class Walker:
         if node.number_checks and kind == n.NUMBER:
             whole = node.whole
             if not (whole and type(value) is int and whole[0] <= value <= whole[1]):
-                if node.signed:
-                    self._sign(node, written, start)
-                keyword = faults.number_fault(node, value)
-                if keyword:
-                    raise Refused(last, keyword)
+                fault = faults.number_fault(node, value, written, start, last)
+                if fault:
+                    raise Refused(*fault)
         if node.late >> kind & 1:
             self._judge(node, value, start, last)
         container = self._container
@@ -259,10 +259,13 @@ class Walker:
         if self._node.unique and type(container) is list:
             self._unique(value, last)
 
-    def _sign(self, node: Node, text: str, start: int) -> None:
-        keyword = faults.sign_fault(node, text)
-        if keyword:
-            raise Refused(start, keyword)
+    def _digits(self, node: Node, text: str, start: int) -> None:
+        whole = node.whole
+        if text in FIRST or (whole and text.isdecimal() and whole[0] <= int(text) <= whole[1]):
+            return
+        fault = faults.digits_fault(node, text, start)
+        if fault:
+            raise Refused(*fault)
 
     def _judge(self, node: Node, value: Any, start: int, last: int) -> None:
         """Ask the judge of a value that is over; it is refused at its `last` character."""
@@ -347,7 +350,7 @@ class Walker:
         if so_far or self._duplicates or most is None or len(used) < most:
             if node.closed is None:
                 return
-            for name in node.beginnings.get(text, ()):
+            for name in node.beginnings[text]:
                 if self._duplicates or name not in used:
                     return
         fault = faults.key_part_fault(node, used, so_far, part, start, end, self._duplicates)

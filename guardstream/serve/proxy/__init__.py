@@ -1,7 +1,19 @@
-"""A guarding reverse proxy for the APIs of OpenAI and Anthropic."""
+"""A guarding reverse proxy for the APIs of models."""
 
 from guardstream.serve.proxy.app import Proxy, application
+from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.options import ServeOptions, said_by
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
+from guardstream.serve.proxy.upstreams import Target
 
-__all__ = ["Proxy", "ProxySettings", "ServeOptions", "SettingsError", "application", "said_by"]
+__all__ = [
+    "Key",
+    "Keys",
+    "Proxy",
+    "ProxySettings",
+    "ServeOptions",
+    "SettingsError",
+    "Target",
+    "application",
+    "said_by",
+]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from guardstream.resilience.worth import STATUSES, retry_after
-from guardstream.serve.proxy.call import UpstreamError
+from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.opening import Retry
 

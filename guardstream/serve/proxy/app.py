@@ -1,7 +1,7 @@
-"""A guarding reverse proxy for the APIs of OpenAI and Anthropic: an ASGI application.
+"""A guarding reverse proxy for the APIs of models: an ASGI application.
 
-Answers, streamed or not, and prompts go through a policy; keys are passed through and never
-logged. Each request stands by itself: any number of workers and machines need no shared state.
+Answers, streamed or not, and prompts go through a policy; keys are never logged. Without keys of
+its own for clients it remembers nothing: any number of workers and machines share no state.
 """
 
 from __future__ import annotations
@@ -13,45 +13,40 @@ from time import monotonic
 from urllib.parse import quote
 
 import anyio
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guardstream.serve.proxy.call import PATH, Upstream
 from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
-from guardstream.serve.proxy.formats import ANY, FORMATS, Format
+from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.settings import ProxySettings
+from guardstream.serve.proxy.upstreams import PATH
+from guardstream.serve.receipts import ReceiptMiddleware
 
 log = logging.getLogger("guardstream.serve")
 
 
 class Proxy:
-    """The application for one upstream. `aclose` closes its connections."""
+    """The application. `aclose` closes its connections to the upstreams.
 
-    def __init__(self, settings: ProxySettings) -> None:
-        self.settings = settings
-        self._upstream: Upstream | None = None
+    `transport` sends requests on; by default connections of its own do.
+    """
 
-    @property
-    def upstream(self) -> Upstream:
-        """The client to the upstream, made in the event loop that uses it."""
-        if self._upstream is None:
-            self._upstream = Upstream(self.settings)
-        return self._upstream
+    def __init__(
+        self, settings: ProxySettings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._parts = Parts(settings, transport)
 
     async def aclose(self) -> None:
-        """Close the connections to the upstream."""
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            await upstream.aclose()
+        """Close the connections to the upstreams."""
+        await self._parts.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, until it is answered or its client leaves."""
-        path = scope["path"]
-        format_: Format = FORMATS.get(path, ANY)
-        exchange = ProxyExchange(self.settings, self.upstream, format_, scope, receive, send)
+        exchange = ProxyExchange(self._parts, scope, receive, send)
         began = monotonic()
         try:
             await exchange.run()
@@ -96,8 +91,15 @@ def application(settings: ProxySettings) -> Starlette:
 
         routes.append(Route("/metrics", rendered))
     app = Starlette(routes=routes, lifespan=lifespan)
-    app.router.default = proxy
+    app.router.default = signing(proxy, settings)
     return app
+
+
+def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
+    """Return the proxy, with receipts for what it answers if there is a key for them."""
+    if settings.receipts is None:
+        return proxy
+    return ReceiptMiddleware(proxy, settings.receipts)
 
 
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:

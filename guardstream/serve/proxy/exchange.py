@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -16,30 +16,37 @@ from starlette.types import Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
-from guardstream.framing import sse
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, in_utf8
-from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
 from guardstream.serve.journal import Journal, last_event_id
+from guardstream.serve.proxy import budgets, objects, requests
 from guardstream.serve.proxy.again import sent
-from guardstream.serve.proxy.call import (
-    Bytes,
-    Upstream,
+from guardstream.serve.proxy.answers import (
+    Guarded,
     UpstreamError,
     guarded_answer,
     guarded_error,
+)
+from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
+from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
+from guardstream.serve.proxy.errors import Errors
+from guardstream.serve.proxy.keys import Key, KeysError, credential
+from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.proxy.requests import Sent
+from guardstream.serve.proxy.settings import DEFAULT
+from guardstream.serve.proxy.state import StateError, Stored
+from guardstream.serve.proxy.upstreams import (
+    Bytes,
     read_answer,
     returned_headers,
     upstream_error,
 )
-from guardstream.serve.proxy.formats import ANY, Format, disguised
-from guardstream.serve.proxy.keys import credential, known_client
-from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.resuming import resume
-from guardstream.serve.routes import POLICY_HEADER, Route, label, streaming, values
+from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.serve.streams import PING
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
@@ -53,7 +60,16 @@ _PATIENCE = 1.0
 _SHORT = 16 * 1024
 """Bytes of a text that is guarded at once: some milliseconds at most."""
 
+_NOTHING = 204
+_TOO_LATE = 504
 _PARTIAL = 206
+
+_NOT_ASKED = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
+_NOT_ASKED |= {b"content-type", b"content-encoding"}
+"""Headers that ask for less than a whole answer, which could not be guarded; and those that say
+how a body is to be read, which the proxy says itself."""
+
+_STREAMS = ("text/event-stream", "application/x-ndjson")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,37 +88,36 @@ class Outcome:
 class ProxyExchange:
     """Serves one request. The upstream is closed when the client leaves, whatever it waits for."""
 
-    def __init__(
-        self,
-        settings: ProxySettings,
-        upstream: Upstream,
-        format_: Format,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+    def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
         self.outcome = Outcome()
-        self._settings = settings
-        self._upstream = upstream
-        self._format = format_
+        self._parts = parts
+        self._settings = parts.settings
         self._scope = scope
         self._method = scope["method"].upper()  # as it is sent, so it is judged
+        self._headers: Headers = scope["headers"]
+        self._found = parts.found(self._method, scope["path"], self._headers)
+        self._query = scope["query_string"].decode("latin-1")
         self._receive = receive
         self._send = send
         self._label: bytes | None = None
         self._name = ""  # of the policy
         self._client = ""
+        self._key: Key | None = None
+        self._caller: Caller | None = None
+        self._asked = NOTHING
+        self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._answered = False
         self._gone = False  # the client has left, and the stream goes on for one that comes back
         self._journal: Journal | None = None
         self._sending = anyio.Lock()
         self._sent_at = 0.0
+        self._media = ""  # of the stream that is sent
 
     async def run(self) -> None:
         """Answer the request, or stop as soon as its client has left."""
         try:
-            self._identify()
+            await self._identify()
             if await self._resumed():
                 return
             body = await self._read_body()
@@ -114,19 +129,37 @@ class ProxyExchange:
             return
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, group.cancel_scope)
+            if self._caller is not None:
+                group.start_soon(self._caller.renew)
             await self._serve(body)
             group.cancel_scope.cancel()
 
-    def _identify(self) -> None:
+    async def _identify(self) -> None:
         """Note who comes; RefusedError for a client without one of the keys, if there are some."""
         client = self._scope.get("client")
         self._client = str(client[0]) if client else ""
-        keys = self._settings.keys
-        if keys:
-            name = known_client(keys, self._scope["headers"])
-            if name is None:
-                raise RefusedError(401, "invalid_api_key", "the key is none that this proxy knows")
-            self._attributes["key"] = name
+        keys = self._parts.keys
+        if not keys:
+            return
+        try:
+            self._key = await keys.find(self._headers, self._query)
+        except KeysError as error:
+            raise RefusedError(503, "keys_failed", str(error)) from error
+        if self._key is None:
+            raise RefusedError(401, "invalid_api_key", "the key is none that this proxy knows")
+        self._attributes["key"] = self._key.name
+        self._caller = Caller(self._key, self._parts.state, self._settings)
+
+    @property
+    def _errors(self) -> Errors:
+        endpoint = self._found.endpoint
+        if endpoint is UNKNOWN:
+            return errors_of(self._scope["path"], self._headers)
+        return endpoint.errors
+
+    @property
+    def _caller_name(self) -> str:
+        return self._key.name if self._key is not None else ""
 
     async def _resumed(self) -> bool:
         """Answer a client that comes back for the rest of a stream, from the store."""
@@ -134,7 +167,9 @@ class ProxyExchange:
         if replay is None or last_event_id(self._scope) is None:
             return False
         route = Route(self._scope["path"], self._guard())
-        return await resume(self._scope, self._receive, self._send, route, replay)
+        return await resume(
+            self._scope, self._receive, self._send, route, replay, self._caller_name
+        )
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client leaves before its end."""
@@ -173,40 +208,53 @@ class ProxyExchange:
 
     async def _serve(self, body: bytes) -> None:
         try:
-            guard = self._guard()
-            if self._format is ANY or self._method != "POST":
+            if self._found.endpoint is UNKNOWN:
                 await self._pass(body)
-            else:
-                async with self._room():
-                    await self._forward(guard, body)
+                return
+            guard = self._guard()
+            async with self._room(), self._place():
+                await self._forward(guard, body)
+        except BoundsError as error:
+            after = [(b"retry-after", b"%d" % error.retry_after)]
+            await self._refuse(error.status, error.code, error.message, after)
         except (RefusedError, UpstreamError) as error:
             await self._refuse(error.status, error.code, error.message)
         except LimiterError as error:
-            after = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
-            headers = [(b"retry-after", each) for each in after]
+            seconds = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
+            headers = [(b"retry-after", each) for each in seconds]
             await self._refuse(429, "too_many_requests", str(error), headers)
+        except StateError as error:
+            await self._refuse(503, "state_failed", str(error))
+
+    def _place(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._caller is None else self._caller.place()
 
     def _guard(self) -> Guard:
-        asked = values(self._scope["headers"], POLICY_HEADER)
-        self._name = self._settings.policy(self._scope["path"], asked[0] if asked else None)
+        asked = values(self._headers, POLICY_HEADER)
+        places = (self._scope["path"], *self._found.endpoint.places)
+        self._name = self._settings.policy(places, asked[0] if asked else None, self._key)
         guard = self._settings.guards.get(self._name)
         if guard is None:
             raise RefusedError(400, "unknown_policy", "there is no policy of the name asked for")
         guard = guard.pinned()
-        self._label = label(guard.policy)
-        self.outcome.policy = self._label.decode()
+        if self._found.endpoint.guarded:
+            self._label = label(guard.policy)
+            self.outcome.policy = self._label.decode()
         return guard
 
     async def _pass(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        self._label = self.outcome.policy = None
         if self._settings.other == "refuse":
             raise RefusedError(404, "not_guarded", "this path is not guarded, and so not served")
-        if self._format is ANY and disguised(self._scope["path"]):
+        if self._parts.table.disguised(self._scope["path"]):
             raise RefusedError(404, "not_guarded", "this path may be another name of a guarded one")
-        response = await self._send_on(body)
+        places = (self._scope["path"],)
+        self._upstream = self._parts.choice.of(places, None, DEFAULT)
+        response = await self._send_on(Sent(body))
         try:
-            await self._start(response.status_code, returned_headers(response))
+            await self._start(
+                response.status_code, returned_headers(response, held=self._parts.held)
+            )
             async for part in response.aiter_bytes():
                 await self._say(part)
         except httpx.HTTPError:
@@ -216,44 +264,118 @@ class ProxyExchange:
         await self._say(b"", more=False)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
-        guard = await self._apart(len(body), for_request, guard, self._format.provider, body)
-        guard, body = await self._checked(guard, body)
-        response = await self._send_on(body)
+        endpoint, kind = self._found.endpoint, self._content_type()
+        stored, count = None, 0
+        if self._caller is not None or self._settings.models:
+            tokens = self._settings.answer_tokens
+            self._asked = await self._apart(len(body), asked_by, self._found, kind, body, tokens)
+        if self._caller is not None:
+            stored = await self._caller.allowed(self._asked.names)
+            count = await self._caller.reserved(self._found, self._asked)
+        self._choose(stored)
+        if endpoint.answer == "said":
+            asked = endpoint.provider if endpoint.sends else None
+            guard = await self._apart(len(body), for_request, guard, asked, body)
+        guard, sent_on = await self._checked(guard, kind, body)
+        async with self._tokens(count):
+            await self._exchange(guard, sent_on)
+
+    def _tokens(self, count: int) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._caller is None else self._caller.tokens(count)
+
+    def _choose(self, stored: Stored | None) -> None:
+        """Choose the upstream: the one that has the object, or the model, or the path."""
+        if stored is not None and stored.upstream in self._parts.targets:
+            self._upstream = stored.upstream
+            return
+        named = self._found.names.get("model", self._asked.read.fields.get("model"))
+        model = named if isinstance(named, str) else None
+        places = (self._scope["path"], *self._found.endpoint.places)
+        self._upstream = self._parts.choice.of(places, model, DEFAULT)
+
+    def _content_type(self) -> str:
+        return next(iter(values(self._headers, b"content-type")), "")
+
+    async def _exchange(self, guard: Guard, sent_on: Sent) -> None:
+        """Send a request on, and its answer back."""
+        try:
+            response = await self._send_on(sent_on)
+        except UpstreamError as error:
+            if error.status != _TOO_LATE:  # it may be at work all the same
+                self._spend(0)
+            raise
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if response.status_code == _PARTIAL or not in_utf8(response):
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
                                     "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
             if response.status_code >= 400:
+                self._spend(0)
                 answer = await read_answer(response, _MAX_ERROR)
                 answer = await self._apart(len(answer), guarded_error, guard, answer)
                 await self._whole(guard, response, answer)
-            elif kind == "text/event-stream":
-                await self._stream(guard, response)
-            elif kind == "application/json":
-                answer = await read_answer(response, self._settings.max_answer)
-                size = len(answer)
-                answer, result = await self._apart(
-                    size, guarded_answer, guard, self._format, answer, self._attributes
-                )
-                self.outcome.finish = result.finish
-                await self._whole(guard, response, answer)
+            elif response.status_code == _NOTHING:
+                await self._whole(guard, response, b"")
+            elif response.status_code >= 300:
+                raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+            elif self._found.endpoint.provider and self._streams(kind):
+                await self._stream(guard, response, kind)
             else:
-                raise UpstreamError(502, "unguarded_answer", "the upstream's answer has a content "
-                                    "type that cannot be guarded")  # fmt: skip
+                await self._answer(guard, response, kind)
         finally:
             await aclose_source(response)
 
-    async def _checked(self, guard: Guard, body: bytes) -> tuple[Guard, bytes]:
+    def _streams(self, kind: str) -> bool:
+        """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
+        path = self._found.endpoint.path
+        listed = path.endswith(":streamGenerateContent") and kind == "application/json"
+        return kind in _STREAMS or listed
+
+    async def _answer(self, guard: Guard, response: httpx.Response, kind: str) -> None:
+        """Guard a whole answer and send it."""
+        endpoint = self._found.endpoint
+        answer = await read_answer(response, self._settings.max_answer)
+        guarded: Guarded = await self._apart(
+            len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
+        )
+        result, body = guarded.result, guarded.body
+        if result is not None:
+            self.outcome.finish = result.finish
+        if self._caller is not None:
+            weight = self._asked.weight
+            spent = await self._apart(len(body), budgets.of_answer, endpoint, weight, body, result)
+            self._spend(spent)
+            body = await self._noted(body)
+        await self._whole(guard, response, body)
+
+    async def _noted(self, body: bytes) -> bytes:
+        """Remember the objects that an answer tells of; of a list show the caller's."""
+        endpoint, caller = self._found.endpoint, self._caller
+        assert caller is not None
+        if endpoint.lists:
+            return await caller.listed(body)
+        if (endpoint.stores or endpoint.about) and endpoint.answer in ("said", "plain"):
+            ids = await self._apart(len(body), objects.made_by, body)
+            await caller.keep(ids, self._upstream, self._asked.weight.batch)
+        return body
+
+    def _spend(self, tokens: int | None) -> None:
+        if self._caller is not None:
+            self._caller.spent = tokens
+
+    async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Sent]:
         """Return the guard of the exchange, with its vault if there is one, and what is sent."""
-        provider = self._format.provider
+        endpoint, table = self._found.endpoint, self._parts.table
         around = self._settings.operations.get(self._name)
         vaults = around.vaults if around else None
         if vaults is None:
-            return guard, await self._apart(len(body), checked_request, guard, provider, body)
+            size = len(body)
+            return guard, await self._apart(
+                size, requests.checked, guard, endpoint, table, kind, body
+            )
 
-        def check(vault: Vault | None) -> bytes:
-            return checked_request(guard.with_vault(vault), provider, body)
+        def check(vault: Vault | None) -> Sent:
+            return requests.checked(guard.with_vault(vault), endpoint, table, kind, body)
 
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
@@ -263,7 +385,7 @@ class ProxyExchange:
 
     def _conversation(self) -> tuple[str | None, str]:
         """The conversation that a request names, and whose it is: the client's, by its key."""
-        headers = self._scope["headers"]
+        headers = self._headers
         named = values(headers, CONVERSATION.encode())
         caller = self._attributes.get("key") or credential(headers)
         if named and caller is None:
@@ -286,16 +408,24 @@ class ProxyExchange:
         async with around.limiter().slot(around.key(known)):
             yield
 
-    async def _send_on(self, body: bytes) -> httpx.Response:
-        scope, provider = self._scope, self._format.provider
-        query = scope["query_string"].decode("latin-1")
+    async def _send_on(self, sent_on: Sent) -> httpx.Response:
+        endpoint = self._found.endpoint
+        path = endpoint.below + self._scope["path"]
+        upstream = self._parts.upstream(self._upstream)
+        headers = self._headers
+        if endpoint is not UNKNOWN:
+            headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
+        if sent_on.kind is not None:
+            headers.append((b"content-type", sent_on.kind))
         around = self._settings.operations.get(self._name)
 
         async def send() -> httpx.Response:
-            method, headers = self._method, scope["headers"]
-            return await self._upstream.send(method, scope["path"], query, headers, body, provider)
+            return await upstream.send(
+                self._method, path, self._query, headers, sent_on.body, endpoint.auth
+            )
 
-        return await sent(send, around.retry if around else None)
+        again = around is not None and (endpoint.answer == "said" or self._method == "GET")
+        return await sent(send, around.retry if around and again else None)
 
     @staticmethod
     async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -307,41 +437,59 @@ class ProxyExchange:
 
     async def _whole(self, guard: Guard, response: httpx.Response, answer: bytes) -> None:
         length = (b"content-length", b"%d" % len(answer))
-        headers = [*returned_headers(response, guard), length]
+        headers = [*returned_headers(response, guard, held=self._parts.held), length]
         await self._start(response.status_code, headers)
         await self._say(answer, more=False)
 
-    async def _stream(self, guard: Guard, response: httpx.Response) -> None:
-        await self._start(response.status_code, streaming(returned_headers(response, guard)))
-        stream = guard.wrap(
-            Bytes(response),
-            provider=self._format.provider,
-            keep_text=False,
-            attributes=self._attributes,
-        )
-        async with self._kept(), self._beating(), stream:
+    async def _stream(self, guard: Guard, response: httpx.Response, kind: str) -> None:
+        try:
+            stream = guard.wrap(
+                Bytes(response),
+                provider=self._found.endpoint.provider,
+                keep_text=False,
+                attributes=self._attributes,
+            )
+        except GuardstreamError as error:
+            raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        self._media, events = kind, kind == "text/event-stream"
+        headers = returned_headers(response, guard, held=self._parts.held)
+        await self._start(response.status_code, streaming(headers) if events else headers)
+        telling = self._telling()
+        async with self._kept(events), self._beating(events), stream:
             try:
                 async for frame in stream:
+                    if telling is not None and self._caller is not None:
+                        await self._caller.keep(telling.feed(frame), self._upstream)
                     await self._say(frame)
             except httpx.HTTPError as error:
                 wrong = upstream_error(error)
                 await self._say_error(wrong.status, wrong.code, wrong.message)
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
+            finally:
+                usage, said = stream.result.usage, stream.stats.characters_in
+                self._spend(budgets.of_stream(self._asked.weight, usage, said))
             if stream.finish == "timeout":
                 why = "the answer took longer than the policy allows"
                 await self._say_error(504, "deadline", why)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
         await self._say(b"", more=False)
 
+    def _telling(self) -> objects.Telling | None:
+        """What finds the objects in a stream, if they are to be remembered."""
+        endpoint = self._found.endpoint
+        if self._caller is None or not (endpoint.stores or endpoint.about):
+            return None
+        return objects.Telling(endpoint.provider)
+
     @asynccontextmanager
-    async def _kept(self) -> AsyncIterator[None]:
+    async def _kept(self, events: bool) -> AsyncIterator[None]:
         """Keep what is said for clients that come back."""
         replay = self._settings.replay
-        if replay is None or self._label is None:
+        if replay is None or self._label is None or not events:
             yield
             return
-        journal = self._journal = Journal(replay.store, self._scope["path"], self._label)
+        journal = self._journal = Journal(replay, self._scope, self._label, self._caller_name)
         complete = False
         try:
             yield
@@ -350,15 +498,15 @@ class ProxyExchange:
             self._journal = None
             with anyio.move_on_after(_PATIENCE, shield=True):
                 if not complete:
-                    event = self._format.event(502, "cancelled", "the answer was not finished")
-                    await journal.keep([sse.encode(event)])
+                    last = self._errors.frame(502, "cancelled", "the answer was not finished")
+                    await journal.keep([last])
                 await journal.close()
 
     @asynccontextmanager
-    async def _beating(self) -> AsyncIterator[None]:
+    async def _beating(self, events: bool) -> AsyncIterator[None]:
         """Send heartbeats meanwhile, if that is asked for."""
         seconds = self._settings.heartbeat
-        if seconds is None:
+        if seconds is None or not events:
             yield
             return
         async with anyio.create_task_group() as group:
@@ -376,7 +524,7 @@ class ProxyExchange:
     async def _refuse(
         self, status: int, code: str, message: str, more: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
-        body = json.dumps(self._format.error(status, code, message)).encode()
+        body = json.dumps(self._errors.body(status, code, message)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await self._start(status, [*headers, *more])
         await self._say(body, more=False)
@@ -402,4 +550,6 @@ class ProxyExchange:
         self._sent_at = anyio.current_time()
 
     async def _say_error(self, status: int, code: str, message: str) -> None:
-        await self._say(sse.encode(self._format.event(status, code, message)))
+        if self._media in _STREAMS:  # an array is cut: it has no place for an error
+            lines = self._media != "text/event-stream"
+            await self._say(self._errors.frame(status, code, message, lines=lines))

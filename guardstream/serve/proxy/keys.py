@@ -1,46 +1,180 @@
-"""Keys: which clients may come, and with which key requests go on to the upstream."""
+"""Keys: which clients may come and what each may do; with which key requests go on.
+
+A key that the proxy makes has 256 random bits, so that its SHA-256 alone, without salt, tells
+nothing about it. Of what a client comes with the hash is compared, never the key.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import inspect
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from hmac import compare_digest
+from time import monotonic
+from typing import TypeAlias
+from urllib.parse import unquote_plus
 
+from guardstream.errors import GuardstreamError
 from guardstream.serve.routes import Headers, values
+
+log = logging.getLogger("guardstream.serve")
+
+PREFIX = "gsk-"
+"""How keys that the proxy makes begin, so that those who look for secrets know them."""
 
 _HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 """Where the clients of providers put their key."""
 
-_OF_ANTHROPIC = "anthropic"
+_ACCOUNT = (
+    *(b"cookie", b"openai-organization", b"openai-project", b"x-goog-user-project"),
+    *(b"x-amz-security-token", b"x-amz-date", b"x-amz-content-sha256"),
+)
+"""What else says on whose account a request is; it would choose among the proxy's own."""
+
+_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "token"})
+"""What holds a key in a query."""
 
 
-def known_client(keys: Mapping[str, str], headers: Headers) -> str | None:
-    """Return the name of the key that a request comes with; None if it is none of `keys`."""
-    given = [value.encode() for value in _given(headers)]
-    # All of them are compared, so that the time tells nothing.
-    found = [
-        name for name, key in keys.items() for value in given if compare_digest(key.encode(), value)
-    ]
-    return found[0] if found else None
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that clients may come with: `sha256` is its hash, in hex; `name` who that is.
+
+    `policy` names the policy of all its requests, as the path says if None. At most `at_once` of
+    them run at a time, and `tokens`, a number of tokens and a time in seconds, bounds what they
+    use.
+    """
+
+    name: str
+    sha256: str = field(repr=False)
+    policy: str | None = None
+    at_once: int | None = None
+    tokens: tuple[int, float] | None = None
+
+
+KeyFunction: TypeAlias = Callable[[str], Key | Awaitable[Key | None] | None]
+"""Returns the key of a SHA-256 in hex; None if there is none."""
+
+
+def hashed(key: str) -> str:
+    """Return the SHA-256 of a key, in hex."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def new_key() -> str:
+    """Return a key of 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+class KeysError(GuardstreamError):
+    """The keys cannot be asked for."""
+
+
+@dataclass(slots=True)
+class Keys:
+    """The keys of one proxy: those that are named, and those of a file, or of a function."""
+
+    named: Iterable[Key] = ()
+    load: Callable[[], Iterable[Key] | None] | None = None
+    """Returns the keys of a file if it has changed since it was last asked; GuardstreamError or
+    OSError leave those that there were."""
+    function: KeyFunction | None = None
+    loaded: tuple[Key, ...] = ()
+    _asked: float | None = field(default=None, init=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.named or self.load or self.function)
+
+    async def find(self, headers: Headers, query: str) -> Key | None:
+        """Return the key that a request comes with; None if it is none of these.
+
+        KeysError if the function fails.
+        """
+        given = [hashed(value) for value in _given(headers, query)]
+        # All of them are compared, so that the time tells nothing.
+        found = [
+            key
+            for key in (*self.named, *self._of_file())
+            for value in given
+            if compare_digest(key.sha256, value)
+        ]
+        if found or self.function is None:
+            return found[0] if found else None
+        for value in given:
+            key = await _asked(self.function, value)
+            if key is not None:
+                return key
+        return None
+
+    def _of_file(self) -> tuple[Key, ...]:
+        now = monotonic()
+        if self.load is not None and (self._asked is None or now - self._asked >= _OFTEN):
+            self._asked = now
+            try:
+                loaded = self.load()
+            except (GuardstreamError, OSError) as error:
+                log.error("the keys stay as they were: %s", error)
+            else:
+                self.loaded = self.loaded if loaded is None else tuple(loaded)
+        return self.loaded
+
+
+_OFTEN = 1.0
+"""Seconds after which the file is looked at again."""
+
+
+async def _asked(function: KeyFunction, value: str) -> Key | None:
+    try:
+        found = function(value)
+        key = await found if inspect.isawaitable(found) else found
+    except Exception as error:
+        raise KeysError(f"the keys cannot be asked for ({type(error).__name__})") from error
+    if key is not None and not isinstance(key, Key):
+        raise KeysError(f"the function of the keys returned no Key but {type(key).__name__}")
+    return key
 
 
 def credential(headers: Headers) -> str | None:
     """Return what tells clients with different keys apart, and is none; None without a key."""
-    given = "\0".join(_given(headers))
-    return hashlib.sha256(given.encode()).hexdigest() if given else None
+    given = "\0".join(_given(headers, ""))
+    return hashed(given) if given else None
 
 
-def _given(headers: Headers) -> Iterable[str]:
+def _given(headers: Headers, query: str) -> Iterable[str]:
     for name in _HEADERS:
         for value in values(headers, name):
             scheme, _, rest = value.partition(" ")
             yield rest.strip() if scheme.lower() == "bearer" else value
+    for parameter, _, text in (pair.partition("=") for pair in query.split("&")):
+        if unquote_plus(parameter).lower() in _PARAMETERS:
+            yield unquote_plus(text)
 
 
-def with_key(headers: Headers, key: str | None, provider: str) -> Headers:
-    """Return the headers with the upstream's key in place of the client's, if there is one."""
+def with_key(headers: Headers, key: str | None, auth: str) -> Headers:
+    """Return the headers without what clients come with, and with the upstream's key.
+
+    It stands in the header `auth`.
+    """
+    dropped = (*_HEADERS, *_ACCOUNT)
+    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
     if key is None:
-        return headers
-    kept = [(name, value) for name, value in headers if name.lower() not in _HEADERS]
-    own = (b"x-api-key", key) if provider == _OF_ANTHROPIC else (b"authorization", f"Bearer {key}")
-    return [*kept, (own[0], own[1].encode())]
+        return kept
+    value = f"Bearer {key}" if auth == "authorization" else key
+    return [*kept, (auth.encode(), value.encode())]
+
+
+def query_without(query: str) -> str:
+    """Return a query without the keys in it."""
+    pairs = query.split("&")
+    names = (unquote_plus(pair.partition("=")[0]).lower() for pair in pairs)
+    return "&".join(pair for pair, name in zip(pairs, names, strict=True)
+                    if name not in _PARAMETERS)  # fmt: skip
+
+
+def named_keys(keys: Mapping[str, str | Key]) -> tuple[Key, ...]:
+    """Return keys by name as such; a text is a key in clear."""
+    return tuple(
+        Key(name, hashed(key)) if isinstance(key, str) else key for name, key in keys.items()
+    )

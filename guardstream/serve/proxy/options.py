@@ -6,7 +6,7 @@ its value is read where the proxy is made, in each process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -14,27 +14,51 @@ from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.observability import AuditLog
 from guardstream.operations import Operations, operations
-from guardstream.policy import Policy
+from guardstream.policy import Policy, plugins
 from guardstream.policy.operational import revealed
+from guardstream.policy.plugins import PluginError
 from guardstream.policy.reload import Watched
-from guardstream.policy.serving import ReplayFile, RouteFile, ServeFile, UpstreamFile
+from guardstream.policy.serving import (
+    KeyFile,
+    ReceiptsFile,
+    ReplayFile,
+    RouteFile,
+    ServeFile,
+    StateFile,
+    UpstreamFile,
+)
 from guardstream.policy.sources import Source
-from guardstream.serve.configured import other_policy, policy_path, read, replay_of, route_of
+from guardstream.receipts import ReceiptError, Signer
+from guardstream.receipts.collecting import Collecting
+from guardstream.serve.configured import (
+    other_policy,
+    policy_path,
+    read,
+    redis_of,
+    replay_of,
+    route_of,
+)
 from guardstream.serve.journal import Replay
+from guardstream.serve.proxy.endpoints import UNKNOWN, Table
+from guardstream.serve.proxy.key_file import KeysOfFile, key_of
+from guardstream.serve.proxy.keys import Key, KeyFunction, Keys
 from guardstream.serve.proxy.settings import DEFAULT, ProxySettings
+from guardstream.serve.proxy.state import State
+from guardstream.serve.proxy.upstreams import Auth, Target
 from guardstream.stream.observers import Observer
 
 if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
 
-_OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy"}
+_OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "upstream"}
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
     """What `guardstream serve` is called with; policies are paths by name.
 
-    `upstream_key` and `keys` are secrets as `${NAME}`, `replay` is as in the section `serve`.
+    Secrets are `${NAME}`; what has parts of its own (`upstreams`, `keys`, `state`, `replay`,
+    `receipts`) is as in the section `serve`.
     """
 
     upstream: str
@@ -55,9 +79,32 @@ class ServeOptions:
     body_timeout: float = 60.0
     allow_code: Sequence[str] = ()
     upstream_key: str | None = None
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
     heartbeat: float | None = None
     replay: Mapping[str, Any] | None = None
+    receipts: Mapping[str, Any] | None = None
+    upstreams: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    upstream_routes: Mapping[str, str] = field(default_factory=dict)
+    formats: Mapping[str, str] = field(default_factory=dict)
+    key_file: str | None = None
+    key_function: str | None = None
+    state: Mapping[str, Any] | None = None
+    shared_objects: Sequence[str] = ()
+    answer_tokens: int = 4096
+    upstream_auth: Auth | None = None
+    upstream_version: bool | None = None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether clients need a key."""
+        return bool(self.keys or self.key_file or self.key_function)
+
+    @property
+    def holds_key(self) -> bool:
+        """Whether it has a key of an upstream."""
+        others = (each for each in self.upstreams.values() if isinstance(each, Mapping))
+        return self.upstream_key is not None or any(each.get("key") for each in others)
 
     def settings(self) -> ProxySettings:
         """Load the policies, and read secrets.
@@ -79,23 +126,85 @@ class ServeOptions:
             guards[name] = self._guard(policy, said, audit)
         shown = self.metrics or any(_counted(each) for each in around.values())
         return ProxySettings(
-            upstream=self.upstream,
+            upstream=Target(
+                self.upstream,
+                self._secret("upstream.key", self.upstream_key),
+                auth=self.upstream_auth,
+                version=self.upstream_version,
+                connect_timeout=self.connect_timeout,
+                read_timeout=self.read_timeout,
+            ),
             guards=guards,
             routes=dict(self.routes),
             by_header=self.by_header,
             other=self.other,
             max_body=self.max_body,
             max_answer=self.max_answer,
-            connect_timeout=self.connect_timeout,
-            read_timeout=self.read_timeout,
             body_timeout=self.body_timeout,
             metrics=_shown_metrics() if shown else None,
-            upstream_key=self._secret("upstream.key", self.upstream_key),
-            keys={name: self._secret(f"keys.{name}", key) for name, key in self.keys.items()},
+            keys={name: self._key(name, key) for name, key in self.keys.items()},
+            upstreams={name: self._target(name, each) for name, each in self.upstreams.items()},
+            models=self.models,
+            upstream_routes=self.upstream_routes,
+            formats=self.formats,
+            more_keys=self._more_keys(guards),
+            state=self._state(),
+            shared_objects=frozenset(self.shared_objects),
+            answer_tokens=self.answer_tokens,
             heartbeat=self.heartbeat,
             replay=self._replay(),
+            receipts=self._signer(),
             operations=around,
         )
+
+    def _key(self, name: str, said: str | Mapping[str, Any]) -> Key:
+        entry = KeyFile.model_validate({"key": said} if isinstance(said, str) else said)
+        clear = self._secret(f"keys.{name}", entry.key)
+        return key_of(name, entry, clear)
+
+    def _target(self, name: str, said: str | Mapping[str, Any]) -> Target:
+        entry = UpstreamFile.model_validate({"url": said} if isinstance(said, str) else said)
+        key = self._secret(f"upstreams.{name}.key", entry.key)
+        return Target(
+            entry.url, key, entry.auth, entry.version, entry.connect_timeout, entry.read_timeout
+        )
+
+    def _more_keys(self, policies: Iterable[str]) -> Keys | None:
+        if not (self.key_file or self.key_function):
+            return None
+        load = KeysOfFile(self.key_file, policies).changed if self.key_file else None
+        first = load() if load else None
+        function: KeyFunction | None = None
+        if self.key_function:
+            try:
+                code = plugins.allowed(self.allow_code)
+                function = plugins.imported(self.key_function.replace(":", "."), code)
+            except PluginError as error:
+                raise PolicyError(
+                    f"{self.policies[DEFAULT]}: serve.key_function: {error}"
+                ) from error
+        return Keys(load=load, function=function, loaded=tuple(first or ()))
+
+    def _state(self) -> State | None:
+        if self.state is None:
+            return None
+        said = StateFile.model_validate(self.state)
+        try:
+            client = redis_of(said.redis, "state")
+        except PolicyError as error:
+            raise PolicyError(f"{self.policies[DEFAULT]}: serve.state: {error}") from error
+        from guardstream.serve.proxy.state_redis import RedisState
+
+        return RedisState(client, prefix=said.prefix, timeout=said.timeout)
+
+    def _signer(self) -> Signer | None:
+        if self.receipts is None:
+            return None
+        said = ReceiptsFile.model_validate(self.receipts)
+        try:
+            return Signer(self._secret("receipts.key", said.key), said.issuer)
+        except ReceiptError as error:
+            raise PolicyError(f"{self.policies[DEFAULT]}: serve.receipts: {error}") from error
 
     def _replay(self) -> Replay | None:
         if self.replay is None:
@@ -128,6 +237,8 @@ class ServeOptions:
             observers.append(_shown_metrics())
         audits = said.audits if said else ()
         observers += audits if audit is None else [audit]
+        if self.receipts is not None:
+            observers.append(Collecting())
         errors = self.audit_errors or ("raise" if said and said.strict else "report")
         return Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
 
@@ -159,9 +270,17 @@ def said_by(path: str) -> dict[str, Any]:
         "reload": file.reload,
         "by_header": section.by_header,
         "other": section.other,
-        "keys": dict(section.keys),
+        "keys": {name: _plain(key) for name, key in section.keys.items()},
+        "upstreams": {name: _plain(each) for name, each in section.upstreams.items()},
+        "models": dict(section.models),
+        "key_file": str(source.folder / section.key_file) if section.key_file else None,
+        "key_function": section.key_function,
+        "state": section.state.model_dump() if section.state else None,
+        "shared_objects": list(section.shared_objects),
+        "answer_tokens": section.limits.answer_tokens,
         "heartbeat": section.heartbeats,
         "replay": section.replay.model_dump(exclude_unset=True) if section.replay else None,
+        "receipts": section.receipts.model_dump() if section.receipts else None,
         "max_body": section.limits.body,
         "max_answer": section.limits.answer,
         "max_connections": section.limits.connections,
@@ -169,38 +288,67 @@ def said_by(path: str) -> dict[str, Any]:
         "body_timeout": section.limits.body_timeout,
         "policies": {name: policy_path(section, source.folder, name) for name in section.policies},
         "routes": {},
+        "upstream_routes": {},
+        "formats": {},
     }
     if isinstance(upstream, UpstreamFile):
         said["upstream"] = upstream.url
         said["upstream_key"] = upstream.key
+        said["upstream_auth"] = upstream.auth
+        said["upstream_version"] = upstream.version
         said["connect_timeout"] = upstream.connect_timeout
         said["read_timeout"] = upstream.read_timeout
     elif upstream is not None:
         said["upstream"] = upstream
     for place in section.routes:
         _add_route(said, section, source, place)
+    for place, key in section.keys.items():
+        if isinstance(key, KeyFile) and key.policy is not None:
+            _add_policy(said, section, source, ("keys", place), key.policy)
     return said
+
+
+def _plain(entry: str | KeyFile | UpstreamFile) -> str | dict[str, Any]:
+    return entry if isinstance(entry, str) else entry.model_dump(exclude_unset=True)
 
 
 def _add_route(said: dict[str, Any], section: ServeFile, source: Source, place: str) -> None:
     """Add a route, and its policy if that is named by its file."""
     route = route_of(section.routes[place])
-    mark = source.document.key_mark(("serve", "routes", place))
-    where = f"{source.name}:{mark.line}:{mark.column}"
+    where = _where(source, ("routes", place))
     other = sorted(route.model_fields_set & _OF_MIDDLEWARE)
     if other:
         raise PolicyError(
             f"{where}: {other[0]!r} of a route is for the middleware: the proxy knows its formats"
         )
+    if route.provider is not None:
+        if Table().find("POST", place).endpoint is not UNKNOWN:
+            raise PolicyError(f"{where}: the proxy knows the format of this path")
+        said["formats"][place] = route.provider
+    if route.upstream is not None:
+        said["upstream_routes"][place] = route.upstream
     name = route.policy
     if name is None:
         said["routes"][place] = DEFAULT
         return
-    if name not in section.policies:
-        if section.by_header:
-            raise PolicyError(
-                f"{where}: with 'by_header' a route names one of 'policies', which clients may "
-                f"choose too: {name!r} is none"
-            )
-        said["policies"][name] = policy_path(section, source.folder, name)
+    _add_policy(said, section, source, ("routes", place), name)
     said["routes"][place] = name
+
+
+def _add_policy(
+    said: dict[str, Any], section: ServeFile, source: Source, place: tuple[str, str], name: str
+) -> None:
+    """Add a policy that is named by its file."""
+    if name in section.policies:
+        return
+    if section.by_header:
+        raise PolicyError(
+            f"{_where(source, place)}: with 'by_header' a {place[0].removesuffix('s')} names one "
+            f"of 'policies', which clients may choose too: {name!r} is none"
+        )
+    said["policies"][name] = policy_path(section, source.folder, name)
+
+
+def _where(source: Source, place: tuple[str, str]) -> str:
+    mark = source.document.key_mark(("serve", *place))
+    return f"{source.name}:{mark.line}:{mark.column}"

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from guardstream.errors import GuardstreamError
-from guardstream.policy.serving import IN_MEMORY
+from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS
 from guardstream.serve.proxy.app import application
 from guardstream.serve.proxy.options import ServeOptions
 from guardstream.serve.proxy.protocol import BoundedProtocol
@@ -51,8 +52,12 @@ def serve(options: ServeOptions, *, host: str, port: int, workers: int) -> None:
     """
     if workers > 1 and options.replay is not None and not options.replay.get("redis"):
         raise SettingsError(IN_MEMORY)
+    if workers > 1 and options.has_keys and options.state is None:
+        raise SettingsError(ONE_PROCESS)
     settings = options.settings()
     with _listening(host, port) as listener:
+        if options.holds_key and not options.has_keys:
+            _check_near(listener)
         for line in _announced(settings, options, listener):
             print(line, file=sys.stderr, flush=True)
         _serve(options, settings, listener, workers)
@@ -81,6 +86,16 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+def _check_near(listener: socket.socket) -> None:
+    """Raise SettingsError unless this machine alone reaches an address."""
+    host = listener.getsockname()[0]
+    if not ip_address(host.partition("%")[0]).is_loopback:
+        raise SettingsError(
+            f"whoever reaches {host} would use the upstream's key: give clients 'keys' of their "
+            "own (guardstream key new NAME), or listen on 127.0.0.1"
+        )
+
+
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or "not the name of a host").lower()
 
@@ -99,10 +114,21 @@ def _announced(
         yield f"guardstream: policy {name!r}: {path} ({policy.fingerprint}) guards {checks}{mode}"
     for route, name in options.routes.items():
         yield f"guardstream: {route} by the policy {name!r}"
-    if options.keys:
-        yield f"guardstream: clients need one of the keys {', '.join(options.keys)}"
-    elif options.upstream_key:
-        yield "guardstream: warning: whoever reaches this address uses the upstream's key: set keys"
+    for name, target in options.upstreams.items():
+        url = target if isinstance(target, str) else target["url"]
+        yield f"guardstream: upstream {name!r}: {url}"
+    if options.has_keys:
+        yield f"guardstream: clients need {_whose(options)}"
+    elif options.holds_key:
+        yield "guardstream: whoever is on this machine uses the upstream's key: set keys"
+
+
+def _whose(options: ServeOptions) -> str:
+    """Say which keys clients need."""
+    found = [f"one of the keys {', '.join(options.keys)}"] if options.keys else []
+    found += [f"one of {options.key_file}"] if options.key_file else []
+    found += [f"one that {options.key_function} knows"] if options.key_function else []
+    return ", or ".join(found)
 
 
 def _without_secrets(options: ServeOptions) -> str:
@@ -115,7 +141,7 @@ def _serve(
     options: ServeOptions, settings: ProxySettings, listener: socket.socket, workers: int
 ) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
-    _log_requests()
+    log_requests()
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
@@ -141,7 +167,7 @@ def _serve(
                 raise ListenError("the proxy did not start: what is above says why")
 
 
-def _log_requests() -> None:
+def log_requests() -> None:
     """Have each request logged, in the process that answers it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
@@ -180,7 +206,7 @@ def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
-    _log_requests()
+    log_requests()
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)

@@ -1,24 +1,29 @@
-"""What the proxy is told: where the upstream is, which policy guards what, and its limits."""
+"""What the proxy is told: where the upstreams are, which policy guards what, and its limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.receipts import Signer
+from guardstream.serve.proxy.keys import Key, Keys
+from guardstream.serve.proxy.upstreams import Choice, Target
 
 if TYPE_CHECKING:
     from guardstream.observability.prometheus import Prometheus
     from guardstream.operations import Operations
     from guardstream.serve.journal import Replay
+    from guardstream.serve.proxy.state import State
 
 ATTRIBUTES = ("key", "client")
 """What is known of each request: the name of the key that it comes with, its client's address."""
 
 DEFAULT = "default"
-"""The name of the policy that guards what nothing else is said about."""
+"""The name of the policy that guards what nothing else is said about, and of the upstream."""
 
 
 class SettingsError(ValueError):
@@ -32,6 +37,10 @@ class ProxySettings:
     `guards` are by name, `default` among them; `routes` give paths another one. With `by_header`
     a client may ask for one of them by its name in the header `guardstream-policy`: give it no
     name that it must not choose. `other` says what becomes of paths that are not guarded.
+    `formats` are the formats of answers of paths that the proxy does not know.
+
+    Requests go to `upstream`; `upstreams` are others, by name: `models` says which has which
+    models, by patterns such as `claude-*`, and `upstream_routes` which has which paths.
 
     `metrics` are served at `/metrics`; the guards have to be told of them as their observer.
 
@@ -40,14 +49,20 @@ class ProxySettings:
     `body_timeout` is how long a request's body may take. After `heartbeat` seconds of silence a
     comment is sent in an event stream.
 
-    With `upstream_key` requests are sent with that key, not with the client's; `keys`, by name, are
-    those that clients may come with then, any if there are none. `replay` keeps released events for
-    clients that come back. `operations`, by the names of the guards, are what their policies say
-    about running streams, of which the proxy does `concurrency` and `retry`: the guards are to be
-    made with `rules_only`.
+    With `upstream_key`, or a key of another upstream, requests are sent with that key, and no
+    client's goes anywhere. `keys`, by name, are those that clients may come with: in clear, or a
+    `Key` with its bounds; `more_keys` are those of a file or a function. Clients need none if there
+    are neither. What they use, and which objects are theirs, is remembered in `state`, by default
+    in this process's memory; `shared_objects` are the ids of objects that all may name.
+    `answer_tokens` are reserved for an answer whose request does not bound it.
+
+    `receipts` signs what is answered; the guards need a `Collecting` among their observers.
+    `replay` keeps released events for clients that come back. `operations`, by the names of the
+    guards, are what their policies say about running streams, of which the proxy does `concurrency`
+    and `retry`: the guards are to be made with `rules_only`.
     """
 
-    upstream: str
+    upstream: str | Target
     guards: Mapping[str, Guard]
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
@@ -60,50 +75,102 @@ class ProxySettings:
     max_connections: int | None = None
     metrics: Prometheus | None = None
     upstream_key: str | None = field(default=None, repr=False)
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keys: Mapping[str, str | Key] = field(default_factory=dict, repr=False)
     heartbeat: float | None = None
     replay: Replay | None = None
+    receipts: Signer | None = None
     operations: Mapping[str, Operations] = field(default_factory=dict)
+    upstreams: Mapping[str, Target] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    upstream_routes: Mapping[str, str] = field(default_factory=dict)
+    formats: Mapping[str, str] = field(default_factory=dict)
+    more_keys: Keys | None = None
+    state: State | None = None
+    shared_objects: frozenset[str] = frozenset()
+    answer_tokens: int = 4096
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.upstream)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise SettingsError("upstream: expected a URL such as https://api.openai.com")
+        for name, target in self.targets.items():
+            parts = urlsplit(target.url)
+            where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
+            if parts.scheme not in ("http", "https") or not parts.netloc:
+                raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
+        if DEFAULT in self.upstreams:
+            raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")
         if DEFAULT not in self.guards:
             raise SettingsError(f"guards: a policy named {DEFAULT!r} is needed")
         for guard in self.guards.values():
             guard.refuse_operations("the proxy's guards")
         for name, around in self.operations.items():
-            if around.by not in (None, *ATTRIBUTES):
-                where = around.policy.place("concurrency", "by")
-                known = " and ".join(ATTRIBUTES)
-                raise SettingsError(f"{where}: the proxy's requests have {known}, not {around.by}")
-            if around.gates:
-                where = around.policy.place("gate")
-                raise SettingsError(
-                    f"{where}: the proxy does not carry out a gate: policy {name!r}"
-                )
-            if around.vaults is not None and self.replay is not None:
-                where = around.policy.place("vault")
-                raise SettingsError(f"{where}: a replay would keep the values: leave one out")
-        for path, name in self.routes.items():
-            if name not in self.guards:
-                known = ", ".join(self.guards)
-                raise SettingsError(f"route {path!r}: no policy {name!r}, there are: {known}")
+            self._check_operations(name, around)
+        _check_names("route", "policy", self.routes, self.guards)
+        _check_names("models", "upstream", self.models, self.targets)
+        _check_names("route", "upstream", self.upstream_routes, self.targets)
+        keys = {name: key for name, key in self.keys.items() if isinstance(key, Key)}
+        policies = {name: key.policy for name, key in keys.items() if key.policy is not None}
+        _check_names("key", "policy", policies, self.guards)
+        self._check_formats()
 
-    def url(self, path: str, query: str) -> str:
-        """Return where a request goes. A base that ends in `/v1` has that part of the path."""
-        base = self.upstream.rstrip("/")
-        if base.endswith("/v1") and path.startswith("/v1/"):
-            base = base.removesuffix("/v1")
-        return f"{base}{path}?{query}" if query else base + path
+    def _check_formats(self) -> None:
+        for path, provider in self.formats.items():
+            try:
+                self.guards[self.routes.get(path, DEFAULT)].flow(provider=provider)
+            except GuardstreamError as error:
+                raise SettingsError(f"route {path!r}: {error}") from error
 
-    def policy(self, path: str, asked: str | None) -> str:
-        """Return the name of the policy of a request, which may ask for one that there is not."""
+    def _check_operations(self, name: str, around: Operations) -> None:
+        if around.by not in (None, *ATTRIBUTES):
+            where = around.policy.place("concurrency", "by")
+            known = " and ".join(ATTRIBUTES)
+            raise SettingsError(f"{where}: the proxy's requests have {known}, not {around.by}")
+        if around.gates:
+            where = around.policy.place("gate")
+            raise SettingsError(f"{where}: the proxy does not carry out a gate: policy {name!r}")
+        if around.vaults is not None and self.replay is not None:
+            where = around.policy.place("vault")
+            raise SettingsError(f"{where}: a replay would keep the values: leave one out")
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """All upstreams by name, the first one as `default`."""
+        if isinstance(self.upstream, Target):
+            return {DEFAULT: self.upstream, **self.upstreams}
+        first = Target(
+            self.upstream,
+            self.upstream_key,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+        )
+        return {DEFAULT: first, **self.upstreams}
+
+    @property
+    def choice(self) -> Choice:
+        """Which upstream a request goes to."""
+        return Choice(self.models, self.upstream_routes)
+
+    @property
+    def held(self) -> bool:
+        """Whether the proxy holds keys: those of clients then go nowhere."""
+        return bool(self.keys or self.more_keys) or any(
+            target.key is not None for target in self.targets.values()
+        )
+
+    def policy(self, places: Iterable[str], asked: str | None, key: Key | None = None) -> str:
+        """Return the name of the policy of a request, which may ask for one that there is not.
+
+        That of its key counts, then what it asks for, then that of the first of its `places`.
+        """
+        if key is not None and key.policy is not None:
+            return key.policy
         if asked is not None and self.by_header:
             return asked
-        return self.routes.get(path, DEFAULT)
+        return next((self.routes[each] for each in places if each in self.routes), DEFAULT)
 
-    def guard(self, path: str, asked: str | None) -> Guard | None:
-        """Return the guard of a request; None if it asks for one that there is not."""
-        return self.guards.get(self.policy(path, asked))
+
+def _check_names(
+    what: str, kind: str, given: Mapping[str, str], known: Mapping[str, object]
+) -> None:
+    for place, name in given.items():
+        if name not in known:
+            names = ", ".join(known)
+            raise SettingsError(f"{what} {place!r}: no {kind} {name!r}, there are: {names}")

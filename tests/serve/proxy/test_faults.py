@@ -124,7 +124,7 @@ def test_other_paths_pass_if_they_are_told_to() -> None:
         return JSONResponse({"data": ["a secret model"]})
 
     with proxied(respond, other="pass") as (url, _):
-        response = post(url, "/v1/models", b"{}")
+        response = post(url, "/v1/fine_tuning/jobs", b"{}")
     assert response.json() == {"data": ["a secret model"]}
     assert "guardstream-policy" not in response.headers
 

@@ -6,12 +6,13 @@ import gzip
 import json
 import logging
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from guardstream.serve.proxy.formats import FORMATS, disguised
+from guardstream.serve.proxy.endpoints import ENDPOINTS, Table
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.proxy.test_faults import CHAT, MESSAGES, error_of, post
 from tests.serve.proxy.upstream import Provider, chat, completion, event, proxied
@@ -24,7 +25,6 @@ ALIASES = [
     "/v1/chat/completions/",
     "/v1//chat/completions",
     "//v1/chat/completions",
-    "/chat/completions",
     "/V1/Chat/Completions",
     "/v1/chat/completions;a=b",
     "/v1/chat/completions%3Fa=b",
@@ -63,15 +63,17 @@ def status_of(url: str, target: str) -> int:
 def test_no_other_name_of_a_guarded_path_is_passed() -> None:
     with proxied(lambda _, __: completion("a secret"), other="pass") as (url, provider):
         statuses = {alias: status_of(url, alias) for alias in ALIASES}
-        assert status_of(url, "/v1/files/a%3Fb%20c") == 200
+        assert status_of(url, "/v1/jobs/a%3Fb%20c") == 200
     assert {alias for alias, status in statuses.items() if status not in (400, 404)} == set()
     assert len(provider.requests) == 1
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/files/a?b", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("path", ["/v1/fine_tuning/jobs", "/v1/jobs/a?b", "/api/pull"])
 def test_other_paths_are_no_disguise(path: str) -> None:
-    assert not disguised(path)
-    assert all(disguised(guarded + "/") for guarded in FORMATS)
+    table = Table()
+    assert not table.disguised(path)
+    plain = [each.path for each in ENDPOINTS if "{" not in each.path]
+    assert all(table.disguised(path + "/") for path in plain)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_half_a_surrogate_pair_in_a_guarded_answer_stays_escaped() -> None:
 
 def test_a_method_is_not_changed_by_a_header() -> None:
     with proxied(lambda _, __: JSONResponse({}), other="pass") as (url, provider):
-        post(url, "/v1/files", b"{}", **{"x-http-method-override": "DELETE"})
+        post(url, "/v1/jobs", b"{}", **{"x-http-method-override": "DELETE"})
     assert "x-http-method-override" not in provider.headers[0]
 
 
@@ -225,3 +227,50 @@ def test_connections_are_few_and_have_to_say_what_they_want() -> None:
             assert connection.recv(4096) == b""
             connection.close()
         assert answer_to(url, "/").startswith("HTTP/1.1 204")
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+        b"GET / HTTP/1.1\nHost: a\r\n\r\n",
+        b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+@pytest.mark.parametrize("before", [b"", GET])
+def test_a_line_that_ends_in_a_line_feed_alone_is_refused(
+    head: bytes, size: int, before: bytes
+) -> None:
+    with (
+        serving(nothing, http=BoundedProtocol) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        whole = before + head
+        said = b""
+        with suppress(OSError):  # it is refused before it is whole
+            for at in range(0, len(whole), size):
+                connection.sendall(whole[at : at + size])
+            while part := connection.recv(4096):
+                said += part
+    assert said.count(b"HTTP/1.1 204") <= bool(before)
+    assert size < len(whole) or said.count(b"HTTP/1.1 400") == 1
+
+
+def test_line_feeds_in_bodies_and_after_whole_heads_are_fine() -> None:
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na\n\nb"
+    with (
+        serving(nothing, http=BoundedProtocol) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        said = b""
+        for count in (2, 4):
+            connection.sendall(GET + post)
+            while said.count(b"\r\n\r\n") < count:
+                said += connection.recv(4096)
+    assert said.count(b"HTTP/1.1 204") == 4

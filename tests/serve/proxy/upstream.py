@@ -42,13 +42,17 @@ class Provider:
     def __init__(self, respond: Callable[[dict[str, Any]], Response]) -> None:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+        self.targets: list[str] = []  # as they came: path and query
         self.closed = threading.Event()
         self._respond = respond
 
     async def __call__(self, request: Request) -> Response:
         body = await request.body()
         self.headers.append(dict(request.headers))
-        self.requests.append(json.loads(body) if body else {})
+        self.bodies.append(body)
+        self.targets.append(request["raw_path"].decode() + "?" + request["query_string"].decode())
+        self.requests.append(json.loads(body) if body[:1] == b"{" and body[-1:] == b"}" else {})
         return self._respond(self.requests[-1])
 
     def stream(

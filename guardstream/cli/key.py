@@ -1,0 +1,56 @@
+"""`guardstream key`: keys for the clients of the proxy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from guardstream.cli.output import note
+from guardstream.cli.serve import UsageError
+from guardstream.policy.serving import KeyFile
+
+
+def new(
+    name: str,
+    *,
+    file: Path | None,
+    policy: str | None,
+    at_once: int | None,
+    tokens: str | None,
+) -> str:
+    """Make a key, add what the proxy has to know of it to `file`, and return it.
+
+    Without a file that is printed on standard error. The key itself is kept nowhere.
+    """
+    from guardstream.serve.proxy.key_file import parse_entries, read_entries
+    from guardstream.serve.proxy.keys import hashed, new_key
+
+    key = new_key()
+    said = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
+    given = {field: value for field, value in said.items() if value is not None}
+    try:
+        KeyFile.model_validate(given)
+    except ValueError as error:
+        raise UsageError("--tokens: expected a number and a time, such as 100000/d") from error
+    entry = f"{_quoted(name)}: {{{', '.join(f'{k}: {_value(v)}' for k, v in given.items())}}}\n"
+    if file is None:
+        note(f"put this below 'keys' of the section 'serve', or into its 'key_file':\n{entry}")
+        return key
+    if file.exists() and name in read_entries(file):
+        raise UsageError(f"{file}: has a key {name!r} already: take another name, or take it out")
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    more = entry if not before or before.endswith("\n") else "\n" + entry
+    parse_entries(file, before + more)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8", newline="\n") as opened:
+        opened.write(more)
+    note(f"wrote {file}: the key is shown this once, and kept nowhere")
+    return key
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _value(value: object) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)

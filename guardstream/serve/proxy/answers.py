@@ -1,0 +1,284 @@
+"""Whole answers of an upstream, guarded by what their endpoint says that they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.framing.json import json_bytes, json_object
+from guardstream.guard import Guard
+from guardstream.http.body import guard_body, guard_error
+from guardstream.http.stream import WireGuard
+from guardstream.providers.whole import BODIES
+from guardstream.serve.endings import told
+from guardstream.serve.proxy.endpoints import Answer, Endpoint
+from guardstream.stream.result import Result
+
+
+class UpstreamError(Exception):
+    """The upstream cannot be reached, or answers with what cannot be guarded."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Guarded(NamedTuple):
+    """An answer as it may go out; `result` says what a model said in it, if that is one answer."""
+
+    body: bytes
+    result: Result | None = None
+
+
+_JSON = ("application/json",)
+_LINES = ("application/x-jsonl", "application/jsonl", "application/x-ndjson", "application/binary")
+_TEXT = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
+_ANY = ("application/octet-stream", *_LINES, *_TEXT, *_JSON)
+
+
+def guarded_answer(
+    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+) -> Guarded:
+    """Guard a whole answer of an endpoint; `kind` is its media type.
+
+    UpstreamError if it is none that can be guarded.
+    """
+    try:
+        return _by_kind(guard, endpoint, kind, body, attributes)
+    except GuardstreamError as error:
+        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+    except RecursionError as error:
+        raise _unguarded("the upstream's answer is nested too deeply") from error
+
+
+def guarded_error(guard: Guard, body: bytes) -> bytes:
+    """Guard every string in an upstream's error. UpstreamError if that cannot be done."""
+    value = _object(body)
+    try:
+        guarded = guard_error(guard, value)
+    except GuardstreamError as error:
+        raise _unguarded("the upstream's error cannot be guarded") from error
+    return body if guarded is value else json_bytes(guarded)
+
+
+def _by_kind(
+    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+) -> Guarded:
+    answer = endpoint.answer
+    if kind not in _KINDS[answer] and not (answer == "speech" and kind.startswith("audio/")):
+        raise _unguarded("the upstream's answer has a content type that cannot be guarded")
+    if answer == "said":
+        return _said(guard, endpoint.provider, body, attributes)
+    if answer == "speech":
+        return Guarded(body)
+    if answer in ("results", "file"):
+        return Guarded(_file(guard, body, lines_only=answer == "results"))
+    if answer == "transcript" and kind not in _JSON:
+        return Guarded(_cues(guard, _utf8(body)).encode())
+    value = _object(body)
+    guarded = _GUARDS[answer](guard, value)
+    return Guarded(body if guarded is value else json_bytes(guarded))
+
+
+_KINDS: Mapping[Answer, Sequence[str]] = {
+    "said": _JSON,
+    "strings": _JSON,
+    "plain": _JSON,
+    "images": _JSON,
+    "transcript": (*_JSON, *_TEXT),
+    "results": (*_LINES, "application/octet-stream"),
+    "file": _ANY,
+    "speech": (),
+}
+"""The media types of answers that can be guarded."""
+
+
+def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+    """Guard what a model says; a format without whole answers as the only chunk of its stream."""
+    value = _object(body)
+    if provider in BODIES:
+        guarded, result = guard_body(guard, provider, value, keep_text=False, attributes=attributes)
+        return Guarded(body if guarded is value else json_bytes(guarded), result)
+    wire = WireGuard(
+        guard, media="ndjson", provider=provider, keep_text=False, attributes=attributes
+    )
+    out = b"".join([*wire.feed(json_bytes(value) + b"\n"), *wire.finish()])
+    if wire.error is not None:
+        raise AdapterError("the upstream's answer cannot be guarded as its format says")
+    lines = [line for line in out.split(b"\n") if line.strip()]
+    if len(lines) != 1:  # what a block says in a stream has no place in a whole answer
+        raise _unguarded("the policy ended the answer, which its format cannot say")
+    return Guarded(lines[0], wire.result)
+
+
+def _strings(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
+    return guard_error(guard, value)
+
+
+def _plain(_guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
+    """Return JSON in which nothing is said; the results of Anthropic's batches are read here.
+
+    The address of the upstream's own, which their clients follow, would lead around the guard.
+    """
+    if value.get("type") == "message_batch" and isinstance(value.get("results_url"), str):
+        return {**value, "results_url": f"/v1/messages/batches/{value.get('id')}/results"}
+    listed = value.get("data")
+    if not isinstance(listed, list):
+        return value
+    shown = [_plain(_guard, each) if isinstance(each, dict) else each for each in listed]
+    same = all(one is other for one, other in zip(shown, listed, strict=True))
+    return value if same else {**value, "data": shown}
+
+
+_PICTURES = ("b64_json", "url")
+
+
+def _images(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
+    """Guard what is said beside images: https://platform.openai.com/docs/api-reference/images/object."""
+    guarded: dict[str, Any] = {}
+    for name, inner in value.items():
+        if name == "data" and isinstance(inner, list):
+            guarded[name] = [_images(guard, each) if isinstance(each, dict) else each
+                             for each in inner]  # fmt: skip
+        elif name in _PICTURES and isinstance(inner, str):
+            guarded[name] = inner
+        else:
+            guarded |= guard_error(guard, {name: inner})
+    return value if guarded == value else guarded
+
+
+_PIECES = {"segments": ("text", ""), "words": ("word", " ")}
+"""The lists of a transcription that say its text once more, in pieces; and what stands between."""
+
+
+def _transcript(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:
+    """Guard a transcription: https://platform.openai.com/docs/api-reference/audio/json-object.
+
+    Where its text is changed, the tokens of log probabilities are left out.
+    """
+    rest = {name: inner for name, inner in value.items() if name not in (*_PIECES, "logprobs")}
+    guarded = guard_error(guard, rest)
+    changed = guarded is not rest
+    for name, (field, between) in _PIECES.items():
+        pieces = value.get(name)
+        if pieces is None:
+            continue
+        if not isinstance(pieces, list) or not all(
+            isinstance(each, dict) and isinstance(each.get(field), str) for each in pieces
+        ):
+            raise AdapterError(f"{name!r} of a transcription is no list of its pieces")
+        texts = [each[field] for each in pieces]
+        shown = _in_pieces(guard, texts, between)
+        kept = []
+        for each, text in zip(pieces, shown, strict=True):
+            beside = {key: inner for key, inner in each.items() if key not in (field, "tokens")}
+            tokens = {"tokens": each["tokens"]} if "tokens" in each and shown == texts else {}
+            kept.append({**guard_error(guard, beside), field: text, **tokens})
+        changed = changed or kept != pieces
+        guarded = {**guarded, name: kept}
+    if not changed:
+        return value
+    return guarded
+
+
+def _in_pieces(guard: Guard, texts: Sequence[str], between: str) -> list[str]:
+    """Guard one text that comes in pieces; if a match lies over two, the first says all of it."""
+    each = [guard.check(text).text for text in texts]
+    whole = guard.check(between.join(texts)).text
+    if between.join(each) == whole:
+        return each
+    return [whole, *[""] * (len(texts) - 1)]
+
+
+_TIMES = re.compile(r"\s*|\d+|WEBVTT.*|[\d:.,]+ --> .*")
+"""What is no text in subtitles: https://www.w3.org/TR/webvtt1/, and SubRip."""
+
+
+def _cues(guard: Guard, text: str) -> str:
+    """Guard a text, or subtitles, whose sentences go on in the next cue."""
+    lines = text.split("\n")
+    said = [at for at, line in enumerate(lines) if not _TIMES.fullmatch(line.rstrip("\r"))]
+    shown = _in_pieces(guard, [lines[at].rstrip("\r") for at in said], " ")
+    for at, new in zip(said, shown, strict=True):
+        if new != lines[at].rstrip("\r"):
+            lines[at] = new
+    return "\n".join(lines)
+
+
+def _file(guard: Guard, body: bytes, *, lines_only: bool) -> bytes:
+    """Guard a file: the whole answers in the results of a batch; other JSON; or text."""
+    text = _utf8(body)
+    lines = [line for line in text.split("\n") if line.strip()]
+    values = [json_object(line) for line in lines]
+    if all(value is not None for value in values) and values:
+        out = []
+        for line, value in zip(lines, values, strict=True):
+            guarded = _result(guard, value or {})
+            out.append(line.encode() if guarded is value else json_bytes(guarded))
+        return b"\n".join([*out, b""])
+    if lines_only and lines:
+        raise _unguarded("the results of a batch are no lines of JSON")
+    return guard.check(text).text.encode()
+
+
+_SHAPES = {
+    "chat.completion": "openai_chat",
+    "text_completion": "openai_completions",
+    "response": "openai_responses",
+    "message": "anthropic",
+}
+"""The formats of whole answers, by what they call themselves."""
+
+
+def _result(guard: Guard, line: dict[str, Any]) -> dict[str, Any]:
+    """Guard one result: the whole answer in it as such, and every other string."""
+    for outer, inner in (("response", "body"), ("result", "message")):
+        holder = line.get(outer)
+        found = holder.get(inner) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and isinstance(found, dict):
+            provider = _SHAPES.get(str(found.get("object") or found.get("type")))
+            body = _body(guard, provider, found)
+            beside = {name: value for name, value in holder.items() if name != inner}
+            around = {name: value for name, value in line.items() if name != outer}
+            shown, rest = guard_error(guard, beside), guard_error(guard, around)
+            if body is found and shown is beside and rest is around:
+                return line
+            return {**line, **rest, outer: {**shown, inner: body}}
+    return guard_error(guard, line)
+
+
+def _body(guard: Guard, provider: str | None, body: dict[str, Any]) -> dict[str, Any]:
+    if provider is None:
+        return guard_error(guard, body)
+    return guard_body(guard, provider, body, keep_text=False)[0]
+
+
+_GUARDS: Mapping[str, Callable[[Guard, dict[str, Any]], dict[str, Any]]] = {
+    "strings": _strings,
+    "plain": _plain,
+    "images": _images,
+    "transcript": _transcript,
+}
+
+
+def _utf8(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise _unguarded("the upstream's answer is not in UTF-8") from error
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json_object(body)
+    except AdapterError as error:
+        raise UpstreamError(502, "upstream_invalid", str(error)) from error
+    if value is None:
+        raise UpstreamError(502, "upstream_invalid", "the upstream's answer is no JSON object")
+    return value
+
+
+def _unguarded(why: str) -> UpstreamError:
+    return UpstreamError(502, "unguarded_answer", why)

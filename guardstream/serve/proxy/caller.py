@@ -1,0 +1,170 @@
+"""One request's caller: its place and its tokens among those that its key has, and its objects."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from math import ceil
+from time import time
+from typing import Any, NamedTuple
+
+import anyio
+
+from guardstream.framing.json import json_bytes, json_object
+from guardstream.http.request import RefusedError
+from guardstream.serve.proxy import budgets, objects
+from guardstream.serve.proxy.endpoints import Found
+from guardstream.serve.proxy.keys import Key
+from guardstream.serve.proxy.requests import Read, read
+from guardstream.serve.proxy.settings import ProxySettings
+from guardstream.serve.proxy.state import LEASE, State, StateError, Stored, window
+
+log = logging.getLogger("guardstream.serve")
+
+_PATIENCE = 5.0
+"""Seconds that the state may take for what has to be told when a request is over."""
+
+
+class BoundsError(RefusedError):
+    """The caller's key allows no more for now; `retry_after` is in seconds."""
+
+    def __init__(self, code: str, message: str, retry_after: float) -> None:
+        super().__init__(429, code, message)
+        self.retry_after = max(1, ceil(retry_after))
+
+
+@contextmanager
+def told_late() -> Iterator[None]:
+    """Tell the state something though the request is over; that it fails is logged."""
+    with anyio.move_on_after(_PATIENCE, shield=True):
+        try:
+            yield
+        except StateError as error:
+            log.error("%s", error)
+
+
+class Asked(NamedTuple):
+    """What the proxy knows of a request: what it read, the objects named in it, what it costs."""
+
+    read: Read
+    names: Sequence[str]
+    weight: budgets.Weight
+
+
+NOTHING = Asked(Read({}, []), (), budgets.Weight(0, 0, None, False))
+"""What is known of a request that need not be read."""
+
+
+def asked_by(found: Found, kind: str, body: bytes, answer_tokens: int) -> Asked:
+    """Read a request whose content type is `kind`. RefusedError if it cannot be read."""
+    try:
+        said = read(found.endpoint, kind, body)
+        about = [found.names["id"]] if found.endpoint.about else []
+        named = (each for part in (said.fields, *said.batch) for each in objects.named(part))
+        names = tuple(dict.fromkeys([*about, *named]))
+        return Asked(said, names, budgets.weighed(found.endpoint, said, answer_tokens))
+    except RecursionError:
+        raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
+
+
+class Caller:
+    """A caller with its key; `spent` is what its request has used, as far as that is known."""
+
+    def __init__(self, key: Key, state: State, settings: ProxySettings) -> None:
+        self._key, self._state, self._settings = key, state, settings
+        self.spent: int | None = None
+        self._place: str | None = None
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Take one of the key's places. BoundsError if there is none."""
+        key = self._key
+        if key.at_once is None:
+            yield
+            return
+        place = secrets.token_hex(8)
+        if not await self._state.enter(key.name, place, key.at_once):
+            why = f"the key runs {key.at_once} requests already"
+            raise BoundsError("too_many_requests", why, 1)
+        self._place = place
+        try:
+            yield
+        finally:
+            self._place = None
+            with told_late():
+                await self._state.leave(key.name, place)
+
+    async def renew(self) -> None:
+        """Keep the place, if there is one, until this is cancelled."""
+        while True:
+            await anyio.sleep(LEASE / 3)
+            if self._place is not None:
+                with told_late():
+                    await self._state.renew(self._key.name, self._place)
+
+    @asynccontextmanager
+    async def tokens(self, count: int) -> AsyncIterator[None]:
+        """Reserve tokens of the key's budget; settle by `spent`. BoundsError if there are too few.
+
+        What is not known when the request is over counts as it was reserved.
+        """
+        if self._key.tokens is None or not count:
+            yield
+            return
+        limit, seconds = self._key.tokens
+        now = time()
+        reserved = window(self._key.name, seconds, now)
+        if not await self._state.reserve(reserved, count, limit):
+            why = f"the key has too few tokens left for this request, of {limit} in {seconds:g} s"
+            raise BoundsError("insufficient_quota", why, reserved.end - now)
+        try:
+            yield
+        finally:
+            if self.spent is not None and self.spent != count:
+                with told_late():
+                    await self._state.settle(reserved, self.spent - count)
+
+    async def allowed(self, names: Iterable[str]) -> Stored | None:
+        """Return the first stored object of those that a request names.
+
+        RefusedError if one of them is not the caller's.
+        """
+        stored = [await self._own(each) for each in names]
+        return next((each for each in stored if each is not None), None)
+
+    async def _own(self, object_id: str) -> Stored | None:
+        if object_id in self._settings.shared_objects:
+            return None
+        stored = await self._state.stored(object_id)
+        if stored is None or stored.owner != self._key.name:
+            raise RefusedError(404, "not_found", "there is no object of this id that is yours")
+        return stored
+
+    async def reserved(self, found: Found, asked: Asked) -> int:
+        """Return the tokens that a request may use; of a batch those of its file."""
+        file_id = asked.read.fields.get("input_file_id")
+        if self._key.tokens is None:
+            return 0
+        if found.endpoint.sends == "openai_batches" and isinstance(file_id, str):
+            stored = await self._state.stored(file_id)
+            if stored is None or stored.tokens is None:
+                raise RefusedError(400, "invalid_batch", "the file is no batch of requests")
+            return stored.tokens
+        return asked.weight.reserved
+
+    async def keep(self, ids: Iterable[str], upstream: str, tokens: int | None = None) -> None:
+        """Remember objects as the caller's, before it is told of them."""
+        for each in ids:
+            await self._state.keep(each, Stored(self._key.name, upstream, tokens))
+
+    async def listed(self, body: bytes) -> bytes:
+        """Return a list of objects with the caller's alone."""
+        answer: dict[str, Any] = json_object(body) or {}
+        own = set()
+        for each in objects.ids_of(answer):
+            stored = await self._state.stored(each)
+            if stored is not None and stored.owner == self._key.name:
+                own.add(each)
+        return json_bytes(objects.listed(answer, frozenset(own)))

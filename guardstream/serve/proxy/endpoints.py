@@ -1,0 +1,284 @@
+"""The endpoints that the proxy knows: what of their requests and of their answers is guarded.
+
+Sources: https://platform.openai.com/docs/api-reference, https://docs.anthropic.com/en/api,
+https://learn.microsoft.com/azure/ai-foundry/openai/reference (deployments, and `/openai/v1`),
+https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html,
+https://ai.google.dev/api, https://github.com/ollama/ollama/blob/main/docs/api.md,
+https://docs.cohere.com/v2/reference/chat.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import unquote
+
+from guardstream.serve.proxy.errors import ANTHROPIC, GOOGLE, OLLAMA, OPENAI, RESPONSES, Errors
+
+Answer: TypeAlias = Literal[
+    "said", "strings", "plain", "results", "file", "transcript", "images", "speech"
+]
+"""What comes back: what a model says, whole or streamed; JSON in which every string may be said by
+one; JSON in which nothing is; lines of whole answers; a file; what was heard; images; speech."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint. `path` may have `{id}`, a name without slashes, and `{model}`, one with them.
+
+    `sends` names the format in which a request speaks to a model, or what it is: `form` is a form
+    with files, `batch` a list of Anthropic's requests; none has a body that is not sent on.
+    `provider` is the format of what a model says, `auth` the header that has the key.
+    `stores` an object that can be asked for by its id, is `about` the stored object `{id}`, `lists`
+    such objects. `below` is what stands before the path where it is sent, `known` the path that
+    documents name it by, where that is another one.
+    """
+
+    method: str
+    path: str
+    answer: Answer
+    sends: str = ""
+    provider: str = ""
+    errors: Errors = OPENAI
+    auth: str = "authorization"
+    stores: bool = False
+    about: bool = False
+    lists: bool = False
+    below: str = ""
+    known: str = ""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """What a route may name it by; a stored object is guarded as what made it."""
+        known = self.known or self.path
+        maker = known.partition("/{id}")[0] if self.about else known
+        return tuple(dict.fromkeys((self.path, known, maker)))
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a policy judges anything of it."""
+        return self.answer != "plain" or bool(self.sends)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What its path looks like."""
+        return _compiled(self.path)
+
+
+_SEGMENT = r"[\w:=@+~-][\w.:=@+~-]*"
+_WILD = {
+    "id": rf"(?P<id>{_SEGMENT})",
+    "model": rf"(?P<model>{_SEGMENT}(?:/{_SEGMENT})*)",
+    "name": r"(?P<model>[\w@+~-][\w.@+~-]*)",
+    "version": r"v1(?:(?:alpha|beta)\d*)?",
+    **dict.fromkeys(("project", "region", "owner"), _SEGMENT),
+}
+"""What stands for the parts of a template; a segment never begins with a dot."""
+
+
+def _compiled(template: str, *, anything: bool = False) -> re.Pattern[str]:
+    """Return what paths of a template look like, with `anything` in place of names if asked for."""
+    parts = re.split(r"\{(\w+)\}", template)
+    wild = dict.fromkeys(_WILD, ".+") if anything else _WILD
+    made = (wild[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
+    return re.compile("".join(made), re.ASCII | re.DOTALL)
+
+
+_OPENAI = (
+    Endpoint("POST", "chat/completions", "said", "openai_chat", "openai_chat", stores=True),
+    Endpoint("GET", "chat/completions/{id}", "said", "", "openai_chat", about=True),
+    Endpoint("DELETE", "chat/completions/{id}", "plain", about=True),
+    Endpoint("POST", "completions", "said", "openai_completions", "openai_completions"),
+    Endpoint(
+        "POST", "responses", "said", "openai_responses", "openai_responses", RESPONSES, stores=True
+    ),
+    Endpoint("GET", "responses/{id}", "said", "", "openai_responses", RESPONSES, about=True),
+    Endpoint("DELETE", "responses/{id}", "plain", about=True),
+    Endpoint("POST", "responses/{id}/cancel", "said", "", "openai_responses", about=True),
+    Endpoint("GET", "responses/{id}/input_items", "strings", about=True),
+    Endpoint("POST", "responses/input_tokens", "plain", "openai_responses"),
+    Endpoint("GET", "models", "plain"),
+    Endpoint("GET", "models/{model}", "plain"),
+    Endpoint("POST", "embeddings", "plain", "openai_embeddings"),
+    Endpoint("POST", "moderations", "plain", "openai_moderations"),
+    Endpoint("POST", "files", "plain", "form", stores=True),
+    Endpoint("GET", "files", "plain", lists=True),
+    Endpoint("GET", "files/{id}", "plain", about=True),
+    Endpoint("DELETE", "files/{id}", "plain", about=True),
+    Endpoint("GET", "files/{id}/content", "file", about=True),
+    Endpoint("POST", "batches", "plain", "openai_batches", stores=True),
+    Endpoint("GET", "batches", "plain", lists=True),
+    Endpoint("GET", "batches/{id}", "plain", about=True),
+    Endpoint("POST", "batches/{id}/cancel", "plain", about=True),
+    Endpoint("POST", "images/generations", "images", "openai_images", "openai_media"),
+    Endpoint("POST", "images/edits", "images", "form", "openai_media"),
+    Endpoint("POST", "images/variations", "images", "form", "openai_media"),
+    Endpoint("POST", "audio/transcriptions", "transcript", "form", "openai_media"),
+    Endpoint("POST", "audio/translations", "transcript", "form", "openai_media"),
+    Endpoint("POST", "audio/speech", "speech", "openai_speech", "openai_media"),
+)
+"""OpenAI's, and of those who are compatible with it: below `/v1/` and other bases."""
+
+_BASES = ("/v1/", "/", "/openai/v1/", "/openai/", "/v1beta/openai/")
+"""OpenAI's own, none, Azure's and Bedrock's, Azure's with `api-version`, Google's."""
+
+_INFERENCE = ("chat/", "completions", "embeddings", "images/", "audio/")
+"""What Azure has below a deployment."""
+
+_ANTHROPIC = (
+    Endpoint("POST", "messages", "said", "anthropic", "anthropic"),
+    Endpoint("POST", "messages/count_tokens", "plain", "anthropic"),
+    Endpoint("POST", "messages/batches", "plain", "batch", "anthropic", stores=True),
+    Endpoint("GET", "messages/batches", "plain", lists=True),
+    Endpoint("GET", "messages/batches/{id}", "plain", about=True),
+    Endpoint("DELETE", "messages/batches/{id}", "plain", about=True),
+    Endpoint("POST", "messages/batches/{id}/cancel", "plain", about=True),
+    Endpoint("GET", "messages/batches/{id}/results", "results", about=True),
+)
+
+_GOOGLE = (
+    Endpoint("POST", "{name}:generateContent", "said", "gemini", "gemini"),
+    Endpoint("POST", "{name}:streamGenerateContent", "said", "gemini", "gemini"),
+    Endpoint("POST", "{name}:countTokens", "plain", "gemini_counting"),
+    Endpoint("POST", "{name}:embedContent", "plain", "gemini_embeddings"),
+    Endpoint("POST", "{name}:batchEmbedContents", "plain", "gemini_embeddings"),
+)
+
+_OLLAMA = (
+    Endpoint("POST", "/api/chat", "said", "ollama", "ollama"),
+    Endpoint("POST", "/api/generate", "said", "ollama", "ollama"),
+    Endpoint("POST", "/api/embed", "plain", "openai_embeddings"),
+    Endpoint("POST", "/api/embeddings", "plain", "ollama_embeddings"),
+    Endpoint("POST", "/api/show", "plain", "ollama_model"),
+    Endpoint("GET", "/api/tags", "plain"),
+    Endpoint("GET", "/api/ps", "plain"),
+    Endpoint("GET", "/api/version", "plain"),
+)
+
+
+def _below(base: str) -> str:
+    """What a client leaves out whose base URL has no version."""
+    return "/v1" if base == "/" else ""
+
+
+_OF_BOTH = ("/v1/models", "/v1/files")
+"""Paths that OpenAI and Anthropic have alike."""
+
+_VERTEX = "/{version}/projects/{project}/locations/{region}/publishers/{owner}/models/"
+
+
+def _openai() -> Iterator[Endpoint]:
+    for each in _OPENAI:
+        known = f"/v1/{each.path}"
+        for base in _BASES:
+            auth = "api-key" if base == "/openai/" else each.auth
+            yield replace(each, path=base + each.path, auth=auth, below=_below(base), known=known)
+        if each.method == "POST" and each.path.startswith(_INFERENCE):
+            path = f"/openai/deployments/{{name}}/{each.path}"
+            yield replace(each, path=path, auth="api-key", known=known)
+
+
+def _anthropic() -> Iterator[Endpoint]:
+    for each in _ANTHROPIC:
+        known = f"/v1/{each.path}"
+        made = replace(each, errors=ANTHROPIC, auth="x-api-key", known=known)
+        for base in ("/v1/", "/"):
+            yield replace(made, path=base + each.path, below=_below(base))
+
+
+def _google() -> Iterator[Endpoint]:
+    for each in _GOOGLE:
+        made = replace(each, errors=GOOGLE, auth="x-goog-api-key")
+        for kind in ("models", "tunedModels"):
+            yield replace(made, path=f"/{{version}}/{kind}/{each.path}")
+        yield replace(made, path=_VERTEX + each.path, auth="authorization")
+    for path in ("/v1beta/models", "/v1alpha/models"):
+        for end in ("", "/{name}"):
+            yield Endpoint("GET", path + end, "plain", errors=GOOGLE, auth="x-goog-api-key")
+
+
+ENDPOINTS: Sequence[Endpoint] = (
+    *_openai(),
+    *_anthropic(),
+    *_google(),
+    *(replace(each, errors=OLLAMA) for each in _OLLAMA),
+    Endpoint("POST", "/v2/chat", "said", "cohere", "cohere"),
+)
+"""All endpoints, the first that fits is taken."""
+
+UNKNOWN = Endpoint("", "", "plain")
+"""Stands for what the table does not have."""
+
+
+def errors_of(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Errors:
+    """Return how an API says an error whose endpoint is not known."""
+    if any(name == b"anthropic-version" for name, _ in headers):
+        return ANTHROPIC
+    begins = {"/api/": OLLAMA, "/v1beta/": GOOGLE, "/v1alpha/": GOOGLE}
+    return next((each for start, each in begins.items() if path.startswith(start)), OPENAI)
+
+
+class Found(NamedTuple):
+    """The endpoint of a request, and what its path names."""
+
+    endpoint: Endpoint
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The endpoints of one proxy: those that routes add come first."""
+
+    added: Sequence[Endpoint] = ()
+    _plain: Mapping[tuple[str, str], Endpoint] = field(init=False)
+    _named: Sequence[Endpoint] = field(init=False)
+
+    def __post_init__(self) -> None:
+        every = (*self.added, *ENDPOINTS)
+        plain = {(each.method, each.path): each for each in reversed(every) if "{" not in each.path}
+        object.__setattr__(self, "_plain", plain)
+        object.__setattr__(self, "_named", [each for each in every if "{" in each.path])
+
+    def of_client(self, found: Found, headers: Iterable[tuple[bytes, bytes]]) -> Found:
+        """Return the endpoint as Anthropic has it, if its client comes to a path of both."""
+        endpoint = found.endpoint
+        if endpoint.known.startswith(_OF_BOTH) and any(
+            n == b"anthropic-version" for n, _ in headers
+        ):
+            return found._replace(endpoint=replace(endpoint, errors=ANTHROPIC, auth="x-api-key"))
+        return found
+
+    def find(self, method: str, path: str) -> Found:
+        """Return the endpoint of a request by its method, in capitals, and its decoded path."""
+        plain = self._plain.get((method, path))
+        if plain is not None:
+            return Found(plain, {})
+        for each in self._named:
+            found = each.pattern.fullmatch(path) if each.method == method else None
+            if found is not None:
+                return Found(each, found.groupdict())
+        return Found(UNKNOWN, {})
+
+    def disguised(self, path: str) -> bool:
+        """Tell whether an upstream may take an unknown path for one of an endpoint.
+
+        Or for another host's, where it does not begin with a slash.
+        """
+        segments = _APART.split(unquote(path))
+        if not path.isprintable() or path[:1] != "/" or not {".", ".."}.isdisjoint(segments):
+            return True
+        named = [_PARAMETERS.split(segment)[0].strip().lower() for segment in segments]
+        plain = "".join(f"/{name}" for name in named if name)
+        return any(each.fullmatch(plain) for each in self._lower)
+
+    @cached_property
+    def _lower(self) -> Sequence[re.Pattern[str]]:
+        paths = dict.fromkeys(each.path for each in (*self.added, *ENDPOINTS))
+        return [_compiled(path.lower(), anything=True) for path in paths]
+
+
+_APART = re.compile(r"[/\\]")
+_PARAMETERS = re.compile("[;?#]")

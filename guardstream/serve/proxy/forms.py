@@ -1,0 +1,133 @@
+"""Forms with files (https://www.rfc-editor.org/rfc/rfc7578), read and written anew.
+
+What is sent on is written from what was read, so that no other reader finds other fields in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from guardstream.http.request import RefusedError
+
+_MOST = 1000
+"""Fields of a form."""
+
+
+@dataclass(slots=True)
+class Part:
+    """A field of a form: a text, or a file, which has a `filename`."""
+
+    name: str
+    data: bytes
+    filename: str | None = None
+    kind: bytes = b""
+
+    def text(self) -> str:
+        """Return the value of a field; RefusedError if it is not in UTF-8."""
+        try:
+            return self.data.decode()
+        except UnicodeDecodeError as error:
+            raise _wrong("a field of the form is not in UTF-8") from error
+
+
+def read_form(content_type: str, body: bytes) -> list[Part]:
+    """Return the parts of a form; RefusedError for what is none."""
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if kind.lower() != b"multipart/form-data" or not boundary:
+        raise _wrong("the body is no form with files (multipart/form-data)")
+    reader = _Reader()
+    try:
+        parser = MultipartParser(boundary, callbacks=reader.callbacks())  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, UnicodeDecodeError) as error:
+        raise _wrong("the form cannot be read") from error
+    if not reader.ended:
+        raise _wrong("the form is not whole")
+    return reader.parts
+
+
+def write_form(parts: Iterable[Part]) -> tuple[bytes, bytes]:
+    """Return the content type and the body of a form."""
+    boundary = secrets.token_hex(16).encode()
+    out = []
+    for part in parts:
+        named = b'Content-Disposition: form-data; name="%s"' % _quoted(part.name)
+        if part.filename is not None:
+            named += b'; filename="%s"' % _quoted(part.filename)
+        kind = b"\r\nContent-Type: " + part.kind if part.kind else b""
+        out.append(b"--%s\r\n%s%s\r\n\r\n%s\r\n" % (boundary, named, kind, part.data))
+    body = b"".join(out) + b"--%s--\r\n" % boundary
+    return b"multipart/form-data; boundary=" + boundary, body
+
+
+def _quoted(text: str) -> bytes:
+    escaped = text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    return escaped.encode()
+
+
+def _wrong(message: str) -> RefusedError:
+    return RefusedError(400, "invalid_form", message)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects what the parser finds."""
+
+    parts: list[Part] = field(default_factory=list)
+    ended: bool = False
+    _name: bytes = b""
+    _value: bytes = b""
+    _headers: dict[bytes, bytes] = field(default_factory=dict)
+    _data: bytearray = field(default_factory=bytearray)
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._on_name,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header,
+            "on_part_data": self._on_data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        self._headers, self._data = {}, bytearray()
+
+    def _on_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        name = self._name.lower()
+        if name in self._headers:
+            raise _wrong("a field of the form has a header twice")
+        self._headers[name], self._name, self._value = self._value, b"", b""
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        self._data += data[start:end]
+
+    def _end(self) -> None:
+        kind, options = parse_options_header(self._headers.get(b"content-disposition"))
+        name, filename = options.get(b"name"), options.get(b"filename")
+        if kind.lower() != b"form-data" or name is None:
+            raise _wrong("a field of the form has no name")
+        if b"content-transfer-encoding" in self._headers:
+            raise _wrong("a field of the form is encoded once more")
+        if len(self.parts) == _MOST:
+            raise _wrong(f"the form has more than {_MOST} fields")
+        shown = None if filename is None else filename.decode()
+        made = self._headers.get(b"content-type", b"")
+        self.parts.append(Part(name.decode(), bytes(self._data), shown, made))
+
+    def _finish(self) -> None:
+        self.ended = True

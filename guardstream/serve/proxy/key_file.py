@@ -1,0 +1,81 @@
+"""Files of clients' keys: a mapping of names to what the section `serve` says at `keys`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from guardstream.errors import PolicyError
+from guardstream.policy import document, problems
+from guardstream.policy.operational import Setting, rate_of, revealed
+from guardstream.policy.serving import KeyFile
+from guardstream.serve.proxy.keys import Key, hashed
+
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of a file of keys."""
+
+_ENTRIES: TypeAdapter[dict[Setting, KeyFile]] = TypeAdapter(dict[Setting, KeyFile])
+
+
+def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
+    """Return the key of an entry; `clear` is the key itself, where it is not hashed."""
+    sha256 = hashed(clear) if clear is not None else entry.sha256
+    assert sha256 is not None
+    tokens = rate_of(entry.tokens) if entry.tokens else None
+    return Key(name, sha256, entry.policy, entry.at_once, tokens)
+
+
+def read_entries(path: Path) -> Mapping[str, KeyFile]:
+    """Return the entries of a file. PolicyError for what is wrong with it."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            raise PolicyError(f"{path}: a file of keys is a regular one of at most 16 MiB")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not in UTF-8"
+        raise PolicyError(f"{path}: cannot be read: {why.lower()}") from error
+    return parse_entries(path, text)
+
+
+def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
+    """Return the entries in the text of a file. PolicyError for what is wrong with it."""
+    read = document.read(text)
+    wrong = list(read.problems)
+    if not wrong:
+        try:
+            return _ENTRIES.validate_python({} if read.value is None else read.value)
+        except ValidationError as error:
+            wrong = problems.of_validation(error, read, KeyFile)
+    raise PolicyError("\n".join(problems.lines_of(str(path), wrong)))
+
+
+class KeysOfFile:
+    """The keys of a file that may change; `policies` are those that they may name."""
+
+    def __init__(self, path: str, policies: Iterable[str]) -> None:
+        self._path = Path(path)
+        self._policies = tuple(policies)
+        self._seen: tuple[int, int, int] | None = None
+
+    def changed(self) -> tuple[Key, ...] | None:
+        """Return the keys if they changed since they were last asked for. PolicyError, OSError."""
+        found = os.stat(self._path)
+        seen = found.st_mtime_ns, found.st_size, found.st_ino
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        keys = []
+        for name, entry in read_entries(self._path).items():
+            if entry.policy is not None and entry.policy not in self._policies:
+                known = ", ".join(self._policies)
+                raise PolicyError(
+                    f"{self._path}: key {name!r}: no policy {entry.policy!r} in 'policies', "
+                    f"there are: {known}"
+                )
+            keys.append(key_of(name, entry, revealed(entry.key) if entry.key else None))
+        return tuple(keys)

@@ -1,0 +1,128 @@
+"""Objects that an upstream stores: which of them requests name, and answers make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_object
+from guardstream.framing.sse import MAX_EVENT, Decoder, Event
+
+_ONE = frozenset(
+    {"previous_response_id", "conversation", "conversation_id", "file_id", "input_file_id"}
+)
+_ONE |= {"container", "container_id", "vector_store_id", "cachedContent", "cached_content"}
+_MANY = frozenset({"file_ids", "vector_store_ids"})
+"""Fields of requests that name objects."""
+
+_URIS = frozenset({"fileUri", "file_uri"})
+
+_OPAQUE = frozenset({"parameters", "input_schema", "schema", "metadata", "arguments"})
+"""Fields whose values are the program's own, and name no objects of the upstream."""
+
+_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
+_MADE = ("output_file_id", "error_file_id")
+
+
+def named(value: Any) -> Iterator[str]:
+    """Yield the ids of the objects that a request names."""
+    if isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, Mapping) and isinstance(inner.get("id"), str) and _is_bare(inner):
+                yield inner["id"]
+            yield from named(inner)
+    if not isinstance(value, Mapping):
+        return
+    kind = value.get("type")
+    for name, inner in value.items():
+        if name not in _OPAQUE and not (name == "input" and kind in _CALLS):
+            yield from _in_field(name, inner)
+
+
+def _in_field(name: str, value: Any) -> Iterator[str]:
+    if name in _ONE and isinstance(value, str):
+        yield value
+    elif name in _ONE and isinstance(value, Mapping) and isinstance(value.get("id"), str):
+        yield value["id"]
+    elif name in _MANY and isinstance(value, list):
+        yield from (str(each) for each in value)
+    elif name in _URIS and isinstance(value, str) and "/files/" in value:
+        yield value
+    else:
+        yield from named(value)
+
+
+def _is_bare(item: Mapping[str, Any]) -> bool:
+    """Tell whether an item stands for what the upstream has stored, and says nothing itself."""
+    return all(name in ("id", "type", "status") or not inner for name, inner in item.items())
+
+
+def made(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of the objects that an answer tells of: its own, its items', its files'."""
+    whole = answer.get("response") if isinstance(answer.get("response"), dict) else answer
+    assert isinstance(whole, Mapping)
+    for name in ("id", *_MADE):
+        if isinstance(whole.get(name), str):
+            yield whole[name]
+    for name in ("container", "conversation"):
+        inner = whole.get(name)
+        if isinstance(inner, dict) and isinstance(inner.get("id"), str):
+            yield inner["id"]
+    items = whole.get("output")
+    for item in [*(items if isinstance(items, list) else ()), answer.get("item")]:
+        if isinstance(item, dict) and isinstance(item.get("id"), str):
+            yield item["id"]
+
+
+def made_by(body: bytes) -> list[str]:
+    """Return the ids of the objects that an answer in JSON tells of."""
+    return list(dict.fromkeys(made(json_object(body) or {})))
+
+
+def listed(answer: dict[str, Any], own: frozenset[str]) -> dict[str, Any]:
+    """Return a list of objects with those alone whose ids are `own`."""
+    found = answer.get("data")
+    if not isinstance(found, list):
+        return {"object": "list", "data": [], "has_more": False}
+    kept = [each for each in found if isinstance(each, dict) and each.get("id") in own]
+    shown = {"object": "list", **{name: answer[name] for name in ("object",) if name in answer}}
+    first, last = (kept[at].get("id") if kept else None for at in (0, -1))
+    more = bool(answer.get("has_more"))
+    return {**shown, "data": kept, "first_id": first, "last_id": last, "has_more": more}
+
+
+def ids_of(answer: dict[str, Any]) -> Iterator[str]:
+    """Yield the ids in a list of objects."""
+    found = answer.get("data")
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("id"), str):
+            yield each["id"]
+
+
+class Telling:
+    """Finds the objects that the events of a stream tell of; of most formats it is the first."""
+
+    def __init__(self, provider: str) -> None:
+        self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
+        self._told: set[str] = set()
+        self._all = provider == "openai_responses"
+
+    def feed(self, frame: bytes) -> list[str]:
+        """Take an event that is to be sent; return ids that it tells for the first time."""
+        if self._told and not (self._all and b'"id"' in frame):
+            return []
+        found: list[str] = []
+        for item in self._decoder.feed(frame):
+            value = _read(item.data) if isinstance(item, Event) else {}
+            found += (each for each in made(value) if each not in self._told)
+            self._told.update(found)
+        return found
+
+
+def _read(data: str) -> dict[str, Any]:
+    try:
+        return json_object(data) or {}
+    except AdapterError:
+        return {}

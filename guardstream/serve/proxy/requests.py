@@ -1,0 +1,135 @@
+"""What a request says to a model, judged by the policy's `input` before it is sent on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_bytes, json_object
+from guardstream.guard import Guard
+from guardstream.http.request import RefusedError, checked_request
+from guardstream.serve.proxy.endpoints import Endpoint, Table
+from guardstream.serve.proxy.forms import Part, read_form, write_form
+
+BATCH = "batch"
+"""The purpose of a file that is a batch of requests."""
+
+
+_JSON = b"application/json"
+
+
+class Sent(NamedTuple):
+    """The body that may be sent on, and its content type: none but what was judged may be read."""
+
+    body: bytes
+    kind: bytes | None = None
+
+
+class Read(NamedTuple):
+    """What the proxy itself reads of a request: its JSON, or the fields and lines of its form."""
+
+    fields: Mapping[str, Any]
+    batch: list[dict[str, Any]]
+    """The bodies of the requests in it, if it is a batch."""
+
+
+def checked(guard: Guard, endpoint: Endpoint, table: Table, kind: str, body: bytes) -> Sent:
+    """Return what may be sent on of a request. RefusedError if it is nothing that can be judged.
+
+    `kind` is its content type.
+    """
+    if not endpoint.sends:
+        return Sent(b"")
+    if endpoint.sends == "form":
+        content_type, made = write_form(_checked_form(guard, table, read_form(kind, body)))
+        return Sent(made, content_type)
+    if endpoint.sends == "batch":
+        return Sent(_checked_batch(guard, endpoint, body), _JSON)
+    return Sent(checked_request(guard, endpoint.sends, body), _JSON)
+
+
+def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
+    """Return what the proxy reads of a request. RefusedError if that cannot be read."""
+    if not endpoint.sends:
+        return Read({}, [])
+    if endpoint.sends != "form":
+        fields = _object(body)
+        batch = _requests(fields) if endpoint.sends == "batch" else []
+        return Read(fields, [each["params"] for each in batch])
+    parts = read_form(kind, body)
+    fields = {part.name: part.text() for part in parts if part.filename is None}
+    if fields.get("purpose") != BATCH:
+        return Read(fields, [])
+    lines = [_line(line) for part in parts if part.filename for line in _lines(part.data)]
+    return Read(fields, [line["body"] for line in lines])
+
+
+def _checked_form(guard: Guard, table: Table, parts: list[Part]) -> list[Part]:
+    """Check the texts of a form, as the user's, and the requests of a batch."""
+    purposes = [part.text() for part in parts if part.name == "purpose"]
+    if len(purposes) > 1:
+        raise RefusedError(400, "invalid_form", "the form says twice what its file is for")
+    texts = [part for part in parts if part.filename is None and part.name != "model"]
+    said = {str(number): part.text() for number, part in enumerate(texts)}
+    judged = json_object(checked_request(guard, "form", json_bytes(said))) or {}
+    for number, part in enumerate(texts):
+        part.data = judged[str(number)].encode()
+    if purposes == [BATCH]:
+        for part in parts:
+            if part.filename is not None:
+                part.data = b"".join(
+                    _checked_line(guard, table, line) for line in _lines(part.data)
+                )
+    return parts
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return [line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
+
+
+def _line(line: bytes) -> dict[str, Any]:
+    """Read one request of OpenAI's batches: https://platform.openai.com/docs/guides/batch."""
+    value = _object(line)
+    if not isinstance(value.get("body"), dict) or not isinstance(value.get("url"), str):
+        raise RefusedError(400, "invalid_batch", "a line of the batch has no 'url' or no 'body'")
+    return value
+
+
+def _checked_line(guard: Guard, table: Table, line: bytes) -> bytes:
+    value = _line(line)
+    endpoint = table.find(str(value.get("method", "POST")).upper(), value["url"]).endpoint
+    if not endpoint.sends or endpoint.sends in ("form", "batch"):
+        raise RefusedError(400, "invalid_batch", "a line of the batch is for no known endpoint")
+    body = checked_request(guard, endpoint.sends, json_bytes(value["body"]))
+    return json_bytes({**value, "body": json.loads(body)}) + b"\n"
+
+
+def _checked_batch(guard: Guard, endpoint: Endpoint, body: bytes) -> bytes:
+    """Check the requests of Anthropic's batches: https://docs.anthropic.com/en/api/creating-message-batches."""
+    whole = _object(body)
+    requests = []
+    for each in _requests(whole):
+        params = checked_request(guard, endpoint.provider, json_bytes(each["params"]))
+        requests.append({**each, "params": json.loads(params)})
+    return json_bytes({**whole, "requests": requests})
+
+
+def _requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = body.get("requests")
+    if not isinstance(found, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("params"), dict) for each in found
+    ):
+        raise RefusedError(400, "invalid_batch", "'requests' is no list of requests")
+    return found
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json_object(body)
+    except AdapterError as error:
+        raise RefusedError(400, "invalid_json", str(error)) from error
+    if value is None:
+        raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
+    return value

@@ -1,0 +1,101 @@
+"""What the proxy remembers in Redis, for several workers and machines; needs the extra `redis`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from math import ceil
+from time import time
+from typing import Any
+
+import anyio
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from guardstream.serve.proxy.state import KEPT, LEASE, StateError, Stored, Window
+
+
+class RedisState:
+    """What is remembered in Redis; the client is the caller's to close.
+
+    Times are those of the proxies' machines: their clocks have to agree within seconds.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        prefix: str = "guardstream:",
+        timeout: float = 2.0,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._client: Any = client
+        self._prefix = prefix
+        self._timeout = timeout
+        self._clock = clock
+
+    async def reserve(self, spent: Window, tokens: int, limit: int) -> bool:
+        key = self._key("tokens", spent.name)
+        async with self._asking() as pipe:
+            pipe.incrby(key, tokens)
+            pipe.expireat(key, ceil(spent.end) + ceil(LEASE))
+            used = (await pipe.execute())[0]
+        if used <= limit:
+            return True
+        await self.settle(spent, -tokens)
+        return False
+
+    async def settle(self, spent: Window, difference: int) -> None:
+        key = self._key("tokens", spent.name)
+        async with self._asking() as pipe:
+            pipe.incrby(key, difference)
+            pipe.expireat(key, ceil(spent.end) + ceil(LEASE))
+            await pipe.execute()
+
+    async def enter(self, name: str, place: str, most: int) -> bool:
+        key, now = self._key("running", name), self._clock()
+        async with self._asking() as pipe:
+            pipe.zremrangebyscore(key, "-inf", now)
+            pipe.zadd(key, {place: now + LEASE})
+            pipe.zcard(key)
+            pipe.expire(key, ceil(2 * LEASE))
+            running = (await pipe.execute())[2]
+        if running <= most:
+            return True
+        await self.leave(name, place)
+        return False
+
+    async def renew(self, name: str, place: str) -> None:
+        key = self._key("running", name)
+        async with self._asking() as pipe:
+            pipe.zadd(key, {place: self._clock() + LEASE}, xx=True)
+            pipe.expire(key, ceil(2 * LEASE))
+            await pipe.execute()
+
+    async def leave(self, name: str, place: str) -> None:
+        async with self._asking() as pipe:
+            pipe.zrem(self._key("running", name), place)
+            await pipe.execute()
+
+    async def keep(self, object_id: str, stored: Stored) -> None:
+        async with self._asking() as pipe:
+            pipe.set(self._key("object", object_id), stored.dumped(), ex=KEPT, nx=True)
+            await pipe.execute()
+
+    async def stored(self, object_id: str) -> Stored | None:
+        async with self._asking() as pipe:
+            pipe.get(self._key("object", object_id))
+            found = (await pipe.execute())[0]
+        return None if found is None else Stored.loaded(found)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Any]:
+        try:
+            with anyio.fail_after(self._timeout):
+                async with self._client.pipeline(transaction=True) as pipe:
+                    yield pipe
+        except (RedisError, OSError) as error:  # TimeoutError is one
+            raise StateError(f"Redis failed ({type(error).__name__})") from error
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{self._prefix}{kind}:{name}"
