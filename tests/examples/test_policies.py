@@ -21,11 +21,6 @@ from guardstream.policy.model import OPERATIONAL
 from guardstream.policy.sources import Loader
 from guardstream.serve import GuardMiddleware
 from guardstream.serve.proxy import ServeOptions, said_by
-<<<<<<< HEAD
-=======
-from guardstream.serve.proxy.keys import hashed
-from guardstream.serve.proxy.upstreams import Target
->>>>>>> 43b5fd1 (Say where an example's keys are counted)
 from tests.resilience.providers import Provider, broken
 from tests.support.sources import Source
 
@@ -107,15 +102,8 @@ def test_proxy(folder: Path) -> None:
     assert (said.pop("listen"), said.pop("workers")) == ("127.0.0.1:8080", 2)
     said["policies"]["default"] = path
     settings = ServeOptions(**said).settings()
-<<<<<<< HEAD
     assert settings.keys == {"web": "the WEB_KEY", "batch": "the BATCH_KEY"}
     assert settings.upstream_key == "the OPENAI_API_KEY"
-=======
-    keys = {"web": hashed("the WEB_KEY"), "batch": hashed("the BATCH_KEY")}
-    assert {name: key.sha256 for name, key in settings.keys.items()} == keys
-    assert isinstance(settings.upstream, Target)
-    assert settings.upstream.key == "the OPENAI_API_KEY"
->>>>>>> 43b5fd1 (Say where an example's keys are counted)
     assert settings.metrics is not None
     assert settings.guards["default"].policy.input is not None
 
