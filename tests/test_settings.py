@@ -221,6 +221,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "logger": "audit.log.logger",
         "level": "audit.log.level",
     },
+    "guardstream.observability.Timeline": _code(FUNCTION, "clock"),
     "guardstream.observability.otel.OpenTelemetry": _code(
         OBJECT, "tracer_provider", "meter_provider"
     ),
