@@ -22,6 +22,7 @@ from guardstream.policy.sources import Loader
 from guardstream.serve import GuardMiddleware
 from guardstream.serve.proxy import ServeOptions, said_by
 from guardstream.serve.proxy.keys import hashed
+from guardstream.serve.proxy.upstreams import Target
 from tests.resilience.providers import Provider, broken
 from tests.support.sources import Source
 
@@ -106,7 +107,8 @@ def test_proxy(folder: Path) -> None:
     settings = ServeOptions(**said).settings()
     keys = {"web": hashed("the WEB_KEY"), "batch": hashed("the BATCH_KEY")}
     assert {name: key.sha256 for name, key in settings.keys.items()} == keys
-    assert settings.upstream_key == "the OPENAI_API_KEY"
+    assert isinstance(settings.upstream, Target)
+    assert settings.upstream.key == "the OPENAI_API_KEY"
     assert settings.metrics is not None
     assert settings.guards["default"].policy.input is not None
 
