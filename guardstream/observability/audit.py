@@ -6,18 +6,24 @@ killed leaves at most one torn line, which readers skip and count.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
 import os
 import re
+import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from guardstream.observability.record import as_dict, start_as_dict
+from guardstream.observability.record import VERSION, as_dict, start_as_dict
 from guardstream.stream.observers import StreamRecord, StreamStart
+
+NO_LINE = "0" * 64
+"""Stands where a chain's first line says which one came before."""
 
 _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
 """How every record begins; nowhere else does this stand, as quotes in values are escaped."""
@@ -30,10 +36,23 @@ class AuditLog:
     off are seen. With `fsync` each record is on the disk before the stream's consumer goes on. A
     file that was moved away, as log rotation does, is made anew. An OSError, such as a full disk,
     is what the guard's `observer_errors` says: reported, or raised. Use it from any thread.
+
+    With `chain` each line says which one of this log came before it, by its SHA-256, so that a line
+    that is changed or missing is found. `sign` makes a token of claims: after `every` lines, and
+    when the log is closed, a line has one about the chain so far. What came after the last of them
+    is not protected from who can write the file: `guardstream.receipts.verify_audit` counts it.
     """
 
     def __init__(
-        self, path: str | Path, *, fsync: bool = False, starts: bool = False, mode: int = 0o600
+        self,
+        path: str | Path,
+        *,
+        fsync: bool = False,
+        starts: bool = False,
+        mode: int = 0o600,
+        chain: bool = False,
+        sign: Callable[[Mapping[str, Any]], str] | None = None,
+        every: int = 1000,
     ) -> None:
         self.path = Path(path)
         self._fsync = fsync
@@ -43,6 +62,11 @@ class AuditLog:
         self._lock = threading.RLock()
         self._file: int | None = None
         self._torn = False
+        self._chain = Chain() if chain or sign is not None else None
+        self._sign = sign
+        self._every = every
+        if sign is not None:
+            atexit.register(self.close)
 
     def open(self) -> None:
         """Open the file now, so that what is wrong with its path is said at once. OSError."""
@@ -61,12 +85,31 @@ class AuditLog:
     def close(self) -> None:
         """Close the file; another record opens it again."""
         with self._lock:
+            if self._chain is not None and self._chain.unsigned and self._file is not None:
+                self._checkpoint(self._chain)
             self._close()
 
     def _write(self, record: dict[str, Any]) -> None:
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
-        # Half a surrogate pair becomes an escape, which is one in JSON, too.
-        data = line.encode(errors="backslashreplace") + b"\n"
+        with self._lock:
+            chain = self._chain
+            if chain is None:
+                self._append(_line(record))
+                return
+            line = _line({**record, **chain.link()})
+            self._append(line)
+            chain.note(line)
+            if chain.unsigned >= self._every:
+                self._checkpoint(chain)
+
+    def _checkpoint(self, chain: Chain) -> None:
+        """Write what is signed about the chain so far."""
+        if self._sign is not None:
+            claims = chain.claims()
+            self._append(_line({"v": VERSION, "id": chain.id, "checkpoint": self._sign(claims)}))
+            chain.unsigned = 0
+
+    def _append(self, data: bytes) -> None:
+        data += b"\n"
         with self._lock:
             file = self._opened()
             if self._torn:
@@ -120,8 +163,39 @@ def read_audit(path: str | Path) -> Iterator[dict[str, Any] | Torn]:
             record = _record(line[begun[-1] :]) if begun else None
             if line.strip() and (record is None or begun[-1] > 0):
                 yield Torn(str(path), number)
-            if record is not None:
+            if record is not None and "checkpoint" not in record:
                 yield record
+
+
+class Chain:
+    """The lines of one log in one process: how many there were, and the digest of the last."""
+
+    def __init__(self) -> None:
+        self.id = secrets.token_hex(8)
+        self.unsigned = 0
+        """How many lines there were since the last that is signed."""
+        self._number = 0
+        self._last = NO_LINE
+
+    def link(self) -> dict[str, Any]:
+        """What the next line says about the one before."""
+        return {"chain": self.id, "n": self._number, "before": self._last}
+
+    def note(self, line: bytes) -> None:
+        """Take note of a line that is written."""
+        self._last = sha256(line).hexdigest()
+        self._number += 1
+        self.unsigned += 1
+
+    def claims(self) -> dict[str, Any]:
+        """What is signed: how many lines there are, and the digest of the last."""
+        return {"chain": self.id, "n": self._number, "last": self._last}
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    line = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+    # Half a surrogate pair becomes an escape, which is one in JSON, too.
+    return line.encode(errors="backslashreplace")
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -167,6 +167,12 @@ class AuditFile(Model):
     """Whether a line says that a stream begins, too."""
     mode: Annotated[str, Field(pattern="^0?[0-7]{3}$")] = "600"
     """The permissions of a file that is made, in octal digits and quotes."""
+    chain: bool = False
+    """Whether each line says which one came before it, so that changes are found."""
+    sign: Secret | None = None
+    """A private key of Ed25519 in PEM, as `${NAME}`: it signs the chain as it stands."""
+    every: int = Field(default=1000, ge=1)
+    """After so many lines, and at the end."""
     log: LogFile | None = None
     """Records go to the standard log, too, or only there."""
     attributes: dict[Setting, Setting] = Field(default={})
@@ -178,9 +184,11 @@ class AuditFile(Model):
     def _somewhere(self) -> AuditFile:
         if self.path is None and self.log is None:
             raise ValueError("records go nowhere: give 'path' or 'log'")
-        of_file = sorted({"fsync", "starts", "mode"} & self.model_fields_set)
+        of_file = sorted({"fsync", "starts", "mode", "chain", "sign"} & self.model_fields_set)
         if self.path is None and of_file:
             raise ValueError(f"{of_file[0]!r} is about a file: give 'path'")
+        if "every" in self.model_fields_set and self.sign is None:
+            raise ValueError("'every' is about signatures: give 'sign'")
         return self
 
 

@@ -171,6 +171,15 @@ class RouteFile(Model):
         return self
 
 
+class ReceiptsFile(Model):
+    """Signs what is answered: which policy judged it, and digests of what came and went out."""
+
+    key: Secret
+    """A private key of Ed25519 in PEM, as `${NAME}`."""
+    issuer: Setting = "guardstream"
+    """Who signs, as receipts say it."""
+
+
 class ReplayFile(Model):
     """Keeps released events for clients that come back with a `Last-Event-ID`."""
 
@@ -275,10 +284,16 @@ class ServeFile(Model):
     """Other policies, or other settings, by path."""
     other: Literal["refuse", "pass"] = "refuse"
     """What becomes of paths that the proxy does not guard."""
+    drain: Duration | None = None
+    """When told to stop, how long new requests are still taken while `/readyz` says 503."""
+    grace: Duration = 30.0
+    """How long requests that run may then take to end."""
     heartbeats: Duration | None = None
     """The silence after which a comment is sent in an event stream; never if absent."""
     replay: ReplayFile | None = None
     """Keeps released events for clients that come back; null for none."""
+    receipts: ReceiptsFile | None = None
+    """Signs what is answered; null for no receipts."""
     limits: ServeLimitsFile = ServeLimitsFile()
     """Bounds on requests and answers."""
 

@@ -133,10 +133,18 @@ def other_policy(policy: Policy) -> Policy:
 
 
 def middleware(guard: Guard) -> Mapping[str, Any]:
-    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat`."""
+    """Return what a guard's policy says for the middleware: `routes`, `replay`, `heartbeat`.
+
+    PolicyError for receipts, which the proxy signs.
+    """
     section = guard.policy.file.serve
     if section is None:
         return {}
+    if section.receipts is not None:
+        raise PolicyError(
+            f"{guard.policy.place('serve')}: the middleware signs no receipts: put "
+            "guardstream.serve.receipts.ReceiptMiddleware around the application"
+        )
     return {
         "routes": tuple(routes_of(guard)),
         "replay": replay_at(guard.policy),

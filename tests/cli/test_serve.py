@@ -142,3 +142,23 @@ def test_it_says_where_it_listens_what_it_guards_and_by_which_policy(tmp_path: P
     assert second.startswith(f"guardstream: policy 'default': {policy} (")
     assert second.endswith(") guards answers and prompts\n")
     assert (out, "password" in rest) == ("", False)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_says_that_it_is_not_ready_before_it_stops(workers: int, tmp_path: Path) -> None:
+    provider = Provider(lambda _: provider.stream(chat("a secret ", "here")))
+    with serving(app_of(provider)) as port:
+        policy = tmp_path / "policy.yaml"
+        section = f"serve: {{upstream: 'http://127.0.0.1:{port}', drain: 3s, workers: {workers}}}"
+        policy.write_text(f"{POLICY}\n{section}\n")
+        with running(str(policy)) as (url, process):
+            process.send_signal(signal.SIGTERM)
+            body = {"model": "m", "stream": True, "messages": []}
+            states = set()
+            until = time.monotonic() + 2
+            while time.monotonic() < until and 503 not in states:
+                states.add(httpx.get(f"{url}/readyz").status_code)
+            answer = httpx.post(f"{url}/v1/chat/completions", json=body)
+            assert "a ###### here" in "".join(re.findall(r'"content": ?"([^"]*)"', answer.text))
+            assert 503 in states
+            assert process.wait(timeout=30) in (0, -signal.SIGTERM)

@@ -19,11 +19,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages",),
     ("policy", "providers"),
     ("stream", "vault"),
-    ("prompts", "extract", "gate", "resilience", "consumers", "observability"),
+    ("prompts", "extract", "gate", "resilience", "consumers", "observability", "receipts"),
     ("operations",),
     ("guard",),
     ("http", "integrations", "testing", "bulk"),
     ("serve",),
+    ("envoy",),
     ("cli",),
 )
 """Each layer may import those before it, and a member its own modules."""

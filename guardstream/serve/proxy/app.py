@@ -13,25 +13,32 @@ from time import monotonic
 from urllib.parse import quote
 
 import anyio
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.upstreams import PATH
+from guardstream.serve.receipts import ReceiptMiddleware
 
 log = logging.getLogger("guardstream.serve")
 
 
 class Proxy:
-    """The application. `aclose` closes its connections to the upstreams."""
+    """The application. `aclose` closes its connections to the upstreams.
 
-    def __init__(self, settings: ProxySettings) -> None:
-        self._parts = Parts(settings)
+    `transport` sends requests on; by default connections of its own do.
+    """
+
+    def __init__(
+        self, settings: ProxySettings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._parts = Parts(settings, transport)
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams."""
@@ -51,7 +58,7 @@ def application(settings: ProxySettings) -> Starlette:
     """Return the proxy with `/healthz`, which says that it runs, `/readyz`, and any `/metrics`.
 
     It is ready once its policies are loaded, which they are before this returns, and until it is
-    being shut down.
+    being shut down, or its `state.draining` is set.
     """
     proxy = Proxy(settings)
     ready = False
@@ -72,8 +79,9 @@ def application(settings: ProxySettings) -> Starlette:
 
     async def readyz(_request: Request) -> Response:
         policies = {name: guard.policy.fingerprint for name, guard in settings.guards.items()}
-        body = {"status": "ready" if ready else "closing", "policies": policies}
-        return JSONResponse(body, status_code=200 if ready else 503)
+        open_still = ready and not app.state.draining
+        body = {"status": "ready" if open_still else "closing", "policies": policies}
+        return JSONResponse(body, status_code=200 if open_still else 503)
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz)]
     metrics = settings.metrics
@@ -84,8 +92,16 @@ def application(settings: ProxySettings) -> Starlette:
 
         routes.append(Route("/metrics", rendered))
     app = Starlette(routes=routes, lifespan=lifespan)
-    app.router.default = proxy
+    app.state.draining = False
+    app.router.default = signing(proxy, settings)
     return app
+
+
+def signing(proxy: Proxy, settings: ProxySettings) -> ASGIApp:
+    """Return the proxy, with receipts for what it answers if there is a key for them."""
+    if settings.receipts is None:
+        return proxy
+    return ReceiptMiddleware(proxy, settings.receipts)
 
 
 def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:

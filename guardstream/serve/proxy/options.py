@@ -20,6 +20,7 @@ from guardstream.policy.plugins import PluginError
 from guardstream.policy.reload import Watched
 from guardstream.policy.serving import (
     KeyFile,
+    ReceiptsFile,
     ReplayFile,
     RouteFile,
     ServeFile,
@@ -27,6 +28,8 @@ from guardstream.policy.serving import (
     UpstreamFile,
 )
 from guardstream.policy.sources import Source
+from guardstream.receipts import ReceiptError, Signer
+from guardstream.receipts.collecting import Collecting
 from guardstream.serve.configured import (
     other_policy,
     policy_path,
@@ -54,7 +57,8 @@ _OF_MIDDLEWARE = frozenset(RouteFile.model_fields) - {"policy", "provider", "ups
 class ServeOptions:
     """What `guardstream serve` is called with; policies are paths by name.
 
-    Secrets are `${NAME}`; `upstreams`, `keys`, `state` and `replay` are as in the section `serve`.
+    Secrets are `${NAME}`; what has parts of its own (`upstreams`, `keys`, `state`, `replay`,
+    `receipts`) is as in the section `serve`.
     """
 
     upstream: str
@@ -76,8 +80,11 @@ class ServeOptions:
     allow_code: Sequence[str] = ()
     upstream_key: str | None = None
     keys: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    drain: float = 0.0
+    grace: float = 30.0
     heartbeat: float | None = None
     replay: Mapping[str, Any] | None = None
+    receipts: Mapping[str, Any] | None = None
     upstreams: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     upstream_routes: Mapping[str, str] = field(default_factory=dict)
@@ -148,6 +155,7 @@ class ServeOptions:
             answer_tokens=self.answer_tokens,
             heartbeat=self.heartbeat,
             replay=self._replay(),
+            receipts=self._signer(),
             operations=around,
         )
 
@@ -191,6 +199,15 @@ class ServeOptions:
 
         return RedisState(client, prefix=said.prefix, timeout=said.timeout)
 
+    def _signer(self) -> Signer | None:
+        if self.receipts is None:
+            return None
+        said = ReceiptsFile.model_validate(self.receipts)
+        try:
+            return Signer(self._secret("receipts.key", said.key), said.issuer)
+        except ReceiptError as error:
+            raise PolicyError(f"{self.policies[DEFAULT]}: serve.receipts: {error}") from error
+
     def _replay(self) -> Replay | None:
         if self.replay is None:
             return None
@@ -222,6 +239,8 @@ class ServeOptions:
             observers.append(_shown_metrics())
         audits = said.audits if said else ()
         observers += audits if audit is None else [audit]
+        if self.receipts is not None:
+            observers.append(Collecting())
         errors = self.audit_errors or ("raise" if said and said.strict else "report")
         return Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
 
@@ -262,7 +281,10 @@ def said_by(path: str) -> dict[str, Any]:
         "shared_objects": list(section.shared_objects),
         "answer_tokens": section.limits.answer_tokens,
         "heartbeat": section.heartbeats,
+        "drain": section.drain or 0.0,
+        "grace": section.grace,
         "replay": section.replay.model_dump(exclude_unset=True) if section.replay else None,
+        "receipts": section.receipts.model_dump() if section.receipts else None,
         "max_body": section.limits.body,
         "max_answer": section.limits.answer,
         "max_connections": section.limits.connections,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import httpx
+
 from guardstream.serve.proxy.endpoints import Endpoint, Found, Table
 from guardstream.serve.proxy.keys import Keys, named_keys
 from guardstream.serve.proxy.settings import ProxySettings
@@ -13,7 +15,9 @@ from guardstream.serve.routes import Headers
 class Parts:
     """The parts of one proxy, made of its settings; `aclose` closes its connections."""
 
-    def __init__(self, settings: ProxySettings) -> None:
+    def __init__(
+        self, settings: ProxySettings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.settings = settings
         added = [
             Endpoint("POST", path, "said", provider, provider)
@@ -27,6 +31,7 @@ class Parts:
         self.state: State = settings.state or MemoryState()
         self.targets = settings.targets
         self.held = settings.held
+        self._transport = transport
         self._upstreams: dict[str, Upstream] = {}
 
     def found(self, method: str, path: str, headers: Headers) -> Found:
@@ -38,7 +43,9 @@ class Parts:
         if name not in self._upstreams:
             connections = self.settings.max_connections
             target = self.targets[name]
-            self._upstreams[name] = Upstream(target, held=self.held, connections=connections)
+            self._upstreams[name] = Upstream(
+                target, held=self.held, connections=connections, transport=self._transport
+            )
         return self._upstreams[name]
 
     async def aclose(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from ipaddress import ip_address
+from math import ceil
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -141,7 +145,7 @@ def _serve(
     options: ServeOptions, settings: ProxySettings, listener: socket.socket, workers: int
 ) -> None:
     os.environ[_ENVIRONMENT] = json.dumps(asdict(options))
-    _log_requests()
+    log_requests()
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
@@ -149,7 +153,7 @@ def _serve(
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
         "h11_max_incomplete_event_size": _MAX_HEADER,
-        "timeout_graceful_shutdown": 30,
+        "timeout_graceful_shutdown": ceil(options.grace),
         "server_header": False,
     }
     with _metrics_folder(settings, workers):
@@ -167,7 +171,7 @@ def _serve(
                 raise ListenError("the proxy did not start: what is above says why")
 
 
-def _log_requests() -> None:
+def log_requests() -> None:
     """Have each request logged, in the process that answers it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
@@ -206,8 +210,31 @@ def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
 
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
-    _log_requests()
+    log_requests()
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
-    return application(options.settings())
+    app = application(options.settings())
+    if options.drain:
+        _drain(app, options.drain)
+    return app
+
+
+def _drain(app: Starlette, seconds: float) -> None:
+    """Have SIGTERM say first that the proxy is not ready, and stop it so many seconds later.
+
+    Whoever sends requests here then has time to see that; a second signal stops it at once.
+    """
+    stop = signal.getsignal(signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+
+    def draining(number: int, frame: FrameType | None) -> None:
+        if app.state.draining or not callable(stop):
+            signal.signal(signal.SIGTERM, stop)
+            signal.raise_signal(signal.SIGTERM)
+            return
+        app.state.draining = True
+        log.info("told to stop: not ready from now on, and closed in %g s", seconds)
+        loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
+
+    signal.signal(signal.SIGTERM, draining)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.receipts import Signer
 from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.upstreams import Choice, Target
 
@@ -55,6 +56,7 @@ class ProxySettings:
     in this process's memory; `shared_objects` are the ids of objects that all may name.
     `answer_tokens` are reserved for an answer whose request does not bound it.
 
+    `receipts` signs what is answered; the guards need a `Collecting` among their observers.
     `replay` keeps released events for clients that come back. `operations`, by the names of the
     guards, are what their policies say about running streams, of which the proxy does `concurrency`
     and `retry`: the guards are to be made with `rules_only`.
@@ -76,6 +78,7 @@ class ProxySettings:
     keys: Mapping[str, str | Key] = field(default_factory=dict, repr=False)
     heartbeat: float | None = None
     replay: Replay | None = None
+    receipts: Signer | None = None
     operations: Mapping[str, Operations] = field(default_factory=dict)
     upstreams: Mapping[str, Target] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)

@@ -95,15 +95,24 @@ class Choice:
 class Upstream:
     """The HTTP client that all requests to one upstream share.
 
-    Where `held`, the proxy holds keys, and those of clients are not sent on.
+    Where `held`, the proxy holds keys, and those of clients are not sent on. `transport` sends
+    requests in another way than over connections of its own.
     """
 
-    def __init__(self, target: Target, *, held: bool, connections: int | None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        held: bool,
+        connections: int | None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._target = target
         self._held = held
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(target.read_timeout, connect=target.connect_timeout),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=None),
+            transport=transport,
             follow_redirects=False,
             trust_env=False,
             # One client's cookies are not another's: none is kept.

@@ -1,0 +1,53 @@
+"""`guardstream verify` and `verify-audit`: whether answers and audit logs are what was signed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from guardstream.cli.output import naming
+from guardstream.receipts import ReceiptError, found_in, verify, verify_audit
+
+HOLDS, DIFFERS = 0, 1
+
+
+def check(
+    answer: Path,
+    key: Path,
+    *,
+    receipt: str | None,
+    request: Path | None,
+    nonce: str | None,
+    max_age: float | None,
+) -> int:
+    """Print what a receipt says, or what is wrong; return the exit status."""
+    data, public = _read(answer), _read(key)
+    asked = _read(request) if request is not None else None
+    try:
+        said = receipt if receipt is not None else found_in(data)
+        found = verify(said.strip(), data, public, request=asked, nonce=nonce, max_age=max_age)
+    except ReceiptError as error:
+        print(f"does not hold: {error}")
+        return DIFFERS
+    print(json.dumps(asdict(found), indent=2))
+    return HOLDS
+
+
+def check_audit(logs: Sequence[Path], key: Path | None) -> int:
+    """Print what is known of audit logs; return the exit status."""
+    found = verify_audit(logs, _read(key) if key is not None else None)
+    lines = sum(links.lines for links in found.chains.values())
+    print(f"chains      {len(found.chains)}, {lines} lines, {found.unchained} others")
+    if key is None:
+        print("signatures  not looked at: give --key")
+    else:
+        print(f"signatures  {lines - found.unsigned} lines signed, {found.unsigned} after the last")
+    print(*found.wrong, sep="\n", end="\n" if found.wrong else "")
+    return DIFFERS if found.wrong or not found.chains else HOLDS
+
+
+def _read(path: Path) -> bytes:
+    with naming(path):
+        return path.read_bytes()

@@ -1,0 +1,353 @@
+"""One request through Envoy: what Envoy says and is told, as the proxy knows requests and answers.
+
+To the proxy Envoy is both its client and its upstream. The request that Envoy hands over is an ASGI
+request; the request that the proxy sends on goes back to Envoy as changes, and what the provider
+answers comes the same way.
+
+Source: envoy/service/ext_proc/v3/external_processor.proto and the filter's documentation, of Envoy
+1.40.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import anyio
+import httpx
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
+from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
+from envoy.type.v3.http_status_pb2 import HttpStatus
+from starlette.types import Message, Scope
+
+from guardstream.errors import GuardstreamError
+
+Pairs = list[tuple[bytes, bytes]]
+
+PIECE = 64 * 1024
+"""Bytes of a body that Envoy is given in one message."""
+
+_WAITING = 8
+"""Messages of Envoy that wait to be read; then it is not read from, and gRPC slows it down."""
+
+_KEPT = {"date", "server", "transfer-encoding", "connection", "keep-alive"}
+"""Headers of an answer that are Envoy's, not the proxy's, to leave out."""
+
+
+class CallError(GuardstreamError):
+    """Envoy asks for what cannot be guarded; the call is to be aborted."""
+
+
+class Talk(Protocol):
+    """The gRPC call: what Envoy says, and what it is told."""
+
+    async def read(self) -> Any: ...
+    async def write(self, message: Any) -> None: ...
+
+
+class Call:
+    """One request through Envoy; `pump` reads what Envoy says, until it says no more."""
+
+    def __init__(self, talk: Talk, first: pb.ProcessingRequest) -> None:
+        _check(first)
+        self._talk = talk
+        self._headers = _pairs(first.request_headers.headers)
+        self._had_body = not first.request_headers.end_of_stream
+        self._request_over = False
+        self._request_in, self._request = _channel()
+        self._answer_in, self._answer = _channel()
+        self._sent_on = False
+        self._status = 0  # of the provider's answer
+        self._answer_headers: Pairs = []
+        self._answer_over = self._bodiless = False
+        self._start: Message | None = None
+        self._started = False
+        self._instead: list[bytes] | None = None
+        self.complete = False
+        """Whether Envoy has been told the answer's end."""
+
+    @property
+    def scope(self) -> Scope:
+        """The request as ASGI has it."""
+        pseudo = {name: value for name, value in self._headers if name.startswith(b":")}
+        path, _, query = pseudo.get(b":path", b"/").partition(b"?")
+        headers = [pair for pair in self._headers if not pair[0].startswith(b":")]
+        if b"host" not in dict(headers) and b":authority" in pseudo:
+            headers.append((b"host", pseudo[b":authority"]))
+        forwarded = dict(headers).get(b"x-forwarded-for", b"").decode("latin-1")
+        client = forwarded.rpartition(",")[2].strip()
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "2",
+            "method": pseudo.get(b":method", b"GET").decode("latin-1"),
+            "scheme": pseudo.get(b":scheme", b"http").decode("latin-1"),
+            "path": httpx.URL("http://envoy" + path.decode("latin-1")).path,
+            "raw_path": path,
+            "query_string": query,
+            "headers": headers,
+            "client": (client, 0) if client else None,
+            "server": None,
+            "state": {},
+        }
+
+    # What Envoy says
+
+    async def pump(self) -> None:
+        """Hand on what Envoy says to whoever waits for it; return when it says no more."""
+        with self._request_in, self._answer_in:
+            while (message := await self._talk.read()) is not None:
+                kind = message.WhichOneof("request")
+                if kind in ("request_body", "request_trailers"):
+                    await _put(self._request_in, message)
+                elif kind in ("response_headers", "response_body", "response_trailers"):
+                    await _put(self._answer_in, message)
+                else:
+                    raise CallError(f"Envoy sends {kind!r}, which there is no use for")
+
+    async def receive(self) -> Message:
+        """Return the next part of the request's body; that Envoy has left, when it has."""
+        if self._request_over:
+            await self._gone()
+            return {"type": "http.disconnect"}
+        if not self._had_body:
+            self._request_over = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        try:
+            message = await self._request.receive()
+        except anyio.EndOfStream:
+            self._request_over = True
+            return {"type": "http.disconnect"}
+        if message.WhichOneof("request") == "request_trailers":
+            raise CallError("trailers of requests cannot be guarded")
+        body = message.request_body
+        self._request_over = body.end_of_stream
+        return {"type": "http.request", "body": body.body, "more_body": not body.end_of_stream}
+
+    async def _gone(self) -> None:
+        """Wait until Envoy says no more."""
+        async for _ in self._request:
+            pass
+
+    # The request, sent on
+
+    async def ask(self, request: httpx.Request) -> httpx.Response:
+        """Tell Envoy which request to send on; return the provider's answer, its body unread."""
+        if self._sent_on:
+            raise httpx.RequestError("Envoy sends a request once", request=request)
+        self._sent_on = True
+        body = await request.aread()
+        changes = self._changed(request)
+        headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
+        await self._talk.write(pb.ProcessingResponse(request_headers=headers))
+        if self._had_body:
+            for piece, last in _pieces(body):
+                await self._talk.write(
+                    pb.ProcessingResponse(request_body=_streamed(piece, over=last))
+                )
+        try:
+            message = await self._answer.receive()
+        except anyio.EndOfStream as error:
+            raise httpx.RemoteProtocolError("Envoy has no answer", request=request) from error
+        if message.WhichOneof("request") != "response_headers":
+            raise CallError("an answer's body came before its headers")
+        self._answer_headers = _pairs(message.response_headers.headers)
+        self._answer_over = self._bodiless = message.response_headers.end_of_stream
+        pseudo = dict(self._answer_headers)
+        self._status = int(pseudo.get(b":status", b"502"))
+        plain = [pair for pair in self._answer_headers if not pair[0].startswith(b":")]
+        return httpx.Response(self._status, headers=plain, stream=_Body(self), request=request)
+
+    def _changed(self, request: httpx.Request) -> pb.HeaderMutation:
+        """What is different from the request that came; its length is always told anew."""
+        wanted = [(name.lower(), value) for name, value in request.headers.raw]
+        pseudo = {b":path": request.url.raw_path, b":method": request.method.encode()}
+        before = dict(self._headers)
+        moved = [(name, value) for name, value in pseudo.items() if before.get(name) != value]
+        skipped = {b"host", b"content-length", b"transfer-encoding", b"connection"}
+        wanted = [pair for pair in wanted if pair[0] not in skipped]
+        changes = _mutation(self._headers, wanted, kept={"host", "transfer-encoding"})
+        changes.set_headers.extend(_set(moved))
+        changes.remove_headers.append("content-length")
+        return changes
+
+    async def answer_body(self) -> AsyncIterator[bytes]:
+        """Yield the body of the provider's answer."""
+        while not self._answer_over:
+            try:
+                message = await self._answer.receive()
+            except anyio.EndOfStream:
+                raise httpx.RemoteProtocolError("the answer broke off") from None
+            if message.WhichOneof("request") == "response_trailers":
+                self._answer_over = True
+                return
+            self._answer_over = message.response_body.end_of_stream
+            if message.response_body.body:
+                yield message.response_body.body
+
+    # The answer, as the proxy has it
+
+    async def send(self, message: Message) -> None:
+        """Take a part of the answer from the proxy."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            if not self._sent_on or message["status"] != self._status:
+                self._instead = []  # an answer of the proxy's own
+            return
+        if message["type"] != "http.response.body":
+            raise CallError(f"{message['type']!r} cannot be sent through Envoy")
+        body, over = bytes(message.get("body", b"")), not message.get("more_body", False)
+        if self._instead is not None:
+            self._instead.append(body)
+            if over:
+                await self._answer_instead(self._instead)
+                self.complete = True
+            return
+        await self._begin()
+        if not self._bodiless:
+            for piece, last in _pieces(body):
+                response = _streamed(piece, over=over and last)
+                await self._talk.write(pb.ProcessingResponse(response_body=response))
+        self.complete = over
+
+    async def _begin(self) -> None:
+        """Tell Envoy, once, how the headers of the answer change."""
+        if self._started:
+            return
+        self._started = True
+        assert self._start is not None
+        given = self._start.get("headers", ())
+        wanted = [(bytes(name).lower(), bytes(value)) for name, value in given]
+        wanted = [pair for pair in wanted if pair[0] != b"content-length"]
+        changes = _mutation(self._answer_headers, wanted, kept=_KEPT)
+        changes.remove_headers.append("content-length")
+        headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
+        await self._talk.write(pb.ProcessingResponse(response_headers=headers))
+
+    async def _answer_instead(self, parts: Iterable[bytes]) -> None:
+        assert self._start is not None
+        given = self._start.get("headers", ())
+        plain = [(bytes(name).lower(), bytes(value)) for name, value in given]
+        plain = [pair for pair in plain if pair[0] != b"content-length"]
+        await self._talk.write(
+            pb.ProcessingResponse(
+                immediate_response=pb.ImmediateResponse(
+                    status=HttpStatus(code=self._start["status"]),
+                    headers=pb.HeaderMutation(set_headers=_set(plain)),
+                    body=b"".join(parts),
+                    details="guardstream",
+                )
+            )
+        )
+
+
+_CALL: ContextVar[Call] = ContextVar("guardstream_envoy_call")
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Sends a request on by the call that it came with."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Have Envoy send a request; return its answer."""
+        return await _CALL.get().ask(request)
+
+
+def entered(call: Call) -> None:
+    """Let what this task does be about `call`."""
+    _CALL.set(call)
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer, as httpx reads it."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._call.answer_body():
+            yield piece
+
+
+_MODES = pb.ProtocolConfiguration.DESCRIPTOR.fields_by_name["request_body_mode"].enum_type
+FULL_DUPLEX = _MODES.values_by_name["FULL_DUPLEX_STREAMED"].number
+"""The one mode in which a processor decides what goes on, and when: others cannot block."""
+
+
+def _check(first: pb.ProcessingRequest) -> None:
+    """Raise CallError unless Envoy hands over all of a request, and waits for what it is told."""
+    if first.WhichOneof("request") != "request_headers":
+        raise CallError("Envoy does not send the headers of requests: request_header_mode: SEND")
+    if first.observability_mode:
+        raise CallError("observability_mode lets all pass: leave it out")
+    modes = first.protocol_config
+    if modes.request_body_mode != FULL_DUPLEX or modes.response_body_mode != FULL_DUPLEX:
+        raise CallError(
+            "processing_mode: request_body_mode and response_body_mode have to be "
+            "FULL_DUPLEX_STREAMED: with others text goes on unguarded"
+        )
+
+
+def _channel() -> tuple[MemoryObjectSendStream[Any], MemoryObjectReceiveStream[Any]]:
+    return anyio.create_memory_object_stream[Any](_WAITING)
+
+
+async def _put(stream: MemoryObjectSendStream[Any], message: Any) -> None:
+    """Hand a message on; once nobody reads any more, it is dropped."""
+    try:
+        await stream.send(message)
+    except anyio.BrokenResourceError:
+        return
+
+
+def _pairs(headers: Any) -> Pairs:
+    """The headers of a message: a value stands in one of two fields."""
+    return [
+        (header.key.lower().encode("latin-1"), header.raw_value or header.value.encode("latin-1"))
+        for header in headers.headers
+    ]
+
+
+def _set(pairs: Iterable[tuple[bytes, bytes]]) -> list[HeaderValueOption]:
+    """Headers to set; of several of one name the first replaces what there is."""
+    seen: set[bytes] = set()
+    options = []
+    for name, value in pairs:
+        action = (
+            HeaderValueOption.APPEND_IF_EXISTS_OR_ADD
+            if name in seen
+            else HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+        )
+        seen.add(name)
+        header = HeaderValue(key=name.decode("latin-1"), raw_value=value)
+        options.append(HeaderValueOption(header=header, append_action=action))
+    return options
+
+
+def _mutation(before: Pairs, after: Pairs, kept: Iterable[str]) -> pb.HeaderMutation:
+    """What makes the headers `after` of those `before`; names that are `kept` stay."""
+    was, now = _by_name(before), _by_name(after)
+    changed = [(name, value) for name, value in after if was.get(name) != now[name]]
+    names = [name.decode("latin-1") for name in was if not name.startswith(b":")]
+    gone = [name for name in names if name.encode("latin-1") not in now and name not in kept]
+    return pb.HeaderMutation(set_headers=_set(changed), remove_headers=gone)
+
+
+def _by_name(pairs: Pairs) -> Mapping[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _streamed(body: bytes, *, over: bool) -> pb.BodyResponse:
+    streamed = pb.StreamedBodyResponse(body=body, end_of_stream=over)
+    mutation = pb.BodyMutation(streamed_response=streamed)
+    return pb.BodyResponse(response=pb.CommonResponse(body_mutation=mutation))
+
+
+def _pieces(body: bytes) -> Iterable[tuple[bytes, bool]]:
+    """A body in pieces, each with whether it is the last; an empty one is a piece, too."""
+    for start in range(0, len(body) or 1, PIECE):
+        yield body[start : start + PIECE], start + PIECE >= len(body)

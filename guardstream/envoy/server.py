@@ -1,0 +1,150 @@
+"""The gRPC server: each call of Envoy's is a request to the proxy.
+
+It fails closed: a call that goes wrong is aborted with a status, never ended as if all were well,
+since Envoy lets through what an ended call leaves open.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import grpc
+from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as service
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from guardstream.envoy.call import Call, CallError, Transport, entered
+from guardstream.errors import GuardstreamError
+from guardstream.serve.proxy.app import Proxy, signing
+from guardstream.serve.proxy.settings import ProxySettings, SettingsError
+
+log = logging.getLogger("guardstream.envoy")
+
+NAME = "envoy.service.ext_proc.v3.ExternalProcessor"
+
+MAX_MESSAGE = 16 * 1024 * 1024
+"""Bytes of one message of Envoy's; bodies come in pieces far below."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    # A call to an Envoy that has died would stay open for ever.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
+    """The service that Envoy calls, by the settings of the proxy; its upstream is Envoy."""
+
+    def __init__(self, settings: ProxySettings) -> None:
+        for name, around in settings.operations.items():
+            if around.policy.file.retry is not None:
+                where = around.policy.place("retry")
+                raise SettingsError(f"{where}: Envoy sends a request once: policy {name!r}")
+        if settings.replay is not None:
+            raise SettingsError("serve.replay: Envoy's clients cannot come back for a stream")
+        self._proxy = Proxy(settings, Transport())
+        self._app = signing(self._proxy, settings)
+
+    async def Process(self, _requests: Any, context: Any) -> None:  # noqa: N802
+        """Serve one request of Envoy's."""
+        first = await context.read()
+        if first is grpc.aio.EOF:
+            return
+        try:
+            call = Call(_Talk(context), first)
+        except CallError as error:
+            log.error("%s", error)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            return
+        try:
+            await self._serve(call)
+        except* Exception as group:
+            kinds = ", ".join(sorted({type(error).__name__ for error in _leaves(group)}))
+            log.error("a request was cut off (%s)", kinds)
+        if not call.complete:
+            await context.abort(grpc.StatusCode.INTERNAL, "the answer was cut off")
+
+    async def _serve(self, call: Call) -> None:
+        entered(call)
+        async with anyio.create_task_group() as group:
+            group.start_soon(call.pump)
+            await self._app(call.scope, call.receive, call.send)
+            if not call.complete:
+                group.cancel_scope.cancel()
+            # Envoy says all that the provider says, to the end; only it may end the call.
+
+    async def aclose(self) -> None:
+        """Close what the proxy holds."""
+        await self._proxy.aclose()
+
+
+class _Talk:
+    """A gRPC call as `Call` wants it."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def read(self) -> Any:
+        message = await self._context.read()
+        return None if message is grpc.aio.EOF else message
+
+    async def write(self, message: Any) -> None:
+        await self._context.write(message)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+class ListenError(GuardstreamError):
+    """The address cannot be listened on."""
+
+
+async def serve(
+    settings: ProxySettings,
+    *,
+    address: str = "127.0.0.1:9002",
+    drain: float = 0.0,
+    grace: float = 30.0,
+    started: Callable[[int], None] | None = None,
+) -> None:
+    """Serve Envoy's calls at `address` until cancelled, or told to stop by SIGTERM or SIGINT.
+
+    The health check then says that it does not serve; calls are still taken for `drain` seconds,
+    and open ones have `grace` seconds to end.
+    `started` is called with the port once it listens. Raises ListenError.
+    """
+    server = grpc.aio.server(options=OPTIONS)
+    processor = Processor(settings)
+    service.add_ExternalProcessorServicer_to_server(processor, server)
+    checks = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ListenError(f"cannot listen on {address}: choose another with --listen") from error
+    await server.start()
+    for name in ("", NAME):
+        await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+    if started is not None:
+        started(port)
+    try:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                break
+    finally:
+        with anyio.CancelScope(shield=True):
+            await checks.enter_graceful_shutdown()
+            await anyio.sleep(drain)
+            await server.stop(grace)
+            await processor.aclose()

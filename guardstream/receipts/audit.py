@@ -1,0 +1,114 @@
+"""Whether audit logs are whole: that no line of a chain was changed, left out or moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from guardstream.receipts.receipt import CHECKPOINT, ReceiptError, token_of
+
+_FIRST = "0" * 64
+"""What the first line of a chain says about the one before."""
+
+
+_KEYS = {"v", "id", "checkpoint"}
+
+
+@dataclass(slots=True)
+class Links:
+    """One chain, as far as it was read: its lines, and how many of them a signature covers."""
+
+    lines: int = 0
+    signed: int = 0
+    last: str = _FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What is known of audit logs.
+
+    - `chains`: by id. A process that begins anew begins a chain.
+    - `unchained`: lines that belong to none.
+    - `wrong`: what is wrong, each with file and line.
+    """
+
+    chains: dict[str, Links] = field(default_factory=dict)
+    unchained: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def unsigned(self) -> int:
+        """Lines after the last signature of their chain: who writes the file may have made them."""
+        return sum(links.lines - links.signed for links in self.chains.values())
+
+
+def verify_audit(paths: Iterable[str | Path], key: str | bytes | None = None) -> Audited:
+    """Check audit logs, the oldest first, whose lines are chained.
+
+    `key` is the signer's public key in PEM; without one signatures are not looked at, and whoever
+    can write the files can have made all of it. What no chain shows is that a whole one is missing,
+    or what stood after the last line that is left. OSError if a file cannot be read.
+    """
+    chains: dict[str, Links] = {}
+    wrong: list[str] = []
+    unchained = 0
+    for place, line in _lines(paths):
+        record = _parsed(line)
+        if record is None or not ({"chain", "checkpoint"} & record.keys()):
+            unchained += 1
+        elif "checkpoint" in record:
+            wrong += _checkpoint(chains, record, place, key)
+        else:
+            wrong += _linked(chains, record, line, place)
+    return Audited(chains, unchained, wrong)
+
+
+def _lines(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"{path}:{number}", line.rstrip(b"\n")
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _linked(chains: dict[str, Links], record: Any, line: bytes, place: str) -> Iterator[str]:
+    links = chains.setdefault(str(record["chain"]), Links())
+    number, before = record.get("n"), record.get("before")
+    if number != links.lines:
+        yield f"{place}: is line {number} of its chain where line {links.lines} is due"
+        if isinstance(number, int):
+            links.lines = number
+    elif before != links.last:
+        yield f"{place}: the line before it in its chain was changed"
+    links.lines += 1
+    links.last = sha256(line).hexdigest()
+
+
+def _checkpoint(
+    chains: dict[str, Links], record: Any, place: str, key: str | bytes | None
+) -> Iterator[str]:
+    if key is None:
+        return
+    try:
+        said = token_of(str(record["checkpoint"]), key, CHECKPOINT, "checkpoint")
+    except ReceiptError as error:
+        yield f"{place}: {error}"
+        return
+    links = chains.get(str(said.get("chain")), Links())
+    here = (record.keys(), record.get("v"), record.get("id"), links.lines, links.last)
+    if here != (_KEYS, 1, said.get("chain"), said.get("n"), said.get("last")):
+        yield f"{place}: the chain is not what was signed here"
+    else:
+        links.signed = links.lines

@@ -1,0 +1,261 @@
+"""One receipt: its claims, its signature, and how an answer is checked against it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from importlib import import_module
+from time import time
+from typing import Any
+
+from guardstream.errors import GuardstreamError
+from guardstream.stream.observers import StreamRecord
+
+TYPE = "guardstream-receipt+jwt"
+"""The media type in the header of the signature: another kind of token is no receipt."""
+
+CHECKPOINT = "guardstream-checkpoint+jwt"
+"""The same of what is signed about an audit log."""
+
+HEADER = b"guardstream-receipt"
+"""Where a whole answer carries its receipt; in an event stream a comment begins so."""
+
+NONCE = b"guardstream-nonce"
+"""The header of a request whose value the receipt repeats, so that no old one can be shown."""
+
+_COMMENT = re.compile(rb": guardstream-receipt ([\w.-]+)\n\n")
+_MAX = 16_384
+"""Bytes of a receipt; a longer one is none."""
+
+
+class ReceiptError(GuardstreamError):
+    """A receipt, or the answer that it is for, is not what it says; the message names what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a guard has signed.
+
+    - `policy`, `fingerprint`, `shadow`: which policy judged, and whether it only reported.
+    - `finish`: how the answer ended; `findings`: how often each action was taken.
+    - `request`, `answer`: SHA-256 of the bytes that came and that were released, in hexadecimal
+      digits; `size`: bytes of the answer.
+    - `nonce`: what the request asked to be repeated, else random. `issued`: seconds since 1970.
+    - `issuer`, `number`: who signed, and how many answers it had signed before, since it began.
+    """
+
+    policy: str
+    fingerprint: str
+    shadow: bool
+    finish: str
+    findings: Mapping[str, int]
+    request: str
+    answer: str
+    size: int
+    nonce: str
+    issued: float
+    issuer: str
+    number: int
+
+
+class Signer:
+    """Signs receipts with an Ed25519 key in PEM (PKCS #8).
+
+    Raises ReceiptError for a key of another kind, and if PyJWT or `cryptography` is not there.
+    """
+
+    def __init__(self, key: str | bytes, issuer: str = "guardstream") -> None:
+        self._jwt, serialization = _libraries()
+        data = key.encode() if isinstance(key, str) else key
+        try:
+            self._key = serialization.load_pem_private_key(data, None)
+        except (ValueError, TypeError) as error:
+            raise ReceiptError("the key is no private key in PEM without a password") from error
+        _check_kind(self._key, "Ed25519PrivateKey")
+        self.issuer = f"{issuer}/{secrets.token_hex(4)}"
+        """Who signs: the name given, and what tells this process from others."""
+        self._number = 0
+
+    @property
+    def public_key(self) -> str:
+        """The public key in PEM, for those who verify."""
+        _, serialization = _libraries()
+        data: bytes = self._key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return data.decode()
+
+    def checkpoint(self, claims: Mapping[str, Any]) -> str:
+        """Return a token about an audit log: for `AuditLog(sign=signer.checkpoint)`."""
+        said = {"iss": self.issuer, "iat": int(time()), **claims}
+        made: str = self._jwt.encode(
+            said, self._key, algorithm="EdDSA", headers={"typ": CHECKPOINT}
+        )
+        return made
+
+    def sign(
+        self,
+        records: Sequence[StreamRecord],
+        *,
+        request: str,
+        answer: str,
+        size: int,
+        nonce: str | None = None,
+        policy: tuple[str, str] = ("", ""),
+    ) -> str:
+        """Return the receipt of an answer.
+
+        `records` are those of the streams that made it; `policy` is its name and fingerprint where
+        there are none, as for a request that was refused. Digests are SHA-256 in hexadecimal.
+        """
+        counted = Counter(found.action for record in records for found in record.findings)
+        last = records[-1] if records else None
+        start = last.start if last else None
+        claims = {
+            "iss": self.issuer,
+            "iat": int(time()),
+            "jti": nonce or secrets.token_urlsafe(16),
+            "n": self._number,
+            "policy": start.policy if start else policy[0],
+            "fingerprint": start.fingerprint if start else policy[1],
+            "shadow": start.shadow if start else False,
+            "finish": last.finish if last else "none",
+            "findings": dict(counted),
+            "request": request,
+            "answer": answer,
+            "size": size,
+        }
+        self._number += 1
+        made: str = self._jwt.encode(claims, self._key, algorithm="EdDSA", headers={"typ": TYPE})
+        return made
+
+
+def verify(
+    receipt: str | bytes,
+    answer: bytes,
+    key: str | bytes,
+    *,
+    request: bytes | None = None,
+    nonce: str | None = None,
+    max_age: float | None = None,
+) -> Receipt:
+    """Check a receipt against the bytes of an answer; return what it says.
+
+    - `key`: the signer's public key in PEM, from a source that you trust: one that comes along with
+      a receipt proves nothing.
+    - `answer`: the bytes as they came. In an event stream the comment with the receipt is left out.
+    - `request`: the bytes of the request's body, if they are to be checked, too.
+    - `nonce`: what the request has asked to be repeated: without it an old answer to the same
+      request passes with its receipt.
+    - `max_age`: seconds since it was signed.
+
+    Raises ReceiptError, which says what differs.
+    """
+    claims = _receipt(token_of(receipt, key, TYPE, "receipt"))
+    if max_age is not None and time() - claims.issued > max_age:
+        raise ReceiptError(f"the receipt is older than {max_age:g} seconds")
+    if nonce is not None and not compare_digest(claims.nonce.encode(), nonce.encode()):
+        raise ReceiptError("the receipt is for another request: its nonce differs")
+    if request is not None and not compare_digest(claims.request, digest(request)):
+        raise ReceiptError("the receipt is for another request: the digest of its body differs")
+    released = without_receipt(answer)
+    if len(released) != claims.size:
+        raise ReceiptError(f"the answer has {len(released)} bytes, the receipt says {claims.size}")
+    if not compare_digest(claims.answer, digest(released)):
+        raise ReceiptError("the answer was changed: its digest differs from the receipt's")
+    return claims
+
+
+def found_in(answer: bytes) -> str:
+    """Return the receipt in an event stream. ReceiptError if there is none, or several."""
+    found = _COMMENT.findall(answer)
+    if len(found) != 1:
+        raise ReceiptError("the answer has no receipt" if not found else "there are two receipts")
+    receipt: bytes = found[0]
+    return receipt.decode()
+
+
+def comment(receipt: str) -> bytes:
+    """A receipt as a comment in an event stream."""
+    return b": " + HEADER + b" " + receipt.encode() + b"\n\n"
+
+
+def without_receipt(answer: bytes) -> bytes:
+    """The bytes of an answer but for the comment with its receipt."""
+    return _COMMENT.sub(b"", answer)
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hexadecimal digits."""
+    return sha256(data).hexdigest()
+
+
+def token_of(token: str | bytes, key: str | bytes, kind: str, name: str) -> Mapping[str, Any]:
+    """Return the claims of a token that is signed with `key`. ReceiptError if it is not."""
+    jwt, serialization = _libraries()
+    data = key.encode() if isinstance(key, str) else key
+    try:
+        public = serialization.load_pem_public_key(data)
+    except ValueError as error:
+        raise ReceiptError("the key is no public key in PEM") from error
+    _check_kind(public, "Ed25519PublicKey")
+    if len(token) > _MAX:
+        raise ReceiptError(f"the {name} is too long to be one")
+    try:
+        if jwt.get_unverified_header(token).get("typ") != kind:
+            raise ReceiptError(f"the token is signed, but it is no {name}")
+        said: Mapping[str, Any] = jwt.decode(
+            token,
+            public,
+            algorithms=["EdDSA"],
+            options={"require": ["iss", "iat"], "verify_aud": False},
+            leeway=60,
+        )
+    except jwt.InvalidSignatureError as error:
+        raise ReceiptError(f"the {name} was changed, or signed with another key") from error
+    except jwt.PyJWTError as error:
+        raise ReceiptError(f"the {name} is none that can be read") from error
+    return said
+
+
+def _receipt(said: Mapping[str, Any]) -> Receipt:
+    try:
+        return Receipt(
+            policy=str(said["policy"]),
+            fingerprint=str(said["fingerprint"]),
+            shadow=bool(said["shadow"]),
+            finish=str(said["finish"]),
+            findings={str(action): int(count) for action, count in said["findings"].items()},
+            request=str(said["request"]),
+            answer=str(said["answer"]),
+            size=int(said["size"]),
+            nonce=str(said["jti"]),
+            issued=float(said["iat"]),
+            issuer=str(said["iss"]),
+            number=int(said["n"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReceiptError("the receipt lacks something that each one says") from error
+
+
+def _check_kind(key: Any, kind: str) -> None:
+    ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
+    if not isinstance(key, getattr(ed25519, kind)):
+        raise ReceiptError("the key is not one of Ed25519")
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        return (
+            import_module("jwt"),
+            import_module("cryptography.hazmat.primitives.serialization"),
+        )
+    except ImportError as error:
+        raise ReceiptError(
+            "receipts need PyJWT and cryptography: install guardstream[receipts]"
+        ) from error

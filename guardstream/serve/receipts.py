@@ -1,0 +1,123 @@
+"""Receipts of what an application answers: an ASGI application around one that guards.
+
+A whole answer has its receipt in a header, an event stream in a comment before `data: [DONE]`, or
+at its end. Other streams have no place for one.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guardstream.receipts.collecting import collected
+from guardstream.receipts.receipt import HEADER, NONCE, Signer, comment
+from guardstream.serve.routes import POLICY_HEADER, values
+
+_DONE = b"data: [DONE]\n\n"
+
+
+class ReceiptMiddleware:
+    """Signs what `app` answers; its guards need a `Collecting` among their observers.
+
+    A request's body and an answer's are hashed as they pass; a whole answer that comes in several
+    pieces is kept until it is whole.
+    """
+
+    def __init__(self, app: ASGIApp, signer: Signer) -> None:
+        self.app = app
+        self._signer = signer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = _Answer(self._signer, scope, receive, send)
+        await self.app(scope, answer.receive, answer.send)
+
+
+class _Answer:
+    """One answer, on its way to the client."""
+
+    def __init__(self, signer: Signer, scope: Scope, receive: Receive, send: Send) -> None:
+        self._signer = signer
+        self._records = collected()
+        self._receive = receive
+        self._send = send
+        nonce = values(scope["headers"], NONCE)
+        self._nonce = nonce[0] if nonce else None
+        self._request = sha256()
+        self._body = sha256()
+        self._size = 0
+        self._start: Message | None = None
+        self._streams = self._signs = False
+        self._kept: list[bytes] = []
+        self._last = b""  # of an event stream: what may be its terminator
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._request.update(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._begin(message)
+            if self._streams or not self._signs:
+                await self._send(message)
+            return
+        if kind != "http.response.body" or not self._signs:
+            await self._send(message)
+            return
+        body, more = bytes(message.get("body", b"")), message.get("more_body", False)
+        await (self._stream if self._streams else self._whole)(body, more=more)
+
+    def _begin(self, message: Message) -> None:
+        self._start = message
+        headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+        media = "".join(values(headers, b"content-type")[:1]).partition(";")[0].strip().lower()
+        self._streams = media == "text/event-stream"
+        # What the guard has not judged has no receipt; other streams have no place for one.
+        judged = bool(values(headers, POLICY_HEADER))
+        self._signs = judged and media in ("text/event-stream", "application/json")
+        self._policy = (values(headers, POLICY_HEADER) or ["@"])[0]
+
+    async def _whole(self, body: bytes, *, more: bool) -> None:
+        self._kept.append(body)
+        if more:
+            return
+        assert self._start is not None
+        whole = b"".join(self._kept)
+        self._count(whole)
+        pair = (HEADER, self._signed().encode())
+        headers = [*self._start.get("headers", ()), pair]
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": whole, "more_body": False})
+
+    async def _stream(self, body: bytes, *, more: bool) -> None:
+        data, self._last = self._last + body, b""
+        if data.endswith(_DONE):
+            data, self._last = data[: -len(_DONE)], _DONE
+        self._count(data)
+        if not more:
+            self._count(self._last)
+            data += comment(self._signed()) + self._last
+        if data or not more:
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def _count(self, data: bytes) -> None:
+        self._body.update(data)
+        self._size += len(data)
+
+    def _signed(self) -> str:
+        name, _, fingerprint = self._policy.rpartition("@")
+        return self._signer.sign(
+            self._records,
+            request=self._request.hexdigest(),
+            answer=self._body.hexdigest(),
+            size=self._size,
+            nonce=self._nonce,
+            policy=(name, fingerprint),
+        )

@@ -1,0 +1,145 @@
+"""Chained audit logs: what is changed, left out or moved is found, and what is not is counted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from guardstream import Guard, Policy, PolicyError
+from guardstream.observability import AuditLog, read_audit, report
+from guardstream.receipts import Signer, verify_audit
+from tests.support.sources import gen
+from tests.support.watching import watched
+
+
+def key() -> str:
+    return (
+        Ed25519PrivateKey.generate()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+SIGNER, OTHER = Signer(key()), Signer(key())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of seven streams: signed after three lines, after six, and at the end."""
+    path = tmp_path / "audit.jsonl"
+    audit = AuditLog(path, sign=SIGNER.checkpoint, every=3)
+    guard = watched(audit)
+    for _ in range(7):
+        guard.wrap_sync(gen(["a secret"])).text()
+    audit.close()
+    return path
+
+
+def lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def test_a_log_that_nobody_touched_is_whole(log: Path) -> None:
+    found = verify_audit([log], SIGNER.public_key)
+    assert (found.wrong, found.unsigned, found.unchained) == ([], 0, 0)
+    assert [links.lines for links in found.chains.values()] == [7]
+    assert len(lines(log)) == 10
+    assert report([str(log)]).streams == len(list(read_audit(log))) == 7
+
+
+def test_every_line_that_is_left_out_is_found_but_the_last(log: Path) -> None:
+    whole = lines(log)
+    for place in range(len(whole)):
+        log.write_bytes(b"".join(whole[:place] + whole[place + 1 :]))
+        found = verify_audit([log], SIGNER.public_key)
+        signed = b"checkpoint" in whole[place]
+        assert bool(found.wrong) != signed
+        if place == len(whole) - 1:
+            assert found.unsigned == 1
+
+
+def test_every_byte_that_is_changed_is_found(log: Path) -> None:
+    whole = log.read_bytes()
+    for place in range(0, len(whole), 7):
+        if whole[place : place + 1] != b"\n":
+            log.write_bytes(whole[:place] + b"#" + whole[place + 1 :])
+            found = verify_audit([log], SIGNER.public_key)
+            assert found.wrong or found.unchained
+
+
+def test_lines_that_are_swapped_or_repeated_are_found(log: Path) -> None:
+    whole = lines(log)
+    log.write_bytes(b"".join([whole[1], whole[0], *whole[2:]]))
+    assert verify_audit([log]).wrong
+    log.write_bytes(b"".join([*whole, whole[1]]))
+    assert verify_audit([log]).wrong
+
+
+def test_a_chain_that_is_made_anew_has_no_signature(log: Path, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.jsonl"
+    audit = AuditLog(forged, sign=OTHER.checkpoint, every=3)
+    watched(audit).wrap_sync(gen(["a"])).text()
+    audit.close()
+    assert not verify_audit([forged]).wrong
+    found = verify_audit([forged], SIGNER.public_key)
+    assert found.wrong == [f"{forged}:2: the checkpoint was changed, or signed with another key"]
+    plain = b"".join(line for line in lines(log) if b"checkpoint" not in line)
+    log.write_bytes(plain)
+    assert verify_audit([log], SIGNER.public_key).unsigned == 7
+
+
+def test_a_chain_goes_on_in_the_next_file(tmp_path: Path) -> None:
+    path = tmp_path / "rotated.jsonl"
+    audit = AuditLog(path, chain=True)
+    guard = watched(audit)
+    guard.wrap_sync(gen(["a"])).text()
+    path.rename(tmp_path / "old.jsonl")
+    guard.wrap_sync(gen(["b"])).text()
+    found = verify_audit([tmp_path / "old.jsonl", path])
+    assert (found.wrong, len(found.chains)) == ([], 1)
+    assert verify_audit([path]).wrong
+
+
+def test_the_policy_says_it_and_the_commands_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIT_KEY", key())
+    path = tmp_path / "policy.yaml"
+    path.write_text("audit: {path: audit.jsonl, sign: '${AUDIT_KEY}', every: 1}\nrules: []")
+    Guard.load(path).wrap_sync(gen(["a"])).text()
+
+    def run(*more: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "guardstream", "verify-audit", *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    audit = tmp_path / "audit.jsonl"
+    status, out = run(str(audit))
+    assert (status, out.splitlines()[0]) == (0, "chains      1, 1 lines, 0 others")
+    audit.write_bytes(audit.read_bytes().replace(b'"stop"', b'"error"'))
+    (tmp_path / "key.pem").write_text(SIGNER.public_key)
+    status, out = run(str(audit), "--key", str(tmp_path / "key.pem"))
+    assert status == 1
+    assert "signed with another key" in out
+    monkeypatch.setenv("AUDIT_KEY", "no key")
+    with pytest.raises(PolicyError, match=r"policy\.yaml:1:\d+: the key is no private key"):
+        Guard.load(path)
+    with pytest.raises(PolicyError, match="'every' is about signatures"):
+        Policy.parse("audit: {path: a, every: 3}\nrules: []")
+
+
+def test_records_of_other_logs_have_no_chain(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    watched(AuditLog(path)).wrap_sync(gen(["a"])).text()
+    assert "chain" not in json.loads(path.read_text())
+    assert verify_audit([path]).unchained == 1

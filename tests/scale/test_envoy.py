@@ -1,0 +1,322 @@
+"""The external processor behind a real Envoy: guarded as by the proxy, and closed if it fails.
+
+`make scale` has what they need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("grpc", reason="needs grpcio: make scale")
+pytest.importorskip("envoy.service.ext_proc.v3", reason="needs xds-protos: make scale")
+ENVOY = shutil.which("envoy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+if ENVOY is None:
+    pytest.skip("needs envoy: make scale", allow_module_level=True)
+
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "envoy" / "processor.yaml"
+
+POLICY = """
+block_message: "no."
+rules:
+  - {id: bird, words: [bluebird], replacement: '[bird]'}
+  - {id: stop, words: [forbidden], action: block}
+input:
+  rules:
+    - {id: evil, words: [evil], action: block}
+    - {id: name, words: [secretname], replacement: '[name]'}
+"""
+
+
+class Provider(BaseHTTPRequestHandler):
+    """A provider that says, chunk by chunk, what the request asks it to."""
+
+    protocol_version = "HTTP/1.1"
+    requests: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
+    said = 0
+    seconds = 0.0
+
+    def log_message(self, *_arguments: object) -> None:
+        """Write nothing."""
+
+    def do_POST(self) -> None:
+        if "chunked" in self.headers.get("transfer-encoding", ""):
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        Provider.requests.append((self.path, dict(self.headers), body))
+        asked = json.loads(body)
+        if not asked.get("stream"):
+            self._whole(asked)
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("x-note", "the bluebird")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        try:
+            for text in asked["say"]:
+                self._event({"delta": {"content": text}, "finish_reason": None})
+                Provider.said += 1
+                time.sleep(Provider.seconds)
+            self._event({"delta": {}, "finish_reason": "stop"})
+            self._piece(b"data: [DONE]\n\n")
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+
+    def _event(self, choice: dict[str, Any]) -> None:
+        event = {"object": "chat.completion.chunk", "choices": [{"index": 0, **choice}]}
+        self._piece(f"data: {json.dumps(event)}\n\n".encode())
+
+    def _piece(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def _whole(self, asked: dict[str, Any]) -> None:
+        message = {"role": "assistant", "content": "".join(asked["say"])}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        body = json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
+        self.send_response(asked.get("status", 200))
+        self.send_header("content-type", asked.get("type", "application/json"))
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@contextmanager
+def provider() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Gateway:
+    """An Envoy with its processor; `client` sends requests through it."""
+
+    def __init__(self, folder: Path, upstream: int, change: tuple[str, str] = ("", "")) -> None:
+        self.port, self.calls = free_port(), free_port()
+        policy = folder / "policy.yaml"
+        policy.write_text(POLICY)
+        text = CONFIGURATION.read_text().replace(*change)
+        ports = {8080: self.port, 9002: self.calls, 9003: upstream, 9901: free_port()}
+        for old, new in ports.items():
+            text = text.replace(f"port_value: {old}", f"port_value: {new}")
+        (folder / "envoy.yaml").write_text(text)
+        listen = f"127.0.0.1:{self.calls}"
+        command = [sys.executable, "-m", "guardstream", "extproc", str(policy), "--listen", listen]
+        self.log = (folder / "processor.log").open("w")
+        self.processor = subprocess.Popen(command, stderr=self.log)
+        envoy = [str(ENVOY), "-c", str(folder / "envoy.yaml"), "--disable-hot-restart"]
+        self.envoy = subprocess.Popen(
+            [*envoy, "--concurrency", "1", "--log-level", "error"], stderr=subprocess.DEVNULL
+        )
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def wait(self) -> None:
+        """Wait until a request gets an answer of the processor's."""
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            try:
+                if self.client.get("/none").status_code == 404:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError("the gateway does not answer")
+
+    def close(self) -> None:
+        self.client.close()
+        for process in (self.envoy, self.processor):
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.log.close()
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[int]:
+    with provider() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with Gateway(tmp_path_factory.mktemp("envoy"), upstream) as made:
+        made.wait()
+        yield made
+
+
+def ask(say: list[str], prompt: str = "hello", **more: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "user", "content": prompt}], "say": say, **more}
+
+
+def text_of(body: str) -> str:
+    """What a stream says, and its last finish reason."""
+    events = [json.loads(line[6:]) for line in body.splitlines() if line.startswith("data: {")]
+    choices = [event["choices"][0] for event in events]
+    said = "".join(choice["delta"].get("content") or "" for choice in choices)
+    return f"{said}|{choices[-1]['finish_reason']}"
+
+
+CHAT = "/v1/chat/completions"
+
+
+def test_a_stream_is_guarded(gateway: Gateway) -> None:
+    answer = gateway.client.post(CHAT, json=ask(["a blue", "bird", " sings"], stream=True))
+    assert answer.status_code == 200
+    assert text_of(answer.text) == "a [bird] sings|stop"
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert "x-note" not in answer.headers
+    assert answer.headers["guardstream-policy"].startswith("policy@")
+
+
+def test_a_block_ends_the_stream_and_the_provider(gateway: Gateway) -> None:
+    Provider.said, Provider.seconds = 0, 0.02
+    say = ["a ", "forbid", "den word", *["bluebird "] * 300]
+    answer = gateway.client.post(CHAT, json=ask(say, stream=True))
+    Provider.seconds = 0.0
+    assert text_of(answer.text) == "a no.|content_filter"
+    assert Provider.said < 300
+
+
+def test_text_goes_on_as_it_comes(gateway: Gateway) -> None:
+    Provider.seconds = 0.1
+    began = time.monotonic()
+    with gateway.client.stream("POST", CHAT, json=ask(["one "] * 10, stream=True)) as answer:
+        pieces = answer.iter_raw()
+        first = next(pieces)
+        waited = time.monotonic() - began
+        list(pieces)
+    Provider.seconds = 0.0
+    assert b"one" in first
+    assert waited < (time.monotonic() - began) / 2
+
+
+def test_a_whole_answer_is_guarded(gateway: Gateway) -> None:
+    answer = gateway.client.post(CHAT, json=ask(["a bluebird"]))
+    assert answer.json()["choices"][0]["message"]["content"] == "a [bird]"
+
+
+def test_a_prompt_is_masked_or_refused(gateway: Gateway) -> None:
+    gateway.client.post(CHAT, json=ask(["x"], "I am secretname"))
+    assert b"I am [name]" in Provider.requests[-1][2]
+    known = len(Provider.requests)
+    refused = gateway.client.post(CHAT, json=ask(["x"], "evil"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "content_filter")
+    assert len(Provider.requests) == known
+
+
+def test_large_bodies_go_through_in_pieces(gateway: Gateway) -> None:
+    answer = gateway.client.post(CHAT, json=ask(["a bluebird " * 100_000], "word " * 200_000))
+    text = answer.json()["choices"][0]["message"]["content"]
+    assert text == "a [bird] " * 100_000
+    assert Provider.requests[-1][2].count(b"word ") == 200_000
+
+
+def test_an_answer_that_cannot_be_read_is_refused(gateway: Gateway) -> None:
+    answer = gateway.client.post(CHAT, json=ask(["bluebird"], type="application/pdf"))
+    assert answer.status_code == 502
+    assert "bluebird" not in answer.text
+
+
+def test_errors_of_the_provider_keep_their_status(gateway: Gateway) -> None:
+    answer = gateway.client.post(CHAT, json=ask(["bluebird"], status=429))
+    assert answer.status_code == 429
+    assert "bluebird" not in answer.text
+
+
+def test_a_path_that_is_not_guarded_is_refused(gateway: Gateway) -> None:
+    for path in ("/v1/none", "/v1/chat/completions/", "/V1/chat/completions"):
+        assert gateway.client.post(path, json=ask(["bluebird"])).status_code in (400, 404)
+    assert (
+        gateway.client.post("/v1//chat/completions", json=ask(["bluebird"])).text.count("bluebird")
+        == 0
+    )
+
+
+def test_a_client_that_leaves_stops_the_provider(gateway: Gateway) -> None:
+    Provider.said, Provider.seconds = 0, 0.02
+    with gateway.client.stream("POST", CHAT, json=ask(["x "] * 500, stream=True)) as answer:
+        next(answer.iter_raw())
+    time.sleep(1)
+    told = Provider.said
+    time.sleep(0.5)
+    Provider.seconds = 0.0
+    assert told == Provider.said < 500
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 3])
+def test_a_processor_that_is_killed_shows_nothing(
+    tmp_path: Path, upstream: int, chunks: int
+) -> None:
+    seen = ""
+    say = ["fine "] * 4 + ["blue", "bird "] * 10
+    with Gateway(tmp_path, upstream) as made:
+        made.wait()
+        Provider.seconds = 0.2
+        try:
+            with made.client.stream("POST", CHAT, json=ask(say, stream=True)) as answer:
+                if chunks == 0:
+                    made.processor.kill()
+                for number, piece in enumerate(answer.iter_text(), 1):
+                    seen += piece
+                    if number == chunks:
+                        made.processor.kill()
+            assert answer.status_code >= 500
+        except httpx.HTTPError:
+            pass
+        finally:
+            Provider.seconds = 0.0
+    assert "bird" not in seen
+    assert "[DONE]" not in seen
+
+
+def test_other_modes_are_refused(tmp_path: Path, upstream: int) -> None:
+    change = ("response_body_mode: FULL_DUPLEX_STREAMED", "response_body_mode: STREAMED")
+    with (
+        Gateway(tmp_path, upstream, change) as made,
+        pytest.raises(AssertionError, match="does not answer"),
+    ):
+        made.wait()
+    assert "have to be FULL_DUPLEX_STREAMED" in (tmp_path / "processor.log").read_text()
