@@ -15,9 +15,9 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from schema_page import page as schema_page
 
 from guardstream.policy.schema import schema
-from schema_page import page as schema_page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,13 +47,17 @@ def address(place: str) -> str:
     if place.startswith("docs/"):
         return place.removeprefix("docs/")
     if (ROOT / place).is_dir():
-        return address(f"{place}/README.md")
+        return f"repository/{place}/index.md"
     name = f"repository/{place}"
     return name if name.endswith(".md") else f"{name}.md"
 
 
 def shown(path: Path) -> str:
-    """Return a file as a page: Markdown as it is, anything else in a block."""
+    """Return a file as a page: Markdown as it is, anything else in a block; a folder as a list."""
+    if path.is_dir():
+        files = (each for each in path.rglob("*") if each.is_file() and each.suffix != ".pyc")
+        names = sorted(str(each.relative_to(path)) for each in files)
+        return f"# {path.name}\n\n" + "\n".join(f"- [{name}]({name})" for name in names) + "\n"
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
         return text
@@ -69,14 +73,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         place, text = open_.pop()
         for target in linked(place, text):
             path = ROOT / target
-            path = path / "README.md" if path.is_dir() else path
             uri = address(target)
-            if target.startswith("docs/") or uri in _places or not path.is_file():
+            if target.startswith("docs/") or uri in _places or not path.exists():
                 continue
+            readme = path / "README.md"
+            path = readme if readme.exists() else path
             content = shown(path)
             files.append(File.generated(config, uri, content=content))
-            _places[uri] = str(path.relative_to(ROOT))
-            if path.suffix == ".md":
+            _places[uri] = f"{target}/index.md" if path.is_dir() else str(path.relative_to(ROOT))
+            if path.is_dir() or path.suffix == ".md":
                 open_.append((_places[uri], content))
     return files
 

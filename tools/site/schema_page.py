@@ -13,7 +13,14 @@ Every section and key with its values and its default, written from the policy's
 
 """
 
-NAMES = {"PolicyFile": "policy", "JsonFile": "json", "CaseFile": "test"}
+KINDS = {
+    "array": "a list",
+    "boolean": "`true`, `false`",
+    "integer": "an integer",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "text",
+}
 
 
 def page(schema: Mapping[str, Any]) -> str:
@@ -31,7 +38,7 @@ def _name(definition: str) -> str:
 def _section(name: str, part: Mapping[str, Any]) -> str:
     lines = [f"## {name[0].upper()}{name[1:]}", "", part.get("description", ""), ""]
     if keys := part.get("properties"):
-        lines += ["| key | values | default | |", "|---|---|---|---|"]
+        lines += ["| key | | values | default |", "|---|---|---|---|"]
         needed = part.get("required", ())
         lines += [_row(key, value, key in needed) for key, value in keys.items()]
     else:
@@ -41,8 +48,8 @@ def _section(name: str, part: Mapping[str, Any]) -> str:
 
 def _row(key: str, value: Mapping[str, Any], needed: bool) -> str:
     default = "needed" if needed else _code(value["default"]) if "default" in value else ""
-    cells = [f"`{key}`", ", ".join(dict.fromkeys(_values(value))), default]
-    return f"| {' | '.join([*cells, value.get('description', '')])} |"
+    values = ", ".join(dict.fromkeys(_values(value)))
+    return f"| `{key}` | {value.get('description', '')} | {values} | {default} |"
 
 
 def _code(value: Any) -> str:
@@ -67,13 +74,14 @@ def _values(part: Mapping[str, Any]) -> Iterator[str]:
         yield f"a list of {' or '.join(_values(part.get('items', {})))}"
     elif isinstance(inner := part.get("additionalProperties"), dict):
         yield f"a mapping to {' or '.join(_values(inner))}"
-    elif (kind := part.get("type")) != "null":
-        yield _bounded(kind, part)
+    elif "type" not in part:
+        yield "anything"
+    else:
+        kinds = part["type"] if isinstance(part["type"], list) else [part["type"]]
+        yield from (_bounded(KINDS[kind], part) for kind in kinds if kind != "null")
 
 
-def _bounded(kind: str | None, part: Mapping[str, Any]) -> str:
-    names = {"object": "a mapping", "integer": "an integer", "boolean": "`true`, `false`"}
-    words = names.get(kind or "", {"number": "a number", "string": "text"}.get(kind or "", "anything"))
+def _bounded(words: str, part: Mapping[str, Any]) -> str:
     least = part.get("minimum", part.get("exclusiveMinimum"))
     most = part.get("maximum", part.get("exclusiveMaximum"))
     bounds = [f"from {least}"] * (least is not None) + [f"to {most}"] * (most is not None)
