@@ -39,9 +39,9 @@ Measured = dict[tuple[str, int, int], Figures]
 
 def main() -> None:
     """Print the tables as they come."""
-    ours = f"guardstream {version('guardstream')} on {datetime.now(UTC).date()}"
+    package = f"guardstream {version('guardstream')} on {datetime.now(UTC).date()}"
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{ours}, {python}, {platform.machine()}.")
+    print(f"{package}, {python}, {platform.machine()}.")
     if "--short" in sys.argv:
         table("The search", short.HEAD, short.rows())
         return
