@@ -99,3 +99,19 @@ else:
     raise AssertionError
 """
     loaded(code)
+
+
+STREAMED = f"""{MADE}
+import asyncio
+async def chunks():
+    yield "a secret"
+async def read():
+    return [chunk async for chunk in guard.wrap(chunks())]
+assert "".join(asyncio.run(read())) == "a [word]"
+"""
+
+
+def test_a_stream_of_text_that_ends_by_itself_loads_no_backend_and_no_plug_ins() -> None:
+    found = loaded(STREAMED) - loaded(MADE)
+    assert "anyio._backends._asyncio" not in found
+    assert "importlib.metadata" not in found

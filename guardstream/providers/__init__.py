@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -114,6 +114,13 @@ def _names() -> tuple[str, ...]:
     return (*ADAPTERS, *installed())
 
 
+def _each_name() -> Iterator[str]:
+    """The names in order. What is installed is looked for after the package's own: that reads the
+    metadata of every distribution there is."""
+    yield from ADAPTERS
+    yield from installed()
+
+
 def is_known(name: str) -> bool:
     """Tell whether there is an adapter of this name, of the package or installed."""
     return name in _names()
@@ -134,7 +141,7 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     Of JSON that none knows every string is guarded by its path, unless `unknown` is "refuse";
     AdapterError for that, and for any other type.
     """
-    for name in _names():
+    for name in _each_name():
         adapter = _adapter(name)
         if adapter.accepts(chunk):
             found: Adapter[Any] = adapter(unknown=unknown)

@@ -52,16 +52,20 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
         patterns = [regex.compile(pattern, regex.V0) for pattern in rule.allow_patterns]
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
-    keywords = tuple(rule.keywords)
+    keywords, validators = tuple(rule.keywords), tuple(rule.validators)
 
     def judge(text: str, before: str) -> bool:
         if keywords and not _search(keywords).search(before):
             return False
         if fold(text) in words:
             return False
-        if any(pattern.fullmatch(text, timeout=timeout) for pattern in patterns):
-            return False
-        return all(validator(text) for validator in rule.validators)
+        for pattern in patterns:
+            if pattern.fullmatch(text, timeout=timeout):
+                return False
+        for validator in validators:  # noqa: SIM110 - each match is judged: no generator
+            if not validator(text):
+                return False
+        return True
 
     return Confirm(judge, rule.keyword_distance if keywords else 0)
 

@@ -20,7 +20,7 @@ from guardstream.scan.together import Ran, Settled, reading, run
 from guardstream.scan.words.aho_corasick import WordIndex
 from guardstream.scan.words.normalize import Folding, Table, separable, whole_by_default
 from guardstream.stages.confirm import RuleError, confirmation_of, folding_of, translation_of
-from guardstream.stages.regions import Regions
+from guardstream.stages.regions import Regions, fixed
 from guardstream.stages.rules import SEVERITIES, OnError, OnOverflow, Replacement, Rule
 
 __all__ = ["Redact", "RuleError", "RuleSet"]
@@ -55,6 +55,7 @@ class RuleSet:
         if max_holdback < 1:
             raise ValueError(f"max_holdback must be at least 1, not {max_holdback}")
         self.rules = tuple(rules)
+        self.fixed = [fixed(rule) for rule in self.rules]
         self.only_masks = not any(rule.action in ENDING for rule in self.rules)
         self.max_holdback = max_holdback
         self.on_overflow = on_overflow
@@ -88,6 +89,7 @@ class RuleSet:
             replace(rule, replacement=replacements[rule.id]) if rule.id in replacements else rule
             for rule in self.rules
         )
+        changed.fixed = [fixed(rule) for rule in changed.rules]
         return changed
 
     def with_rules(self, rules: Sequence[Rule]) -> RuleSet:
@@ -97,6 +99,7 @@ class RuleSet:
         """
         extended = copy(self)
         extended.rules = (*self.rules, *rules)
+        extended.fixed = [fixed(rule) for rule in extended.rules]
         extended._confirms = [*self._confirms, *[None for _ in rules]]
         more = {len(self.rules) + number: rule.words for number, rule in enumerate(rules)}
         extended._searches = (*extended._indexes(more), *self._searches)
@@ -185,7 +188,7 @@ class Redact:
         self._read, self._run = reading(self._steps)
         self._window = Window()
         self._room = MAX_SPARE
-        self._regions = Regions(self._rules)
+        self._regions = Regions(self._rules, rules.fixed)
         self._position = 0
         self._flowing: dict[int, int] = {}
         self._overflown = False
@@ -206,8 +209,8 @@ class Redact:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
         held = self._read(text)
-        if not isinstance(held, int):
-            return self._feed_carefully(text, held)
+        if regions.spans or not isinstance(held, int):
+            return self._feed_settled(text, held)
         self._position += len(text)
         window = self._window
         window.text += text
@@ -224,6 +227,27 @@ class Redact:
         regions.written += release
         regions.tail = tail[release:]
         return [Text(tail[:release])]
+
+    def _feed_settled(self, text: str, ran: int | Ran) -> list[Event]:
+        """Feed what has been read; from event to event where somebody must look."""
+        settled: Sequence[Settled] | None = None
+        if isinstance(ran, int):
+            held = ran
+        else:
+            _, held, due, settled = ran
+            if due:
+                return self._feed_carefully(text, ran)
+        regions = self._regions
+        events: list[Event] = []
+        self._window.text += text
+        regions.tail += text
+        if settled:
+            self._settle(events, settled, 0)
+        self._position += len(text)
+        self._write(events, regions.release(self._position - held))
+        if len(self._window.text) > self._room:
+            self._trim()
+        return events
 
     def _trim(self) -> None:
         """Drop the text that nothing can ask for any more."""
@@ -264,7 +288,7 @@ class Redact:
                 self._step(events)
             else:
                 self._move(events, held)
-        self._busy = self._finished or self._outrun or bool(self._regions.spans)
+        self._busy = self._finished or self._outrun
         if len(self._window.text) > self._room:
             self._trim()
         return events
@@ -283,22 +307,34 @@ class Redact:
 
     def _is_watched(self) -> bool:
         """Whether what has overflowed may end at the next character and nobody would be told."""
-        return self._overflown or any(scan.watched() for scan in self._scans)
+        if self._overflown:
+            return True
+        for scan in self._scans:  # noqa: SIM110 - `any` would take three times as long
+            if scan.watched():
+                return True
+        return False
 
     def _settle(self, events: list[Event], settled: Sequence[Settled], index: int) -> None:
         """Say what has settled on the way from `text[index]` without a look."""
-        regions, rules = self._regions, self._rules
+        regions, rules, flows = self._regions, self._rules, self._flowing
         for at, held, found in settled:
             position = self._position + at - index
+            if len(found) == 1 and not flows:
+                (rule, start, end), hold = found[0], position - held
+                made = rules[rule]
+                masks = made.action == "mask"
+                text = regions.mask(start, end, rule, hold) if masks else regions.release(hold)
+                if text:
+                    events.append(Text(text))
+                events.append(Finding(made.id, start, end, made.action, made.severity))
+                continue
             for rule, start, end in found:
                 if rules[rule].action == "mask":
                     regions.add(start, end, rule)
-            flows = self._flowing
             text = regions.flow(position) if flows else regions.release(position - held)
             if text:
                 events.append(Text(text))
-            if len(found) > 1:
-                found.sort(key=_place)
+            found.sort(key=_place)
             for rule, start, end in found:
                 made = rules[rule]
                 events.append(Finding(made.id, start, end, made.action, made.severity))

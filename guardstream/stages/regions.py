@@ -27,10 +27,11 @@ class Regions:
     policy among equals; touching spans stay apart.
     """
 
-    __slots__ = ("_flow", "_rules", "spans", "tail", "written")
+    __slots__ = ("_fixed", "_flow", "_rules", "spans", "tail", "written")
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], fixed: Sequence[str | None]) -> None:
         self._rules = rules
+        self._fixed = fixed
         self._flow: Rule | None = None
         self.spans: list[Span] = []
         self.tail = ""
@@ -41,6 +42,20 @@ class Regions:
         if end > self.written:
             cut = start < self.written
             self.spans.append(Span(max(start, self.written), end, rule, cut))
+
+    def mask(self, start: int, end: int, rule: int, hold: int) -> str:
+        """Mask a span and write up to `hold`, as `add` and `release` do: nearly always it stands
+        alone, and nothing holds it."""
+        fixed, written = self._fixed[rule], self.written
+        if self.spans or fixed is None or start < written or end > hold:
+            self.add(start, end, rule)
+            return self.release(hold)
+        tail = self.tail
+        self.tail = tail[hold - written :]
+        self.written = hold
+        if len(fixed) == 1:
+            fixed *= end - start
+        return tail[: start - written] + fixed + tail[end - written : hold - written]
 
     def release(self, hold: int) -> str:
         """Write up to `hold`, but no region that reaches beyond it."""
@@ -153,6 +168,16 @@ def _repeats(rule: Rule) -> bool:
     """Whether each masked character is replaced by one of its own."""
     replacement = rule.replacement
     return isinstance(replacement, Keep) or (isinstance(replacement, str) and len(replacement) == 1)
+
+
+def fixed(rule: Rule) -> str | None:
+    """What stands in the place of each of a rule's spans, a single character for each of theirs;
+    None where more has to be known."""
+    shown = rule.replacement
+    if not isinstance(shown, str) or len(shown) == 1:
+        return shown if isinstance(shown, str) else None
+    shown = shown.replace("{id}", rule.id)
+    return None if len(shown) == 1 else shown
 
 
 def _template(rule: Rule, length: int) -> str:

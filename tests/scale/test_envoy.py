@@ -29,13 +29,20 @@ ENVOY = shutil.which("envoy", path=f"{Path(sys.executable).parent}{os.pathsep}{o
 if ENVOY is None:
     pytest.skip("needs envoy: make scale", allow_module_level=True)
 
+from guardstream import Guard, Policy  # noqa: E402
+from guardstream.serve.proxy import ProxySettings, application  # noqa: E402
+from tests.serve.server import serving  # noqa: E402
+
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "envoy" / "processor.yaml"
+
+RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
 
 POLICY = """
 block_message: "no."
 rules:
   - {id: bird, words: [bluebird], replacement: '[bird]'}
   - {id: stop, words: [forbidden], action: block}
+  - {id: mail, pattern: '[a-z.]{1,40}@[a-z.]{1,40}', replacement: '[mail]'}
 input:
   rules:
     - {id: evil, words: [evil], action: block}
@@ -65,6 +72,9 @@ class Provider(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
         Provider.requests.append((self.path, dict(self.headers), body))
         asked = json.loads(body)
+        if "replay" in asked:
+            self._replay((RECORDINGS / asked["replay"]).read_bytes(), asked["size"])
+            return
         if not asked.get("stream"):
             self._whole(asked)
             return
@@ -83,6 +93,15 @@ class Provider(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         except OSError:
             self.close_connection = True
+
+    def _replay(self, data: bytes, size: int) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for start in range(0, len(data), size):
+            self._piece(data[start : start + size])
+        self.wfile.write(b"0\r\n\r\n")
 
     def _event(self, choice: dict[str, Any]) -> None:
         event = {"object": "chat.completion.chunk", "choices": [{"index": 0, **choice}]}
@@ -127,7 +146,7 @@ class Gateway:
 
     def __init__(self, folder: Path, upstream: int, change: tuple[str, str] = ("", "")) -> None:
         self.port, self.calls = free_port(), free_port()
-        policy = folder / "policy.yaml"
+        self.policy = policy = folder / "policy.yaml"
         policy.write_text(POLICY)
         text = CONFIGURATION.read_text().replace(*change)
         ports = {8080: self.port, 9002: self.calls, 9003: upstream, 9901: free_port()}
@@ -264,6 +283,49 @@ def test_errors_of_the_provider_keep_their_status(gateway: Gateway) -> None:
     answer = gateway.client.post(CHAT, json=ask(["bluebird"], status=429))
     assert answer.status_code == 429
     assert "bluebird" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "recording"),
+    [
+        ("/v1/chat/completions", "openai_chat.sse"),
+        ("/v1/responses", "openai_responses.sse"),
+        ("/v1/messages", "anthropic.sse"),
+    ],
+)
+@pytest.mark.parametrize("size", [17, 1000, 1_000_000])
+def test_recordings_come_out_as_from_the_proxy(
+    gateway: Gateway, upstream: int, path: str, recording: str, size: int
+) -> None:
+    guards = {"default": Guard(Policy.parse(POLICY, name=str(gateway.policy)))}
+    settings = ProxySettings(upstream=f"http://127.0.0.1:{upstream}", guards=guards)
+    body = {"model": "m", "messages": [], "input": "x", "max_tokens": 9, "stream": True}
+    asked = {**body, "replay": recording, "size": size}
+    with serving(application(settings), lifespan="on") as port:
+        wanted = httpx.post(f"http://127.0.0.1:{port}{path}", json=asked)
+    answer = gateway.client.post(path, json=asked)
+    assert answer.status_code == wanted.status_code == 200
+    assert answer.content == wanted.content
+    assert b"[mail]" in answer.content
+    assert b"example.com" not in answer.content
+
+
+def test_official_clients_take_what_comes(gateway: Gateway, upstream: int) -> None:
+    openai = pytest.importorskip("openai")
+    assert upstream
+    url = f"http://127.0.0.1:{gateway.port}/v1"
+    replayed = {"replay": "openai_chat.sse", "size": 40}
+    with openai.OpenAI(base_url=url, api_key="x", max_retries=0) as client:
+        hello: Any = [{"role": "user", "content": "hello"}]
+        chat = client.chat.completions
+        with chat.stream(model="m", messages=hello, extra_body=replayed) as stream:
+            message = stream.get_final_completion().choices[0].message
+        assert "[mail]" in message.content
+        assert message.tool_calls[0].function.arguments == '{"to": "[mail]"}'
+        said = {"say": ["a blue", "bird, then forbid", "den"]}
+        parts = list(chat.create(model="m", messages=hello, stream=True, extra_body=said))
+    assert "".join(part.choices[0].delta.content or "" for part in parts) == "a [bird], then no."
+    assert parts[-1].choices[0].finish_reason == "content_filter"
 
 
 def test_a_path_that_is_not_guarded_is_refused(gateway: Gateway) -> None:

@@ -14,6 +14,8 @@ FRAGMENTS = (
     r"\S", r"[\w.-]", r"[^\s,]",
     r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]",
     r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
+    r"[\s，。；]", r"[^\s，]", "(?i:[号群])", "(?i:[ⓐ群])", "[A-Z挂学]", r"\U0000ff5c", "[！-～]",
+    r"[\U00004e00-\U00004e7f]", r"(?i:[^\W丁])",
 )  # fmt: skip
 
 
@@ -21,8 +23,13 @@ FRAGMENTS = (
 def test_a_signature_is_what_regex_says_of_each_set(seed: int) -> None:
     random, sets = Random(seed), CharSets()
     bits = {sets.bit(fragment): regex.compile(fragment, regex.V0) for fragment in FRAGMENTS}
-    codes = [*range(0x400), *(random.randrange(0x110000) for _ in range(3_000))]
+    codes = [
+        *range(0x400),
+        *range(0x4E00, 0x4F00),
+        *range(0xFF00, 0x10000),
+        *(random.randrange(0x110000) for _ in range(3_000)),
+    ]
     letters = [chr(code) for code in codes if not 0xD800 <= code < 0xE000]
-    for letter in [*letters, *"中文Ａ\u2028\u3000１ⒶK"]:
+    for letter in [*letters, *"中文Ａ，。；号群挂学丁！～ⓐ\u2028\u3000１ⒶK"]:
         expected = sum(bit for bit, judge in bits.items() if judge.match(letter))
         assert sets.signature(letter) == expected, (letter, ascii(letter))

@@ -77,6 +77,23 @@ def test_a_random_pattern_means_what_regex_means_by_it(seed: int) -> None:
         compared += 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_regex_refuses_is_refused(seed: int) -> None:
+    rng = random.Random(seed)
+    refused = 0
+    while refused < 500:
+        pattern = "".join(rng.choices((*TOKENS, "[z-a]", "a{3,1}", "(?<n>"), k=rng.randint(1, 7)))
+        pattern += ")" * (pattern.count("(") - pattern.count(")"))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                regex.compile(pattern, regex.V0)
+        except regex.error:
+            with pytest.raises(RuleError):
+                RuleSet([Rule("p", patterns=(pattern,))])
+            refused += 1
+
+
 @pytest.mark.parametrize(("pattern", "reason"), REFUSED.items(), ids=lambda value: value[:20])
 def test_what_cannot_be_searched_exactly_is_refused(pattern: str, reason: str) -> None:
     with pytest.raises(RuleError, match=reason) as caught:

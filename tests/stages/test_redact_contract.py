@@ -195,12 +195,20 @@ def test_rules_never_see_replacements() -> None:
 
 @pytest.mark.parametrize(
     ("replacement", "expected"),
-    [("*", "x***x"), ("", "xx"), ("[{id}]", "x[w]x"), ("é", "xéééx"), (Keep(1, 0), "xa**x")],
+    [
+        ("*", "x***x"),
+        ("", "xx"),
+        ("[{id}]", "x[w]x"),
+        ("{id}", "xwx"),
+        ("é", "xéééx"),
+        (Keep(1, 0), "xa**x"),
+    ],
 )
 def test_a_replacement_takes_the_place_of_the_region(
     replacement: str | Keep, expected: str
 ) -> None:
-    assert shown("xabcx", word("abc", replacement=replacement)) == expected
+    assert shown("xabcx", word("abc", id="w", replacement=replacement)) == expected
+    assert shown("xabcx", pattern("abc", id="w", replacement=replacement)) == expected
 
 
 def test_keep_shows_nothing_of_a_span_not_longer_than_twice_what_it_keeps() -> None:

@@ -3,8 +3,8 @@
 
    Every index that comes from Python is checked where it enters a table, so that reading need not
    check it again; every index that comes from text is checked where it is used. Python is called
-   only between characters: for the class of a character, and for a pattern's program when it first
-   wakes, place by place as they are reached. All tables are guarded by the GIL. */
+   only between characters: for the class of a character, for a pattern's program when it first wakes,
+   and for what a large counter is written out to. All tables are guarded by the GIL. */
 
 #include "matcher.h"
 #include "stream.h"

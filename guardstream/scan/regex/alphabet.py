@@ -34,7 +34,10 @@ _NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[)|[\x00-\x5a\x5d-\x7f
 _KINDS = re.compile(rf"(?:\(\?[i]*:|\[(?!\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
 """A fragment that tells characters above by these classes only."""
 
-_ASKED = [regex.compile(rf"\{letter}", regex.V0) for letter in "wds"]
+_LISTED = re.compile(r"(?<!-)(?:\\U000[0-9a-f]{5}|[^\x00-\x7f])(?!-)")
+"""A character above that a fragment names, alone and not as an end of a range."""
+
+_ASKED = [(1 << n, regex.compile(rf"\{letter}", regex.V0)) for n, letter in enumerate("wds")]
 
 
 class CharSets:
@@ -50,7 +53,8 @@ class CharSets:
         self._all: list[tuple[int, regex.Pattern[str]]] = []
         self._wide: list[tuple[int, regex.Pattern[str]]] = []
         self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
-        self._kinds: dict[tuple[bool, ...], int] = {}
+        self._kinds: dict[int, int] = {}
+        self._listed: set[str] = set()
         self._ascii: dict[str, int] = {}
         self._pages = Pages(self._beyond_ascii, self._of_page)
 
@@ -64,10 +68,12 @@ class CharSets:
             self._pages.clear()
             self._all.append(judge)
             if _NARROW.fullmatch(fragment):
-                pass
-            elif _KINDS.fullmatch(fragment):
+                return bit
+            rest, listed = _without_listed(fragment)
+            if _KINDS.fullmatch(rest):
                 self._by_kind.append(judge)
                 self._kinds.clear()
+                self._listed |= listed
             else:
                 self._wide.append(judge)
         return bit
@@ -102,11 +108,18 @@ class CharSets:
     def _beyond_ascii(self, character: str) -> int:
         if ord(character) < _FIRST_WITHOUT_FOLDS:
             return _judged(self._all, character)
-        kind = tuple([judge.match(character) is not None for judge in _ASKED])
+        kind = _judged(_ASKED, character)
+        return self._of_kind(kind, character) | _judged(self._wide, character)
+
+    def _of_kind(self, kind: int, character: str) -> int:
+        """The sets by kind that a character is in: those of others of its kind, unless it is named
+        by one of them."""
+        if character in self._listed:
+            return _judged(self._by_kind, character)
         known = self._kinds.get(kind)
         if known is None:
             known = self._kinds[kind] = _judged(self._by_kind, character)
-        return known | _judged(self._wide, character)
+        return known
 
     def _of_ascii(self) -> dict[str, int]:
         """The signatures of all ASCII characters: each set judges them together."""
@@ -120,12 +133,23 @@ class CharSets:
         """The signatures of a page's characters."""
         if ord(page[0]) < _FIRST_WITHOUT_FOLDS:
             return _judged_together(self._all, page)
-        kinds = _judged_together([(1 << n, judge) for n, judge in enumerate(_ASKED)], page)
-        of_kind = {
-            kind: _judged(self._by_kind, page[kinds.index(kind)]) for kind in dict.fromkeys(kinds)
-        }
+        kinds = _judged_together(_ASKED, page)
         wide = _judged_together(self._wide, page)
-        return [known | of_kind[kind] for known, kind in zip(wide, kinds, strict=True)]
+        return [
+            known | self._of_kind(kind, character)
+            for character, kind, known in zip(page, kinds, wide, strict=True)
+        ]
+
+
+def _without_listed(fragment: str) -> tuple[str, set[str]]:
+    """A fragment without the characters above ASCII that it names, and these; as it is where they
+    have other cases, which it may mean too."""
+    named = _LISTED.findall(fragment)
+    listed = {chr(int(each[2:], 16)) if len(each) > 1 else each for each in named}
+    if any(len({c, c.lower(), c.upper(), c.title(), c.casefold()}) > 1 for c in listed):
+        return fragment, set()
+    # Something stays in its place: an empty set is none.
+    return _LISTED.sub("x", fragment), listed
 
 
 def _judged_together(judges: Sequence[tuple[int, regex.Pattern[str]]], page: str) -> list[int]:

@@ -2,14 +2,14 @@
 
 The extension builds the automata itself, as `closure` and `dfa` do, over tables of ints. It asks
 Python for the class of a character when it first meets it, for a pattern's program when the pattern
-first wakes, and for the program's places when they are reached: most never are.
+first wakes, and for what a large counter is written out to when the text reaches it.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import Self
+from typing import Self, TypeAlias
 
 from guardstream.scan import _native
 from guardstream.scan.regex import dfa
@@ -25,8 +25,10 @@ from guardstream.scan.regex.stepper import Handling, Machine
 UNIT = 100
 """How many bytes of the extension's tables weigh as much as a unit of `MAX_WEIGHT`."""
 
-AT_ONCE = 6
-"""How many places are given together."""
+NOWHERE = -1
+"""The number of no place."""
+
+_Places: TypeAlias = tuple[int, bytes, bytes, bytes]
 
 
 def _bits(number: int) -> Iterable[int]:
@@ -42,7 +44,7 @@ def _flags(handling: Handling) -> int:
 
 
 class _Rows:
-    """One pattern's program as rows of ints: its places by number, and the bits it asks for."""
+    """One pattern's program as rows of ints: its places, and the bits it asks for."""
 
     def __init__(self, automaton: Automaton) -> None:
         program = automaton.program
@@ -50,25 +52,24 @@ class _Rows:
         self._own = [0, 1, *_bits(program.mask & ~(START | END))]
         self._index = {bit: own for own, bit in enumerate(self._own)}
         self._size = (len(self._own) + 31) // 32 * 4
-        self._places: list[Place] = []
-        self._numbers: dict[Place, int] = {}
-        self._given: set[int] = set()
+        self._given = 0
         self._signatures: dict[int, bytes] = {}
+        self.program = self._program()
 
-    def program(self) -> tuple[object, ...]:
+    def _program(self) -> tuple[object, ...]:
         """The program, for `Machine` in the extension."""
         program = self._automaton.program
-        roots = [self._number(p) for p in (program.first, program.pending)]
         behinds = array("i")
         for lookbehind in program.lookbehinds:
-            behinds.append(self._number(lookbehind.first))
+            behinds.append(lookbehind.first.number)
             behinds.append(self._index[lookbehind.bit.bit_length() - 1])
         plain = program.behind & ~program.looks
         return (
             array("i", self._own).tobytes(),
-            self.places(roots[0]),
+            self._new_places(),
             behinds.tobytes(),
-            *roots,
+            program.first.number,
+            program.pending.number,
             bool(program.group),
             self._automaton.cuts,
             self._automaton.least_hold,
@@ -76,48 +77,42 @@ class _Rows:
             *(self._signature(bits) for bits in (program.behind, program.looks, plain, END)),
         )
 
-    def _number(self, place: Place) -> int:
-        number = self._numbers.get(place)
-        if number is None:
-            number = self._numbers[place] = len(self._places)
-            self._places.append(place)
-        return number
+    def more(self, number: int) -> _Places:
+        """A place that is written out now that the text reaches it, and those that are new."""
+        place = self._automaton.program.places[number]
+        place.leads_to()
+        return self._new_places(place)
 
-    def places(self, first: int) -> tuple[int, bytes, bytes, bytes]:
-        """A place and some that come after it: how many have a number, and conditions, the places
-        and their ways as rows of ints."""
+    def _new_places(self, *others: Place) -> _Places:
+        """Others, and the places that have not been given, but for those that are not written out:
+        how many places there are, and conditions, the places and their ways as rows of ints."""
+        places = self._automaton.program.places
+        new, self._given = places[self._given :], len(places)
         conditions: dict[Condition, int] = {}
         rows: list[int] = []
         ways: list[int] = []
-        number, pending = self._number, [first]
-        while pending and len(rows) < 11 * AT_ONCE:
-            at = pending.pop()
-            if at in self._given and at != first:
+        for place in (*others, *new):
+            if place.unwritten is not None:
                 continue
-            place = self._places[at]
-            if place.unwritten is not None and at != first:
-                # It is written out when the text reaches it.
-                continue
-            self._given.add(at)
-            own: list[int] = []
-            after = -1
-            if place.after is not None:
-                after = number(place.after)
-                pending.append(after)
-            else:
-                own = [number(way) for way in place.leads_to()]
-                pending += own
-            out = -1 if place.out is None else number(place.out)
-            aside = -1 if place.aside is None else number(place.aside)
-            condition = conditions.setdefault(place.condition, len(conditions))
+            after, out, aside, first = place.after, place.out, place.aside, len(ways)
+            if after is None:
+                ways += [way.number for way in place.ways]
             rows += (
-                at, place.kind, condition, after, out, aside,
-                place.negate, place.distance, place.opened, len(ways), len(own),
-            )  # fmt: skip
-            ways += own
+                place.number,
+                place.kind,
+                conditions.setdefault(place.condition, len(conditions)),
+                NOWHERE if after is None else after.number,
+                NOWHERE if out is None else out.number,
+                NOWHERE if aside is None else aside.number,
+                place.negate,
+                place.distance,
+                place.opened,
+                first,
+                len(ways) - first,
+            )
         signatures = [self._signature(bits) for condition in conditions for bits in condition]
         ints = array("i", rows).tobytes(), array("i", ways).tobytes()
-        return len(self._places), b"".join(signatures), *ints
+        return len(places), b"".join(signatures), *ints
 
     def _signature(self, bits: int) -> bytes:
         """Bits as the pattern numbers them."""
@@ -135,8 +130,7 @@ class NativeMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._rows: dict[int, _Rows] = {}
-        self._programs: dict[int, tuple[object, ...]] = {}
+        self._rows = [_Rows(automaton) for automaton in machine.automata]
         sets = max((automaton.program.sets.width for automaton in machine.automata), default=2)
         self._size = (sets + 31) // 32 * 4
         first_at, firsts = array("i"), array("i")
@@ -170,16 +164,11 @@ class NativeMachine:
         return number, self._signature(number), first, last
 
     def _program(self, pattern: int) -> tuple[object, ...]:
-        with self._machine.alphabet.lock:
-            if pattern not in self._rows:
-                rows = _Rows(self._machine.automata[pattern])
-                self._programs[pattern] = rows.program()
-                self._rows[pattern] = rows
-            return self._programs[pattern]
+        return self._rows[pattern].program
 
-    def _more(self, pattern: int, place: int) -> tuple[int, bytes, bytes, bytes]:
+    def _more(self, pattern: int, place: int) -> _Places:
         with self._machine.alphabet.lock:
-            return self._rows[pattern].places(place)
+            return self._rows[pattern].more(place)
 
 
 class NativeStepper(_native.Stream):

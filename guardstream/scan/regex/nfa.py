@@ -87,7 +87,7 @@ class Kind(IntEnum):
 @dataclass(slots=True, eq=False)
 class Place:
     """A step of a compiled pattern; `after` is the next, or `ways` are the choices, of which `out`
-    leads out of a loop.
+    leads out of a loop. `number` is its index among the program's places.
 
     `distance` is how many characters the match has here, `opened` how many since the masked group
     opened. `source` is the node that it was made of. `unwritten` makes the ways of a counter that
@@ -95,6 +95,7 @@ class Place:
     """
 
     kind: Kind
+    number: int
     condition: Condition = FREE
     after: Place | None = None
     ways: Sequence[Place] = ()
@@ -126,7 +127,8 @@ class Program:
     `exact` is False where a back-reference is only approximated by its group. `late`: a lookahead
     may decide a match after its end. `lookbehinds` stand in the order in which they build on one
     another. `mask` has the bits of all sets that the pattern asks for, `behind` of those that it
-    asks the last character for, and `looks` the lookbehinds' bits.
+    asks the last character for, and `looks` the lookbehinds' bits. `places` grow while counters
+    are written out.
     """
 
     def __init__(self, tree: Node, sets: CharSets, group: int = 0) -> None:
@@ -138,7 +140,7 @@ class Program:
         self.behind = 0
         self.looks = 0
         self.lookbehinds: list[Lookbehind] = []
-        self._places = 0
+        self.places: list[Place] = []
         self._limit: int | None = MAX_PLACES
         self._distance = UNKNOWN
         self._lazy = size(tree) > WRITTEN_OUT
@@ -152,7 +154,7 @@ class Program:
         self._measure(BEFORE if group else 0)
         self._limit, self._distance = None, VARIABLE
         # Where a match waits for what comes after it, how long ago it began is not fixed.
-        self.pending = Place(Kind.MATCH, distance=VARIABLE, opened=VARIABLE)
+        self.pending = self._place(Kind.MATCH)
 
     # Distances
 
@@ -186,15 +188,16 @@ class Program:
         ways: Sequence[Place] = (),
         source: Char | None = None,
     ) -> Place:
-        self._places += 1
-        if self._limit is not None and self._places > self._limit:
+        number = len(self.places)
+        if self._limit is not None and number >= self._limit:
             raise PatternError(f"the pattern needs over {MAX_PLACES} places; lower its counters")
         if kind in (Kind.CHAR, Kind.AHEAD, Kind.BEHIND):
             self.mask |= condition.needs | condition.bars
         if kind is Kind.BEHIND:
             self.behind |= condition.needs | condition.bars
-        place = Place(kind, condition, after, ways, source=source)
+        place = Place(kind, number, condition, after, ways, source=source)
         place.distance = place.opened = self._distance
+        self.places.append(place)
         return place
 
     def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind

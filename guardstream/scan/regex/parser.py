@@ -70,6 +70,28 @@ _REFUSED_FLAGS = {
     "w": "WORD changes the boundaries; use lookarounds",
 }
 
+_ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]"
+_LETTER = r"\w \"'<>=!@%,:;`/#.\u0080-\U0010ffff"
+_RANGE = r"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]"
+_SET = rf"\[\^?-?(?:{_RANGE}|[{_LETTER}*+?$()|{{}}]|{_ESCAPE})++-?\]"
+_TAKES = rf"[{_LETTER}~&-]|{_ESCAPE}|{_SET}|\)"
+_TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
+_OPENS = r"\((?:\?(?:[:=!>]|<[=!]|i:|P?<[a-z]{1,20}>))?"
+_PLAIN = re.compile(
+    rf"(?:\(\?[ims]\))?+(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bB])*+"
+)
+"""A pattern of constructs that `regex` never refuses where this parser does not, `(?a)` not being
+among them: `regex` takes as long to read it as all else here takes."""
+
+_RANGES = re.compile(r"(?=([0-9A-Za-z])-([0-9A-Za-z]))")
+
+
+def _is_plain(pattern: str) -> bool:
+    """Whether `regex` need not be asked about a pattern that this parser has read."""
+    if _PLAIN.fullmatch(pattern) is None:
+        return False
+    return all(low <= high for low, high in _RANGES.findall(pattern))
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -88,7 +110,7 @@ def parse(pattern: str) -> Parsed:
         if parser.at < len(pattern):
             raise PatternError("unbalanced parenthesis", parser.at)
         # What `regex` itself refuses is refused with its reason, what it reads otherwise is not.
-        flags = regex.compile(pattern, regex.V0).flags
+        flags = 0 if _is_plain(pattern) else regex.compile(pattern, regex.V0).flags
     except regex.error as error:
         raise PatternError(error.msg, error.pos) from error
     if flags & regex.ASCII and not parser.ascii:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
+from contextlib import suppress
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
-from guardstream.scan.regex.alphabet import CharSets
+from guardstream.scan.regex.alphabet import ASCII, CharSets
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Stepping
@@ -86,6 +87,13 @@ class PatternSet:
             pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
             for pattern in patterns
         ]
+        self._warm()
+
+    def _warm(self) -> None:
+        """Read the ASCII characters, so that the first stream need not judge them. A pattern that
+        fails there does so again in a stream, where it is reported."""
+        with suppress(PatternError, ValueError):
+            self.steps().run(ASCII, 0, len(ASCII))
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all
@@ -214,12 +222,11 @@ class PatternScan:
         """The matches of a pattern that nothing older can undo any more; `last` if nothing more is
         read, `ended` if the text ends here."""
         found: list[Match] = []
-        hold = self.offset
+        candidates: Sequence[Candidate] = ()
         cuts = self._set.automata[pattern].cuts
         try:
-            while candidates := self._steps.candidates(pattern):
-                candidates = [Candidate(*candidate) for candidate in candidates]
-                hold = min(candidate.hold for candidate in candidates)
+            while waiting := self._steps.candidates(pattern):
+                candidates = list(map(Candidate._make, waiting))
                 oldest = self.offset + 1 if last else self._oldest(pattern)
                 if candidates[0].start >= oldest:
                     break
@@ -231,6 +238,7 @@ class PatternScan:
         except Exception:
             rule = self._set.patterns[pattern].rule
             self._steps.keep(pattern, [])
+            hold = min([candidate.hold for candidate in candidates], default=self.offset)
             found.append(Match(rule, hold, self.offset, failed=True))
         return found
 
@@ -284,13 +292,12 @@ class PatternScan:
         if confirm is None:
             return True
         text, base = self._read_as(window), window.base
-        return any(
-            confirm.judge(
-                text[start - base : end - base],
-                text[max(start - base - confirm.reach, 0) : start - base],
-            )
-            for start, end in spans
-        )
+        judge, reach = confirm
+        for start, end in spans:
+            begin = start - base
+            if judge(text[begin : end - base], text[max(begin - reach, 0) : begin]):
+                return True
+        return False
 
     def _spans(self, pattern: int, match: Candidate, window: Window) -> Sequence[tuple[int, int]]:
         """What of a match is masked: all of it, or each capture of the group."""

@@ -166,6 +166,12 @@ class WordIndex:
     def _classes_of(self, characters: str) -> list[int]:
         folding, letters_of = self.folding, self.folding.letters
         joins = joining(characters) if self.whole else frozenset()
+        if folding.ignores_only_case and self._letters.isdisjoint(characters.casefold()):
+            # No word has any of them: of a page that is nearly always so.
+            return [
+                self._number((True, character in joins, False, False), character)
+                for character in characters
+            ]
         classes = []
         for character in characters:
             letters = letters_of(character)
@@ -174,11 +180,16 @@ class WordIndex:
                 character in joins,
                 *folding.gaps(character),
             )
-            known = self._numbers.setdefault(key, len(self._members))
-            if known == len(self._members):
-                self._members.append(character)
-            classes.append(known)
+            classes.append(self._number(key, character))
         return classes
+
+    def _number(self, key: tuple[object, ...], character: str) -> int:
+        """The number of the class with a key, which the character is in."""
+        known = self._numbers.get(key)
+        if known is None:
+            known = self._numbers[key] = len(self._members)
+            self._members.append(character)
+        return known
 
     def after(self, state: WordState, number: int) -> WordState:
         """The state that a class of characters leads to; the lock is held."""

@@ -64,6 +64,7 @@ class Folding:
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
         self.repeats = "repeats" in names
+        self.ignores_only_case = names == _CASE
         self._tables = [
             table()
             for name, table in (("confusables", _confusables), ("simplified", _simplified))
@@ -72,7 +73,7 @@ class Folding:
 
     def letters(self, character: str) -> str:
         """What the character is compared as; empty if it is ignored."""
-        if self.names == _CASE:
+        if self.ignores_only_case:
             return character.casefold()
         if "zero_width" in self.names and _UNSEEN.match(character):
             return ""
