@@ -277,6 +277,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     },
     "guardstream.serve.proxy.ServeOptions": {
         **PROXY,
+        "metrics_listen": "serve.metrics_listen",
         "header_timeout": "serve.limits.header_timeout",
         "drain": "serve.drain",
         "grace": "serve.grace",

@@ -85,6 +85,7 @@ CodeOption = Annotated[
         "--allow-code",
         metavar="MODULE:NAME",
         help="Code of yours that the policy may name; once for each.",
+        allow_from_autoenv=False,  # what runs is said by whoever starts it
     ),
 ]
 TimelineOption = Annotated[
@@ -334,7 +335,7 @@ def report(
     report_command.report(audit, as_json=json, html=html)
 
 
-@app.command()
+@app.command(context_settings={"auto_envvar_prefix": "GUARDSTREAM_SERVE"})
 def serve(
     file: Annotated[
         str | None,

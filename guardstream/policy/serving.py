@@ -258,6 +258,8 @@ class ServeFile(Model):
 
     listen: Annotated[Setting, AfterValidator(_listen)] = "127.0.0.1:8080"
     """The address and the port to listen on."""
+    metrics_listen: Annotated[Setting, AfterValidator(_listen)] | None = None
+    """Another address for `/metrics`; if absent it is on the port of the proxy."""
     workers: int = Field(default=1, ge=1, le=1024)
     """How many processes."""
     upstream: Upstream | None = None

@@ -162,3 +162,36 @@ def test_it_says_that_it_is_not_ready_before_it_stops(workers: int, tmp_path: Pa
             assert "a ###### here" in "".join(re.findall(r'"content": ?"([^"]*)"', answer.text))
             assert 503 in states
             assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+
+
+def test_metrics_can_have_an_address_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    provider = Provider(lambda _: provider.stream(chat("a secret ", "here")))
+    with serving(app_of(provider)) as upstream:
+        policy = tmp_path / "policy.yaml"
+        section = f"metrics: {{prometheus: true}}\nserve: {{metrics_listen: '127.0.0.1:{port}'}}"
+        policy.write_text(f"{POLICY}\n{section}\n")
+        monkeypatch.setenv("GUARDSTREAM_SERVE_UPSTREAM", f"http://127.0.0.1:{upstream}")
+        monkeypatch.setenv("GUARDSTREAM_SERVE_WORKERS", "2")
+        with running(str(policy)) as (url, process):
+            assert workers_of(process) == 2
+            body = {"model": "m", "stream": True, "messages": []}
+            assert httpx.post(f"{url}/v1/chat/completions", json=body).status_code == 200
+            shown = httpx.get(f"http://127.0.0.1:{port}/metrics")
+            assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 404
+            assert httpx.get(f"{url}/metrics").status_code == 404
+    assert 'guardstream_findings_total{action="mask"' in shown.text
+
+
+def test_code_is_never_allowed_by_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("rules: [{id: a, pattern: a, validate: builtins.bool}]")
+    monkeypatch.setenv("GUARDSTREAM_SERVE_ALLOW_CODE", "builtins:bool")
+    arguments = command(str(policy), "--upstream", "http://127.0.0.1:1", "--port", "0")
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is code, which the caller must allow" in done.stderr

@@ -72,6 +72,7 @@ class ServeOptions:
     read_timeout: float = 600.0
     reload: bool = False
     metrics: bool = False
+    metrics_listen: str | None = None
     audit: str | None = None
     audit_errors: Literal["report", "raise"] | None = None
     max_connections: int = 1000
@@ -127,6 +128,11 @@ class ServeOptions:
                 around[name] = said
             guards[name] = self._guard(policy, said, audit)
         shown = self.metrics or any(_counted(each) for each in around.values())
+        if self.metrics_listen is not None and not shown:
+            raise PolicyError(
+                f"{self.policies[DEFAULT]}: serve.metrics_listen: nothing counts: "
+                "'metrics: {prometheus: true}'"
+            )
         return ProxySettings(
             upstream=Target(
                 self.upstream,
@@ -143,7 +149,7 @@ class ServeOptions:
             max_body=self.max_body,
             max_answer=self.max_answer,
             body_timeout=self.body_timeout,
-            metrics=_shown_metrics() if shown else None,
+            metrics=shown_metrics() if shown and self.metrics_listen is None else None,
             keys={name: self._key(name, key) for name, key in self.keys.items()},
             upstreams={name: self._target(name, each) for name, each in self.upstreams.items()},
             models=self.models,
@@ -236,7 +242,7 @@ class ServeOptions:
         """
         observers: list[Observer] = [*said.metrics] if said else []
         if self.metrics and not (said and _counted(said)):
-            observers.append(_shown_metrics())
+            observers.append(shown_metrics())
         audits = said.audits if said else ()
         observers += audits if audit is None else [audit]
         if self.receipts is not None:
@@ -245,7 +251,8 @@ class ServeOptions:
         return Guard(policy, rules_only=True, observers=observers, observer_errors=errors)
 
 
-def _shown_metrics() -> Prometheus:
+def shown_metrics() -> Prometheus:
+    """What `/metrics` shows: prometheus_client's own registry."""
     from guardstream.observability.prometheus import shared
 
     return shared()
@@ -270,6 +277,7 @@ def said_by(path: str) -> dict[str, Any]:
         "listen": section.listen,
         "workers": section.workers,
         "reload": file.reload,
+        "metrics_listen": section.metrics_listen,
         "by_header": section.by_header,
         "other": section.other,
         "keys": {name: _plain(key) for name, key in section.keys.items()},

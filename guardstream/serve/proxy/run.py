@@ -11,9 +11,11 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from math import ceil
 from types import FrameType
@@ -25,9 +27,9 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from guardstream.errors import GuardstreamError
-from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS
+from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS, address_of
 from guardstream.serve.proxy.app import application
-from guardstream.serve.proxy.options import ServeOptions
+from guardstream.serve.proxy.options import ServeOptions, shown_metrics
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
 
@@ -156,7 +158,8 @@ def _serve(
         "timeout_graceful_shutdown": ceil(options.grace),
         "server_header": False,
     }
-    with _metrics_folder(settings, workers):
+    counted = settings.metrics is not None or options.metrics_listen is not None
+    with _metrics_folder(workers, counted=counted), _metrics_apart(options.metrics_listen):
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
@@ -198,9 +201,47 @@ def _affordable(connections: int) -> int:
 
 
 @contextmanager
-def _metrics_folder(settings: ProxySettings, workers: int) -> Iterator[None]:
+def _metrics_apart(listen: str | None) -> Iterator[None]:
+    """Serve `/metrics` at an address of its own, for all workers, if there is one."""
+    if listen is None:
+        yield
+        return
+    metrics = shown_metrics()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path.partition("?")[0] == "/metrics"
+            body = metrics.render() if found else b""
+            self.send_response(200 if found else 404)
+            self.send_header("content-type", metrics.content_type)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Write nothing: the log is about requests of clients."""
+
+    address = address_of(listen)
+    try:
+        server = ThreadingHTTPServer(address, Handler)
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {listen}: {_reason(error)}; see metrics_listen"
+        ) from error
+    print(f"guardstream: metrics at http://{listen}/metrics", file=sys.stderr, flush=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
     """Give several workers a folder in which they share their metrics, if they have none."""
-    if settings.metrics is None or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if not counted or workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="guardstream-metrics-") as folder:
