@@ -5,6 +5,7 @@ The clients' default addresses are those of the examples' provider, which answer
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -18,6 +19,8 @@ import pytest
 
 from guardstream import Policy
 from guardstream.policy import inline
+from guardstream.policy.model import MODELS, PolicyFile, keys
+from guardstream.policy.schema import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -126,3 +129,14 @@ def test_every_policy_of_a_page_is_sound(page: Path) -> None:
         if kind == "yaml":
             built = Policy.parse(text, allow_code=[]).built
             assert [each for each in inline.run(built) if each.problem] == []
+
+
+def test_every_key_of_a_policy_is_on_the_page_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools" / "site")
+    page = importlib.import_module("schema_page").page(schema())
+    sections = dict(re.findall(r"^## (.*)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert len(sections) == 1 + len(MODELS)
+    for key in keys(PolicyFile):
+        assert f"| `{key}` |" in sections["The policy"]
+    anchors = {name.lower().replace(" ", "-") for name in sections}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
