@@ -17,8 +17,8 @@ LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor llguidance piighost
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures packs examples docs wheel-demo lock \
-	sbom clean
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures play-assets packs examples docs \
+	wheel-demo lock sbom clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
@@ -74,9 +74,14 @@ eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write
 
 # The pictures of the documentation, from real runs.
-pictures: $(READY)
+pictures: $(READY) $(SYSTEM)
 	mkdir -p docs/pictures
 	$(BIN)/guardstream demo --timeline docs/pictures/stream.svg >/dev/null
+	$(BIN)/python -m tests.play.picture docs/pictures/play.png
+
+# The editor of `guardstream play`, bundled; what comes out is committed, so that nobody else needs Node.
+play-assets:
+	cd tools/play && npm ci --no-audit --no-fund && npm run build
 
 packs: $(READY)
 	$(BIN)/guardstream schema >policies/policy.schema.json

@@ -22,6 +22,7 @@ from guardstream.cli import init as init_command
 from guardstream.cli import json_verdicts as json_command
 from guardstream.cli import key as key_command
 from guardstream.cli import lint as lint_command
+from guardstream.cli import play as play_command
 from guardstream.cli import report as report_command
 from guardstream.cli import run as run_command
 from guardstream.cli import serve as serve_command
@@ -181,6 +182,30 @@ def demo(
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
     demo_command.demo(policy, speed, timeline, allow_code or [])
+
+
+@app.command()
+def play(
+    policy: Annotated[
+        str | None,
+        typer.Argument(help="A policy file, a pack: guardstream/NAME, or a link that was shared."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port at 127.0.0.1; 0 takes a free one.")
+    ] = 0,
+    upstream: Annotated[
+        str | None, typer.Option(help="An API like OpenAI's: https://api.openai.com/v1.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model there.")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="The environment variable that holds its key.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Show in a browser what a policy does to a stream, and write one; until Ctrl-C."""
+    play_command.play(
+        policy, port=port, upstream=upstream, model=model, key_env=key_env, browser=browser
+    )
 
 
 PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]

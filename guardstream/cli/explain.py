@@ -17,11 +17,12 @@ from ruamel.yaml.comments import CommentedMap
 from guardstream.errors import GuardstreamError
 from guardstream.events import Finding
 from guardstream.guard import Guard
-from guardstream.policy import Policy, build, checks, packs
+from guardstream.policy import Policy, build, packs
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.model import OPERATIONAL, SECTIONS, InputFile, WordFile
 from guardstream.policy.problems import nearest
 from guardstream.policy.sources import Loader, Origin, Placed, Source, read_text
+from guardstream.policy.why import why
 
 _SHOWN = 60
 
@@ -258,46 +259,5 @@ def _why(policy: Policy, text: str, finding: Finding) -> Iterator[str]:
     matched = text[finding.start : finding.end]
     shown = matched if len(matched) <= _SHOWN else matched[:_SHOWN] + "…"
     yield f"{finding.start}–{finding.end} {shown!r}: {finding.action} by rule {finding.rule!r}"
-    if finding.kind != "match":
-        yield f"    {finding.kind.replace('_', ' ')}: not a match that was confirmed"
-    placed = _placed(policy.built, finding.rule)
-    if placed is None:
-        return
-    yield f"    rule: {_place(placed.origin)}, severity {finding.severity}"
-    if placed.rule.description:
-        yield f"    why: {placed.rule.description}"
-    yield from _conditions(placed, matched)
-
-
-def _placed(built: Built, rule: str) -> Placed | None:
-    return next((placed for placed in built.placed if placed.rule.id == rule), None)
-
-
-def _conditions(placed: Placed, matched: str) -> Iterator[str]:
-    """What the match had to pass, and what was made alike for it."""
-    rule = placed.rule
-    for check in rule.validate_ or ():
-        yield f"    validated: {checks.spelled(check)}"
-    if rule.keywords:
-        yield "    keyword: one stands before it"
-    if rule.normalize:
-        yield f"    normalised: {', '.join(rule.normalize)}"
-    words = _plain_words(placed)
-    if words and matched.casefold() not in words:
-        yield f"    written otherwise than in the list: {_characters(matched)}"
-
-
-def _plain_words(placed: Placed) -> set[str]:
-    words = placed.rule.words
-    if isinstance(words, list):
-        return {word.casefold() for word in words}
-    if words is None:
-        return set()
-    path = Path(placed.origin.source.folder) / words.file
-    return {word.casefold() for word in build.words_in(read_text(path))}
-
-
-def _characters(matched: str) -> str:
-    """The characters of a match that are not plain ASCII letters, by code point."""
-    odd = dict.fromkeys(c for c in matched if not (c.isascii() and c.isalpha()))
-    return " ".join(f"U+{ord(c):04X}" for c in odd) or "other letters"
+    for line in why(policy.built, finding, matched):
+        yield f"    {line}"

@@ -8,20 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
+from guardstream.policy.notes import Note
+
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-
-
-class Note(NamedTuple):
-    """One thing to say about a policy; both numbers count from 1, the column in code points."""
-
-    file: str
-    line: int
-    column: int
-    level: str
-    message: str
 
 
 def log(notes: Iterable[Note]) -> dict[str, Any]:

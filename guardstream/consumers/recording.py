@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
@@ -141,14 +141,24 @@ def replay_sync(
 
 def _read(path: Path, build: Build | None) -> Iterator[tuple[float, Any]]:
     with path.open(encoding="utf-8") as file:
-        for number, text in enumerate(file, 1):
-            try:
-                found = _timed_chunk(json.loads(text), first=number == 1)
-            except (ValueError, KeyError, TypeError, StopIteration):
-                raise RecordingError(f"{path}:{number}: this is no line of a recording") from None
-            if found is not None:
-                seconds, kind, chunk = found
-                yield seconds, build(chunk) if build and kind == "model" else chunk
+        yield from timed(file, str(path), build)
+
+
+def timed(
+    lines: Iterable[str], name: str = "recording", build: Build | None = None
+) -> Iterator[tuple[float, Any]]:
+    """Yield each chunk of a recording's lines after the seconds at which it came, at once.
+
+    `name` stands for the file in a RecordingError.
+    """
+    for number, text in enumerate(lines, 1):
+        try:
+            found = _timed_chunk(json.loads(text), first=number == 1)
+        except (ValueError, KeyError, TypeError, StopIteration):
+            raise RecordingError(f"{name}:{number}: this is no line of a recording") from None
+        if found is not None:
+            seconds, kind, chunk = found
+            yield seconds, build(chunk) if build and kind == "model" else chunk
 
 
 def _timed_chunk(line: Mapping[str, Any], *, first: bool) -> tuple[float, str, Any] | None:

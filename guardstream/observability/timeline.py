@@ -6,7 +6,7 @@ released it has nothing but lengths.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -58,10 +58,12 @@ class Timeline:
         async for chunk in guarded: ...
         timeline.save("stream.svg")     # in a notebook: timeline
 
-    It costs some microseconds a chunk.
+    It costs some microseconds a chunk. `clock` gives seconds, monotonic; give the guarded stream
+    the same one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self.steps: list[Step] = []
         self._stream: Watched | None = None
         self._began: float | None = None
@@ -83,11 +85,11 @@ class Timeline:
         return stream
 
     async def _timed(self, stream: AsyncIterable[C]) -> AsyncIterator[C]:
-        self._began = monotonic()
+        self._began = self._clock()
         iterator = aiter(stream)
         try:
             async for chunk in iterator:
-                came = monotonic()
+                came = self._clock()
                 yield chunk
                 self._step(came)
         finally:
@@ -96,11 +98,11 @@ class Timeline:
                 await close()
 
     def _timed_sync(self, stream: Iterable[C]) -> Iterator[C]:
-        self._began = monotonic()
+        self._began = self._clock()
         iterator = iter(stream)
         try:
             for chunk in iterator:
-                came = monotonic()
+                came = self._clock()
                 yield chunk
                 self._step(came)
         finally:

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("operations",),
     ("guard",),
     ("http", "integrations", "testing", "bulk"),
-    ("serve",),
+    ("serve", "play"),
     ("envoy",),
     ("cli",),
 )

@@ -1,0 +1,91 @@
+"""`guardstream play`: the playground, from the command line."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from urllib.parse import urlsplit
+
+from guardstream.cli.demo import recording
+from guardstream.cli.output import MachineError
+from guardstream.errors import GuardstreamError
+from guardstream.policy import packs
+from guardstream.policy.sources import read_text
+
+_NEEDED = ("httpx", "starlette", "uvicorn")
+
+
+class UsageError(GuardstreamError):
+    """The command was called with options that do not fit."""
+
+
+def play(
+    policy: str | None,
+    *,
+    port: int,
+    upstream: str | None,
+    model: str | None,
+    key_env: str | None,
+    browser: bool,
+) -> None:
+    """Serve the page until interrupted; `policy` is a file, a pack, or a link that was shared."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"play needs {', '.join(missing)}: pip install 'guardstream[serve]'")
+    from guardstream.play.app import Playground
+    from guardstream.play.examples import examples
+    from guardstream.play.run import PortError, serve
+    from guardstream.play.upstream import Upstream
+
+    if (upstream is None) != (model is None):
+        raise UsageError("a model needs both: --upstream URL --model NAME")
+    if upstream is None and key_env is not None:
+        raise UsageError("--key-env names the key of an --upstream, and there is none")
+    found = None
+    if upstream is not None and model is not None:
+        found = Upstream(_checked(upstream), model, _key(key_env))
+    fragment = urlsplit(policy).fragment if policy and policy.startswith("http") else ""
+    known = examples(_demo())
+    text = known[0].policy if policy is None or fragment else _text(policy)
+    try:
+        serve(
+            Playground(text, known, found),
+            port=port,
+            fragment=fragment,
+            browser=browser,
+        )
+    except PortError as error:
+        raise MachineError(str(error)) from error
+
+
+def _text(policy: str) -> str:
+    """The text that the editor begins with."""
+    from guardstream.play.examples import started_from
+
+    path = packs.resolve(policy)
+    return started_from(path.stem) if packs.has(path) else read_text(path)
+
+
+def _checked(upstream: str) -> str:
+    parts = urlsplit(upstream)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(f"--upstream {upstream!r}: expected https://HOST/v1")
+    return upstream
+
+
+def _key(name: str | None) -> str:
+    if name is None:
+        return ""
+    key = os.environ.get(name)
+    if not key:
+        raise UsageError(f"--key-env {name!r}: this variable is not set")
+    return key
+
+
+def _demo() -> str:
+    """The recording that comes with the package, in the form of recordings."""
+    lines: list[dict[str, object]] = [{"recording": 1}]
+    deltas = recording()
+    lines += [{"t": round(each.at - deltas[0].at, 4), "text": each.text} for each in deltas]
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)

@@ -1,0 +1,230 @@
+"""One stream through a guard, told step by step: what came, what is held, what was released."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from time import perf_counter
+from typing import Any, Literal, TypeAlias
+
+from guardstream.consumers.recording import timed
+from guardstream.events import Finding
+from guardstream.guard import Guard
+from guardstream.observability.timeline import Timeline
+from guardstream.policy import Policy
+from guardstream.policy.why import why
+from guardstream.stream.flow import Part
+from guardstream.stream.synchronous import SyncGuardedStream
+
+Chunk: TypeAlias = str | bytes | dict[str, Any]
+Timed: TypeAlias = tuple[float, Chunk]
+"""A chunk, after the seconds since the stream's beginning at which it comes."""
+
+Event: TypeAlias = dict[str, Any]
+Emit: TypeAlias = Callable[[Event], None]
+
+PACE = 0.04
+"""Seconds between two chunks of a text: 25 a second, as a model writes."""
+
+_MEASURED = 20_000
+"""Chunks of which the cost is taken, at most."""
+
+
+class Clock:
+    """The time of a stream that is not waited for: that of the chunk which came last."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since the stream's beginning."""
+        return self.now
+
+    def timing(self, chunks: Iterable[Timed]) -> Iterator[Chunk]:
+        """Yield the chunks, each at its time."""
+        for at, chunk in chunks:
+            self.now = at
+            yield chunk
+
+
+def cut(text: str, size: int) -> list[Timed]:
+    """A text in chunks of `size` characters, as a model would send them."""
+    starts = range(0, len(text), size)
+    return [(PACE * n, text[start : start + size]) for n, start in enumerate(starts)]
+
+
+def recorded(recording: str, size: int = 0) -> list[Timed]:
+    """The chunks of a recording as `guardstream.consumers.record` writes it, or of an SSE answer.
+
+    With `size`, the text of a recording of text is cut anew; other chunks stay as they are.
+    RecordingError names the line that is none of a recording.
+    """
+    if recording.lstrip().startswith(("data:", "event:", ":")):
+        frames = recording.replace("\r\n", "\n").split("\n\n")
+        return [(PACE * n, f"{each}\n\n".encode()) for n, each in enumerate(frames) if each.strip()]
+    chunks: list[Timed] = list(timed(line for line in recording.splitlines() if line.strip()))
+    if size and all(isinstance(chunk, str) for _, chunk in chunks):
+        return _recut(chunks, size)
+    return chunks
+
+
+def _recut(chunks: list[Timed], size: int) -> list[Timed]:
+    """The same text in chunks of `size`, each at the time at which its last character came."""
+    times = [at for at, chunk in chunks for _ in chunk]
+    text = text_of(chunks)
+    return [
+        (times[min(start + size, len(text)) - 1], text[start : start + size])
+        for start in range(0, len(text), size)
+    ]
+
+
+def text_of(chunks: Iterable[Timed]) -> str:
+    """The text of chunks that are text."""
+    return "".join(chunk for _, chunk in chunks if isinstance(chunk, str))
+
+
+class Playing:
+    """Plays chunks through a guard. Each chunk becomes a step once the guard has taken it.
+
+    A step has `t` in seconds, `came` and `released` as lists of `[slot, text]`, the number of
+    characters that are `held`, and the `findings` that are new. A slot is `choice/channel`.
+    """
+
+    def __init__(self, guard: Guard, emit: Emit) -> None:
+        self._guard = guard
+        self._emit = emit
+        self._clock = Clock()
+        self._came: list[list[str]] = []
+        self._released: list[list[str]] = []
+        self._texts: dict[str, list[str]] = {}
+        self._told = 0
+        self._stream: SyncGuardedStream[Chunk] | None = None
+
+    def play(self, chunks: Iterable[Timed], *, text: bool) -> Event:
+        """Play to the end and return what to say of it; `text` says that all chunks are text."""
+        source: Iterable[Chunk] = self._reporting(self._clock.timing(chunks), text)
+        if not text:  # what is said in a provider's chunks, before anything is guarded
+            source = _PLAIN.wrap_sync(source, on_part=self._take, clock=self._clock)
+        stream = wrapped(self._guard, source, self._clock, text=text, on_part=self._release)
+        self._stream = stream
+        for _ in stream:
+            pass
+        self._step()
+        stats = stream.stats
+        return {
+            "type": "end",
+            "finish": stream.finish,
+            "blocked_by": stream.blocked_by,
+            "text": stream.result.text,
+            "chunks": stats.chunks_in,
+            "characters_in": stats.characters_in,
+            "characters_out": stats.characters_out,
+            "held_max": stats.held_max,
+            "held_mean": round(stats.held_mean, 2),
+        }
+
+    def _reporting(self, chunks: Iterable[Chunk], text: bool) -> Iterator[Chunk]:
+        for chunk in chunks:
+            if text and isinstance(chunk, str):
+                self._note(self._came, _ANSWER, chunk)
+            yield chunk
+            self._step()  # the guard has taken the chunk when it asks for the next one
+
+    def _take(self, part: Part) -> None:
+        self._note(self._came, _slot(part), part.text)
+
+    def _release(self, part: Part) -> None:
+        self._released.append([_slot(part), part.text])
+
+    def _note(self, lane: list[list[str]], slot: str, text: str) -> None:
+        lane.append([slot, text])
+        self._texts.setdefault(slot, []).append(text)
+
+    def _step(self) -> None:
+        stream = self._stream
+        if stream is None:
+            return
+        found = stream.findings[self._told :]
+        self._told += len(found)
+        step = {
+            "type": "step",
+            "t": round(self._clock.now, 4),
+            "came": self._came,
+            "held": stream.held,
+            "released": self._released,
+            "findings": [self._finding(finding) for finding in found],
+        }
+        self._came, self._released = [], []
+        self._emit(step)
+
+    def _finding(self, finding: Finding) -> Event:
+        slot = f"{finding.choice}/{finding.channel}"
+        matched = ""
+        if finding.channel in _PLACED:
+            joined = "".join(self._texts.get(slot, ()))
+            self._texts[slot] = [joined]
+            matched = joined[finding.start : finding.end]
+        lines = list(why(self._guard.policy.built, finding, matched))
+        return {**asdict(finding), "slot": slot, "why": lines}
+
+
+_PLAIN = Guard(Policy.parse("version: 1"))
+_ANSWER = "0/text"
+
+_PLACED = frozenset(("text", "thinking", "refusal"))
+"""The channels whose findings are placed in one text of a choice; tools have one for each call."""
+
+
+def _slot(part: Part) -> str:
+    return f"{part.choice}/{part.channel}"
+
+
+def wrapped(
+    guard: Guard,
+    source: Iterable[Chunk],
+    clock: Callable[[], float],
+    *,
+    text: bool,
+    on_part: Callable[[Part], None] | None = None,
+) -> SyncGuardedStream[Chunk]:
+    """Guard a stream that is not waited for."""
+    framing: Literal["text"] | None = "text" if text else None
+    return guard.wrap_sync(source, on_part=on_part, framing=framing, clock=clock)
+
+
+def is_text(chunks: Sequence[Timed]) -> bool:
+    """Whether all chunks are text."""
+    return all(isinstance(chunk, str) for _, chunk in chunks)
+
+
+def outcome(guard: Guard, chunks: Sequence[Timed]) -> Event:
+    """What becomes of the chunks, without the steps: the text, the end, findings by rule."""
+    clock = Clock()
+    stream = wrapped(guard, clock.timing(chunks), clock, text=is_text(chunks))
+    text = stream.text()
+    found = Counter(finding.rule for finding in stream.findings)
+    return {"text": text, "finish": stream.finish, "findings": dict(found)}
+
+
+def cost(guard: Guard, chunks: Sequence[Timed]) -> float | None:
+    """The microseconds that the guard takes for a chunk, once its caches are warm."""
+    few = [chunk for _, chunk in chunks[:_MEASURED]]
+    if not few:
+        return None
+    stream = wrapped(guard, few, lambda: 0.0, text=is_text(chunks))
+    started = perf_counter()
+    for _ in stream:
+        pass
+    return round(1e6 * (perf_counter() - started) / max(stream.stats.chunks_in, 1), 2)
+
+
+def drawn(guard: Guard, chunks: Sequence[Timed]) -> str:
+    """The picture of the stream, as SVG."""
+    clock = Clock()
+    timeline = Timeline(clock)
+    source = timeline.source(clock.timing(chunks))
+    stream = timeline.watch(wrapped(guard, source, clock, text=is_text(chunks)))
+    for _ in stream:
+        pass
+    return timeline.svg()

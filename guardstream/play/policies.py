@@ -1,0 +1,158 @@
+"""Policies that a page sends: inline rules and shipped packs, and nothing outside of them.
+
+What a policy may name elsewhere (files, code, the environment, other hosts) is refused at its
+place. The loader refuses it once more, whatever the text says: it reads packs alone, and allows no
+code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from guardstream.errors import PolicyError
+from guardstream.guard import Guard
+from guardstream.policy import Policy, build, checks, packs
+from guardstream.policy.build import Built
+from guardstream.policy.document import Document, Mark, Problem
+from guardstream.policy.document import Path as Key
+from guardstream.policy.model import OPERATIONAL
+from guardstream.policy.notes import Note, notes
+from guardstream.policy.sources import Loader, Purpose, Whole
+
+NAME = "policy.yaml"
+
+_NOWHERE = Path(os.devnull)
+"""A folder in which there are no files, whatever is asked for."""
+
+MODES: tuple[Literal["enforce", "shadow"], ...] = ("enforce", "shadow")
+
+_KEPT = 4
+"""Compiled policies that are kept: what is played, linted and checked is mostly the same."""
+
+
+class _Inline(Loader):
+    """Reads a policy that may name nothing but packs."""
+
+    def parse(self, text: str, name: str, folder: Path, *, sound: bool = False) -> Whole:
+        """Read a policy; what it may not say here takes the place of other errors there."""
+        whole = super().parse(text, name, folder, sound=sound)
+        if not sound:
+            source = whole.source
+            refused = list(_refused(source.document))
+            places = {problem.mark for problem in refused}
+            source.problems = [each for each in source.problems if each.mark not in places]
+            source.problems += refused
+            if refused:
+                self.check()
+        return whole
+
+    def read_text(self, path: Path) -> str:
+        """Read a pack; PolicyError for any other file."""
+        if not packs.has(path):
+            raise PolicyError("no files are read here: write it inline")
+        return super().read_text(path)
+
+
+def built(text: str, purpose: Purpose = "guard") -> Built:
+    """Compile a policy's text; PolicyError for all that is wrong or not allowed here."""
+    return build.parse(text, NAME, _NOWHERE, _Inline(purpose=purpose))
+
+
+def judged(text: str) -> list[Note]:
+    """All that is wrong with a policy's text, or else all that is doubtful, with its place."""
+    return list(notes(NAME, lambda: built(text, "lint")))
+
+
+@lru_cache(maxsize=_KEPT)
+def compiled(text: str) -> Built:
+    """The same as `built`, kept for the next time."""
+    return built(text)
+
+
+def guard_of(text: str, mode: Literal["enforce", "shadow"] | None = None) -> Guard:
+    """Return a guard of a policy's rules, in another mode than it says if one is given."""
+    made = compiled(text)
+    if mode is not None and made.file.mode != mode:
+        made = replace(made, file=made.file.model_copy(update={"mode": mode}))
+    return Guard(Policy(made), rules_only=True)
+
+
+# What is refused
+
+_WHY = {
+    "stages": "'stages' is code of yours, which does not run here: leave it out",
+    "reload": "'reload' follows files, and there are none here: leave it out",
+}
+
+
+def _refused(document: Document) -> Iterator[Problem]:
+    """What a policy says and may not say here."""
+    value = document.value
+    if not isinstance(value, dict):
+        return
+    for name in (*OPERATIONAL, "stages"):
+        if name in value:
+            said = f"{name!r} is about more than rules, and only they run here: leave it out"
+            yield Problem(document.key_mark((name,)), _WHY.get(name, said))
+    yield from _rules(document, value, ())
+    if isinstance(value.get("input"), dict):
+        yield from _rules(document, value["input"], ("input",))
+    if isinstance(value.get("json"), dict):
+        yield from _json(document, value["json"])
+    if isinstance(value.get("limits"), dict) and "tokens" in value["limits"]:
+        said = "'tokens' needs code or files that count them: take 'max_chars' here"
+        yield Problem(document.key_mark(("limits", "tokens")), said)
+
+
+def _rules(document: Document, value: dict[str, Any], prefix: Key) -> Iterator[Problem]:
+    for index, name in enumerate(_listed(value.get("extends"))):
+        if isinstance(name, str) and not name.startswith(packs.PREFIX):
+            said = f"only packs can be extended here, as '{packs.PREFIX}NAME'"
+            yield Problem(_mark(document, (*prefix, "extends"), index), said)
+    rules = value.get("rules")
+    for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict):
+            yield from _rule(document, rule, (*prefix, "rules", number))
+
+
+def _rule(document: Document, rule: dict[str, Any], place: Key) -> Iterator[Problem]:
+    if isinstance(rule.get("words"), dict):
+        said = "words come from no files here: write them as a list"
+        yield Problem(document.mark((*place, "words")), said)
+    for index, check in enumerate(_listed(rule.get("validate"))):
+        if isinstance(check, str) and checks.is_code(check):
+            said = "a check of yours is code, which does not run here: take one by its name"
+            yield Problem(_mark(document, (*place, "validate"), index), said)
+    made = rule.get("replacement")
+    if isinstance(made, dict) and "pseudonym" in made:
+        said = "'pseudonym' takes its key from the environment, which is not read here"
+        yield Problem(document.key_mark((*place, "replacement", "pseudonym")), said)
+
+
+def _json(document: Document, section: dict[str, Any]) -> Iterator[Problem]:
+    said = "schemas come from no files here: write the schema inline"
+    if "schemas" in section:
+        yield Problem(document.key_mark(("json", "schemas")), said)
+    if isinstance(section.get("schema"), str):
+        yield Problem(document.mark(("json", "schema")), said)
+    if section.get("tools") == "from_request":
+        nothing = "'from_request' needs a request, and there is none here: name the tools"
+        yield Problem(document.mark(("json", "tools")), nothing)
+    tools = section.get("tools")
+    for name, tool in tools.items() if isinstance(tools, dict) else ():
+        if isinstance(tool, dict) and isinstance(tool.get("schema"), str):
+            yield Problem(document.mark(("json", "tools", name, "schema")), said)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _mark(document: Document, key: Key, index: int) -> Mark:
+    """Where an item of a list stands, or the value that stands in place of the list."""
+    return document.mark((*key, index))

@@ -1,0 +1,159 @@
+"""A finding becomes an inline test: written into the policy's text, the rest of which stays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, SequenceNode
+
+from guardstream.errors import PolicyError
+from guardstream.events import Text
+from guardstream.play.policies import built
+from guardstream.policy import inline
+from guardstream.policy.build import CHANNELS, Built
+from guardstream.policy.document import Document, read
+from guardstream.policy.sources import Placed
+
+_WHOLE = 200
+"""Characters of a text that becomes a test as it is; of a longer one what is around the match."""
+
+_AROUND = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A policy's text with one more test, and that test."""
+
+    policy: str
+    input: str
+    output: str
+
+
+def saved(policy: str, rule: str, text: str, start: int, end: int) -> Saved:
+    """Return a policy's text with a test of what `rule` found in `text[start:end]`.
+
+    The test passes. PolicyError for a policy that is not valid, and if that rule finds nothing
+    there by itself, or the policy cannot take a test.
+    """
+    before = built(policy, "test")
+    placed = next((each for each in before.placed if each.rule.id == rule), None)
+    if placed is None:
+        raise PolicyError(f"no rule {rule!r} is in the policy, so no test can be saved with it")
+    for case in _cases(text, start, end):
+        output = _output(before, placed, case)
+        made = _with_test(policy, placed, _own(before, placed), case, output)
+        if _passes(made, rule, case):
+            return Saved(made, case, output)
+    raise PolicyError(f"rule {rule!r} finds nothing in that text alone: no test was saved")
+
+
+def _cases(text: str, start: int, end: int) -> list[str]:
+    """What may be the test's input: a part of the text, or all of it."""
+    if len(text) <= _WHOLE:
+        return [text]
+    near = text[max(0, start - _AROUND) : end + _AROUND]
+    return [near, text]
+
+
+def _output(policy: Built, placed: Placed, case: str) -> str:
+    """What comes out for a test's input: by all rules of the channel that tests are run in."""
+    stage = policy.rulesets[(placed.rule.channels or CHANNELS)[0]].stage()
+    events = [*stage.feed(case), *stage.finish()]
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def _passes(policy: str, rule: str, case: str) -> bool:
+    after = built(policy, "test")
+    placed = next(each for each in after.placed if each.rule.id == rule)
+    last = [number for number, each in enumerate(placed.rule.tests) if each.input == case]
+    outcomes = [each for each in inline.run(after) if each.rule == rule]
+    return bool(last) and not outcomes[last[-1]].problem
+
+
+def _own(policy: Built, placed: Placed) -> int | None:
+    """The number of the policy's own entry for the rule; None if it is inherited as it is."""
+    for origin in (*reversed(placed.changes), placed.origin):
+        if origin.source is policy.source:
+            return origin.index
+    return None
+
+
+def _with_test(policy: str, placed: Placed, index: int | None, case: str, output: str) -> str:
+    document = read(policy)
+    test = [f"input: {_quoted(case)}", f"output: {_quoted(output)}"]
+    if index is None:
+        return _with_rule(policy, document, placed.rule.id, test)
+    rule = document.values["rules", index]
+    tests = document.values.get(("rules", index, "tests"))
+    if isinstance(tests, SequenceNode):
+        return _appended(policy, tests, f"{{{', '.join(test)}}}", test)
+    assert isinstance(rule, MappingNode)
+    if rule.flow_style:
+        return _in_flow(policy, rule, f"tests: [{{{', '.join(test)}}}]")
+    pad = " " * rule.start_mark.column
+    return _after(policy, rule, [f"{pad}tests:", f"{pad}  - {test[0]}", f"{pad}    {test[1]}"])
+
+
+def _with_rule(policy: str, document: Document, rule: str, test: list[str]) -> str:
+    """Add an entry that gives an inherited rule a test, and nothing else."""
+    flow = f"{{id: {rule}, tests: [{{{', '.join(test)}}}]}}"
+    block = [f"id: {rule}", "tests:", f"  - {test[0]}", f"    {test[1]}"]
+    rules = document.values.get(("rules",))
+    if isinstance(rules, SequenceNode):
+        return _appended(policy, rules, flow, block)
+    root = document.values[()]
+    assert isinstance(root, MappingNode)
+    if root.flow_style:
+        return _in_flow(policy, root, f"rules: [{flow}]")
+    if rules is not None:
+        raise PolicyError("'rules' is empty: write a rule, or leave the key out")
+    pad = " " * root.start_mark.column
+    first, *rest = block
+    lines = [f"{pad}rules:", f"{pad}  - {first}", *(f"{pad}    {line}" for line in rest)]
+    return _after(policy, root, lines)
+
+
+def _appended(policy: str, items: SequenceNode, flow: str, block: list[str]) -> str:
+    """Add an item to a list, in the style in which it is written."""
+    if items.flow_style:
+        return _in_flow(policy, items, flow)
+    first, *rest = block
+    pad = " " * items.start_mark.column
+    return _after(policy, items, [f"{pad}- {first}", *(f"{pad}  {line}" for line in rest)])
+
+
+def _in_flow(policy: str, node: Node, said: str) -> str:
+    """Write something before the bracket that closes a list or mapping."""
+    place = node.end_mark.index - 1
+    inside = policy[:place].rstrip()
+    comma = "" if not node.value or inside.endswith(",") else ", "
+    return f"{inside}{comma}{said}{policy[place:]}"
+
+
+def _after(policy: str, node: Node, lines: list[str]) -> str:
+    """Write lines below the last line that a list or mapping has something in."""
+    end = len(policy[: _end(node)].rstrip())
+    place = policy.find("\n", end)
+    head, tail = (policy, "") if place < 0 else (policy[:place], policy[place:])
+    return "\n".join([head, *lines]) + (tail or "\n")
+
+
+def _end(node: Node) -> int:
+    """Where the text of a node ends; what YAML says of blocks counts blank lines and comments."""
+    end: int = node.end_mark.index
+    if isinstance(node, CollectionNode) and node.value and not node.flow_style:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(node, MappingNode) else last)
+    return end
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML in double quotes, which JSON is, with all escaped that cannot be seen."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each.isprintable() else _escaped(each) for each in quoted)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,58 @@
+"""Why a rule found what it found: where it stands, why it exists, what the match had to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guardstream.events import Finding
+from guardstream.policy import build, checks
+from guardstream.policy.build import Built
+from guardstream.policy.model import WordFile
+from guardstream.policy.sources import Placed, read_text
+
+
+def why(built: Built, finding: Finding, matched: str) -> Iterator[str]:
+    """Say in lines why a policy's rule found `matched`; nothing of a rule that it has not.
+
+    Of the match itself they name at most code points that are no plain letters.
+    """
+    if finding.kind != "match":
+        yield f"{finding.kind.replace('_', ' ')}: not a match that was confirmed"
+    placed = next((placed for placed in built.placed if placed.rule.id == finding.rule), None)
+    if placed is None:
+        return
+    origin = placed.origin
+    yield f"rule: {origin.source.name}:{origin.mark().line}, severity {finding.severity}"
+    if placed.rule.description:
+        yield f"why: {placed.rule.description}"
+    yield from _conditions(placed, matched)
+
+
+def _conditions(placed: Placed, matched: str) -> Iterator[str]:
+    """What the match had to pass, and what was made alike for it."""
+    rule = placed.rule
+    for check in rule.validate_ or ():
+        yield f"validated: {checks.spelled(check)}"
+    if rule.keywords:
+        yield "keyword: one stands before it"
+    if rule.normalize:
+        yield f"normalised: {', '.join(rule.normalize)}"
+    words = _plain_words(placed)
+    if words and matched.casefold() not in words:
+        yield f"written otherwise than in the list: {_characters(matched)}"
+
+
+def _plain_words(placed: Placed) -> set[str]:
+    words = placed.rule.words
+    if isinstance(words, list):
+        return {word.casefold() for word in words}
+    if not isinstance(words, WordFile):
+        return set()
+    path = placed.origin.source.folder / words.file
+    return {word.casefold() for word in build.words_in(read_text(path))}
+
+
+def _characters(matched: str) -> str:
+    """The characters of a match that are not plain ASCII letters, by code point."""
+    odd = dict.fromkeys(c for c in matched if not (c.isascii() and c.isalpha()))
+    return " ".join(f"U+{ord(c):04X}" for c in odd) or "other letters"
