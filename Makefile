@@ -17,8 +17,8 @@ LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor llguidance piighost
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures play-assets packs examples wheel-demo lock sbom \
-	clean
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures play-assets packs examples docs \
+	wheel-demo lock sbom clean
 
 demo: $(READY)
 	$(BIN)/guardstream demo
@@ -92,6 +92,10 @@ examples: $(READY)
 	@set -e; for example in examples/*.py; do \
 		echo "== $$example"; $(BIN)/python $$example </dev/null; done
 
+# The site of the documentation, without a network; a link that leads nowhere is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 # The demo from a built wheel, with the C extension and without a compiler, each in an environment that
 # has nothing else and far from the checkout.
 wheel-demo: $(READY)
@@ -109,7 +113,7 @@ wheel-demo: $(READY)
 
 # The versions that are developed with; those that still fit stay, unless UPGRADE=--upgrade.
 lock: $(TOOLS)/.ready
-	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
+	$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group docs \
 		--no-annotate --custom-compile-command "make lock" $(UPGRADE) \
 		pyproject.toml --output-file requirements-dev.txt
 
@@ -131,7 +135,7 @@ $(READY): pyproject.toml build_native.py $(wildcard guardstream/scan/native/*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev \
+	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev --group docs \
 		$(if $(LOCKED),--constraint requirements-dev.txt)
 	touch $@
 

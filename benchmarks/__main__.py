@@ -14,6 +14,8 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 
 from benchmarks import material, short
 from benchmarks.leaks import Leaks, Wrap, leaks, patterns, rules
@@ -37,7 +39,9 @@ Measured = dict[tuple[str, int, int], Figures]
 
 def main() -> None:
     """Print the tables as they come."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}.")
+    package = f"guardstream {version('guardstream')} on {datetime.now(UTC).date()}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"{package}, {python}, {platform.machine()}.")
     if "--short" in sys.argv:
         table("The search", short.HEAD, short.rows())
         return

@@ -1,6 +1,6 @@
 """Mask words with stars and stop at dangerous code, wherever the chunks are cut.
 
-The packs `content-filter` and `code` have such rules; this is what they look like.
+The packs `content-filter` and `code` have many more such rules; these show how one is written.
 """
 
 from guardstream import Guard, Policy
@@ -15,16 +15,22 @@ rules:
     normalize: [case, width, zero_width]
     replacement: "*"
   - id: dangerous-code
-    pattern: '(?<![\w.])(?:eval|exec)\s{0,5}\(|__import__\s{0,5}\(|(?i:<script\b)'
+    pattern: '(?i)(?<![\w.])(?:eval|exec|__import__)\s{0,5}\(|<script\b'
     action: block
 """
 
 guard = Guard(Policy.parse(POLICY))
 
-TEXT = "Your pass\u200bword and 密碼 are safe. Now run __import__('os')."
+SAFE = "Your pass\u200bword and 密碼 are safe, the evaluation (yours) too. "
 
-for size in (1, 3, len(TEXT)):
-    chunks = [TEXT[start : start + size] for start in range(0, len(TEXT), size)]
-    stream = guard.wrap_sync(chunks)
-    print(f"{size:>3}:", "".join(stream), "|", stream.finish, stream.blocked_by)
-    assert stream.result.text == "Your ********* and ** are safe. Now run [stopped]"
+for dangerous in ("eval(x)", "EXEC (x)", "__import__('os')", "<Script>"):
+    text = f"{SAFE}Now run {dangerous}."
+    for size in (1, 3, len(text)):
+        chunks = [text[start : start + size] for start in range(0, len(text), size)]
+        stream = guard.wrap_sync(chunks)
+        shown = "".join(stream)
+        assert stream.blocked_by == "dangerous-code"
+        assert shown == (
+            "Your ********* and ** are safe, the evaluation (yours) too. Now run [stopped]"
+        )
+    print(f"{dangerous:<16} {shown}")

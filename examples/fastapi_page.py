@@ -1,4 +1,7 @@
-"""A FastAPI endpoint behind the guard, and a page that reads it by EventSource and by fetch.
+"""A FastAPI application behind the guard, and a page that reads it in three ways, and can stop it.
+
+EventSource, fetch and a WebSocket show the same answer and count its characters. A page that leaves
+or stops closes its connection; the middleware then closes the source.
 
 `python examples/fastapi_page.py --serve` and open http://127.0.0.1:8000. Without `--serve` it asks
 itself one question and ends. Put your provider's stream where `model` is.
@@ -12,7 +15,7 @@ from typing import Annotated
 
 import httpx
 import uvicorn
-from fastapi import Body, FastAPI
+from fastapi import Body, FastAPI, WebSocket
 from fastapi.responses import FileResponse, StreamingResponse
 
 from guardstream import Guard, Policy, sse
@@ -52,6 +55,14 @@ async def answer(question: str) -> StreamingResponse:
 @app.post("/text")
 async def text(question: Annotated[str, Body(embed=True)]) -> StreamingResponse:
     return StreamingResponse(model(question), media_type="text/plain")
+
+
+@app.websocket("/socket")
+async def socket(socket: WebSocket) -> None:
+    await socket.accept()
+    async for text in model(await socket.receive_text()):
+        await socket.send_text(text)
+    await socket.close()
 
 
 async def ask_itself() -> None:

@@ -1,4 +1,4 @@
-"""Acting on each element of a list as soon as it is over, long before the answer ends."""
+"""Acting on each element of a list as soon as it is complete, long before the answer ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 from pydantic import BaseModel
 
-from guardstream import extract
+from guardstream import Guard, Policy, extract
+
+guard = Guard(Policy.parse("rules: [{id: person, words: [Ann Lee]}]"))
 
 
 class Task(BaseModel):
@@ -20,7 +22,7 @@ class Answer:
 
     text = (
         '{"tasks": [{"title": "water the plants", "minutes": 5}, '
-        '{"title": "call home", "minutes": 20}, {"title": "sleep", "minutes": "long"}], '
+        '{"title": "call Ann Lee", "minutes": 20}, {"title": "sleep", "minutes": "long"}], '
         '"remark": "that was a full day"}'
     )
     read = 0
@@ -33,12 +35,17 @@ class Answer:
 
 
 async def main() -> None:
-    answer = Answer()
+    answer, titles, error = Answer(), [], None
     try:
-        async for task in extract.items(answer, "tasks.item", Task):
+        async for task in extract.items(guard.wrap(answer), "tasks.item", Task):
+            titles.append(task.title)
             print(f"{task.title}: {task.minutes} min (after {answer.read} of {len(answer.text)})")
-    except extract.ExtractError as error:
+    except extract.ExtractError as caught:
+        error = caught
         print(f"stopped at character {error.offset}: {error}")
+    assert titles == ["water the plants", "call [person]"]
+    assert error is not None
+    assert answer.read < len(answer.text)  # the rest was never asked for
 
 
 asyncio.run(main())

@@ -1,13 +1,18 @@
-"""A model that is asked again: each answer is refused at its first mistake, and told which."""
+"""A model that is asked again: each answer is refused at its first mistake, and told which.
+
+The answers are guarded on their way, so that what is booked is masked too.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from guardstream import Guard, Policy
 from guardstream.jsonstream import Document, Schema
+
+guard = Guard(Policy.parse("{extends: guardstream/chat, json: {}}"))
 
 ATTEMPTS = 3
 SCHEMA = Schema(
@@ -16,15 +21,16 @@ SCHEMA = Schema(
         "properties": {
             "name": {"type": "string"},
             "guests": {"type": "integer", "maximum": 8},
+            "note": {"type": "string"},
         },
         "required": ["name", "guests"],
         "additionalProperties": False,
     }
 )
 ANSWERS = [
-    '{"name": "Ada Lovelace", "guests": "two", "wishes": ["quiet room"]}',
+    '{"name": "Ada Lovelace", "guests": "two", "wishes": ["quiet"]}',
     '{"name": "Ada Lovelace", "guests": 12}',
-    '{"name": "Ada Lovelace", "guests": 2}',
+    '{"name": "Ada Lovelace", "guests": 2, "note": "mail ada@example.com"}',
 ]
 
 
@@ -36,17 +42,15 @@ async def model(messages: list[str]) -> AsyncGenerator[str, None]:
         yield answer[at : at + 4]
 
 
-async def ask(question: str) -> Any:
+async def ask(messages: list[str]) -> Any:
     """Return the first valid answer; ValueError if there is none within the attempts."""
-    messages = [question]
     for _ in range(ATTEMPTS):
         document = Document(SCHEMA)
-        stream = model(messages)
-        async for chunk in stream:
-            document.feed(chunk)
-            if document.ended:
-                break
-        await stream.aclose()  # the provider stops writing, and billing
+        async with guard.wrap(model(messages)) as stream:
+            async for chunk in stream:
+                document.feed(chunk)
+                if document.ended:
+                    break  # the source is closed: the provider stops writing, and billing
         document.finish()
         if document.error is None:
             return document.value
@@ -55,4 +59,8 @@ async def ask(question: str) -> Any:
     raise ValueError(f"no valid answer in {ATTEMPTS} attempts")
 
 
-print("booked:", json.dumps(asyncio.run(ask("Book a table for two, in the name of Ada."))))
+asked = ["Book a table for two, in the name of Ada."]
+booked = asyncio.run(ask(asked))
+print("booked:", booked)
+assert booked == {"name": "Ada Lovelace", "guests": 2, "note": "mail [email]"}
+assert ['expected type "integer"' in asked[2], "expected maximum 8" in asked[4]] == [True, True]

@@ -34,22 +34,27 @@ async def model(arguments: str) -> AsyncIterator[dict[str, Any]]:
         }
 
 
-async def run(arguments: str) -> None:
-    """Run the tool with what the model wrote, guarded, or say why not."""
+async def run(arguments: str) -> Transfer | None:
+    """Run the tool with what the model wrote, guarded; None if that is not what it takes."""
     stream = guard.wrap(model(arguments))
     try:
         transfer = await extract.final(stream, Transfer, tool="transfer")
     except extract.ExtractError as error:
         print(f"not run: {error} (after {error.offset} of {len(arguments)} characters)")
-    else:
-        print("transfer:", json.dumps(transfer.model_dump()))
+        return None
+    print("transfer:", json.dumps(transfer.model_dump()))
+    return transfer
 
 
 async def main() -> None:
-    await run('{"account": "savings", "amount": 120, "note": "for \\u0062luebird"}')
-    await run('{"account": "savings", "amount": "all of it", "note": "a text that is never read"}')
-    await run('{"account": "offshore", "amount": 1, "note": "nor is this one"}')
-    await run('{"account": "savings"}')
+    ran = await run('{"account": "savings", "amount": 120, "note": "for \\u0062luebird"}')
+    assert ran == Transfer(account="savings", amount=120, note="for [codename]")
+    for wrong in (
+        '{"account": "savings", "amount": "all of it", "note": "a text that is never read"}',
+        '{"account": "offshore", "amount": 1, "note": "nor is this one"}',
+        '{"account": "savings"}',
+    ):
+        assert await run(wrong) is None
 
 
 asyncio.run(main())

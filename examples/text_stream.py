@@ -1,4 +1,4 @@
-"""Mask a stream of text: what a rule could still claim is held, everything else passes at once."""
+"""Mask a stream of text: what may still become a match is held, the rest is released at once."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -50,7 +50,8 @@ def test_the_files_and_commands_it_names_exist(page: str) -> None:
 def wanted() -> Iterator[Requirement]:
     """What the package, its extras and its development need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lists = [project["project"]["dependencies"], project["dependency-groups"]["dev"]]
+    groups = project["dependency-groups"]
+    lists = [project["project"]["dependencies"], groups["dev"], groups["docs"]]
     lists += project["project"]["optional-dependencies"].values()
     for each in lists:
         for text in each:

@@ -21,6 +21,8 @@ from guardstream.policy.model import OPERATIONAL
 from guardstream.policy.sources import Loader
 from guardstream.serve import GuardMiddleware
 from guardstream.serve.proxy import ServeOptions, said_by
+from guardstream.serve.proxy.keys import hashed
+from guardstream.serve.proxy.upstreams import Target
 from tests.resilience.providers import Provider, broken
 from tests.support.sources import Source
 
@@ -41,6 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The examples where logs may be written, and the secrets that they name."""
     for name in ("OPENAI_API_KEY", "WEB_KEY", "BATCH_KEY"):
         monkeypatch.setenv(name, f"the {name}")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
     return Path(shutil.copytree(FOLDER, tmp_path / "policies"))
 
 
@@ -102,8 +105,10 @@ def test_proxy(folder: Path) -> None:
     assert (said.pop("listen"), said.pop("workers")) == ("127.0.0.1:8080", 2)
     said["policies"]["default"] = path
     settings = ServeOptions(**said).settings()
-    assert settings.keys == {"web": "the WEB_KEY", "batch": "the BATCH_KEY"}
-    assert settings.upstream_key == "the OPENAI_API_KEY"
+    keys = {"web": hashed("the WEB_KEY"), "batch": hashed("the BATCH_KEY")}
+    assert {name: key.sha256 for name, key in settings.keys.items()} == keys
+    assert isinstance(settings.upstream, Target)
+    assert settings.upstream.key == "the OPENAI_API_KEY"
     assert settings.metrics is not None
     assert settings.guards["default"].policy.input is not None
 
