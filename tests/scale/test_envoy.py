@@ -169,9 +169,9 @@ class Gateway:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def wait(self) -> None:
+    def wait(self, seconds: float = 90) -> None:
         """Wait until a request gets an answer of the processor's."""
-        until = time.monotonic() + 15
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
                 if self.client.get("/none").status_code == 404:
@@ -380,5 +380,5 @@ def test_other_modes_are_refused(tmp_path: Path, upstream: int) -> None:
         Gateway(tmp_path, upstream, change) as made,
         pytest.raises(AssertionError, match="does not answer"),
     ):
-        made.wait()
+        made.wait(10)
     assert "have to be FULL_DUPLEX_STREAMED" in (tmp_path / "processor.log").read_text()
