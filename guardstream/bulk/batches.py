@@ -6,25 +6,20 @@ record batch, or a data frame of pandas or polars.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from guardstream.bulk.records import Redactor
 from guardstream.bulk.report import BulkError, Report
+from guardstream.bulk.workers import by_processes
 from guardstream.errors import PolicyError
 from guardstream.guard import Guard
 from guardstream.policy import Policy
 
 B = TypeVar("B")
-
-Columns: TypeAlias = Mapping[str, Sequence[Any]]
 
 
 def redact(
@@ -84,47 +79,9 @@ def _redacted(
             report.add(found)
             yield guarded
         return
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), _begin_worker, (guard, columns)
-    )
-    with pool:
-        for guarded, found in in_order(pool, _work, batches, jobs):
-            report.add(found)
-            yield guarded
-
-
-def in_order(
-    pool: ProcessPoolExecutor, work: Callable[[Any], Any], items: Iterable[Any], jobs: int
-) -> Iterator[Any]:
-    """Yield what `work` makes of each item, in order, with a few ahead; BulkError if one dies."""
-    source = iter(items)
-    waiting: deque[Future[Any]] = deque(
-        pool.submit(work, item) for item in islice(source, 2 * jobs)
-    )
-    try:
-        while waiting:
-            made = waiting.popleft().result()
-            for item in islice(source, 1):
-                waiting.append(pool.submit(work, item))
-            yield made
-    except BrokenProcessPool as error:
-        raise BulkError("a worker died: is there memory for so many?") from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-_worker: tuple[Guard, Sequence[str] | None] | None = None
-"""What a worker was started with."""
-
-
-def _begin_worker(guard: Guard, columns: Sequence[str] | None) -> None:
-    global _worker
-    _worker = guard, columns
-
-
-def _work(batch: Any) -> tuple[Any, Report]:
-    assert _worker is not None
-    return batch_of(*_worker, batch)
+    for guarded, found in by_processes(partial(batch_of, guard, columns), batches, jobs):
+        report.add(found)
+        yield guarded
 
 
 def batch_of(guard: Guard, columns: Sequence[str] | None, batch: Any) -> tuple[Any, Report]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from guardstream.bulk.batches import in_order
 from guardstream.bulk.files import Part
 from guardstream.bulk.report import BulkError, Report
+from guardstream.bulk.workers import by_processes
 from guardstream.errors import GuardstreamError
 
 if TYPE_CHECKING:
@@ -28,27 +26,7 @@ def reports(engine: Engine, work: Work, parts: Sequence[Part], jobs: int) -> Ite
         return _on_ray(work, parts, jobs)
     if jobs == 1 or len(parts) < 2:
         return (work.part(part) for part in parts)
-    return _by_processes(work, parts, min(jobs, len(parts)))
-
-
-_work: Work | None = None
-"""What a worker was started with."""
-
-
-def _begin(work: Work) -> None:
-    global _work
-    _work = work
-
-
-def _part(part: Part) -> Report:
-    assert _work is not None
-    return _work.part(part)
-
-
-def _by_processes(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _begin, (work,)) as pool:
-        yield from in_order(pool, _part, parts, jobs)
+    return by_processes(work.part, parts, min(jobs, len(parts)))
 
 
 def _on_ray(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:

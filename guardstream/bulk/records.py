@@ -15,9 +15,6 @@ from guardstream.events import Finding, Finish, Text
 from guardstream.guard import Guard
 from guardstream.stream.flow import following
 
-PIECE = 65_536
-"""Code points that are fed at a time; a text may be longer than memory has room for twice."""
-
 
 class Redactor:
     """Guards records by one policy; `report` counts what it has found."""
@@ -69,7 +66,7 @@ class Redactor:
             self.check_columns(list(record))
         changed = {}
         for name, value in record.items():
-            if self._columns is None or name in self._columns:
+            if self.guards(name):
                 guarded = self._value(value, name)
                 if guarded is not value:
                     changed[name] = guarded
@@ -145,12 +142,11 @@ class _Guarded:
     """One text, as a stream."""
 
     def __init__(self, guard: Guard, report: Report) -> None:
-        self.changed = False
         self.over = False
         self._stage = guard.session()
         self._message = guard.policy.block_message
         self._report = report
-        self._blocked = False
+        self._blocked = self._masked = False
         self._said = ""
 
     def feed(self, text: str) -> str:
@@ -163,7 +159,7 @@ class _Guarded:
         rest = "" if self.over else self._shown(self._stage.finish())
         report = self._report
         report.records += 1
-        report.changed += self.changed or self._blocked
+        report.changed += self._masked or self._blocked
         report.blocked += self._blocked
         return rest
 
@@ -174,7 +170,7 @@ class _Guarded:
                 text += event.text
             elif isinstance(event, Finding):
                 self._report.found(event)
-                self.changed = self.changed or event.action == "mask"
+                self._masked = self._masked or event.action == "mask"
             elif isinstance(event, Finish):
                 self.over = True
                 self._blocked = event.reason == "content_filter"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from guardstream.bulk.batches import guard_of
 from guardstream.cli import bulk as bulk_command
 from guardstream.cli import debug as debug_command
 from guardstream.cli import demo as demo_command
@@ -512,7 +513,7 @@ def redact(
 ) -> None:
     """Write the files with all texts in them guarded; a run that was stopped goes on."""
     job = bulk_command.job(
-        bulk_command.guard(policy, allow_code or []),
+        guard_of(policy, allow_code or []),
         source,
         target,
         columns=column,
@@ -539,7 +540,7 @@ def survey(
 ) -> None:
     """Say what a policy finds in the files, and write nothing."""
     job = bulk_command.job(
-        bulk_command.guard(policy, allow_code or []),
+        guard_of(policy, allow_code or []),
         source,
         None,
         columns=column,
@@ -567,10 +568,10 @@ def compare(
     """Say in how many records two policies differ, and in which: exit 1 if in any."""
     code = allow_code or []
     job = bulk_command.job(
-        bulk_command.guard(after, code),
+        guard_of(after, code),
         source,
         None,
-        before=bulk_command.guard(before, code),
+        before=guard_of(before, code),
         columns=column,
         form=form,
         jobs=jobs,

@@ -7,16 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from guardstream.bulk import BulkError, Job, Report, run
-from guardstream.bulk.batches import guard_of
 from guardstream.bulk.engines import Engine
 from guardstream.bulk.files import Format
 from guardstream.cli.progress import shown
 from guardstream.guard import Guard
-
-
-def guard(policy: str, code: Sequence[str]) -> Guard:
-    """Load a policy for what is stored."""
-    return guard_of(policy, code)
 
 
 def job(

@@ -9,15 +9,11 @@ from urllib.parse import urlsplit
 
 from guardstream.cli.demo import recording
 from guardstream.cli.output import MachineError
-from guardstream.errors import GuardstreamError
+from guardstream.cli.serve import UsageError
 from guardstream.policy import packs
 from guardstream.policy.sources import read_text
 
 _NEEDED = ("httpx", "starlette", "uvicorn")
-
-
-class UsageError(GuardstreamError):
-    """The command was called with options that do not fit."""
 
 
 def play(

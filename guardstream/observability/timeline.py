@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, overload
 from xml.sax.saxutils import escape
 
 from guardstream.events import Finding, FinishReason
+from guardstream.stream.loops import aclose_source
 from guardstream.stream.result import Result, Stats
 
 C = TypeVar("C")
@@ -93,9 +94,7 @@ class Timeline:
                 yield chunk
                 self._step(came)
         finally:
-            close = getattr(iterator, "aclose", None) or getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
+            await aclose_source(*((stream,) if iterator is stream else (iterator, stream)))
 
     def _timed_sync(self, stream: Iterable[C]) -> Iterator[C]:
         self._began = self._clock()
@@ -112,32 +111,30 @@ class Timeline:
 
     def _step(self, came: float) -> None:
         """Take note of what the chunk did that came last: the guard asks for another one."""
-        if self._stream is None or self._began is None:
-            return
-        stats = self._stream.stats
-        step = Step(
-            at=came - self._began,
+        if self._stream is not None and self._began is not None:
+            step = self._taken(self._stream, came - self._began)
+            self._came += step.came
+            self._released += step.released
+            self.steps.append(step)
+
+    def _taken(self, stream: Watched, at: float) -> Step:
+        """What the stream has done since the last step."""
+        stats = stream.stats
+        return Step(
+            at=at,
             came=stats.characters_in - self._came,
             released=stats.characters_out - self._released,
-            held=self._stream.held,
-            findings=len(self._stream.findings),
+            held=stream.held,
+            findings=len(stream.findings),
         )
-        self._came, self._released = stats.characters_in, stats.characters_out
-        self.steps.append(step)
 
     def _whole(self) -> tuple[list[Step], Watched]:
         """All steps, with what the source's end, or the stream's, has done."""
-        if self._stream is None:
+        stream = self._stream
+        if stream is None:
             raise ValueError("nothing was watched: call `watch` with the guarded stream")
-        stats = self._stream.stats
-        last = Step(
-            at=max([stats.seconds, *(step.at for step in self.steps)]),
-            came=stats.characters_in - self._came,
-            released=stats.characters_out - self._released,
-            held=self._stream.held,
-            findings=len(self._stream.findings),
-        )
-        return [*self.steps, last], self._stream
+        end = max([stream.stats.seconds, *(step.at for step in self.steps)])
+        return [*self.steps, self._taken(stream, end)], stream
 
     def svg(self) -> str:
         """Return the picture, an SVG of its own that follows the reader's light or dark scheme.

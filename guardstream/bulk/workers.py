@@ -1,0 +1,52 @@
+"""Processes of this machine that all do one thing: started once, asked in order, a few ahead."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Any, TypeVar
+
+from guardstream.bulk.report import BulkError
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+_work: Callable[[Any], Any] | None = None
+"""What this process was started to do."""
+
+
+def by_processes(work: Callable[[A], R], items: Iterable[A], jobs: int) -> Iterator[R]:
+    """Yield what `work` makes of each item, in order. BulkError if a process dies.
+
+    `work` is pickled once for each of the processes, which are started anew.
+    """
+    source = iter(items)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _begin, (work,)) as pool:
+        waiting: deque[Future[Any]] = deque(
+            pool.submit(_do, item) for item in islice(source, 2 * jobs)
+        )
+        try:
+            while waiting:
+                made = waiting.popleft().result()
+                for item in islice(source, 1):
+                    waiting.append(pool.submit(_do, item))
+                yield made
+        except BrokenProcessPool as error:
+            raise BulkError("a worker died: is there memory for so many?") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    global _work
+    _work = work
+
+
+def _do(item: Any) -> Any:
+    assert _work is not None
+    return _work(item)
