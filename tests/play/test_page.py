@@ -120,14 +120,17 @@ def test_a_person_writes_a_policy_plays_it_tests_it_and_shares_it(
     expect(page, ".cm-content", f'input: "{TEXT}"')
 
     page.click("#share")
+    shared = sync_api.expect(page.locator("#share-link"))
+    shared.to_have_value(re.compile("#gs1"))
+    without = page.input_value("#share-link")
     page.check("#share-text")
-    page.wait_for_timeout(300)  # it is packed anew
+    shared.not_to_have_value(without)  # it is packed anew
     link = page.input_value("#share-link")
     assert TOKEN not in link
     with watched(browser, address) as other:
         open_at(other, address, link[link.index("#") :])
         expect(other, ".cm-content", f'input: "{TEXT}"')
-        assert other.input_value("#input") == TEXT
+        sync_api.expect(other.locator("#input")).to_have_value(TEXT)
         expect(other, "#verdict", "valid")
 
 
