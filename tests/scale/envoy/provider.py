@@ -38,7 +38,8 @@ class Provider(BaseHTTPRequestHandler):
         Provider.requests.append((self.path, dict(self.headers), body))
         asked = json.loads(body)
         if "replay" in asked:
-            self._replay((RECORDINGS / asked["replay"]).read_bytes(), asked["size"])
+            data = (RECORDINGS / asked["replay"]).read_bytes()
+            self._replay(data, asked["size"], asked.get("type", "text/event-stream"))
             return
         if not asked.get("stream"):
             self._whole(asked)
@@ -59,9 +60,9 @@ class Provider(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    def _replay(self, data: bytes, size: int) -> None:
+    def _replay(self, data: bytes, size: int, kind: str) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for start in range(0, len(data), size):

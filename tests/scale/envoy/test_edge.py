@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -18,21 +17,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-httpx = pytest.importorskip("httpx")
 pytest.importorskip("cryptography", reason="needs cryptography: make scale")
-ENVOY = shutil.which("envoy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-if ENVOY is None:
-    pytest.skip("needs envoy: make scale", allow_module_level=True)
 
-from cryptography import x509  # noqa: E402
-from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
-from cryptography.x509.oid import NameOID  # noqa: E402
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import NameOID
 
-from tests.scale.envoy.provider import Provider, free_port, provider  # noqa: E402
+from tests.scale.envoy.gateway import ENVOY
+from tests.scale.envoy.provider import Provider, free_port, provider
 
 CONFIGURATIONS = Path(__file__).parents[3] / "deploy" / "envoy"
 
