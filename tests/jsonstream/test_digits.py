@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import jsonschema_rs
@@ -185,3 +186,49 @@ def test_nothing_is_refused_that_can_still_be_allowed(seed):
             other = writer.longer(number[: error[0]], often=0.7)
             assert not judge.is_valid(json.loads(other)), (schema, number, other)
     assert early > 100
+
+
+def some_numbers(rng: random.Random, depth: int = 3) -> dict:
+    """A schema that asks several things of a number."""
+    low = rng.randrange(-30, 300)
+    plain = [
+        {"minimum": low, "maximum": low + rng.choice([0, 5, 40])},
+        {"enum": [low, low + 7, low / 4]},
+        {"type": "integer", "exclusiveMaximum": low},
+        {"multipleOf": rng.choice([3, 10])},
+        {"type": ["string", "number"], "maxLength": 2},
+        {"const": low},
+    ]
+    if not depth or rng.random() < 0.6:
+        return rng.choice(plain)
+    many = [some_numbers(rng, depth - 1) for _ in range(rng.randrange(2, 7))]
+    return {
+        rng.choice(["anyOf", "oneOf", "allOf"]): many,
+        **(plain[0] if rng.random() < 0.2 else {}),
+    }
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_many_schemas_of_one_number_say_what_the_whole_says(seed):
+    rng = random.Random(seed)
+    schema = {"anyOf": [some_numbers(rng) for _ in range(rng.choice([2, 9, 50]))]}
+    made, judge = Schema({"items": schema}), jsonschema_rs.validator_for({"items": schema})
+    for _ in range(30):
+        number = rng.choice([rng.randrange(-40, 400), rng.randrange(0, 1600) / 4, -0.5, 1e300])
+        text = json.dumps([number])
+        found = {refused(made, chunks) for chunks in cuttings(text, rng)}
+        assert len(found) == 1
+        assert (found == {None}) == judge.is_valid([number])
+        (error,) = found
+        if error is not None:  # no number that begins so is allowed
+            begun = text[1 : error[0] + 1].rstrip("]")
+            longer = [f"{begun}{more}" for more in ("", "0", "5", "25", ".5", "e1")]
+            valid = [judge.is_valid([float(each)]) for each in longer if number_like(each)]
+            assert text[error[0]] == "]" or not any(valid)
+
+
+def number_like(text: str) -> bool:
+    try:
+        return math.isfinite(json.loads(text))
+    except ValueError:
+        return False

@@ -73,7 +73,7 @@ class Digits:
         if self.allows(text):
             return None
         at = next(at for at in range(len(text)) if not self.allows(text[: at + 1]))
-        return at, self._keyword(text[: at + 1])
+        return at, self.keyword(text[: at + 1])
 
     def allows(self, text: str) -> bool:
         """Whether a number that begins with `text` may be allowed."""
@@ -161,7 +161,7 @@ class Digits:
             return True
         return ceil(low) + -ceil(low) % self.step <= high
 
-    def _keyword(self, text: str) -> str:
+    def keyword(self, text: str) -> str:
         """What would refuse the number if it ended here."""
         plain = text.rstrip("eE+-.")
         value: float = 0

@@ -14,7 +14,8 @@ from math import inf
 from operator import or_
 from typing import Any, TypeAlias
 
-from guardstream.jsonstream.schema.digits import Digits, digits_of
+from guardstream.jsonstream.schema.digits import digits_of
+from guardstream.jsonstream.schema.numbers import Alternatives, Beginning, Together
 from guardstream.jsonstream.schema.prefixes import Early
 
 #: Asked with the value, its source text, and what is known of the document from earlier judging.
@@ -73,7 +74,7 @@ class Node:
     prefixes: tuple[str, Early] | None = None
     number_checks: tuple[tuple[str, Callable[[Any], bool]], ...] = ()
     #: What refuses a number by its beginning.
-    digits: Digits | None = None
+    digits: Beginning | None = None
     #: Between which bounds an int passes all `number_checks`; None if they ask more.
     whole: tuple[float, float] | None = None
     names: dict[str, Node] = field(default_factory=dict)
@@ -201,11 +202,44 @@ def _resolve(node: Node, kind: int) -> Node | None:
         return NEVER
     try:
         found = dict.fromkeys(_asking(node, kind))
+        if len(found) < 2:
+            return next(iter(found), ANY)
+    except _Several:
+        pass
+    return _number(node) if kind == NUMBER else None
+
+
+_MOST_NUMBERS, _DEEPEST = 512, 32
+"""Schemas that a number may have, and how deep; with more, or in a circle, each is followed."""
+
+
+def _number(root: Node) -> Node | None:
+    """One node for the numbers that several allow; None if a judge must hear them, or too many."""
+    left = _MOST_NUMBERS
+
+    def together(node: Node, depth: int = 0) -> Together:
+        nonlocal left
+        left -= 1
+        if not left or depth > _DEEPEST or node.late >> NUMBER & 1:
+            raise _Several
+        inner: list[Together] = [together(each, depth + 1) for each in node.all_of]
+        checks = [*node.number_checks, *(check for each in inner for check in each.checks)]
+        parts: list[Beginning] = [] if node.digits is None else [node.digits]
+        for choice in node.choices:
+            branches = [each for each in choice.branches if each.allows >> NUMBER & 1]
+            within = [together(each, depth + 1) for each in branches]
+            made = Alternatives(within, exclusive=choice.exclusive)
+            inner.append(made)
+            checks.append((made.name, made.holds))
+        return Together(checks, [*parts, *inner])
+
+    try:
+        whole = together(root)
     except _Several:
         return None
-    if len(found) > 1:
-        return None
-    return next(iter(found), ANY)
+    node = Node(mask=1 << NUMBER, allows=1 << NUMBER, number_checks=whole.checks, digits=whole)
+    node.seal()
+    return node
 
 
 def _asking(root: Node, kind: int) -> Iterator[Node]:

@@ -1,0 +1,87 @@
+"""Several schemas of one number as one: what `allOf`, `anyOf` and `oneOf` ask of it together.
+
+A number has nothing inside, so that its schemas need not be followed one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from guardstream.jsonstream.schema.digits import LONGEST, Check
+
+_KEPT = 4_096  # beginnings that are remembered
+
+
+class Beginning(Protocol):
+    """Tells which beginnings of a number a schema allows."""
+
+    def allows(self, text: str) -> bool:
+        """Whether a number that begins with `text` may be allowed."""
+        ...
+
+    def keyword(self, text: str) -> str:
+        """The keyword that does not allow `text`."""
+        ...
+
+    def fault(self, text: str) -> tuple[int, str] | None:
+        """The index in `text` that refuses it, and by which keyword."""
+        ...
+
+
+class Together:
+    """All of several schemas: `checks` of the whole number, `parts` of its beginning."""
+
+    def __init__(self, checks: Sequence[Check], parts: Sequence[Beginning]) -> None:
+        self.checks = tuple(checks)
+        self.parts = tuple(parts)
+        self._known: dict[str, bool] = {}
+
+    def holds(self, value: Any) -> bool:
+        """Whether a whole number is allowed."""
+        return all(check(value) for _, check in self.checks)
+
+    def allows(self, text: str) -> bool:
+        """Whether a number that begins with `text` may be allowed."""
+        known = self._known.get(text)
+        if known is None:
+            known = all(part.allows(text) for part in self.parts)
+            if len(self._known) < _KEPT:
+                self._known[text] = known
+        return known
+
+    def keyword(self, text: str) -> str:
+        """The keyword that does not allow `text`."""
+        return next(part.keyword(text) for part in self.parts if not part.allows(text))
+
+    def fault(self, text: str) -> tuple[int, str] | None:
+        """The index in `text` that refuses it, and by which keyword."""
+        text = text[:LONGEST]
+        if self.allows(text):
+            return None
+        at = next(at for at in range(len(text)) if not self.allows(text[: at + 1]))
+        return at, self.keyword(text[: at + 1])
+
+
+class Alternatives(Together):
+    """One of several schemas; exactly one, if `exclusive`."""
+
+    def __init__(self, branches: Sequence[Together], *, exclusive: bool) -> None:
+        super().__init__((), branches)
+        self._branches = tuple(branches)
+        self._exclusive = exclusive
+        self.name = "oneOf" if exclusive else "anyOf"
+
+    def holds(self, value: Any) -> bool:
+        """Whether a whole number is allowed."""
+        if self._exclusive:
+            return sum(branch.holds(value) for branch in self._branches) == 1
+        return any(branch.holds(value) for branch in self._branches)
+
+    def allows(self, text: str) -> bool:
+        """Whether a number that begins with `text` may be allowed."""
+        return any(branch.allows(text) for branch in self._branches)
+
+    def keyword(self, text: str) -> str:  # noqa: ARG002
+        """The keyword that does not allow it."""
+        return self.name
