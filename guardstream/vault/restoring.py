@@ -8,7 +8,7 @@ from guardstream.events import Stage
 from guardstream.policy import Policy
 from guardstream.policy.behind import Behind
 from guardstream.stages.json.settings import Place
-from guardstream.vault.addresses import Before, in_address
+from guardstream.vault.addresses import Around, in_address
 from guardstream.vault.standin import Name
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Veil
@@ -44,14 +44,14 @@ class _Over:
         veil = self._brings if allowed else self._leaves
         return veil.over(stage) if veil else stage  # nothing was issued
 
-    def _restored(self, name: Name, text: str, before: Before) -> str | None:
+    def _restored(self, name: Name, text: str, around: Around) -> str | None:
         value = self._vault.value(name)
-        if value is None or in_address(before):
-            return self._left(name, text, before)
+        if value is None or in_address(around):
+            return self._left(name, text, around)
         self._vault.counts.restored += 1
         return value
 
-    def _left(self, name: Name, text: str, _before: Before) -> str | None:
+    def _left(self, name: Name, text: str, _around: Around) -> str | None:
         """What was issued stays, unseen by rules; what was not is text of the model."""
         self._vault.counts.left += 1
         return None if self._vault.value(name) is None else text

@@ -84,12 +84,20 @@ def is_id(text: str) -> bool:
 
 # How a stand-in is found, whatever a model has made of it.
 
-_OPENS = r"(?:\[|［|&#91;|&#[xX]5[bB];|&(?:lbrack|lsqb);)"
-_CLOSES = r"(?:\\?\]|］|&#93;|&#[xX]5[dD];|&(?:rbrack|rsqb);)"
-_LINE = r"(?:\\?_|＿|&#95;|&#[xX]5[fF];|&lowbar;)"
-_BETWEEN = r"(?:[ \u00a0\u3000]{0,2}[*_`~]{0,3}[ \u00a0\u3000]{0,2})"
-_JOINT = rf"(?:[ \u00a0\u3000]?{_LINE}[ \u00a0\u3000]?|[ \u00a0\u3000\-])"
+_OPENS = r"(?:\[|［|&#0{0,5}91;|&#[xX]0{0,4}5[bB];|&(?:lbrack|lsqb);|%5[bB])"
+_CLOSES = r"(?:\\?\]|］|&#0{0,5}93;|&#[xX]0{0,4}5[dD];|&(?:rbrack|rsqb);|%5[dD])"
+_LINE = r"(?:\\?_|＿|&#0{0,5}95;|&#[xX]0{0,4}5[fF];|&(?:lowbar|UnderBar);|%5[fF])"
+_SPACES = " \u00a0\u2009\u200b\u202f\u2060\u3000\ufeff"
+_BETWEEN = rf"(?:[{_SPACES}]{{0,2}}[*_`~]{{0,3}}[{_SPACES}]{{0,2}})"
+_MARKS = "[*`~]{0,3}"
+_JOINT = rf"(?:{_MARKS}[{_SPACES}]?{_LINE}[{_SPACES}]?{_MARKS}|[{_SPACES}\-])"
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
+
+# Behind a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
+_HOST = (
+    r"(?:[0-9A-Za-z_\-]{0,63}\.[0-9A-Za-z_\-]{1,63}\.[0-9A-Za-z]"
+    r"|[0-9A-Za-z_\-.:@%]{0,63}\.[0-9A-Za-z_\-]{1,63}(?:[/?#]|:[0-9]))"
+)
 
 
 def _either_width(char: str) -> str:
@@ -102,13 +110,21 @@ def _either_width(char: str) -> str:
 _SYMBOL = "[" + "".join(_either_width(symbol)[1:-1] for symbol in SYMBOLS) + "]"
 _IDS = {"hash": f"{_SYMBOL}{{{LENGTH + 1}}}", "number": "[1-9１-９][0-9０-９]{0,8}"}
 
-LONGEST = 140
-"""Code points in a stand-in as it may be written; the longest are those of entities."""
+LONGEST = 320
+"""Code points in a stand-in as it may be written, with a host behind it."""
 
 
 @lru_cache(maxsize=256)
 def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, str]:
-    """Patterns that find stand-ins with these labels: in brackets, and without."""
+    """Patterns that find stand-ins with these labels: in brackets, and without.
+
+    Where what follows makes it part of a host's name, the match has as much of that as says so.
+    """
+    within, bare = _forms(labels, ids)
+    return f"{within}{_HOST}?", f"{bare}{_HOST}?"
+
+
+def _forms(labels: frozenset[str], ids: Ids) -> tuple[str, str]:
     ways = "|".join(
         "".join(_LINE if char == "_" else _either_width(char) for char in label)
         for label in sorted(labels)
@@ -118,17 +134,27 @@ def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, str]:
     # A backslash before one bracket alone is not of the stand-in.
     return (
         rf"(?:\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]|{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES})",
-        f"(?<!{_JOINED}){bare}(?!{_JOINED})",
+        f"(?:(?<!{_JOINED}){bare}(?!{_JOINED})"
+        # In emphasis by lines: `_EMAIL_7KQ4TWY_`
+        f"|(?<=(?<!{_JOINED})_{{1,3}}){bare}(?=_{{1,3}}(?!{_JOINED})))",
     )
 
 
-_plain = str.maketrans({"\\": None, "*": None, "`": None, "~": None, "\u3000": " ", "\u00a0": " "})
+@lru_cache(maxsize=64)
+def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
+    """What finds stand-ins alone in a text that `patterns` have found."""
+    return regex.compile("|".join(_forms(labels, ids)))
+
+
+_encoded = regex.compile("%5([bdf])", regex.IGNORECASE)
+_dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff"))
 
 
 @lru_cache(maxsize=4_096)
 def read(text: str, labels: frozenset[str]) -> Name | None:
     """The stand-in that `text`, found by `patterns`, is; None if it is none."""
-    plain = unicodedata.normalize("NFKC", html.unescape(text)).upper().translate(_plain)
+    plain = _encoded.sub(lambda match: chr(int(match[0][1:], 16)), html.unescape(text))
+    plain = unicodedata.normalize("NFKC", plain).upper().translate(_dropped)
     plain = plain.strip(" []_").replace("-", "_")
     plain = regex.sub(" *_ *| +", "_", plain)
     label, _, found = plain.rpartition("_")

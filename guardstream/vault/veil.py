@@ -14,14 +14,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
+import regex
+
 from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Before, within
-from guardstream.vault.standin import LONGEST, Ids, Name, patterns, read
+from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
+from guardstream.vault.standin import LONGEST, Ids, Name, each_in, patterns, read
 
-Become: TypeAlias = Callable[[Name, str, Before], str | None]
-"""What a stand-in becomes, given its name, how it was written, and what is before it; None leaves
+Become: TypeAlias = Callable[[Name, str, Around], str | None]
+"""What a stand-in becomes, given its name, how it was written, and what is around it; None leaves
 it to the rules."""
 
 _FIRST, _LAST = 0xF0000, 0x10FFFF
@@ -37,11 +39,13 @@ _WINDOW = 4 * REACH
 @lru_cache(maxsize=64)
 def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
     """What finds stand-ins with these labels."""
-    rule = Rule(
-        id=_RULE,
-        patterns=patterns(labels, ids),
-        validators=(lambda text: read(text, labels) is not None,),
-    )
+    alone = each_in(labels, ids)
+
+    def is_one(text: str) -> bool:
+        found = alone.match(text)
+        return found is not None and read(found[0], labels) is not None
+
+    rule = Rule(id=_RULE, patterns=patterns(labels, ids), validators=(is_one,))
     return RuleSet([rule], max_holdback=LONGEST)
 
 
@@ -52,11 +56,12 @@ class Veil:
         self._labels = labels
         self._become = become
         self._rules = _finding(labels, ids)
+        self._each = each_in(labels, ids)
         self._last: _Veiled | None = None
 
     def over(self, stage: Stage) -> Stage:
         """Return `stage` so that it does not see stand-ins."""
-        self._last = veiled = _Veiled(stage, self._rules, self._named, self._turned_to)
+        self._last = veiled = _Veiled(stage, self._rules, self._each, self._named, self._turned_to)
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
@@ -77,9 +82,9 @@ class Veil:
 
         return meaning
 
-    def _named(self, text: str, before: Before) -> str | None:
+    def _named(self, text: str, around: Around) -> str | None:
         name = read(text, self._labels)
-        return None if name is None else self._become(name, text, before)
+        return None if name is None else self._become(name, text, around)
 
 
 class _Veiled:
@@ -89,11 +94,13 @@ class _Veiled:
         self,
         inner: Stage,
         rules: RuleSet,
-        become: Callable[[str, Before], str | None],
+        each: regex.Pattern[str],
+        become: Callable[[str, Around], str | None],
         turned_to: Callable[[_Veiled], None],
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
+        self._each = each
         self._become = become
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
@@ -181,11 +188,20 @@ class _Veiled:
     # -- what is hidden
 
     def _hidden(self, text: str, at: int) -> str:
-        """The private character of a stand-in, or the text itself where rules are to see it."""
+        """A stand-in and what makes it part of a host's name, if there is such.
+
+        The stand-in is a private character, or itself where rules are to see it.
+        """
         self._tell(at)
         end = at - self._base
-        becomes = self._become(text, Before(self._window[max(end - REACH, 0) : end], self._state))
-        return text if becomes is None else self._private(text, becomes)
+        before = self._window[max(end - REACH, 0) : end]
+
+        def hidden(match: regex.Match[str]) -> str:
+            around = Around(before, self._state, match.end() < len(text))
+            becomes = self._become(match[0], around)
+            return match[0] if becomes is None else self._private(match[0], becomes)
+
+        return self._each.sub(hidden, text)
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""
