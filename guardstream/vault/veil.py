@@ -20,7 +20,8 @@ from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
-from guardstream.vault.standin import LONGEST, Ids, Name, each_in, patterns, read
+from guardstream.vault.ids import Ids
+from guardstream.vault.standin import LONGEST, Name, each_in, patterns, read
 
 Become: TypeAlias = Callable[[Name, str, Around], str | None]
 """What a stand-in becomes, given its name, how it was written, and what is around it; None leaves

@@ -16,7 +16,7 @@ import pytest
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
-from guardstream.vault.standin import Ids
+from guardstream.vault.ids import Ids
 from tests.vault.cases import FULL_WIDTH
 
 GUARD = Guard(
@@ -101,13 +101,13 @@ def conversation(seed: int) -> None:
         said, expected = "", ""
         for _ in range(chance.randrange(1, 6)):
             filling = chance.choice(["word ", "字", "; ", ", ", "- ", " X "])
-            entry = chance.choice([*vault.entries, None])
+            picked = chance.choice([*vault.entries, None])
             said, expected = said + filling, expected + filling
-            if entry is not None:
-                written = mangled(chance, str(entry.name))
+            if picked is not None:
+                written = mangled(chance, str(picked.name))
                 lead = written[: len(written) - len(written.lstrip(" "))]
                 trail = written[len(written.rstrip(" ")) :]
-                said, expected = said + written, expected + lead + entry.value + trail
+                said, expected = said + written, expected + lead + picked.value + trail
         for chunks in cuts(chance, said):
             answer = GUARD.wrap_sync(chunks, vault=vault).text()
             assert answer == expected, (seed, chunks)
