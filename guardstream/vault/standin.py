@@ -52,6 +52,9 @@ _BETWEEN = rf"(?:[{_SPACES}]{{0,2}}[*_`~]{{0,3}}[{_SPACES}]{{0,2}})"
 _MARKS = "[*`~]{0,3}"
 _JOINT = rf"(?:{_MARKS}[{_SPACES}]?{_LINE}[{_SPACES}]?{_MARKS}|[{_SPACES}\-])"
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
+# Of a word of its own, maybe in emphasis by lines: `__EMAIL_7KQ4TWY__`.
+_BEGINS = f"(?:(?<!{_JOINED})|(?<=(?<!{_JOINED})_{{1,3}}))"
+_ENDS = f"(?:(?!{_JOINED})|(?=_{{1,3}}(?!{_JOINED})))"
 
 # Behind a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
 _HOST = (
@@ -100,9 +103,7 @@ def _forms(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
     # A backslash before one bracket alone is not of the stand-in.
     return (
         rf"(?:\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]|{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES})",
-        f"(?:(?<!{_JOINED}){bare}(?!{_JOINED})"
-        # In emphasis by lines: `_EMAIL_7KQ4TWY_`
-        f"|(?<=(?<!{_JOINED})_{{1,3}}){bare}(?=_{{1,3}}(?!{_JOINED})))",
+        f"{_BEGINS}{bare}{_ENDS}",
     )
 
 

@@ -40,10 +40,11 @@ _WINDOW = 4 * REACH
 @lru_cache(maxsize=64)
 def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
     """What finds stand-ins with these labels."""
-    alone = each_in(labels, ids)
 
     def is_one(text: str) -> bool:
-        found = alone.match(text)
+        if read(text, labels) is not None:
+            return True
+        found = each_in(labels, ids).match(text)  # a host's name may follow
         return found is not None and read(found[0], labels) is not None
 
     rule = Rule(id=_RULE, patterns=patterns(labels, ids), validators=(is_one,))
@@ -57,12 +58,12 @@ class Veil:
         self._labels = labels
         self._become = become
         self._rules = _finding(labels, ids)
-        self._each = each_in(labels, ids)
+        self._ids: Ids = ids
         self._last: _Veiled | None = None
 
     def over(self, stage: Stage) -> Stage:
         """Return `stage` so that it does not see stand-ins."""
-        self._last = veiled = _Veiled(stage, self._rules, self._each, self._named, self._turned_to)
+        self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to)
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
@@ -83,9 +84,21 @@ class Veil:
 
         return meaning
 
-    def _named(self, text: str, around: Around) -> str | None:
+    def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
+        """What rules see of a text that was found: a stand-in, maybe in the name of a host."""
         name = read(text, self._labels)
-        return None if name is None else self._become(name, text, around)
+        if name is not None:
+            becomes = self._become(name, text, around)
+            return text if becomes is None else hide(text, becomes)
+        around = around._replace(in_host=True)
+
+        def shown(match: regex.Match[str]) -> str:
+            name = read(match[0], self._labels)
+            becomes = None if name is None else self._become(name, match[0], around)
+            return match[0] if becomes is None else hide(match[0], becomes)
+
+        each: regex.Pattern[str] = each_in(self._labels, self._ids)
+        return str(each.sub(shown, text))
 
 
 class _Veiled:
@@ -95,14 +108,12 @@ class _Veiled:
         self,
         inner: Stage,
         rules: RuleSet,
-        each: regex.Pattern[str],
-        become: Callable[[str, Around], str | None],
+        shown: Callable[[str, Around, Callable[[str, str], str]], str],
         turned_to: Callable[[_Veiled], None],
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
-        self._each = each
-        self._become = become
+        self._behind = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
         self._base = 0  # where that begins
@@ -189,21 +200,11 @@ class _Veiled:
     # -- what is hidden
 
     def _hidden(self, text: str, at: int) -> str:
-        """A stand-in and what makes it part of a host's name, if there is such.
-
-        The stand-in is a private character, or itself where rules are to see it.
-        """
+        """What is found at `at`, with private characters for what rules are not to see."""
         self._tell(at)
         end = at - self._base
         before = self._window[max(end - REACH, 0) : end]
-
-        def hidden(match: regex.Match[str]) -> str:
-            around = Around(before, self._state, match.end() < len(text))
-            becomes = self._become(match[0], around)
-            return match[0] if becomes is None else self._private(match[0], becomes)
-
-        shown: str = self._each.sub(hidden, text)
-        return shown
+        return self._behind(text, Around(before, self._state), self._private)
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""
