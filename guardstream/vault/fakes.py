@@ -1,7 +1,7 @@
 """Stand-ins that have the shape of what they stand for, and belong to nobody.
 
 - mail addresses at example.com (RFC 2606, section 3): `user-7kq4tw3@example.com`
-- addresses of IPv6 in 2001:db8::/32 (RFC 3849): `2001:db8::3:9ac2:410f`
+- addresses of IPv6 in 2001:db8::/32 (RFC 3849): `2001:db8:3:9ac2:410f::1`
 - numbers of cards whose check digit is wrong (ISO/IEC 7812-1, annex B): `4000012345678901`
 
 Each has a whole id in it, so that nobody happens to write one. Reserved ranges that are too small
@@ -58,12 +58,12 @@ def _is_ipv6(label: str, value: str) -> bool:
 
 def _ipv6(found: str) -> str:
     number = number_of(found)
-    return f"2001:db8::{number >> 32:x}:{number >> 16 & 0xFFFF:x}:{number & 0xFFFF:x}"
+    return f"2001:db8:{number >> 32:x}:{number >> 16 & 0xFFFF:x}:{number & 0xFFFF:x}::1"
 
 
 def _read_ipv6(text: str) -> str | None:
     number = 0
-    for group in text.removeprefix("2001:db8::").split(":"):
+    for group in text.removeprefix("2001:db8:").removesuffix("::1").split(":"):
         number = number << 16 | int(group, 16)
     found = hash_of(number)
     return found if found and _ipv6(found) == text else None
@@ -103,7 +103,7 @@ SHAPES = {
             "an address of IPv6",
             _is_ipv6,
             _ipv6,
-            rf"{_BEFORE}(?<!:)2001:db8:(?::[0-9a-f]{{1,4}}){{3}}{_AFTER}(?!:[0-9A-Za-z:])",
+            rf"{_BEFORE}(?<!:)2001:db8(?::[0-9a-f]{{1,4}}){{3}}::1{_AFTER}(?!:[0-9A-Za-z:])",
             _read_ipv6,
         ),
         Shape("a card", _is_card, _card, rf"{_BEFORE}400[01][0-9]{{12}}{_AFTER}", _read_card),
