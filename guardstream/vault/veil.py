@@ -116,6 +116,8 @@ class _Veiled:
         self._behind = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
+        self._recent: list[str] = []  # and what came after that
+        self._size = 0  # of both
         self._base = 0  # where that begins
         self._state = OUTSIDE  # whether a tag was open
         self._told = 0  # where in the source that was
@@ -138,19 +140,25 @@ class _Veiled:
             return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
-        self._window += text
-        if len(self._window) > _WINDOW:
-            self._forget(len(self._window) - _WINDOW // 2)
+        self._recent.append(text)
+        self._size += len(text)
+        if self._size > _WINDOW:
+            self._forget(self._size - _WINDOW // 2)
         events = self._find.feed(text)
+        if not events:
+            self.held += len(text)
+            return events
         if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
             # Nearly always nothing is hidden, and nothing waits.
             shown = event.text
             self._fed += len(shown)
             said = self._inner.feed(shown)
             whole = len(said) == 1 and type(event := said[0]) is Text and event.text == shown
-            if not (whole and self.held == 0 and len(shown) == len(text)):
-                said = self._seen(said)
-                self._count()
+            if whole:
+                self.held += len(text) - len(shown)
+                return said
+            said = self._seen(said)
+            self._count()
             return said
         said = self._through(events)
         self._count()
@@ -203,21 +211,29 @@ class _Veiled:
         """What is found at `at`, with private characters for what rules are not to see."""
         self._tell(at)
         end = at - self._base
-        before = self._window[max(end - REACH, 0) : end]
+        before = self._source_end()[max(end - REACH, 0) : end]
         return self._behind(text, Around(before, self._state), self._private)
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""
         self._tell(self._base + length)
         length -= LONGEST_OPENING
-        self._window = self._window[length:]
+        self._window = self._source_end()[length:]
+        self._size -= length
         self._base += length
+
+    def _source_end(self) -> str:
+        """The end of the source; chunks are joined when somebody asks."""
+        if self._recent:
+            self._window += "".join(self._recent)
+            self._recent.clear()
+        return self._window
 
     def _tell(self, at: int) -> None:
         """Follow tags up to `at` in the source."""
         if at > self._told:
             start, end = self._told - self._base, at - self._base
-            self._state = within(self._state, self._window, start, end)
+            self._state = within(self._state, self._source_end(), start, end)
             self._told = at
 
     def _private(self, text: str, becomes: str) -> str:
