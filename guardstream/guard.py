@@ -18,7 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import AdapterError, PolicyError, StageError
-from guardstream.events import Event, Finding, FinishReason, Stage, Text
+from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Stage, Text
 from guardstream.providers import Adapter, chosen, is_known, named
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
@@ -502,6 +502,8 @@ class Guard:
         def make(adapter: Adapter[Any]) -> MakeStage:
             signed = getattr(adapter, "signs_thinking", True)
             channels = CHANNELS - {"thinking"} if signed else CHANNELS
+            if getattr(adapter, "tells_apart", False):
+                channels |= {UNKNOWN}
             return partial(pipeline_of, restoring(policy, vault, channels))
 
         return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import groupby
 from typing import Any, TypeAlias, cast
 
 from guardstream.errors import AdapterError, GuardstreamError
@@ -31,11 +32,12 @@ _TURNS = {"gemini": "contents", "gemini_counting": "contents", "bedrock": "messa
 
 _SPEAKERS = {"model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
 
-_FILES = frozenset(
-    {"data", "bytes", "mimeType", "mime_type", "fileUri", "file_uri", "role", "format"}
-)
+_FILES = frozenset({"data", "bytes", "mimeType", "mime_type", "role", "format"})
 _FILES |= {"id", "toolUseId", "thoughtSignature", "thought_signature", "type", "kind", "raw"}
 """What is no text in those, nor in the messages of agents."""
+
+_ADDRESSES = frozenset({"fileUri", "file_uri"})
+"""Where a file is fetched from: nobody's text, but a value may stand in it."""
 
 _DOCUMENTS = frozenset({"args", "response", "input", "json"})
 """What a tool is given or gives, in those: in it every string, key and number may be a value."""
@@ -155,6 +157,9 @@ def _turns(guard: Guard, field: str, request: dict[str, Any]) -> Any:
         given = [given]
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise RefusedError(400, "invalid_request", f"{field!r} is no list of messages")
+    before = given
+    if guard.vault is not None:
+        given = [_together(guard, each) for each in given]
     texts = _Texts(guard)
     for each in given:
         _turn(each, texts.note, lambda _, document: document)
@@ -163,7 +168,28 @@ def _turns(guard: Guard, field: str, request: dict[str, Any]) -> Any:
         _turn(each, texts.checked, lambda role, document: _document(guard, role, document))
         for each in given
     ]
-    return request[field] if all(a is b for a, b in zip(checked, given, strict=True)) else checked
+    return request[field] if all(a is b for a, b in zip(checked, before, strict=True)) else checked
+
+
+def _together(guard: Guard, message: dict[str, Any]) -> dict[str, Any]:
+    """Texts of a message side by side that only together hold a value, as one part."""
+    field = "parts" if "parts" in message else "content"
+    parts = message.get(field)
+    if not isinstance(parts, list):
+        return message
+    role = _SPEAKERS.get(str(message.get("role")), "user")
+    made: list[Any] = []
+    for told, run in groupby(
+        parts, lambda part: isinstance(part, dict) and part.keys() == {"text"}
+    ):
+        given = list(run)
+        if told and len(given) > 1 and all(isinstance(part["text"], str) for part in given):
+            content = [{"type": "text", "text": part["text"]} for part in given]
+            checked = _content(guard, role, content)
+            if len(checked) < len(given):
+                given = [{"text": part["text"]} for part in checked]
+        made += given
+    return message if len(made) == len(parts) else {**message, field: made}
 
 
 class _Texts:
@@ -213,6 +239,8 @@ def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any
             mapped[name] = document(role, inner)
         elif name in _FILES and isinstance(inner, str):
             mapped[name] = inner
+        elif name in _ADDRESSES and isinstance(inner, str):
+            mapped[name] = change("assistant", inner)
         else:
             mapped[name] = _mapped(role, inner, change, document)
     return value if all(mapped[name] is inner for name, inner in value.items()) else mapped

@@ -35,8 +35,9 @@ class Behind:
         """The rules of each channel, so changed."""
         if not (self.replacements or self.more):
             return given
+        shared = {id(ruleset): ruleset for ruleset in given.values()}
         made = {
-            id(ruleset): ruleset.with_replacements(self.replacements).with_rules(self.more)
-            for ruleset in given.values()
+            each: ruleset.with_replacements(self.replacements).with_rules(self.more)
+            for each, ruleset in shared.items()
         }
         return {channel: made[id(ruleset)] for channel, ruleset in given.items()}

@@ -257,8 +257,9 @@ class VaultFile(Model):
     """What seals the values outside of this process; of several the first does, all open."""
     id_key: Secret | None = None
     """What makes the ids of stand-ins, the same in all workers; a random one if absent."""
-    ids: Literal["hash", "number"] = "hash"
-    """What stands after a stand-in's label; anybody can write a number."""
+    ids: Literal["hash", "number", "fake"] = "hash"
+    """What stands after a stand-in's label; anybody can write a number. `fake` is a mail address,
+    an address of IPv6 or a card's number of nobody's, where a value has that shape."""
     days: float | None = Field(default=None, gt=0, le=3_650)
     """How long a conversation is kept after it was last asked for: 1 in memory, otherwise 30."""
     timeout: Duration = 2.0

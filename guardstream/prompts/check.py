@@ -11,8 +11,10 @@ Sources: OpenAI's API reference, "Create chat completion" (messages) and "Create
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError, StageError
@@ -35,6 +37,15 @@ _SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_
 
 _OPAQUE = frozenset(("type", "id", "data", *_SIGNATURES))
 """Keys of what must stay as it is, in parts that are not known."""
+
+_TEXTS = ("text", "input_text", "output_text")
+"""The types of parts that are texts."""
+
+_STRING = re.compile(r'"(?=[^"\\]*\\)(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
+"""A string of JSON with something escaped in it (RFC 8259, section 7).
+
+One that is not closed is taken to the end, so that a text is read once.
+"""
 
 _TOOL = frozenset(("tool_result", "function_call_output", "custom_tool_call_output"))
 _MODEL = frozenset(("function_call", "custom_tool_call", "reasoning"))
@@ -187,7 +198,7 @@ class _Check:
 
     def _value(self, kind: str, value: Any, path: Path, role: str) -> Any:
         if kind == "parts":
-            return self._each(value, path, role, self._part)
+            return self._together(self._each(value, path, role, self._part), path, role)
         if kind in OBJECTS:
             fields = OBJECTS[kind]
 
@@ -197,6 +208,8 @@ class _Check:
             return self._each(value, path, role, check)
         if kind == "source":
             return self._typed(value, path, role, SOURCES)
+        if kind == "url":
+            return self._address(value, path, role)
         if kind == "arguments" and not isinstance(value, str):
             return self._arguments(value, path, role)
         if not isinstance(value, str):
@@ -212,6 +225,23 @@ class _Check:
         checked = [check(each, (*path, number), role) for number, each in enumerate(value)]
         same = all(one is other for one, other in zip(checked, value, strict=True))
         return value if same else checked
+
+    def _together(self, parts: Any, path: Path, role: str) -> Any:
+        """With a vault: texts side by side that only together hold a value, as one part."""
+        if self._vault is None or not isinstance(parts, (list, tuple)) or len(parts) < 2:
+            return parts
+        made: list[Any] = []
+        for told, run in groupby(enumerate(parts), lambda each: _told(each[1]) is not None):
+            given = list(run)
+            texts = [_told(part) or "" for _, part in given]
+            whole = "".join(texts)
+            if told and len(texts) > 1:
+                checked = self._text(whole, "text", (*path, given[0][0]), role)
+                if checked != whole:
+                    made.append(_as_one([part for _, part in given], checked))
+                    continue
+            made += [part for _, part in given]
+        return parts if len(made) == len(parts) else made
 
     def _part(self, part: Any, path: Path, role: str) -> Any:
         if isinstance(part, str):
@@ -232,6 +262,19 @@ class _Check:
         plain = self._plain(value, path, role)
         return value if plain is None else self._fields(value, plain, fields, path, role)
 
+    def _address(self, value: Any, path: Path, role: str) -> Any:
+        """With a vault: hide values in what is fetched; what is in the address itself stays."""
+        if self._vault is None:
+            return value
+        if isinstance(value, str):
+            itself = value.startswith("data:")
+            return value if itself else self._text(value, "text", path, role, judged=False)
+        plain = value.model_dump(exclude_unset=True) if hasattr(value, "model_dump") else value
+        if not isinstance(plain, Mapping) or not isinstance(plain.get("url"), str):
+            return value
+        checked = self._address(plain["url"], (*path, "url"), role)
+        return value if checked == plain["url"] else {**plain, "url": checked}
+
     def _arguments(self, value: Any, path: Path, role: str) -> Any:
         """Arguments that are an object already: as JSON, each string in them is a text."""
         try:
@@ -248,10 +291,12 @@ class _Check:
 
     # Texts
 
-    def _text(self, text: str, channel: str, path: Path, role: str) -> str:
-        rules = self._rules_for(role)
+    def _text(self, text: str, channel: str, path: Path, role: str, *, judged: bool = True) -> str:
+        rules = self._rules_for(role, judged=judged)
         if rules is None or not text:
             return text
+        if self._vault is not None and channel != "tool_args" and "\\" in text:
+            text = self._unescaped(text, channel, path, role, judged=judged)
         stage = Pipeline(rules.stages(channel))
         try:
             events: list[Event] = [*stage.feed(text), *stage.finish()]
@@ -267,9 +312,28 @@ class _Check:
         shown = "".join(event.text for event in events if isinstance(event, Text))
         return text if shown == text else shown
 
-    def _rules_for(self, role: str) -> Policy | None:
+    def _unescaped(self, text: str, channel: str, path: Path, role: str, *, judged: bool) -> str:
+        """Check what strings of JSON in a text say: `\\u738b` may be part of a name."""
+
+        def written(match: re.Match[str]) -> str:
+            try:
+                said = json.loads(match[0], strict=False)
+            except ValueError:
+                return match[0]
+            before = len(self.findings)
+            checked = self._text(said, channel, path, role, judged=judged)
+            start, end = match.span()
+            self.findings[before:] = [
+                replace(found, finding=replace(found.finding, start=start, end=end))
+                for found in self.findings[before:]
+            ]
+            return match[0] if checked == said else json.dumps(checked)
+
+        return _STRING.sub(written, text)
+
+    def _rules_for(self, role: str, *, judged: bool) -> Policy | None:
         """What is applied to a role's texts: of one that is not judged values alone are hidden."""
-        judged = role in self._roles
+        judged = judged and role in self._roles
         if self._vault is None:
             return self._rules if judged else None
         shared, escape = role in _SHARED, not self._signed
@@ -312,6 +376,29 @@ class _Check:
             if checked is not inner:
                 changed[key] = checked
         return {**plain, **changed} if changed else value
+
+
+def _told(part: Any) -> str | None:
+    """The text of a part that is nothing but a text; None if it is another."""
+    if isinstance(part, str):
+        return part
+    plain = part.model_dump(exclude_unset=True) if hasattr(part, "model_dump") else part
+    if not isinstance(plain, Mapping) or plain.get("type", "text") not in _TEXTS:
+        return None
+    text = plain.get("text")
+    signed = any(plain.get(key) for key in _SIGNATURES)
+    return text if isinstance(text, str) and not signed else None
+
+
+def _as_one(parts: Sequence[Any], text: str) -> Any:
+    """Parts that are texts, as one that says `text`."""
+    if all(isinstance(part, str) for part in parts):
+        return text
+    made: dict[str, Any] = {}
+    for part in parts:
+        plain = part.model_dump(exclude_unset=True) if hasattr(part, "model_dump") else part
+        made |= {"type": "text"} if isinstance(plain, str) else plain
+    return {**made, "text": text}
 
 
 def _name(value: object) -> str:

@@ -2,7 +2,8 @@
 
 A field is of one of these kinds: `text`, `thinking`, `refusal` and `arguments` are texts of that
 channel; `parts` is a text or a list of parts, `source` where a document is from; a name in OBJECTS
-is an object with those fields, or a list of such; `meta` holds nothing that is read.
+is an object with those fields, or a list of such; `url` is what the provider fetches, or an object
+that has it as its `url`; `meta` holds nothing that is read.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
         "audio": _fields("data", transcript="text"),
         "file": _fields("file_id file_data format", filename="text"),
         "citation": _fields(
-            "url file_id container_id encrypted_index",
+            "file_id container_id encrypted_index",
+            url="url",
             url_citation="citation",
             cited_text="text",
             document_title="text",
@@ -81,12 +83,12 @@ PARTS: Mapping[str, Fields] = MappingProxyType(
         "thinking": _fields("signature", thinking="thinking"),
         "redacted_thinking": _fields("data"),
         "refusal": _fields(refusal="refusal"),
-        "image_url": _fields("image_url"),
-        "image": _fields("source"),
-        "input_image": _fields("image_url file_id detail"),
+        "image_url": _fields(image_url="url"),
+        "image": _fields(source="url"),
+        "input_image": _fields("file_id detail", image_url="url"),
         "input_audio": _fields("input_audio"),
         "file": _fields(file="file"),
-        "input_file": _fields("file_id file_data file_url", filename="text"),
+        "input_file": _fields("file_id file_data", file_url="url", filename="text"),
         "tool_use": _fields(name="text", input="arguments"),
         "server_tool_use": _fields(name="text", input="arguments"),
         "tool_result": _fields("tool_use_id is_error", content="parts"),
@@ -101,7 +103,7 @@ SOURCES: Mapping[str, Fields] = MappingProxyType(
         "text": _fields("media_type", data="text"),
         "content": _fields(content="parts"),
         "base64": _fields("media_type data"),
-        "url": _fields("url"),
+        "url": _fields(url="url"),
         "file": _fields("file_id"),
     }
 )

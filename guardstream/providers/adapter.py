@@ -150,7 +150,8 @@ class Adapter(Protocol[C]):
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
     out, as it goes out: an adapter that ends streams with a whole message builds it from those.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
-    `signs_thinking = False` says that no signature forbids to change what a model thinks.
+    `signs_thinking = False` says that no signature forbids to change what a model thinks,
+    `tells_apart = True` that texts of their own are never what a tool is given.
     `kept()` is asked where the source ends: it returns the last chunk, if pieces of it waited
     (`later`), which is then read once more, and those are said.
     """

@@ -13,7 +13,7 @@ from guardstream.events import FinishReason
 from guardstream.providers import bedrock, cohere, ollama, watsonx
 from guardstream.providers.a2a import A2A
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
-from guardstream.providers.dashscope import response_spec
+from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.fields import fields_of
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
@@ -255,12 +255,18 @@ class DashScopeBody(OneAnswer):
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         slot = super().slot(leaf, event, path)
+        if leaf.channel == "tool_args":
+            slot = slot._replace(number=number_in(event, path))
         return slot._replace(choice=path[0]) if path and leaf.field != "search" else slot
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         count = len(fields_of(event.get("output")).get("choices") or (0,))
         ends: dict[int, FinishReason] = dict.fromkeys(range(count), "stop")
-        return Reading(pieces, tuple(ends), ends, usage=event.get("usage"))
+        calls = {
+            Slot(choice, "tool_args", self.arguments, place): call
+            for choice, place, call in calls_in(event)
+        }
+        return Reading(pieces, tuple(ends), ends, calls=calls, usage=event.get("usage"))
 
     def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
         output = dict(fields_of(body.get("output")))

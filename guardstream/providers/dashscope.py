@@ -6,11 +6,11 @@ two it does: see `guardstream.providers.telling`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said
+from guardstream.providers.adapter import Call, Said
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import (
@@ -67,8 +67,13 @@ class DashScope(Growing):
         output = fields_of(fields.get("output"))
         return "request_id" in fields and not output.keys().isdisjoint({"choices", "text"})
 
-    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
-        return path[-1] if path and leaf.channel == "tool_args" else path[0] if path else 0
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
+        if leaf.channel == "tool_args":
+            return number_in(event, path)
+        return path[0] if path else 0
+
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        return {number: call for _, number, call in calls_in(event)}
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a chunk like the last that had text, with a finish reason."""
@@ -83,3 +88,30 @@ class DashScope(Growing):
             choices = [replaced(each, {"finish_reason": reason}) for each in output["choices"]]
             ended = replaced(output, {"choices": choices})
         return [replaced(made[-1], {"output": ended})]
+
+
+def calls_in(event: Mapping[str, Any]) -> Iterator[tuple[int, int, Call]]:
+    """The calls that are named in a response: the place of the choice, the call's number."""
+    for choice, told in enumerate(_choices(event)):
+        for place, call in enumerate(_calls(told)):
+            if name := fields_of(fields_of(call).get("function")).get("name"):
+                yield choice, _index(call, place), Call(name, fields_of(call).get("id") or None)
+
+
+def number_in(event: Mapping[str, Any], path: Path) -> int:
+    """The number of the call at `path`: its index, or else its place."""
+    choice, place = path
+    return _index(_calls(_choices(event)[choice])[place], place)
+
+
+def _choices(event: Mapping[str, Any]) -> Sequence[Any]:
+    return fields_of(event.get("output")).get("choices") or ()
+
+
+def _calls(choice: Any) -> Sequence[Any]:
+    return fields_of(fields_of(choice).get("message")).get("tool_calls") or ()
+
+
+def _index(call: Any, place: int) -> int:
+    index = fields_of(call).get("index")
+    return index if isinstance(index, int) else place

@@ -55,6 +55,8 @@ class MCP(SpecAdapter):
     """The adapter for a server's messages; they have no common end."""
 
     name = "mcp"
+    tells_apart = True
+    """What is a text of its own is said to the host: nothing there is what a tool is given."""
     spec: ClassVar[Spec] = {
         **dict.fromkeys(("jsonrpc", "id", "method"), KEEP),
         "result": _RESULT,

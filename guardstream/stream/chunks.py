@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -244,7 +244,7 @@ class ChunkFlow(Generic[C]):
         if reading.usage is not None:
             self.usage = reading.usage
         if reading.calls:
-            self.calls.update(reading.calls)
+            self._announce(reading.calls)
         if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
             self._waiting.append(incoming)
             return []
@@ -264,6 +264,21 @@ class ChunkFlow(Generic[C]):
             return sent
         processed = self._process(incoming)
         return sent + processed if sent else processed
+
+    def _announce(self, calls: Mapping[Slot, Call]) -> None:
+        """Note tool calls that begin. A name may come in pieces, but not after arguments."""
+        for slot, call in calls.items():
+            before = self.calls.get(slot)
+            if before is None or before.name == call.name or call.id not in (None, before.id):
+                self.calls[slot] = call
+            elif self._lanes.get(slot) is not None:
+                raise AdapterError(
+                    f"the tool call {slot.number} has another name after its arguments began"
+                )
+            else:
+                whole = call.name.startswith(before.name)
+                name = call.name if whole else before.name + call.name
+                self.calls[slot] = Call(name, before.id)
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """End the stream before a chunk, or after it, if it is the end of a block and no more."""

@@ -122,20 +122,24 @@ def _openings(text: str, start: int, end: int) -> dict[int, str]:
     return {at: kind for at, kind in opened.items() if start < at <= end}
 
 
-class Before(NamedTuple):
-    """What is before a stand-in: some text, and the state (see OUTSIDE) where that ends."""
+class Around(NamedTuple):
+    """What is around a stand-in: text before it, the state (see OUTSIDE) where that ends, and
+    whether what is behind makes it part of a host's name."""
 
-    text: str
+    before: str
     state: str = OUTSIDE
+    in_host: bool = False
 
 
-def in_address(before: Before) -> bool:
-    """Whether what follows is part of a URL, other than whom `mailto:` and `tel:` name.
+def in_address(around: Around) -> bool:
+    """Whether a stand-in is part of a URL, other than whom `mailto:` and `tel:` name.
 
     In more than REACH code points without any space an address may have begun before them.
     """
-    near = before.text[-REACH:]
-    if not all(_harmless(state, near) for state in before.state):
+    if around.in_host:
+        return True
+    near = around.before[-REACH:]
+    if not all(_harmless(state, near) for state in around.state):
         return True
     end = max(map(near.rfind, _DELIMITERS)) + 1
     if end == 0 and len(near) >= REACH:

@@ -9,7 +9,7 @@ from guardstream.policy import Policy
 from guardstream.policy.behind import Behind
 from guardstream.stages.json.settings import Place
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import Before
+from guardstream.vault.addresses import Around
 from guardstream.vault.standin import Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Veil
@@ -22,7 +22,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
     as they are; others are escaped, unless `escape` is False. With `shared` new ones are the same
     in all conversations.
     """
-    labels = labels_of(policy.reversible) | {entry.name.label for entry in vault.entries}
+    labels = labels_of(policy.reversible, vault.ids) | {entry.name.label for entry in vault.entries}
 
     def issue(rule: str) -> StandIn:
         def written(seen: str, _at: int) -> str:
@@ -30,7 +30,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
 
         return StandIn(written)
 
-    def become(name: Name, text: str, _before: Before) -> str:
+    def become(name: Name, text: str, _around: Around) -> str:
         stays = not escape or vault.value(name) is not None
         return text if stays else vault.escape(text, shared=shared)
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from guardstream.errors import GuardstreamError
-from guardstream.vault.standin import ESCAPED, Ids, Name, hashed, label_of
+from guardstream.vault.fakes import shape_of
+from guardstream.vault.ids import Ids, hashed
+from guardstream.vault.standin import ESCAPED, Name, label_of
 from guardstream.vault.tools import Tools
 
 T = TypeVar("T")
@@ -76,7 +78,8 @@ class Vault:
           other vault writes the same stand-ins.
         - `conversation`: names it; the same value has other stand-ins in another one.
         - `ids`: what stands after the label: "hash", or "number" (1, 2 …), which is shorter and
-          which others may write too.
+          which others may write too; "fake" writes mail addresses, addresses of IPv6 and numbers
+          of cards that are nobody's, with the hash in them, and "hash" for all else.
         - `max_entries`, `max_bytes`: how many values, and how much of them in UTF-8; one more
           raises FullError.
         - `tools`: the arguments of tools that are given real values, by the tool's name, such as
@@ -165,6 +168,8 @@ class Vault:
     def _new(self, label: str, rule: str, value: str, *, shared: bool) -> Name:
         if self.ids == "number":
             return Name(label, str(self._numbers.get(label, 0) + 1))
+        if self.ids == "fake":
+            label = shape_of(label, value)
         conversation = SHARED if shared else self.conversation
         for attempt in range(_ATTEMPTS):
             name = Name(label, hashed(self._key, conversation, rule or label, value, attempt))

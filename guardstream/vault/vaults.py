@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar
 
 from anyio import to_thread
 
+from guardstream.vault.ids import Ids
 from guardstream.vault.sealing import AESGCM, Plain, Sealing
-from guardstream.vault.standin import Ids, Name
+from guardstream.vault.standin import named
 from guardstream.vault.stores import MemoryStore, Store
 from guardstream.vault.vault import Entry, Vault, VaultError, check_key
 
@@ -169,8 +170,7 @@ class Vaults:
     def _loaded(self, owner: str) -> Iterable[Entry]:
         for written, sealed in self._store.load(owner).items():
             rule, value = self._sealing.open(sealed, owner + written)
-            label, _, found = written.strip("[]").rpartition("_")
-            yield Entry(Name(label, found), rule, value)
+            yield Entry(named(written), rule, value)
 
 
 _KEPT, _PASSING = ":kept", ":passing"

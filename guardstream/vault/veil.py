@@ -14,14 +14,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
+import regex
+
 from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Before, within
-from guardstream.vault.standin import LONGEST, Ids, Name, patterns, read
+from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
+from guardstream.vault.ids import Ids
+from guardstream.vault.standin import LONGEST, Name, each_in, patterns, read
 
-Become: TypeAlias = Callable[[Name, str, Before], str | None]
-"""What a stand-in becomes, given its name, how it was written, and what is before it; None leaves
+Become: TypeAlias = Callable[[Name, str, Around], str | None]
+"""What a stand-in becomes, given its name, how it was written, and what is around it; None leaves
 it to the rules."""
 
 _FIRST, _LAST = 0xF0000, 0x10FFFF
@@ -37,11 +40,14 @@ _WINDOW = 4 * REACH
 @lru_cache(maxsize=64)
 def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
     """What finds stand-ins with these labels."""
-    rule = Rule(
-        id=_RULE,
-        patterns=patterns(labels, ids),
-        validators=(lambda text: read(text, labels) is not None,),
-    )
+
+    def is_one(text: str) -> bool:
+        if read(text, labels) is not None:
+            return True
+        found = each_in(labels, ids).match(text)  # a host's name may follow
+        return found is not None and read(found[0], labels) is not None
+
+    rule = Rule(id=_RULE, patterns=patterns(labels, ids), validators=(is_one,))
     return RuleSet([rule], max_holdback=LONGEST)
 
 
@@ -52,11 +58,12 @@ class Veil:
         self._labels = labels
         self._become = become
         self._rules = _finding(labels, ids)
+        self._ids: Ids = ids
         self._last: _Veiled | None = None
 
     def over(self, stage: Stage) -> Stage:
         """Return `stage` so that it does not see stand-ins."""
-        self._last = veiled = _Veiled(stage, self._rules, self._named, self._turned_to)
+        self._last = veiled = _Veiled(stage, self._rules, self._shown, self._turned_to)
         return veiled
 
     def source(self, text: str, meant: Callable[[Name], str | None]) -> str:
@@ -77,9 +84,21 @@ class Veil:
 
         return meaning
 
-    def _named(self, text: str, before: Before) -> str | None:
+    def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
+        """What rules see of a text that was found: a stand-in, maybe in the name of a host."""
         name = read(text, self._labels)
-        return None if name is None else self._become(name, text, before)
+        if name is not None:
+            becomes = self._become(name, text, around)
+            return text if becomes is None else hide(text, becomes)
+        around = around._replace(in_host=True)
+
+        def shown(match: regex.Match[str]) -> str:
+            name = read(match[0], self._labels)
+            becomes = None if name is None else self._become(name, match[0], around)
+            return match[0] if becomes is None else hide(match[0], becomes)
+
+        each: regex.Pattern[str] = each_in(self._labels, self._ids)
+        return str(each.sub(shown, text))
 
 
 class _Veiled:
@@ -89,14 +108,16 @@ class _Veiled:
         self,
         inner: Stage,
         rules: RuleSet,
-        become: Callable[[str, Before], str | None],
+        shown: Callable[[str, Around, Callable[[str, str], str]], str],
         turned_to: Callable[[_Veiled], None],
     ) -> None:
         self._inner = inner
         self._turned_to = turned_to
-        self._become = become
+        self._behind = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
         self._window = ""  # the end of the source
+        self._recent: list[str] = []  # and what came after that
+        self._size = 0  # of both
         self._base = 0  # where that begins
         self._state = OUTSIDE  # whether a tag was open
         self._told = 0  # where in the source that was
@@ -119,19 +140,25 @@ class _Veiled:
             return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
-        self._window += text
-        if len(self._window) > _WINDOW:
-            self._forget(len(self._window) - _WINDOW // 2)
+        self._recent.append(text)
+        self._size += len(text)
+        if self._size > _WINDOW:
+            self._forget(self._size - _WINDOW // 2)
         events = self._find.feed(text)
+        if not events:
+            self.held += len(text)
+            return events
         if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
             # Nearly always nothing is hidden, and nothing waits.
             shown = event.text
             self._fed += len(shown)
             said = self._inner.feed(shown)
             whole = len(said) == 1 and type(event := said[0]) is Text and event.text == shown
-            if not (whole and self.held == 0 and len(shown) == len(text)):
-                said = self._seen(said)
-                self._count()
+            if whole:
+                self.held += len(text) - len(shown)
+                return said
+            said = self._seen(said)
+            self._count()
             return said
         said = self._through(events)
         self._count()
@@ -181,24 +208,32 @@ class _Veiled:
     # -- what is hidden
 
     def _hidden(self, text: str, at: int) -> str:
-        """The private character of a stand-in, or the text itself where rules are to see it."""
+        """What is found at `at`, with private characters for what rules are not to see."""
         self._tell(at)
         end = at - self._base
-        becomes = self._become(text, Before(self._window[max(end - REACH, 0) : end], self._state))
-        return text if becomes is None else self._private(text, becomes)
+        before = self._source_end()[max(end - REACH, 0) : end]
+        return self._behind(text, Around(before, self._state), self._private)
 
     def _forget(self, length: int) -> None:
         """Drop the beginning of the source that is kept."""
         self._tell(self._base + length)
         length -= LONGEST_OPENING
-        self._window = self._window[length:]
+        self._window = self._source_end()[length:]
+        self._size -= length
         self._base += length
+
+    def _source_end(self) -> str:
+        """The end of the source; chunks are joined when somebody asks."""
+        if self._recent:
+            self._window += "".join(self._recent)
+            self._recent.clear()
+        return self._window
 
     def _tell(self, at: int) -> None:
         """Follow tags up to `at` in the source."""
         if at > self._told:
             start, end = self._told - self._base, at - self._base
-            self._state = within(self._state, self._window, start, end)
+            self._state = within(self._state, self._source_end(), start, end)
             self._told = at
 
     def _private(self, text: str, becomes: str) -> str:

@@ -16,7 +16,8 @@ import pytest
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
-from guardstream.vault.standin import Ids
+from guardstream.vault.ids import Ids
+from tests.vault import conversations
 from tests.vault.cases import FULL_WIDTH
 
 GUARD = Guard(
@@ -101,13 +102,13 @@ def conversation(seed: int) -> None:
         said, expected = "", ""
         for _ in range(chance.randrange(1, 6)):
             filling = chance.choice(["word ", "字", "; ", ", ", "- ", " X "])
-            entry = chance.choice([*vault.entries, None])
+            picked = chance.choice([*vault.entries, None])
             said, expected = said + filling, expected + filling
-            if entry is not None:
-                written = mangled(chance, str(entry.name))
+            if picked is not None:
+                written = mangled(chance, str(picked.name))
                 lead = written[: len(written) - len(written.lstrip(" "))]
                 trail = written[len(written.rstrip(" ")) :]
-                said, expected = said + written, expected + lead + entry.value + trail
+                said, expected = said + written, expected + lead + picked.value + trail
         for chunks in cuts(chance, said):
             answer = GUARD.wrap_sync(chunks, vault=vault).text()
             assert answer == expected, (seed, chunks)
@@ -121,3 +122,24 @@ def conversation(seed: int) -> None:
 def test_generated_conversations(begin: int) -> None:
     for seed in range(begin, begin + 50):
         conversation(seed)
+
+
+@pytest.mark.generated
+@pytest.mark.parametrize("first", range(0, 240, 40))
+def test_conversations_with_values_of_every_pack(first: int) -> None:
+    """A sample; `python -m tests.vault.conversations` holds as many as are asked for."""
+    counted = conversations.some(first, 40)
+    assert counted["conversations"] == 40
+    assert not counted["failed"]
+    assert counted["values"] > 40
+
+
+def test_conversations_have_values_of_every_rule() -> None:
+    seen: set[str] = set()
+    for number in range(len(conversations.GROUPS)):
+        here = conversations.packs(number)
+        rules = here.guard.policy.input
+        assert rules is not None
+        assert {sample.rule for sample in here.samples} == rules.reversible
+        seen |= rules.reversible
+    assert len(seen) > 60

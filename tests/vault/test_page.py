@@ -10,7 +10,7 @@ import pytest
 from guardstream import Guard
 from guardstream.policy import Policy
 from guardstream.vault import Vault
-from guardstream.vault.standin import check_symbol
+from guardstream.vault.ids import check_symbol
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pseudonyms.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

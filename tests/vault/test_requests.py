@@ -22,6 +22,14 @@ def _turn(role: str, **part: Any) -> dict[str, Any]:
     return {"contents": [{"role": role, "parts": [part]}]}
 
 
+def _text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def _said(part: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [part]}]}
+
+
 REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a user's name": ("openai_chat", {"messages": TURN, "user": VALUE}),
     "notes": ("openai_responses", {"input": "Hello", "metadata": {"of": VALUE}}),
@@ -75,3 +83,132 @@ def test_marks_and_files_stay() -> None:
     request = {"model": VALUE, "contents": [{"role": "model", "parts": [part]}]}
     body = json.dumps(request).encode()
     assert checked_request(GUARD.with_vault(Vault(b"k" * 16)), "gemini", body) == body
+
+
+PART, REST = VALUE[:9], VALUE[9:] + " now"
+
+SPLIT: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": (
+        "openai_chat",
+        {"messages": [{"role": "user", "content": [_text(PART), _text(REST)]}]},
+    ),
+    "texts without types": (
+        "openai_chat",
+        {"messages": [{"role": "user", "content": [VALUE[:3], VALUE[3:9], REST]}]},
+    ),
+    "a system prompt": ("anthropic", {"messages": TURN, "system": [_text(PART), _text(REST)]}),
+    "a tool's result": (
+        "anthropic",
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "tool_result",
+                            "tool_use_id": "1",
+                            "content": [_text(PART), _text(REST)],
+                        }
+                    ],
+                }
+            ]
+        },
+    ),
+    "Gemini's parts": (
+        "gemini",
+        {"contents": [{"role": "user", "parts": [{"text": PART}, {"text": REST}]}]},
+    ),
+    "Bedrock's blocks": (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"text": PART}, {"text": REST}]}]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("provider", "request_"), SPLIT.values(), ids=SPLIT)
+def test_texts_that_hold_a_value_together_become_one(provider: str, request_: Any) -> None:
+    here = Vault(b"k" * 16)
+    sent = checked_request(GUARD.with_vault(here), provider, json.dumps(request_).encode())
+    assert PART not in sent.decode()
+    assert [entry.value for entry in here.entries] == [VALUE]
+    assert checked_request(GUARD.with_vault(here), provider, sent) == sent
+
+
+def test_texts_that_hold_a_value_each_stay_apart() -> None:
+    content = [_text(VALUE), _text("ual"), _text("x")]
+    here = Vault(b"k" * 16)
+    [message] = GUARD.check_messages([{"role": "user", "content": content}], vault=here).messages
+    assert [part["text"] for part in message["content"][1:]] == ["ual", "x"]
+    assert len(message["content"]) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"mail": VALUE}).replace("@", "\\u0040"),
+        json.dumps([json.dumps({VALUE: 1}).replace("@", "\\u0040"), 4]),
+        'prose " and {"tel": "+49 30\\/901820 \\u4e00", "mail": "mia.wolf\\u0040example.org"}',
+        '5\\" and "a' + '\\"' * 1000 + '": "mia.wolf\\u0040example.org"',
+    ],
+)
+def test_values_that_are_escaped_in_json_are_hidden(text: str) -> None:
+    here = Vault(b"k" * 16)
+    tool = {"role": "tool", "tool_call_id": "1", "content": text}
+    [message] = GUARD.check_messages([tool], vault=here).messages
+    assert VALUE in {entry.value for entry in here.entries}
+    assert "wolf" not in message["content"]
+    assert GUARD.check_messages([message], vault=here).messages == [message]
+    if text[0] in "{[":
+        json.loads(message["content"])
+
+
+def test_findings_in_json_that_is_escaped_stand_at_its_strings() -> None:
+    text = 'x {"mail": "mia.wolf\\u0040example.org"}'
+    checked = GUARD.check_messages([{"role": "user", "content": text}], vault=Vault(b"k" * 16))
+    spans = {text[found.finding.start : found.finding.end] for found in checked.findings}
+    assert spans == {'"mia.wolf\\u0040example.org"'}
+
+
+ADDRESS = f"https://files.example/{VALUE}/a.png?of={VALUE}&key=sk-ant-api03-abc"
+
+ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "an image": (
+        "openai_chat",
+        _said({"type": "image_url", "image_url": {"url": ADDRESS, "detail": "low"}}),
+    ),
+    "an image of a response": (
+        "openai_responses",
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": ADDRESS}]}]},
+    ),
+    "a file of a response": (
+        "openai_responses",
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": ADDRESS}]}]},
+    ),
+    "an image of Anthropic's": (
+        "anthropic",
+        _said({"type": "image", "source": {"type": "url", "url": ADDRESS}}),
+    ),
+    "a document of Anthropic's": (
+        "anthropic",
+        _said({"type": "document", "source": {"type": "url", "url": ADDRESS}}),
+    ),
+    "a file of Gemini's": ("gemini", _turn("user", fileData={"fileUri": ADDRESS})),
+}
+
+
+@pytest.mark.parametrize(("provider", "request_"), ADDRESSES.values(), ids=ADDRESSES)
+def test_addresses_bring_no_value_to_the_provider(provider: str, request_: Any) -> None:
+    here = Vault(b"k" * 16)
+    sent = checked_request(GUARD.with_vault(here), provider, json.dumps(request_).encode())
+    assert json.loads(sent) == json.loads(
+        json.dumps(request_).replace(VALUE, str(next(iter(here.entries)).name))
+    )
+    assert checked_request(GUARD.with_vault(here), provider, sent) == sent
+    alone = json.dumps(request_).encode()
+    assert checked_request(GUARD.with_vault(None), provider, alone) == alone
+
+
+def test_what_is_in_an_address_itself_stays() -> None:
+    data = {"url": "data:image/png;base64,4111111111111111"}
+    message = {"role": "user", "content": [{"type": "image_url", "image_url": data}]}
+    assert GUARD.check_messages([message], vault=Vault(b"k" * 16)).messages == [message]

@@ -1,0 +1,117 @@
+"""Stand-ins that have the shape of what they stand for, and belong to nobody.
+
+- mail addresses at example.com (RFC 2606, section 3): `user-7kq4tw3@example.com`
+- addresses of IPv6 in 2001:db8::/32 (RFC 3849): `2001:db8:3:9ac2:410f::1`
+- numbers of cards whose check digit is wrong (ISO/IEC 7812-1, annex B): `4000012345678901`
+
+Each has a whole id in it, so that nobody happens to write one. Reserved ranges that are too small
+for that (telephone numbers, addresses of IPv4) are not used: what a model gives as an example, or
+a user types, would be taken for a stand-in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import regex
+
+from guardstream.vault.ids import SYMBOLS, hash_of, is_hash, number_of
+
+_LOWER = SYMBOLS.lower()
+_BEFORE = r"(?<![0-9A-Za-z.+%@\-])(?<![0-9A-Za-z]_)"
+_AFTER = r"(?![0-9A-Za-z@\-]|[._][0-9A-Za-z])"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One kind of fakes: for which labels and values, how an id is written, and how it is read."""
+
+    label: str
+    fits: Callable[[str, str], bool]
+    written: Callable[[str], str]
+    pattern: str
+    read: Callable[[str], str | None]
+
+
+def _is_mail(label: str, value: str) -> bool:
+    return "MAIL" in label and bool(regex.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value))
+
+
+def _read_mail(text: str) -> str | None:
+    found = text.removeprefix("user-").removesuffix("@example.com").upper()
+    return found if is_hash(found) and _mail(found) == text else None
+
+
+def _mail(found: str) -> str:
+    return f"user-{found.lower()}@example.com"
+
+
+def _is_ipv6(label: str, value: str) -> bool:
+    try:
+        ipaddress.IPv6Address(value)
+    except ValueError:
+        return False
+    return "IP" in label
+
+
+def _ipv6(found: str) -> str:
+    number = number_of(found)
+    return f"2001:db8:{number >> 32:x}:{number >> 16 & 0xFFFF:x}:{number & 0xFFFF:x}::1"
+
+
+def _read_ipv6(text: str) -> str | None:
+    number = 0
+    for group in text.removeprefix("2001:db8:").removesuffix("::1").split(":"):
+        number = number << 16 | int(group, 16)
+    found = hash_of(number)
+    return found if found and _ipv6(found) == text else None
+
+
+def _is_card(label: str, value: str) -> bool:
+    return "CARD" in label and bool(regex.fullmatch(r"(?:[0-9][ \-]?){12,18}[0-9]", value))
+
+
+def _card(found: str) -> str:
+    number = f"4000{number_of(found):012}"
+    return number if not _luhn(number) else f"4001{number[4:]}"
+
+
+def _luhn(number: str) -> bool:
+    digits = [int(digit) for digit in reversed(number)]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def _read_card(text: str) -> str | None:
+    found = hash_of(int(text[4:]))
+    return found if found and _card(found) == text else None
+
+
+SHAPES = {
+    shape.label: shape
+    for shape in (
+        Shape(
+            "a mail address",
+            _is_mail,
+            _mail,
+            rf"{_BEFORE}user-[{_LOWER}]{{7}}@example\.com{_AFTER}",
+            _read_mail,
+        ),
+        Shape(
+            "an address of IPv6",
+            _is_ipv6,
+            _ipv6,
+            rf"{_BEFORE}(?<!:)2001:db8(?::[0-9a-f]{{1,4}}){{3}}::1{_AFTER}(?!:[0-9A-Za-z:])",
+            _read_ipv6,
+        ),
+        Shape("a card", _is_card, _card, rf"{_BEFORE}400[01][0-9]{{12}}{_AFTER}", _read_card),
+    )
+}
+"""The shapes by their labels, which are those of no rule."""
+
+
+def shape_of(label: str, value: str) -> str:
+    """The label of the shape that a rule's value has; the rule's own if there is none."""
+    return next((each for each, shape in SHAPES.items() if shape.fits(label, value)), label)

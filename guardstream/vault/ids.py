@@ -1,0 +1,75 @@
+"""Ids of stand-ins: six symbols of a keyed hash of the value, and a check symbol.
+
+The hash is the same in every worker and every turn, and nobody can guess it. The check symbol is
+the sum of the others, each times its place, modulo 29: as 29 is a prime, one symbol that is wrong,
+or two that are swapped, never make another id (the reasoning of ISO/IEC 7064).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Literal, TypeAlias
+
+Ids: TypeAlias = Literal["hash", "number", "fake"]
+"""What tells values apart: a keyed hash, or a number that counts up, after the label; or a keyed
+hash in a value of the same shape, where there is one."""
+
+SYMBOLS = "23456789ABCDEFGHJKMNPQRTVWXYZ"
+"""Letters and digits but those that look like another: 0 and O, 1, I and L, U and V, 5 and S."""
+
+LENGTH = 6
+"""Symbols of the hash: 29 to the sixth power are 594,823,321."""
+
+
+def hashed(key: bytes, conversation: str, rule: str, value: str, attempt: int = 0) -> str:
+    """The id of a value; `attempt` gives others, where one is taken."""
+    parts = (conversation, rule, value, str(attempt))
+    told = b"".join(
+        len(data).to_bytes(8, "big") + data
+        for data in (part.encode("utf-8", "surrogatepass") for part in parts)
+    )
+    number = int.from_bytes(hmac.digest(key, told, hashlib.sha256), "big")
+    symbols = ""
+    for _ in range(LENGTH):
+        number, digit = divmod(number, len(SYMBOLS))
+        symbols += SYMBOLS[digit]
+    return symbols + check_symbol(symbols)
+
+
+def check_symbol(symbols: str) -> str:
+    """The symbol that completes an id."""
+    total = sum(place * SYMBOLS.index(symbol) for place, symbol in enumerate(symbols, 1))
+    return SYMBOLS[total % len(SYMBOLS)]
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` is an id: a hash whose check symbol is right, or a number."""
+    return (text.isdecimal() and text.isascii() and text[0] != "0") or is_hash(text)
+
+
+def is_hash(text: str) -> bool:
+    """Whether `text` is a hash whose check symbol is right."""
+    right = len(text) == LENGTH + 1 and all(symbol in SYMBOLS for symbol in text)
+    return right and check_symbol(text[:-1]) == text[-1]
+
+
+def number_of(found: str) -> int:
+    """A hash as a number, at most LARGEST."""
+    number = 0
+    for symbol in found:
+        number = number * len(SYMBOLS) + SYMBOLS.index(symbol)
+    return number
+
+
+LARGEST = len(SYMBOLS) ** (LENGTH + 1) - 1
+"""Of eleven decimal digits, and of 34 bits."""
+
+
+def hash_of(number: int) -> str | None:
+    """The hash that a number is; None if it is none."""
+    symbols = ""
+    for _ in range(LENGTH + 1):
+        number, digit = divmod(number, len(SYMBOLS))
+        symbols = SYMBOLS[digit] + symbols
+    return symbols if number == 0 and is_hash(symbols) else None
