@@ -11,7 +11,6 @@ from math import ceil
 from typing import ParamSpec, TypeVar
 
 import anyio
-import httpx
 from starlette.types import Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
@@ -37,14 +36,10 @@ from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.requests import Sent
+from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
-from guardstream.serve.proxy.upstreams import (
-    Bytes,
-    read_answer,
-    returned_headers,
-    upstream_error,
-)
+from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.serve.streams import PING
@@ -252,12 +247,10 @@ class ProxyExchange:
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
         response = await self._send_on(Sent(body))
         try:
-            await self._start(
-                response.status_code, returned_headers(response, held=self._parts.held)
-            )
-            async for part in response.aiter_bytes():
+            await self._start(response.status, returned_headers(response, held=self._parts.held))
+            async for part in response:
                 await self._say(part)
-        except httpx.HTTPError:
+        except UpstreamError:
             return  # a body that is cut off says by itself that something is missing
         finally:
             await aclose_source(response)
@@ -305,18 +298,19 @@ class ProxyExchange:
                 self._spend(0)
             raise
         try:
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if response.status_code == _PARTIAL or not in_utf8(response):
+            said = content_type(response)
+            kind = said.partition(";")[0].strip().lower()
+            if response.status == _PARTIAL or not in_utf8(said):
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
                                     "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
-            if response.status_code >= 400:
+            if response.status >= 400:
                 self._spend(0)
-                answer = await read_answer(response, _MAX_ERROR)
+                answer = await read_whole(response, _MAX_ERROR)
                 answer = await self._apart(len(answer), guarded_error, guard, answer)
                 await self._whole(guard, response, answer)
-            elif response.status_code == _NOTHING:
+            elif response.status == _NOTHING:
                 await self._whole(guard, response, b"")
-            elif response.status_code >= 300:
+            elif response.status >= 300:
                 raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
             elif self._found.endpoint.provider and self._streams(kind):
                 await self._stream(guard, response, kind)
@@ -331,10 +325,10 @@ class ProxyExchange:
         listed = path.endswith(":streamGenerateContent") and kind == "application/json"
         return kind in _STREAMS or listed
 
-    async def _answer(self, guard: Guard, response: httpx.Response, kind: str) -> None:
+    async def _answer(self, guard: Guard, response: Incoming, kind: str) -> None:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
-        answer = await read_answer(response, self._settings.max_answer)
+        answer = await read_whole(response, self._settings.max_answer)
         guarded: Guarded = await self._apart(
             len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
         )
@@ -408,7 +402,7 @@ class ProxyExchange:
         async with around.limiter().slot(around.key(known)):
             yield
 
-    async def _send_on(self, sent_on: Sent) -> httpx.Response:
+    async def _send_on(self, sent_on: Sent) -> Incoming:
         endpoint = self._found.endpoint
         path = endpoint.below + self._scope["path"]
         upstream = self._parts.upstream(self._upstream)
@@ -419,7 +413,7 @@ class ProxyExchange:
             headers.append((b"content-type", sent_on.kind))
         around = self._settings.operations.get(self._name)
 
-        async def send() -> httpx.Response:
+        async def send() -> Incoming:
             return await upstream.send(
                 self._method, path, self._query, headers, sent_on.body, endpoint.auth
             )
@@ -435,16 +429,16 @@ class ProxyExchange:
         whole = partial(work, *args, **kwargs)
         return await anyio.to_thread.run_sync(whole, abandon_on_cancel=True)
 
-    async def _whole(self, guard: Guard, response: httpx.Response, answer: bytes) -> None:
+    async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         length = (b"content-length", b"%d" % len(answer))
         headers = [*returned_headers(response, guard, held=self._parts.held), length]
-        await self._start(response.status_code, headers)
+        await self._start(response.status, headers)
         await self._say(answer, more=False)
 
-    async def _stream(self, guard: Guard, response: httpx.Response, kind: str) -> None:
+    async def _stream(self, guard: Guard, response: Incoming, kind: str) -> None:
         try:
             stream = guard.wrap(
-                Bytes(response),
+                response,
                 provider=self._found.endpoint.provider,
                 keep_text=False,
                 attributes=self._attributes,
@@ -453,7 +447,7 @@ class ProxyExchange:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
         self._media, events = kind, kind == "text/event-stream"
         headers = returned_headers(response, guard, held=self._parts.held)
-        await self._start(response.status_code, streaming(headers) if events else headers)
+        await self._start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
         async with self._kept(events), self._beating(events), stream:
             try:
@@ -461,9 +455,8 @@ class ProxyExchange:
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(frame), self._upstream)
                     await self._say(frame)
-            except httpx.HTTPError as error:
-                wrong = upstream_error(error)
-                await self._say_error(wrong.status, wrong.code, wrong.message)
+            except UpstreamError as error:
+                await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
             finally:
