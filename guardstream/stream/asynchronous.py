@@ -96,6 +96,16 @@ class GuardedStream(Outcome[C], AsyncContext):
             return await self._deliver_called()
         return state.deliver(state.queue.popleft())
 
+    def ready(self) -> list[C]:
+        """Return the chunks that the last one of the source became, too; a callback has its turn.
+
+        They are delivered: iterating goes on after them.
+        """
+        state = self.state
+        if state.callbacks is not None or self._reader is not None:
+            return []
+        return [state.deliver(state.queue.popleft()) for _ in range(len(state.queue))]
+
     async def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start.
 

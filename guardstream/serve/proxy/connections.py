@@ -27,6 +27,9 @@ _MAX_HEADER = 64 * 1024
 _PIECE = 64 * 1024
 """Bytes of a request that are written at once; and half of those of an answer that wait."""
 
+_AT_ONCE = 32 * 1024
+"""Bytes of an answer that are guarded at once, so that other streams have their turn."""
+
 _AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
 """Headers that aiohttp would add."""
 
@@ -84,14 +87,14 @@ class _Answer:
         self.status = answer.status
         self.headers: Headers = [(name.lower(), value) for name, value in answer.raw_headers]
         self._answer = answer
-        self._read = answer.content.readany
+        self._read = answer.content.read
 
     def __aiter__(self) -> _Answer:
         return self
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._read()
+            piece = await self._read(_AT_ONCE)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _failed(error) from error
         if not piece:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.serve.streams import PING
+from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
 
@@ -105,7 +107,8 @@ class ProxyExchange:
         self._answered = False
         self._gone = False  # the client has left, and the stream goes on for one that comes back
         self._journal: Journal | None = None
-        self._sending = anyio.Lock()
+        # Heartbeats alone come from another task.
+        self._sending = nullcontext() if parts.settings.heartbeat is None else anyio.Lock()
         self._sent_at = 0.0
         self._media = ""  # of the stream that is sent
 
@@ -452,9 +455,11 @@ class ProxyExchange:
         async with self._kept(events), self._beating(events), stream:
             try:
                 async for frame in stream:
+                    body = b"".join([frame, *_ready(stream)])
                     if telling is not None and self._caller is not None:
-                        await self._caller.keep(telling.feed(frame), self._upstream)
-                    await self._say(frame)
+                        await self._caller.keep(telling.feed(body), self._upstream)
+                    await self._say(body)
+                    await asyncio.sleep(0)  # others' turn, even if this source is never silent
             except UpstreamError as error:
                 await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
@@ -546,3 +551,8 @@ class ProxyExchange:
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
             await self._say(self._errors.frame(status, code, message, lines=lines))
+
+
+def _ready(stream: object) -> Sequence[bytes]:
+    """Return the frames that came with the last one: they are sent with it."""
+    return stream.ready() if isinstance(stream, GuardedStream) else ()
