@@ -33,14 +33,17 @@ still claim is passed on at once. Ask for the token count, the sky, a secret gar
 else you like and it will be there in time for dinner, more or less."""
 
 _EVENT = (
-    'data: {{"id":"c","object":"chat.completion.chunk","created":{sent},"model":"m","choices":'
-    '[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}\n\n'
+    'data: {{"id":"c","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":'
+    '[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}],'
+    '"obfuscation":"{sent}"}}\n\n'
 )
+"""As OpenAI sends them: the time is where they have what pads them to one length."""
+
 _LAST = (
     'data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m","choices":'
     '[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
-_SENT = re.compile(rb'"created":(\d{9,})')
+_SENT = re.compile(rb'"obfuscation":\s*"(\d+)"')
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 WARM_UP = 2.0
 """Seconds at the beginning that are not counted."""
