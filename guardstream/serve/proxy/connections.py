@@ -28,7 +28,7 @@ _PIECE = 64 * 1024
 """Bytes of a request that are written at once; and half of those of an answer that wait."""
 
 _AT_ONCE = 32 * 1024
-"""Bytes of an answer that are guarded at once, so that other streams have their turn."""
+"""Bytes of an answer that are guarded at once; then other streams have their turn."""
 
 _AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
 """Headers that aiohttp would add."""
@@ -88,17 +88,21 @@ class _Answer:
         self.headers: Headers = [(name.lower(), value) for name, value in answer.raw_headers]
         self._answer = answer
         self._read = answer.content.read
+        self._more = False  # whether there is more at hand than was read
 
     def __aiter__(self) -> _Answer:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._more:
+            await asyncio.sleep(0)
         try:
             piece = await self._read(_AT_ONCE)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _failed(error) from error
         if not piece:
             raise StopAsyncIteration
+        self._more = len(piece) == _AT_ONCE
         return piece
 
     async def aclose(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 import anyio
@@ -459,7 +459,6 @@ class ProxyExchange:
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
                     await self._say(body)
-                    await asyncio.sleep(0)  # others' turn, even if this source is never silent
             except UpstreamError as error:
                 await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
@@ -514,9 +513,9 @@ class ProxyExchange:
 
     async def _beat(self, seconds: float) -> None:
         while True:
-            await anyio.sleep(max(seconds - (anyio.current_time() - self._sent_at), 0))
+            await anyio.sleep(max(seconds - (monotonic() - self._sent_at), 0))
             async with self._sending:
-                if anyio.current_time() - self._sent_at >= seconds:
+                if monotonic() - self._sent_at >= seconds:
                     await self._transmit(PING, more=True)
 
     async def _refuse(
@@ -545,7 +544,7 @@ class ProxyExchange:
         """Send a part of the body to the client, if it is still there."""
         if not self._gone:
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        self._sent_at = anyio.current_time()
+        self._sent_at = monotonic()
 
     async def _say_error(self, status: int, code: str, message: str) -> None:
         if self._media in _STREAMS:  # an array is cut: it has no place for an error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ _FIELD = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _PLAIN, _ZLIB = ("", "identity"), ("gzip", "x-gzip", "deflate")
-_AT_ONCE = 256 * 1024
+_AT_ONCE = 32 * 1024
 """Bytes that a compressed body is inflated to at once."""
 
 _EITHER = 47
@@ -106,7 +107,9 @@ class _Inflated:
     async def __anext__(self) -> bytes:
         plain = b""
         while not plain:
-            if not (self._rest or self._full):
+            if self._rest or self._full:
+                await asyncio.sleep(0)  # others' turn
+            else:
                 try:
                     self._rest = await anext(self._answer)
                 except StopAsyncIteration:
