@@ -11,7 +11,6 @@ from io import BytesIO
 
 import aiohttp
 import certifi
-from multidict import CIMultiDict
 from yarl import URL
 
 from guardstream.serve.proxy.answers import UpstreamError
@@ -110,10 +109,10 @@ class _Answer:
         self._answer.close()
 
 
-def _sent(headers: Headers) -> CIMultiDict[str]:
+def _sent(headers: Headers) -> list[tuple[str, str]]:
     """Return headers as aiohttp takes them; it writes them in UTF-8, which all but a few are."""
     try:
-        return CIMultiDict((name.decode("ascii"), value.decode()) for name, value in headers)
+        return [(name.decode("ascii"), value.decode()) for name, value in headers]
     except UnicodeDecodeError as error:
         raise UpstreamError(
             400, "invalid_header", "a header that is not in UTF-8 cannot be sent on"
