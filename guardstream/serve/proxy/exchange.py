@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 from starlette.types import Receive, Scope, Send
 
-from guardstream.errors import GuardstreamError
+from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.events import FinishReason
+from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, in_utf8
 from guardstream.http.request import RefusedError
@@ -23,7 +25,7 @@ from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
 from guardstream.serve.journal import Journal, last_event_id
-from guardstream.serve.proxy import budgets, objects, requests
+from guardstream.serve.proxy import budgets, models, objects, requests
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answers import (
     Guarded,
@@ -47,6 +49,8 @@ from guardstream.serve.streams import PING
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
+
+log = logging.getLogger("guardstream.serve")
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
@@ -273,8 +277,49 @@ class ProxyExchange:
             asked = endpoint.provider if endpoint.sends else None
             guard = await self._apart(len(body), for_request, guard, asked, body)
         guard, sent_on = await self._checked(guard, kind, body)
+        if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
+            await self._list_models(sent_on)
+            return
         async with self._tokens(count):
             await self._exchange(guard, sent_on)
+
+    async def _list_models(self, sent_on: Sent) -> None:
+        """Answer with the models of all upstreams; those that fail are left out, unless all do."""
+        answers: dict[str, dict[str, Any]] = {}
+        failed: list[UpstreamError] = []
+
+        async def ask(name: str) -> None:
+            try:
+                answers[name] = await self._asked_of(name, sent_on)
+            except UpstreamError as error:
+                log.warning("no models of the upstream %r: %s", name, error.code)
+                failed.append(error)
+
+        async with anyio.create_task_group() as group:
+            for name in self._parts.targets:
+                group.start_soon(ask, name)
+        if not answers:
+            raise failed[0]
+        in_order = {name: answers[name] for name in self._parts.targets if name in answers}
+        body = json_bytes(models.merged(in_order, self._parts.choice))
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._start(200, headers)
+        await self._say(body, more=False)
+
+    async def _asked_of(self, name: str, sent_on: Sent) -> dict[str, Any]:
+        """Return the JSON that an upstream answers. UpstreamError if that is none."""
+        response = await self._send_on(sent_on, name)
+        try:
+            answer = await read_whole(response, self._settings.max_answer)
+        finally:
+            await aclose_source(response)
+        try:
+            value = json_object(answer) if response.status == 200 else None
+        except AdapterError:
+            value = None
+        if value is None:
+            raise UpstreamError(502, "upstream_invalid", "the upstream lists no models")
+        return value
 
     def _tokens(self, count: int) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.tokens(count)
@@ -405,10 +450,11 @@ class ProxyExchange:
         async with around.limiter().slot(around.key(known)):
             yield
 
-    async def _send_on(self, sent_on: Sent) -> Incoming:
+    async def _send_on(self, sent_on: Sent, name: str | None = None) -> Incoming:
+        """Send a request to the upstream that was chosen, or that of a name."""
         endpoint = self._found.endpoint
         path = endpoint.below + self._scope["path"]
-        upstream = self._parts.upstream(self._upstream)
+        upstream = self._parts.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
             headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
