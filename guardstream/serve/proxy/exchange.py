@@ -33,6 +33,7 @@ from guardstream.serve.proxy.answers import (
     guarded_answer,
     guarded_error,
 )
+from guardstream.serve.proxy.apart import LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
@@ -470,13 +471,14 @@ class ProxyExchange:
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
         return await sent(send, around.retry if around and again else None)
 
-    @staticmethod
-    async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _apart(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do work on a text of `size` bytes; in a thread if it is long, so that streams go on."""
         if size <= _SHORT:
             return work(*args, **kwargs)
         whole = partial(work, *args, **kwargs)
-        return await anyio.to_thread.run_sync(whole, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(
+            whole, abandon_on_cancel=True, limiter=self._parts.threads
+        )
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         length = (b"content-length", b"%d" % len(answer))
@@ -494,6 +496,8 @@ class ProxyExchange:
             )
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        if isinstance(stream, GuardedStream):
+            stream.steps = LongEvents(self._parts.apart)
         self._media, events = kind, kind == "text/event-stream"
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._start(response.status, streaming(headers) if events else headers)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from anyio import CapacityLimiter
+
+from guardstream.serve.proxy.apart import Apart
 from guardstream.serve.proxy.endpoints import Endpoint, Found, Table
 from guardstream.serve.proxy.keys import Keys, named_keys
 from guardstream.serve.proxy.sending import Sender
@@ -9,6 +12,9 @@ from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import MemoryState, State
 from guardstream.serve.proxy.upstreams import Target, Upstream
 from guardstream.serve.routes import Headers
+
+_THREADS = 2
+"""Threads that guard long bodies: each takes its share of the event loop's time."""
 
 
 class Parts:
@@ -28,6 +34,8 @@ class Parts:
         self.state: State = settings.state or MemoryState()
         self.targets = settings.targets
         self.held = settings.held
+        self.apart = Apart()
+        self.threads = CapacityLimiter(_THREADS)
         self._sender = sender
         self._upstreams: dict[str, Upstream] = {}
 
@@ -57,3 +65,4 @@ class Parts:
         upstreams, self._upstreams = self._upstreams, {}
         for each in upstreams.values():
             await each.aclose()
+        self.apart.close()
