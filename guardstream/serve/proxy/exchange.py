@@ -32,6 +32,7 @@ from guardstream.serve.proxy.answers import (
     UpstreamError,
     guarded_answer,
     guarded_error,
+    judged_answer,
 )
 from guardstream.serve.proxy.apart import LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
@@ -239,7 +240,9 @@ class ProxyExchange:
         guard = self._settings.guards.get(self._name)
         if guard is None:
             raise RefusedError(400, "unknown_policy", "there is no policy of the name asked for")
-        guard = guard.pinned()
+        guard, around = guard.pinned(), self._settings.operations.get(self._name)
+        if around is not None and around.gates:
+            guard = guard.with_gates(around.gates)
         if self._found.endpoint.guarded:
             self._label = label(guard.policy)
             self.outcome.policy = self._label.decode()
@@ -378,9 +381,13 @@ class ProxyExchange:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
         answer = await read_whole(response, self._settings.max_answer)
-        guarded: Guarded = await self._apart(
-            len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
-        )
+        guarded: Guarded
+        if guard.gates:
+            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes)
+        else:
+            guarded = await self._apart(
+                len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
+            )
         result, body = guarded.result, guarded.body
         if result is not None:
             self.outcome.finish = result.finish
@@ -496,8 +503,9 @@ class ProxyExchange:
             )
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
-        if isinstance(stream, GuardedStream):
-            stream.steps = LongEvents(self._parts.apart)
+        guarded = getattr(stream, "stream", stream)  # gates stand around it
+        if isinstance(guarded, GuardedStream):
+            guarded.steps = LongEvents(self._parts.apart)
         self._media, events = kind, kind == "text/event-stream"
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._start(response.status, streaming(headers) if events else headers)
