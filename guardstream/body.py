@@ -1,5 +1,5 @@
 """Whole answers, guarded: the documented place of `guardstream.http.body`."""
 
-from guardstream.http.body import guard_body
+from guardstream.http.body import aguard_body, guard_body
 
-__all__ = ["guard_body"]
+__all__ = ["aguard_body", "guard_body"]

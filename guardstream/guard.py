@@ -41,6 +41,7 @@ from guardstream.stream.text import TextFlow
 # regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
+    from guardstream.gate.planned import Gate
     from guardstream.operations import Operations
     from guardstream.policy import Policy
     from guardstream.policy.reload import Watched
@@ -126,6 +127,12 @@ class Guard:
         policy = self._watched.policy() if self._watched is not None else self._policy
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
         return _revived, (policy, *settings)
+
+    def __copy__(self) -> Guard:
+        """Return a guard that shares everything with this one; pickling would make it all anew."""
+        guard = object.__new__(type(self))
+        guard.__dict__.update(self.__dict__)
+        return guard
 
     def _check_formats(self) -> None:
         policy = self._watched.policy() if self._watched is not None else self._policy
@@ -282,8 +289,10 @@ class Guard:
                 make = flows(more)
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
-        observing, extraction = self._observing(policy, options), _extraction(policy)
-        wrapping = Wrapping(stream, provider, options, observing, extraction, guarded)
+        observing, extraction = self.observing(policy, options), _extraction(policy)
+        choose = _choosing(policy, provider, policy.unknown if unknown is None else unknown)
+        lines = framing == "sse"
+        wrapping = Wrapping(stream, choose, lines, options, observing, extraction, guarded)
         whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(around or Operations(policy))
         return whole
 
@@ -348,6 +357,30 @@ class Guard:
         guard = self._of(self.policy)
         guard._vault, guard._vaultless = vault, vault is None
         return guard
+
+    def with_rules_only(self) -> Guard:
+        """Return a guard that does nothing but apply the rules, as with `rules_only`."""
+        guard = copy(self)
+        guard._rules_only, guard._operations = True, None
+        return guard
+
+    def with_gates(self, gates: Sequence[Gate]) -> Guard:
+        """Return a guard whose streams pass these gates, too, and otherwise like this one.
+
+        For servers that make a guard with `rules_only`, and carry out its policy's other sections
+        by themselves.
+        """
+        from guardstream.operations import Operations
+
+        guard = copy(self)
+        guard._operations = Operations(self.policy, gates=tuple(gates))
+        return guard
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """The gates that this guard's streams pass, in order."""
+        around = self._operating(self.policy)
+        return around.gates if around is not None else ()
 
     @property
     def vaults(self) -> Vaults:
@@ -524,15 +557,7 @@ class Guard:
             from guardstream.providers.unknown import check_unknown
 
             check_unknown(unknown)
-        own = _own_formats(policy, passing)
-        asked = provider
-        if isinstance(asked, str):
-            # An unknown name is told now, not with the first chunk.
-            asked = own.get(asked) or named(asked, unknown=passing, beside=own)
-
-        def choose(chunk: Any) -> Adapter[Any]:
-            mine = (each for each in own.values() if asked is None and each.accepts(chunk))
-            return chosen(next(mine, asked), chunk, unknown=passing)
+        choose = _choosing(policy, provider, passing)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
@@ -582,11 +607,11 @@ class Guard:
             deadlines=_deadlines(policy) if deadlines is None else deadlines,
             clock=options.get("clock", monotonic),
             extraction=_extraction(policy),
-            observing=self._observing(policy, options) if observing is None else observing,
+            observing=self.observing(policy, options) if observing is None else observing,
         )
 
-    def _observing(self, policy: Policy, options: Delivering) -> Observing:
-        """Who is told of a stream: observers of the guard and of its policy."""
+    def observing(self, policy: Policy, options: Delivering) -> Observing:
+        """Return who is told of a stream: observers of the guard and of its policy."""
         around = self._operating(policy)
         audits = around.audits if around else ()
         strict = around is not None and around.strict
@@ -624,6 +649,25 @@ def _check_text(first: str) -> None:
 
 
 _EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]{3,}\n*")
+
+
+def _choosing(
+    policy: Policy, provider: str | Adapter[Any] | None, unknown: Unknown
+) -> Callable[[Any], Adapter[Any]]:
+    """Return what chooses the adapter of a stream by its first chunk.
+
+    AdapterError for a name that is not known: at once, not with the first chunk.
+    """
+    own = _own_formats(policy, unknown)
+    asked = provider
+    if isinstance(asked, str):
+        asked = own.get(asked) or named(asked, unknown=unknown, beside=own)
+
+    def choose(chunk: Any) -> Adapter[Any]:
+        mine = (each for each in own.values() if asked is None and each.accepts(chunk))
+        return chosen(next(mine, asked), chunk, unknown=unknown)
+
+    return choose
 
 
 def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:

@@ -29,6 +29,7 @@ from guardstream.stream.options import Delivering
 from guardstream.vault.vault import VaultError
 
 if TYPE_CHECKING:
+    from guardstream.gate.chunks import Choose
     from guardstream.gate.planned import Gate
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
@@ -119,7 +120,8 @@ class Wrapping:
     """What a guard is asked to wrap, and how it does that: with its rules alone, by `guarded`."""
 
     stream: Any
-    provider: Any
+    choose: Choose
+    lines: bool
     options: Reopening
     observing: Observing
     extraction: Mapping[str, Any]
@@ -141,8 +143,7 @@ class Wrapping:
             )
         key = operations.key(self.observing.attributes)
         gates, observing = operations.gates, self.observing
-        last = Joined(observing, _may_be_judged) if gates and observing else None
-        inner = last.observing if last else observing
+        last, inner = joined(gates, observing)
         whole: Any
         if retry is not None or any(options.get(name) for name in REOPENING):
             whole = self._retrying(operations.limiter, key, retry or Retry(), inner)
@@ -150,10 +151,7 @@ class Wrapping:
             whole = self.guarded(Source(stream, operations.limiter, key), (), options, inner)
         else:
             whole = self.guarded(stream, (), options, inner)
-        for number, gate in enumerate(gates, 1):
-            told = last if number == len(gates) else None
-            whole = gate.around(whole, self.provider, of_guard=number == 1, observing=told)
-        return whole
+        return behind(whole, gates, self.choose, last, lines=self.lines)
 
     def _retrying(
         self,
@@ -173,6 +171,24 @@ class Wrapping:
 
         sources = (self.stream, *self.options.get("fallbacks", ()))
         return RetryingStream(attempt, sources, retry, self.options, joined, self.extraction)
+
+
+def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, Observing]:
+    """Return what the last of the gates tells how a stream ended, and who is told by the guard."""
+    if not gates or not observing:
+        return None, observing
+    last = Joined(observing, _may_be_judged)
+    return last, last.observing
+
+
+def behind(
+    stream: Any, gates: Sequence[Gate], choose: Choose, last: Joined | None, *, lines: bool = False
+) -> Any:
+    """Return a guard's stream as it comes through the gates, one after the other."""
+    for number, gate in enumerate(gates, 1):
+        told = last if number == len(gates) else None
+        stream = gate.around(stream, choose, lines=lines, of_guard=number == 1, observing=told)
+    return stream
 
 
 def _may_be_tried_again(record: StreamRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -49,3 +50,24 @@ def test_the_compose_file_is_yaml_and_names_files_that_are_there() -> None:
     root = (DEPLOY / "compose" / build["context"]).resolve()
     assert (root / build["dockerfile"]).is_file()
     assert (root / "pyproject.toml").is_file()
+
+
+def envoy(name: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The connection manager of a configuration, its filters, and the clusters."""
+    said = yaml.safe_load((DEPLOY / "envoy" / name).read_text())["static_resources"]
+    (listener,) = said["listeners"]
+    (chain,) = listener["filter_chains"]
+    manager = dict(chain["filters"][-1]["typed_config"])
+    return manager, manager.pop("http_filters"), said["clusters"]
+
+
+def test_the_edge_with_the_processor_is_both_configurations() -> None:
+    whole, filters, clusters = envoy("edge_processor.yaml")
+    edge, of_edge, _ = envoy("edge.yaml")
+    _, of_processor, behind = envoy("processor.yaml")
+    assert clusters == behind
+    processor, router = of_processor
+    assert filters[1:] == [*of_edge[1:-1], processor, router]  # health is of another cluster
+    routes = whole.pop("route_config"), edge.pop("route_config")
+    assert whole == edge
+    assert str(routes[0]) == str(routes[1]).replace("'proxy'", "'provider'")

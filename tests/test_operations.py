@@ -386,3 +386,10 @@ async def test_extract_knows_the_policys_own_format() -> None:
     chunks = [{"token": '{"id"'}, {"token": ": 5}"}]
     stream = guard(section).wrap(Source(chunks), provider="mine")
     assert (await extract.final(stream, Order)).id == 5
+
+
+def test_guards_made_of_one_share_what_stands_around_it(tmp_path: Path) -> None:
+    section = f"audit: {{path: {tmp_path / 'audit.jsonl'}}}\nconcurrency: {{at_once: 1}}\n"
+    one = guard(section + "reload: true\n")
+    for other in (one.pinned(), one.with_stages([]), one.with_tools({}), one.with_vault(None)):
+        assert other._operations is one._operations

@@ -147,6 +147,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "Policy.stages": _code(CALL, "tool"),
     "Limiter.slot": _code("which key a stream has: `concurrency.by` for a guard's", "key"),
     "Limiter.enter": _code("which key a stream has: `concurrency.by` for a guard's", "key"),
+    "guardstream.body.aguard_body": {"options": "audit.attributes"},
     "guardstream.body.guard_body": {"options": "audit.attributes"},
     "guardstream.bulk.Job": _code(
         STORED,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import httpx
@@ -22,6 +22,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from envoy.type.v3.http_status_pb2 import HttpStatus
 from starlette.types import Message, Scope
 
+from guardstream.envoy.local import Talk, is_local, passed
 from guardstream.errors import GuardstreamError
 
 Pairs = list[tuple[bytes, bytes]]
@@ -38,13 +39,6 @@ _KEPT = {"date", "server", "transfer-encoding", "connection", "keep-alive"}
 
 class CallError(GuardstreamError):
     """Envoy asks for what cannot be guarded; the call is to be aborted."""
-
-
-class Talk(Protocol):
-    """The gRPC call: what Envoy says, and what it is told."""
-
-    async def read(self) -> Any: ...
-    async def write(self, message: Any) -> None: ...
 
 
 class Call:
@@ -100,6 +94,10 @@ class Call:
         with self._request_in, self._answer_in:
             while (message := await self._talk.read()) is not None:
                 kind = message.WhichOneof("request")
+                if not self._sent_on and is_local(message):
+                    self.complete = True
+                    await passed(self._talk, message)
+                    return
                 if kind in ("request_body", "request_trailers"):
                     await _put(self._request_in, message)
                 elif kind in ("response_headers", "response_body", "response_trailers"):
@@ -278,7 +276,10 @@ FULL_DUPLEX = _MODES.values_by_name["FULL_DUPLEX_STREAMED"].number
 def _check(first: pb.ProcessingRequest) -> None:
     """Raise CallError unless Envoy hands over all of a request, and waits for what it is told."""
     if first.WhichOneof("request") != "request_headers":
-        raise CallError("Envoy does not send the headers of requests: request_header_mode: SEND")
+        raise CallError(
+            "Envoy does not send the headers of requests: request_header_mode: SEND; for answers "
+            "of its own, response_attributes: [response.code_details]"
+        )
     if first.observability_mode:
         raise CallError("observability_mode lets all pass: leave it out")
     modes = first.protocol_config

@@ -17,6 +17,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as service
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from guardstream.envoy.call import Call, CallError, Transport, entered
+from guardstream.envoy.local import is_local, passed
 from guardstream.errors import GuardstreamError
 from guardstream.serve.proxy.app import Proxy, signing
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
@@ -56,6 +57,9 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
         """Serve one request of Envoy's."""
         first = await context.read()
         if first is grpc.aio.EOF:
+            return
+        if is_local(first):
+            await passed(_Talk(context), first)
             return
         try:
             call = Call(_Talk(context), first)

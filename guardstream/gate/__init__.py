@@ -14,7 +14,7 @@ from guardstream.gate.judging import GateError
 from guardstream.gate.planned import UNITS
 from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
-from guardstream.providers import Adapter
+from guardstream.providers import Adapter, chosen
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
@@ -46,7 +46,8 @@ def gate(
     Each text (choice, channel, tool call) is cut into units, and `check(text, context)` is awaited
     for each that is not blank; it returns a bool or a Verdict. Checks run beside each other and
     beside the reading. A chunk of text is cut where a unit ends; a provider's chunk waits for all
-    units that have text in it.
+    units that have text in it, and so does a frame of a stream of bytes (server-sent events, JSON
+    in lines or in an array).
 
     - `unit`: what is judged as one: a sentence, a paragraph, all of a text, or so many code points.
     - `deadline`: seconds that a check may take; `on_timeout` says what becomes of its text then,
@@ -60,7 +61,8 @@ def gate(
     raises, and AdapterError for a chunk that the adapter does not know.
     """
     kept = None if channels is None else frozenset(channels)
-    judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, provider, unknown)
+    choose = partial(chosen, provider, unknown=unknown)
+    judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)
     return GatedStream(stream, check, judging)
 
 

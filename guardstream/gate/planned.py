@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from guardstream.errors import PolicyError
+from guardstream.gate.chunks import Choose
 from guardstream.gate.judging import Cache, GateError, Judging
 from guardstream.gate.stream import GatedStream, Options
 from guardstream.gate.verdict import Check
@@ -19,7 +20,6 @@ from guardstream.gate.windows import Capped
 from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
-from guardstream.providers import Adapter
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
 from guardstream.stream.observers import Joined
 
@@ -60,15 +60,17 @@ class Gate:
     def around(
         self,
         stream: AsyncIterable[C],
-        provider: str | Adapter[Any] | None,
+        choose: Choose,
         *,
+        lines: bool,
         of_guard: bool,
         observing: Joined | None,
     ) -> GatedStream[C]:
         """Return the chunks of `stream` that the check allows.
 
-        `of_guard` says that nothing stands between the guard and this gate, `observing` is told how
-        the stream ended if no other gate comes after this one.
+        `choose` returns the adapter for its first chunk; `lines` says that `str` are lines of
+        server-sent events. `of_guard` says that nothing stands between the guard and this gate,
+        `observing` is told how the stream ended if no other gate comes after this one.
         """
         file = self.file
         judging = Judging(
@@ -86,8 +88,8 @@ class Gate:
             on_error="block" if self.blocks else "allow",
             on_timeout="block" if self.blocks else "allow",
             channels=None if file.channels is None else frozenset(file.channels),
-            provider=provider,
-            unknown="guard",
+            choose=choose,
+            lines=lines,
             hold=hold,
             overlap=file.overlap,
             rule=self.rule,

@@ -15,10 +15,10 @@ from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 import anyio
 
 from guardstream.events import Finding, FinishReason
+from guardstream.gate.chunks import Choose, Chunks, chunks_of
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
-from guardstream.providers import Adapter, chosen
-from guardstream.providers.adapter import NEW, Call, Reading, Slot, Unknown
+from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
 from guardstream.stages.units import Units
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
@@ -44,8 +44,9 @@ class Options:
     on_error: Otherwise
     on_timeout: Otherwise
     channels: frozenset[str] | None
-    provider: str | Adapter[Any] | None
-    unknown: Unknown
+    choose: Choose
+    lines: bool = False
+    """Whether chunks of `str` are lines of server-sent events."""
     hold: bool = True
     overlap: int = 0
     rule: str = "gate"
@@ -73,8 +74,9 @@ class _Core(Generic[C]):
     """What the gate's own tasks share; it knows nothing of the iterator, which may be dropped."""
 
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
-        self.line: Line[C] | None = None
-        self.adapter: Adapter[C] | None = None  # reads what is delivered, for `end`
+        self.chunks: Chunks | None = None
+        self.line: Line[Any] | None = None
+        self.adapter: Adapter[Any] | None = None  # reads what is delivered, for `end`
         self.error: Exception | None = None
         self.over = False  # nothing more will be read
         self.closed = False
@@ -130,7 +132,8 @@ class _Core(Generic[C]):
 
     def _left(self) -> None:
         self.halt()
-        if self._observing is not None and not self._observing.concluding:
+        if self._observing is not None:
+            self._observing.concluding = False
             self._observing.settle_quietly()
 
     def _start(self, unit: Unit | None, function: Callable[[], Awaitable[None]]) -> None:
@@ -164,29 +167,40 @@ class _Core(Generic[C]):
             self.closed = True
 
     async def _read_all(self, iterator: Any) -> None:
+        options = self._options
         while True:
             try:
                 chunk = await iterator.__anext__()
             except StopAsyncIteration:
                 break
-            line = self.line or self._begin_line(chunk)
-            before = line.taken
-            self._judge(line.take(chunk))
-            self.meter.received(line.taken - before, line.waiting)
-            self.meter.holding()
-            self.changed.notify()
-            while line.waiting > self._options.ahead and not line.stuck:
-                await self.changed.wait()
-            if line.barred:
-                return
-        self._judge((self.line or self._begin_line(None)).finish())
+            if self.chunks is None:
+                self.chunks = chunks_of(options.choose, chunk, lines=options.lines)
+            for each in self.chunks.cut(chunk):
+                await self._take(each)
+                if self.line is not None and self.line.barred:
+                    return
+        for each in self.chunks.rest() if self.chunks is not None else ():
+            await self._take(each)
+        if self.line is not None:
+            self._judge(self.line.finish())
 
-    def _begin_line(self, chunk: C | None) -> Line[C]:
+    async def _take(self, each: Any) -> None:
+        """Take what the stream's adapter reads at once, and wait until there is room for more."""
+        line = self.line or self._begin_line(each)
+        before = line.taken
+        self._judge(line.take(each))
+        self.meter.received(line.taken - before, line.waiting)
+        self.meter.holding()
+        self.changed.notify()
+        while line.waiting > self._options.ahead and not line.stuck:
+            await self.changed.wait()
+
+    def _begin_line(self, first: Any) -> Line[Any]:
+        assert self.chunks is not None
         options = self._options
-        self.adapter = chosen(options.provider, chunk, unknown=options.unknown)
-        adapter = chosen(options.provider, chunk, unknown=options.unknown)
+        self.adapter = self.chunks.adapter(first)
         self.line = Line(
-            adapter,
+            self.chunks.adapter(first),
             options.make_units,
             options.channels,
             options.ahead,
@@ -230,6 +244,8 @@ class _Core(Generic[C]):
 
     def _stop_reading(self) -> None:
         self.over = True
+        if self._observing is not None:
+            self._observing.concluding = True  # the source ends as cancelled: the verdict says more
         scope = self._scopes.get(None)
         if scope is not None:
             scope.cancel()
@@ -255,7 +271,7 @@ class GatedStream(AsyncContext, Generic[C]):
         self._calls: dict[Slot, Call] = {}
         self._usage: Any = None
         self._written: dict[Slot, list[str]] = {}
-        self._open: dict[int, C] = {}
+        self._open: dict[int, Any] = {}
         self._finished: dict[int, FinishReason] = {}
         self._finish: FinishReason | None = None
         self._reading = False
@@ -384,7 +400,7 @@ class GatedStream(AsyncContext, Generic[C]):
         else:
             await core.changed.wait()
 
-    def _settled(self, line: Line[C] | None) -> bool:
+    def _settled(self, line: Line[Any] | None) -> bool:
         """Whether nothing more is read, and everything that was has its verdict."""
         return self._core.over and self._core.closed and not (line and line.pending)
 
@@ -425,7 +441,7 @@ class GatedStream(AsyncContext, Generic[C]):
             error=record.error or said,
         )
 
-    def _pass(self, passed: Passed[C]) -> None:
+    def _pass(self, passed: Passed[Any]) -> None:
         chunk, written, reading, texts = passed
         adapter = self._core.adapter
         assert adapter is not None
@@ -446,7 +462,10 @@ class GatedStream(AsyncContext, Generic[C]):
                 self._finished[choice] = reason
                 self._open.pop(choice, None)
         if written is not None:
-            self._queue.append(_Ready(written, fresh, reading))
+            assert self._core.chunks is not None
+            first, *rest = self._core.chunks.chunks(written)
+            self._queue.append(_Ready(first, fresh, reading))
+            self._queue.extend(_Ready(each) for each in rest)
             if hasattr(adapter, "passed"):
                 adapter.passed(written)
 
@@ -468,17 +487,20 @@ class GatedStream(AsyncContext, Generic[C]):
 
     def _ends(self) -> list[C]:
         """The chunks that end every open choice of a blocked stream."""
-        adapter = self._core.adapter
+        chunks, adapter = self._core.chunks, self._core.adapter
+        assert chunks is not None
         assert adapter is not None
 
         def written(slot: Slot) -> str:
             return "".join(self._written.get(slot, ()))
 
-        return [
-            end
-            for choice, chunk in self._open.items()
-            for end in adapter.end(chunk, choice, "content_filter", written)
+        ends = [
+            chunk
+            for choice, last in self._open.items()
+            for end in adapter.end(last, choice, "content_filter", written)
+            for chunk in chunks.chunks(end)
         ]
+        return [*ends, *chunks.close()]
 
 
 class _Ready(NamedTuple, Generic[C]):

@@ -1,6 +1,6 @@
 """Guarded requests, bodies and streams of bytes, for servers and clients of HTTP."""
 
-from guardstream.http.body import guard_body
+from guardstream.http.body import aguard_body, guard_body
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.stream import WireGuard
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
@@ -10,6 +10,7 @@ __all__ = [
     "RefusedError",
     "SyncGuardTransport",
     "WireGuard",
+    "aguard_body",
     "checked_request",
     "guard_body",
 ]

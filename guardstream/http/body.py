@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Any, Unpack
+
+import anyio
 
 from guardstream.errors import AdapterError
 from guardstream.guard import Guard
+from guardstream.operations import behind, joined
 from guardstream.providers.fields import map_strings
-from guardstream.providers.whole import BODIES, SAID
+from guardstream.providers.whole import BODIES, SAID, Body
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Flow, adapter_error
+from guardstream.stream.observers import Observing
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
@@ -26,14 +31,53 @@ def guard_body(
     `provider` names the adapter of the same answer's stream; `options` are those of `Guard.wrap`. A
     body that nothing changes is returned as it is. Raises AdapterError for a provider or a body
     that is not known, StageError if a stage fails, BlockedError with `raise_on_block`, PolicyError
-    for a policy with `gate`, `retry` or `concurrency`.
+    for a policy with `gate` (see `aguard_body`), `retry` or `concurrency`.
     """
+    guard.refuse_operations("guarding a whole answer")
+    return _guarded(guard, _adapter(guard, provider), body, options)
+
+
+@known_arguments
+async def aguard_body(
+    guard: Guard, provider: str, body: dict[str, Any], **options: Unpack[Delivering]
+) -> tuple[dict[str, Any], Result]:
+    """Do what `guard_body` does, and await the checks of the guard's gates.
+
+    The rules are applied in a thread, since a long body would hold up the event loop. Raises what
+    `guard_body` raises, but for a policy with `gate`.
+    """
+    guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
+    policy, gates = guard.policy, guard.gates
+    adapter = _adapter(guard, provider)
+    last, observing = joined(gates, guard.observing(policy, options))
+    rules = partial(_guarded, guard, adapter, body, options, observing)
+    guarded, result = await anyio.to_thread.run_sync(rules, abandon_on_cancel=True)
+    if not gates:
+        return guarded, result
+    # What ends a body is remembered by its adapter: each step has its own.
+    adapter = _adapter(guard, provider)
+    async with behind(_Answer(guarded, result), gates, lambda _: adapter, last) as stream:
+        sent = [each async for each in stream]
+        judged = stream.result
+    return _completed(adapter, sent, guarded), judged
+
+
+def _adapter(guard: Guard, provider: str) -> Body:
     kind = BODIES.get(provider)
     if kind is None:
         raise AdapterError(f"no whole answers of {provider!r}, there are: {', '.join(BODIES)}")
-    guard.refuse_operations("guarding a whole answer")
+    adapter: Body = kind(unknown=guard.policy.unknown)
+    return adapter
+
+
+def _guarded(
+    guard: Guard,
+    adapter: Body,
+    body: dict[str, Any],
+    options: Delivering,
+    observing: Observing | None = None,
+) -> tuple[dict[str, Any], Result]:
     policy = guard.policy
-    adapter = kind(unknown=policy.unknown)
 
     def start(_body: Any, meter: Meter) -> Flow[dict[str, Any]]:
         return ChunkFlow(
@@ -44,18 +88,33 @@ def guard_body(
             policy.file.max_holdback,
         )
 
-    with SyncGuardedStream([body], start, guard.options(policy, options)) as stream:
+    stream = SyncGuardedStream([body], start, guard.options(policy, options, observing))
+    with stream:
         sent = [each for each in stream if each is not SAID]
         result = stream.result
+    return _completed(adapter, sent, body), result
+
+
+def _completed(adapter: Body, sent: Sequence[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body that went out, with what its adapter remembers of its end."""
     try:
-        guarded = sent[0] if sent else adapter.silent(body)
-        if adapter.reasons:
-            guarded = adapter.completed(guarded, body)
+        guarded: dict[str, Any] = sent[0] if sent else adapter.silent(body)
+        return adapter.completed(guarded, body) if adapter.reasons else guarded
     except AdapterError:
         raise
     except Exception as error:
         raise adapter_error(error) from error
-    return guarded, result
+
+
+class _Answer:
+    """A guarded answer, as a stream of one chunk."""
+
+    def __init__(self, body: dict[str, Any], result: Result) -> None:
+        self.findings, self.finish = result.findings, result.finish
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        yield self._body
 
 
 def guard_error(guard: Guard, body: dict[str, Any]) -> dict[str, Any]:

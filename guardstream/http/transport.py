@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.body import guard_body, guard_error
+from guardstream.http.body import aguard_body, guard_body, guard_error
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
 from guardstream.http.tools import for_request
@@ -173,22 +173,12 @@ class _Guarding:
             "through"
         )
 
-    def _whole(self, kind: _Kind, request: Any, response: Any, body: bytes, guard: Guard) -> Any:
-        """Return the response with its whole answer guarded."""
-        if kind == "nothing":
-            body = b""
-        elif kind == "text":
-            body = guard.check(body.decode("utf-8", "replace")).text.encode()
-        elif kind == "error":
-            body = _error(guard, body)
-        else:
-            value = json_object(body)
-            if value is None:
-                raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
-            provider = str(self._provider_of(request))
-            guarded, _ = guard_body(guard, provider, value, keep_text=False)
-            body = body if guarded is value else json_bytes(guarded)
-        return _answer(guard, response, content=body)
+    def _said(self, request: Any, body: bytes) -> tuple[str, dict[str, Any]]:
+        """Return the format of a whole answer, and what it says. AdapterError for no object."""
+        value = json_object(body)
+        if value is None:
+            raise AdapterError(f"the answer of {request.url.path!r} is no JSON object")
+        return str(self._provider_of(request)), value
 
 
 class GuardTransport(_Guarding):
@@ -215,7 +205,12 @@ class GuardTransport(_Guarding):
         try:
             kind = self._kind(request, response)
             if kind not in ("stream", "pass"):
-                whole = self._whole(kind, request, response, await response.aread(), guard)
+                body = await response.aread()
+                if kind == "body":
+                    provider, value = self._said(request, body)
+                    guarded, _ = await aguard_body(guard, provider, value, keep_text=False)
+                    body = body if guarded is value else json_bytes(guarded)
+                whole = _answer(guard, response, content=_unsaid(guard, kind, body))
                 await response.aclose()
                 return whole
         except BaseException:
@@ -270,7 +265,12 @@ class SyncGuardTransport(_Guarding):
         try:
             kind = self._kind(request, response)
             if kind not in ("stream", "pass"):
-                whole = self._whole(kind, request, response, response.read(), guard)
+                body = response.read()
+                if kind == "body":
+                    provider, value = self._said(request, body)
+                    guarded, _ = guard_body(guard, provider, value, keep_text=False)
+                    body = body if guarded is value else json_bytes(guarded)
+                whole = _answer(guard, response, content=_unsaid(guard, kind, body))
                 response.close()
                 return whole
         except BaseException:
@@ -353,9 +353,20 @@ def _class_beside(request: Any, name: str) -> Any:
 def _answer(guard: Guard, response: Any, **body: Any) -> Any:
     """Return the response with another body, and without headers that a rule matches."""
     headers = response.headers.copy()
-    for name in (*_ABOUT_BYTES, *withheld(guard, headers.multi_items())):
+    rules = guard.with_rules_only()
+    for name in (*_ABOUT_BYTES, *withheld(rules, headers.multi_items())):
         headers.pop(name, None)
     return type(response)(response.status_code, headers=headers, **body)
+
+
+def _unsaid(guard: Guard, kind: _Kind, body: bytes) -> bytes:
+    """Return a body as it may go out; what a model says is guarded before."""
+    if kind == "nothing":
+        return b""
+    rules = guard.with_rules_only()
+    if kind == "text":
+        return rules.check(body.decode("utf-8", "replace")).text.encode()
+    return _error(rules, body) if kind == "error" else body
 
 
 def _error(guard: Guard, body: bytes) -> bytes:

@@ -119,7 +119,8 @@ MORE = {
     "has_retry.yaml": b"retry: {attempts: 2}",
     "no_key.yaml": b"serve: {upstream: {url: 'http://x', key: '${NO_SUCH_KEY}'}}",
     "gated.yaml": b"serve: {upstream: 'http://x'}\ngate: [{use: judge, options: "
-    b"{format: llama_guard, model: m}}]",
+    b"{format: llama_guard, model: m}}]\nvault: {}\n"
+    b"input: {rules: [{id: e, pattern: 'e@x', reversible: true}]}",
     "by_user.yaml": b"serve: {upstream: 'http://x'}\n"
     b"concurrency: {by: user, per_key: {at_once: 1}}",
     "middle.yaml": b"serve: {upstream: 'http://x', routes: {/x: {heartbeat: 1s}}}",
@@ -206,7 +207,7 @@ CALLS = {
     ("serve", "good.yaml", "good.yaml"): "unexpected extra argument",
     ("serve", "good.yaml", "--policy", "good.yaml"): "name one policy for all paths",
     ("serve", "no_key.yaml"): "'NO_SUCH_KEY', which holds the secret, is not set",
-    ("serve", "gated.yaml"): "the proxy does not carry out a gate",
+    ("serve", "gated.yaml"): "a gate would see the values that the vault restores",
     ("serve", "by_user.yaml"): "have key and client, not user",
     ("serve", "middle.yaml"): "'heartbeat' of a route is for the middleware",
     ("serve", "no_log.yaml"): "cannot be written",

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.body import guard_body, guard_error
+from guardstream.http.body import aguard_body, guard_body, guard_error
 from guardstream.http.stream import WireGuard
+from guardstream.operations import behind
+from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.text import PlainText
 from guardstream.providers.whole import BODIES
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
@@ -32,6 +38,11 @@ class Guarded(NamedTuple):
     result: Result | None = None
 
 
+T = TypeVar("T")
+
+_JUDGED = ("transcript", "results", "file")
+"""Answers that gates judge, besides what a model says."""
+
 _JSON = ("application/json",)
 _LINES = ("application/x-jsonl", "application/jsonl", "application/x-ndjson", "application/binary")
 _TEXT = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
@@ -51,6 +62,77 @@ def guarded_answer(
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
     except RecursionError as error:
         raise _unguarded("the upstream's answer is nested too deeply") from error
+
+
+async def judged_answer(
+    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+) -> Guarded:
+    """Do what `guarded_answer` does, and await the checks of the guard's gates.
+
+    They judge what a model says as in its stream; in a transcript, a file and the results of a
+    batch each string by itself. UpstreamError, too, for one of these that is blocked.
+    """
+    try:
+        if endpoint.answer == "said" and kind in _KINDS["said"]:
+            return await _judged(guard, endpoint.provider, body, attributes)
+        rules = partial(guarded_answer, guard, endpoint, kind, body, attributes)
+        guarded = await anyio.to_thread.run_sync(rules, abandon_on_cancel=True)
+        if endpoint.answer in _JUDGED:
+            return Guarded(await _judged_strings(guard, guarded.body))
+        return guarded
+    except GuardstreamError as error:
+        raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+    except RecursionError as error:
+        raise _unguarded("the upstream's answer is nested too deeply") from error
+
+
+async def _judged(
+    guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]
+) -> Guarded:
+    value = _object(body)
+    if provider in BODIES:
+        guarded, result = await aguard_body(
+            guard, provider, value, keep_text=False, attributes=attributes
+        )
+        return Guarded(body if guarded is value else json_bytes(guarded), result)
+    line = _each([json_bytes(value) + b"\n"])
+    stream = guard.wrap(line, provider=provider, keep_text=False, attributes=attributes)
+    async with stream:
+        out = b"".join([frame async for frame in stream])
+        return Guarded(_only_line(out), stream.result)
+
+
+async def _judged_strings(guard: Guard, body: bytes) -> bytes:
+    """Judge the strings in JSON, in lines of JSON, or a text. UpstreamError if one is blocked."""
+    text = _utf8(body)
+    whole = json_object(text)
+    parts = [text] if whole is not None else text.splitlines(keepends=True)
+    values = [json_object(part) for part in parts]
+    if None in values:
+        return "".join(await _through_gates(guard, text, PlainText)).encode()
+    out: list[str] = []
+    for part, value in zip(parts, values, strict=True):
+        judged = await _through_gates(guard, value, AnyJSON)
+        out += [part] if judged == [value] else [_line(each) for each in judged]
+    return "".join(out).encode()
+
+
+async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
+    """Return what the gates leave of a chunk. UpstreamError if they block it."""
+    async with behind(_each([chunk]), guard.gates, lambda _: adapter(), None) as stream:
+        judged = [each async for each in stream]
+    if stream.finish == "content_filter":
+        raise UpstreamError(502, "content_filter", "the policy's gate blocked the answer")
+    return judged
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json_bytes(value).decode() + "\n"
+
+
+async def _each(chunks: Iterable[T]) -> AsyncIterator[T]:
+    for chunk in chunks:
+        yield chunk
 
 
 def guarded_error(guard: Guard, body: bytes) -> bytes:
@@ -107,10 +189,14 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
     out = b"".join([*wire.feed(json_bytes(value) + b"\n"), *wire.finish()])
     if wire.error is not None:
         raise AdapterError("the upstream's answer cannot be guarded as its format says")
+    return Guarded(_only_line(out), wire.result)
+
+
+def _only_line(out: bytes) -> bytes:
     lines = [line for line in out.split(b"\n") if line.strip()]
     if len(lines) != 1:  # what a block says in a stream has no place in a whole answer
         raise _unguarded("the policy ended the answer, which its format cannot say")
-    return Guarded(lines[0], wire.result)
+    return lines[0]
 
 
 def _strings(guard: Guard, value: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from guardstream.serve.proxy.answers import (
     UpstreamError,
     guarded_answer,
     guarded_error,
+    judged_answer,
 )
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
@@ -236,7 +237,9 @@ class ProxyExchange:
         guard = self._settings.guards.get(self._name)
         if guard is None:
             raise RefusedError(400, "unknown_policy", "there is no policy of the name asked for")
-        guard = guard.pinned()
+        guard, around = guard.pinned(), self._settings.operations.get(self._name)
+        if around is not None and around.gates:
+            guard = guard.with_gates(around.gates)
         if self._found.endpoint.guarded:
             self._label = label(guard.policy)
             self.outcome.policy = self._label.decode()
@@ -335,9 +338,13 @@ class ProxyExchange:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
         answer = await read_answer(response, self._settings.max_answer)
-        guarded: Guarded = await self._apart(
-            len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
-        )
+        guarded: Guarded
+        if guard.gates:
+            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes)
+        else:
+            guarded = await self._apart(
+                len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
+            )
         result, body = guarded.result, guarded.body
         if result is not None:
             self.outcome.finish = result.finish

@@ -58,8 +58,8 @@ class ProxySettings:
 
     `receipts` signs what is answered; the guards need a `Collecting` among their observers.
     `replay` keeps released events for clients that come back. `operations`, by the names of the
-    guards, are what their policies say about running streams, of which the proxy does `concurrency`
-    and `retry`: the guards are to be made with `rules_only`.
+    guards, are what their policies say about running streams, which the proxy does: the guards are
+    to be made with `rules_only`.
     """
 
     upstream: str | Target
@@ -123,9 +123,11 @@ class ProxySettings:
             where = around.policy.place("concurrency", "by")
             known = " and ".join(ATTRIBUTES)
             raise SettingsError(f"{where}: the proxy's requests have {known}, not {around.by}")
-        if around.gates:
+        if around.gates and around.vaults is not None:
             where = around.policy.place("gate")
-            raise SettingsError(f"{where}: the proxy does not carry out a gate: policy {name!r}")
+            raise SettingsError(
+                f"{where}: a gate would see the values that the vault restores: policy {name!r}"
+            )
         if around.vaults is not None and self.replay is not None:
             where = around.policy.place("vault")
             raise SettingsError(f"{where}: a replay would keep the values: leave one out")

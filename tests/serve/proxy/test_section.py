@@ -303,8 +303,9 @@ def test_what_the_proxy_does_not_do_is_told(tmp_path: Path, text: str, why: str)
     ("text", "why"),
     [
         (
+            "vault: {}\ninput: {rules: [{id: e, pattern: 'e@x', reversible: true}]}\n"
             "gate: [{use: judge, options: {format: llama_guard, model: m}}]",
-            "does not carry out a gate",
+            "a gate would see the values that the vault restores",
         ),
         ("concurrency: {by: user, per_key: {at_once: 1}}", "have key and client, not user"),
     ],
@@ -312,7 +313,7 @@ def test_what_the_proxy_does_not_do_is_told(tmp_path: Path, text: str, why: str)
 def test_what_its_requests_cannot_have_is_told(tmp_path: Path, text: str, why: str) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(f"serve: {{upstream: 'http://x'}}\n{text}")
-    with pytest.raises(SettingsError, match=rf"p.yaml:2:\d+: .*{why}"):
+    with pytest.raises(SettingsError, match=rf"p.yaml:\d:\d+: .*{why}"):
         options(path).settings()
 
 

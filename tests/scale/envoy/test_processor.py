@@ -6,191 +6,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import httpx
 import pytest
 
-httpx = pytest.importorskip("httpx")
-pytest.importorskip("grpc", reason="needs grpcio: make scale")
-pytest.importorskip("envoy.service.ext_proc.v3", reason="needs xds-protos: make scale")
-ENVOY = shutil.which("envoy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-if ENVOY is None:
-    pytest.skip("needs envoy: make scale", allow_module_level=True)
-
-from guardstream import Guard, Policy  # noqa: E402
-from guardstream.serve.proxy import ProxySettings, application  # noqa: E402
-from tests.serve.server import serving  # noqa: E402
-
-CONFIGURATION = Path(__file__).parents[2] / "deploy" / "envoy" / "processor.yaml"
-
-RECORDINGS = Path(__file__).parents[2] / "examples" / "recordings"
-
-POLICY = """
-block_message: "no."
-rules:
-  - {id: bird, words: [bluebird], replacement: '[bird]'}
-  - {id: stop, words: [forbidden], action: block}
-  - {id: mail, pattern: '[a-z.]{1,40}@[a-z.]{1,40}', replacement: '[mail]'}
-input:
-  rules:
-    - {id: evil, words: [evil], action: block}
-    - {id: name, words: [secretname], replacement: '[name]'}
-"""
-
-
-class Provider(BaseHTTPRequestHandler):
-    """A provider that says, chunk by chunk, what the request asks it to."""
-
-    protocol_version = "HTTP/1.1"
-    requests: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
-    said = 0
-    seconds = 0.0
-
-    def log_message(self, *_arguments: object) -> None:
-        """Write nothing."""
-
-    def do_POST(self) -> None:
-        if "chunked" in self.headers.get("transfer-encoding", ""):
-            body = b""
-            while size := int(self.rfile.readline(), 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-        else:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        Provider.requests.append((self.path, dict(self.headers), body))
-        asked = json.loads(body)
-        if "replay" in asked:
-            self._replay((RECORDINGS / asked["replay"]).read_bytes(), asked["size"])
-            return
-        if not asked.get("stream"):
-            self._whole(asked)
-            return
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("x-note", "the bluebird")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        try:
-            for text in asked["say"]:
-                self._event({"delta": {"content": text}, "finish_reason": None})
-                Provider.said += 1
-                time.sleep(Provider.seconds)
-            self._event({"delta": {}, "finish_reason": "stop"})
-            self._piece(b"data: [DONE]\n\n")
-            self.wfile.write(b"0\r\n\r\n")
-        except OSError:
-            self.close_connection = True
-
-    def _replay(self, data: bytes, size: int) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        for start in range(0, len(data), size):
-            self._piece(data[start : start + size])
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _event(self, choice: dict[str, Any]) -> None:
-        event = {"object": "chat.completion.chunk", "choices": [{"index": 0, **choice}]}
-        self._piece(f"data: {json.dumps(event)}\n\n".encode())
-
-    def _piece(self, data: bytes) -> None:
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-        self.wfile.flush()
-
-    def _whole(self, asked: dict[str, Any]) -> None:
-        message = {"role": "assistant", "content": "".join(asked["say"])}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        body = json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
-        self.send_response(asked.get("status", 200))
-        self.send_header("content-type", asked.get("type", "application/json"))
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-@contextmanager
-def provider() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class Gateway:
-    """An Envoy with its processor; `client` sends requests through it."""
-
-    def __init__(self, folder: Path, upstream: int, change: tuple[str, str] = ("", "")) -> None:
-        self.port, self.calls = free_port(), free_port()
-        self.policy = policy = folder / "policy.yaml"
-        policy.write_text(POLICY)
-        text = CONFIGURATION.read_text().replace(*change)
-        ports = {8080: self.port, 9002: self.calls, 9003: upstream, 9901: free_port()}
-        for old, new in ports.items():
-            text = text.replace(f"port_value: {old}", f"port_value: {new}")
-        (folder / "envoy.yaml").write_text(text)
-        listen = f"127.0.0.1:{self.calls}"
-        command = [sys.executable, "-m", "guardstream", "extproc", str(policy), "--listen", listen]
-        self.log = (folder / "processor.log").open("w")
-        self.processor = subprocess.Popen(command, stderr=self.log)
-        envoy = [str(ENVOY), "-c", str(folder / "envoy.yaml"), "--disable-hot-restart"]
-        self.envoy = subprocess.Popen(
-            [*envoy, "--concurrency", "1", "--log-level", "error"], stderr=subprocess.DEVNULL
-        )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
-
-    def __enter__(self) -> Gateway:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def wait(self, seconds: float = 90) -> None:
-        """Wait until a request gets an answer of the processor's."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
-                if self.client.get("/none").status_code == 404:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError("the gateway does not answer")
-
-    def close(self) -> None:
-        self.client.close()
-        for process in (self.envoy, self.processor):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.log.close()
+from guardstream import Guard, Policy
+from guardstream.serve.proxy import ProxySettings, application
+from tests.scale.envoy.gateway import POLICY, Gateway
+from tests.scale.envoy.provider import Provider, provider
+from tests.serve.server import serving
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,246 @@
+"""How a gate reads a stream: a provider's chunks as they are, bytes as the frames in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.framing.frames import FRAMES, Frame, Frames, Media, sniffed
+from guardstream.framing.json import json_bytes
+from guardstream.providers.adapter import Adapter, Reading, Said, Slot
+from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.text import PlainText
+
+Choose: TypeAlias = Callable[[Any], Adapter[Any]]
+"""Returns the adapter for a stream that begins with this chunk; None for one that had none."""
+
+
+class Chunks(Protocol):
+    """One stream's chunks, cut into what an adapter reads at once, and put together again."""
+
+    def adapter(self, first: Any) -> Adapter[Any]:
+        """Return an adapter for what `cut` gives, `first` before all."""
+        ...
+
+    def cut(self, chunk: Any) -> Sequence[Any]:
+        """Take a chunk; return what is whole with it. AdapterError for one that is not known."""
+        ...
+
+    def rest(self) -> Sequence[Any]:
+        """Take the end; return what is whole with that."""
+        ...
+
+    def chunks(self, read: Any) -> Sequence[Any]:
+        """Return the chunks that go out for something that was read, or written in its stead."""
+        ...
+
+    def close(self) -> Sequence[Any]:
+        """Return the chunks that end a stream which a check has blocked."""
+        ...
+
+
+def chunks_of(choose: Choose, first: Any, *, lines: bool) -> Chunks:
+    """Return how a stream is read that begins with `first`; `lines` says that `str` are SSE's."""
+    if isinstance(first, (bytes, bytearray, memoryview)):
+        return _Bytes(choose)
+    return _Lines(choose) if lines and isinstance(first, str) else _AsTheyAre(choose)
+
+
+class _AsTheyAre:
+    """A provider's chunks, or text."""
+
+    def __init__(self, choose: Choose) -> None:
+        self._choose = choose
+
+    def adapter(self, first: Any) -> Adapter[Any]:
+        return self._choose(first)
+
+    def cut(self, chunk: Any) -> Sequence[Any]:
+        return (chunk,)
+
+    def rest(self) -> Sequence[Any]:
+        return ()
+
+    def chunks(self, read: Any) -> Sequence[Any]:
+        return (read,)
+
+    def close(self) -> Sequence[Any]:
+        return ()
+
+
+class _Bytes:
+    """Bytes, in any of the framings that the first of them tells apart; each frame goes out whole.
+
+    What checks leave alone goes out byte for byte.
+    """
+
+    def __init__(self, choose: Choose, media: Media | None = None) -> None:
+        self._choose = choose
+        self._media = media
+        self._start = b""
+        self._frames: Frames | None = None  # reads what came
+        self._out: Frames | None = None  # writes what goes out, which may end earlier
+        self._adapters: list[FrameAdapter] = []
+        if media is not None:
+            self._begin(media)
+
+    def _begin(self, media: Media) -> Frames:
+        self._frames, self._out = FRAMES[media](), FRAMES[media]()
+        return self._frames
+
+    def adapter(self, first: Any) -> Adapter[Any]:  # noqa: ARG002
+        assert self._out is not None
+        adapter = FrameAdapter(self._choose, self._out)
+        self._adapters.append(adapter)
+        return adapter
+
+    def cut(self, chunk: Any) -> Sequence[Frame]:
+        if not isinstance(chunk, (bytes, bytearray, memoryview)):
+            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
+        return self._taken(bytes(chunk), None)
+
+    def rest(self) -> Sequence[Frame]:
+        frames = self._frames
+        if frames is None:
+            return [*self._taken(b"", "sse"), *self.rest()] if self._start else ()
+        return list(frames.finish())
+
+    def _taken(self, data: bytes, otherwise: Media | None) -> Sequence[Frame]:
+        if self._frames is None:
+            data = self._start = self._start + data
+            media = sniffed(data) or otherwise
+            if media is None:
+                return ()
+            self._begin(media)
+        assert self._frames is not None
+        return list(self._frames.feed(data))
+
+    def chunks(self, read: Frame) -> Sequence[Any]:
+        assert self._out is not None
+        lead = self._out.between(read) if read.value is not None else b""
+        return (lead + read.raw,)
+
+    def close(self) -> Sequence[Any]:
+        assert self._out is not None
+        mark = next((each.mark for each in self._adapters if each.mark), "")
+        end = self._out.close(mark)
+        return (end,) if end else ()
+
+
+class _Lines(_Bytes):
+    """Lines of server-sent events, with or without their ends, as `str`."""
+
+    def __init__(self, choose: Choose) -> None:
+        super().__init__(choose, "sse")
+        self._ends = ""
+
+    def cut(self, chunk: Any) -> Sequence[Frame]:
+        if not isinstance(chunk, str):
+            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of lines")
+        line = chunk.rstrip("\r\n")
+        self._ends = self._ends or chunk[len(line) :]
+        return super().cut(line.encode() + b"\n")
+
+    def chunks(self, read: Frame) -> Sequence[str]:
+        return list(self._split(super().chunks(read)))
+
+    def close(self) -> Sequence[str]:
+        return list(self._split(super().close()))
+
+    def _split(self, frames: Sequence[bytes]) -> Iterator[str]:
+        for frame in frames:
+            for line in frame.decode().removesuffix("\n").split("\n"):
+                yield line + self._ends
+
+
+_NOTHING = Reading((), ())
+
+_UNNAMED = ("", "message")
+
+
+class FrameAdapter:
+    """Reads frames as the chunks in them: by the stream's format, as text, or as any JSON."""
+
+    def __init__(self, choose: Choose, out: Frames) -> None:
+        self.repeats = False
+        self._choose = choose
+        self._out = out
+        self._chunks: Adapter[Any] | None = None
+        self._text = PlainText()
+        self._other = AnyJSON()
+        self._by_event = False  # chunks are events with their names
+
+    @property
+    def mark(self) -> str:
+        """What ends a stream of this format."""
+        return getattr(self._chunks, "sse_end", "")
+
+    def read(self, chunk: Frame) -> Reading:
+        """Find the text in a frame. AdapterError for what its format does not know."""
+        if not chunk.value:
+            return _NOTHING
+        if self._chunks is None and (chunk.form == "object" or chunk.name not in _UNNAMED):
+            self._begin(chunk)
+        adapter, value = self._of(chunk)
+        return adapter.read(value)
+
+    def write(self, chunk: Frame, texts: Sequence[str], *, ends: bool = True) -> Frame | None:
+        """Return a frame like `chunk` that says `texts` instead; None if nothing is left of it."""
+        if not chunk.value:
+            return chunk
+        adapter, value = self._of(chunk)
+        written = adapter.write(value, texts, ends=ends)
+        if written is None or written is value:
+            return None if written is None else chunk
+        return self._frame(written, chunk)
+
+    def extra(self, chunk: Frame, slot: Slot, text: str, said: Said) -> Sequence[Frame]:
+        """Return frames that only say `text`."""
+        adapter, value = self._of(chunk)
+        return [self._frame(each, chunk) for each in adapter.extra(value, slot, text, said)]
+
+    def end(self, chunk: Frame, choice: int, reason: FinishReason, said: Said) -> Sequence[Frame]:
+        """Return the frames that end `choice`."""
+        adapter, value = self._of(chunk)
+        ends = adapter.end(value, choice, reason, said)
+        return [self._frame(each, chunk, ours=True) for each in ends]
+
+    def passed(self, chunk: Frame) -> None:
+        """Take note of a frame that goes out."""
+        adapter, value = self._of(chunk)
+        if chunk.value and hasattr(adapter, "passed"):
+            adapter.passed(value)
+
+    def _begin(self, frame: Frame) -> None:
+        named = {"event": frame.name, "data": frame.value}
+        if frame.name not in _UNNAMED:
+            try:
+                adapter = self._choose(named)
+            except AdapterError:
+                adapter = None
+            if getattr(adapter, "by_event", False):
+                self._chunks, self._by_event = adapter, True
+        if self._chunks is None and frame.form == "object":
+            self._chunks = self._choose(frame.value)
+        self.repeats = self._chunks is not None and self._chunks.repeats
+
+    def _of(self, frame: Frame) -> tuple[Adapter[Any], Any]:
+        if self._by_event:
+            assert self._chunks is not None
+            return self._chunks, {"event": frame.name, "data": frame.value}
+        if frame.form == "object" and self._chunks is not None:
+            return self._chunks, frame.value
+        return (self._text if isinstance(frame.value, str) else self._other), frame.value
+
+    def _frame(self, written: Any, like: Frame, *, ours: bool = False) -> Frame:
+        """Return what was written in the place of a frame, or after it, as a frame."""
+        value, name = (written["data"], written["event"]) if self._by_event else (written, "")
+        if ours and not self._by_event and like.name not in _UNNAMED:
+            named = getattr(self._chunks, "event_name", None)
+            name = named(value) if named else ""
+        said = json_bytes(value).decode() if like.form == "string" else value
+        raw = self._out.write(said, like, keep_id=not ours, name=name)
+        return replace(like, value=value, raw=raw, lead=b"\n")

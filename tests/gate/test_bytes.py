@@ -1,0 +1,245 @@
+"""A gate before streams of bytes: frames go out whole, in order, byte for byte where allowed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from guardstream import AdapterError, Guard, Policy, Result
+from guardstream.gate import Context, Verdict, gate
+from guardstream.http import aguard_body
+from guardstream.providers import JSONFormat
+from tests.support.chunking import random_split
+from tests.support.sources import Source
+
+pytestmark = pytest.mark.anyio
+
+TEXTS = ["All ", "is fine. ", "Say blue", "bird now. ", "It is b", "ad. ", "Never ", "seen."]
+
+POLICY = """
+rules: [{id: w, words: [bluebird]}]
+gate: [{use: 'gate_checks:check', id: mine, action: block}]
+"""
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A module `gate_checks` whose check blocks what is bad; what it was asked."""
+    asked: list[str] = []
+
+    async def check(text: str, _: Context) -> bool:
+        asked.append(text)
+        return "bad" not in text
+
+    module = ModuleType("gate_checks")
+    module.check = check  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gate_checks", module)
+    return asked
+
+
+def guarded(policy: str = POLICY) -> Guard:
+    return Guard(Policy.parse(policy, allow_code=["gate_checks:check"]))
+
+
+def chat(text: str, finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}
+
+
+def gemini(text: str, finish: str | None = None) -> dict[str, Any]:
+    said = {"parts": [{"text": text}], "role": "model"}
+    return {"candidates": [{"content": said, "finishReason": finish, "index": 0}]}
+
+
+def ollama(text: str, finish: str | None = None) -> dict[str, Any]:
+    said = {"role": "assistant", "content": text}
+    return {"model": "m", "message": said, "done": finish is not None, "done_reason": finish}
+
+
+def events(parts: list[str]) -> bytes:
+    chunks = [*map(chat, parts), chat("", "stop")]
+    return b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in chunks) + (
+        b": bye\n\ndata: [DONE]\n\n"
+    )
+
+
+def lines(parts: list[str]) -> bytes:
+    chunks = [*map(ollama, parts), ollama("", "stop")]
+    return b"".join(json.dumps(each).encode() + b"\n" for each in chunks)
+
+
+def array(parts: list[str]) -> bytes:
+    chunks = [*map(gemini, parts), gemini("", "STOP")]
+    return b"[" + b",\r\n".join(json.dumps(each).encode() for each in chunks) + b"]"
+
+
+def plain_events(parts: list[str]) -> bytes:
+    return b"".join(b"data: %b\n\n" % part.rstrip().encode() for part in parts)
+
+
+def of_events(data: bytes) -> list[Any]:
+    found = [part[6:] for part in data.split(b"\n\n") if part.startswith(b"data: ")]
+    return [json.loads(each) for each in found if each != b"[DONE]"]
+
+
+def said_by_chat(data: bytes) -> str:
+    assert data.endswith(b"data: [DONE]\n\n")
+    return "".join(each["choices"][0]["delta"].get("content") or "" for each in of_events(data))
+
+
+def said_by_ollama(data: bytes) -> str:
+    return "".join(json.loads(each)["message"]["content"] for each in data.splitlines())
+
+
+def said_by_gemini(data: bytes) -> str:
+    parts = [each["candidates"][0].get("content", {}).get("parts", []) for each in json.loads(data)]
+    return "".join(part["text"] for each in parts for part in each)
+
+
+FORMS: list[tuple[Callable[[list[str]], bytes], Callable[[bytes], str]]] = [
+    (events, said_by_chat),
+    (lines, said_by_ollama),
+    (array, said_by_gemini),
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("form", "said"), FORMS)
+async def test_a_gate_blocks_a_stream_of_bytes_in_its_own_form(
+    form: Any, said: Any, seed: int, seen: list[str]
+) -> None:
+    source = Source(random_split(form(TEXTS), Random(seed)) if seed else [form(TEXTS)])
+    stream = guarded().wrap(source)
+    data = b"".join([chunk async for chunk in stream])
+    assert said(data) == "All is fine. Say [w] now. "
+    assert (stream.finish, stream.blocked_by, source.closed) == ("content_filter", "mine", 1)
+    assert sorted({*seen} - {"Never seen."}) == ["All is fine. ", "It is bad. ", "Say [w] now. "]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("form", [events, lines, array, plain_events])
+async def test_what_a_gate_allows_goes_out_byte_for_byte(form: Any, seed: int) -> None:
+    whole = form(["All ", "is fine. ", "青い", "鳥。"])
+    stream = gate(Source(random_split(whole, Random(seed))), lambda *_: True)
+    assert b"".join([chunk async for chunk in stream]) == whole
+    assert stream.finish == "stop"
+
+
+@pytest.mark.parametrize("frame", [b"data: %b\n\n", b"%b\n"])
+async def test_a_verdict_changes_bytes(frame: bytes) -> None:
+    def check(text: str, _: Context) -> bool | Verdict:
+        return Verdict("replace", "Good. ") if "bad" in text else True
+
+    sent = [frame % json.dumps({"token": text}).encode() for text in TEXTS]
+    stream = gate(Source(sent), check, provider=JSONFormat("mine", text="$.token"))
+    data = b"".join([chunk async for chunk in stream])
+    found = [json.loads(line.removeprefix(b"data: ")) for line in data.splitlines() if line]
+    said = "".join(each["token"] for each in found)
+    assert said == "All is fine. Say bluebird now. Good. Never seen."
+    assert data.startswith(sent[0])
+
+
+async def test_events_of_text_are_judged_and_ended() -> None:
+    stream = guarded().wrap(Source([plain_events(["It is fine.\n", "It is bad.", "Never."])]))
+    data = b"".join([chunk async for chunk in stream])
+    assert b"bad" not in data
+    assert b"Never" not in data
+    assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize("ends", ["", "\n"])
+async def test_lines_of_events_stay_lines(ends: str) -> None:
+    sent = [line + ends for line in events(TEXTS).decode().split("\n")[:-1]]
+    stream = guarded().wrap(Source(sent), framing="sse")
+    shown = [line async for line in stream]
+    assert all(line.removesuffix("\n").find("\n") < 0 for line in shown)
+    data = "\n".join(line.removesuffix("\n") for line in shown) + "\n"
+    assert said_by_chat(data.encode()) == "All is fine. Say [w] now. "
+
+
+@pytest.mark.parametrize("provider", ["mine", None])
+async def test_a_format_of_the_policy_is_read_by_the_gate_too(
+    provider: str | None, seen: list[str]
+) -> None:
+    own = POLICY + "formats: {mine: {text: $.token, done: $.end}}\n"
+    chunks = [*({"token": text} for text in TEXTS), {"end": True}]
+    stream = guarded(own).wrap(Source(chunks), provider=provider)
+    text = "".join([chunk.get("token", "") async for chunk in stream])
+    assert text == "All is fine. Say [w] now. "
+    assert "token" not in seen
+
+
+async def test_bytes_and_other_chunks_do_not_mix() -> None:
+    stream = gate(Source([b"data: {}\n\n", "text"]), lambda *_: True)
+    with pytest.raises(AdapterError, match="'str' in a stream of bytes"):
+        [chunk async for chunk in stream]
+
+
+# -- whole answers
+
+
+def completion(*contents: str) -> dict[str, Any]:
+    choices = [
+        {
+            "index": at,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": "stop",
+        }
+        for at, text in enumerate(contents)
+    ]
+    return {"id": "c", "object": "chat.completion", "model": "m", "choices": choices}
+
+
+class Seen:
+    """An observer."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def opened(self, start: Any) -> None:
+        pass
+
+    def closed(self, record: Any) -> None:
+        self.records.append(record)
+
+
+async def body_of(*contents: str) -> tuple[dict[str, Any], Result, Seen]:
+    observer = Seen()
+    policy = Policy.parse(POLICY, allow_code=["gate_checks:check"])
+    guard = Guard(policy, observers=[observer])
+    return *(await aguard_body(guard, "openai_chat", completion(*contents))), observer
+
+
+async def test_a_whole_answer_is_judged_as_its_stream() -> None:
+    body, result, observer = await body_of("".join(TEXTS))
+    choice = body["choices"][0]
+    assert choice["message"]["content"] == "All is fine. Say [w] now. "
+    assert choice["finish_reason"] == result.finish == "content_filter"
+    assert [each.rule for each in result.findings] == ["w", "mine"]
+    (record,) = observer.records
+    assert (record.finish, record.blocked_by) == ("content_filter", "mine")
+    assert [each.rule for each in record.findings] == ["w", "mine"]
+
+
+async def test_a_whole_answer_that_is_allowed_stays_the_same_object() -> None:
+    given = completion("All is fine.")
+    body, result = await aguard_body(guarded(), "openai_chat", given)
+    assert body is given
+    assert (result.finish, result.findings) == ("stop", ())
+
+
+async def test_an_answer_that_is_bad_from_the_start_says_nothing() -> None:
+    body, _, _ = await body_of("bad. Never.")
+    assert body["choices"][0]["message"]["content"] in ("", None)
+    assert body["choices"][0]["finish_reason"] == "content_filter"
