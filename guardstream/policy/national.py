@@ -100,7 +100,7 @@ def de_document(text: str) -> bool:
 
 
 def de_rvnr(text: str) -> bool:
-    """A German pension insurance number: the letter as its place, cross sums of products, modulo 10.
+    """A German pension insurance number: the letter as its place, cross sums, modulo 10.
 
     § 2 VKVV. Example: 15 070649 C 103.
     """
