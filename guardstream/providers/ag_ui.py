@@ -84,7 +84,8 @@ class AGUI(Blocks):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Tell whether `chunk` is an event."""
-        return isinstance(chunk, dict) and chunk.get("type") in _EVENTS
+        kind = chunk.get("type") if isinstance(chunk, dict) else None
+        return isinstance(kind, str) and kind in _EVENTS
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "RUN_ERROR"

@@ -6,7 +6,7 @@ characters. To compare them costs a fraction of what it takes to look at each fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,8 +24,8 @@ class _Level(NamedTuple):
     """An object on the way to the text: the field that leads on, and the fields beside it.
 
     It has `size` fields, and what `beside` gets of them is `same`; None if there are no others.
-    `listed` tells that it is the only item of a list, `padding` are fields whose strings
-    and numbers mean nothing and are never the same.
+    `listed` tells that it is the only item of a list, `padding` are fields that mean nothing and
+    are never the same, with what each is: a string or a number.
     """
 
     step: str
@@ -33,7 +33,7 @@ class _Level(NamedTuple):
     beside: Callable[[Mapping[str, Any]], Any] | None
     same: Any
     listed: bool
-    padding: Sequence[str]
+    padding: Mapping[str, type[Any]]
 
 
 class Alike:
@@ -47,7 +47,7 @@ class Alike:
         self._choices = choices
 
     @property
-    def padding(self) -> Sequence[str]:
+    def padding(self) -> Collection[str]:
         """The fields of an event that mean nothing and are never the same."""
         return self._levels[0].padding
 
@@ -65,8 +65,8 @@ class Alike:
             try:
                 if beside is not None and beside(fields) != same:
                     return None
-                for name in padding:
-                    if type(fields[name]) not in (str, int):
+                for name, kind in padding.items():
+                    if type(fields[name]) is not kind:
                         return None
                 value = fields[step]
             except KeyError:
@@ -115,7 +115,11 @@ def alike(
             value, listed = value[0], True
             continue
         fields = fields_of(value)
-        padded = tuple(padding.intersection(fields)) if value is event else ()
+        padded = {
+            name: type(fields[name])
+            for name in (padding.intersection(fields) if value is event else ())
+            if type(fields[name]) in (str, int)
+        }
         names = [name for name in fields if name not in padded and name != step]
         if not all(_is_plain(fields[name]) for name in names):
             return None

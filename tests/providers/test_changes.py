@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -144,6 +145,42 @@ SAMPLES: dict[str, list[Event]] = {
     ],
     "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
 }
+
+NUMBERS = {
+    "openai_chat": ("index", "created"),
+    "openai_completions": ("index",),
+    "openai_responses": ("sequence_number", "output_index", "content_index"),
+    "anthropic": ("index",),
+}
+"""Fields that hold a number, and may hold a text one day."""
+
+
+def numbers(name: str) -> Iterator[list[Event]]:
+    """A sample with a word in place of each such number, by turns."""
+    for place, event in enumerate(SAMPLES[name]):
+        for way in ways(event):
+            holder = at(event, way)
+            for field in set(NUMBERS[name]) & (set(holder) if isinstance(holder, dict) else set()):
+                made = copy.deepcopy(event)
+                at(made, way)[field] = WORD
+                yield [*SAMPLES[name][:place], made, *SAMPLES[name][place + 1 :]]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_become_texts_are_guarded(name: str) -> None:
+    found = list(numbers(name))
+    assert found
+    for source in found:
+        stream = GUARD.wrap_sync(source)
+        assert not said(list(stream), (WORD,))
+        assert stream.finish != "content_filter"
+
+
+@pytest.mark.parametrize("kind", [["a"], {"a": 1}, 5, None])
+def test_any_value_may_be_the_type_of_a_first_event(kind: object) -> None:
+    source = [{"type": kind, "text": WORD}]
+    assert not said(list(GUARD.wrap_sync(source)), (WORD,))
+
 
 NAMES = {"perplexity": "openai_chat"}
 """The adapters of samples that have none of their own name."""

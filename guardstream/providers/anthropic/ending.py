@@ -73,7 +73,7 @@ class Ending:
     def passed(self, chunk: Any) -> None:
         """Take notice of an event that goes out."""
         event = fields_of(chunk)
-        kind = event.get("type")
+        kind = str(event.get("type"))
         if kind == "content_block_delta":
             self._cited(event)
         elif kind in _ECHOES:

@@ -8,7 +8,7 @@ it is repeated.
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import END, KEEP, META, NAME, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import END, KEEP, META, NAME, NUMBER, Leaf, OneOf, Spec, Tree
 
 _RESULT = Tree(
     Leaf("copy", "text", "tool_result"),
@@ -133,9 +133,13 @@ SPEC = OneOf(
     {
         "ping": {"type": KEEP},
         "message_start": {"type": KEEP, "message": message_spec("whole")},
-        "content_block_start": {"type": KEEP, "index": META, "content_block": block_spec("delta")},
-        "content_block_delta": {"type": META, "index": META, "delta": _DELTA},
-        "content_block_stop": {"type": KEEP, "index": META, "content_block": block_spec("copy")},
+        "content_block_start": {
+            "type": KEEP,
+            "index": NUMBER,
+            "content_block": block_spec("delta"),
+        },
+        "content_block_delta": {"type": META, "index": NUMBER, "delta": _DELTA},
+        "content_block_stop": {"type": KEEP, "index": NUMBER, "content_block": block_spec("copy")},
         "message_delta": {
             "type": META,
             "delta": {

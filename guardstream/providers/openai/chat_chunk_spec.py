@@ -144,7 +144,8 @@ _TIMINGS = (
 
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(PADDING, META),
+    **dict.fromkeys(PADDING - {"created"}, META),
+    "created": NUMBER,
     **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import BESIDE
-from guardstream.providers.spec import ABOUT, END, META, REQUEST, Leaf, Spec, Tree
+from guardstream.providers.spec import ABOUT, END, META, NUMBER, REQUEST, Leaf, Spec, Tree
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
 
@@ -68,7 +68,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
         },
         "choices": [
             {
-                "index": META,
+                "index": NUMBER,
                 "content_filter_results": RESULTS,
                 "content_filter_offsets": OFFSETS,
                 "logprobs": ABOUT,

@@ -15,10 +15,10 @@ from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import PADDING
-from guardstream.providers.spec import ABOUT, END, KEEP, META, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import ABOUT, END, KEEP, META, NUMBER, Leaf, Path, Spec, SpecAdapter
 
 _CHOICE: Spec = {
-    "index": META,
+    "index": NUMBER,
     "content_filter_results": RESULTS,
     "content_filter_offsets": OFFSETS,
     "text": Leaf("delta", "text", "text"),
@@ -29,7 +29,8 @@ _CHOICE: Spec = {
 
 FIELDS: dict[str, Spec] = {
     **dict.fromkeys(("id", "object", "model", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", *PADDING), META),
+    **dict.fromkeys(("system_fingerprint", "provider", *(PADDING - {"created"})), META),
+    "created": NUMBER,
     "usage": KEEP,
     "prompt_filter_results": [FILTERED],
     "choices": [_CHOICE],
@@ -102,7 +103,7 @@ class OpenAICompletions(SpecAdapter):
 
 def _index(choice: Any, place: int) -> int:
     index = fields_of(choice).get("index")
-    return place if index is None else int(index)
+    return index if isinstance(index, int) else place
 
 
 def _bare(chunk: Any, index: int, text: str, reason: str | None) -> Any:

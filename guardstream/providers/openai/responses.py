@@ -15,7 +15,7 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
-from guardstream.providers.openai.responses_end import PARTS, Ending, number_of, part_of
+from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
 from guardstream.providers.openai.responses_spec import LIFE, OVER, SPEC, STREAMED
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 
@@ -92,7 +92,7 @@ class OpenAIResponses(SpecAdapter):
             return self._slot(leaf, output, path[1] if len(path) > 1 else 0)
         part = part_of(event)
         part = path[0] if part is None and path else part or 0
-        return self._slot(leaf, event.get("output_index") or 0, part)
+        return self._slot(leaf, index_of(event.get("output_index")), part)
 
     def _slot(self, leaf: Leaf, output: int, part: int) -> Slot:
         number = (self._turn * PARTS + output) * PARTS + part
@@ -181,7 +181,7 @@ class OpenAIResponses(SpecAdapter):
 
     def _item_began(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         item = fields_of(event.get("item"))
-        output, kind = event.get("output_index") or 0, str(item.get("type"))
+        output, kind = index_of(event.get("output_index")), str(item.get("type"))
         self._places[str(item.get("id"))] = output
         self._called |= kind in _CLIENT
         if kind == "message":
@@ -203,7 +203,7 @@ class OpenAIResponses(SpecAdapter):
     def _shell(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         slot = self._at(event, "tool_args", "commands")
         self._live[slot] = None
-        call = self._shells.get(event.get("output_index") or 0, Call("shell"))
+        call = self._shells.get(index_of(event.get("output_index")), Call("shell"))
         return Reading(pieces, (0,), calls={slot: call})
 
     def _part(self, state: str, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:

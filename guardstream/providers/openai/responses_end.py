@@ -47,13 +47,18 @@ def part_of(event: Mapping[str, Any]) -> int | None:
     """Return the place of an event's part in its item; None if it does not say so."""
     for name in ("content_index", "summary_index", "command_index"):
         if event.get(name) is not None:
-            return int(event[name])
+            return index_of(event[name])
     return None
+
+
+def index_of(value: Any) -> int:
+    """Return a place; the first, for what is none."""
+    return value if isinstance(value, int) else 0
 
 
 def number_of(turn: int, event: Mapping[str, Any]) -> int:
     """Return the number of an event's slot."""
-    return (turn * PARTS + (event.get("output_index") or 0)) * PARTS + (part_of(event) or 0)
+    return (turn * PARTS + index_of(event.get("output_index"))) * PARTS + (part_of(event) or 0)
 
 
 @dataclass(slots=True)

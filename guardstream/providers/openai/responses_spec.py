@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED
-from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import (
+    ABOUT,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    REQUEST,
+    Leaf,
+    OneOf,
+    Spec,
+    Tree,
+)
 
 _IDS = frozenset(
     {"type", "id", "call_id", "file_id", "container_id", "caller_id", "status", "detail", "role"}
@@ -212,8 +223,9 @@ def response_spec(kind: Kind) -> Spec:
 
 
 _EVENT: dict[str, Spec] = {
-    **dict.fromkeys(("sequence_number", "item_id", "output_index", "content_index"), META),
-    **dict.fromkeys(("summary_index", "command_index", "annotation_index"), META),
+    "item_id": META,
+    **dict.fromkeys(("sequence_number", "output_index", "content_index"), NUMBER),
+    **dict.fromkeys(("summary_index", "command_index", "annotation_index"), NUMBER),
     **dict.fromkeys(("obfuscation", "copilot_usage", "agent", "status"), META),
 }
 
