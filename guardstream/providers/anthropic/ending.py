@@ -49,6 +49,12 @@ class _Block:
     whole: Any = None
 
 
+def index_of(event: Mapping[str, Any]) -> int:
+    """Return the index of an event's block; the first, for what is none."""
+    index = event.get("index")
+    return index if isinstance(index, int) else 0
+
+
 class Ending:
     """What went out of one stream, as far as its end needs it."""
 
@@ -85,7 +91,7 @@ class Ending:
             self._over.clear()
             self._spent(fields_of(self._message).get("usage"))
         elif kind == "content_block_start":
-            number = self._turn * TURN + (event.get("index") or 0)
+            number = self._turn * TURN + index_of(event)
             self._open = _Block(number, event.get("content_block"))
         elif kind == "content_block_stop" and self._open is not None:
             self._open.whole = event.get("content_block")
