@@ -40,6 +40,10 @@ _MAX_HEADER = 64 * 1024
 """Bytes of a request's line and headers together."""
 
 
+_SWITCH = 0.0005
+"""Seconds for which a thread that guards something long has the interpreter to itself. The event
+loop asks for it anew for each socket that is ready, and waits as long each time."""
+
 _OTHER_FILES = 100
 """Files that a process opens beside its connections."""
 
@@ -151,6 +155,7 @@ def _serve(
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
+        "ws": "none",  # a request that offers to upgrade is answered as one that does not
         "workers": workers,
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
@@ -252,6 +257,7 @@ def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
     log_requests()
+    sys.setswitchinterval(_SWITCH)
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
