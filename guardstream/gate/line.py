@@ -109,9 +109,10 @@ class Line(Generic[C]):
     wherever it stands: nothing more need be read. A unit that is not over after `ahead` characters
     blocks, and so does one for which twice as many of other texts wait.
 
-    A line that does not `hold` lets everything pass at once but a choice's end, which waits for all
-    verdicts; one that blocks ends the line where it has come to by then. `overlap` characters before a unit are in its context; `rule` is named in
-    the finding of what the line blocks by itself.
+    A line that does not `hold` lets everything pass at once but the end of a choice, which waits
+    for all verdicts; one that blocks ends the line where it has come to by then. `overlap`
+    characters before a unit are in its context; `rule` is named in the finding of what the line
+    blocks by itself.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import logging
@@ -40,7 +41,7 @@ _MAX_HEADER = 64 * 1024
 """Bytes of a request's line and headers together."""
 
 
-_SWITCH = 0.0005
+_SWITCH = 0.0002
 """Seconds for which a thread that guards something long has the interpreter to itself. The event
 loop asks for it anew for each socket that is ready, and waits as long each time."""
 
@@ -127,6 +128,8 @@ def _announced(
     for name, target in options.upstreams.items():
         url = target if isinstance(target, str) else target["url"]
         yield f"guardstream: upstream {name!r}: {url}"
+    if options.receipts is not None:
+        yield "guardstream: whole answers in JSON and event streams have receipts; NDJSON has none"
     if options.has_keys:
         yield f"guardstream: clients need {_whose(options)}"
     elif options.holds_key:
@@ -262,6 +265,8 @@ def from_environment() -> Starlette:
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
     app = application(options.settings())
+    gc.collect()
+    gc.freeze()  # what was loaded stays, and need not be gone through while streams wait
     if options.drain:
         _drain(app, options.drain)
     return app
