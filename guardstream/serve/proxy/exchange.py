@@ -519,6 +519,7 @@ class ProxyExchange:
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
                     await self._say(body)
+                    del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
                 await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
