@@ -172,7 +172,10 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
     held = _held(parsed, group)
     width = max_width(held)
     if width is None:
-        yield f"the pattern is unbounded: up to {limit} characters are held, the rest overflows"
+        yield (
+            f"the pattern is unbounded: {limit} characters are held at most, the rest overflows; "
+            r"give its repeats a bound, such as \s{1,8} for \s+"
+        )
     elif width > limit:
         yield f"a match can have {width} characters, {limit} can be held: the rest overflows"
     if regex.search(r"(?<!\\)(?:\\\\)*\\[bB]", pattern):
