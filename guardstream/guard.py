@@ -669,19 +669,23 @@ def _choosing(
         mine = asked
         if mine is None:
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
-        if mine is None and len(own) == 1 and _is_strange(chunk):
-            # The first event may have no text, and only say that an answer begins.
+        if mine is None and len(own) == 1 and _is_nobodys(chunk):
             mine = next(iter(own.values()))
         return chosen(mine, chunk, unknown=unknown)
 
     return choose
 
 
-def _is_strange(chunk: Any) -> bool:
-    """Tell whether a chunk is a JSON object of no known format."""
+def _is_nobodys(chunk: Any) -> bool:
+    """Tell whether a chunk is a JSON object that no known format alone begins with.
+
+    The first event of an own format may have no text, and only say that an answer begins.
+    """
     from guardstream.providers.any_json import AnyJSON
 
-    return isinstance(chunk, dict) and isinstance(detect(chunk), AnyJSON)
+    if not isinstance(chunk, dict):
+        return False
+    return chunk.keys() == {"type"} or isinstance(detect(chunk), AnyJSON)
 
 
 def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:

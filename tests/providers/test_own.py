@@ -181,12 +181,13 @@ def test_an_unknown_format_names_those_there_are() -> None:
         DECLARED.wrap_sync([], provider="yours")
 
 
-STARTED = [{"kind": "start", "id": "a1"}, *told("the blue ", "bird!")]
-
-
-def test_a_format_that_stands_alone_is_taken_where_the_first_event_has_no_text() -> None:
-    assert said(DECLARED.wrap_sync(STARTED)) == "the *********!"
-    sent = [b"data: %b\n\n" % json.dumps(each).encode() for each in STARTED]
+@pytest.mark.parametrize("first", [{"kind": "start", "id": "a1"}, {"type": "start"}])
+def test_a_format_that_stands_alone_is_taken_where_the_first_event_has_no_text(
+    first: dict[str, Any],
+) -> None:
+    started = [first, *told("the blue ", "bird!")]
+    assert said(DECLARED.wrap_sync(started)) == "the *********!"
+    sent = [b"data: %b\n\n" % json.dumps(each).encode() for each in started]
     body = b"".join(DECLARED.wrap_sync(sent))
     assert b"bird!" not in body
     assert b"*********!" in body
