@@ -155,6 +155,8 @@ $(SYSTEM): $(READY)
 			apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 				apt-get -qq install -y --no-install-recommends chromium redis-server >/dev/null; \
 		else false; fi || echo "install chromium and redis-server to run all tests" >&2; }
+	@command -v npm >/dev/null && (cd tools/play && npm ci --silent --no-audit --no-fund) \
+		|| echo "install Node to test the playground's accessibility" >&2
 	touch $@
 
 clean:
