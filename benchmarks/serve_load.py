@@ -1,9 +1,12 @@
-"""What the proxy adds: latency at the median and the 99th percentile, and memory for each stream.
+"""What the proxy adds to streams: latency, processor time for each event, memory for each stream.
 
 Run `python -m benchmarks.serve_load [STREAMS] [RATE] [SECONDS] [WORKERS]`. An upstream replays
 streams of chat completions, every event with the time it was sent; clients take the time when it
-arrives: from the upstream itself, through the proxy on a path that it only passes, and through it
-guarded by the pack `chat`. Everything runs on this machine, each part in a process of its own.
+arrives: from the upstream itself, through a bare proxy of starlette and httpx, through ours on a
+path that it only passes, and through it guarded by the pack `chat`. With `LITELLM` set to the
+Python of an environment that has `litellm[proxy]`, through LiteLLM's, too. Then the same with
+answers that the upstream writes at once, as fast as 20 clients can take them. Everything runs on
+this machine, each part in a process of its own; the processor time is the proxy's alone.
 """
 
 from __future__ import annotations
@@ -11,12 +14,16 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -26,62 +33,130 @@ still claim is passed on at once. Ask for the token count, the sky, a secret gar
 else you like and it will be there in time for dinner, more or less."""
 
 _EVENT = (
-    'data: {{"id":"c","object":"chat.completion.chunk","created":{sent},"model":"m","choices":'
-    '[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}\n\n'
+    'data: {{"id":"c","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":'
+    '[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}],'
+    '"obfuscation":"{sent}"}}\n\n'
 )
+"""As OpenAI sends them: the time is where they have what pads them to one length."""
+
 _LAST = (
     'data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m","choices":'
     '[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
-_SENT = re.compile(rb'"created":(\d{9,})')
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
-    b"connection: close\r\n\r\n"
-)
+_SENT = re.compile(rb'"obfuscation":\s*"(\d+)"')
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 WARM_UP = 2.0
 """Seconds at the beginning that are not counted."""
 
+BURST = 200
+"""Events of an answer that is written at once."""
+
+_AT_ONCE = 20
+"""Clients that ask for such answers."""
+
+CHAT, OTHER = "/v1/chat/completions", "/replay"
+
 
 async def upstream(port: int, rate: float, seconds: float) -> None:
-    """Serve streams of so many events a second, for so long, on any path."""
+    """Serve streams of so many events a second, for so long, on any path.
+
+    The model `burst` says all of it at once.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-        await reader.readexactly(int(found[1]) if found else 0)
-        writer.write(_HEAD)
+        try:
+            head = b""
+            while b"connection: close" not in head.lower():
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+                body = await reader.readexactly(int(found[1]) if found else 0)
+                writer.write(_HEAD)
+                if b'"burst"' in body:
+                    _write(writer, "".join(_said(islice(cycle(TEXT.split()), BURST))))
+                else:
+                    await replay(writer)
+                _write(writer, _LAST)
+                writer.write(b"0\r\n\r\n")
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def replay(writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + (id(writer) % 997) / 997 / rate
-        for word in islice(cycle(TEXT.split()), int(rate * seconds)):
-            await asyncio.sleep(max(0.0, due - loop.time()))
-            due += 1 / rate
-            _write(writer, _EVENT.format(sent=time.monotonic_ns(), text=f" {word}"))
-        _write(writer, _LAST)
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-        writer.close()
+        for event in _said(islice(cycle(TEXT.split()), int(rate * seconds)), pauses=True):
+            if event:
+                _write(writer, event)
+            else:
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                due += 1 / rate
 
     server = await asyncio.start_server(answer, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
+
+
+def _said(words: Iterator[str], *, pauses: bool = False) -> Iterator[str]:
+    """The events of an answer, with an empty text before each if there are to be pauses."""
+    for word in words:
+        if pauses:
+            yield ""
+        yield _EVENT.format(sent=time.monotonic_ns(), text=f" {word}")
 
 
 def _write(writer: asyncio.StreamWriter, text: str) -> None:
     writer.write(b"%x\r\n%b\r\n" % (len(text), text.encode()))
 
 
+def bare(port: int, source: int) -> None:
+    """Serve a proxy that passes all on, as starlette and httpx are usually put together."""
+    import httpx
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import StreamingResponse
+    from starlette.routing import Route
+
+    client = httpx.AsyncClient(
+        timeout=600, limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    )
+
+    async def passed(request: Request) -> StreamingResponse:
+        made = client.build_request(
+            "POST",
+            f"http://127.0.0.1:{source}{request.url.path}",
+            headers={"content-type": "application/json"},
+            content=await request.body(),
+        )
+        answer = await client.send(made, stream=True)
+        return StreamingResponse(
+            answer.aiter_raw(),
+            headers={"content-type": answer.headers["content-type"]},
+        )
+
+    app = Starlette(routes=[Route("/{path:path}", passed, methods=["POST"])])
+    kinds = {"loop": "asyncio", "http": "h11"}
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", **kinds)  # type: ignore[arg-type]
+
+
+def _request(path: str, model: str, *, close: bool) -> bytes:
+    said = '"messages":[{"role":"user","content":"hello"}]'
+    body = f'{{"model":"{model}","stream":true,{said}}}'.encode()
+    return (
+        b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        b"authorization: Bearer sk-none\r\ncontent-length: %d\r\n%b\r\n%b"
+    ) % (path.encode(), len(body), b"connection: close\r\n" if close else b"", body)
+
+
 async def client(port: int, path: str, streams: int) -> list[float]:
     """Read so many streams at once; return the latency of each event, in milliseconds."""
     latencies: list[float] = []
-    body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}'
-    request = (
-        b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\nconnection: close\r\n\r\n%b"
-    ) % (path.encode(), len(body), body)
     began = time.monotonic_ns()
 
     async def read() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request)
+        writer.write(_request(path, "m", close=True))
         while data := await reader.read(65536):
             now = time.monotonic_ns()
             if now - began < WARM_UP * 1e9:
@@ -93,10 +168,36 @@ async def client(port: int, path: str, streams: int) -> list[float]:
     return latencies
 
 
+async def burst_client(port: int, path: str, seconds: float) -> int:
+    """Read answers that come at once, one after the other; return how many events they had."""
+    until = time.monotonic() + seconds
+    events = 0
+
+    async def read() -> None:
+        nonlocal events
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.monotonic() < until:
+            writer.write(_request(path, "burst", close=False))
+            answer = await reader.readuntil(b"\r\n0\r\n\r\n")
+            events += len(_SENT.findall(answer))
+        writer.close()
+
+    await asyncio.gather(*(read() for _ in range(_AT_ONCE)))
+    return events
+
+
 def memory(pid: int) -> float:
     """The resident memory of a process, in KB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return float(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+
+
+def processor(pid: int) -> float:
+    """The seconds of processor time that a process, and those that it started, have taken."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(processor(int(child)) for child in children)
 
 
 def free_port() -> int:
@@ -105,12 +206,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, *arguments], stderr=subprocess.DEVNULL)
+@contextmanager
+def started(*arguments: str) -> Iterator[int]:
+    """A process of its own while the block runs; its id."""
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def wait_for(port: int) -> None:
-    for _ in range(200):
+def wait_for(port: int, seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
@@ -118,63 +233,117 @@ def wait_for(port: int) -> None:
     raise SystemExit(f"nothing listens on port {port}")
 
 
-async def measured(
-    port: int, path: str, streams: int, pid: int | None
-) -> tuple[Sequence[float], float]:
-    """Return the latencies, and how many KB a stream the process `pid` grew by meanwhile."""
-    before = memory(pid) if pid else 0.0
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one way costs: latencies in milliseconds, processor time in µs for each event."""
+
+    latencies: Sequence[float]
+    grown: float
+    spent: float
+    burst: float
+    burst_spent: float
+
+
+async def measured(port: int, path: str, streams: int, pid: int | None, seconds: float) -> Measured:
+    """Measure one way, first streams and then bursts; `pid` is the proxy's."""
+    before = peak = memory(pid) if pid else 0.0
+    spent = processor(pid) if pid else 0.0
+    began = time.monotonic()
     reading = asyncio.create_task(client(port, path, streams))
-    peak = before
     while not reading.done():
         await asyncio.sleep(0.2)
         peak = max(peak, memory(pid) if pid else 0.0)
-    return await reading, (peak - before) / streams
+    latencies = await reading
+    taken = time.monotonic() - began
+    spent = processor(pid) - spent if pid else 0.0
+    events = len(latencies) * taken / max(taken - WARM_UP, 1.0)
+    mark = processor(pid) if pid else 0.0
+    began = time.monotonic()
+    burst = await burst_client(port, path, seconds / 2)
+    burst_spent = processor(pid) - mark if pid else 0.0
+    return Measured(
+        latencies,
+        (peak - before) / streams,
+        1e6 * spent / max(events, 1),
+        burst / (time.monotonic() - began),
+        1e6 * burst_spent / max(burst, 1),
+    )
 
 
-def row(source: int, path: str, streams: int, workers: int) -> tuple[Sequence[float], float]:
-    """Measure a path of a proxy of its own; of the upstream itself without workers."""
-    if not workers:
-        return asyncio.run(measured(source, path, streams, None))
+@contextmanager
+def proxy(name: str, source: int, workers: int) -> Iterator[tuple[int, int | None]]:
+    """A proxy by its name; its port, and its process."""
+    if name == "upstream itself":
+        yield source, None
+        return
     port = free_port()
-    serve = ["-m", "guardstream", "serve", "--policy", "guardstream/chat", "--other", "pass"]
-    serve += ["--upstream", f"http://127.0.0.1:{source}", "--port", str(port)]
-    proxy = start(*serve, "--workers", str(workers))
-    try:
+    at = f"http://127.0.0.1:{source}"
+    with ExitStack() as stack:
+        if name == "starlette and httpx":
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.serve_load",
+                "bare",
+                str(port),
+                str(source),
+            ]
+        elif name == "LiteLLM's proxy":
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            config = Path(folder, "config.yaml")
+            of_model = "litellm_params: {{model: openai/{0}, api_base: '{1}/v1', api_key: sk-none}}"
+            listed = [f"- {{model_name: {m}, {of_model.format(m, at)}}}" for m in ("m", "burst")]
+            config.write_text("\n".join(["model_list:", *listed, ""]))
+            command = [str(Path(os.environ["LITELLM"]).with_name("litellm")), "--config"]
+            command += [str(config), "--host", "127.0.0.1", "--port", str(port)]
+        else:
+            command = [sys.executable, "-m", "guardstream", "serve", "--policy", "guardstream/chat"]
+            command += ["--other", "pass", "--upstream", at, "--port", str(port)]
+            command += ["--workers", str(workers)]
+        pid = stack.enter_context(started(*command))
         wait_for(port)
         time.sleep(1.0)
-        asyncio.run(client(port, path, 20))  # what is worked out once is not counted
-        return asyncio.run(measured(port, path, streams, proxy.pid))
-    finally:
-        proxy.terminate()
-        proxy.wait()
+        asyncio.run(burst_client(port, _path(name), 1.0))  # what is worked out once is not counted
+        yield port, pid
+
+
+def _path(name: str) -> str:
+    return OTHER if name == "proxy, only passing" else CHAT
 
 
 def run(streams: int, rate: float, seconds: float, workers: int) -> None:
     """Print the table."""
+    names = ["upstream itself", "starlette and httpx", "proxy, only passing", "proxy, guarded"]
+    names += ["LiteLLM's proxy"] if "LITELLM" in os.environ else []
     source = free_port()
-    serving = start("-m", "benchmarks.serve_load", "upstream", str(source), str(rate), str(seconds))
-    try:
+    module = [sys.executable, "-m", "benchmarks.serve_load"]
+    with started(*module, "upstream", str(source), str(rate), str(seconds)):
         wait_for(source)
         print(f"{streams} streams at once, {rate:g} events a second each, {os.cpu_count()} cores")
-        print(f"{'':<28}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>10}{'KB/stream':>11}")
-        for name, path, processes in (
-            ("upstream itself", "/replay", 0),
-            ("proxy, only passing", "/replay", workers),
-            ("proxy, guarded", "/v1/chat/completions", workers),
-        ):
-            latencies, grown = row(source, path, streams, processes)
-            cuts = statistics.quantiles(latencies, n=100)
-            speed = len(latencies) / (seconds - WARM_UP)
-            size = f"{grown:>11.1f}" if processes == 1 else f"{'':>11}"
-            print(f"{name:<28}{cuts[49]:>10.2f}{cuts[98]:>10.2f}{speed:>10.0f}{size}")
-    finally:
-        serving.terminate()
-        serving.wait()
+        print(f"{'':<22}{'p50 ms':>9}{'p99 ms':>9}{'events/s':>10}{'µs each':>9}{'KB/stream':>11}"
+              f"{'in bursts: events/s':>22}{'µs each':>9}")  # fmt: skip
+        for name in names:
+            with proxy(name, source, workers) as (port, pid):
+                told = asyncio.run(measured(port, _path(name), streams, pid, seconds))
+            cuts = statistics.quantiles(told.latencies, n=100)
+            speed = len(told.latencies) / (seconds - WARM_UP)
+            one = pid is not None and workers == 1
+            print(
+                f"{name:<22}{cuts[49]:>9.2f}{cuts[98]:>9.2f}{speed:>10.0f}"
+                + (f"{told.spent:>9.1f}" if pid else f"{'':>9}")
+                + (f"{told.grown:>11.1f}" if one else f"{'':>11}")
+                + f"{told.burst:>22.0f}"
+                + (f"{told.burst_spent:>9.1f}" if pid else ""),
+                flush=True,
+            )
 
 
 def main() -> None:
     if sys.argv[1:2] == ["upstream"]:
         asyncio.run(upstream(int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))
+        return
+    if sys.argv[1:2] == ["bare"]:
+        bare(int(sys.argv[2]), int(sys.argv[3]))
         return
     numbers = [float(value) for value in sys.argv[1:]] + [100.0, 50.0, 10.0, 1.0][
         len(sys.argv) - 1 :

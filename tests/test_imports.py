@@ -11,9 +11,9 @@ import pytest
 from guardstream.providers import ADAPTERS
 
 HEAVY = frozenset(
-    {"anyio", "asyncio", "httpx", "ijson", "importlib.metadata", "jsonschema_rs", "opentelemetry"}
-    | {"prometheus_client", "pydantic", "regex", "rich", "ruamel.yaml", "stamina", "starlette"}
-    | {"trio", "typer", "uvicorn"}
+    {"aiohttp", "anyio", "asyncio", "httpx", "ijson", "importlib.metadata", "jsonschema_rs"}
+    | {"opentelemetry", "prometheus_client", "pydantic", "regex", "rich", "ruamel.yaml", "stamina"}
+    | {"starlette", "trio", "typer", "uvicorn"}
 )
 """What takes long to import, of others' and of Python's own."""
 

@@ -77,7 +77,7 @@ def serve(
 
 
 def _check_installed(*, metrics: bool) -> None:
-    missing = [name for name in ("httpx", "starlette", "uvicorn") if not _installed(name)]
+    missing = [name for name in ("aiohttp", "starlette", "uvicorn") if not _installed(name)]
     if missing:
         raise UsageError(f"serve needs {', '.join(missing)}: pip install 'guardstream[serve]'")
     if metrics and not _installed("prometheus_client"):

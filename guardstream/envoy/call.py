@@ -10,9 +10,10 @@ Source: envoy/service/ext_proc/v3/external_processor.proto and the filter's docu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -24,6 +25,8 @@ from starlette.types import Message, Scope
 
 from guardstream.envoy.local import Talk, is_local, passed
 from guardstream.errors import GuardstreamError
+from guardstream.serve.proxy.answers import UpstreamError
+from guardstream.serve.proxy.sending import Incoming, Outgoing
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -131,24 +134,26 @@ class Call:
 
     # The request, sent on
 
-    async def ask(self, request: httpx.Request) -> httpx.Response:
-        """Tell Envoy which request to send on; return the provider's answer, its body unread."""
+    async def ask(self, request: Outgoing) -> Incoming:
+        """Tell Envoy which request to send on; return the provider's answer, its body unread.
+
+        UpstreamError if there is none, or the request was sent before.
+        """
         if self._sent_on:
-            raise httpx.RequestError("Envoy sends a request once", request=request)
+            raise UpstreamError(502, "upstream_error", "Envoy sends a request once")
         self._sent_on = True
-        body = await request.aread()
         changes = self._changed(request)
         headers = pb.HeadersResponse(response=pb.CommonResponse(header_mutation=changes))
         await self._talk.write(pb.ProcessingResponse(request_headers=headers))
         if self._had_body:
-            for piece, last in _pieces(body):
+            for piece, last in _pieces(request.body):
                 await self._talk.write(
                     pb.ProcessingResponse(request_body=_streamed(piece, over=last))
                 )
         try:
             message = await self._answer.receive()
         except anyio.EndOfStream as error:
-            raise httpx.RemoteProtocolError("Envoy has no answer", request=request) from error
+            raise UpstreamError(502, "upstream_error", "Envoy has no answer") from error
         if message.WhichOneof("request") != "response_headers":
             raise CallError("an answer's body came before its headers")
         self._answer_headers = _pairs(message.response_headers.headers)
@@ -156,12 +161,13 @@ class Call:
         pseudo = dict(self._answer_headers)
         self._status = int(pseudo.get(b":status", b"502"))
         plain = [pair for pair in self._answer_headers if not pair[0].startswith(b":")]
-        return httpx.Response(self._status, headers=plain, stream=_Body(self), request=request)
+        return _Answer(self._status, plain, self.answer_body())
 
-    def _changed(self, request: httpx.Request) -> pb.HeaderMutation:
+    def _changed(self, request: Outgoing) -> pb.HeaderMutation:
         """What is different from the request that came; its length is always told anew."""
-        wanted = [(name.lower(), value) for name, value in request.headers.raw]
-        pseudo = {b":path": request.url.raw_path, b":method": request.method.encode()}
+        wanted = request.headers
+        target = urlsplit(request.url)._replace(scheme="", netloc="").geturl()
+        pseudo = {b":path": target.encode("latin-1"), b":method": request.method.encode()}
         before = dict(self._headers)
         moved = [(name, value) for name, value in pseudo.items() if before.get(name) != value]
         skipped = {b"host", b"content-length", b"transfer-encoding", b"connection"}
@@ -171,13 +177,13 @@ class Call:
         changes.remove_headers.append("content-length")
         return changes
 
-    async def answer_body(self) -> AsyncIterator[bytes]:
+    async def answer_body(self) -> AsyncGenerator[bytes, None]:
         """Yield the body of the provider's answer."""
         while not self._answer_over:
             try:
                 message = await self._answer.receive()
             except anyio.EndOfStream:
-                raise httpx.RemoteProtocolError("the answer broke off") from None
+                raise UpstreamError(502, "upstream_error", "the answer broke off") from None
             if message.WhichOneof("request") == "response_trailers":
                 self._answer_over = True
                 return
@@ -244,12 +250,15 @@ class Call:
 _CALL: ContextVar[Call] = ContextVar("guardstream_envoy_call")
 
 
-class Transport(httpx.AsyncBaseTransport):
+class Relay:
     """Sends a request on by the call that it came with."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Outgoing) -> Incoming:
         """Have Envoy send a request; return its answer."""
         return await _CALL.get().ask(request)
+
+    async def aclose(self) -> None:
+        """Do nothing: the connections are Envoy's."""
 
 
 def entered(call: Call) -> None:
@@ -257,15 +266,22 @@ def entered(call: Call) -> None:
     _CALL.set(call)
 
 
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer, as httpx reads it."""
+class _Answer:
+    """The provider's answer."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, status: int, headers: Pairs, body: AsyncGenerator[bytes, None]) -> None:
+        self.status, self.headers = status, headers
+        self._body = body
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._call.answer_body():
-            yield piece
+    def __aiter__(self) -> _Answer:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._body)
+
+    async def aclose(self) -> None:
+        """Read no more of it."""
+        await self._body.aclose()
 
 
 _MODES = pb.ProtocolConfiguration.DESCRIPTOR.fields_by_name["request_body_mode"].enum_type

@@ -16,7 +16,7 @@ import grpc
 from envoy.service.ext_proc.v3 import external_processor_pb2_grpc as service
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from guardstream.envoy.call import Call, CallError, Transport, entered
+from guardstream.envoy.call import Call, CallError, Relay, entered
 from guardstream.envoy.local import is_local, passed
 from guardstream.errors import GuardstreamError
 from guardstream.serve.proxy.app import Proxy, signing
@@ -50,7 +50,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
                 raise SettingsError(f"{where}: Envoy sends a request once: policy {name!r}")
         if settings.replay is not None:
             raise SettingsError("serve.replay: Envoy's clients cannot come back for a stream")
-        self._proxy = Proxy(settings, Transport())
+        self._proxy = Proxy(settings, Relay())
         self._app = signing(self._proxy, settings)
 
     async def Process(self, _requests: Any, context: Any) -> None:  # noqa: N802

@@ -112,6 +112,7 @@ class EventFrames(_Plain):
     def __init__(self) -> None:
         self._decoder = sse.Decoder(strict=True)
         self.template: Template | None = None  # what most events are like, once that is known
+        self.named = "message"  # what those events are called
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         try:
@@ -169,7 +170,7 @@ class EventFrames(_Plain):
                 return Frame({"error": error}, item.raw)
             return Frame(None, item.raw if item.plain else b"\n", name=item.event)
         raw = item.raw if item.plain else sse.encode(item)
-        if self.template is not None and item.event == "message" and item.id is None:
+        if self.template is not None and item.event == self.named and item.id is None:
             text = self.template.text(item.data)
             if text is not None:
                 return Frame(text, raw, "alike", item.data, name=item.event)

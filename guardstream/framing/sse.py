@@ -41,7 +41,7 @@ _LF, _COLON = b"\n:"
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 
-_ONE_LINE = re.compile(rb"data: ?([^\r\n]*)\n\n")
+_ONE_LINE = re.compile(rb"(?:event: ?([^\r\n]*)\n)?data: ?([^\r\n]*)\n\n")
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 
@@ -184,19 +184,27 @@ class Decoder:
         self._check_size(self._searched)
 
     def _one_line(self, items: list[Item]) -> bool:
-        """Take an event that is one line of data, as most are, at once; tell whether there is."""
+        """Take an event that is one line of data, as most are, at once; tell whether there is.
+
+        Its name may stand before it. What is unusual about it is seen to line by line.
+        """
         if self._in_block or self._skip_lf or self._searched != self._line:
             return False
         found = _ONE_LINE.match(self._buffer, self._line)
         if found is None:
             return False
-        end = found.end(1)
+        end = found.end(2)
         if end - self._line > self._max_line or end >= self._start + self._max_event:
             return False
+        name = found[1]
+        try:
+            data = found[2].decode()
+            event = name.decode() if name else "message"
+        except UnicodeDecodeError:
+            return False
         self._crlf = False
-        data = self._text(found[1])
         raw = self._raw(end + 2)
-        items.append(Event(data, "message", None, None, self.last_id, self._plain, raw))
+        items.append(Event(data, event, None, None, self.last_id, self._plain, raw))
         self._plain = True
         self._line = self._searched = end + 2
         return True

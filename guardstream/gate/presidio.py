@@ -29,7 +29,13 @@ class Presidio:
                 )
             except ImportError as error:
                 raise GateError("presidio is not there: install guardstream[presidio]") from error
-            analyzer = AnalyzerEngine()
+            try:
+                analyzer = AnalyzerEngine()
+            except (Exception, SystemExit) as error:  # spaCy's download exits
+                raise GateError(
+                    "presidio's analyzer has no model: run python -m spacy download "
+                    "en_core_web_lg, or give an analyzer"
+                ) from error
         self._analyzer = analyzer
         self._entities = list(entities)
         self._language = language

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable
-from typing import Any
+from email.message import Message
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
@@ -40,10 +40,12 @@ def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]
     return frozenset(name for name, value in judged if not _passes(guard, value))
 
 
-def in_utf8(response: Any) -> bool:
-    """Tell whether a response is in UTF-8, as JSON and events always are, and says nothing else."""
+def in_utf8(content_type: str) -> bool:
+    """Tell whether a body is in UTF-8, as JSON and events always are, and says nothing else."""
+    told = Message()
+    told["content-type"] = content_type
     try:
-        return codecs.lookup(response.charset_encoding or "utf-8").name in ("utf-8", "ascii")
+        return codecs.lookup(told.get_content_charset("utf-8")).name in ("utf-8", "ascii")
     except LookupError:
         return False
 

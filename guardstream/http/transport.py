@@ -149,7 +149,7 @@ class _Guarding:
         if response.status_code in _BODILESS:
             return "nothing"
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not in_utf8(response):
+        if not in_utf8(response.headers.get("content-type", "")):
             return self._unread(request, response, "its charset is not UTF-8")
         if media in _STREAMS:
             return "stream"

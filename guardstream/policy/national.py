@@ -29,7 +29,8 @@ def _standard(name: str) -> Callable[[str], bool]:
 
     def check(text: str) -> bool:
         module = import_module(".".join(["stdnum", *parts]))
-        return len(text) <= _LONGEST and text.isascii() and bool(module.is_valid(text))
+        plain = text.replace(".", "")  # written between groups, and not known to every module
+        return len(text) <= _LONGEST and text.isascii() and bool(module.is_valid(plain))
 
     check.__name__ = name
     return check
@@ -87,6 +88,46 @@ def sg_nric(text: str) -> bool:
 _SG_OFFSETS = {"S": 0, "F": 0, "T": 4, "G": 4, "M": 3}
 
 
+def de_document(text: str) -> bool:
+    """A German identity card or passport: ICAO Doc 9303's check digit, if it stands there."""
+    plain = text.upper().rstrip("< ").removesuffix("D")
+    if not (plain.isascii() and plain.isalnum() and any(c.isdigit() for c in plain)):
+        return False
+    if len(plain) == 9:
+        return True
+    total = sum(int(c, 36) * w for c, w in zip(plain[:9], (7, 3, 1) * 3, strict=False))
+    return len(plain) == 10 and plain[9].isdigit() and total % 10 == int(plain[9])
+
+
+def de_rvnr(text: str) -> bool:
+    """A German pension insurance number: the letter as its place, cross sums, modulo 10.
+
+    § 2 VKVV. Example: 15 070649 C 103.
+    """
+    plain = "".join(text.upper().split())
+    if not (plain.isascii() and len(plain) == 12 and plain[8].isalpha()):
+        return False
+    digits = plain[:8] + f"{ord(plain[8]) - 64:02}" + plain[9:11]
+    if not (digits + plain[11]).isdigit():
+        return False
+    weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
+    products = (int(d) * w for d, w in zip(digits, weights, strict=True))
+    return sum(product // 10 + product % 10 for product in products) % 10 == int(plain[11])
+
+
+def de_kvnr(text: str) -> bool:
+    """A German health insurance number: the letter as its place, weights 1 and 2, modulo 10.
+
+    § 290 SGB V, annex 1 of its guideline. Example: A123456780.
+    """
+    plain = "".join(text.upper().split())
+    if not (plain.isascii() and len(plain) == 10 and plain[0].isalpha() and plain[1:].isdigit()):
+        return False
+    digits = f"{ord(plain[0]) - 64:02}" + plain[1:9]
+    products = (int(d) * w for d, w in zip(digits, (1, 2) * 5, strict=True))
+    return sum(product // 10 + product % 10 for product in products) % 10 == int(plain[9])
+
+
 def au_medicare(text: str) -> bool:
     """An Australian Medicare card's number: weights 1, 3, 7, 9 over eight digits, modulo 10."""
     plain = "".join(c for c in text if c not in " -")
@@ -99,10 +140,12 @@ def au_medicare(text: str) -> bool:
     return sum(int(d) * w for d, w in zip(plain[:8], weights, strict=True)) % 10 == int(plain[8])
 
 
+_OWN = (au_medicare, de_document, de_kvnr, de_rvnr, fi_hetu, hk_id, sg_nric, tw_id)
+
 CHECKS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
     {
         **{name: _standard(name) for name in _MODULES},
-        **{check.__name__: check for check in (fi_hetu, tw_id, hk_id, sg_nric, au_medicare)},
+        **{check.__name__: check for check in _OWN},
     }
 )
 """The checks by their names: country and number."""

@@ -148,7 +148,8 @@ class Adapter(Protocol[C]):
     adapter does not know, for what is made after it: whoever gives pieces of the kind `unknown`
     needs it. `taken(chunk)` returns what stands for a chunk that came in, where
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
-    out, as it goes out: an adapter that ends streams with a whole message builds it from those.
+    out, as it goes out: an adapter that ends streams with a whole message builds it from those;
+    with `notes_alike = False` not of one that differs from the one before in a text alone.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
     `signs_thinking = False` says that no signature forbids to change what a model thinks,
     `tells_apart = True` that texts of their own are never what a tool is given.

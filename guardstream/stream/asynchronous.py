@@ -40,6 +40,8 @@ class GuardedStream(Outcome[C], AsyncContext):
         self._sources: tuple[object, ...] = (source,)
         if iterator is not source:
             self._sources = (iterator, source)
+        self.steps: Callable[[StreamState[C], C], Awaitable[C | None]] | None = None
+        """What calls the state's `step`, such as in a thread; by default it is called at once."""
         self._loop: Loop | None = None
         self._watchful = True  # whether something is to be done around each wait for the source
         self._scoped = False
@@ -83,7 +85,7 @@ class GuardedStream(Outcome[C], AsyncContext):
                     chunk = await self._next()
                 if self._watchful:
                     state.look()
-                ready = state.step(chunk)
+                ready = state.step(chunk) if self.steps is None else await self.steps(state, chunk)
                 if ready is not None:
                     return ready
                 if state.ended is not None:
@@ -95,6 +97,16 @@ class GuardedStream(Outcome[C], AsyncContext):
         if state.callbacks is not None:
             return await self._deliver_called()
         return state.deliver(state.queue.popleft())
+
+    def ready(self) -> list[C]:
+        """Return the chunks that the last one of the source became, too; a callback has its turn.
+
+        They are delivered: iterating goes on after them.
+        """
+        state = self.state
+        if state.callbacks is not None or self._reader is not None:
+            return []
+        return [state.deliver(state.queue.popleft()) for _ in range(len(state.queue))]
 
     async def text(self) -> str:
         """Read the stream to its end; return the guarded text of choice 0 from the start.

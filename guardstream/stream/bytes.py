@@ -230,7 +230,10 @@ class WireFlow:
     def _alike_sent(self, sent: Sent[Any], frame: Frame) -> Sent[bytes]:
         if sent.origin is not frame:
             return self._written([sent], frame)[0]
-        raw = frame.raw if sent.chunk is frame.value else b"data: %b\n\n" % sent.chunk.encode()
+        raw = frame.raw
+        if sent.chunk is not frame.value:
+            name = b"" if frame.name in _UNNAMED else b"event: %b\n" % frame.name.encode()
+            raw = b"%bdata: %b\n\n" % (name, sent.chunk.encode())
         return Sent(raw, sent.text, sent.characters, sent.parts, frame)
 
     def _note_template(self, frame: Frame) -> None:
@@ -239,7 +242,7 @@ class WireFlow:
         if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
             return
         compared = chunks.template if chunks is not None and self._tries else None
-        if compared is None or frame.name not in _UNNAMED or frame.id is not None:
+        if compared is None or frame.id is not None:
             return
         assert isinstance(frame.value, dict)
         self._tries -= 1
@@ -252,6 +255,7 @@ class WireFlow:
                 compared.padding,
                 lambda said: compared.saying(said, frame.value),
             )
+            frames.named = frame.name
             self._compared = compared
 
     def _is_known(self, value: Any) -> bool:

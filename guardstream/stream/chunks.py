@@ -79,6 +79,7 @@ class ChunkFlow(Generic[C]):
         self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
+        self._notes_alike = getattr(adapter, "notes_alike", True)
         self._kept = getattr(adapter, "kept", None)
         self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
         self._like: Reading | None = None  # of the last chunk, if it said one text alone
@@ -126,7 +127,7 @@ class ChunkFlow(Generic[C]):
     @property
     def template(self) -> Any:
         """What chunks are compared with, if the last one said a text and nothing else."""
-        if self._like is None or self._note_passed:
+        if self._like is None or (self._note_passed and self._notes_alike):
             return None
         return getattr(self._adapter, "compared", None)
 
@@ -177,7 +178,7 @@ class ChunkFlow(Generic[C]):
             written = rewritten
         sent: list[Sent[C]] = []
         if released:
-            if self._note_passed:
+            if self._note_passed and chunk is model:  # otherwise there is no chunk to tell of
                 self._note_passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
             sent.append(Sent(written, answer, len(released), parts, origin))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -235,3 +236,13 @@ async def test_an_analyzer_names_what_is_new(
 ) -> None:
     verdict = await Presidio(analyzer=Analyzer(), **options)(text, Context(0, "text", 0, 0, before))
     assert (verdict.action, verdict.rule) == (("block", rule) if rule else ("allow", "gate"))
+
+
+async def test_presidio_without_its_model_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exits() -> Any:  # as spaCy's download does where there is no network
+        raise SystemExit(1)
+
+    module = SimpleNamespace(AnalyzerEngine=exits)
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", module)
+    with pytest.raises(GateError, match="no model"):
+        Presidio()

@@ -48,6 +48,7 @@ class Anthropic(SpecAdapter):
     name = "anthropic"
     spec = SPEC
     steady = True
+    notes_alike = False
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-import httpx
-
 from guardstream.resilience.worth import STATUSES, retry_after
 from guardstream.serve.proxy.answers import UpstreamError
+from guardstream.serve.proxy.sending import Incoming, decoded
 from guardstream.stream.loops import aclose_source
 from guardstream.stream.opening import Retry
 
@@ -18,14 +17,13 @@ log = logging.getLogger("guardstream.serve")
 class _BusyError(Exception):
     """An answer after which another attempt may succeed; its headers may say when."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__(response.status_code)
+    def __init__(self, response: Incoming) -> None:
+        super().__init__(response.status)
         self.response = response
+        self.headers = dict(decoded(response.headers))
 
 
-async def sent(
-    send: Callable[[], Awaitable[httpx.Response]], retry: Retry | None
-) -> httpx.Response:
+async def sent(send: Callable[[], Awaitable[Incoming]], retry: Retry | None) -> Incoming:
     """Send a request, again if the upstream is busy or out of reach; return the last answer.
 
     Nothing was said to the client before. Raises UpstreamError if the last attempt fails.
@@ -40,20 +38,20 @@ async def sent(
             return error.status >= 500
         if not isinstance(error, _BusyError):
             return False
-        log.info("the upstream is busy: %d", error.response.status_code)
+        log.info("the upstream is busy: %d", error.response.status)
         asked = retry_after(error)
         if asked is None:
             return True
         return asked if asked <= retry.max_retry_after else False
 
-    busy: httpx.Response | None = None
+    busy: Incoming | None = None
     try:
         async for attempt in stamina.retry_context(on=wait, **retry.waits):
             with attempt:
                 await aclose_source(busy)
                 busy = None
                 response = await send()
-                if response.status_code in STATUSES:
+                if response.status in STATUSES:
                     busy = response
                     raise _BusyError(response)
                 return response

@@ -13,7 +13,6 @@ from time import monotonic
 from urllib.parse import quote
 
 import anyio
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
 from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.proxy.sending import Sender
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.upstreams import PATH
 from guardstream.serve.receipts import ReceiptMiddleware
@@ -32,13 +32,11 @@ log = logging.getLogger("guardstream.serve")
 class Proxy:
     """The application. `aclose` closes its connections to the upstreams.
 
-    `transport` sends requests on; by default connections of its own do.
+    `sender` sends requests on; by default connections of its own do.
     """
 
-    def __init__(
-        self, settings: ProxySettings, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self._parts = Parts(settings, transport)
+    def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
+        self._parts = Parts(settings, sender)
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import ParamSpec, TypeVar
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
-import httpx
 from starlette.types import Receive, Scope, Send
 
-from guardstream.errors import GuardstreamError
+from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.events import FinishReason
+from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, in_utf8
 from guardstream.http.request import RefusedError
@@ -23,7 +25,7 @@ from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
 from guardstream.serve.journal import Journal, last_event_id
-from guardstream.serve.proxy import budgets, objects, requests
+from guardstream.serve.proxy import budgets, models, objects, requests
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answers import (
     Guarded,
@@ -32,25 +34,25 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
+from guardstream.serve.proxy.apart import LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.requests import Sent
+from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
-from guardstream.serve.proxy.upstreams import (
-    Bytes,
-    read_answer,
-    returned_headers,
-    upstream_error,
-)
+from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.serve.streams import PING
+from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
+
+log = logging.getLogger("guardstream.serve")
 
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
@@ -111,7 +113,8 @@ class ProxyExchange:
         self._answered = False
         self._gone = False  # the client has left, and the stream goes on for one that comes back
         self._journal: Journal | None = None
-        self._sending = anyio.Lock()
+        # Heartbeats alone come from another task.
+        self._sending = nullcontext() if parts.settings.heartbeat is None else anyio.Lock()
         self._sent_at = 0.0
         self._media = ""  # of the stream that is sent
 
@@ -255,12 +258,10 @@ class ProxyExchange:
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
         response = await self._send_on(Sent(body))
         try:
-            await self._start(
-                response.status_code, returned_headers(response, held=self._parts.held)
-            )
-            async for part in response.aiter_bytes():
+            await self._start(response.status, returned_headers(response, held=self._parts.held))
+            async for part in response:
                 await self._say(part)
-        except httpx.HTTPError:
+        except UpstreamError:
             return  # a body that is cut off says by itself that something is missing
         finally:
             await aclose_source(response)
@@ -280,8 +281,49 @@ class ProxyExchange:
             asked = endpoint.provider if endpoint.sends else None
             guard = await self._apart(len(body), for_request, guard, asked, body)
         guard, sent_on = await self._checked(guard, kind, body)
+        if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
+            await self._list_models(sent_on)
+            return
         async with self._tokens(count):
             await self._exchange(guard, sent_on)
+
+    async def _list_models(self, sent_on: Sent) -> None:
+        """Answer with the models of all upstreams; those that fail are left out, unless all do."""
+        answers: dict[str, dict[str, Any]] = {}
+        failed: list[UpstreamError] = []
+
+        async def ask(name: str) -> None:
+            try:
+                answers[name] = await self._asked_of(name, sent_on)
+            except UpstreamError as error:
+                log.warning("no models of the upstream %r: %s", name, error.code)
+                failed.append(error)
+
+        async with anyio.create_task_group() as group:
+            for name in self._parts.targets:
+                group.start_soon(ask, name)
+        if not answers:
+            raise failed[0]
+        in_order = {name: answers[name] for name in self._parts.targets if name in answers}
+        body = json_bytes(models.merged(in_order, self._parts.choice))
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._start(200, headers)
+        await self._say(body, more=False)
+
+    async def _asked_of(self, name: str, sent_on: Sent) -> dict[str, Any]:
+        """Return the JSON that an upstream answers. UpstreamError if that is none."""
+        response = await self._send_on(sent_on, name)
+        try:
+            answer = await read_whole(response, self._settings.max_answer)
+        finally:
+            await aclose_source(response)
+        try:
+            value = json_object(answer) if response.status == 200 else None
+        except AdapterError:
+            value = None
+        if value is None:
+            raise UpstreamError(502, "upstream_invalid", "the upstream lists no models")
+        return value
 
     def _tokens(self, count: int) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.tokens(count)
@@ -308,18 +350,19 @@ class ProxyExchange:
                 self._spend(0)
             raise
         try:
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if response.status_code == _PARTIAL or not in_utf8(response):
+            said = content_type(response)
+            kind = said.partition(";")[0].strip().lower()
+            if response.status == _PARTIAL or not in_utf8(said):
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
                                     "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
-            if response.status_code >= 400:
+            if response.status >= 400:
                 self._spend(0)
-                answer = await read_answer(response, _MAX_ERROR)
+                answer = await read_whole(response, _MAX_ERROR)
                 answer = await self._apart(len(answer), guarded_error, guard, answer)
                 await self._whole(guard, response, answer)
-            elif response.status_code == _NOTHING:
+            elif response.status == _NOTHING:
                 await self._whole(guard, response, b"")
-            elif response.status_code >= 300:
+            elif response.status >= 300:
                 raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
             elif self._found.endpoint.provider and self._streams(kind):
                 await self._stream(guard, response, kind)
@@ -334,10 +377,10 @@ class ProxyExchange:
         listed = path.endswith(":streamGenerateContent") and kind == "application/json"
         return kind in _STREAMS or listed
 
-    async def _answer(self, guard: Guard, response: httpx.Response, kind: str) -> None:
+    async def _answer(self, guard: Guard, response: Incoming, kind: str) -> None:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
-        answer = await read_answer(response, self._settings.max_answer)
+        answer = await read_whole(response, self._settings.max_answer)
         guarded: Guarded
         if guard.gates:
             guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes)
@@ -415,10 +458,11 @@ class ProxyExchange:
         async with around.limiter().slot(around.key(known)):
             yield
 
-    async def _send_on(self, sent_on: Sent) -> httpx.Response:
+    async def _send_on(self, sent_on: Sent, name: str | None = None) -> Incoming:
+        """Send a request to the upstream that was chosen, or that of a name."""
         endpoint = self._found.endpoint
         path = endpoint.below + self._scope["path"]
-        upstream = self._parts.upstream(self._upstream)
+        upstream = self._parts.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
             headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
@@ -426,7 +470,7 @@ class ProxyExchange:
             headers.append((b"content-type", sent_on.kind))
         around = self._settings.operations.get(self._name)
 
-        async def send() -> httpx.Response:
+        async def send() -> Incoming:
             return await upstream.send(
                 self._method, path, self._query, headers, sent_on.body, endpoint.auth
             )
@@ -434,43 +478,47 @@ class ProxyExchange:
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
         return await sent(send, around.retry if around and again else None)
 
-    @staticmethod
-    async def _apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _apart(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do work on a text of `size` bytes; in a thread if it is long, so that streams go on."""
         if size <= _SHORT:
             return work(*args, **kwargs)
         whole = partial(work, *args, **kwargs)
-        return await anyio.to_thread.run_sync(whole, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(
+            whole, abandon_on_cancel=True, limiter=self._parts.threads
+        )
 
-    async def _whole(self, guard: Guard, response: httpx.Response, answer: bytes) -> None:
+    async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         length = (b"content-length", b"%d" % len(answer))
         headers = [*returned_headers(response, guard, held=self._parts.held), length]
-        await self._start(response.status_code, headers)
+        await self._start(response.status, headers)
         await self._say(answer, more=False)
 
-    async def _stream(self, guard: Guard, response: httpx.Response, kind: str) -> None:
+    async def _stream(self, guard: Guard, response: Incoming, kind: str) -> None:
         try:
             stream = guard.wrap(
-                Bytes(response),
+                response,
                 provider=self._found.endpoint.provider,
                 keep_text=False,
                 attributes=self._attributes,
             )
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
+        guarded = getattr(stream, "stream", stream)  # gates stand around it
+        if isinstance(guarded, GuardedStream):
+            guarded.steps = LongEvents(self._parts.apart)
         self._media, events = kind, kind == "text/event-stream"
         headers = returned_headers(response, guard, held=self._parts.held)
-        await self._start(response.status_code, streaming(headers) if events else headers)
+        await self._start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
         async with self._kept(events), self._beating(events), stream:
             try:
                 async for frame in stream:
+                    body = b"".join([frame, *_ready(stream)])
                     if telling is not None and self._caller is not None:
-                        await self._caller.keep(telling.feed(frame), self._upstream)
-                    await self._say(frame)
-            except httpx.HTTPError as error:
-                wrong = upstream_error(error)
-                await self._say_error(wrong.status, wrong.code, wrong.message)
+                        await self._caller.keep(telling.feed(body), self._upstream)
+                    await self._say(body)
+            except UpstreamError as error:
+                await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
             finally:
@@ -523,9 +571,9 @@ class ProxyExchange:
 
     async def _beat(self, seconds: float) -> None:
         while True:
-            await anyio.sleep(max(seconds - (anyio.current_time() - self._sent_at), 0))
+            await anyio.sleep(max(seconds - (monotonic() - self._sent_at), 0))
             async with self._sending:
-                if anyio.current_time() - self._sent_at >= seconds:
+                if monotonic() - self._sent_at >= seconds:
                     await self._transmit(PING, more=True)
 
     async def _refuse(
@@ -554,9 +602,14 @@ class ProxyExchange:
         """Send a part of the body to the client, if it is still there."""
         if not self._gone:
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        self._sent_at = anyio.current_time()
+        self._sent_at = monotonic()
 
     async def _say_error(self, status: int, code: str, message: str) -> None:
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
             await self._say(self._errors.frame(status, code, message, lines=lines))
+
+
+def _ready(stream: object) -> Sequence[bytes]:
+    """Return the frames that came with the last one: they are sent with it."""
+    return stream.ready() if isinstance(stream, GuardedStream) else ()

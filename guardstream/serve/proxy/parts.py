@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import httpx
+from anyio import CapacityLimiter
 
+from guardstream.serve.proxy.apart import Apart
 from guardstream.serve.proxy.endpoints import Endpoint, Found, Table
 from guardstream.serve.proxy.keys import Keys, named_keys
+from guardstream.serve.proxy.sending import Sender
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import MemoryState, State
-from guardstream.serve.proxy.upstreams import Upstream
+from guardstream.serve.proxy.upstreams import Target, Upstream
 from guardstream.serve.routes import Headers
+
+_THREADS = 2
+"""Threads that guard long bodies: each takes its share of the event loop's time."""
 
 
 class Parts:
     """The parts of one proxy, made of its settings; `aclose` closes its connections."""
 
-    def __init__(
-        self, settings: ProxySettings, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
         self.settings = settings
         added = [
             Endpoint("POST", path, "said", provider, provider)
@@ -31,7 +34,9 @@ class Parts:
         self.state: State = settings.state or MemoryState()
         self.targets = settings.targets
         self.held = settings.held
-        self._transport = transport
+        self.apart = Apart()
+        self.threads = CapacityLimiter(_THREADS)
+        self._sender = sender
         self._upstreams: dict[str, Upstream] = {}
 
     def found(self, method: str, path: str, headers: Headers) -> Found:
@@ -41,15 +46,23 @@ class Parts:
     def upstream(self, name: str) -> Upstream:
         """Return the client to an upstream, made in the event loop that uses it."""
         if name not in self._upstreams:
-            connections = self.settings.max_connections
             target = self.targets[name]
-            self._upstreams[name] = Upstream(
-                target, held=self.held, connections=connections, transport=self._transport
-            )
+            sender = self._sender or self._connections(target)
+            self._upstreams[name] = Upstream(target, sender, held=self.held)
         return self._upstreams[name]
+
+    def _connections(self, target: Target) -> Sender:
+        from guardstream.serve.proxy.connections import Connections  # not where Envoy has them
+
+        return Connections(
+            connect=target.connect_timeout,
+            read=target.read_timeout,
+            most=self.settings.max_connections,
+        )
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams."""
         upstreams, self._upstreams = self._upstreams, {}
         for each in upstreams.values():
             await each.aclose()
+        self.apart.close()

@@ -1,21 +1,21 @@
-"""The upstreams of one proxy: which one a request goes to, where that is, and the client to it."""
+"""The upstreams of one proxy: which one a request goes to, where that is, and what it is sent."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
-import httpx
+from yarl import URL
 
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, of_the_connection, withheld
-from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.proxy.keys import query_without, with_key
+from guardstream.serve.proxy.sending import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.routes import Headers, values
 
 PATH = "/:@!$&'()*+,;=~"
@@ -31,6 +31,12 @@ _OF_ACCOUNT |= {"anthropic-organization-id"}
 _NOT_SENT = {"host", "content-length", "accept-encoding", "expect", "guardstream-policy"}
 _NOT_SENT |= {CONVERSATION}
 _NOT_SENT |= {"x-http-method-override", "x-method-override", "x-http-method"}
+
+_USUAL: Headers = [(b"accept", b"*/*"), (b"user-agent", b"guardstream")]
+"""What a client says who says nothing: some providers refuse requests without."""
+
+_QUERY = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"#<>')
+"""What stands in queries as it is."""
 
 Auth: TypeAlias = Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"]
 """The header that has a key: as `Bearer`, or alone."""
@@ -93,36 +99,25 @@ class Choice:
 
 
 class Upstream:
-    """The HTTP client that all requests to one upstream share.
+    """What sends all requests to one upstream.
 
-    Where `held`, the proxy holds keys, and those of clients are not sent on. `transport` sends
-    requests in another way than over connections of its own.
+    Where `held`, the proxy holds keys, and those of clients are not sent on.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        *,
-        held: bool,
-        connections: int | None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._target = target
+    def __init__(self, target: Target, sender: Sender, *, held: bool) -> None:
+        whole = URL(target.url)
+        self._target = replace(target, url=str(whole.with_user(None)))
         self._held = held
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(target.read_timeout, connect=target.connect_timeout),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=None),
-            transport=transport,
-            follow_redirects=False,
-            trust_env=False,
-            # One client's cookies are not another's: none is kept.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
+        self._sender = sender
+        self._own: Headers = []
+        if whole.user is not None:
+            pair = f"{whole.user}:{whole.password or ''}".encode()
+            self._own = [(b"authorization", b"Basic " + b64encode(pair))]
 
     async def send(
         self, method: str, path: str, query: str, headers: Headers, body: bytes, auth: str
-    ) -> httpx.Response:
-        """Send a request; return the response with its body unread. UpstreamError if it fails.
+    ) -> Incoming:
+        """Send a request; return the answer with its body unread. UpstreamError if it fails.
 
         `auth` is the header that has a key at its endpoint.
         """
@@ -130,79 +125,31 @@ class Upstream:
         if self._held:
             headers = with_key(headers, target.key, target.auth or auth)
             query = query_without(query)
-        url = target.address(quote(path, safe=PATH), query)
+        url = target.address(quote(path, safe=PATH), quote(query, safe=_QUERY))
         kept_back = _NOT_SENT | of_the_connection(values(headers, b"connection"))
-        sent = [
-            (name, value)
-            for name, value in headers
-            if name.decode("latin-1").lower() not in kept_back
-        ]
-        sent.append((b"accept-encoding", b"identity"))
-        try:
-            request = self._client.build_request(method, url, headers=sent, content=body)
-            return await self._client.send(request, stream=True)
-        except httpx.HTTPError as error:
-            raise upstream_error(error) from error
-        except httpx.InvalidURL as error:
-            raise UpstreamError(400, "invalid_path", "the path cannot be sent on") from error
+        kept_back |= {name.decode() for name, _ in self._own}
+        named = ((name.lower(), value) for name, value in headers)
+        sent = [pair for pair in named if pair[0].decode("latin-1") not in kept_back]
+        sent += [*self._own, (b"accept-encoding", b"identity")]
+        names = {name for name, _ in sent}
+        sent += [pair for pair in _USUAL if pair[0] not in names]
+        return await readable(await self._sender.send(Outgoing(method, url, sent, body)))
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
-
-
-class Bytes:
-    """The body of a response as a stream of bytes; closing it closes the connection."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
-
-    def __aiter__(self) -> Bytes:
-        return self
-
-    async def __anext__(self) -> bytes:
-        return await anext(self._chunks)
-
-    async def aclose(self) -> None:
-        """Close the connection."""
-        await self._response.aclose()
-
-
-async def read_answer(response: httpx.Response, limit: int) -> bytes:
-    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or cut."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in response.aiter_bytes():
-            size += len(part)
-            if size > limit:
-                raise UpstreamError(502, "upstream_too_large", "the upstream's answer is too large")
-            parts.append(part)
-    except httpx.HTTPError as error:
-        raise upstream_error(error) from error
-    return b"".join(parts)
+        await self._sender.aclose()
 
 
 def returned_headers(
-    response: httpx.Response, guard: Guard | None = None, *, held: bool = False
+    answer: Incoming, guard: Guard | None = None, *, held: bool = False
 ) -> Headers:
-    """The headers of a response that the client gets; with a `guard`, those that pass it.
+    """The headers of an answer that the client gets; with a `guard`, those that pass it.
 
     Where the proxy has `held` keys, it is not told whose account that was.
     """
-    kept_back = _NOT_RETURNED | of_the_connection(response.headers.get_list("connection"))
+    kept_back = _NOT_RETURNED | of_the_connection(values(answer.headers, b"connection"))
     if held:
         kept_back |= _OF_ACCOUNT
     if guard is not None:
-        kept_back |= withheld(guard, response.headers.multi_items())
-    named = ((name.lower(), value) for name, value in response.headers.raw)
-    return [(name, value) for name, value in named if name.decode("latin-1") not in kept_back]
-
-
-def upstream_error(error: httpx.HTTPError) -> UpstreamError:
-    """Say what went wrong with the upstream, without its address or any text."""
-    kind = type(error).__name__
-    if isinstance(error, httpx.TimeoutException):
-        return UpstreamError(504, "upstream_timeout", f"the upstream took too long ({kind})")
-    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})")
+        kept_back |= withheld(guard, decoded(answer.headers))
+    return [pair for pair in answer.headers if pair[0].decode("latin-1") not in kept_back]

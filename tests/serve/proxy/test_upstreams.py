@@ -158,3 +158,41 @@ def test_a_cookie_of_one_client_is_not_sent_with_anothers_request() -> None:
             httpx.get(url, headers={"cookie": "own=1"})
     assert first.cookies["session"] == "of-ann"
     assert [headers.get("cookie") for headers in provider.headers] == [None, None, "own=1"]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_the_models_of_all_upstreams_are_listed_where_they_are_asked_for(held: bool) -> None:
+    def listing(*ids: str) -> Provider:
+        return Provider(
+            lambda _: JSONResponse({"object": "list", "data": [{"id": i} for i in ids]})
+        )
+
+    first, second = listing("a-1", "b-1", "c"), listing("b-1", "b-2", "a-1")
+    with serving(app_of(first)) as a, serving(app_of(second)) as b:
+        key = "k" if held else None
+        settings = ProxySettings(
+            Target(f"http://127.0.0.1:{a}", key),
+            {"default": guard()},
+            upstreams={
+                "b": Target(f"http://127.0.0.1:{b}", key and "l", auth="x-api-key"),
+                "gone": Target("http://127.0.0.1:9", key),
+            },
+            models={"b-*": "b"},
+        )
+        with serving(application(settings), lifespan="on") as front:
+            answer = httpx.get(f"http://127.0.0.1:{front}/v1/models", headers={"x-a": "1"}).json()
+            one = httpx.get(f"http://127.0.0.1:{front}/v1/models/a-1").json()
+    ids = [each["id"] for each in answer["data"]]
+    # A client's own key is not shown to all upstreams: then the first alone is asked.
+    assert ids == (["a-1", "c", "b-1", "b-2"] if held else ["a-1", "b-1", "c"])
+    assert answer["object"] == one["object"] == "list"
+    assert [headers.get("x-api-key") for headers in second.headers] == (["l"] if held else [])
+
+
+def test_where_no_upstream_lists_models_the_client_is_told() -> None:
+    nowhere = Target("http://127.0.0.1:9", "k")
+    settings = ProxySettings(nowhere, {"default": guard()}, upstreams={"b": nowhere})
+    with serving(application(settings), lifespan="on") as front:
+        answer = httpx.get(f"http://127.0.0.1:{front}/v1/models")
+    assert answer.status_code == 502
+    assert answer.json()["error"]["code"] == "upstream_error"

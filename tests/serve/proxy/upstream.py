@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, application
+from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.serve.apps import app_of
 from tests.serve.server import serving
 
@@ -86,7 +87,7 @@ def proxied(
     with serving(app_of(provider)) as port:
         given = {"upstream": f"http://127.0.0.1:{port}", "guards": {"default": guard()}}
         front_app = application(ProxySettings(**{**given, **settings}))
-        with serving(front_app, lifespan="on") as front:
+        with serving(front_app, lifespan="on", http=BoundedProtocol) as front:
             yield f"http://127.0.0.1:{front}", provider
 
 

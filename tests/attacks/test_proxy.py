@@ -5,18 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import socket
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, Response
 
 from guardstream.serve.proxy.endpoints import ENDPOINTS, Table
-from guardstream.serve.proxy.protocol import BoundedProtocol
+from tests.attacks.raw import answer_to, connected
 from tests.serve.proxy.test_faults import CHAT, MESSAGES, error_of, post
 from tests.serve.proxy.upstream import Provider, chat, completion, event, proxied
-from tests.serve.server import serving
 
 ALIASES = [
     "/v1/x/../chat/completions",
@@ -37,23 +34,6 @@ ALIASES = [
     "@127.0.0.1/v1/models",
     ".example.com/v1/models",
 ]
-
-
-def connected(url: str) -> socket.socket:
-    host, port = url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=10)
-
-
-def answer_to(url: str, target: str, method: str = "POST") -> str:
-    """The beginning of the answer to a request for exactly this target."""
-    body = b'{"messages": []}'
-    head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
-    with connected(url) as connection:
-        connection.sendall(head.encode() + b"Connection: close\r\n\r\n" + body)
-        parts = []
-        while part := connection.recv(4096):
-            parts.append(part)
-        return b"".join(parts).decode()
 
 
 def status_of(url: str, target: str) -> int:
@@ -202,75 +182,3 @@ def test_a_body_that_does_not_come_is_given_up() -> None:
         connection.sendall(head)
         assert connection.recv(4096).split()[1] == b"408"
     assert not provider.requests
-
-
-class Patient(BoundedProtocol):
-    seconds = 0.3
-    most = 3
-
-
-async def nothing(_scope: Any, receive: Any, send: Any) -> None:
-    """An application that answers everything with nothing."""
-    await receive()
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def test_connections_are_few_and_have_to_say_what_they_want() -> None:
-    with serving(nothing, http=Patient) as port:
-        url = f"http://127.0.0.1:{port}"
-        idle = [connected(url) for _ in range(3)]
-        with connected(url) as one_more:
-            assert one_more.recv(4096).startswith(b"HTTP/1.1 503")
-        idle[0].sendall(b"GET / HTTP/1.1\r\nHost")
-        for connection in idle:
-            assert connection.recv(4096) == b""
-            connection.close()
-        assert answer_to(url, "/").startswith("HTTP/1.1 204")
-
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET / HTTP/1.1\nHost: a\n\n",
-        b"GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\n\n",
-        b"GET / HTTP/1.1\nHost: a\r\n\r\n",
-        b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    ],
-)
-@pytest.mark.parametrize("size", [1, 7, 1_000])
-@pytest.mark.parametrize("before", [b"", GET])
-def test_a_line_that_ends_in_a_line_feed_alone_is_refused(
-    head: bytes, size: int, before: bytes
-) -> None:
-    with (
-        serving(nothing, http=BoundedProtocol) as port,
-        connected(f"http://127.0.0.1:{port}") as connection,
-    ):
-        whole = before + head
-        said = b""
-        with suppress(OSError):  # it is refused before it is whole
-            for at in range(0, len(whole), size):
-                connection.sendall(whole[at : at + size])
-            while part := connection.recv(4096):
-                said += part
-    assert said.count(b"HTTP/1.1 204") <= bool(before)
-    assert size < len(whole) or said.count(b"HTTP/1.1 400") == 1
-
-
-def test_line_feeds_in_bodies_and_after_whole_heads_are_fine() -> None:
-    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na\n\nb"
-    with (
-        serving(nothing, http=BoundedProtocol) as port,
-        connected(f"http://127.0.0.1:{port}") as connection,
-    ):
-        said = b""
-        for count in (2, 4):
-            connection.sendall(GET + post)
-            while said.count(b"\r\n\r\n") < count:
-                said += connection.recv(4096)
-    assert said.count(b"HTTP/1.1 204") == 4

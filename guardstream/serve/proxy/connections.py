@@ -1,0 +1,129 @@
+"""Connections to an upstream, by aiohttp: of all clients for asyncio it costs the least.
+
+It is told to add, follow, keep and repair nothing: what is sent is what the proxy has judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from io import BytesIO
+
+import aiohttp
+import certifi
+from yarl import URL
+
+from guardstream.serve.proxy.answers import UpstreamError
+from guardstream.serve.proxy.sending import Incoming, Outgoing
+from guardstream.serve.routes import Headers
+
+_KEPT_OPEN = 15.0
+"""Seconds that a connection without a request stays open."""
+
+_MAX_HEADER = 64 * 1024
+"""Bytes of one header of an answer."""
+
+_PIECE = 64 * 1024
+"""Bytes of a request that are written at once; and half of those of an answer that wait."""
+
+_AT_ONCE = 32 * 1024
+"""Bytes of an answer that are guarded at once; then other streams have their turn."""
+
+_AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
+"""Headers that aiohttp would add."""
+
+
+class Connections:
+    """The connections to one upstream; made in the event loop that uses them.
+
+    At most `most` at once, beyond which requests wait; None for any number. Time-outs are in
+    seconds: `connect` to connect, `read` between any two bytes of an answer.
+    """
+
+    def __init__(self, *, connect: float, read: float, most: int | None) -> None:
+        tls = ssl.create_default_context(cafile=certifi.where())
+        tls.set_alpn_protocols(["http/1.1"])
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=most or 0,
+                ssl=tls,
+                keepalive_timeout=_KEPT_OPEN,
+                resolver=aiohttp.ThreadedResolver(),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are not another's
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
+            skip_auto_headers=_AUTOMATIC,
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=_PIECE,
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
+        )
+
+    async def send(self, request: Outgoing) -> Incoming:
+        """Send a request; return the answer, its body unread. UpstreamError if it fails."""
+        try:
+            answer = await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=_sent(request.headers),
+                data=BytesIO(request.body) if len(request.body) > _PIECE else request.body or None,
+                allow_redirects=False,
+            )
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise _failed(error) from error
+        return _Answer(answer)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+class _Answer:
+    """An answer over a connection."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.status = answer.status
+        self.headers: Headers = [(name.lower(), value) for name, value in answer.raw_headers]
+        self._answer = answer
+        self._read = answer.content.read
+        self._more = False  # whether there is more at hand than was read
+
+    def __aiter__(self) -> _Answer:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._more:
+            await asyncio.sleep(0)
+        try:
+            piece = await self._read(_AT_ONCE)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _failed(error) from error
+        if not piece:
+            raise StopAsyncIteration
+        self._more = len(piece) == _AT_ONCE
+        return piece
+
+    async def aclose(self) -> None:
+        """Give up what was not read, and close its connection."""
+        self._answer.close()
+
+
+def _sent(headers: Headers) -> list[tuple[str, str]]:
+    """Return headers as aiohttp takes them; it writes them in UTF-8, which all but a few are."""
+    try:
+        return [(name.decode("ascii"), value.decode()) for name, value in headers]
+    except UnicodeDecodeError as error:
+        raise UpstreamError(
+            400, "invalid_header", "a header that is not in UTF-8 cannot be sent on"
+        ) from error
+
+
+def _failed(error: Exception) -> UpstreamError:
+    """Say what went wrong with the upstream, without its address or any text."""
+    kind = type(error).__name__
+    if isinstance(error, asyncio.TimeoutError):
+        return UpstreamError(504, "upstream_timeout", f"the upstream took too long ({kind})")
+    if isinstance(error, (aiohttp.InvalidURL, ValueError)):
+        return UpstreamError(400, "invalid_path", "the path cannot be sent on")
+    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})")

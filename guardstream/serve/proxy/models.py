@@ -1,0 +1,37 @@
+"""The list of models of several upstreams: of each those for which requests go there.
+
+OpenAI's and Anthropic's lists are alike: https://platform.openai.com/docs/api-reference/models/list,
+https://docs.anthropic.com/en/api/models-list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from guardstream.serve.proxy.endpoints import Endpoint
+from guardstream.serve.proxy.settings import DEFAULT
+from guardstream.serve.proxy.upstreams import Choice
+
+MODELS = "/v1/models"
+
+
+def is_list(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint lists models."""
+    return endpoint.method == "GET" and endpoint.known == MODELS
+
+
+def merged(answers: Mapping[str, dict[str, Any]], choice: Choice) -> dict[str, Any]:
+    """Return one list of those of upstreams, by name; each model once, where it is asked for."""
+    found: dict[str, Any] = {}
+    for name, answer in answers.items():
+        listed = answer.get("data")
+        for each in listed if isinstance(listed, list) else ():
+            model = each.get("id") if isinstance(each, dict) else None
+            if isinstance(model, str) and choice.of((), model, DEFAULT) == name:
+                found[model] = each
+    whole = {**next(iter(answers.values())), "data": [*found.values()]}
+    if "has_more" in whole:
+        whole["has_more"] = any(answer.get("has_more") is True for answer in answers.values())
+        whole |= {"first_id": next(iter(found), None), "last_id": next(reversed(found), None)}
+    return whole

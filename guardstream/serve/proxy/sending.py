@@ -1,0 +1,165 @@
+"""What sends a request on, and what it brings back: the proxy's side towards its upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from guardstream.serve.proxy.answers import UpstreamError
+from guardstream.serve.routes import Headers, values
+from guardstream.stream.loops import aclose_source
+
+_FINAL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it is to be sent: `url` is whole, and escaped as it goes over the wire."""
+
+    method: str
+    url: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Incoming(Protocol):
+    """An answer: iterate it for its body, in pieces as they come.
+
+    The names of `headers` are in lower case. UpstreamError is raised where the body breaks off.
+    """
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    def __aiter__(self) -> Incoming: ...
+
+    async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None:
+        """Give up what was not read, and close its connection."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends requests. Redirects are not followed, and no cookies kept."""
+
+    async def send(self, request: Outgoing) -> Incoming:
+        """Send a request; return the answer, its body unread. UpstreamError if it fails."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+_FIELD = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+"""The value of a header: https://www.rfc-editor.org/rfc/rfc9110#section-5.5."""
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+_PLAIN, _ZLIB = ("", "identity"), ("gzip", "x-gzip", "deflate")
+_AT_ONCE = 32 * 1024
+"""Bytes that a compressed body is inflated to at once."""
+
+_EITHER = 47
+"""zlib's window for the formats of gzip and zlib, told by how they begin."""
+
+
+async def readable(answer: Incoming) -> Incoming:
+    """Return an answer whose body can be read, inflated if need be, though that is not asked for.
+
+    UpstreamError, and the answer is closed, for one that a client could read in another way.
+    """
+    encoding = ",".join(values(answer.headers, b"content-encoding")).strip().lower()
+    why = ""
+    if answer.status < _FINAL:
+        why = "the upstream changes the protocol"
+    elif not all(_TOKEN.fullmatch(name) and _FIELD.fullmatch(v) for name, v in answer.headers):
+        why = "the upstream's answer has a header with control characters"
+    elif encoding not in (*_PLAIN, *_ZLIB):
+        why = "the upstream's answer is compressed in a way that was not asked for"
+    if why:
+        await aclose_source(answer)
+        raise UpstreamError(502, "unguarded_answer", why)
+    return answer if encoding in _PLAIN else _Inflated(answer)
+
+
+class _Inflated:
+    """A compressed answer; what it inflates to comes in pieces, however much it is."""
+
+    def __init__(self, answer: Incoming) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self._answer = answer
+        self._zlib = zlib.decompressobj(_EITHER)
+        self._rest = b""
+        self._full = False  # whether the last piece was as long as it may be
+
+    def __aiter__(self) -> _Inflated:
+        return self
+
+    async def __anext__(self) -> bytes:
+        plain = b""
+        while not plain:
+            if self._rest or self._full:
+                await asyncio.sleep(0)  # others' turn
+            else:
+                try:
+                    self._rest = await anext(self._answer)
+                except StopAsyncIteration:
+                    if self._zlib.eof:
+                        raise
+                    raise self._broken() from None
+            plain = self._inflate()
+        return plain
+
+    def _inflate(self) -> bytes:
+        try:
+            plain = self._zlib.decompress(self._rest, _AT_ONCE)
+        except zlib.error:
+            raise self._broken() from None
+        if self._zlib.unused_data:
+            raise self._broken()
+        self._rest = self._zlib.unconsumed_tail
+        self._full = len(plain) == _AT_ONCE and not self._zlib.eof
+        return plain
+
+    @staticmethod
+    def _broken() -> UpstreamError:
+        return UpstreamError(502, "upstream_error", "the upstream's compressed answer is broken")
+
+    async def aclose(self) -> None:
+        """Give up what was not read, and close its connection."""
+        await self._answer.aclose()
+
+
+def decoded(headers: Headers) -> Iterator[tuple[str, str]]:
+    """Yield headers as text: in UTF-8 where they are, else byte for byte."""
+    for name, value in headers:
+        try:
+            yield name.decode("latin-1"), value.decode()
+        except UnicodeDecodeError:
+            yield name.decode("latin-1"), value.decode("latin-1")
+
+
+def content_type(answer: Incoming) -> str:
+    """Return what an answer says that its body is; all of it, if it says so more than once."""
+    return ", ".join(values(answer.headers, b"content-type"))
+
+
+async def read_whole(answer: Incoming, limit: int) -> bytes:
+    """Read a whole body. UpstreamError if it is longer than `limit` bytes, or cut."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer:
+        size += len(part)
+        if size > limit:
+            raise UpstreamError(502, "upstream_too_large", "the upstream's answer is too large")
+        parts.append(part)
+    return b"".join(parts)
