@@ -182,12 +182,20 @@ def joined(gates: Sequence[Gate], observing: Observing) -> tuple[Joined | None, 
 
 
 def behind(
-    stream: Any, gates: Sequence[Gate], choose: Choose, last: Joined | None, *, lines: bool = False
+    stream: Any,
+    gates: Sequence[Gate],
+    choose: Choose,
+    last: Joined | None,
+    *,
+    lines: bool = False,
+    whole: bool = False,
 ) -> Any:
     """Return a guard's stream as it comes through the gates, one after the other."""
     for number, gate in enumerate(gates, 1):
         told = last if number == len(gates) else None
-        stream = gate.around(stream, choose, lines=lines, of_guard=number == 1, observing=told)
+        stream = gate.around(
+            stream, choose, lines=lines, of_guard=number == 1, observing=told, whole=whole
+        )
     return stream
 
 

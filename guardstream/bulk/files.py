@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePosixPath
+from secrets import token_hex
 from typing import IO, Any, Literal, TypeAlias, cast, get_args
 
 from guardstream.bulk.batches import guarded
@@ -115,9 +116,15 @@ def reading(fs: Any, path: str) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def writing(fs: Any, path: str, *, compressed: bool = False) -> Iterator[IO[bytes]]:
-    """Write a file that is there whole in the end, or not at all."""
-    partial = f"{path}.partial"
+def writing(
+    fs: Any, path: str, *, compressed: bool = False, folder: str | None = None
+) -> Iterator[IO[bytes]]:
+    """Write a file that is there whole in the end, or not at all, whoever else writes it, too.
+
+    What is not whole yet stands in `folder`, else beside it.
+    """
+    name = path if folder is None else f"{folder}/{path.rpartition('/')[2]}"
+    partial = f"{name}.{token_hex(4)}.partial"
     with fs.open(partial, "wb") as file:
         if compressed:
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
@@ -284,7 +291,7 @@ def join(fs: Any, paths: Sequence[str], kind: Format, target: str) -> None:
     if len(paths) == 1:
         fs.mv(paths[0], target)
         return
-    with writing(fs, target) as out:
+    with writing(fs, target, folder=paths[0].rpartition("/")[0]) as out:
         if kind == "parquet":
             _join_tables(fs, paths, out)
         else:

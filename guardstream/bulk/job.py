@@ -98,10 +98,15 @@ def run(job: Job, progress: Progress | None = None) -> Report:
         whole.add(report)
     todo = [part for part in parts if part.number not in done]
     reports: Iterable[Report] = engines.reports(job.engine, work, todo, job.jobs)
-    for report in progress(reports, len(todo)) if progress else reports:
-        whole.add(report)
-    if job.target is not None:
-        _finish(job, files)
+    try:
+        for report in progress(reports, len(todo)) if progress else reports:
+            whole.add(report)
+        if job.target is not None:
+            _finish(job, files)
+    except FileNotFoundError as error:
+        if job.target is None or _begun(job.target):
+            raise
+        raise BulkError(f"{job.target}: another run has finished it meanwhile") from error
     return whole
 
 
@@ -159,6 +164,8 @@ def _planned(job: Job) -> list[File]:
             raise BulkError(f"{name}: what is in it? name a format: {', '.join(FORMATS)}")
         if job.columns is not None and kind in ("text", "lines"):
             raise BulkError(f"{name}: a text has no columns: leave them out")
+        if fs.info(name).get("type") == "other":
+            raise BulkError(f"{name}: is no regular file")
         target = _target(job.target, name, top, single=single)
         parts = parts_of(fs, name, kind, job.part_size, count)
         count += len(parts)
@@ -199,6 +206,12 @@ def _target(target: str | None, name: str, top: str, *, single: bool) -> str | N
 
 def _folder(target: str) -> str:
     return f"{target.rstrip('/')}.guardstream"
+
+
+def _begun(target: str) -> bool:
+    """Tell whether there is a run that has begun and is not finished."""
+    fs, folder = opened(_folder(target))
+    return bool(fs.exists(folder))
 
 
 def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:

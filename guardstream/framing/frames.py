@@ -427,14 +427,23 @@ FRAMES: dict[Media, type[Frames]] = {
     "messages": MessageFrames,
 }
 
+_MAX_SPACE = 1024
+"""Bytes of white space before what tells a format."""
+
 _SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array", b"\0": "event_stream"}
 
 
 def sniffed(start: bytes) -> Media | None:
-    """Tell JSON and coded lines from server-sent events by how they begin; None if not yet."""
+    """Tell JSON and coded lines from server-sent events by how they begin; None if not yet.
+
+    What begins with more than 1,024 bytes of white space are events.
+    """
     if codecs.BOM_UTF8.startswith(start):
         return None
-    stripped = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    plain = start.removeprefix(codecs.BOM_UTF8)
+    stripped = plain.lstrip()
+    if len(plain) - len(stripped) > _MAX_SPACE:
+        return "sse"
     if _CODE.fullmatch(stripped):
         return None
     if _CODE_START.match(stripped):

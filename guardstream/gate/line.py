@@ -109,9 +109,10 @@ class Line(Generic[C]):
     wherever it stands: nothing more need be read. A unit that is not over after `ahead` characters
     blocks, and so does one for which twice as many of other texts wait.
 
-    A line that does not `hold` lets everything pass at once; a verdict that blocks ends it where it
-    has come to by then. `overlap` characters before a unit are in its context; `rule` is named in
-    the finding of what the line blocks by itself.
+    A line that does not `hold` lets everything pass at once but the end of a choice, which waits
+    for all verdicts; one that blocks ends the line where it has come to by then. `overlap`
+    characters before a unit are in its context; `rule` is named in the finding of what the line
+    blocks by itself.
     """
 
     def __init__(
@@ -212,6 +213,8 @@ class Line(Generic[C]):
         if not self._entries or self.blocked is not None:
             return None
         entry = self._entries[0]
+        if not self._hold and self.pending and entry.reading.finished:
+            return None  # how the stream ends depends on the verdicts that are still to come
         texts: list[str] = []
         for segments in entry.pieces:
             texts.append("")

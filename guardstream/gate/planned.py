@@ -65,12 +65,15 @@ class Gate:
         lines: bool,
         of_guard: bool,
         observing: Joined | None,
+        whole: bool = False,
     ) -> GatedStream[C]:
         """Return the chunks of `stream` that the check allows.
 
         `choose` returns the adapter for its first chunk; `lines` says that `str` are lines of
         server-sent events. `of_guard` says that nothing stands between the guard and this gate,
         `observing` is told how the stream ended if no other gate comes after this one.
+        Of a `whole` answer, which comes at once, nothing goes out before the verdicts of what
+        blocks.
         """
         file = self.file
         judging = Judging(
@@ -80,7 +83,7 @@ class Gate:
             max_calls=file.max_calls,
             cache=self.cache,
         )
-        hold = (file.mode or ("hold" if self.blocks else "background")) == "hold" and self.blocks
+        hold = self.blocks and (whole or file.mode in (None, "hold"))
         options = Options(
             make_units=self._units(hold=hold),
             deadline=file.timeout,

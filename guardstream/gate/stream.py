@@ -16,6 +16,7 @@ import anyio
 
 from guardstream.events import Finding, FinishReason
 from guardstream.gate.chunks import Choose, Chunks, chunks_of
+from guardstream.gate.judging import GateError
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
@@ -231,6 +232,13 @@ class _Core(Generic[C]):
             if scope.cancelled_caught and options.on_timeout == "allow":
                 verdict = allow
             left = False
+        except anyio.get_cancelled_exc_class():
+            if self._scopes[unit].cancel_called:
+                raise
+            # It came out of the check: the task was not cancelled by the gate.
+            self.errors.append(GateError("a check was cancelled from inside"))
+            left = False
+            verdict = allow if options.on_error == "allow" else block
         except Exception as error:
             self.errors.append(error)
             left = False

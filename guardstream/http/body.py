@@ -56,7 +56,8 @@ async def aguard_body(
         return guarded, result
     # What ends a body is remembered by its adapter: each step has its own.
     adapter = _adapter(guard, provider)
-    async with behind(_Answer(guarded, result), gates, lambda _: adapter, last) as stream:
+    answer = _Answer(guarded, result)
+    async with behind(answer, gates, lambda _: adapter, last, whole=True) as stream:
         sent = [each async for each in stream]
         judged = stream.result
     return _completed(adapter, sent, guarded), judged

@@ -11,7 +11,7 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.receipts.collecting import collected
-from guardstream.receipts.receipt import HEADER, NONCE, Signer, comment
+from guardstream.receipts.receipt import HEADER, NONCE, Signer, comment, without_receipt
 from guardstream.serve.routes import POLICY_HEADER, values
 
 _DONE = b"data: [DONE]\n\n"
@@ -92,12 +92,13 @@ class _Answer:
         whole = b"".join(self._kept)
         self._count(whole)
         pair = (HEADER, self._signed().encode())
-        headers = [*self._start.get("headers", ()), pair]
+        headers = [each for each in self._start.get("headers", ()) if each[0].lower() != HEADER]
+        headers.append(pair)
         await self._send({**self._start, "headers": headers})
         await self._send({"type": "http.response.body", "body": whole, "more_body": False})
 
     async def _stream(self, body: bytes, *, more: bool) -> None:
-        data, self._last = self._last + body, b""
+        data, self._last = self._last + without_receipt(body), b""
         if data.endswith(_DONE):
             data, self._last = data[: -len(_DONE)], _DONE
         self._count(data)

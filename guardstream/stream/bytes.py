@@ -23,7 +23,7 @@ from guardstream.framing.frames import (
     sniffed,
     sniffed_text,
 )
-from guardstream.framing.json import json_bytes, json_data
+from guardstream.framing.json import json_bytes, json_data, json_object
 from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
@@ -51,6 +51,9 @@ def _reads_lines(choose: Choose) -> bool:
 
 
 _UNNAMED = ("", "message")
+
+_LONG_EVENT = 64 * 1024
+"""Characters of data after which an event is none that many are like."""
 
 Check: TypeAlias = Callable[[str], bool]
 """Tells whether a text may be shown as it is."""
@@ -182,6 +185,10 @@ class WireFlow:
         sent = self._route(frame)
         if self.ended is None:
             sent += self._note_end()
+        if (
+            len(frame.raw) > _LONG_EVENT and self._text is None
+        ):  # a stream keeps its last frame, but not all its bytes
+            self._last = replace(self._last, raw=b"", data="")
         return sent
 
     # -- which flow a frame goes to
@@ -224,6 +231,7 @@ class WireFlow:
             alike.value,
             frame,
             lambda _, texts: alike.saying(texts[0], frame.data),
+            lambda: json_object(frame.data),
         )
         return None if sent is None else [self._alike_sent(each, frame) for each in sent]
 
@@ -242,7 +250,7 @@ class WireFlow:
         if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
             return
         compared = chunks.template if chunks is not None and self._tries else None
-        if compared is None or frame.id is not None:
+        if compared is None or frame.id is not None or len(frame.data) > _LONG_EVENT:
             return
         assert isinstance(frame.value, dict)
         self._tries -= 1

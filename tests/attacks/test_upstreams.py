@@ -144,3 +144,31 @@ def test_a_header_that_is_not_in_utf_8_is_refused() -> None:
         )
         assert connection.recv(4096).startswith(b"HTTP/1.1 400")
     assert not heads
+
+
+def test_white_space_that_inflates_to_a_huge_line_is_given_up() -> None:
+    body = gzip.compress(b" " * 20_000_000)
+    with before(answered(EVENTS + b"content-encoding: gzip\r\n", body)) as (url, _):
+        response = post(url)
+    assert "a line of more than" in response.text
+
+
+def test_a_status_that_is_none_is_a_bad_gateway() -> None:
+    with before(b"HTTP/1.1 600 Secret\r\ncontent-length: 0\r\n\r\n") as (url, _):
+        assert post(url).status_code == 502
+
+
+@pytest.mark.parametrize("name", [b"alt-svc", b"refresh", b"guardstream-receipt"])
+def test_headers_that_lead_around_the_proxy_or_speak_for_it_end_here(name: bytes) -> None:
+    head = EVENTS + name + b": x\r\n"
+    with before(answered(head, b"".join(chat("a")))) as (url, _):
+        response = post(url)
+    assert response.status_code == 200
+    assert name.decode() not in response.headers
+
+
+@pytest.mark.parametrize("line", [b"id: a secret\n", b"event: a secret\n"])
+def test_a_stream_that_is_blocked_before_it_began_says_so(line: bytes) -> None:
+    with before(answered(EVENTS, line + b"".join(chat("a")))) as (url, _):
+        response = post(url)
+    assert json.loads(response.text.removeprefix("data: "))["error"]["code"] == "content_filter"

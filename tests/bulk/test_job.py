@@ -16,6 +16,7 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.bulk import BulkError, Job, Report, run
+from guardstream.bulk.files import opened, writing
 
 pytest.importorskip("fsspec")
 
@@ -290,3 +291,21 @@ def test_an_empty_file_stays_empty(tmp_path: Path) -> None:
         assert (tmp_path / f"out-{name}").read_text() == ""
         assert report.characters == 0
     assert Report().as_dict()["findings"] == {}
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in.jsonl")
+    with pytest.raises(BulkError, match="is no regular file"):
+        run(job(tmp_path / "in.jsonl", tmp_path / "out.jsonl"))
+
+
+def test_two_who_write_a_part_at_once_both_leave_it_whole(tmp_path: Path) -> None:
+    fs, path = opened(str(tmp_path / "part"))
+    with writing(fs, path) as one:
+        one.write(b"the ")
+        with writing(fs, path) as other:
+            other.write(b"the whole")
+        assert (tmp_path / "part").read_bytes() == b"the whole"
+        one.write(b"whole")
+    assert (tmp_path / "part").read_bytes() == b"the whole"
+    assert [each.name for each in tmp_path.iterdir()] == ["part"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from asyncio import CancelledError
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -15,7 +16,7 @@ from guardstream import Guard, Policy, PolicyError
 from guardstream.gate import Context, Verdict
 from guardstream.gate.judging import Cache
 from guardstream.gate.windows import Capped
-from guardstream.http import guard_body
+from guardstream.http import aguard_body, guard_body
 from guardstream.stages.units import Paragraphs, Sentences, Whole
 from tests.support.chunking import one_by_one, random_split
 from tests.support.sources import Source
@@ -44,12 +45,19 @@ class Asked:
         self.before.append(context.before)
         if "fails" in text:
             raise ValueError
+        if "cancels" in text:
+            raise CancelledError
         if "waits" in text:
             await anyio.sleep_forever()
         return Verdict("block", rule="word") if "bad" in text else True
 
     def made(self, word: str) -> Any:
         return lambda text, _: word not in text
+
+
+def said(content: str, finish: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
+    return {"object": "chat.completion.chunk", "choices": [choice]}
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +124,33 @@ async def test_the_end_waits_for_verdicts_in_the_background() -> None:
     stream = guarded("action: block, mode: background, window: complete").wrap(Source(["a bad"]))
     assert await stream.text() == "a bad"
     assert stream.finish == "content_filter"
+
+
+async def test_how_a_choice_ends_waits_for_verdicts_in_the_background() -> None:
+    stream = guarded("action: block, mode: background").wrap(
+        Source([said("a bad"), said("", "stop")])
+    )
+    chunks = [each async for each in stream]
+    assert [each["choices"][0]["finish_reason"] for each in chunks] == [None, "content_filter"]
+    assert stream.finish == "content_filter"
+
+
+@pytest.mark.parametrize("mode", ["hold", "background"])
+async def test_a_whole_answer_is_not_shown_before_its_verdicts(mode: str) -> None:
+    body = {"choices": [{"index": 0, "message": {"content": "a bad"}, "finish_reason": "stop"}]}
+    guard = guarded(f"action: block, mode: {mode}")
+    shown, result = await aguard_body(guard, "openai_chat", body)
+    (choice,) = shown["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "content_filter")
+    assert result.finish == "content_filter"
+
+
+@pytest.mark.parametrize("mode", ["hold", "background"])
+async def test_a_check_that_is_cancelled_from_inside_has_failed(mode: str) -> None:
+    stream = guarded(f"action: block, mode: {mode}").wrap(Source(["Good. ", "It cancels. "]))
+    await stream.text()
+    assert stream.finish == "content_filter"
+    assert shown(stream.findings)[-1] == ("mine", 6, 18, "block", "rule_error")
 
 
 @pytest.mark.parametrize("text", ["It fails. ", "It waits. "])

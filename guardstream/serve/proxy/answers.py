@@ -119,7 +119,8 @@ async def _judged_strings(guard: Guard, body: bytes) -> bytes:
 
 async def _through_gates(guard: Guard, chunk: Any, adapter: Callable[[], Any]) -> list[Any]:
     """Return what the gates leave of a chunk. UpstreamError if they block it."""
-    async with behind(_each([chunk]), guard.gates, lambda _: adapter(), None) as stream:
+    through = behind(_each([chunk]), guard.gates, lambda _: adapter(), None, whole=True)
+    async with through as stream:
         judged = [each async for each in stream]
     if stream.finish == "content_filter":
         raise UpstreamError(502, "content_filter", "the policy's gate blocked the answer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -16,11 +17,51 @@ T = TypeVar("T")
 LONG = 64 * 1024
 """Bytes of one event that are guarded at once: some milliseconds."""
 
+MOST = 64 * 1024 * 1024
+"""Bytes of long events that may wait for their ends, of all streams together."""
+
+
+class Room:
+    """Room for `most` bytes, which those that hold some take more of until they give it back.
+
+    Where there is none left, they wait in their order; but whoever holds some for longest may
+    always take more, so that one at least comes to its end.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: dict[object, int] = {}  # in the order in which they first took some
+        self._waiting: deque[asyncio.Event] = deque()
+
+    @property
+    def taken(self) -> int:
+        """Bytes that are taken."""
+        return sum(self._taken.values())
+
+    async def take(self, holder: object, size: int) -> None:
+        """Take `size` bytes more."""
+        while not self._has_room_for(holder, size):
+            turn = asyncio.Event()
+            self._waiting.append(turn)
+            await turn.wait()
+        self._taken[holder] = self._taken.get(holder, 0) + size
+
+    def give_back(self, holder: object) -> None:
+        """Give back all that a holder has taken."""
+        if self._taken.pop(holder, None) is not None:
+            waiting, self._waiting = self._waiting, deque()
+            for turn in waiting:
+                turn.set()
+
+    def _has_room_for(self, holder: object, size: int) -> bool:
+        return next(iter(self._taken), holder) is holder or self.taken + size <= self._most
+
 
 class Apart:
-    """A thread that does what is long, one piece after the other."""
+    """A thread that does what is long, one piece after the other; and room for what waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self.room = Room(most)
         self._threads = ThreadPoolExecutor(1, "guardstream-long")
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -42,7 +83,10 @@ class Apart:
 
 
 class LongEvents:
-    """Takes the pieces of one stream: those of an event that has become long, in the thread."""
+    """Takes the pieces of one stream: those of an event that has become long, in the thread.
+
+    Such an event takes its room, piece by piece, until it is whole; `close` when the stream ends.
+    """
 
     def __init__(self, apart: Apart) -> None:
         self._apart = apart
@@ -54,7 +98,13 @@ class LongEvents:
         if self._waiting <= LONG:
             ready = state.step(piece)
         else:
+            await self._apart.room.take(self, len(piece))
             ready = await self._apart.run(partial(state.step, piece))
         if ready is not None or state.queue:
             self._waiting = 0
+            self.close()
         return ready
+
+    def close(self) -> None:
+        """Give back the room of an event that will not be whole."""
+        self._apart.room.give_back(self)

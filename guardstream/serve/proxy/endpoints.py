@@ -10,6 +10,7 @@ https://docs.cohere.com/v2/reference/chat.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -265,14 +266,16 @@ class Table:
     def disguised(self, path: str) -> bool:
         """Tell whether an upstream may take an unknown path for one of an endpoint.
 
-        Or for another host's, where it does not begin with a slash.
+        Or for another host's, where it does not begin with a slash. One that ends as an endpoint's
+        does, and only begins otherwise (`/api/v1/chat/completions`), is taken for it, too.
         """
-        segments = _APART.split(unquote(path))
-        if not path.isprintable() or path[:1] != "/" or not {".", ".."}.isdisjoint(segments):
+        plain = unicodedata.normalize("NFKC", unquote(path))
+        named = [_PARAMETERS.split(segment)[0].strip() for segment in _APART.split(plain)]
+        if not path.isprintable() or path[:1] != "/" or not {".", ".."}.isdisjoint(named):
             return True
-        named = [_PARAMETERS.split(segment)[0].strip().lower() for segment in segments]
-        plain = "".join(f"/{name}" for name in named if name)
-        return any(each.fullmatch(plain) for each in self._lower)
+        names = [name for name in (each.strip(_NO_NAME).casefold() for each in named) if name]
+        ends = ["/" + "/".join(names[at:]) for at in range(max(1, len(names) - 1))]
+        return any(each.fullmatch(end) for end in ends for each in self._lower)
 
     @cached_property
     def _lower(self) -> Sequence[re.Pattern[str]]:
@@ -281,4 +284,7 @@ class Table:
 
 
 _APART = re.compile(r"[/\\]")
+_NO_NAME = " .%"
+"""What some servers leave out at the end of a name."""
+
 _PARAMETERS = re.compile("[;?#]")

@@ -111,6 +111,7 @@ class ProxyExchange:
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._answered = False
+        self._said = False  # whether the body has begun
         self._gone = False  # the client has left, and the stream goes on for one that comes back
         self._journal: Journal | None = None
         # Heartbeats alone come from another task.
@@ -504,8 +505,9 @@ class ProxyExchange:
         except GuardstreamError as error:
             raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
         guarded = getattr(stream, "stream", stream)  # gates stand around it
+        long_events = LongEvents(self._parts.apart)
         if isinstance(guarded, GuardedStream):
-            guarded.steps = LongEvents(self._parts.apart)
+            guarded.steps = long_events
         self._media, events = kind, kind == "text/event-stream"
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._start(response.status, streaming(headers) if events else headers)
@@ -517,13 +519,18 @@ class ProxyExchange:
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
                     await self._say(body)
+                    del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
                 await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
             finally:
+                long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in
                 self._spend(budgets.of_stream(self._asked.weight, usage, said))
+            if stream.finish == "content_filter" and not self._said:
+                # Blocked before its format had begun, which could have said so.
+                await self._say_error(502, "content_filter", "the policy blocked the answer")
             if stream.finish == "timeout":
                 why = "the answer took longer than the policy allows"
                 await self._say_error(504, "deadline", why)
@@ -593,6 +600,7 @@ class ProxyExchange:
 
     async def _say(self, body: bytes, *, more: bool = True) -> None:
         self._answered = not more
+        self._said = self._said or bool(body)
         async with self._sending:
             if self._journal is not None and body:
                 body = b"".join(await self._journal.keep([body]))

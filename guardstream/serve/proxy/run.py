@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import logging
@@ -39,6 +40,10 @@ _ENVIRONMENT = "GUARDSTREAM_SERVE"
 _MAX_HEADER = 64 * 1024
 """Bytes of a request's line and headers together."""
 
+
+_SWITCH = 0.0002
+"""Seconds for which a thread that guards something long has the interpreter to itself. The event
+loop asks for it anew for each socket that is ready, and waits as long each time."""
 
 _OTHER_FILES = 100
 """Files that a process opens beside its connections."""
@@ -123,6 +128,8 @@ def _announced(
     for name, target in options.upstreams.items():
         url = target if isinstance(target, str) else target["url"]
         yield f"guardstream: upstream {name!r}: {url}"
+    if options.receipts is not None:
+        yield "guardstream: whole answers in JSON and event streams have receipts; NDJSON has none"
     if options.has_keys:
         yield f"guardstream: clients need {_whose(options)}"
     elif options.holds_key:
@@ -151,6 +158,7 @@ def _serve(
     arguments: dict[str, Any] = {
         "factory": True,
         "http": BoundedProtocol,
+        "ws": "none",  # a request that offers to upgrade is answered as one that does not
         "workers": workers,
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
@@ -252,10 +260,13 @@ def _metrics_folder(workers: int, *, counted: bool) -> Iterator[None]:
 def from_environment() -> Starlette:
     """Return the application that `serve` has described; each worker makes its own."""
     log_requests()
+    sys.setswitchinterval(_SWITCH)
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
     app = application(options.settings())
+    gc.collect()
+    gc.freeze()  # what was loaded stays, and need not be gone through while streams wait
     if options.drain:
         _drain(app, options.drain)
     return app

@@ -13,7 +13,7 @@ from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.routes import Headers, values
 from guardstream.stream.loops import aclose_source
 
-_FINAL = 200
+_FINAL, _NO_STATUS = 200, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ async def readable(answer: Incoming) -> Incoming:
     why = ""
     if answer.status < _FINAL:
         why = "the upstream changes the protocol"
+    elif answer.status >= _NO_STATUS:
+        why = "the upstream answers with a status that is none"
     elif not all(_TOKEN.fullmatch(name) and _FIELD.fullmatch(v) for name, v in answer.headers):
         why = "the upstream's answer has a header with control characters"
     elif encoding not in (*_PLAIN, *_ZLIB):

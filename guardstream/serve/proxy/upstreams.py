@@ -24,6 +24,8 @@ PATH = "/:@!$&'()*+,;=~"
 _NOT_RETURNED = {"content-length", "content-encoding", "guardstream-policy", "etag"}
 _NOT_RETURNED |= {"content-md5", "digest", "content-digest", "repr-digest"}
 _NOT_RETURNED |= {"date"}  # the server that runs the proxy adds its own
+_NOT_RETURNED |= {"guardstream-receipt"}  # only the proxy says that something was judged
+_NOT_RETURNED |= {"alt-svc", "refresh"}  # lead around the proxy
 
 _OF_ACCOUNT = {"set-cookie", "openai-organization", "openai-project"}
 _OF_ACCOUNT |= {"anthropic-organization-id"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardstream.serve.proxy.apart import LONG, Apart
+from guardstream.serve.proxy.apart import LONG, Apart, Room
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
@@ -51,3 +52,47 @@ def test_a_long_event_is_guarded_as_a_short_one_is() -> None:
     assert "secret" not in answer
     assert answer.count("######") == LONG // 4 + 2
     assert answer.endswith("data: [DONE]\n\n")
+
+
+def test_room_is_taken_in_order_and_the_first_may_always_take_more() -> None:
+    async def run() -> None:
+        room = Room(10)
+        await room.take("a", 8)
+        second = asyncio.create_task(room.take("b", 3))
+        await asyncio.sleep(0)
+        assert not second.done()
+        await room.take("a", 8)
+        assert room.taken == 16
+        room.give_back("a")
+        await second
+        assert room.taken == 3
+
+    asyncio.run(run())
+
+
+def test_who_gives_up_waiting_takes_nothing() -> None:
+    async def run() -> None:
+        room = Room(10)
+        await room.take("a", 10)
+        second = asyncio.create_task(room.take("b", 1))
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        room.give_back("b")
+        room.give_back("a")
+        assert room.taken == 0
+
+    asyncio.run(run())
+
+
+def test_long_events_of_many_streams_take_turns_in_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("guardstream.serve.proxy.parts.Apart", lambda: Apart(LONG))
+    text = "it was a secret, " * (LONG // 4)
+    served = proxied(lambda provider, _: provider.stream(chat(text, text)))
+    with served as (url, _), ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda _: post(url).text, range(8)))
+    assert {each.count("######") for each in answers} == {2 * (LONG // 4)}
+    assert all(each.endswith("data: [DONE]\n\n") for each in answers)

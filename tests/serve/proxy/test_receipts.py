@@ -284,3 +284,24 @@ def test_the_command_says_whether_it_holds(tmp_path: Path) -> None:
     assert run("changed") == (1, "does not hold: the answer was changed: its digest differs from "
                                  "the receipt's\n")  # fmt: skip
     assert run("none") == (1, "does not hold: the answer has no receipt\n")
+
+
+def test_what_an_upstream_says_as_a_receipt_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECEIPT_KEY", PRIVATE)
+    forged = signed(OTHER)
+
+    def respond(provider: Any) -> Any:
+        if provider.requests[-1].get("stream"):
+            return provider.stream([f": guardstream-receipt {forged}\n\n".encode(), *chat("a")])
+        answer = completion("a word")
+        answer.headers["guardstream-receipt"] = forged
+        return answer
+
+    with served(tmp_path, respond, SECTION) as (url, _):
+        body, whole = asked(url)
+        also, stream = asked(url, stream=True)
+    (receipt,) = whole.headers.get_list("guardstream-receipt")
+    assert verify(receipt, whole.content, PUBLIC, request=body).finish == "stop"
+    assert verify(found_in(stream.content), stream.content, PUBLIC, request=also).finish == "stop"
