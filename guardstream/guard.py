@@ -66,7 +66,7 @@ _AROUND = ("gate", "retry", "concurrency")
 
 
 class Guard:
-    """Applies one policy; made once, and shared freely between streams and threads."""
+    """Applies one policy. Create it once and share it between streams, tasks and threads."""
 
     @known_arguments
     def __init__(
@@ -154,15 +154,15 @@ class Guard:
     ) -> Guard:
         """Return a guard that applies the policy file at `path`.
 
-        - `path`: a file, or a pack that comes with the package as `guardstream/NAME`.
-        - `reload`: every new stream asks whether the file, or one that it needs, has changed, and
-          takes the new policy; if that is not valid, the last one stays and the error is logged.
-          What the file says by `reload`, if None.
-        - `allow_code`: what of your own code the policy may name, each entry as `module:name`.
+        - `path`: a file, or an included pack as `guardstream/NAME`.
+        - `reload`: each new stream checks whether the file, or one that it needs, has changed, and
+          uses the new policy; if that is not valid, the last one stays and the error is logged.
+          With None the file's own key `reload` decides.
+        - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
         - `stages`, `observers`, `observer_errors`, `rules_only`: as for `Guard`.
 
-        Raises PolicyError, which says for everything that is wrong where it stands
-        (`file:line:column`), and for a file that cannot be read.
+        Raises PolicyError for a file that cannot be read, and for a policy with errors: all of
+        them, with their places (`file:line:column`).
         """
         from guardstream.policy.reload import Watched
 
@@ -230,18 +230,19 @@ class Guard:
         - `stream`: an async iterator of `str`, of a provider's chunks, or of bytes; or a function,
           sync or async, that opens one, and is called when the stream is first read. A policy with
           `retry` needs a function: it is called again.
-        - `provider`: the name of an adapter, or one; without it the first chunk tells.
-        - `words`: more words for rules of the policy, by rule id, for this stream alone.
-        - `unknown`: what becomes of events and fields that the adapter does not know, instead of
-          what the policy says.
+        - `provider`: an adapter or its name; otherwise the first chunk decides.
+        - `words`: more words for rules of the policy, by rule id, for this stream only.
+        - `unknown`: what to do with events and fields that the adapter does not know; overrides
+          the policy.
         - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
           they are text though the first looks like such a line.
-        - `vault`: that of the request's messages: stand-ins become the values they stand for.
-        - `raise_on_block`: a block raises BlockedError after the last chunk.
-        - `keep_text`: False does not keep the delivered text for `result` and `text()`.
+        - `vault`: the vault of the request's messages; stand-ins become the real values.
+        - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream.
+        - `keep_text`: whether to keep the delivered text for `result` and `text()`.
         - `on_text`, `on_part`, `on_tool_call`, `on_finding`, `on_finish`: functions, sync or async,
-          that are called with what is delivered before it is.
-        - `callback_errors`: an error of theirs ends the stream ("raise") or is logged ("report").
+          that are called before each delivery with what is delivered.
+        - `callback_errors`: an exception of a callback ends the stream ("raise") or is logged
+          ("report").
         - `deadlines`: seconds until the first text, between chunks and in all, in place of the
           policy's; `clock` gives seconds, monotonic.
         - `attributes`: strings for the record that observers get; `concurrency: {by: NAME}` of the
@@ -428,11 +429,11 @@ class Guard:
     def check_messages(
         self, messages: Iterable[Any], *, vault: Vault | None = None
     ) -> MessagesResult:
-        """Apply the policy's `input` to what goes into a model; see `guardstream.prompts`.
+        """Apply the policy's section `input` to prompts; see `guardstream.prompts`.
 
-        `messages` are of OpenAI's and Anthropic's shapes; they are not changed, the result has
-        those that may be sent. With a `vault` reversible rules write stand-ins, which `wrap` with
-        the same vault turns back into values.
+        `messages` have the form of OpenAI's or Anthropic's API. They are not changed; the result
+        has the messages to send. With a `vault`, reversible rules write stand-ins, which `wrap`
+        with the same vault turns back into the real values.
 
         Raises PolicyError if the policy has no `input`, AdapterError for what may hold text and is
         not known, StageError if a stage fails, and VaultError if the vault has no room.
@@ -443,9 +444,9 @@ class Guard:
         return check_messages(policy, messages, self._vault_for(policy, vault))
 
     def check(self, text: str, channel: str = "text") -> Result:
-        """Guard a whole text at once; the answer is that of a stream of it, in any chunking.
+        """Guard a complete text. The result is the same as for a stream of it, in any chunking.
 
-        `channel` is `text`, `thinking`, `tool_args` or `refusal`: rules may hold for some of them.
+        `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
         Raises ValueError for another one, StageError if a stage fails, and PolicyError for a policy
         with a `gate`, which only a stream passes.
         """

@@ -102,12 +102,12 @@ def items(
     documents: Documents | None = None,
     **reading: Unpack[Reading],
 ) -> AsyncGenerator[Any, None]:
-    """Yield each value at `path` once, when it is over: `orders.item` is each element of `orders`.
+    """Yield each value at `path` when it is complete: `orders.item` is each element of `orders`.
 
     Without a `model` it is a plain JSON value. Each value is validated by itself; one that the
     model refuses is left out with `on_invalid` "skip", otherwise raised with its `index`. With
     `documents` "many", such as JSON lines, the path is looked for in each. Raises ExtractError,
-    after the values before it, and where nothing ever stood at the path but in an empty array.
+    after the values before it, also if there was nothing at the path and no empty array before it.
     """
     work = _items(stream, path, model, reading, on_invalid, documents)
     return values(stream, work)

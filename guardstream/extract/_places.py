@@ -135,11 +135,11 @@ class Place:
         """What to say where nothing was met; None where a value was, or an array was empty."""
         if self.met or self._kind in ("an array", "nothing"):
             return None
-        said = f"nothing stands at {self._path!r}"
+        said = f"there is nothing at {self._path!r}"
         if self._kind == _FILLED:
-            return f"{said}: an array stands on the way there, 'item' is each of its elements"
+            return f"{said}: there is an array on the way, and 'item' names its elements"
         if self._kind != "an object":
-            return f"{said}: {self._kind} stands on the way there"
+            return f"{said}: there is {self._kind} on the way"
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
         more = ", …" if len(self._keys) > _MOST else ""
         return f"{said}: the keys there are {', '.join(names) or 'none'}{more}"

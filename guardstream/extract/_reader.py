@@ -21,7 +21,7 @@ from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.providers import Adapter
 
-_FENCES = "; if prose or a ``` fence stands around the JSON, say fences='strip'"
+_FENCES = "; if prose or a ``` fence surrounds the JSON, pass fences='strip'"
 
 
 class Reading(TypedDict, total=False):

@@ -26,14 +26,14 @@ Routing: TypeAlias = Route | tuple[str, Guard | None]
 class GuardMiddleware:
     """Guards event streams, NDJSON, plain text and WebSocket messages of the application `app`.
 
-    The first of `routes` that matches a path is taken, then `guard` for all other paths; a route
+    The first of `routes` that matches a path applies, and `guard` to all other paths. A route
     without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
-    (pattern, guard). With `replay` the events of a stream are kept for clients that come back, and
-    `linger` is for how many seconds a stream goes on without its client. `replay_by` names headers,
-    such as `authorization`: who comes back gets a stream only with the values that began it.
+    (pattern, guard). With `replay` the events of a stream are stored for clients that reconnect;
+    `linger` is how many seconds a stream goes on without its client. `replay_by` names headers,
+    such as `authorization`, whose values must be the same when a client reconnects.
 
-    What is not said here the section `serve` of the guard's policy says: its routes come after
-    these. PolicyError if they cannot be made, or need a secret that the environment lacks.
+    The section `serve` of the guard's policy sets what the arguments do not; its routes come after
+    these. Raises PolicyError if that section needs a secret that the environment lacks.
     """
 
     def __init__(
