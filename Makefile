@@ -85,6 +85,7 @@ eval: $(READY)
 pictures: $(READY) $(SYSTEM)
 	mkdir -p docs/pictures
 	$(BIN)/guardstream demo --timeline docs/pictures/stream.svg >/dev/null
+	$(BIN)/python tools/moving_picture.py docs/pictures/demo.svg
 	$(BIN)/python -m tests.play.picture docs/pictures/play.png
 
 # The editor of `guardstream play`, bundled; what comes out is committed, so that nobody else needs Node.
@@ -139,7 +140,7 @@ $(TOOLS)/.ready: pyproject.toml
 	$(TOOLS)/bin/python -m pip install --quiet --group release
 	touch $@
 
-$(READY): pyproject.toml build_native.py $(wildcard guardstream/scan/native/*)
+$(READY): pyproject.toml build_native.py build_readme.py $(wildcard guardstream/scan/native/*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -154,6 +155,8 @@ $(SYSTEM): $(READY)
 			apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 				apt-get -qq install -y --no-install-recommends chromium redis-server >/dev/null; \
 		else false; fi || echo "install chromium and redis-server to run all tests" >&2; }
+	@command -v npm >/dev/null && (cd tools/play && npm ci --silent --no-audit --no-fund) \
+		|| echo "install Node to test the playground's accessibility" >&2
 	touch $@
 
 clean:

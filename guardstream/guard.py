@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast
 
 from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Stage, Text
-from guardstream.providers import Adapter, chosen, is_known, named
+from guardstream.providers import Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.passing import Passing
@@ -666,10 +666,26 @@ def _choosing(
         asked = own.get(asked) or named(asked, unknown=unknown, beside=own)
 
     def choose(chunk: Any) -> Adapter[Any]:
-        mine = (each for each in own.values() if asked is None and each.accepts(chunk))
-        return chosen(next(mine, asked), chunk, unknown=unknown)
+        mine = asked
+        if mine is None:
+            mine = next((each for each in own.values() if each.accepts(chunk)), None)
+        if mine is None and len(own) == 1 and _is_nobodys(chunk):
+            mine = next(iter(own.values()))
+        return chosen(mine, chunk, unknown=unknown)
 
     return choose
+
+
+def _is_nobodys(chunk: Any) -> bool:
+    """Tell whether a chunk is a JSON object that no known format alone begins with.
+
+    The first event of an own format may have no text, and only say that an answer begins.
+    """
+    from guardstream.providers.any_json import AnyJSON
+
+    if not isinstance(chunk, dict):
+        return False
+    return chunk.keys() == {"type"} or isinstance(detect(chunk), AnyJSON)
 
 
 def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:

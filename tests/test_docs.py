@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from html import unescape
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy, validators
+from guardstream.cli.demo import recording
 from guardstream.observability import as_dict
 from guardstream.observability.prometheus import Prometheus
 from guardstream.policy import inline, packs
@@ -89,6 +91,16 @@ def stated(value: object) -> Iterator[str]:
 def test_every_pack_check_and_normalisation_is_named() -> None:
     assert [name for name in packs.names() if f"`guardstream/{name}`" not in PAGE] == []
     assert [name for name in validators.names() if f"`{name}" not in PAGE] == []
+
+
+def test_the_moving_picture_shows_what_the_demo_does() -> None:
+    picture = (ROOT / "docs" / "pictures" / "demo.svg").read_text(encoding="utf-8")
+    came = "".join(delta.text for delta in recording())
+    released = Guard.load("guardstream/chat").check(came).text
+    for kind, text in (("", came), ("out", released)):
+        drawn = "".join(re.findall(rf'<text class="{kind}"[^>]*>([^<]*)</text>', picture))
+        assert "".join(unescape(drawn).split()) == "".join(text.split()), "make pictures"
+    assert "prefers-reduced-motion" in picture
 
 
 def test_models_are_documented() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -80,3 +81,14 @@ def test_the_error_it_quotes_is_the_error_there_is() -> None:
     with pytest.raises(PolicyError, match=re.escape(quoted.group(0))) as caught:
         Policy.parse("rules:\n  - id: a\n    words: [x]\n    acton: mask\n")
     assert str(caught.value).startswith("<policy>:4:5: ")
+
+
+def test_its_links_work_on_a_package_index() -> None:
+    pytest.importorskip("hatchling", reason="hatchling, which builds the package, is not installed")
+    description = importlib.import_module("build_readme").description
+    described = description(README, None, "v1")
+    assert re.findall(r"\]\((?!https://)[^)]*\)", described) == []
+    assert "docs/json.md" in described
+    at_home = description(README, "https://example.com/guardstream/", "v1")
+    assert "](https://example.com/guardstream/blob/v1/docs/json.md)" in at_home
+    assert "](https://example.com/guardstream/raw/v1/docs/pictures/demo.svg)" in at_home

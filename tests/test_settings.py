@@ -260,7 +260,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "guardstream.receipts.Audited": _code(CALL, "chains", "unchained", "wrong"),
     "guardstream.receipts.verify_audit": _code(CALL, "key"),
     "guardstream.receipts.verify": _code(CALL, "request", "nonce", "max_age"),
-    "guardstream.serve.proxy.Proxy": _code(OBJECT, "transport"),
+    "guardstream.serve.proxy.Proxy": _code(OBJECT, "sender"),
     "guardstream.serve.GuardMiddleware": {
         **_code(OBJECT, "guard"),
         "routes": "serve.routes",

@@ -19,6 +19,7 @@ _BEGIN = (t.OPEN_OBJECT, t.OPEN_ARRAY, t.STRING_PART, t.SCALAR_PART)
 _SCALARS = (t.STRING, t.INTEGER, t.FLOAT, t.LITERAL)
 _MOST = 20  # keys that an error names
 _LONGEST = 40  # code points of each
+_FILLED = "an array with elements"  # none of which is on the way
 
 Steps: TypeAlias = list[str | int]
 _Wanted: TypeAlias = str | int | None  # a key, an index, or None for any element
@@ -135,6 +136,8 @@ class Place:
         if self.met or self._kind in ("an array", "nothing"):
             return None
         said = f"nothing stands at {self._path!r}"
+        if self._kind == _FILLED:
+            return f"{said}: an array stands on the way there, 'item' is each of its elements"
         if self._kind != "an object":
             return f"{said}: {self._kind} stands on the way there"
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
@@ -149,6 +152,8 @@ class Place:
             if len(self._steps) > self._farthest or kind != "an object":
                 self._keys = []
             self._farthest, self._kind = len(self._steps), kind
+        elif self._kind == "an array" and len(self._steps) == self._farthest + 1:
+            self._kind = _FILLED if self._match(self._steps[:-1]) == 1 else self._kind
 
     def _note_key(self, key: str) -> None:
         outer = self._steps[:-1]

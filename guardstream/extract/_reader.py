@@ -21,6 +21,8 @@ from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.providers import Adapter
 
+_FENCES = "; if prose or a ``` fence stands around the JSON, say fences='strip'"
+
 
 class Reading(TypedDict, total=False):
     """How a stream is read.
@@ -73,6 +75,7 @@ class Reader:
             made = partial(RepairedDocument, repair=kinds)
         options = {"limits": reading.get("limits"), "duplicates": reading.get("duplicates", False)}
         self._new_document = partial(made, checks, build=True, **options)
+        self._fenced = reading.get("fences") is not None
         self._finder = Documents(self._new, reading.get("fences"), repair=kinds)
         self._many = documents == "many"
         self._document: Document | None = None
@@ -116,8 +119,9 @@ class Reader:
         """The error for a value that the model refuses."""
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        which = "" if index is None else f" of item {index}"
-        reason = f"the model refuses {place!r}{which}: {first['type']}"
+        whole = "the value" if index is None else f"item {index}"
+        part = f"{place!r}" if index is None else f"{place!r} of {whole}"
+        reason = f"the model refuses {part if place else whole}: {first['type']}"
         return ExtractError(reason, self.offset, self.partial, index=index)
 
     def _parts(self, pieces: Iterator[Piece]) -> Iterator[Part]:
@@ -132,7 +136,8 @@ class Reader:
                 self._source = Source(document.offset - len(piece.text))
             error: DocumentError | None = document.error
             if error:
-                raise ExtractError(str(error), error.offset, self.partial) from error
+                hint = "" if self._fenced or error.pointer or self.partial is not None else _FENCES
+                raise ExtractError(f"{error}{hint}", error.offset, self.partial) from error
             self._source.add(piece.text)
             yield piece
             if document.done and not self._many:

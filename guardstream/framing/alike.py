@@ -1,43 +1,64 @@
 """Events whose data differs from an earlier one's in a single string are read without parsing them.
 
-What stands before and after that string is the same, character for character: so the rest of the
-object is the same, too, and keys that were unique are.
+What stands around that string is the same, character for character: so the rest of the object is
+the same, too, and keys that were unique are. Fields that mean nothing and are never the same
+(a running number, padding) may differ: they hold a number where one was, or a string.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Iterator
+from itertools import pairwise
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any
+from typing import Any, NamedTuple
 
 _PROBE = "\N{SNOWMAN} probe"
-_PAD = "0probe"
+_PADS: dict[type, Any] = {str: "0probe", int: 8675309}
+
+_TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*')
+_STRING = re.compile(r'[^"\\]*')
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?![0-9.eE])")
+"""What stands in a place that differs: between the quotes of a string, or for a number."""
+
+
+class _Place(NamedTuple):
+    """Where something stands that differs from event to event, and what may stand there."""
+
+    start: int
+    end: int
+    may_be: re.Pattern[str]
+    probe: str
 
 
 class Template:
     """The data of an event, of which `text` is one string; `value` is the object that it is.
 
-    `padding` is what stands around another string, after the text, that means nothing and is never
-    the same: the characters up to it, and those after it.
+    `literals` are what stands around the places that differ, of which each has its pattern; the
+    text stands in the place `at`. What stood before and after the text of the last data is tried
+    first: most of what may differ seldom does.
     """
 
     def __init__(
-        self, before: str, after: str, value: dict[str, Any], padding: tuple[str, str] | None = None
+        self, literals: list[str], may_be: list[re.Pattern[str]], at: int, value: dict[str, Any]
     ) -> None:
         self.value = value
-        self._before = before
-        self._after = after
-        self._padding = padding
+        self._parts = list(zip(literals, may_be, strict=False))
+        self._last = literals[-1]
+        self._at = at
+        self._before = self._after = "?"  # no data begins and ends so
 
     def text(self, data: str) -> str | None:
         """Return the string that stands in other data in the same place; None if it is not like."""
-        end = len(data) - len(self._tail(data))
-        start = len(self._before)
-        if end < start or not data.startswith(self._before):
-            return None
-        if not data.startswith(self._after, end) and self._padding is None:
-            return None
+        start, end = len(self._before), len(data) - len(self._after)
+        same = start <= end and data.startswith(self._before) and data.startswith(self._after, end)
+        if not same:
+            place = self._place(data)
+            if place is None:
+                return None
+            start, end = place
+            self._before, self._after = data[:start], data[end:]
         literal = data[start:end]
         if '"' not in literal and "\\" not in literal and literal.isprintable():
             return literal or None
@@ -47,24 +68,32 @@ class Template:
             return None
 
     def saying(self, text: str, data: str) -> str:
-        """Return data like `data` that says another text."""
+        """Return data that says another text, like `data`, which is like this."""
+        place = self._place(data)
+        assert place is not None
         try:
             text.encode()
             literal = encode_basestring(text)
         except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
             literal = encode_basestring_ascii(text)
-        return self._before + literal[1:-1] + self._tail(data)
+        return data[: place[0]] + literal[1:-1] + data[place[1] :]
 
-    def _tail(self, data: str) -> str:
-        """Return what stands after the text in data that is like this, as far as can be told."""
-        if self._padding is None:
-            return self._after
-        middle, last = self._padding
-        start = data.rfind('"', 0, len(data) - len(last)) + 1
-        alike = data.endswith(last) and data.endswith(middle, 0, start)
-        if not alike or "\\" in data[start:]:
-            return data + "?"  # longer than the data: it is not like this
-        return data[start - len(middle) :]
+    def _place(self, data: str) -> tuple[int, int] | None:
+        """Return where the text stands in data that is like this; None if it is not."""
+        at = 0
+        found = (0, 0)
+        for number, (literal, may_be) in enumerate(self._parts):
+            if not data.startswith(literal, at):
+                return None
+            start = at + len(literal)
+            match = may_be.match(data, start)
+            if match is None:
+                return None
+            at = match.end()
+            if number == self._at:
+                found = (start, at)
+        same = data.startswith(self._last, at) and len(data) == at + len(self._last)
+        return found if same else None
 
 
 def template(
@@ -76,38 +105,54 @@ def template(
 ) -> Template | None:
     """Return what later data is compared with; None if it cannot be told where the text stands.
 
-    `saying` makes an object like `value` that says another text.
+    `saying` makes an object like `value` that says another text, `padding` are fields of `value`
+    that mean nothing.
     """
-    place = _place(data, text)
-    if place is None:
+    said = _string_at(data, text)
+    places = [said, *_padding_at(data, value, padding)]
+    if said is None or None in places:
         return None
-    before, after = data[: place[0]], data[place[1] :]
-    pads = [name for name in padding if isinstance(value.get(name), str) and value[name]]
-    if len(pads) > 1:
-        return None
-    said = saying(_PROBE)
-    if not pads:
-        same = json.loads(f"{before}{_PROBE}{after}") == said
-        return Template(before, after, value) if same else None
-    place = _place(after, value[pads[0]])
-    if place is None:
-        return None
-    middle, last = after[: place[0]], after[place[1] :]
+    inner = sorted(place for place in places if place is not None)
+    edges = [0, *(edge for place in inner for edge in (place.start, place.end)), len(data)]
+    literals = [data[start:end] for start, end in list(pairwise(edges))[::2]]
+    probed = "".join(literal + place.probe for literal, place in zip(literals, inner, strict=False))
+    told = {**saying(_PROBE), **{name: _PADS[type(value[name])] for name in _given(value, padding)}}
     try:
-        same = json.loads(f"{before}{_PROBE}{middle}{_PAD}{last}") == {**said, pads[0]: _PAD}
+        same = json.loads(probed + literals[-1]) == told
     except ValueError:
         return None
-    return Template(before, after, value, (middle, last)) if same else None
+    if not same:
+        return None
+    return Template(literals, [place.may_be for place in inner], inner.index(said), value)
 
 
-def _place(data: str, text: str) -> tuple[int, int] | None:
+def _given(value: dict[str, Any], padding: Collection[str]) -> list[str]:
+    """Return the fields of padding that an object has, and that hold something."""
+    return [name for name in padding if type(value.get(name)) in _PADS and value[name] != ""]
+
+
+def _padding_at(
+    data: str, value: dict[str, Any], padding: Collection[str]
+) -> Iterator[_Place | None]:
+    """The places of an object's padding; None for one of which nobody can tell."""
+    for name in _given(value, padding):
+        if isinstance(value[name], str):
+            place = _string_at(data, value[name])
+            probe = str(_PADS[str])
+            yield place and place._replace(may_be=_STRING, probe=probe)
+        else:
+            key = re.escape(json.dumps(name))
+            found = list(re.finditer(rf"{key}\s*:\s*({_NUMBER.pattern})", data))
+            span = found[0].span(1) if len(found) == 1 else None
+            yield span and _Place(*span, _NUMBER, str(_PADS[int]))
+
+
+def _string_at(data: str, text: str) -> _Place | None:
     """Return where a text stands as the only such string of JSON: within its quotes."""
     for encoded in dict.fromkeys((encode_basestring(text), encode_basestring_ascii(text))):
         start = data.find(encoded)
         if start >= 0:
-            return (
-                None
-                if data.find(encoded, start + 1) >= 0
-                else (start + 1, start + len(encoded) - 1)
-            )
+            if data.find(encoded, start + 1) >= 0:
+                return None
+            return _Place(start + 1, start + len(encoded) - 1, _TEXT, _PROBE)
     return None

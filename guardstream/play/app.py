@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -68,6 +68,7 @@ class _Stream(_Asked):
     text: str | None = Field(default=None, max_length=MAX_TEXT)
     recording: str | None = Field(default=None, max_length=MAX_TEXT)
     size: int = Field(ge=0, le=10_000)
+    mode: Literal["enforce", "shadow"] | None = None
 
 
 class _Chunkings(_Asked):

@@ -40,10 +40,13 @@ def _lint(request: dict[str, Any], emit: Emit, _more: Any) -> None:
 def _stream(request: dict[str, Any], emit: Emit, _more: Any) -> None:
     policy, chunks = request["policy"], _chunks(request)
     text = playing.is_text(chunks)
-    guard = policies.guard_of(policy)
+    mode = request.get("mode")
+    guard = policies.guard_of(policy, mode)
     emit({"type": "start", "chunks": len(chunks), "mode": guard.policy.file.mode})
     end = Playing(guard, emit).play(chunks, text=text)
-    emit(end | _compared(policy, chunks) | {"cost": playing.cost(guard, chunks)})
+    if mode is None:  # and not one side of a comparison
+        end |= _compared(policy, chunks) | {"cost": playing.cost(guard, chunks)}
+    emit(end)
 
 
 def _live(request: dict[str, Any], emit: Emit, more: Callable[[], dict[str, Any]]) -> None:

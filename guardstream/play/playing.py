@@ -88,7 +88,8 @@ class Playing:
     """Plays chunks through a guard. Each chunk becomes a step once the guard has taken it.
 
     A step has `t` in seconds, `came` and `released` as lists of `[slot, text]`, the number of
-    characters that are `held`, and the `findings` that are new. A slot is `choice/channel`.
+    characters that are `held`, and the `findings` that are new. A slot is `choice/channel`, for
+    arguments of tools with the call's number: `0/tool_args/1`.
     """
 
     def __init__(self, guard: Guard, emit: Emit) -> None:
@@ -158,13 +159,27 @@ class Playing:
         self._came, self._released = [], []
         self._emit(step)
 
+    def _text(self, slot: str) -> str:
+        """What has come of a slot."""
+        joined = "".join(self._texts.get(slot, ()))
+        self._texts[slot] = [joined]
+        return joined
+
+    def _call(self, finding: Finding) -> str:
+        """The slot of the call that a finding in arguments is about, which it does not name.
+
+        It is the last that is long enough, first of those that the chunk was about.
+        """
+        calls = [slot for slot in self._texts if slot.startswith(f"{finding.choice}/tool_args/")]
+        fresh = [slot for slot, _ in self._came if slot in calls]
+        long = [slot for slot in (*calls, *fresh) if len(self._text(slot)) >= finding.end]
+        return long[-1] if long else f"{finding.choice}/tool_args"
+
     def _finding(self, finding: Finding) -> Event:
         slot = f"{finding.choice}/{finding.channel}"
-        matched = ""
-        if finding.channel in _PLACED:
-            joined = "".join(self._texts.get(slot, ()))
-            self._texts[slot] = [joined]
-            matched = joined[finding.start : finding.end]
+        if finding.channel == "tool_args" and not finding.path:
+            slot = self._call(finding)
+        matched = "" if finding.path else self._text(slot)[finding.start : finding.end]
         lines = list(why(self._guard.policy.built, finding, matched))
         return {**asdict(finding), "slot": slot, "why": lines}
 
@@ -172,12 +187,10 @@ class Playing:
 _PLAIN = Guard(Policy.parse("version: 1"))
 _ANSWER = "0/text"
 
-_PLACED = frozenset(("text", "thinking", "refusal"))
-"""The channels whose findings are placed in one text of a choice; tools have one for each call."""
-
 
 def _slot(part: Part) -> str:
-    return f"{part.choice}/{part.channel}"
+    call = f"/{part.slot.number}" if part.channel == "tool_args" else ""
+    return f"{part.choice}/{part.channel}{call}"
 
 
 def wrapped(

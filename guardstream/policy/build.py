@@ -162,6 +162,8 @@ def _check_rule(whole: Whole, placed: Placed) -> None:
         here = placed.origin_of("group")
         mark = here.source.document.key_mark(here.key("group"))
         here.source.report(mark, f"rule {rule.id!r} names a group but has no pattern")
+    if rule.pattern and not rule.words:
+        _check_words_alone(placed)
     made = rule.replacement
     if isinstance(made, ReplacementFile) and (made.keep is None) == (made.pseudonym is None):
         message = "a replacement has either 'keep' or 'pseudonym'"
@@ -172,6 +174,17 @@ def _check_rule(whole: Whole, placed: Placed) -> None:
             case.output is None
         ):
             tests.report("a test has either 'clean', or 'input' and 'output'", "tests", number)
+
+
+def _check_words_alone(placed: Placed) -> None:
+    """Report what is said of words, where a rule has only a pattern."""
+    instead = {"ignore_case": "write (?i) in it", "whole_word": "write its bounds as lookarounds"}
+    for key, how in instead.items():
+        here = placed.origin_of(key)
+        if key in here.rule.model_fields_set and getattr(placed.rule, key):
+            mark = here.source.document.key_mark(here.key(key))
+            message = f"rule {placed.rule.id!r}: {key!r} is for words, not for a pattern: {how}"
+            here.source.report(mark, message)
 
 
 def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:

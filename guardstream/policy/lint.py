@@ -7,8 +7,10 @@ what it extends is judged by itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from typing import NamedTuple
 
 import regex
 from pydantic import BaseModel
@@ -43,12 +45,14 @@ _SAMPLE = "aZ5_-.:/ \n\"'<(@中é"
 def warnings(built: Built) -> list[str]:
     """Return the warnings about a policy's own rules, as `file:line:column: warning: …`."""
     found = [*_limits(built), *_nothing(built), *_keys(built), *_arguments(built)]
-    rules = list(zip(built.placed, built.rules, strict=True))
-    for number, (placed, rule) in enumerate(rules):
+    earlier = _Earlier()
+    for placed, rule in zip(built.placed, built.rules, strict=True):
+        shadowed = _shadowed(placed, rule, earlier)
+        earlier.add(placed, rule)
         if placed.origin.source is not built.source:
             continue
         found += _untested(placed)
-        found += _shadowed(placed, rule, rules[:number])
+        found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
             mark = _pattern_mark(placed, index)
@@ -136,28 +140,61 @@ def _long_words(placed: Placed, rule: Rule, limit: int) -> Iterator[Problem]:
         yield Problem(placed.origin.mark("words"), message)
 
 
-def _shadowed(placed: Placed, rule: Rule, earlier: list[tuple[Placed, Rule]]) -> Iterator[Problem]:
-    for other, first in earlier:
-        if _covers(other, first, placed, rule):
-            message = f"rule {rule.id!r} is shadowed: {first.id!r} finds all that it finds"
-            yield Problem(placed.origin.mark("id"), message)
+class _Known(NamedTuple):
+    """A rule, and its words as it compares them."""
+
+    rule: Rule
+    channels: frozenset[str]
+    words: frozenset[str]
+
+
+class _Earlier:
+    """The rules before one, by each word and pattern: few share one, and only those can cover."""
+
+    def __init__(self) -> None:
+        self._by: defaultdict[str, list[_Known]] = defaultdict(list)
+
+    def add(self, placed: Placed, rule: Rule) -> None:
+        """Take a rule that finds all that it looks for; one with conditions covers nothing."""
+        if rule.validators or rule.keywords or rule.allow_words or rule.allow_patterns:
             return
+        words = frozenset(_folded(rule, rule.words))
+        known = _Known(rule, frozenset(placed.rule.channels or CHANNELS), words)
+        for key in {*map(str.casefold, rule.words), *rule.patterns}:
+            self._by[key].append(known)
+
+    def that_share(self, rule: Rule) -> Sequence[_Known]:
+        """Return the rules, in order, that look for the first thing that `rule` looks for."""
+        key = rule.words[0].casefold() if rule.words else rule.patterns[0]
+        return self._by.get(key, ())
 
 
-def _covers(other: Placed, first: Rule, placed: Placed, rule: Rule) -> bool:
+def _folded(rule: Rule, words: Iterable[str]) -> Iterator[str]:
+    """Words as `rule` compares them."""
+    return map(str.casefold, words) if rule.ignore_case else iter(words)
+
+
+def _shadowed(placed: Placed, rule: Rule, earlier: _Earlier) -> list[Problem]:
+    for known in earlier.that_share(rule):
+        if _covers(known, placed, rule):
+            message = f"rule {rule.id!r} is shadowed: {known.rule.id!r} finds all that it finds"
+            return [Problem(placed.origin.mark("id"), message)]
+    return []
+
+
+def _covers(known: _Known, placed: Placed, rule: Rule) -> bool:
     """Whether an earlier rule of equal effect finds everything that `rule` finds."""
-    if first.validators or first.keywords or first.allow_words or first.allow_patterns:
-        return False
+    first = known.rule
     if (first.action, first.group, first.whole_word) != (rule.action, rule.group, rule.whole_word):
         return False
-    channels = set(other.rule.channels or CHANNELS)
-    if not channels.issuperset(placed.rule.channels or CHANNELS):
+    if not known.channels.issuperset(placed.rule.channels or CHANNELS):
         return False
-    fold: Callable[[str], str] = str.casefold if first.ignore_case else str
+    if not set(first.normalize).issuperset(rule.normalize):
+        return False
     if rule.ignore_case and not first.ignore_case:
         return False
-    known = {fold(word) for word in first.words}
-    return known.issuperset(map(fold, rule.words)) and set(first.patterns) >= set(rule.patterns)
+    same = set(first.patterns).issuperset(rule.patterns)
+    return same and known.words.issuperset(_folded(first, rule.words))
 
 
 # Patterns
@@ -172,7 +209,10 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
     held = _held(parsed, group)
     width = max_width(held)
     if width is None:
-        yield f"the pattern is unbounded: up to {limit} characters are held, the rest overflows"
+        yield (
+            f"the pattern is unbounded: {limit} characters are held at most, the rest overflows; "
+            r"give its repeats a bound, such as \s{1,8} for \s+"
+        )
     elif width > limit:
         yield f"a match can have {width} characters, {limit} can be held: the rest overflows"
     if regex.search(r"(?<!\\)(?:\\\\)*\\[bB]", pattern):

@@ -107,7 +107,8 @@ NONE: Mapping[Any, Any] = {}
 class Reading(NamedTuple):
     """What a chunk says: its pieces in order, the choices in it, and those that end with it.
 
-    `failed`: it reports an error, which ends the stream.
+    `failed`: it reports an error. What is held is dropped, and the stream has failed, whatever else
+    its source sends (a mark that ends it).
     `closed`: slots whose text is complete; what is held of it is settled before this chunk.
     `joined`: slots that begin here and go on with the pipeline of an earlier one (consecutive
     text blocks: a word may be cut by a citation).
@@ -149,7 +150,8 @@ class Adapter(Protocol[C]):
     needs it. `taken(chunk)` returns what stands for a chunk that came in, where
     its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
     out, as it goes out: an adapter that ends streams with a whole message builds it from those;
-    with `notes_alike = False` not of one that differs from the one before in a text alone.
+    with `notes_alike = False` not of one that differs from the one before in a text alone, with
+    `notes_alike = "last"` of the last of those in a row, as it came in.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
     `signs_thinking = False` says that no signature forbids to change what a model thinks,
     `tells_apart = True` that texts of their own are never what a tool is given.

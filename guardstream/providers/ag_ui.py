@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 from guardstream.providers.blocks import Block, Blocks
 from guardstream.providers.spec import KEEP, META, NAME, Leaf, OneOf, Spec
 
-_MARKS = dict.fromkeys(("timestamp", "messageId", "toolCallId", "parentMessageId", "role"), META)
+_MARKS = dict.fromkeys(
+    ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
+)
 _EVENT: dict[str, Spec] = {"type": KEEP, **_MARKS}
 _RUN: dict[str, Spec] = {**_EVENT, **dict.fromkeys(("threadId", "runId", "parentRunId"), META)}
 
@@ -23,7 +25,7 @@ _THINKING = Leaf("delta", "thinking", "thinking")
 _ARGUMENTS = Leaf("delta", "tool_args", "tool_args")
 
 
-def _delta(leaf: Leaf) -> Spec:
+def _delta(leaf: Leaf) -> dict[str, Spec]:
     return {**_EVENT, "type": META, "delta": leaf}
 
 
@@ -39,12 +41,18 @@ _EVENTS: dict[str, Spec] = {
     "TEXT_MESSAGE_END": _EVENT,
     "TOOL_CALL_START": {**_EVENT, "toolCallName": NAME},
     "TOOL_CALL_ARGS": _delta(_ARGUMENTS),
+    "TOOL_CALL_CHUNK": {**_delta(_ARGUMENTS), "toolCallName": NAME},
     "TOOL_CALL_END": _EVENT,
     "TOOL_CALL_RESULT": {**_EVENT, "content": Leaf("whole", "text", "tool_result")},
     **{
         f"{name}_MESSAGE_{at}": _delta(_THINKING) if at == "CONTENT" else _EVENT
         for name in ("THINKING_TEXT", "REASONING")
         for at in ("START", "CONTENT", "END")
+    },
+    "REASONING_MESSAGE_CHUNK": _delta(_THINKING),
+    "REASONING_ENCRYPTED_VALUE": {
+        **_EVENT,
+        **dict.fromkeys(("subtype", "entityId", "encryptedValue"), META),
     },
 }
 
@@ -67,6 +75,8 @@ class AGUI(Blocks):
             *("toolCallId", "delta", "toolCallName"),
         ),
         Block("text", "", "TEXT_MESSAGE_CHUNK", "", "messageId"),
+        Block("thinking", "", "REASONING_MESSAGE_CHUNK", "", "messageId"),
+        Block("tool_args", "", "TOOL_CALL_CHUNK", "", "toolCallId", "delta", "toolCallName"),
     )
     begun: ClassVar[Mapping[str, Any]] = {"role": "assistant"}
     finished = "RUN_FINISHED"

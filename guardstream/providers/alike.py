@@ -6,7 +6,8 @@ characters. To compare them costs a fraction of what it takes to look at each fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
@@ -22,13 +23,15 @@ _SCALARS = (str, int, float, bool, type(None))
 class _Level(NamedTuple):
     """An object on the way to the text: the field that leads on, and the fields beside it.
 
+    It has `size` fields, and what `beside` gets of them is `same`; None if there are no others.
     `listed` tells that it is the only item of a list, `padding` are fields whose strings
-    and numbers mean nothing and are never the same. `bare`: there is nothing beside.
+    and numbers mean nothing and are never the same.
     """
 
     step: str
-    beside: Mapping[str, Any]
-    bare: bool
+    size: int
+    beside: Callable[[Mapping[str, Any]], Any] | None
+    same: Any
     listed: bool
     padding: Sequence[str]
 
@@ -51,23 +54,23 @@ class Alike:
     def text(self, event: Any) -> str | None:
         """Return what an event says if it is like this one but for its text; otherwise None."""
         value = event
-        for step, beside, bare, listed, padding in self._levels:
+        for step, size, beside, same, listed, padding in self._levels:
             if listed:
                 if type(value) is not list or len(value) != 1:
                     return None
                 value = value[0]
             fields = value if type(value) is dict else fields_of(value)
-            if bare:
-                if len(fields) != 1:
+            if len(fields) != size:
+                return None
+            try:
+                if beside is not None and beside(fields) != same:
                     return None
-            else:
-                others = {**fields, step: None}
                 for name in padding:
-                    if type(others.pop(name, None)) not in (str, int):
+                    if type(fields[name]) not in (str, int):
                         return None
-                if others != beside:
-                    return None
-            value = fields.get(step)
+                value = fields[step]
+            except KeyError:
+                return None
         return value if type(value) is str and value else None
 
     def reading(self, text: str) -> Reading:
@@ -79,7 +82,7 @@ class Alike:
         """Return an event that is like this one with another text."""
         objects = []
         value = event
-        for step, _, _, listed, _ in self._levels:
+        for step, _, _, _, listed, _ in self._levels:
             value = value[0] if listed else value
             objects.append(value)
             value = fields_of(value)[step]
@@ -113,11 +116,12 @@ def alike(
             continue
         fields = fields_of(value)
         padded = tuple(padding.intersection(fields)) if value is event else ()
-        beside = {name: each for name, each in fields.items() if name not in padded}
-        beside[step] = None
-        if not all(map(_is_plain, beside.values())):
+        names = [name for name in fields if name not in padded and name != step]
+        if not all(_is_plain(fields[name]) for name in names):
             return None
-        levels.append(_Level(step, beside, len(fields) == 1, listed, padded))
+        beside = itemgetter(*names) if names else None
+        same = beside(fields) if beside else None
+        levels.append(_Level(step, len(fields), beside, same, listed, padded))
         value, listed = fields[step], False
     return None if listed else Alike(levels, slot, choices)
 

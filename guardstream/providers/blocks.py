@@ -18,7 +18,9 @@ from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
 class Block(NamedTuple):
     """How a kind of block is said: its events' types, and the names of their fields.
 
-    `tool` is the field with the tool's name, in the event that begins a call.
+    `start` and `end` are "" for one that its first words begin. `tool` is the field with the tool's
+    name, in the event that begins a call, `broken` an event that ends a block in place of `end`:
+    what it says may be none.
     """
 
     channel: str
@@ -28,6 +30,7 @@ class Block(NamedTuple):
     id: str = "id"
     text: str = "delta"
     tool: str = ""
+    broken: str = ""
 
 
 class Blocks(SpecAdapter):
@@ -48,6 +51,7 @@ class Blocks(SpecAdapter):
         self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
         self._ids: list[Any] = []  # by their numbers
         self._open: dict[int, Block] = {}
+        self._latest: dict[str, Any] = {}  # the id of a block that nothing begins, by its events
         self._text: Slot | None = None  # the text that another may go on with
         self.beginning: Mapping[str, Any] = {}  # the first event that is of no block
 
@@ -64,14 +68,16 @@ class Blocks(SpecAdapter):
             slot = self._slot(block, event)
             if kind == block.start:
                 return self._started(block, slot, event, pieces)
-            if kind == block.end:
-                whole = self._open.pop(slot.number, None) is None
+            if kind in (block.end, block.broken):
+                whole = self._open.pop(slot.number, None) is None and kind == block.end
                 if whole and event.get(block.tool):  # a call that comes at once
                     calls = {slot: Call(str(event[block.tool]), event.get(block.id))}
                     return Reading(pieces, (0,), closed=self._over(), calls=calls, complete=(slot,))
                 if slot == self._text:
                     return Reading(pieces, (0,), waits=slot)
                 return Reading(pieces, (0,), closed=(slot,))
+            if not block.start and slot.number not in self._open:  # begun by its first words
+                return self._started(block, slot, event, pieces)
             self._open[slot.number] = block
             if block.channel == "text":
                 self._text = slot
@@ -94,7 +100,8 @@ class Blocks(SpecAdapter):
         self._open[slot.number] = block
         if block.channel == "text":
             self._text = slot
-        calls = {slot: Call(str(event.get(block.tool)), event.get(block.id))} if block.tool else {}
+        named = event.get(block.tool) if block.tool else None
+        calls = {slot: Call(str(named), event.get(block.id))} if named else {}
         joined = {slot: earlier} if joins and earlier is not None and earlier != slot else {}
         return Reading(pieces, (0,), closed=over, joined=joined, calls=calls)
 
@@ -106,12 +113,15 @@ class Blocks(SpecAdapter):
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         kind = event.get("type")
         for block in self.blocks:
-            if kind in (block.start, block.delta, block.end):
+            if kind and kind in (block.start, block.delta, block.end, block.broken):
                 return block
         return None
 
     def _slot(self, block: Block, event: Mapping[str, Any]) -> Slot:
-        return self._numbered(block, event.get(block.id))
+        own = event.get(block.id)
+        if not block.start:  # where nothing begins it, only the first words say whose they are
+            own = self._latest[block.delta] = own or self._latest.get(block.delta)
+        return self._numbered(block, own)
 
     def _numbered(self, block: Block, own: Any) -> Slot:
         number = self._numbers.setdefault((block.channel, own), len(self._ids))
@@ -129,7 +139,11 @@ class Blocks(SpecAdapter):
             self._open[slot.number] = block
             made.append({"type": block.start, **self._id(block, slot.number), **self.begun})
         own = self._id(block, slot.number)
-        return [*made, {"type": block.delta, **own, block.text: text}]
+        return [*made, {"type": block.delta, **own, self._field(block, chunk): text}]
+
+    def _field(self, block: Block, chunk: Any) -> str:  # noqa: ARG002
+        """Return the field of a block's text in events like `chunk`."""
+        return block.text
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return what ends the open blocks, and the stream."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -41,5 +41,22 @@ def parsed(text: str) -> Any:
 
 
 def same_value(text: str, other: str) -> bool:
-    """Tell whether two JSON texts, the first perhaps cut short, stand for the same value."""
-    return json.dumps(parsed(text), sort_keys=True) == json.dumps(parsed(other), sort_keys=True)
+    """Tell whether two JSON texts, the first perhaps cut short, stand for the same value.
+
+    The other may then be shown in place of the first. So nothing may stand in it that its value
+    does not tell: no rest of what is cut short, and no value that a later one of its name replaces.
+    """
+    if text == other:
+        return True
+    try:
+        value = json.loads(other, object_pairs_hook=_once)
+    except ValueError:
+        return False
+    return json.dumps(parsed(text), sort_keys=True) == json.dumps(value, sort_keys=True)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("an object names a field twice")
+    return fields

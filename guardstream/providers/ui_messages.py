@@ -30,21 +30,31 @@ from guardstream.providers.spec import (
 
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
 _ERROR = Leaf("whole", "text", "error")
+_PROVIDERS = Tree(UNKNOWN, frozenset({"signature", "thoughtSignature", "redactedData", "itemId"}))
+"""What a provider says of a part: no text, but for what it signs and goes by."""
 _CALL: dict[str, Spec] = {
     "type": KEEP,
     "toolCallId": META,
     "toolName": NAME,
-    **dict.fromkeys(("dynamic", "providerExecuted", "preliminary"), META),
+    **dict.fromkeys(("dynamic", "providerExecuted", "preliminary", "inputEncoding"), META),
+    "providerMetadata": _PROVIDERS,
 }
 _MARK: dict[str, Spec] = {"type": KEEP}
-_PART: dict[str, Spec] = {"type": KEEP, "id": META}
+_PART: dict[str, Spec] = {"type": KEEP, "id": META, "providerMetadata": _PROVIDERS}
+
+
+def _said(channel: str) -> dict[str, Spec]:
+    """What says a text; `text` is what parts of a `fullStream` call the delta."""
+    said = Leaf("delta", channel, channel)
+    return {**_PART, "type": META, "delta": said, "text": said}
+
 
 _EVENTS: dict[str, Spec] = {
     "start": {"type": KEEP, "messageId": META},
     **dict.fromkeys(("start-step", "finish-step", "message-metadata"), _MARK),
     **dict.fromkeys(("text-start", "text-end", "reasoning-start", "reasoning-end"), _PART),
-    "text-delta": {"type": META, "id": META, "delta": Leaf("delta", "text", "text")},
-    "reasoning-delta": {"type": META, "id": META, "delta": Leaf("delta", "thinking", "thinking")},
+    "text-delta": _said("text"),
+    "reasoning-delta": _said("thinking"),
     "tool-input-start": _CALL,
     "tool-input-delta": {
         "type": META,
@@ -57,8 +67,10 @@ _EVENTS: dict[str, Spec] = {
         "input": Leaf("parsed", "tool_args", "tool_args"),
         "errorText": _ERROR,
     },
+    "tool-approval-request": {**_CALL, **dict.fromkeys(("approvalId", "signature"), META)},
     "tool-output-available": {**_CALL, "output": _RESULT},
     "tool-output-error": {**_CALL, "errorText": _ERROR},
+    "tool-output-denied": _CALL,
     "source-url": {"type": KEEP, "sourceId": META, "url": _RESULT, "title": _RESULT},
     "source-document": {
         **dict.fromkeys(("type", "sourceId", "mediaType"), KEEP),
@@ -69,6 +81,10 @@ _EVENTS: dict[str, Spec] = {
     "abort": {"type": KEEP, "reason": _ERROR},
     "error": {"type": KEEP, "errorText": _ERROR},
 }
+
+
+_DATA = frozenset({"type", "id", "data", "transient"})
+"""The fields of a part that is an application's own."""
 
 
 class UIMessages(Blocks):
@@ -82,7 +98,7 @@ class UIMessages(Blocks):
         Block("thinking", "reasoning-start", "reasoning-delta", "reasoning-end"),
         Block(
             *("tool_args", "tool-input-start", "tool-input-delta", "tool-input-available"),
-            *("toolCallId", "inputTextDelta", "toolName"),
+            *("toolCallId", "inputTextDelta", "toolName", "tool-input-error"),
         ),
     )
     finished = "finish"
@@ -94,9 +110,13 @@ class UIMessages(Blocks):
         if not isinstance(chunk, dict):
             return False
         kind = chunk.get("type")
-        return (kind == "start" and chunk.keys() <= {"type", "messageId", "messageMetadata"}) or (
-            kind in ("text-start", "reasoning-start") and isinstance(chunk.get("id"), str)
-        )
+        if kind == "start":
+            return chunk.keys() <= {"type", "messageId", "messageMetadata"}
+        if kind in ("text-start", "reasoning-start"):
+            return isinstance(chunk.get("id"), str)
+        if kind in ("error", "tool-input-start", "tool-input-available"):
+            return isinstance(chunk.get("errorText" if kind == "error" else "toolCallId"), str)
+        return str(kind).startswith("data-") and chunk.keys() <= _DATA
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.kind == "parsed":
@@ -105,6 +125,9 @@ class UIMessages(Blocks):
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "error"
+
+    def _field(self, block: Block, chunk: Any) -> str:
+        return "text" if block.channel != "tool_args" and "text" in chunk else block.text
 
     def _close(self) -> list[Any]:
         """End the open texts; an input that was cut has no event that would end it."""

@@ -23,7 +23,7 @@ from guardstream.framing.frames import (
     sniffed,
     sniffed_text,
 )
-from guardstream.framing.json import json_bytes, json_data
+from guardstream.framing.json import json_bytes, json_data, json_object
 from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
@@ -231,6 +231,7 @@ class WireFlow:
             alike.value,
             frame,
             lambda _, texts: alike.saying(texts[0], frame.data),
+            lambda: json_object(frame.data),
         )
         return None if sent is None else [self._alike_sent(each, frame) for each in sent]
 

@@ -73,6 +73,7 @@ class ChunkFlow(Generic[C]):
         self._open: dict[int, C] = {}  # the last chunk of each choice that is open
         self._finished: dict[int, FinishReason] = {}
         self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
+        self._failed = False  # whether the source reported an error, whatever it sends after it
         self._waiting: list[Incoming[C]] = []
         self._untold: list[Part] = []  # what went out before it was known to be said
         # An adapter may leave these methods out.
@@ -80,6 +81,8 @@ class ChunkFlow(Generic[C]):
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
         self._notes_alike = getattr(adapter, "notes_alike", True)
+        self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
+        self._unnoted: Callable[[], C] | None = None  # the last of those that went out
         self._kept = getattr(adapter, "kept", None)
         self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
         self._like: Reading | None = None  # of the last chunk, if it said one text alone
@@ -94,6 +97,8 @@ class ChunkFlow(Generic[C]):
 
     def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
         try:
+            if self._unread is not None:
+                self._read_last()
             if self._alike is not None and self._like is not None and not self._is_busy:
                 text = self._alike(chunk)
                 if text is not None:
@@ -127,26 +132,46 @@ class ChunkFlow(Generic[C]):
     @property
     def template(self) -> Any:
         """What chunks are compared with, if the last one said a text and nothing else."""
-        if self._like is None or (self._note_passed and self._notes_alike):
+        if self._like is None or (self._note_passed and self._notes_alike is True):
             return None
         return getattr(self._adapter, "compared", None)
 
     def feed_alike(
-        self, text: str, model: C, origin: Any, write: Callable[[C, Sequence[str]], C | None]
+        self,
+        text: str,
+        model: C,
+        origin: Any,
+        write: Callable[[C, Sequence[str]], C | None],
+        whole: Callable[[], C],
     ) -> Sequence[Sent[C]] | None:
         """Take a chunk like the last of which the text alone is known; None if it must be read.
 
         `model` is one like it, and what is sent is `origin.value` if it is the same, or written by
-        `write`.
+        `write`. `whole` returns the chunk itself, which is asked for if others are made like it.
         """
         if self._like is None or self._is_busy:
             return None
+        self._unread = model, whole
         try:
-            return self._feed_text(origin.value, self._like, text, origin, model, write)
+            return self._feed_text(origin.value, self._like, text, origin, model, write, whole)
         except (AdapterError, StageError):
             raise
         except Exception as error:
             raise adapter_error(error) from error
+
+    def _read_last(self) -> None:
+        """Let the last chunk that was not read stand for itself, before others are made like it."""
+        if self._unread is None:
+            return
+        (model, whole), noted = self._unread, self._unnoted
+        self._unread = self._unnoted = None
+        if noted is not None and self._note_passed is not None:
+            self._note_passed(noted())
+        last = whole()
+        self._open = {at: last if each is model else each for at, each in self._open.items()}
+        for track in self._lanes.tracks():
+            if track.chunk is model:
+                track.chunk = last
 
     def _write(self, chunk: C, texts: Sequence[str]) -> C | None:
         return self._adapter.write(chunk, texts)
@@ -159,6 +184,7 @@ class ChunkFlow(Generic[C]):
         origin: Any,
         model: C,
         write: Callable[[C, Sequence[str]], C | None],
+        whole: Callable[[], C] | None = None,
     ) -> Sequence[Sent[C]]:
         """Guard a chunk that says one text and nothing else, as most do: the short way.
 
@@ -178,11 +204,14 @@ class ChunkFlow(Generic[C]):
             written = rewritten
         sent: list[Sent[C]] = []
         if released:
-            if self._note_passed and chunk is model:  # otherwise there is no chunk to tell of
+            if whole is not None:  # there is no chunk to tell of
+                self._unnoted = whole if self._notes_alike == "last" else None
+            elif self._note_passed:
                 self._note_passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
             sent.append(Sent(written, answer, len(released), parts, origin))
         if self.ended is not None or self._cut:
+            self._read_last()
             sent += self._end_after_text()
         self._meter.received(len(text), self._lanes.held)
         return sent
@@ -194,10 +223,13 @@ class ChunkFlow(Generic[C]):
         return self._end_cut_choices() if self._cut else []
 
     def finish(self) -> Sequence[Sent[C]]:
+        self._read_last()
         kept = self._kept() if self._kept else None
         sent = [] if kept is None else list(self.feed(kept))
         if self.ended:
             return sent
+        if self._failed:
+            self._lanes.drop()
         try:
             sent += self._settle(self._lanes.open())
             if self.ended:
@@ -207,6 +239,9 @@ class ChunkFlow(Generic[C]):
             raise
         except Exception as error:
             raise adapter_error(error) from error
+        if self._failed:
+            self.ended = "error"
+            return sent
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
         if self.calls and getattr(self._adapter, "ends_with_source", False):
             self._complete_calls(sent)
@@ -223,6 +258,7 @@ class ChunkFlow(Generic[C]):
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something beside its chunks; return its last ones."""
         self.ended, self.blocked_by = "content_filter", rule
+        self._read_last()
         return self._end_stream()
 
     def guard_name(self, path: str, name: str) -> None:
@@ -246,7 +282,7 @@ class ChunkFlow(Generic[C]):
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        if self._waiting and not (reading.closed or reading.joined or _says_something_new(reading)):
+        if self._waiting and not (reading.closed or reading.joined or _goes_out_now(reading)):
             self._waiting.append(incoming)
             return []
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
@@ -345,7 +381,7 @@ class ChunkFlow(Generic[C]):
         if self.ended:
             return sent
         if reading.failed:
-            self.ended = "error"
+            self._failed = True
             self._lanes.drop()
         for choice, reason in reading.finished.items():
             self._open.pop(choice, None)
@@ -649,9 +685,10 @@ def _is_said(piece: Piece) -> bool:
     return piece.kind != "aside" and not _is_key(piece)
 
 
-def _says_something_new(reading: Reading) -> bool:
-    """Tell whether a chunk must not wait for held text, since it adds to what is said."""
-    return bool(reading.finished) or any(p.kind in NEW for p in reading.pieces)
+def _goes_out_now(reading: Reading) -> bool:
+    """Tell whether a chunk must not wait for held text: it adds to what is said, or ends it."""
+    ends = bool(reading.finished) or reading.failed
+    return ends or any(piece.kind in NEW for piece in reading.pieces)
 
 
 def _needed(_chunk: Any) -> Any:

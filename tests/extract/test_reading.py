@@ -70,6 +70,8 @@ def test_a_path_that_cannot_be_read_is_an_error():
         ("orders.item.nr", "the keys there are 'id'"),
         ("orders.item.id.x", "a number or literal stands on the way there|a string stands"),
         ("$.n.x", "the keys there are ''"),
+        ("orders.id", "an array stands on the way there, 'item' is each of its elements"),
+        ("$.orders[7].id", "an array stands on the way there"),
     ],
 )
 def test_a_path_that_was_never_met_names_the_keys_that_were_there(path, said):
@@ -78,6 +80,21 @@ def test_a_path_that_was_never_met_names_the_keys_that_were_there(path, said):
             list(extract.items_sync(chunks, path))
         with pytest.raises(extract.ExtractError, match=said):
             list(extract.text_sync(chunks, path))
+
+
+def test_an_array_where_a_key_was_asked_for_is_an_error():
+    with pytest.raises(extract.ExtractError, match="an array stands on the way there"):
+        items('[{"id": 1}]', "orders.item")
+
+
+def test_text_before_the_json_is_an_error_that_names_the_option():
+    for text in ('```json\n{"a": 1}\n```', 'Sure: {"a": 1}.'):
+        with pytest.raises(extract.ExtractError, match="say fences='strip'"):
+            items(text, "a")
+        assert items(text, "a", fences="strip") == [1]
+    with pytest.raises(extract.ExtractError) as caught:
+        items("[1, oh]", "item")
+    assert "fences" not in str(caught.value)
 
 
 def test_an_empty_array_has_no_items():
@@ -89,7 +106,7 @@ def test_what_a_model_refuses_is_raised_with_its_index_or_skipped():
     assert items(ORDERS, "orders.item", Order, on_invalid="skip") == [Order(id=1), Order(id=3)]
     found = extract.items_sync(list(ORDERS), "orders.item", Order)
     assert next(found) == Order(id=1)
-    with pytest.raises(extract.ExtractError, match="of item 1") as caught:
+    with pytest.raises(extract.ExtractError, match="item 1") as caught:
         next(found)
     assert caught.value.index == 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from guardstream.framing.alike import Template, template
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from tests.providers import responses
 from tests.providers.chunks import chunk
 from tests.providers.laws import EMPTY, GUARD, on_the_wire
 
@@ -68,8 +69,25 @@ def test_padding_may_be_any_string() -> None:
 
 def test_a_text_that_stands_twice_makes_no_template() -> None:
     assert made(value={"id": "so", "say": "so"}) is None
-    assert made(("id", "p")) is None
-    assert made(("p",), {"p": "pad", "say": "so"}) is None  # padding before the text
+    assert made(("p",), {"p": "so", "say": "so"}) is None
+    assert made(("p", "q"), {"p": "pad", "say": "so", "q": "pad"}) is None
+
+
+def test_padding_stands_anywhere_and_may_be_a_number() -> None:
+    value = {"p": "pad", "n": 7, "say": "so", "q": "qad", "m": [0], "at": 0}
+    found = made(("p", "n", "q", "at"), value)
+    assert found is not None
+    for text in ('a "b"', "x"):
+        data = json.dumps({**value, "p": "", "n": -120, "say": text, "q": "q", "at": 1763706497})
+        assert found.text(data) == text
+        other = {"p": "", "n": -120, "say": "new", "q": "q", "m": [0], "at": 1763706497}
+        assert json.loads(found.saying("new", data)) == other
+    data = json.dumps(value)
+    for number in ('"7"', "7.5", "07", "7e3", "null", "[7]", "", "-"):
+        assert found.text(data.replace("7", number, 1)) is None
+    assert found.text(data.replace('"q": "qad"', '"q": 5')) is None
+    assert found.text(data.replace("[0]", "[1]")) is None
+    assert made(("n",), {"say": "so", "n": 7, "m": {"n": 7}}) is None
 
 
 def test_bytes_say_what_chunks_say() -> None:
@@ -95,6 +113,8 @@ def test_bytes_say_what_chunks_say() -> None:
             made = chunk({"content": text})
             if number % 3 == 0:
                 made["obfuscation"] = "".join(chance.choices("abc123", k=5))
+            if number % 7 == 0:
+                made["created"] = chance.randrange(9)
             if chance.random() < 0.2:
                 made["system_fingerprint"] = chance.choice("ab")
             if chance.random() < 0.1:
@@ -115,6 +135,27 @@ def test_bytes_say_what_chunks_say() -> None:
             for line in out.split(b"\n\n")
             if line not in (b"", b"data: [DONE]")
         ]
+        assert list(map(unpadded, found)) == list(map(unpadded, GUARD.wrap_sync(source)))
+
+
+@pytest.mark.parametrize("end", ["", "forbidden", "enough"])
+def test_running_numbers_run_on_where_events_are_not_parsed(end: str) -> None:
+    chance = Random(7)
+    for _ in range(40):
+        last = chance.choice([" so", " sec"])
+        texts = [*chance.choices(["a ", "sec", "ret", " no", "so ", "forbid"], k=12), *end, last]
+        source = responses.stream(responses.text(*texts))
+        for number, event in enumerate(source):
+            event["sequence_number"] = 3 * number
+            if chance.random() < 0.7:
+                event["obfuscation"] = "x" * chance.randrange(4)
+        events = b"".join(
+            b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event).encode())
+            for event in source
+        )
+        assert on_the_wire(events, EMPTY) == events
+        out = on_the_wire(events, GUARD, range(0, len(events), 11)).split(b"\n")
+        found = [json.loads(line[6:]) for line in out if line.startswith(b"data: ")]
         assert list(map(unpadded, found)) == list(map(unpadded, GUARD.wrap_sync(source)))
 
 

@@ -191,7 +191,7 @@ def test_without_a_model_nothing_is_asked(client: httpx.Client) -> None:
 
 def test_a_policy_that_takes_too_long_is_ended_and_said_so() -> None:
     with playing(silence=2.0) as client:
-        said = client.post("/api/lint", json={"policy": SLOW})
+        said = client.post("/api/timeline", json=SLOW)
         assert said.status_code == 503
         assert "took too much time or memory" in said.json()["message"]
         assert client.post("/api/lint", json={"policy": POLICY}).status_code == 200

@@ -12,6 +12,7 @@ import pytest
 
 from guardstream.play import app
 from tests.play.conftest import TOKEN
+from tests.play.recordings import CALLS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -259,6 +260,71 @@ def test_everything_that_is_used_has_a_name(page: Any) -> None:
         .map((each) => each.outerHTML.slice(0, 80))"""
     )
     assert nameless == []
+
+
+MODULES = Path(__file__).resolve().parents[2] / "tools" / "play" / "node_modules"
+
+AXE = MODULES / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci, in tools/play")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1180, 360])
+def test_axe_finds_no_violation(browser: Any, address: str, scheme: str, width: int) -> None:
+    viewport = {"width": width, "height": 800}
+    with watched(browser, address, viewport=viewport, color_scheme=scheme) as page:
+        open_at(page, address)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        assert violations(page) == []
+        write(page, POLICY)
+        expect(page, "#verdict", "1 error")
+        assert violations(page) == []
+        write(page, POLICY.replace("acton", "action"))
+        expect(page, "#verdict", "valid")
+        stream(page, TEXT)
+        play_both(page)
+        assert violations(page) == []
+        page.click("#share")
+        assert violations(page) == []
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core has against the page as it stands: the rule, and where."""
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
+
+
+def play_both(page: Any) -> None:
+    page.click("#compare")
+    expect(page, "#compare", "Play both")
+    expect(page, "#shadow-came-count", "characters")
+
+
+def test_both_modes_play_side_by_side_lane_by_lane(page: Any) -> None:
+    page.select_option("#start", label="Mask words and numbers")
+    stream(page, "the bluebird sings")
+    assert not page.is_visible("#enforce-came")
+    play_both(page)
+    for mode, released in (("enforce", "the [codename] sings"), ("shadow", "the bluebird sings")):
+        assert page.inner_text(f"#{mode}-came") == "the bluebird sings"
+        assert page.inner_text(f"#{mode}-came mark") == "bluebird"
+        assert page.inner_text(f"#{mode}") == released
+    page.locator("#speed").fill("0")
+    page.click("#compare")
+    expect(page, "#enforce-held-count", re.compile(r"\d characters"))
+    expect(page, "#shadow-held-count", "nothing")
+    page.click("#compare")
+    expect(page, "#compare", "Play both")
+
+
+def test_findings_in_arguments_of_tools_are_marked_in_their_call(page: Any) -> None:
+    page.check("input[value=recording]")
+    write(page, "version: 1\nrules:\n  - id: name\n    words: [bluebird]\n")
+    expect(page, "#verdict", "valid")
+    stream(page, CALLS)
+    assert page.locator("#came mark").all_inner_texts() == ["bluebird", "Bluebird"]
+    expect(page, "#came", "tool call 2")
+    assert page.inner_text("#released").count("[name]") == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

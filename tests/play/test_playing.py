@@ -14,7 +14,7 @@ from guardstream.play import chunkings, playing
 from guardstream.play.examples import examples
 from guardstream.play.playing import Playing, cut, drawn, is_text, recorded
 from guardstream.play.policies import guard_of
-from tests.play.recordings import DEMO, TEXT
+from tests.play.recordings import CALLS, DEMO, TEXT
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "examples" / "recordings"
 
@@ -61,6 +61,16 @@ def test_findings_say_why() -> None:
     (finding,) = [each for step in steps for each in step["findings"]]
     assert finding["slot"] == "0/text"
     assert finding["why"] == ["rule: policy.yaml:1, severity medium", "why: A secret."]
+
+
+def test_a_finding_in_arguments_stands_in_its_call() -> None:
+    guard = guard_of("rules: [{id: name, words: [bluebird]}]")
+    steps, _ = played(guard, recorded(CALLS))
+    found = [each for step in steps for each in step["findings"]]
+    texts = [joined(steps, "came", each["slot"])[each["start"] : each["end"]] for each in found]
+    assert [each["slot"] for each in found] == ["0/tool_args/0", "0/tool_args/1"]
+    assert texts == ["bluebird", "Bluebird"]
+    assert joined(steps, "released", "0/tool_args/1") == '{"a": "[name]"}'
 
 
 def test_what_comes_after_a_block_is_not_read() -> None:

@@ -16,8 +16,16 @@ from guardstream.play.sandbox import StoppedError, Workers, _environment
 
 pytestmark = pytest.mark.anyio
 
-SLOW = "version: 1\nrules:\n" + "".join(f"  - {{id: r{n}, words: [w{n}]}}\n" for n in range(6_000))
-"""So long that it takes its loader many seconds."""
+SLOW = {
+    "policy": "version: 1\nrules:\n"
+    + "".join(
+        f"  - {{id: r{n}, pattern: '[a-z]{{1,200}}[a-y]{{1,200}}[a-x]{{1,{n + 90}}}!'}}\n"
+        for n in range(120)
+    ),
+    "text": "abcdefgh" * 1_250,
+    "size": 10_000,
+}
+"""A stream that its rules take many seconds for: each of them follows the text in many ways."""
 
 QUICK = {"do": "lint", "policy": "version: 1\nrules: []\n"}
 
@@ -55,7 +63,7 @@ async def test_one_that_does_not_answer_is_killed_and_a_new_one_answers(workers:
     async with workers.one() as slow:
         pass
     with pytest.raises(StoppedError, match="too much time or memory"):
-        await workers.ask({"do": "lint", "policy": SLOW})  # which compares its rules, too
+        await workers.ask({"do": "timeline", **SLOW})
     assert not alive(slow.pid)
     assert (await workers.ask(QUICK))["type"] == "notes"
 

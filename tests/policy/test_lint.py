@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardstream import Policy
+from guardstream.policy import lint as linting
 from guardstream.policy.lint import pattern_warnings, warnings
 
 TESTS = "tests: [{clean: zzz}]"
@@ -50,6 +51,21 @@ def test_narrower_rules_shadow_nothing() -> None:
             f"rules:\n- {{id: a, words: [x], {narrow}, {TESTS}}}\n- {{id: b, words: [x], {TESTS}}}"
         )
         assert lint(text) == []
+
+
+def test_a_rule_that_sees_through_more_disguises_is_not_shadowed() -> None:
+    first = f"- {{id: a, words: [x y], {TESTS}}}"
+    assert lint(f"rules:\n{first}\n- {{id: b, words: [x y], normalize: [repeats], {TESTS}}}") == []
+
+
+def test_only_rules_that_share_a_word_or_a_pattern_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[object] = []
+    monkeypatch.setattr(linting, "_covers", lambda *rules: compared.append(rules))
+    rules = [f"- {{id: r{n}, words: [w{n}], {TESTS}}}" for n in range(50)]
+    lint("\n".join(["rules:", *rules, f"- {{id: last, words: [W7], {TESTS}}}"]))
+    assert len(compared) == 1
 
 
 def test_a_word_longer_than_what_is_held_is_named() -> None:

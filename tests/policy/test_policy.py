@@ -194,6 +194,10 @@ CASES = {
     "rules: [{id: a, words: ['']}]": "p:1:25: must not be empty",
     "rules: [{id: a, words: [x], channels: []}]": "p:1:39: must not be empty",
     "rules: [{id: a, words: [x], enabled: 1}]": "p:1:38: expected true or false",
+    "rules: [{id: a, pattern: x, ignore_case: true}]": "p:1:29: rule 'a': 'ignore_case' is for "
+    "words, not for a pattern: write (?i) in it",
+    "rules: [{id: a, pattern: x, whole_word: true}]": "p:1:29: rule 'a': 'whole_word' is for "
+    "words, not for a pattern: write its bounds as lookarounds",
     "rules: [{id: a, words: [x], group: g}]": "p:1:29: rule 'a' names a group but has no pattern",
     "rules: [{id: a, words: [x]}, {id: a, words: [y]}]": "p:1:35: duplicate rule id 'a', "
     "first in line 1",

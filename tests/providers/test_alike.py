@@ -129,5 +129,5 @@ def test_padding_that_holds_something_is_not_passed_over() -> None:
 def test_streams_whose_events_always_differ_are_not_compared_for_ever() -> None:
     adapter = OpenAIChat()
     for number in range(40):
-        adapter.read(chat("a", created=number))
+        adapter.read(chat("a", id=str(number)))
     assert adapter._patience == 0

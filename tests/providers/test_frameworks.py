@@ -252,11 +252,59 @@ def test_arguments_so_far_become_what_was_released_so_far() -> None:
         assert told[-1] == '{"q": "a ######", "r": 5}'
         assert all(told[-1].startswith(each) for each in told)
         assert len(stream.findings) == 1
+        (found,) = stream.result.tool_calls
+        assert (found.name, found.id, found.arguments) == ("find", "c", told[-1])
+        assert found.complete
     for pieces in (["a sec", "a secret"], ["a ", "a secret", "a secret, no"]):
         blocks = [ToolCallBlock(tool_kwargs=said) for said in pieces]
         made = [ChatResponse(message=ToolMessage(blocks=[each])) for each in blocks]
-        out = list(GUARD.wrap_sync(made))
+        stream = GUARD.wrap_sync(made)
+        out = list(stream)
         assert out[-1].message.blocks[0].tool_kwargs.startswith("a ######")
+        assert [call.arguments for call in stream.result.tool_calls] == [
+            out[-1].message.blocks[0].tool_kwargs
+        ]
+
+
+def test_calls_without_ids_may_follow_each_other() -> None:
+    source = [
+        {"response": "so", "delta": "so", "raw": None, "tool_calls": [call]}
+        for call in (
+            {"tool_id": "", "tool_name": "find", "tool_kwargs": {"q": "a secret"}},
+            {"tool_id": "", "tool_name": "look", "tool_kwargs": {"q": "no sec"}},
+            {"tool_id": "c", "tool_name": "look", "tool_kwargs": {"q": "a secret"}},
+        )
+    ]
+    assert unchanged(source)
+    stream = GUARD.wrap_sync(source)
+    assert not left_raw(list(stream))
+    assert [(call.name, call.id) for call in stream.result.tool_calls] == [
+        ("find", None),
+        ("look", "c"),
+    ]
+
+
+class Requested(Event):
+    content: list[dict[str, str]]  # type: ignore[assignment]
+    type: str = "ToolCallRequestEvent"
+
+
+def test_the_calls_that_an_agent_requests_are_complete() -> None:
+    told: list[Any] = []
+    calls = [
+        {"id": f"c{number}", "name": name, "arguments": '{"q": "a secret"}'}
+        for number, name in enumerate(("find", "look"))
+    ]
+    source = [Event(content="so"), Requested(content=calls), Event(content="it is")]
+    assert unchanged(source)
+    stream = GUARD.wrap_sync(source, on_tool_call=told.append)
+    for place, event in enumerate(stream):
+        assert len(told) == (2 if place else 0)
+        assert not left_raw([event])
+    assert [(call.name, call.id, call.arguments) for call in told] == [
+        ("find", "c0", '{"q": "a ######"}'),
+        ("look", "c1", '{"q": "a ######"}'),
+    ]
 
 
 class ToolCallBlock(BaseModel):

@@ -10,6 +10,7 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
+from guardstream.providers.ui_messages import UIMessages
 from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
 
 Event = dict[str, Any]
@@ -177,3 +178,97 @@ def test_lines_of_a_data_stream_are_guarded_on_the_wire() -> None:
 def test_done_follows_a_blocked_ui_stream() -> None:
     wire = events(*ui(['"so ', 'forbidden "'])) + b"data: [DONE]\n\n"
     assert in_any_cut(wire, GUARD).endswith(b'data: {"type":"finish"}\n\ndata: [DONE]\n\n')
+
+
+def test_an_input_that_is_none_ends_its_call() -> None:
+    call = {"toolCallId": "call_1", "toolName": "find"}
+    delta = {"type": "tool-input-delta", "toolCallId": "call_1", "inputTextDelta": '{"q": "a sec'}
+    for given in ('{"q": "a secret', '{"q": "a secret", "q": 1}', "a secret", {"q": "a secret"}):
+        broken = {"type": "tool-input-error", **call, "input": given, "errorText": "a secret"}
+        source = [{"type": "start"}, {"type": "tool-input-start", **call}, delta, broken]
+        source += [{"type": "tool-input-available", **call, "input": {"q": "another"}}]
+        source += [{"type": "text-start", "id": "t"}, {"type": "finish"}]
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        assert not left_raw(list(stream))
+        assert stream.finish == "stop"
+
+
+@pytest.mark.parametrize("rest", ["", '"}', '", "b": 1}'])
+def test_an_input_that_says_more_than_its_deltas_is_guarded(rest: str) -> None:
+    call = {"toolCallId": "call_1", "toolName": "find"}
+    said = '{"q": "a sec' + rest
+    for given in ('{"q": "a secret', '{"q": "a secret", "q": "a sec"}', '{"q": "a sec"} secret'):
+        source = [
+            {"type": "start"},
+            {"type": "tool-input-start", **call},
+            {"type": "tool-input-delta", "toolCallId": "call_1", "inputTextDelta": said},
+            {"type": "tool-input-available", **call, "input": given},
+        ]
+        assert not left_raw(list(GUARD.wrap_sync(source)))
+
+
+def test_a_stream_goes_on_after_an_error_part() -> None:
+    said = [{"type": "text-start", "id": "t"}, {"type": "text-delta", "id": "t", "delta": "a sec"}]
+    source = [{"type": "start"}, *said, {"type": "error", "errorText": "a secret"}]
+    source += [{"type": "finish-step"}, {"type": "finish", "finishReason": "error"}]
+    wire = events(*source) + b"data: [DONE]\n\n"
+    assert in_any_cut(wire) == wire
+    stream = GUARD.wrap_sync(source)
+    assert not left_raw(list(stream))
+    assert (stream.finish, stream.result.text) == ("error", "a ")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"type": "data-status", "data": {"status": "so"}, "transient": True},
+        {"type": "error", "errorText": "no"},
+        {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"},
+    ],
+)
+def test_a_stream_may_begin_with_any_part(first: Event) -> None:
+    assert isinstance(detect(first), UIMessages)
+
+
+def test_parts_of_a_full_stream_say_their_text_alike() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        source = [{"type": "start"}, {"type": "text-start", "id": "t"}]
+        source += [{"type": "text-delta", "id": "t", "text": piece} for piece in pieces]
+        source += [{"type": "text-end", "id": "t"}, {"type": "finish"}]
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert "".join(each.get("text", "") for each in out) == "a ######, no sec"
+        assert stream.result.text == "a ######, no sec"
+
+
+def test_what_a_provider_signs_passes() -> None:
+    signed = {"anthropic": {"signature": "a secret", "note": "a secret"}}
+    source: list[Event] = [
+        {"type": "start"},
+        {"type": "reasoning-start", "id": "r"},
+        {"type": "reasoning-end", "id": "r", "providerMetadata": signed},
+    ]
+    last = list(GUARD.wrap_sync(source))[-1]["providerMetadata"]["anthropic"]
+    assert last == {"signature": "a secret", "note": "a ######"}
+
+
+def test_chunks_that_nothing_begins_say_a_text_or_a_call() -> None:
+    for pieces in cuttings(ARGUMENTS):
+        source: list[Event] = [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}]
+        for kind, first in (
+            ("REASONING_MESSAGE_CHUNK", {"messageId": "r"}),
+            ("TEXT_MESSAGE_CHUNK", {"messageId": "m"}),
+            ("TOOL_CALL_CHUNK", {"toolCallId": "call_1", "toolCallName": "find"}),
+        ):
+            rest = [{"type": kind, "delta": piece} for piece in pieces[1:]]
+            source += [{"type": kind, "delta": pieces[0], **first}, *rest]
+        source += [{"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}]
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        assert not left_raw(list(stream))
+        result = stream.result
+        assert (result.text, result.thinking) == (MASKED, MASKED)
+        (call,) = result.tool_calls
+        assert (call.name, call.id, call.arguments) == ("find", "call_1", MASKED)
+        assert call.complete

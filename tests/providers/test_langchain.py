@@ -14,7 +14,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
+from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from guardstream import AdapterError, Guard, Policy, extract
@@ -257,6 +258,34 @@ def test_the_answer_is_what_models_say() -> None:
     second = fake("a sec") | StrOutputParser() | fake("ret is here.") | StrOutputParser()
     _, stream = events(second, "hi")
     assert stream.result.text == "a sec" + "ret is here."  # two answers, each by itself
+
+
+def test_what_a_tool_asks_a_model_is_no_part_of_the_answer() -> None:
+    inner, outer = fake("a secret aside"), fake("let me look", "a secret answer")
+
+    @tool
+    def look(what: str) -> str:
+        """Look something up."""
+        return str(inner.invoke(what).content)
+
+    def run(what: str) -> str:
+        outer.invoke(what)
+        look.invoke(what)
+        return str(outer.invoke(what).content)
+
+    found, stream = events(RunnableLambda(run), "hi")
+    assert stream.result.text == "let me look" + "a ###### answer"
+    assert "a ###### aside" in stream.result.channels.values()
+    assert not left_raw(found)
+
+
+def test_models_that_run_at_once_do_not_mix() -> None:
+    both = RunnableParallel(one=fake("a secret of one"), two=fake("no sec ret of two"))
+    found, stream = events(both, "hi")
+    said = {text for (_, channel), text in stream.result.channels.items() if channel == "text"}
+    assert {"a ###### of one", "no sec ret of two"} <= said
+    assert stream.result.text in said
+    assert not left_raw(found)
 
 
 def test_an_empty_policy_changes_no_event() -> None:

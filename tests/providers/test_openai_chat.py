@@ -12,6 +12,7 @@ import pytest
 from guardstream import AdapterError, Guard, Policy, StageError
 from guardstream.providers import OpenAIChat, detect
 from tests.providers.chunks import accumulate, call, chunk, model, whole
+from tests.providers.laws import GUARD, events, in_any_cut, left_raw
 from tests.support.sources import Source, broken_guard
 
 POLICY = """
@@ -395,11 +396,20 @@ def test_an_adapter_that_fails_at_the_end_blocks() -> None:
     assert out.finish == "content_filter"
 
 
-def test_an_error_event_ends_the_stream_and_drops_held_text() -> None:
+def test_an_error_event_fails_the_stream_and_drops_held_text() -> None:
     error = {"error": {"message": "overloaded"}}
     out = Guard(Policy.parse(POLICY)).wrap_sync([chunk({"content": "a sec"}), error, chunk({})])
-    assert list(out) == [chunk({"content": "a "}), error]
+    assert list(out) == [chunk({"content": "a "}), error, chunk({})]
     assert (out.finish, out.result.text) == ("error", "a ")
+
+
+def test_what_follows_an_error_goes_on_guarded() -> None:
+    body = events(chunk({"content": "a sec"}), {"error": {"message": "overloaded"}})
+    body += events(chunk({"content": "a secret"}, finish="stop")) + b"data: [DONE]\n\n"
+    assert in_any_cut(body) == body
+    sent = in_any_cut(body, GUARD)
+    assert not left_raw(sent.decode())
+    assert sent.endswith(b"data: [DONE]\n\n")
 
 
 def test_tool_results_and_errors_are_guarded_whole() -> None:

@@ -179,3 +179,29 @@ def test_a_name_that_is_taken_is_told_at_once() -> None:
 def test_an_unknown_format_names_those_there_are() -> None:
     with pytest.raises(Exception, match=r"no adapter 'yours'.*mine"):
         DECLARED.wrap_sync([], provider="yours")
+
+
+@pytest.mark.parametrize("first", [{"kind": "start", "id": "a1"}, {"type": "start"}])
+def test_a_format_that_stands_alone_is_taken_where_the_first_event_has_no_text(
+    first: dict[str, Any],
+) -> None:
+    started = [first, *told("the blue ", "bird!")]
+    assert said(DECLARED.wrap_sync(started)) == "the *********!"
+    sent = [b"data: %b\n\n" % json.dumps(each).encode() for each in started]
+    body = b"".join(DECLARED.wrap_sync(sent))
+    assert b"bird!" not in body
+    assert b"*********!" in body
+
+
+def test_a_first_event_that_another_format_knows_is_that_formats() -> None:
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a blue bird"}}]}
+    stream = DECLARED.wrap_sync([chunk])
+    list(stream)
+    assert stream.result.text == "a *********"
+
+
+def test_refusing_what_is_not_known_takes_a_first_event_without_text() -> None:
+    guard = Guard(Policy.parse("unknown: refuse" + FORMATS + RULES))
+    assert said(guard.wrap_sync(told(*["the blue ", "bird!"]))) == "the *********!"
+    first: list[dict[str, Any]] = [{"kind": "start"}]
+    assert said(guard.wrap_sync([*first, *told("the blue ", "bird!")])) == "the *********!"

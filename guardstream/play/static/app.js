@@ -18,7 +18,8 @@ const plural = (count, name) => `${format(count)} ${name}${count === 1 ? "" : "s
 
 const known = await setup();
 const texts = { text: "", recording: "", model: "" };
-let source = "text", running = null, checking = null, last = null;
+const MODES = ["enforce", "shadow"];
+let source = "text", running = null, checking = null, comparing = null, last = null;
 
 const lanes = new Lanes(
   {
@@ -29,6 +30,14 @@ const lanes = new Lanes(
 );
 const player = new Player(lanes, () => SPEEDS[$("speed").value][0]);
 tips($("came"), $("tip"));
+
+const sides = MODES.map((mode) => {
+  const node = (name) => $(`${mode}-${name}`), came = node("came");
+  const counts = { came: node("came-count"), held: node("held-count"), released: node("released-count") };
+  const lanes = new Lanes({ came, held: node("held"), released: $(mode), tape: node("tape"), counts }, still.matches);
+  tips(came, $("tip"));
+  return { mode, lanes, player: new Player(lanes, () => SPEEDS[$("speed").value][0]) };
+});
 
 function say(message, error = false) {
   $("status").textContent = message;
@@ -93,6 +102,7 @@ function start(choice) {
 /** Drop what was said of another policy or text. */
 function forget() {
   checking?.abort();
+  leave();
   for (const id of ["chunkings", "found", "compared"]) $(id).hidden = true;
   $("facts").replaceChildren();
 }
@@ -196,7 +206,7 @@ function row(finding) {
     const save = document.createElement("button");
     save.type = "button";
     save.textContent = "Save as test";
-    save.setAttribute("aria-label", `Save this finding of ${finding.rule} as a test`);
+    save.setAttribute("aria-label", `Save as test: this finding of ${finding.rule}`);
     const text = lanes.came;
     save.addEventListener("click", () => saved(save, finding, text));
     cell.append(save);
@@ -218,13 +228,41 @@ async function saved(button, { rule, start, end }, text) {
 
 function compare(end) {
   $("compared").hidden = false;
-  $("timeline").hidden = source === "model";
-  for (const mode of ["enforce", "shadow"]) {
+  $("timeline").hidden = $("compare").hidden = source === "model";
+  for (const each of document.querySelectorAll("#compared .moving")) each.hidden = true;
+  for (const mode of MODES) {
+    $(`${mode}-released-count`).textContent = "";
     const { text, finish, findings } = end[mode];
     const count = Object.values(findings).reduce((sum, each) => sum + each, 0);
     $(`${mode}-said`).textContent = `finish ${finish}, ${plural(count, "finding")}`;
     $(mode).textContent = text.length > 4_000 ? `${text.slice(0, 4_000)}\n… and ${format(text.length - 4_000)} characters more` : text;
   }
+}
+
+/** Play the stream in both modes at once, or stop that. */
+async function both() {
+  if (comparing) return leave();
+  const own = (comparing = new AbortController()), { body } = last;
+  $("compare").textContent = "Stop both";
+  for (const each of document.querySelectorAll("#compared .moving")) each.hidden = false;
+  await Promise.all(sides.map(async ({ mode, lanes, player }) => {
+    try {
+      const coming = events("stream", { ...body, mode }, own.signal);
+      const end = await player.play(coming, { live: false, still: still.matches, onStep() {} });
+      if (end?.message) say(end.message, true);
+    } catch (error) {
+      if (error.name !== "AbortError") say(error.message, true);
+    }
+    lanes.end();
+  }));
+  if (comparing === own) leave();
+}
+
+function leave() {
+  comparing?.abort();
+  comparing = null;
+  for (const { player } of sides) player.stop();
+  $("compare").textContent = "Play both";
 }
 
 // Every chunking
@@ -339,6 +377,7 @@ for (const name of ["size", "speed"]) $(name).addEventListener("input", settle);
 $("size").addEventListener("change", () => { if (last || running) play(); });
 $("play").addEventListener("click", play);
 $("stop").addEventListener("click", stop);
+$("compare").addEventListener("click", both);
 $("timeline").addEventListener("click", timeline);
 $("share").addEventListener("click", async () => { await link(); $("share-dialog").showModal(); });
 $("share-text").addEventListener("change", link);

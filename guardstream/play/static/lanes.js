@@ -203,7 +203,7 @@ export class Lanes {
 
 function label(name, hidden) {
   const said = [];
-  if (name !== "0/text") said.push(name.replace(/^0\//, "").replace("/", ": "));
+  if (name !== "0/text") said.push(name.replace(/^0\//, "").replace(/^tool_args\/(\d+)$/, (_, call) => `tool call ${Number(call) + 1}`).replaceAll("/", ": "));
   if (hidden) said.push(`${hidden.toLocaleString("en")} characters before`);
   if (!said.length) return [];
   const span = document.createElement("span");

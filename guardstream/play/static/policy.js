@@ -68,7 +68,7 @@ export class PolicyEditor {
         doc: text,
         extensions: [
           EditorView.cspNonce.of(document.querySelector("meta[name=style-nonce]").content),
-          EditorView.contentAttributes.of({ "aria-label": "Policy, YAML", "aria-multiline": "true" }),
+          EditorView.contentAttributes.of({ "aria-label": "Policy, YAML", "aria-multiline": "true", tabindex: "0" }),
           lineNumbers(), lintGutter(), history(), drawSelection(), indentOnInput(), indentUnit.of("  "),
           EditorState.tabSize.of(2), EditorView.lineWrapping, bracketMatching(), closeBrackets(), highlightActiveLine(), yaml(),
           syntaxHighlighting(colours), theme, autocompletion({ override: [completing(setup.schema, names)] }),

@@ -6,9 +6,10 @@ the message ends their text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from guardstream.providers.adapter import Call, Piece, Reading
 from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Spec, Tree
@@ -20,13 +21,16 @@ _MARKS |= dict.fromkeys(("models_usage", "usage", "cached", "finish_reason", "fo
 
 _VALUES = frozenset({"id", "type", "source", "call_id", "created_at", "full_message_id"})
 _MESSAGES = Tree(Leaf("whole", "text", "message"), _VALUES, frozenset({"logprobs"}))
-_CALLS = [{"id": META, "name": NAME, "arguments": Leaf("whole", "tool_args", "message")}]
+_MARKS_OF_CALL: dict[str, Spec] = {"id": META, "name": NAME}
+_CALLS: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("whole", "tool_args", "message")}]
+_REQUEST = "ToolCallRequestEvent"
+_REQUESTED: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("whole", "tool_args", "arguments")}]
 
 _BASE: dict[str, Spec] = {**_MARKS, "metadata": _MESSAGES}
 
 _SPECS: dict[str, Spec] = {
     _CHUNK: {**_BASE, "content": Leaf("delta", "text", "text")},
-    "ToolCallRequestEvent": {**_BASE, "content": _CALLS},
+    _REQUEST: {**_BASE, "content": _REQUESTED},
     "ThoughtEvent": {**_BASE, "content": Leaf("whole", "thinking", "message")},
     "": {
         **_BASE,
@@ -62,3 +66,17 @@ class AutoGen(Growing):
 
     def parts(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") != _CHUNK
+
+    def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        requested = event.get("content") if event.get("type") == _REQUEST else ()
+        calls = map(fields_of, requested or ())
+        return {
+            place: Call(call["name"], call.get("id"))
+            for place, call in enumerate(calls)
+            if call.get("name")
+        }
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what an event says; the calls that it requests are complete."""
+        reading = super().meaning(chunk, event, pieces)
+        return reading._replace(complete=tuple(reading.calls))

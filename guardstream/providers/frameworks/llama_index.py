@@ -6,22 +6,27 @@ in `delta`, and the whole message so far beside it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
+from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Growing
-from guardstream.providers.spec import ABOUT, META, NAME, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import ABOUT, META, NAME, Either, Leaf, OneOf, Path, Spec, Tree
 
 _NEW = Leaf("delta", "text", "text")
 _GROWN = Leaf("grown", "text", "text")
 _THOUGHT = Leaf("delta", "thinking", "thinking")
 _THOUGHTS = Leaf("grown", "thinking", "thinking")
+_ARGUMENTS = Leaf("grown", "tool_args", "arguments")
+_KWARGS = Leaf("grown", "tool_args", "tool_kwargs")
+_SELECTION = Leaf("whole", "tool_args", "selection")
 _CALL: Spec = {
     **dict.fromkeys(("index", "id", "type", "call_id", "tool_id"), META),
     **dict.fromkeys(("name", "tool_name"), NAME),
-    "function": {"name": NAME, "arguments": Leaf("grown", "tool_args", "arguments")},
-    "arguments": Leaf("grown", "tool_args", "arguments"),
-    "tool_kwargs": Leaf("whole", "tool_args", "selection"),
+    "function": {"name": NAME, "arguments": _ARGUMENTS},
+    "arguments": _ARGUMENTS,
+    "tool_kwargs": _SELECTION,
 }
 _CALLS: Spec = [_CALL]
 _ABOUT = dict.fromkeys(("raw", "logprobs"), ABOUT)
@@ -41,9 +46,7 @@ _BLOCK = OneOf(
         "tool_call": {
             **dict.fromkeys(("block_type", "tool_call_id"), META),
             "tool_name": NAME,
-            "tool_kwargs": Either(
-                Leaf("grown", "tool_args", "tool_kwargs"), Leaf("whole", "tool_args", "selection")
-            ),
+            "tool_kwargs": Either(_KWARGS, _SELECTION),
         },
     },
 )
@@ -69,8 +72,48 @@ class LlamaIndex(Growing):
     name = "llama_index"
     spec: ClassVar[Spec] = _SPEC
 
+    def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
+        super().__init__(unknown=unknown, incremental=incremental)
+        self._slots: dict[Any, Slot] = {}  # of calls, by id, or else by place
+        self._called: dict[Slot, Call] = {}
+        self._numbers: dict[tuple[int, str | None], int] = {}  # of calls, by place and id
+
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Tell whether `chunk` says what is new, and all so far beside it."""
         keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
         return any(kind <= keys for kind in _KINDS)
+
+    def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
+        """Return the number of a call: another one may stand in its place later."""
+        if leaf.channel != "tool_args" or not path:
+            return 0
+        told = (call.id for place, kind, call in _calls(event) if (place, kind) == (path[-1], leaf))
+        return self._numbers.setdefault((path[-1], next(told, None)), len(self._numbers))
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what a response says. A call is told of again and again, also in other fields."""
+        reading = super().meaning(chunk, event, pieces)
+        calls: dict[Slot, Call] = {}
+        for place, leaf, call in _calls(event):
+            slot = self._slots.setdefault(call.id or place, self.slot(leaf, event, (place,)))
+            before = self._called.setdefault(slot, call)
+            if before.name == call.name or call.id not in (None, before.id):
+                calls[slot] = self._called[slot] = call
+        return reading._replace(calls=calls) if calls else reading
+
+
+def _calls(event: Mapping[str, Any]) -> Iterator[tuple[int, Leaf, Call]]:
+    """The calls in a response that have a name: their places, and what their arguments are."""
+    message = fields_of(event.get("message"))
+    more = fields_of(message.get("additional_kwargs") or event.get("additional_kwargs"))
+    lists = (message.get("blocks"), more.get("tool_calls"), event.get("tool_calls"))
+    for listed in lists:
+        for place, told in enumerate(listed if isinstance(listed, (list, tuple)) else ()):
+            call = fields_of(told)
+            function = fields_of(call.get("function"))
+            name = call.get("tool_name") or function.get("name")
+            own = call.get("tool_call_id") or call.get("tool_id") or call.get("id")
+            if isinstance(name, str) and name:
+                grown = _KWARGS if isinstance(call.get("tool_kwargs"), str) else _SELECTION
+                yield place, _ARGUMENTS if function else grown, Call(name, own or None)

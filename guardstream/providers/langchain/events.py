@@ -2,8 +2,8 @@
 
 https://reference.langchain.com/python/langchain_core/runnables/#langchain_core.runnables.base.Runnable.astream_events.
 A chain repeats what its models say: each run is a choice. Runs of models, one after another, are
-choice 0, the answer; so is a whole chain where no model was asked. What the caller gave
-passes, where it comes unchanged; any other text in an event is guarded.
+choice 0, the answer, but for those that a tool asks; so is a whole chain where no model was asked.
+What the caller gave passes, where it comes unchanged; any other text in an event is guarded.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class LangChainEvents:
         self._turns: dict[str, int] = {}  # runs that are choice 0, in their order
         self._answering: str | None = None  # the one that has not ended
         self._asked = False  # whether a model was asked
+        self._tools: set[str] = set()  # runs of tools
         self._values = Values()
 
     @staticmethod
@@ -48,6 +49,8 @@ class LangChainEvents:
         """Find the text in what a run streams, and in what it was given or ends with."""
         event, data = str(chunk["event"]), chunk["data"]
         self._asked = self._asked or event.startswith(_MODELS)
+        if event == "on_tool_start":
+            self._tools.add(str(chunk["run_id"]))
         if event.endswith("_stream") and _streams(data.get("chunk")):
             return self._stream(chunk, data["chunk"])
         if event == "on_parser_stream" and self._unknown == "refuse" and has_text(data):
@@ -132,7 +135,8 @@ class LangChainEvents:
 
     def _choice(self, run: str, chunk: Mapping[str, Any]) -> int:
         """Return the choice that a run is which begins to stream."""
-        model = str(chunk["event"]).startswith(_MODELS)
+        asked_by_tool = not self._tools.isdisjoint(map(str, chunk.get("parent_ids") or ()))
+        model = str(chunk["event"]).startswith(_MODELS) and not asked_by_tool
         whole = not (self._asked or chunk.get("parent_ids"))  # a chain without a model
         if self._answering is None and (model or whole):
             self._answering = run

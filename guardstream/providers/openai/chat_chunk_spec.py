@@ -123,8 +123,9 @@ _DELTA: Spec = {
     "reasoning_items": Mirror(Tree(UNKNOWN, _MARKS)),
 }
 
-PADDING = frozenset({"obfuscation", "p"})
-"""Fields of random strings, which hide how long a text is (OpenAI, Mistral)."""
+PADDING = frozenset({"created", "obfuscation", "p"})
+"""Fields that differ from chunk to chunk: random strings, which hide how long a text is (OpenAI,
+Mistral), and the time, which some take anew for each."""
 
 BESIDE = "chunk."
 """How the fields of slots begin that stand beside the choices."""
@@ -143,7 +144,7 @@ _TIMINGS = (
 
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(("created", *PADDING), META),
+    **dict.fromkeys(PADDING, META),
     **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),

@@ -28,7 +28,7 @@ _CHOICE: Spec = {
 }
 
 FIELDS: dict[str, Spec] = {
-    **dict.fromkeys(("id", "object", "created", "model", "service_tier"), META),
+    **dict.fromkeys(("id", "object", "model", "service_tier"), META),
     **dict.fromkeys(("system_fingerprint", "provider", *PADDING), META),
     "usage": KEEP,
     "prompt_filter_results": [FILTERED],

@@ -51,6 +51,7 @@ class OpenAIResponses(SpecAdapter):
     spec = SPEC
     steady = True
     padding = frozenset({"sequence_number", "obfuscation"})
+    notes_alike = "last"
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)

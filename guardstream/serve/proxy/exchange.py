@@ -151,7 +151,7 @@ class ProxyExchange:
         except KeysError as error:
             raise RefusedError(503, "keys_failed", str(error)) from error
         if self._key is None:
-            raise RefusedError(401, "invalid_api_key", "the key is none that this proxy knows")
+            raise RefusedError(401, "invalid_api_key", "this proxy does not know the key")
         self._attributes["key"] = self._key.name
         self._caller = Caller(self._key, self._parts.state, self._settings)
 
