@@ -13,8 +13,9 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from errno import ENOSPC
 from importlib import import_module
 from pathlib import PurePosixPath
 from secrets import token_hex
@@ -121,16 +122,21 @@ def writing(
 ) -> Iterator[IO[bytes]]:
     """Write a file that is there whole in the end, or not at all, whoever else writes it, too.
 
-    What is not whole yet stands in `folder`, else beside it.
+    What is not whole yet stands in `folder`, else beside it. BulkError if there is no space for it.
     """
     name = path if folder is None else f"{folder}/{path.rpartition('/')[2]}"
     partial = f"{name}.{token_hex(4)}.partial"
-    with fs.open(partial, "wb") as file:
-        if compressed:
-            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
-                yield cast("IO[bytes]", inner)
-        else:
-            yield file
+    try:
+        with fs.open(partial, "wb") as file:
+            if compressed:
+                with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
+                    yield cast("IO[bytes]", inner)
+            else:
+                yield file
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        raise BulkError(f"{path}: no space left on device") from error
     fs.mv(partial, path)
 
 
@@ -265,15 +271,13 @@ def _table(redactor: Redactor, part: Part, file: IO[bytes], out: IO[bytes] | Non
     with _parquet(part.path, file) as source:
         row = sum(source.metadata.row_group(group).num_rows for group in range(part.start))
         groups = range(part.start, part.end)
-        writer = None if out is None else table_writer(source, out)
-        for batch in source.iter_batches(batch_size=_ROWS, row_groups=groups):
-            redactor.first = row
-            made = guarded(redactor, batch)
-            row += batch.num_rows
-            if writer is not None:
-                writer.write_batch(made)
-        if writer is not None:
-            writer.close()
+        with nullcontext() if out is None else table_writer(source, out) as writer:
+            for batch in source.iter_batches(batch_size=_ROWS, row_groups=groups):
+                redactor.first = row
+                made = guarded(redactor, batch)
+                row += batch.num_rows
+                if writer is not None:
+                    writer.write_batch(made)
 
 
 def table_writer(source: Any, out: IO[bytes]) -> Any:

@@ -85,7 +85,9 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             items = [self._value(item, name) for item in value]
             same = all(new is old for new, old in zip(items, value, strict=True))
-            return value if same else items
+            if same:
+                return value
+            return tuple(items) if isinstance(value, tuple) else items  # pairs of a map
         if hasattr(value, "tolist"):  # an array, or a scalar of one
             plain = value.tolist()
             guarded = value if plain is value else self._value(plain, name)

@@ -27,6 +27,8 @@ def job(
     overwrite: bool = False,
 ) -> Job:
     """Make a job of a command's arguments. Raises BulkError for one that there is not."""
+    if target is not None and target.startswith("memory:"):
+        raise BulkError(f"{target}: is gone when the command ends: name a file")
     try:
         return Job(
             guard,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -17,6 +18,7 @@ import pytest
 from guardstream import Guard, Policy
 from guardstream.bulk import BulkError, Job, Report, run
 from guardstream.bulk.files import opened, writing
+from guardstream.cli.bulk import job as of_command
 
 pytest.importorskip("fsspec")
 
@@ -309,3 +311,36 @@ def test_two_who_write_a_part_at_once_both_leave_it_whole(tmp_path: Path) -> Non
         one.write(b"whole")
     assert (tmp_path / "part").read_bytes() == b"the whole"
     assert [each.name for each in tmp_path.iterdir()] == ["part"]
+
+
+def test_maps_in_parquet_stay_maps(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    kind = pyarrow.map_(pyarrow.string(), pyarrow.string())
+    rows = pyarrow.array([[("a", "the bluebird")], [("b", "x")], None], kind)
+    parquet.write_table(pyarrow.table({"m": rows}), tmp_path / "in.parquet")
+    run(job(tmp_path / "in.parquet", tmp_path / "out.parquet"))
+    made = parquet.read_table(tmp_path / "out.parquet")
+    assert made.schema.field("m").type == kind
+    assert made.column("m").to_pylist() == [[("a", "the [bird]")], [("b", "x")], None]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    fs, path = opened(str(tmp_path / "part"))
+    with pytest.raises(BulkError, match="part: no space left on device"), writing(fs, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not (tmp_path / "part").exists()
+
+
+def test_the_command_writes_to_no_memory_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(ROWS))
+    with pytest.raises(BulkError, match="gone when the command ends"):
+        of_command(
+            GUARD,
+            str(tmp_path / "in.jsonl"),
+            "memory://out.jsonl",
+            columns=None,
+            form=None,
+            jobs=1,
+            engine="local",
+            part_size=4,
+        )

@@ -17,6 +17,9 @@ T = TypeVar("T")
 LONG = 64 * 1024
 """Bytes of one event that are guarded at once: some milliseconds."""
 
+MANY = 1024
+"""Lines in a piece of a stream from which on it is long, too: comments, say, are judged each."""
+
 MOST = 64 * 1024 * 1024
 """Bytes of long events that may wait for their ends, of all streams together."""
 
@@ -83,7 +86,8 @@ class Apart:
 
 
 class LongEvents:
-    """Takes the pieces of one stream: those of an event that has become long, in the thread.
+    """Takes the pieces of one stream: those of an event that has become long, in the thread,
+    and those of very many lines.
 
     Such an event takes its room, piece by piece, until it is whole; `close` when the stream ends.
     """
@@ -95,7 +99,7 @@ class LongEvents:
     async def __call__(self, state: StreamState[bytes], piece: bytes) -> bytes | None:
         """Pass a piece on to the state; return what that does."""
         self._waiting += len(piece)
-        if self._waiting <= LONG:
+        if self._waiting <= LONG and piece.count(b"\n") < MANY:
             ready = state.step(piece)
         else:
             await self._apart.room.take(self, len(piece))

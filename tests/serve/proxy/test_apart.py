@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardstream.serve.proxy.apart import LONG, Apart, Room
+from guardstream.serve.proxy.apart import LONG, MANY, Apart, Room
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
@@ -96,3 +96,13 @@ def test_long_events_of_many_streams_take_turns_in_little_room(
         answers = list(clients.map(lambda _: post(url).text, range(8)))
     assert {each.count("######") for each in answers} == {2 * (LONG // 4)}
     assert all(each.endswith("data: [DONE]\n\n") for each in answers)
+
+
+def test_a_piece_of_many_lines_is_guarded_as_others_are() -> None:
+    comments = b"".join(b": %d\n\n" % number for number in range(2 * MANY))
+    whole = [comments + b"".join(chat("a sec", "ret"))]
+    with proxied(lambda provider, _: provider.stream(whole)) as (url, _):
+        answer = post(url).text
+    assert answer.startswith(comments.decode())
+    assert "######" in answer
+    assert "secret" not in answer
