@@ -107,8 +107,8 @@ def test_a_person_writes_a_policy_plays_it_tests_it_and_shares_it(
     released = stream(page, TEXT)
     assert released == "Ask the [name], and [name] will sing; bluebirds are others."
     assert page.locator("#came mark").all_inner_texts() == ["bluebird", "Bluebird"]
-    assert page.inner_text("#shadow") == TEXT
-    assert page.inner_text("#enforce") == released
+    sync_api.expect(page.locator("#shadow")).to_have_text(TEXT)  # it is shown a frame later
+    sync_api.expect(page.locator("#enforce")).to_have_text(released)
     expect(page, "#chunkings-said", f"yes: all {len(TEXT) - 1 + 1 + 200}")
 
     for size in ("1", "12"):
