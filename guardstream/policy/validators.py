@@ -7,6 +7,7 @@ tells whether it can be such a value. They are pure: no state, no clock, no I/O.
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,8 @@ from types import MappingProxyType
 from guardstream.policy.national import CHECKS
 
 Validator = Callable[[str], bool]
+
+_EXTENSION = re.compile(r"[Ee]?[Xx]")
 
 
 def luhn(text: str) -> bool:
@@ -162,8 +165,12 @@ def _polymod(values: list[int]) -> int:
 
 
 def phone(text: str) -> bool:
-    """ITU-T E.164: eight to fifteen digits, country code included where there is one."""
-    return 8 <= sum(character.isdigit() for character in text) <= 15
+    """ITU-T E.164: eight to fifteen digits, country code included where there is one.
+
+    An extension, such as `x12` or `ext. 12`, does not count.
+    """
+    number = _EXTENSION.split(text, maxsplit=1)[0]
+    return 8 <= sum(character.isdigit() for character in number) <= 15
 
 
 def ip(text: str) -> bool:
