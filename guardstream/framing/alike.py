@@ -14,11 +14,13 @@ from itertools import pairwise
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, NamedTuple
 
+from guardstream.framing.padding import PADDING
+
 _PROBE = "\N{SNOWMAN} probe"
 _PADS: dict[type, Any] = {str: "0probe", int: 8675309}
 
 _TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*')
-_STRING = re.compile(r'[^"\\]*')
+_STRING = re.compile(PADDING + '(?=")', re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?![0-9.eE])")
 """What stands in a place that differs: between the quotes of a string, or for a number."""
 

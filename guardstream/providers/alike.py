@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from guardstream.framing.padding import is_padding
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.paths import Steps, keys
@@ -66,7 +67,8 @@ class Alike:
                 if beside is not None and beside(fields) != same:
                     return None
                 for name, kind in padding.items():
-                    if type(fields[name]) is not kind:
+                    pad = fields[name]
+                    if type(pad) is not kind or (kind is str and not is_padding(pad)):
                         return None
                 value = fields[step]
             except KeyError:

@@ -17,7 +17,16 @@ from pydantic_core import from_json
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Kind, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import (
+    Kind,
+    Passes,
+    Piece,
+    Reading,
+    Said,
+    Slot,
+    Unknown,
+    passes_any,
+)
 from guardstream.providers.alike import PATIENCE, Alike, alike
 from guardstream.providers.fields import fields_of, same_or, spelled
 from guardstream.providers.nodes import (
@@ -26,9 +35,12 @@ from guardstream.providers.nodes import (
     END,
     ITEM,
     KEEP,
+    MARK,
     META,
     NAME,
     NUMBER,
+    PADDED,
+    PASSED,
     REQUEST,
     SKIP,
     UNKNOWN,
@@ -54,6 +66,8 @@ __all__ = [
     "META",
     "NAME",
     "NUMBER",
+    "PADDED",
+    "PASSED",
     "REQUEST",
     "SKIP",
     "UNKNOWN",
@@ -134,6 +148,7 @@ class SpecAdapter:
         self._reader = compiled(self.spec)
         self._last: Read | None = None
         self._alike: Alike | None = None
+        self._passes: Passes = passes_any
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
 
@@ -193,6 +208,10 @@ class SpecAdapter:
             self._alike = alike(read.chunk, found.steps, slot, reading.choices, self.padding)
         return reading
 
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks from now on."""
+        self._passes = passes
+
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
         """Return the pieces of text in `chunk`, in its order."""
         return self._read(chunk, event).pieces
@@ -208,9 +227,10 @@ class SpecAdapter:
         return None if written is GONE else written
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return `chunk` without text that the spec does not know."""
+        """Return `chunk` without text that the spec does not know, nor marks that may not pass."""
         found = self._read(chunk, fields_of(chunk)).found
-        return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf is UNKNOWN})
+        gone = (UNKNOWN, MARK)
+        return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf in gone})
 
     def silent(self, chunk: Any) -> Any:
         """Return `chunk` without any text, for chunks that are made after it."""
@@ -226,8 +246,10 @@ class SpecAdapter:
         if chunk and self._reader is not None:
             self._reader(chunk, (), (), found)
         leaves: Sequence[Found] = found
+        if found.marks:
+            leaves = self._judged(found)
         if found.unknown:
-            leaves = self._unknowns.judged(found)
+            leaves = self._unknowns.judged(leaves)
         origins = self._origins(leaves) if found.mirrors else {}
         pieces: list[Piece] = []
         owners: list[int] = []
@@ -244,6 +266,16 @@ class SpecAdapter:
                 owners += [place] * (len(pieces) - len(owners))
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds)
         return self._last
+
+    def _judged(self, found: Sequence[Found]) -> Sequence[Found]:
+        """Return what was found; what stands for a mark and may go out is one."""
+        passes = self._passes
+        return [
+            each._replace(leaf=META)
+            if each.leaf is MARK and passes(each.steps, each.value)
+            else each
+            for each in found
+        ]
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
         """Return which leaf each mirror repeats, by their places."""
@@ -263,6 +295,8 @@ class SpecAdapter:
         kind = leaf.kind
         if kind == "unknown" or kind == "name":
             pieces.append(Piece(Slot(0, "text", spoken(steps)), _text(value), kind))
+        elif kind == "mark":
+            pieces.append(Piece(Slot(0, "text", spoken(steps)), value, kind))
         elif kind == "about":
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
@@ -282,12 +316,12 @@ class SpecAdapter:
 
     def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
         """Tell whether anything is left to say; beside a delta, what repeats text is not."""
-        streamed, aside = False, True
+        streamed, aside = False, not (ends and "mark" in read.kinds)
         for piece, text in zip(read.pieces, texts, strict=True):
             if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
                 return True
             streamed = streamed or piece.kind in ("delta", "echo", "later")
-            aside = aside and piece.kind == "aside"
+            aside = aside and piece.kind in ("aside", "mark")
         if not (streamed or aside):
             return True
         return "keep" in read.kinds or (ends and "end" in read.kinds)
@@ -350,7 +384,7 @@ class SpecAdapter:
 
     def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
         leaf, value = found.leaf, found.value
-        if leaf.kind in ("unknown", "name", "aside"):
+        if leaf.kind in ("unknown", "name", "aside", "mark"):
             return value if texts[0] == _text(value) else _like(value, texts[0])
         rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)

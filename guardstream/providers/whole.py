@@ -27,6 +27,9 @@ from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 SAID: dict[str, Any] = {}
 """Stands for a message that is put into the body later, where chunks are counted."""
 
+_APART = ("aside", "unknown", "name", "mark")
+"""Kinds of pieces that are the same in a whole answer: they are no part of what is said."""
+
 _THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 
 
@@ -59,7 +62,7 @@ class Body(SpecAdapter):
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
         """Return the kind of a piece: nothing is a copy where nothing was said before."""
         if piece.kind != "delta":
-            return piece.kind if piece.kind in ("aside", "unknown", "name") else "whole"
+            return piece.kind if piece.kind in _APART else "whole"
         return "last" if last else "delta"
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
@@ -118,7 +121,7 @@ class ChatBody(Body):
         )
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
-        return piece.kind if piece.kind in ("delta", "aside", "unknown", "name") else "whole"
+        return piece.kind if piece.kind == "delta" or piece.kind in _APART else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field.startswith(BESIDE):

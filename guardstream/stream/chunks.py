@@ -40,6 +40,10 @@ class Incoming(Generic[C]):
     matched: set[Slot] = field(default_factory=set)
 
 
+_WITHOUT = frozenset({"unknown", "mark"})
+"""Kinds of pieces that chunks are made without after one that has them."""
+
+
 class ChunkFlow(Generic[C]):
     """One stream of chunks. A chunk whose text did not change is passed on as the same object.
 
@@ -77,6 +81,9 @@ class ChunkFlow(Generic[C]):
         self._waiting: list[Incoming[C]] = []
         self._untold: list[Part] = []  # what went out before it was known to be said
         # An adapter may leave these methods out.
+        judge_marks = getattr(adapter, "judge_marks", None)
+        if judge_marks is not None:
+            judge_marks(self._unknown.passes)
         self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
@@ -112,7 +119,7 @@ class ChunkFlow(Generic[C]):
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             model = chunk
-            if "unknown" in [piece[2] for piece in reading.pieces]:
+            if not _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
                 model = self._without_unknown(chunk)
             self._note_choices(model, reading)
             sent = self._admit(Incoming(chunk, reading, origin, model))
@@ -482,7 +489,7 @@ class ChunkFlow(Generic[C]):
             if piece.kind in NEW:
                 incoming.fresh.append(place)
                 continue
-            if piece.kind in ("unknown", "name", "later"):
+            if piece.kind in ("unknown", "name", "mark", "later"):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
@@ -672,7 +679,8 @@ def _after(text: str, beginning: str) -> str:
 
 def _says(reading: Reading) -> bool:
     """Tell whether a chunk says anything but what stands beside a text."""
-    return any(piece.kind not in ("aside", "unknown", "name") for piece in reading.pieces)
+    beside = ("aside", "unknown", "name", "mark")
+    return any(piece.kind not in beside for piece in reading.pieces)
 
 
 def _is_key(piece: Piece) -> bool:
@@ -682,7 +690,7 @@ def _is_key(piece: Piece) -> bool:
 
 def _is_said(piece: Piece) -> bool:
     """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
-    return piece.kind != "aside" and not _is_key(piece)
+    return piece.kind not in ("aside", "mark") and not _is_key(piece)
 
 
 def _goes_out_now(reading: Reading) -> bool:

@@ -9,7 +9,7 @@ such a match the beginning may be out, never the whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
@@ -47,6 +47,8 @@ class UnknownTexts:
         self._grown: dict[str, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
         self._requested: dict[str, tuple[str, str]] = {}  # each text of it, and those before it
+        self._marks: dict[Hashable, str] = {}  # those that went out, by their places
+        self._decided: dict[tuple[Hashable, str], bool] = {}
         self._harmless: set[str] = set()
         self._naming: dict[str, str] = {}  # the names in the chunk in hand
         self._names: dict[str, str] = {}  # what came before it of names that are not over
@@ -62,9 +64,7 @@ class UnknownTexts:
 
     def judge(self, path: str, text: str) -> Sequence[Event]:
         """Return what becomes of a value; AdapterError if there are too many paths."""
-        if self._idle is None:
-            self._idle = self._is_idle()
-        if self._idle:
+        if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
             return self._judge_key(text)
@@ -92,6 +92,36 @@ class UnknownTexts:
         joined = tail + piece.text
         self._requested[piece.slot.field] = piece.text, joined[-self._memory :]
         return not last or list(self._check(joined)) == [Text(joined)]
+
+    def passes(self, place: Hashable, mark: str) -> bool:
+        """Tell whether a mark goes out: if no rule changes it, nor it and those before it there.
+
+        The answer stays the same. Marks that are too many do not go out.
+        """
+        passes = self._decided.get((place, mark))
+        if passes is not None or self._passes_all():
+            return passes is not False
+        if len(self._decided) == REQUESTED:
+            return False
+        tail = self._marks.get(place, "")
+        joined = tail + mark
+        passes = self._is_unchanged(mark) and (not tail or self._is_unchanged(joined))
+        self._decided[place, mark] = passes
+        if passes:
+            self._marks[place] = joined[-self._memory :]
+        return passes
+
+    def _is_unchanged(self, text: str) -> bool:
+        if text in self._harmless:
+            return True
+        events = self._noted(text, self._check(text))
+        said = "".join([event.text for event in events if isinstance(event, Text)])
+        return said == text and not isinstance(events[-1], Finish)
+
+    def _passes_all(self) -> bool:
+        if self._idle is None:
+            self._idle = self._is_idle()
+        return self._idle
 
     def is_harmless(self, key: str) -> bool:
         """Tell whether nothing is to be said about a key."""

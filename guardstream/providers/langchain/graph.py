@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Reading, Said, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.fields import fields_of
 from guardstream.providers.langchain.chunks import LangChain, is_message
@@ -46,6 +46,11 @@ class LangGraph:
         self._messages = LangChain(unknown=unknown, messages=self._inner(unknown))
         self._values = Values()
         self._custom = AnyJSON(unknown=unknown)
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in messages and in what nodes write."""
+        self._messages.judge_marks(passes)
+        self._custom.judge_marks(passes)
 
     @staticmethod
     def _inner(unknown: Unknown) -> Messages:

@@ -137,6 +137,9 @@ _SPEC = OneOf(
     },
 )
 
+_WITHOUT_PLACE = frozenset({"whole", "aside", "unknown", "name", "mark"})
+"""Kinds of pieces that belong to no place in a message or a step."""
+
 _ENDED = ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
 _STATUS: dict[str, FinishReason] = {
     "incomplete": "length",
@@ -204,7 +207,7 @@ class Assistants(SpecAdapter):
 
     def _in_place(self, piece: Piece, own: Any, event: Mapping[str, Any]) -> Piece:
         """Return a piece in the slot of its place in a message or step."""
-        if piece.kind in ("whole", "aside", "unknown", "name"):
+        if piece.kind in _WITHOUT_PLACE:
             return piece
         item = _items(event)[piece.slot.number]
         index = item.get("index")
@@ -214,7 +217,7 @@ class Assistants(SpecAdapter):
 
     def _in_call(self, piece: Piece, event: Mapping[str, Any]) -> Piece:
         """Return the arguments of a required action in the slot of their call."""
-        if piece.kind in ("whole", "aside", "unknown", "name"):
+        if piece.kind in _WITHOUT_PLACE:
             return piece
         action = fields_of(fields_of(event.get("required_action")).get("submit_tool_outputs"))
         own = fields_of(action["tool_calls"][piece.slot.number]).get("id")

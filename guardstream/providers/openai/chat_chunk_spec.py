@@ -13,6 +13,7 @@ from guardstream.providers.spec import (
     META,
     NAME,
     NUMBER,
+    PADDED,
     UNKNOWN,
     Each,
     Either,
@@ -144,7 +145,7 @@ _TIMINGS = (
 
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(PADDING - {"created"}, META),
+    **dict.fromkeys(PADDING - {"created"}, PADDED),
     "created": NUMBER,
     **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
@@ -159,7 +160,7 @@ CHUNK: Spec = {
             "index": NUMBER,
             "content_filter_results": RESULTS,
             "content_filter_offsets": OFFSETS,
-            "obfuscation": META,  # Bedrock pads here
+            "obfuscation": PADDED,  # Bedrock pads here
             **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,

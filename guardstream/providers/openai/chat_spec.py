@@ -5,7 +5,7 @@ from __future__ import annotations
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import BESIDE
-from guardstream.providers.spec import ABOUT, END, META, NUMBER, REQUEST, Leaf, Spec, Tree
+from guardstream.providers.spec import ABOUT, END, META, NUMBER, PADDED, REQUEST, Leaf, Spec, Tree
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
 
@@ -58,7 +58,8 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
     """A chat completion; `kind` is that of its text."""
     return {
         **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
-        **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings", "p"), META),
+        **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings"), META),
+        "p": PADDED,
         **dict.fromkeys(("moderation", "request_id"), META),
         "prompt_filter_results": [FILTERED],
         "metadata": REQUEST,

@@ -15,6 +15,7 @@ from guardstream.providers.spec import (
     META,
     NAME,
     NUMBER,
+    PADDED,
     REQUEST,
     Leaf,
     OneOf,
@@ -226,7 +227,8 @@ _EVENT: dict[str, Spec] = {
     "item_id": META,
     **dict.fromkeys(("sequence_number", "output_index", "content_index"), NUMBER),
     **dict.fromkeys(("summary_index", "command_index", "annotation_index"), NUMBER),
-    **dict.fromkeys(("obfuscation", "copilot_usage", "agent", "status"), META),
+    **dict.fromkeys(("copilot_usage", "agent", "status"), META),
+    "obfuscation": PADDED,
 }
 
 _PLAIN = (
