@@ -169,6 +169,23 @@ def spelled(value: Any) -> Iterator[str]:
             yield from spelled(item)
 
 
+_CHOSEN = ("token", "tokens", "content", "refusal", "chosenCandidates", "chosen_candidates")
+"""Where log probabilities tell the tokens of the text, not those that were as likely."""
+
+
+def chosen(value: Any) -> Iterator[str]:
+    """Give the tokens in log probabilities of which the text is made."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from chosen(item)
+    elif not (value is None or isinstance(value, (bool, int, float))):
+        fields = fields_of(value)
+        for name in _CHOSEN:
+            yield from chosen(fields.get(name))
+
+
 def same_or(old: str, new: str) -> str:
     """Return `old` itself if `new` equals it, so that identity tells whether text changed."""
     return old if new == old else new

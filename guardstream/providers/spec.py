@@ -28,7 +28,7 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.alike import PATIENCE, Alike, alike
-from guardstream.providers.fields import fields_of, same_or, spelled
+from guardstream.providers.fields import chosen, fields_of, same_or, spelled
 from guardstream.providers.nodes import (
     ABOUT,
     APART,
@@ -264,6 +264,8 @@ class SpecAdapter:
             elif kind not in _SILENT and place not in origins:
                 self._add_pieces(pieces, each, event)
                 owners += [place] * (len(pieces) - len(owners))
+        if "about" in kinds:
+            self._number_spelled(leaves, pieces, owners)
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds)
         return self._last
 
@@ -276,6 +278,31 @@ class SpecAdapter:
             else each
             for each in found
         ]
+
+    def _number_spelled(
+        self, leaves: Sequence[Found], pieces: list[Piece], owners: Sequence[int]
+    ) -> None:
+        """Number the tokens of log probabilities that do not spell out their chunk's text.
+
+        What they spell out may be text of another chunk: then they go on with those before them.
+        """
+        texts: dict[Path, str] = {}
+        for owner, piece in zip(owners, pieces, strict=True):
+            if piece.kind == "delta":
+                scope = leaves[owner].path[: self.scope]
+                texts[scope] = texts.get(scope, "") + piece.text
+        apart = {
+            place
+            for place, each in enumerate(leaves)
+            if each.leaf.kind == "about"
+            and "".join(chosen(each.value)) != texts.get(each.path[: self.scope])
+        }
+        numbers: dict[int, int] = {}
+        for at, owner in enumerate(owners):
+            if owner in apart:
+                numbers[owner] = number = numbers.get(owner, 0) + 1
+                slot = pieces[at].slot
+                pieces[at] = pieces[at]._replace(slot=slot._replace(number=number))
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
         """Return which leaf each mirror repeats, by their places."""

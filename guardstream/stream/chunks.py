@@ -509,7 +509,8 @@ class ChunkFlow(Generic[C]):
         """Tell whether a text that is not said may stand where it does."""
         if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
             return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
-        return open_still and self._lanes.harmless(piece)
+        alone = open_still and self._lanes.harmless(piece)
+        return alone and (not piece.slot.number or self._unknown.goes_on(piece))
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts, the same one if they are the old; or nothing."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
-from guardstream.providers.adapter import Piece
+from guardstream.providers.adapter import Piece, Slot
 
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
@@ -46,7 +46,7 @@ class UnknownTexts:
         self._tails: dict[str, str] = {}
         self._grown: dict[str, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
-        self._requested: dict[str, tuple[str, str]] = {}  # each text of it, and those before it
+        self._requested: dict[Slot, tuple[str, str]] = {}  # each text of it, and those before it
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
         self._harmless: set[str] = set()
@@ -80,18 +80,18 @@ class UnknownTexts:
         return self._across(self._check(joined), len(tail), joined) or alone
 
     def goes_on(self, piece: Piece) -> bool:
-        """Tell whether a text of the request may go on what stood in its place before it.
+        """Tell whether a text that is not said may go on what stood in its place before it.
 
-        It is nearly always the same once more.
+        What the request said is nearly always the same once more.
         """
-        last, tail = self._requested.get(piece.slot.field, ("", ""))
+        last, tail = self._requested.get(piece.slot, ("", ""))
         if piece.text == last:
             return True
         if not last and len(self._requested) == REQUESTED:
             return False
         joined = tail + piece.text
-        self._requested[piece.slot.field] = piece.text, joined[-self._memory :]
-        return not last or list(self._check(joined)) == [Text(joined)]
+        self._requested[piece.slot] = piece.text, joined[-self._memory :]
+        return not last or self._is_unchanged(joined)
 
     def passes(self, place: Hashable, mark: str) -> bool:
         """Tell whether a mark goes out: if no rule changes it, nor it and those before it there.

@@ -51,8 +51,9 @@ class LangChainEvents:
         self._passes: Passes = passes_any
 
     def judge_marks(self, passes: Passes) -> None:
-        """Ask `passes` about marks in messages."""
+        """Ask `passes` about marks, in messages and in values."""
         self._passes = passes
+        self._values.judge_marks(passes)
 
     @staticmethod
     def accepts(chunk: object) -> bool:
