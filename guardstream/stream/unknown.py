@@ -52,6 +52,7 @@ class UnknownTexts:
         self._harmless: set[str] = set()
         self._naming: dict[str, str] = {}  # the names in the chunk in hand
         self._names: dict[str, str] = {}  # what came before it of names that are not over
+        self._ids: dict[str, str] = {}  # those in each place, one after another
         self._is_idle = is_idle
         self._idle: bool | None = None
 
@@ -158,11 +159,11 @@ class UnknownTexts:
 
         A name may come in parts, a chunk each; it is over when its call's arguments come.
         """
-        named = path.endswith("name")
-        before = self._names.get(path, "") if named else ""
-        if named:
-            self._naming[path] = (before + text)[-self._memory :]
-        if text not in self._harmless and (named or not _ID.fullmatch(text)):
+        if not path.endswith("name"):
+            return self._judge_id(path, text)
+        before = self._names.get(path, "")
+        self._naming[path] = (before + text)[-self._memory :]
+        if text not in self._harmless:
             events = self._noted(text, self._passed_or_blocked(text))
             if len(events) > 1 or not before:
                 return events
@@ -171,6 +172,18 @@ class UnknownTexts:
             if isinstance(joined[-1], Finish):
                 return joined
         return [Text(text)]
+
+    def _judge_id(self, path: str, text: str) -> Sequence[Event]:
+        """Return what becomes of an id, alone and with those before it; it is often repeated."""
+        before = self._ids.get(path, "")
+        if _ID.fullmatch(text) or before.endswith(text):
+            return [Text(text)]
+        events = self._noted(text, self._passed_or_blocked(text))
+        joined = self._passed_or_blocked(before + text) if before else events
+        if isinstance(joined[-1], Finish) and not isinstance(events[-1], Finish):
+            return joined
+        self._ids[path] = (before + text)[-self._memory :]
+        return events
 
     @property
     def has_names(self) -> bool:
