@@ -19,6 +19,7 @@ from guardstream.providers.spec import (
     KEEP,
     META,
     NAME,
+    NUMBER,
     PADDED,
     Leaf,
     Path,
@@ -71,7 +72,7 @@ _SPEC: dict[str, Spec] = {
             "image": META,
         },
     },
-    "contentBlockDelta": {"contentBlockIndex": META, "delta": DELTA, "p": PADDED},
+    "contentBlockDelta": {"contentBlockIndex": NUMBER, "delta": DELTA, "p": PADDED},
     "contentBlockStop": {"contentBlockIndex": KEEP, "p": PADDED},
     "messageStop": {
         "p": PADDED,

@@ -18,6 +18,7 @@ from guardstream.providers.spec import (
     END,
     META,
     NAME,
+    NUMBER,
     Either,
     Leaf,
     Path,
@@ -36,9 +37,11 @@ def response_spec(kind: Literal["grown", "delta"]) -> Spec:
         "role": META,
         "content": Either(text, [{"text": text}]),
         "reasoning_content": Leaf(kind, "thinking", "thinking"),
-        "tool_calls": [{**dict.fromkeys(("index", "id", "type"), META), "function": function}],
+        "tool_calls": [
+            {"index": NUMBER, **dict.fromkeys(("id", "type"), META), "function": function}
+        ],
     }
-    choice = {"message": message, "finish_reason": END, "index": META, "logprobs": ABOUT}
+    choice = {"message": message, "finish_reason": END, "index": NUMBER, "logprobs": ABOUT}
     return {
         "output": {
             "choices": [choice],

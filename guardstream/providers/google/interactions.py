@@ -15,6 +15,7 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
+    NUMBER,
     REQUEST,
     Leaf,
     OneOf,
@@ -41,7 +42,8 @@ _CALL: Spec = {
 }
 _GIVEN: Spec = {
     **dict.fromkeys(("type", "call_id", "id", "name", "signature", "server_name"), META),
-    **dict.fromkeys(("is_error", "status"), META),
+    "is_error": NUMBER,
+    "status": META,
     "result": _RESULT,
 }
 _CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
@@ -127,14 +129,14 @@ _EVENTS: dict[str, Spec] = {
     "interaction.created": {**_EVENT, "interaction": _INTERACTION},
     "interaction.completed": {**_EVENT, "interaction": _INTERACTION},
     "interaction.status_update": {**_EVENT, "interaction_id": META, "status": META},
-    "step.start": {**_EVENT, "index": META, "step": _STEP},
-    "step.delta": {**_EVENT, "event_type": META, "index": META, "delta": _DELTA},
-    "step.stop": {**_EVENT, "index": META, "usage": META, "status": META},
+    "step.start": {**_EVENT, "index": NUMBER, "step": _STEP},
+    "step.delta": {**_EVENT, "event_type": META, "index": NUMBER, "delta": _DELTA},
+    "step.stop": {**_EVENT, "index": NUMBER, "usage": META, "status": META},
     "error": {
         **_EVENT,
         "error": {"code": META, "message": Leaf("whole", "text", "error"), "status": META},
     },
-    "content.start": {**_EVENT, "index": META, "content": _CONTENT},
+    "content.start": {**_EVENT, "index": NUMBER, "content": _CONTENT},
 }
 _SPEC = OneOf("event_type", {**{_BEFORE[name]: _EVENTS[name] for name in _BEFORE}, **_EVENTS})
 

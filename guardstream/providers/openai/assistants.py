@@ -15,6 +15,7 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
+    NAME,
     REQUEST,
     Leaf,
     OneOf,
@@ -55,7 +56,7 @@ def _details(kind: Kind) -> Spec:
     marks = dict.fromkeys(("index", "type", "id"), META)
     code = {"input": Leaf(kind, "text", "code"), "outputs": _RESULT}
     function = {
-        "name": META,
+        "name": NAME,
         "arguments": Leaf(kind, "tool_args", "arguments"),
         "output": Leaf("whole", "text", "tool_result"),
     }
@@ -106,7 +107,7 @@ _SPEC = OneOf(
                         {
                             **dict.fromkeys(("id", "type"), META),
                             "function": {
-                                "name": META,
+                                "name": NAME,
                                 "arguments": Leaf("copy", "tool_args", "arguments"),
                             },
                         }

@@ -151,7 +151,7 @@ CHUNK: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
-    "x_groq": {"id": META, "usage": META, "seed": META},
+    "x_groq": {"id": META, "usage": META, "seed": NUMBER},
     "prompt_filter_results": [FILTERED],
     "usage": KEEP,
     **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},

@@ -5,7 +5,18 @@ from __future__ import annotations
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import BESIDE
-from guardstream.providers.spec import ABOUT, END, META, NUMBER, PADDED, REQUEST, Leaf, Spec, Tree
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    META,
+    NAME,
+    NUMBER,
+    PADDED,
+    REQUEST,
+    Leaf,
+    Spec,
+    Tree,
+)
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
 
@@ -14,7 +25,7 @@ _RESULTS = Tree(Leaf("copy", "text", "executed_tools"), frozenset({"type", "id",
 
 def _called(kind: Kind, argument: str, field: str) -> Spec:
     return {
-        "name": META,
+        "name": NAME,
         argument: Leaf(kind, "tool_args", field),
         "parsed_arguments": Leaf("parsed", "tool_args", field),
     }

@@ -103,7 +103,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
             **_ITEM,
             "environment": {"type": META, "container_id": META},
             "action": {
-                **dict.fromkeys(("timeout_ms", "max_output_length"), META),
+                **dict.fromkeys(("timeout_ms", "max_output_length"), NUMBER),
                 "commands": [Leaf(kind, "tool_args", "commands")],
             },
         },
@@ -117,7 +117,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
         },
         "shell_call_output": {
             **_ITEM,
-            "max_output_length": META,
+            "max_output_length": NUMBER,
             "output": [_shell_output(kind)],
         },
     }
@@ -126,7 +126,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
 def _shell_output(kind: Kind) -> Spec:
     return {
         "created_by": META,
-        "outcome": {"type": META, "exit_code": META},
+        "outcome": {"type": META, "exit_code": NUMBER},
         "stdout": Leaf(kind, "text", "stdout"),
         "stderr": Leaf(kind, "text", "stderr"),
     }
@@ -283,7 +283,7 @@ def _events() -> dict[str, Spec]:
             "type": KEEP,
             **_EVENT,
             own: copy,
-            "name": META,
+            "name": NAME,
             "logprobs": ABOUT,
             "parsed": Leaf("parsed", channel, field),
         }
@@ -332,7 +332,8 @@ SPEC = OneOf(
         "response.image_generation_call.partial_image": {
             "type": KEEP,
             **_EVENT,
-            **dict.fromkeys(("partial_image_b64", "partial_image_index", "background"), META),
+            **dict.fromkeys(("partial_image_b64", "background"), META),
+            "partial_image_index": NUMBER,
             **dict.fromkeys(("output_format", "quality", "size"), META),
         },
         "response.audio.delta": {"type": KEEP, **_EVENT, "delta": META},
