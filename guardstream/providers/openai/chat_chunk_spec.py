@@ -35,6 +35,9 @@ _MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
 SO_FAR = Leaf("copy", "text", "content")
 """All of an answer so far, beside what is new in it (Perplexity)."""
 
+TEXT = Leaf("delta", "text", "content")
+"""The delta's content once more (Together, Hugging Face), or instead of it."""
+
 _STEPS = Tree(Leaf("copy", "thinking", "reasoning_steps"), frozenset({"type"}))
 
 _MESSAGE = Mirror(
@@ -165,7 +168,7 @@ CHUNK: Spec = {
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,
             "message": _MESSAGE,
-            "text": Mirror(UNKNOWN),  # Together, Hugging Face
+            "text": Mirror(TEXT),
         }
     ),
 }
