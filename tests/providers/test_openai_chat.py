@@ -456,7 +456,7 @@ def test_metadata_passes(make: Make) -> None:
 UNKNOWN = {
     "delta": chunk({"musings": "text"}),
     "nested delta": chunk({"audio": {"id": "", "lyrics": "text"}}),
-    "choice": whole([{"index": 0, "delta": {}, "text": "text"}]),
+    "choice": whole([{"index": 0, "delta": {}, "said": "text"}]),
     "chunk": {**chunk({"content": "x"}), "footnotes": ["text"]},
     "tool call": chunk({"tool_calls": [{"index": 0, "note": "text"}]}),
     "function": chunk({"tool_calls": [{"index": 0, "function": {"notes": {"q": "text"}}}]}),
