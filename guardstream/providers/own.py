@@ -10,7 +10,7 @@ as text that is not known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
@@ -83,6 +83,10 @@ class JSONFormat(SpecAdapter):
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
         super().__init__(unknown=unknown)
+
+    def describes(self, field: str) -> bool:
+        """Tell whether a path leads into a field of the chunk."""
+        return field in cast("Mapping[str, Spec]", self.spec)
 
     def accepts(self, chunk: object) -> bool:
         """Tell whether `chunk` has text, or its end, where this format has it."""

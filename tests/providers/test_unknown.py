@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -368,3 +369,39 @@ def test_what_is_no_way_to_treat_unknown_text_is_refused(unknown: Any) -> None:
 def test_paths_that_pass_have_to_be_paths() -> None:
     with pytest.raises(PolicyError, match=r"<policy>:1:\d+: 'a' is no path"):
         Policy.parse("unknown: {pass: [a]}")
+
+
+UNDESCRIBED = [
+    {"kind": "start", "id": "r1"},
+    {"kind": "token", "data": {"say": "the blue "}},
+    {"kind": "token", "data": {"say": "bird is"}},
+]
+
+
+def test_a_log_says_once_how_to_describe_a_format(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard(GUARD.policy)
+    for _ in range(3):
+        list(guard.wrap_sync(UNDESCRIBED))
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert (record.name, record.levelname) == ("guardstream", "WARNING")
+    assert "$.data.say, $.kind" in said
+    described = said[said.index("formats:") :] + "\nrules: [{id: bird, words: [blue bird]}]"
+    out = list(Guard(Policy.parse(described)).wrap_sync(UNDESCRIBED))
+    assert "".join(event.get("data", {}).get("say", "") for event in out) == "the [bird] is"
+    other = [{**event, "kind": None, "note": "so"} for event in UNDESCRIBED]
+    body = b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in other)
+    list(guard.wrap_sync([body]))
+    assert len(caplog.records) == 2
+
+
+def test_the_log_says_nothing_of_what_rules_find_or_nobody_guards(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    list(Guard(Policy.parse("version: 1")).wrap_sync(UNDESCRIBED))
+    list(GUARD.wrap_sync(UNDESCRIBED, provider="json"))
+    list(GUARD.wrap_sync(UNDESCRIBED, unknown="pass"))
+    assert not caplog.records
+    list(Guard(GUARD.policy).wrap_sync([{"blue bird": {"deep": "a text"}}]))
+    (record,) = caplog.records
+    assert "blue" not in record.getMessage()
