@@ -55,7 +55,7 @@ class AnyJSON(SpecAdapter):
     def kept(self) -> None:
         """Report at the end what was not reported yet; no chunk is kept."""
         report, self._report = self._report, None
-        if report is not None and self._lengths:
+        if report is not None and self._lengths and self._events > 1:
             report(self._lengths)
 
     def _note(self, pieces: Sequence[Piece]) -> None:

@@ -9,7 +9,9 @@ import copy
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import is_dataclass
+from types import MemberDescriptorType
 from typing import Any
 
 LISTS = (list, tuple, set, frozenset, deque)
@@ -58,7 +60,17 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:
     given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
     names = [name for each in given for name in ([each] if isinstance(each, str) else each)]
+    if issubclass(kind, BaseException):
+        names += ["args", *_members_of(kind)]
     return tuple(name for name in names if not name.startswith("__"))
+
+
+def _members_of(kind: type[BaseException]) -> Iterator[str]:
+    """The fields that Python's own exceptions have; of what they are about, no object."""
+    for base in kind.__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType) and name != "obj":
+                yield name
 
 
 def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
@@ -72,6 +84,8 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         return {**value, **updates}
     if hasattr(value, "model_copy"):
         return value.model_copy(update=dict(updates))
+    if isinstance(value, BaseException):
+        return _raised(value, updates)
     clone = copy.copy(value)
     put = object.__setattr__ if is_dataclass(value) else setattr  # some refuse, some warn
     for name, new in updates.items():
@@ -95,6 +109,19 @@ def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
     _put(copied, "__pydantic_fields_set__", {*value.__pydantic_fields_set__, *updates})
     _put(copied, "__pydantic_private__", None)
     return copied
+
+
+def _raised(error: BaseException, updates: Mapping[str, Any]) -> BaseException:
+    """Return an exception like another, as it would be if raised with other fields.
+
+    Its own `__init__` may ask for anything, and its causes and traceback hold what it said.
+    """
+    fields = {**_fields_of(error, type(error)), **updates}
+    clone = type(error).__new__(type(error), *fields["args"])
+    for name, new in fields.items():
+        with suppress(AttributeError, TypeError):  # what none can set is not set
+            setattr(clone, name, new)
+    return clone
 
 
 _put = object.__setattr__

@@ -402,6 +402,48 @@ def test_the_log_says_nothing_of_what_rules_find_or_nobody_guards(
     list(GUARD.wrap_sync(UNDESCRIBED, provider="json"))
     list(GUARD.wrap_sync(UNDESCRIBED, unknown="pass"))
     assert not caplog.records
-    list(Guard(GUARD.policy).wrap_sync([{"blue bird": {"deep": "a text"}}]))
+    list(Guard(GUARD.policy).wrap_sync([{"blue bird": {"deep": "a text"}}] * 2))
     (record,) = caplog.records
     assert "blue" not in record.getMessage()
+
+
+class FailedError(Exception):
+    """An error that is not made of its arguments alone."""
+
+    def __init__(self, what: str, _logger: object) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        try:
+            raise RuntimeError("blue bird")
+        except RuntimeError as cause:
+            raise error from cause
+    except Exception as found:
+        return found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FailedError("a blue bird", None),
+        ValueError("a blue bird", "blue bird"),
+        KeyError("blue bird"),
+        FileNotFoundError(2, "no such file", "/tmp/blue bird"),
+        UnicodeDecodeError("utf-8", b"blue bird", 0, 1, "a blue bird"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_exceptions_say_is_guarded(error: Exception) -> None:
+    (out,) = GUARD.wrap_sync([{"error": raised(error)}])
+    found = out["error"]
+    assert type(found) is type(error)
+    assert "blue bird" not in f"{found!s} {found!r} {found.args} {vars(found)}"
+    assert found.__cause__ is None
+    assert found.__traceback__ is None
+    assert "*" in f"{found!s}{found!r}"
+    fine = raised(FailedError("fine", None))
+    (out,) = GUARD.wrap_sync([{"error": fine}])
+    assert out["error"] is fine
