@@ -80,6 +80,8 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         return {**value, **updates}
     if _MODELS.get(kind):
         return _copied(value, kind, updates)
+    if isinstance(value, dict):
+        return _like_dict(value, updates)
     if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(value, "model_copy"):
@@ -109,6 +111,19 @@ def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
     _put(copied, "__pydantic_fields_set__", {*value.__pydantic_fields_set__, *updates})
     _put(copied, "__pydantic_private__", None)
     return copied
+
+
+def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a dict of another class, such as those whose keys are attributes, too.
+
+    Its own `__init__` may ask for anything.
+    """
+    clone = type(value).__new__(type(value))
+    for fields in (value, updates):
+        dict.update(clone, fields)
+    for name, own in getattr(value, "__dict__", {}).items():
+        object.__setattr__(clone, name, own)
+    return clone
 
 
 def _raised(error: BaseException, updates: Mapping[str, Any]) -> BaseException:

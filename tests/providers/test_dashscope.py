@@ -197,3 +197,25 @@ def both(thinking: str, content: str, *, last: bool = False) -> dict[str, Any]:
     message = {"role": "assistant", "content": content, "reasoning_content": thinking}
     choice = {"message": message, "finish_reason": "stop" if last else "null"}
     return {"output": {"choices": [choice]}, "usage": {}, "request_id": "r"}
+
+
+class Response(dict[str, Any]):
+    """A dict whose keys are attributes, and which cannot be made without arguments."""
+
+    def __init__(self, code: int, /, **fields: Any) -> None:
+        super().__init__(fields)
+        self.__dict__["code"] = code
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+def test_responses_of_the_package_keep_their_class() -> None:
+    source = [
+        Response(200, output=Response(0, **chunk["output"]), request_id="r1")
+        for chunk in told(["a sec", "a secret", "a secret, no sec"])
+    ]
+    assert unchanged(source)
+    out = list(GUARD.wrap_sync(source))
+    assert out[-1].output.choices[0]["message"]["content"] == MASKED
+    assert {(type(each), each.code, type(each.output)) for each in out} == {(Response, 200, Response)}
