@@ -218,4 +218,5 @@ def test_responses_of_the_package_keep_their_class() -> None:
     assert unchanged(source)
     out = list(GUARD.wrap_sync(source))
     assert out[-1].output.choices[0]["message"]["content"] == MASKED
-    assert {(type(each), each.code, type(each.output)) for each in out} == {(Response, 200, Response)}
+    for each in out:
+        assert (type(each), each.code, type(each.output)) == (Response, 200, Response)
