@@ -195,37 +195,50 @@ def has_text(value: Any) -> bool:
     return any(has_text(item) for item in fields_of(value).values())
 
 
-def spelled(value: Any) -> Iterator[str]:
-    """Give the tokens in log probabilities: strings at any depth, and keys that have a number."""
+def spelled(value: Any) -> list[str]:
+    """Return the tokens in log probabilities: strings at any depth, and keys that have a number."""
+    found: list[str] = []
+    _spell(value, found)
+    return found
+
+
+_SILENT = frozenset({int, float, bool, type(None)})
+
+
+def _spell(value: Any, found: list[str]) -> None:
     if isinstance(value, str):
-        if value:
-            yield value
+        found += [value] if value else ()
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from spelled(item)
-    elif not (value is None or isinstance(value, (bool, int, float))):
+            if type(item) not in _SILENT:
+                _spell(item, found)
+    elif type(value) not in _SILENT:
         fields = fields_of(value)
-        if fields and all(isinstance(each, float) for each in fields.values()):
-            yield from (name for name in fields if name)
-        for item in fields.values():
-            yield from spelled(item)
+        inner = [each for each in fields.values() if type(each) is not float]
+        if fields and not inner:
+            found += [name for name in fields if name]
+        for each in inner:
+            if type(each) not in _SILENT:
+                _spell(each, found)
 
 
-_CHOSEN = ("token", "tokens", "content", "refusal", "chosenCandidates", "chosen_candidates")
+_CHOSEN = ("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates")
 """Where log probabilities tell the tokens of the text, not those that were as likely."""
 
 
-def chosen(value: Any) -> Iterator[str]:
-    """Give the tokens in log probabilities of which the text is made."""
+def chosen(value: Any) -> str:
+    """Return the text that log probabilities spell out."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from chosen(item)
-    elif not (value is None or isinstance(value, (bool, int, float))):
-        fields = fields_of(value)
-        for name in _CHOSEN:
-            yield from chosen(fields.get(name))
+        return value
+    if not value or isinstance(value, (bool, int, float)):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return "".join([chosen(item) for item in value])
+    fields = fields_of(value)
+    token = fields.get("token")
+    if type(token) is str:
+        return token
+    return "".join([chosen(fields[name]) for name in _CHOSEN if name in fields])
 
 
 def same_or(old: str, new: str) -> str:

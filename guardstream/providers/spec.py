@@ -98,8 +98,8 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 
-_TEXT_ALONE = frozenset({"delta", "item"})
-"""The kinds of leaves in an event that says text and nothing else."""
+_TEXT_ALONE = frozenset({"delta", "item", "meta"})
+"""The kinds of leaves in an event that says text and nothing else, but for marks that pass."""
 
 
 def _is_key(steps: Steps) -> bool:
@@ -295,7 +295,7 @@ class SpecAdapter:
             place
             for place, each in enumerate(leaves)
             if each.leaf.kind == "about"
-            and "".join(chosen(each.value)) != texts.get(each.path[: self.scope])
+            and chosen(each.value) != texts.get(each.path[: self.scope])
         }
         numbers: dict[int, int] = {}
         for at, owner in enumerate(owners):
