@@ -289,7 +289,7 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
 
 def _index(choice: Any, place: int) -> int:
     index = fields_of(choice).get("index")
-    return place if index is None else int(index)
+    return index if isinstance(index, int) else place
 
 
 def _type(item: Any) -> str:

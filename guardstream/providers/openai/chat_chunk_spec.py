@@ -106,7 +106,7 @@ def _thinking_blocks(kind: Leaf) -> Spec:
 
 _DELTA: Spec = {
     **dict.fromkeys(("role", "tool_call_id", "images"), KEEP),
-    "channel": META,
+    **dict.fromkeys(("channel", "name"), META),
     "content": Either(Leaf("delta", "text", "content"), _parts("content")),
     "refusal": Leaf("delta", "refusal", "refusal"),
     "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),  # DeepSeek, vLLM

@@ -200,7 +200,7 @@ _NUMBERS = (
     *("usage", "service_tier", "temperature", "top_p", "top_k", "top_logprobs", "truncation"),
     *("max_output_tokens", "max_tool_calls", "parallel_tool_calls", "frequency_penalty"),
     *("presence_penalty", "incomplete_details", "moderation", "content_filters", "tool_usage"),
-    *("access_programs", "billing", "context_management", "image", "input_transformations"),
+    *("access_programs", "context_management", "image", "input_transformations"),
     *("prompt_cache_diagnostics", "prediction", "stream", "seed", "provider"),
 )
 
@@ -216,6 +216,7 @@ def response_spec(kind: Kind) -> Spec:
         **dict.fromkeys(_NUMBERS, META),
         **dict.fromkeys(_ECHOED, REQUEST),
         "incomplete_details": {"reason": META},
+        "billing": {"payer": META},
         "content_filters": [FILTERED],
         "output": [item_spec(kind)],
         "output_text": Leaf("copy", "text", "output_text"),
