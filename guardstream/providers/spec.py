@@ -98,6 +98,11 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 
+_KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
+"""Fields of events that tell apart what they say, in formats that are not known."""
+
+_MOST_KINDS = 64
+
 _TEXT_ALONE = frozenset({"delta", "item", "meta"})
 """The kinds of leaves in an event that says text and nothing else, but for marks that pass."""
 
@@ -149,6 +154,7 @@ class SpecAdapter:
         self._last: Read | None = None
         self._alike: Alike | None = None
         self._passes: Passes = passes_any
+        self._kinds: dict[tuple[str, ...], int] = {}
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
 
@@ -321,7 +327,8 @@ class SpecAdapter:
         leaf, value, steps, path, _ = found
         kind = leaf.kind
         if kind == "unknown" or kind == "name":
-            pieces.append(Piece(Slot(0, "text", spoken(steps)), _text(value), kind))
+            slot = Slot(0, "text", spoken(steps), self._kind_of(event))
+            pieces.append(Piece(slot, _text(value), kind))
         elif kind == "mark":
             pieces.append(Piece(Slot(0, "text", spoken(steps)), value, kind))
         elif kind == "about":
@@ -340,6 +347,14 @@ class SpecAdapter:
                 return text
 
             self.map_text(leaf, value, note)
+
+    def _kind_of(self, event: Mapping[str, Any]) -> int:
+        """Return the number of an event's kind: those that have what tells kinds apart alike."""
+        found = [event.get(name) for name in _KINDS]
+        kind = tuple(each if isinstance(each, str) else "" for each in found)
+        if not any(kind) or (kind not in self._kinds and len(self._kinds) == _MOST_KINDS):
+            return 0
+        return self._kinds.setdefault(kind, len(self._kinds) + 1)
 
     def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
         """Tell whether anything is left to say; beside a delta, what repeats text is not."""

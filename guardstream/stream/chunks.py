@@ -448,8 +448,11 @@ class ChunkFlow(Generic[C]):
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings say where it is."""
         path, before = piece.slot.field, len(self.findings)
-        judge = self._unknown.judge if piece.kind == "unknown" else self._unknown.judge_name
-        text = self._released(piece.slot, judge(path, piece.text))
+        if piece.kind == "unknown":
+            events = self._unknown.judge(path, piece.text, piece.slot.number)
+        else:
+            events = self._unknown.judge_name(path, piece.text)
+        text = self._released(piece.slot, events)
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]

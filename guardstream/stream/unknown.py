@@ -43,8 +43,11 @@ class UnknownTexts:
     def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
         self._check = check
         self._memory = memory
-        self._tails: dict[str, str] = {}
-        self._grown: dict[str, str] = {}  # the last value of each path that only grew
+        self._tails: dict[Hashable, str] = {}
+        self._tails_of: dict[Hashable, str] = {}  # by path and kind of event
+        self._kinds: dict[str, int] = {}  # the first kind that had a path
+        self._mixed: set[str] = set()  # paths that several have
+        self._grown: dict[Hashable, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str]] = {}  # each text of it, and those before it
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
@@ -63,8 +66,12 @@ class UnknownTexts:
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
-    def judge(self, path: str, text: str) -> Sequence[Event]:
-        """Return what becomes of a value; AdapterError if there are too many paths."""
+    def judge(self, path: str, text: str, of: int = 0) -> Sequence[Event]:
+        """Return what becomes of a value; AdapterError if there are too many paths.
+
+        `of` is the number of the kind of event that it stands in: where several kinds have text at
+        a path, each goes on with its own, too.
+        """
         if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
@@ -72,13 +79,33 @@ class UnknownTexts:
         alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
-        apart = self._is_apart(path, text)
-        tail = self._tails.get(path, "")
+        keys: list[Hashable] = [path]
+        if self._several(path, of):
+            keys.append((path, of))
+        for key in keys:
+            across = self._joined(key, text)
+            if across and not isinstance(alone[-1], Finish):
+                alone = across
+        return alone
+
+    def _several(self, path: str, of: int) -> bool:
+        """Tell whether several kinds of events have text at a path, this one too."""
+        first = self._kinds.setdefault(path, of)
+        if first != of and path not in self._mixed:
+            self._mixed.add(path)
+            self._tails_of[path, first] = self._tails[path]
+        return path in self._mixed and len(self._tails_of) < REQUESTED
+
+    def _joined(self, key: Hashable, text: str) -> Sequence[Event]:
+        """Return what a match asks for that began in a value before; nothing if there is none."""
+        tails = self._tails if isinstance(key, str) else self._tails_of
+        apart = self._is_apart(key, text, known=key in tails)
+        tail = tails.get(key, "")
         joined = tail + text
-        self._tails[path] = joined[-self._memory :]
-        if not tail or apart or isinstance(alone[-1], Finish):
-            return alone
-        return self._across(self._check(joined), len(tail), joined) or alone
+        tails[key] = joined[-self._memory :]
+        if not tail or apart:
+            return ()
+        return self._across(self._check(joined), len(tail), joined)
 
     def goes_on(self, piece: Piece) -> bool:
         """Tell whether a text that is not said may go on what stood in its place before it.
@@ -140,7 +167,7 @@ class UnknownTexts:
             self._harmless.add(text)
         return events
 
-    def _is_apart(self, path: str, text: str) -> bool:
+    def _is_apart(self, path: Hashable, text: str, *, known: bool) -> bool:
         """Tell whether a value goes on with none before it: it says all that came, once more.
 
         That is so for a path where each value has begun with the one before it, ever since the
@@ -148,7 +175,7 @@ class UnknownTexts:
         """
         before = self._grown.get(path)
         grows = before is not None and len(before) >= _LONG and text.startswith(before)
-        if grows or path not in self._tails:
+        if grows or not known:
             self._grown[path] = text
         else:
             self._grown.pop(path, None)

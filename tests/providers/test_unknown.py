@@ -447,3 +447,15 @@ def test_what_exceptions_say_is_guarded(error: Exception) -> None:
     fine = raised(FailedError("fine", None))
     (out,) = GUARD.wrap_sync([{"error": fine}])
     assert out["error"] is fine
+
+
+@pytest.mark.parametrize("field", ["type", "event", "kind", "role"])
+def test_each_kind_of_event_goes_on_with_its_own_text(field: str) -> None:
+    for told in (
+        [("a", "blue "), ("b", "so"), ("a", "bird")],
+        [("a", "bl"), ("a", "ue"), ("b", "so"), ("a", " bi"), ("b", "it"), ("a", "rd")],
+        [("a", "blue "), ("b", "bird")],  # whoever shows both joins them
+    ):
+        source = [{field: kind, "note": text} for kind, text in told]
+        out = [event["note"] for event in Guard(GUARD.policy).wrap_sync(source)]
+        assert out == [*(text for _, text in told[:-1]), "[bird]"]
