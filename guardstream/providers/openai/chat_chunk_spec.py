@@ -146,6 +146,11 @@ _TIMINGS = (
 )
 """What llama.cpp measures."""
 
+USED: Spec = {"models": [{"model": META, "usage": META}]}
+
+GROQ: Spec = {"id": META, "usage": META, "seed": NUMBER, "usage_breakdown": USED}
+"""What Groq says beside an answer: https://console.groq.com/docs/api-reference."""
+
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
     **dict.fromkeys(PADDING - {"created"}, PADDED),
@@ -154,7 +159,8 @@ CHUNK: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
-    "x_groq": {"id": META, "usage": META, "seed": NUMBER},
+    "x_groq": GROQ,
+    "usage_breakdown": USED,
     "prompt_filter_results": [FILTERED],
     "usage": KEEP,
     **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import BESIDE
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, USED
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -69,7 +69,9 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
     """A chat completion; `kind` is that of its text."""
     return {
         **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
-        **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings"), META),
+        **dict.fromkeys(("system_fingerprint", "provider", "timings"), META),
+        "x_groq": GROQ,
+        "usage_breakdown": USED,
         "p": PADDED,
         **dict.fromkeys(("moderation", "request_id"), META),
         "prompt_filter_results": [FILTERED],
