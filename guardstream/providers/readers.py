@@ -6,7 +6,7 @@ look-up, and only objects and lists that can hold something are entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -51,8 +51,11 @@ class Found(NamedTuple):
 class Findings(list[Found]):
     """What is found in an event, in its order; and whether there is unknown text, or a mirror.
 
-    `marks` tells that something stands for a mark that could be a text.
+    `marks` tells that something stands for a mark that could be a text. What stands at the paths
+    that are `passing`, or below them, is not looked at.
     """
+
+    passing: Set[str] = frozenset()
 
     unknown = False  # set where there is any: nearly every event has none
     marks = False
@@ -372,6 +375,8 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
 
     AdapterError for what cannot be looked into without using it up.
     """
+    if found.passing and spoken(steps) in found.passing:
+        return
     if isinstance(value, (str, *BYTES)):
         if value:
             found.append(Found(UNKNOWN, value, steps, path))
@@ -392,6 +397,8 @@ def _read_field(
     named: bool, name: str, value: Any, steps: Steps, path: Path, found: Findings
 ) -> None:
     """Find the text in a field of which nothing is known; its name too if it could be any text."""
+    if found.passing and spoken((steps, name)) in found.passing:
+        return
     if named:
         _read_key(name, steps, path, found)
     read_unknown(value, (steps, name), path, found)

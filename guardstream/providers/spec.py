@@ -56,7 +56,7 @@ from guardstream.providers.nodes import (
 from guardstream.providers.parsed import map_parsed
 from guardstream.providers.paths import GONE, Key, Steps, keys, rebuilt, spoken
 from guardstream.providers.readers import Findings, Found, compiled
-from guardstream.providers.unknown import Unknowns
+from guardstream.providers.unknown import Unknowns, too_deep
 
 __all__ = [
     "ABOUT",
@@ -249,8 +249,12 @@ class SpecAdapter:
         if last is not None and last.chunk is chunk:
             return last
         found = Findings()
+        found.passing = self._unknowns.passing
         if chunk and self._reader is not None:
-            self._reader(chunk, (), (), found)
+            try:
+                self._reader(chunk, (), (), found)
+            except RecursionError:
+                raise too_deep(self.name, event) from None
         leaves: Sequence[Found] = found
         if found.marks:
             leaves = self._judged(found)

@@ -6,7 +6,7 @@ import json
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -459,3 +459,28 @@ def test_each_kind_of_event_goes_on_with_its_own_text(field: str) -> None:
         source = [{field: kind, "note": text} for kind, text in told]
         out = [event["note"] for event in Guard(GUARD.policy).wrap_sync(source)]
         assert out == [*(text for _, text in told[:-1]), "[bird]"]
+
+
+class Agent:
+    """An application's own object, which holds itself."""
+
+    def __init__(self) -> None:
+        self.name = "blue bird"
+        self.tools = [SimpleNamespace(agent=self)]
+
+
+def test_an_object_that_holds_itself_is_named_and_may_pass() -> None:
+    agent = Agent()
+    source = [{"data": "a blue ", "agent": agent}, {"data": "bird", "agent": agent}]
+    with pytest.raises(AdapterError, match=r"\$\.agent.*pass: \['\$\.agent'\]"):
+        list(Guard(GUARD.policy).wrap_sync(source))
+    out = list(Guard(GUARD.policy).wrap_sync(source, unknown={"pass": ["$.agent"]}))
+    assert [event["data"] for event in out] == ["a blue ", "[bird]"]
+    assert all(event["agent"] is agent for event in out)
+    assert list(GUARD.wrap_sync(source, unknown="pass")) == source
+
+
+def test_what_is_below_a_path_that_passes_does_too() -> None:
+    source = [{"own": {"deep": ["blue bird"], "blue bird": 1}, "other": "a blue bird"}]
+    (out,) = GUARD.wrap_sync(source, unknown={"pass": ["$.own"]})
+    assert out == {"own": source[0]["own"], "other": "a *********"}
