@@ -169,7 +169,7 @@ def phone(text: str) -> bool:
 
     An extension, such as `x12` or `ext. 12`, does not count.
     """
-    number = _EXTENSION.split(text, maxsplit=1)[0]
+    number: str = _EXTENSION.split(text, maxsplit=1)[0]
     return 8 <= sum(character.isdigit() for character in number) <= 15
 
 
