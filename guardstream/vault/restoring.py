@@ -33,7 +33,7 @@ class _Over:
     def __init__(self, vault: Vault, asked: Collection[str], channels: Collection[str]) -> None:
         self._vault = vault
         self._channels = channels
-        labels = frozenset(entry.name.label for entry in vault.entries)
+        labels = frozenset(vault.labels)
         if labels:  # of all rules, so that all vaults are searched for alike
             labels |= labels_of(asked, vault.ids)
         self._brings = Veil(labels, self._restored, ids=vault.ids) if labels else None

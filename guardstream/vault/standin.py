@@ -54,7 +54,9 @@ _JOINT = rf"(?:{_MARKS}[{_SPACES}]?{_LINE}[{_SPACES}]?{_MARKS}|[{_SPACES}\-])"
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
 # Of a word of its own, maybe in emphasis by lines: `__EMAIL_7KQ4TWY__`.
 _BEGINS = f"(?:(?<!{_JOINED})|(?<=(?<!{_JOINED})_{{1,3}}))"
-_ENDS = f"(?:(?!{_JOINED})|(?=_{{1,3}}(?!{_JOINED})))"
+_ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
+# With the lines after it: a search that looks one character ahead settles by itself.
+_ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
 # Behind a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
 _HOST = (
@@ -79,18 +81,19 @@ LONGEST = 320
 
 @lru_cache(maxsize=256)
 def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
-    """Patterns that find stand-ins with these labels: in brackets, and without; and fakes.
+    """Patterns that find what may be stand-ins with these labels; and fakes.
 
     Where what follows makes it part of a host's name, the match has as much of that as says so.
     """
-    return (*(f"{form}{_HOST}?" for form in _forms(labels, ids)), *_fakes(labels))
+    forms = "|".join(_forms(labels, ids, _ENDS_READ))
+    return (*((f"(?:{forms}){_HOST}?",) if forms else ()), *_fakes(labels))
 
 
 def _fakes(labels: frozenset[str]) -> tuple[str, ...]:
     return tuple(shape.pattern for label, shape in SHAPES.items() if label in labels)
 
 
-def _forms(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
+def _forms(labels: frozenset[str], ids: Ids, ends: str) -> tuple[str, ...]:
     ways = "|".join(
         "".join(_LINE if char == "_" else _either_width(char) for char in label)
         for label in sorted(labels - SHAPES.keys())
@@ -103,14 +106,14 @@ def _forms(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
     # A backslash before one bracket alone is not of the stand-in.
     return (
         rf"(?:\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]|{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES})",
-        f"{_BEGINS}{bare}{_ENDS}",
+        f"{_BEGINS}{bare}{ends}",
     )
 
 
 @lru_cache(maxsize=64)
 def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
-    """What finds stand-ins alone in a text that `patterns` have found."""
-    return regex.compile("|".join((*_forms(labels, ids), *_fakes(labels))))
+    """What finds what may be stand-ins alone in a text that `patterns` have found."""
+    return regex.compile("|".join((*_forms(labels, ids, _ENDS), *_fakes(labels))))
 
 
 _encoded = regex.compile("%5([bdf])", regex.IGNORECASE)
