@@ -47,10 +47,10 @@ def label_of(rule: str) -> str:
 _OPENS = r"(?:\[|［|&#0{0,5}91;|&#[xX]0{0,4}5[bB];|&(?:lbrack|lsqb);|%5[bB])"
 _CLOSES = r"(?:\\?\]|］|&#0{0,5}93;|&#[xX]0{0,4}5[dD];|&(?:rbrack|rsqb);|%5[dD])"
 _LINE = r"(?:\\?_|＿|&#0{0,5}95;|&#[xX]0{0,4}5[fF];|&(?:lowbar|UnderBar);|%5[fF])"
-_SPACES = " \u00a0\u2009\u200b\u202f\u2060\u3000\ufeff"
+_SPACES = " \t\r\n\u00a0\u2009\u200b\u202f\u2060\u3000\ufeff"
 _BETWEEN = rf"(?:[{_SPACES}]{{0,2}}[*_`~]{{0,3}}[{_SPACES}]{{0,2}})"
 _MARKS = "[*`~]{0,3}"
-_JOINT = rf"(?:{_MARKS}[{_SPACES}]?{_LINE}[{_SPACES}]?{_MARKS}|[{_SPACES}\-])"
+_JOINT = rf"(?:{_MARKS}[{_SPACES}]{{0,2}}{_LINE}[{_SPACES}]{{0,2}}{_MARKS}|[{_SPACES}]{{1,2}}|\-)"
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
 # Of a word of its own, maybe in emphasis by lines: `__EMAIL_7KQ4TWY__`.
 _BEGINS = f"(?:(?<!{_JOINED})|(?<=(?<!{_JOINED})_{{1,3}}))"
@@ -117,7 +117,7 @@ def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
 
 
 _encoded = regex.compile("%5([bdf])", regex.IGNORECASE)
-_dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff"))
+_dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff") | dict.fromkeys("\t\r\n", " "))
 
 
 @lru_cache(maxsize=4_096)
