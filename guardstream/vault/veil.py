@@ -130,13 +130,12 @@ class _Veiled:
         if len(text) > self._most or not (text.isascii() or not _has_private(text)):
             return self._feed_carefully(text)
         ran = self._read(text)
-        if type(ran) is not int:
-            self._catch_up()
-            self._came.add(text)
-            return self._after(self._find.follow(text, ran))
-        # Nearly always no stand-in ends in a chunk, nor begins.
-        self._ahead.append(text)
         if ran or self._tail:
+            if not isinstance(ran, int):
+                self._catch_up()
+                self._came.add(text)
+                return self._after(self._find.follow(text, ran))
+            self._ahead.append(text)
             self.held += ran - len(self._tail)
             self._most = _SHORT - ran
             text = self._tail + text
@@ -144,9 +143,12 @@ class _Veiled:
             text, self._tail = text[:released], text[released:]
             if not text:
                 return []
+        else:
+            # Nearly always no stand-in begins in a chunk, and none may have begun before.
+            self._ahead.append(text)
+        self._fed += len(text)
         if len(self._ahead) == _MOST_AHEAD:
             self._catch_up()
-        self._fed += len(text)
         said = self._pass(text)
         if len(said) == 1 and type(event := said[0]) is Text and event.text == text:
             return said
