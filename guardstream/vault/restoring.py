@@ -9,7 +9,7 @@ from guardstream.policy import Policy
 from guardstream.policy.behind import Behind
 from guardstream.stages.json.settings import Place
 from guardstream.vault.addresses import Around, in_address
-from guardstream.vault.standin import Name, labels_of
+from guardstream.vault.standin import ESCAPED, Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Veil
 
@@ -71,19 +71,31 @@ class _Over:
         self._channels = channels
         given = frozenset(labels)
         self._brings = Veil(given, self._restored, ids=vault.ids) if given else None
+        self._withholds = Veil(given, self._withheld, ids=vault.ids) if given else None
         self._leaves = Veil(given, self._left, ids=vault.ids) if given else None
 
     def over(self, channel: str, tool: str | None, stage: Stage, place: Place) -> Stage:
         if channel == "tool_args":
             allowed = bool(place) and self._vault.tools.allows(tool, place)
+            veil = self._brings if allowed else self._withholds
         else:
-            allowed = channel in self._channels
-        veil = self._brings if allowed else self._leaves
+            veil = self._brings if channel in self._channels else self._leaves
         return veil.over(stage) if veil else stage  # nothing was issued
 
     def _restored(self, name: Name, text: str, around: Around) -> str | None:
+        if in_address(around):
+            return self._withheld(name, text, around)
+        return self._brought(name, text, around)
+
+    def _withheld(self, name: Name, text: str, around: Around) -> str | None:
+        """What was escaped is no value of anybody: it comes back where values do not."""
+        if name.label == ESCAPED:
+            return self._brought(name, text, around)
+        return self._left(name, text, around)
+
+    def _brought(self, name: Name, text: str, around: Around) -> str | None:
         value = self._vault.value(name)
-        if value is None or in_address(around):
+        if value is None:
             return self._left(name, text, around)
         self._vault.counts.restored += 1
         return value
