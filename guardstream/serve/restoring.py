@@ -23,6 +23,9 @@ _LOG = logging.getLogger("guardstream.serve")
 
 _BOM = b"\xef\xbb\xbf"
 
+_LONG = 64 * 1024
+"""Bytes of an event whose text is not kept until the next comes."""
+
 
 class Position(NamedTuple):
     """Where a client is: it has the event of a number, and `more` of those that come after it."""
@@ -75,6 +78,8 @@ class Restoring:
             _LOG.error("values are not restored any more: %s", error)
             self._failed = True
             return [raw] if raw else []
+        if len(raw) > _LONG:
+            self._flow.forget()
         return self._events([each.chunk for each in sent])
 
     @staticmethod

@@ -34,7 +34,7 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.apart import LongEvents
+from guardstream.serve.proxy.apart import LONG, LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
@@ -516,10 +516,8 @@ class ProxyExchange:
         await self._say(answer, more=False)
 
     async def _stream(self, guard: Guard, response: Incoming, kind: str) -> None:
-        restoring, events = None, kind == "text/event-stream"
-        if events and self._keeps and guard.vault is not None:
-            restoring = Restoring(guard, guard.vault, self._found.endpoint.provider)
-            guard, _ = guard.halves()
+        events = kind == "text/event-stream"
+        guard, restoring = self._in_halves(guard) if events else (guard, None)
         try:
             stream = guard.wrap(
                 response,
@@ -544,6 +542,8 @@ class ProxyExchange:
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
                     await self._say(body)
+                    if len(body) > LONG and isinstance(guarded, GuardedStream):
+                        guarded.state.forget()
                     del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
                 await self._say_error(error.status, error.code, error.message)
@@ -569,10 +569,12 @@ class ProxyExchange:
             return None
         return objects.Telling(endpoint.provider)
 
-    @property
-    def _keeps(self) -> bool:
-        """Whether events are kept for clients that come back."""
-        return self._settings.replay is not None and self._label is not None
+    def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
+        """Return the guard of a stream, and what restores values after it is kept."""
+        if self._settings.replay is None or self._label is None or guard.vault is None:
+            return guard, None
+        restoring = Restoring(guard, guard.vault, self._found.endpoint.provider)
+        return guard.halves()[0], restoring
 
     @asynccontextmanager
     async def _kept(self, events: bool, restoring: Restoring | None) -> AsyncIterator[None]:
