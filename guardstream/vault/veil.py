@@ -22,7 +22,7 @@ from guardstream.stages.rules import Rule, StandIn
 from guardstream.vault.addresses import REACH, Around
 from guardstream.vault.ids import Ids
 from guardstream.vault.source import Source
-from guardstream.vault.standin import LONGEST, Name, each_in, patterns, read
+from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
 
 Become: TypeAlias = Callable[[Name, str, Around], str | None]
 """What a stand-in becomes, given its name, how it was written, and what is around it; None leaves
@@ -80,11 +80,12 @@ class Veil:
 
     def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
         """What rules see of a text that was found: a stand-in, maybe in the name of a host."""
-        alone = text.rstrip("_")  # without the end of emphasis by lines
-        name = read(alone, self._labels)
+        before, inner, after = alone(text)
+        name = read(inner, self._labels)
         if name is not None:
-            becomes = self._become(name, alone, around)
-            return text if becomes is None else hide(alone, becomes) + text[len(alone) :]
+            around = around._replace(before=around.before + before)
+            becomes = self._become(name, inner, around)
+            return text if becomes is None else before + hide(inner, becomes) + after
         around = around._replace(in_host=True)
 
         def shown(match: regex.Match[str]) -> str:
