@@ -75,7 +75,7 @@ def _either_width(char: str) -> str:
 _SYMBOL = "[" + "".join(_either_width(symbol)[1:-1] for symbol in SYMBOLS) + "]"
 _HASH, _NUMBER = f"{_SYMBOL}{{{LENGTH + 1}}}", "[1-9１-９][0-9０-９]{0,8}"
 
-_LINE_SIZE, _GROUP_SIZE = 32, 4_000
+_LINE_SIZE, _GROUP_SIZE = 64, 4_000
 """How many states a line in a label takes, where another symbol takes one, and how many there may
 be in the labels of a pattern, which has each label twice: an automaton has 10,000."""
 
