@@ -18,7 +18,7 @@ TOOLS := build/tools
 # `make test LOCKED=1` takes the versions of requirements-dev.txt, otherwise the newest that fit.
 LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
-	langchain-core partial-json-parser instructor llguidance piighost
+	langchain-core partial-json-parser instructor llguidance piighost litellm[proxy]
 
 .PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures play-assets packs examples docs \
 	wheel-demo lock sbom clean

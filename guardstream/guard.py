@@ -114,6 +114,7 @@ class Guard:
         self._lock = Lock()
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
+        self._half: Literal["rules", "values"] | None = None  # of what is done with a vault
         self._undescribed = Undescribed()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
@@ -361,6 +362,18 @@ class Guard:
         guard._vault, guard._vaultless = vault, vault is None
         return guard
 
+    def halves(self) -> tuple[Guard, Guard]:
+        """Return two guards for an answer, one after the other; what is between may be kept.
+
+        The first does all but restore: stand-ins stay. The second restores them, and does nothing
+        else. TypeError for a guard without a vault.
+        """
+        if self._vault is None:
+            raise TypeError("only what a guard with a vault does has two halves: with_vault()")
+        rules, values = copy(self), self._of(self.policy.bare)
+        rules._half, values._half = "rules", "values"
+        return rules, values
+
     def with_rules_only(self) -> Guard:
         """Return a guard that does nothing but apply the rules, as with `rules_only`."""
         guard = copy(self)
@@ -500,14 +513,19 @@ class Guard:
         if vault is None:
             plain = partial(pipeline_of, policy)
             return lambda _: plain
-        from guardstream.vault.restoring import CHANNELS, restoring
+        from guardstream.vault.restoring import CHANNELS, leaving, restoring, restoring_later
+
+        if self._half == "rules":
+            left = partial(pipeline_of, leaving(policy, vault))
+            return lambda _: left
+        restores = restoring if self._half is None else restoring_later
 
         def make(adapter: Adapter[Any]) -> MakeStage:
             signed = getattr(adapter, "signs_thinking", True)
             channels = CHANNELS - {"thinking"} if signed else CHANNELS
             if getattr(adapter, "tells_apart", False):
                 channels |= {UNKNOWN}
-            return partial(pipeline_of, restoring(policy, vault, channels))
+            return partial(pipeline_of, restores(policy, vault, channels))
 
         return make
 

@@ -267,6 +267,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "replay": "serve.replay",
         "linger": "serve.replay.linger",
         "replay_by": "serve.replay.by",
+        **_code(OBJECT, "replay_vault"),
         "settings": "serve.routes",  # see Settings below
     },
     "guardstream.serve.MemoryReplay": REPLAY,

@@ -24,6 +24,9 @@ from guardstream.stream.state import StreamState, reason_of
 
 log = logging.getLogger("guardstream")
 
+_LONG = 64 * 1024
+"""Bytes of a frame whose text is not kept until the next comes."""
+
 
 class WireGuard(Outcome[bytes]):
     """One body. `feed` and `finish` raise AdapterError or StageError; nothing goes out then.
@@ -121,6 +124,8 @@ class WireGuard(Outcome[bytes]):
         if state.watch is not None:
             state.watch.wait()
         frames = [state.deliver(each) for each in sent]
+        if frames and len(frames[-1]) > _LONG:
+            self._bytes.forget()
         if self._bytes.ended is not None:
             if self._bytes.error is not None:
                 state.note(self._bytes.error)

@@ -330,6 +330,11 @@ def part(built: Built, ids: Collection[str]) -> Built:
     )
 
 
+def bare(built: Built) -> Built:
+    """The same without all that judges or changes a text; where it is JSON is still known."""
+    return replace(part(built, ()), input=built.input, json=structured.unjudged(built.json))
+
+
 def applies(rule: RuleFile, channel: str) -> bool:
     """Tell whether a rule is for a channel; to text that no adapter knows all rules are."""
     return channel == UNKNOWN or channel in (rule.channels or CHANNELS)

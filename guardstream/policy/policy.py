@@ -166,6 +166,11 @@ class Policy:
         """A policy of those rules alone."""
         return Policy(build.part(self._built, self.reversible))
 
+    @cached_property
+    def bare(self) -> Policy:
+        """A policy that knows where texts are JSON, and does nothing else."""
+        return Policy(build.bare(self._built))
+
     @property
     def tests(self) -> Mapping[str, Sequence[CaseFile]]:
         """The inline tests of each enabled rule, by its id."""
@@ -252,7 +257,7 @@ class Policy:
         ruleset, json = self._rulesets.get(channel), self._json.settings(channel, tool)
         if self._behind is not None:
             over = partial(self._behind.veil.over, channel, tool)
-            if json is None and channel == structured.ARGUMENTS:
+            if json is None:  # nothing is asked of it, but values in it are those of JSON
                 json = self._built.json.settings(channel, tool)
             if json is None:
                 return [over(ruleset.stage() if ruleset else Passing(), ())]

@@ -78,6 +78,25 @@ def compiled(loader: Loader, whole: Whole) -> Json:
     return Json(MappingProxyType(channels), _tools(loader, source, file, section))
 
 
+def unjudged(json: Json) -> Json:
+    """The same where nothing is expected of JSON, since that has been judged before."""
+
+    def of(each: Settings) -> Settings:
+        return replace(
+            each,
+            schema=None,
+            fences="keep" if each.fences == "keep" else None,
+            documents="many",
+            on_violation="text",
+            repair=frozenset(),
+            close=False,
+            limits=json_schemas.EXACT,
+            duplicates=True,
+        )
+
+    return Json(MappingProxyType({name: of(each) for name, each in json.channels.items()}))
+
+
 def guarding(json: Json, rulesets: Mapping[str, RuleSet]) -> Json:
     """The same with the rules of each channel; arguments without rules need no stage."""
     found = {}

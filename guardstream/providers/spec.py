@@ -238,6 +238,10 @@ class SpecAdapter:
         gone = (UNKNOWN, MARK)
         return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf in gone})
 
+    def forget(self) -> None:
+        """Let go of the last chunk."""
+        self._last = self._alike = self._compared_last = None
+
     def silent(self, chunk: Any) -> Any:
         """Return `chunk` without any text, for chunks that are made after it."""
         read = self._read(chunk, fields_of(chunk))

@@ -6,7 +6,7 @@ and is a plain ASGI application itself. What is not guarded passes as it is, mes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeAlias, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,11 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from guardstream.guard import Guard
 from guardstream.serve.configured import middleware
 from guardstream.serve.exchange import Exchange
-from guardstream.serve.journal import Replay
+from guardstream.serve.journal import Replay, last_event_id
 from guardstream.serve.replay import ReplayStore
+from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import Route, Routes, Settings
 from guardstream.serve.websocket import Connection
+from guardstream.vault import Vault
 
 Routing: TypeAlias = Route | tuple[str, Guard | None]
 
@@ -30,7 +32,9 @@ class GuardMiddleware:
     without a guard passes. `settings` are those of `Route`, for `guard` and for routes given as
     (pattern, guard). With `replay` the events of a stream are stored for clients that reconnect;
     `linger` is how many seconds a stream goes on without its client. `replay_by` names headers,
-    such as `authorization`, whose values must be the same when a client reconnects.
+    such as `authorization`, whose values must be the same when a client reconnects. `replay_vault`
+    is given the scope of a request that does, and returns the vault of its conversation: what is
+    kept has stand-ins then, where the application leaves a vault for its answers.
 
     The section `serve` of the guard's policy sets what the arguments do not; its routes come after
     these. Raises PolicyError if that section needs a secret that the environment lacks.
@@ -45,6 +49,7 @@ class GuardMiddleware:
         replay: ReplayStore | None = None,
         linger: float = 0.0,
         replay_by: Sequence[str] = (),
+        replay_vault: Callable[[Scope], Awaitable[Vault | None]] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
         said = middleware(guard) if guard is not None else {}
@@ -62,6 +67,9 @@ class GuardMiddleware:
         self.app = app
         self._routes = Routes(given, Route("/{path:path}", guard, **settings))
         self._replay = said.get("replay") if replay is None else Replay(replay, linger, replay_by)
+        if replay_vault is not None and self._replay is None:
+            raise ValueError("'replay_vault' is for clients that come back: give 'replay', too")
+        self._replay_vault = replay_vault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -73,5 +81,16 @@ class GuardMiddleware:
         route = route.pinned()
         if kind == "websocket":
             await Connection(scope, receive, send, route).run(self.app)
-        elif self._replay is None or not await resume(scope, receive, send, route, self._replay):
-            await Exchange(scope, receive, send, route, self._replay).run(self.app)
+        elif self._replay is None or not await self._resumed(scope, receive, send, route):
+            restores = self._replay_vault is not None
+            exchange = Exchange(scope, receive, send, route, self._replay, restores=restores)
+            await exchange.run(self.app)
+
+    async def _resumed(self, scope: Scope, receive: Receive, send: Send, route: Route) -> bool:
+        assert self._replay is not None
+        restoring = None
+        if self._replay_vault is not None and last_event_id(scope) is not None:
+            vault = await self._replay_vault(scope)
+            if vault is not None and route.guard is not None:
+                restoring = Restoring(route.guard, vault, route.provider)
+        return await resume(scope, receive, send, route, self._replay, restoring=restoring)

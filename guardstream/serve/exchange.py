@@ -21,6 +21,7 @@ from guardstream.serve.bodies import Body, BodyError, open_body
 from guardstream.serve.endings import ending, error_frame, refusal, told
 from guardstream.serve.journal import Journal, Replay
 from guardstream.serve.receiver import Receiver
+from guardstream.serve.restoring import Restoring
 from guardstream.serve.routes import Headers, Route, guarded_headers, media_of
 from guardstream.serve.running import Running, StoppedError
 from guardstream.serve.streams import PING
@@ -49,8 +50,16 @@ class Exchange:
     """
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, route: Route, replay: Replay | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        route: Route,
+        replay: Replay | None,
+        *,
+        restores: bool = False,
     ) -> None:
+        """With `restores` a client that comes back gets the values of a vault, too."""
         if extensions := scope.get("extensions"):
             # In place: what applications add to a scope, middleware around this one reads.
             scope["extensions"] = {k: v for k, v in extensions.items() if k not in _UNREAD}
@@ -60,6 +69,7 @@ class Exchange:
         self._send = send
         self._route = route
         self._replay = replay
+        self._restores = restores
         self._media: Media | None = None
         self._body: Body | None = None
         self._journal: Journal | None = None
@@ -114,30 +124,37 @@ class Exchange:
         if self._scope["method"] == "HEAD":
             self._silent = True
         else:
+            replay = self._replay if media == "sse" else None
             try:
                 if message["status"] == _PARTIAL:
                     raise BodyError("a part of a body cannot be guarded: do not answer ranges")
-                self._body = open_body(self._with_vault(), media, headers)
+                route, restoring = self._with_vault(replay)
+                self._body = open_body(route, media, headers)
             except BodyError as error:
                 _LOG.error("refused a response: %s", error)
                 self._refusal, body = refusal(502, "unguardable_response", str(error))
                 self._stop([body])
             self._media = media
-            if self._replay is not None and media == "sse":
-                self._journal = Journal(self._replay, self._scope, policy)
+            if replay is not None:
+                self._journal = Journal(replay, self._scope, policy, restoring=restoring)
             self._group.start_soon(self._help)
             if self._body is not None and self._body.remaining() is not None:
                 self._group.start_soon(self._keep_deadlines, self._body)
         await self._transmit({**message, "headers": guarded_headers(headers, policy, media)})
 
-    def _with_vault(self) -> Route:
-        """The route, with the vault that the application has left for its answer, if it has."""
-        vault, guard = self._scope["state"].get(VAULT), self._route.guard
-        if vault is None or guard is None:
-            return self._route
-        if self._replay is not None:
-            raise BodyError("a replay would keep the values of a vault: leave one out")
-        return replace(self._route, guard=guard.with_vault(vault))
+    def _with_vault(self, replay: Replay | None) -> tuple[Route, Restoring | None]:
+        """The route, with the vault that the application has left for its answer, if it has; and
+        what restores after a replay has kept."""
+        route, vault = self._route, self._scope["state"].get(VAULT)
+        if vault is None or route.guard is None:
+            return route, None
+        guard = route.guard.with_vault(vault)
+        if replay is None:
+            return replace(route, guard=guard), None
+        if not self._restores:
+            raise BodyError("a client that comes back would get no values: give 'replay_vault'")
+        restoring = Restoring(guard, vault, route.provider)
+        return replace(route, guard=guard.halves()[0]), restoring
 
     async def _guard(self, body: Body, message: Message) -> None:
         last = not message.get("more_body", False)
@@ -214,6 +231,7 @@ class Exchange:
         async with self._sending:
             if self._journal is not None:
                 frames = await self._journal.keep(frames)
+                frames += self._journal.rest() if last else []
             data = b"".join(frames)
             if last:
                 self._complete = True

@@ -1,6 +1,7 @@
 """The middleware's side of replay: events get ids, and who comes back with one gets what followed.
 
-An id is `gs`, the stream's secret, and the event's number. The store's key is made of the secret,
+An id is `gs`, the stream's secret, and the event's number; with a vault also its place among those
+that came of one that was kept. The store's key is made of the secret,
 the path, the policy and the caller: a stream cannot be had under another path, nor once its policy
 changed, nor by a request whose headers that tell the caller are others.
 """
@@ -12,19 +13,18 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from starlette.types import Scope
 
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.serve.replay import ReplayStore
+from guardstream.serve.restoring import Placed, Position, Restoring, plain
 
 _LOG = logging.getLogger("guardstream.serve")
 
-_ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})")
-
-_BOM = b"\xef\xbb\xbf"
+_ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +51,60 @@ class Replay:
         return hashlib.sha256(b"\0".join(told)).hexdigest()
 
 
-def last_event_id(scope: Scope) -> tuple[str, int] | None:
-    """Return the secret and the number that a client came back with, if it is one of ours."""
+def last_event_id(scope: Scope) -> tuple[str, Position] | None:
+    """Return the secret and the position that a client came back with, if it is one of ours."""
     for name, value in scope["headers"]:
         if name == b"last-event-id" and (found := _ID.fullmatch(value.decode("latin-1"))):
-            return found[1], int(found[2])
+            return found[1], Position(int(found[2]), int(found[3] or 0))
     return None
 
 
-def numbered(secret: str, number: int) -> str:
-    """Return the id of an event."""
-    return f"gs{secret}.{number}"
+def with_id(secret: str, placed: Placed) -> bytes:
+    """Return an event with its id before it."""
+    return b"id: gs%b.%b\n%b" % (secret.encode(), str(placed.position).encode(), placed.raw)
 
 
 class Journal:
     """Gives the events of one stream their ids and keeps them.
 
     An application that gives ids does its own replay: nothing is kept from there on. Where the
-    store fails the stream goes on without it, and cannot be had again beyond that.
+    store fails the stream goes on without it, and cannot be had again beyond that. With
+    `restoring`, what is kept has stand-ins, and what is sent has values.
     """
 
-    def __init__(self, replay: Replay, scope: Scope, policy: bytes, caller: str = "") -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        scope: Scope,
+        policy: bytes,
+        caller: str = "",
+        restoring: Restoring | None = None,
+    ) -> None:
         self._store = replay.store
         self._secret = secrets.token_urlsafe(16)
         self._key = replay.key(self._secret, scope, policy, caller)
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
         self._number = 0
         self._keeping = True
+        self._restoring = restoring
 
     async def keep(self, frames: list[bytes]) -> list[bytes]:
         """Return frames that were released with ids in them; they are kept before they are sent."""
         out = []
         for item in self._decoder.feed(b"".join(frames)):
-            raw = item.raw
-            if self._keeping and isinstance(item, Event):
-                raw = await self._keep(item)
-            out.append(raw)
+            if not isinstance(item, Event):
+                out.append(item.raw)
+            elif self._keeping and item.id is None:
+                out += await self._keep(Placed(plain(item), Position(self._number + 1)))
+            else:
+                self._keeping = False
+                out += [each.raw for each in self._shown(Placed(item.raw, Position(self._number)))]
         return out
+
+    def rest(self) -> list[bytes]:
+        """Return what waited for more of the stream, which is over."""
+        shown = [] if self._restoring is None else self._restoring.finish()
+        return [with_id(self._secret, each) if self._keeping else each.raw for each in shown]
 
     async def followed(self) -> bool:
         """Tell whether another client follows this stream in the store."""
@@ -105,18 +122,16 @@ class Journal:
             except Exception as error:
                 self._failed(error)
 
-    async def _keep(self, event: Event) -> bytes:
-        if event.id is not None:
-            self._keeping = False
-            return event.raw
-        self._number += 1
-        own_id = numbered(self._secret, self._number).encode()
-        raw = b"id: " + own_id + b"\n" + event.raw.removeprefix(_BOM).lstrip(b"\n")
+    async def _keep(self, event: Placed) -> list[bytes]:
+        self._number = event.position.number
         try:
-            await self._store.append(self._key, self._number, raw)
+            await self._store.append(self._key, self._number, with_id(self._secret, event))
         except Exception as error:
             self._failed(error)
-        return raw
+        return [with_id(self._secret, each) for each in self._shown(event)]
+
+    def _shown(self, event: Placed) -> Iterable[Placed]:
+        return [event] if self._restoring is None else self._restoring.feed(event)
 
     def _failed(self, error: Exception) -> None:
         _LOG.warning("replay store failed (%s): a stream goes on without it", type(error).__name__)

@@ -9,9 +9,10 @@ import anyio
 from starlette.types import Receive, Scope, Send
 
 from guardstream.serve.endings import error_frame, refusal
-from guardstream.serve.journal import Replay, last_event_id
+from guardstream.serve.journal import Replay, last_event_id, with_id
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.replay import Kept
+from guardstream.serve.restoring import Placed, Position, Restoring
 from guardstream.serve.routes import POLICY_HEADER, Route
 from guardstream.serve.streams import PING
 
@@ -22,39 +23,60 @@ WAIT = 2.0
 
 
 async def resume(
-    scope: Scope, receive: Receive, send: Send, route: Route, replay: Replay, caller: str = ""
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    route: Route,
+    replay: Replay,
+    caller: str = "",
+    restoring: Restoring | None = None,
 ) -> bool:
     """Answer a client that comes back for one of our streams; False if it does not.
 
     It gets what was released since, and what is being released if the stream goes on. 204, upon
     which `EventSource` stops, if it has all of an ended stream; 410 if what it misses is not kept.
+    With `restoring` the whole stream has to be kept.
     """
     came_back = last_event_id(scope)
     if came_back is None:
         return False
-    secret, number = came_back
-    following = Following(replay, replay.key(secret, scope, route.label, caller), number, send)
+    secret, position = came_back
+    key = replay.key(secret, scope, route.label, caller)
+    following = Following(replay, key, secret, position, send, restoring)
     kept = await following.since()
     if kept is None:
         start, body = refusal(410, "not_kept", "the rest of this stream is not kept any more")
         await send(start)
         await send({"type": "http.response.body", "body": body})
-    elif kept.ended and not kept.events:
+        return True
+    events = following.shown(kept)
+    if kept.ended and not events:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
     else:
-        await following.run(receive, kept, route.label)
+        await following.run(receive, events, route.label, ended=kept.ended)
     return True
 
 
 class Following:
     """One client that follows a stream in the store."""
 
-    def __init__(self, replay: Replay, key: str, number: int, send: Send) -> None:
+    def __init__(
+        self,
+        replay: Replay,
+        key: str,
+        secret: str,
+        position: Position,
+        send: Send,
+        restoring: Restoring | None,
+    ) -> None:
         self._key = key
+        self._secret = secret
         self._store = replay.store
-        self._number = number
+        self._position = position
+        self._number = position.number if restoring is None else 0  # of what was read
         self._send = send
+        self._restoring = restoring
 
     async def since(self, wait: float = 0.0) -> Kept | None:
         """Return what follows the last event sent; None, too, if the store fails."""
@@ -64,8 +86,23 @@ class Following:
             _LOG.warning("replay store failed (%s)", type(error).__name__)
             return None
 
-    async def run(self, receive: Receive, kept: Kept, policy: bytes) -> None:
-        """Send `kept` and what follows, until the stream ends or the client leaves."""
+    def shown(self, kept: Kept) -> bytes:
+        """Return the events as they are sent: those that the client has not."""
+        if kept.events:
+            self._number = kept.events[-1][0]
+        if self._restoring is None:
+            return b"".join([event for _, event in kept.events])
+        placed: list[Placed] = []
+        for number, event in kept.events:
+            _, _, raw = event.partition(b"\n")  # its id
+            placed += self._restoring.feed(Placed(raw, Position(number)))
+        if kept.ended:
+            placed += self._restoring.finish()
+        new = [each for each in placed if each.position > self._position]
+        return b"".join([with_id(self._secret, each) for each in new])
+
+    async def run(self, receive: Receive, events: bytes, policy: bytes, *, ended: bool) -> None:
+        """Send events and what follows, until the stream ends or the client leaves."""
         headers = [
             (b"content-type", b"text/event-stream"),
             (b"cache-control", b"no-cache"),
@@ -80,22 +117,19 @@ class Following:
 
             group.start_soon(Receiver(receive, left).watch)
             with suppress(OSError):
-                await self._follow(kept)
+                await self._follow(events, ended=ended)
             group.cancel_scope.cancel()
 
-    async def _follow(self, kept: Kept | None) -> None:
-        while kept is not None and not kept.ended:
-            await self._put(kept, more=True)
+    async def _follow(self, events: bytes, *, ended: bool) -> None:
+        while not ended:
+            await self._put(events or PING, more=True)
             kept = await self.since(WAIT)
-        if kept is None:
-            lost = error_frame("sse", "not_kept", "the rest of this stream is not kept any more")
-            await self._send({"type": "http.response.body", "body": lost})
-        else:
-            await self._put(kept, more=False)
+            if kept is None:
+                text = "the rest of this stream is not kept any more"
+                await self._put(error_frame("sse", "not_kept", text), more=False)
+                return
+            events, ended = self.shown(kept), kept.ended
+        await self._put(events, more=False)
 
-    async def _put(self, kept: Kept, *, more: bool) -> None:
-        events = b"".join([event for _, event in kept.events])
-        if kept.events:
-            self._number = kept.events[-1][0]
-        body = events if events or not more else PING
+    async def _put(self, body: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})

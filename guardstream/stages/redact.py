@@ -185,7 +185,7 @@ class Redact:
         self._at_once = min(rules.max_holdback, MAX_PIECE)
         self._scans = list(scans)
         self._steps = [scan.steps for scan in scans]
-        self._read, self._run = reading(self._steps)
+        self.read, self._run = reading(self._steps)
         self._window = Window()
         self._room = MAX_SPARE
         self._regions = Regions(self._rules, rules.fixed)
@@ -208,9 +208,9 @@ class Redact:
         if self._busy or not text or len(tail) > self._at_once:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
-        held = self._read(text)
+        held = self.read(text)
         if regions.spans or not isinstance(held, int):
-            return self._feed_settled(text, held)
+            return self.follow(text, held)
         self._position += len(text)
         window = self._window
         window.text += text
@@ -228,8 +228,28 @@ class Redact:
         regions.tail = tail[release:]
         return [Text(tail[:release])]
 
-    def _feed_settled(self, text: str, ran: int | Ran) -> list[Event]:
-        """Feed what has been read; from event to event where somebody must look."""
+    @property
+    def tail(self) -> str:
+        """The text that is held."""
+        return self._regions.tail
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether `read` may take the next text, in place of `feed`: no match waits."""
+        return not (self._busy or self._regions.spans)
+
+    def skip(self, text: str, tail: str) -> None:
+        """Take text for which `read` has returned nothing but how much of it is held: in the end
+        that is `tail`."""
+        self._position += len(text)
+        self._regions.tail, self._regions.written = tail, self._position - len(tail)
+        self._window.text += text
+        if len(self._window.text) > self._room:
+            self._trim()
+
+    def follow(self, text: str, ran: int | Ran) -> list[Event]:
+        """Take text that `read` has read, as `feed` does; from event to event where somebody must
+        look."""
         settled: Sequence[Settled] | None = None
         if isinstance(ran, int):
             held = ran

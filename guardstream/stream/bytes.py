@@ -191,6 +191,13 @@ class WireFlow:
             self._last = replace(self._last, raw=b"", data="")
         return sent
 
+    def forget(self) -> None:
+        """Let go of the last frame's text, as far as nothing can ask for it again."""
+        if self._last is not None:
+            self._last = replace(self._last, value=None, raw=b"", data="")
+        for flow in self._flows:
+            flow.forget()
+
     # -- which flow a frame goes to
 
     def _route(self, frame: Frame) -> list[Sent[bytes]]:

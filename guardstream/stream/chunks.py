@@ -91,6 +91,7 @@ class ChunkFlow(Generic[C]):
         self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
         self._unnoted: Callable[[], C] | None = None  # the last of those that went out
         self._kept = getattr(adapter, "kept", None)
+        self._forgets = getattr(adapter, "forget", None)
         self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
         self._like: Reading | None = None  # of the last chunk, if it said one text alone
 
@@ -202,10 +203,12 @@ class ChunkFlow(Generic[C]):
             self._open[choice] = model
         track, events = self._lanes.feed(slot, text, model)
         released = self._released(slot, events) if events else ""
+        written = chunk
+        if released == text:
+            released = text  # the same object: of a long text one is enough
         track.last = released
         self._lanes.note_released(track, released)
-        written = chunk
-        if released and released != text:
+        if released is not text and released:
             rewritten = write(chunk, (released,))
             assert rewritten is not None  # it says something
             written = rewritten
@@ -228,6 +231,28 @@ class ChunkFlow(Generic[C]):
         if self.ended == "content_filter":
             return self._end_stream()
         return self._end_cut_choices() if self._cut else []
+
+    def forget(self) -> None:
+        """Let go of the last chunk's text, if that is all it said and nothing can ask for it."""
+        if self._like is None or self._adapter.repeats or self._is_busy:
+            return
+        self._read_last()
+        track = self._lanes.get(self._like.pieces[0].slot)
+        if track is None:
+            return
+        last = track.chunk
+        try:
+            made = self._adapter.extra(last, track.slot, " ", self._lanes.released)
+        except Exception:
+            return  # it fails where that counts
+        if len(made) != 1:
+            return
+        track.chunk = made[0]  # others are made like it
+        track.last, track.said = "", track.said[-1:]
+        self._open = {at: made[0] if each is last else each for at, each in self._open.items()}
+        self._like = None
+        if self._forgets is not None:
+            self._forgets()
 
     def finish(self) -> Sequence[Sent[C]]:
         self._read_last()

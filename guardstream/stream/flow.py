@@ -101,6 +101,11 @@ class Flow(Protocol[C]):
         """Take the source's end; return the rest and set `ended`."""
         ...
 
+    def forget(self) -> None:
+        """Let go of the last chunk's text, as far as nothing can ask for it again: it was long, and
+        who knows when the next one comes."""
+        ...
+
 
 def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:
     """Return the rule that caused a finish: a block's finding stands right before it."""

@@ -157,6 +157,12 @@ class StreamState(Generic[C]):
             self.watch.begun = True
         return sent
 
+    def forget(self) -> None:
+        """Let go of the last chunk's text, which was long and has been delivered."""
+        self.delta = ""
+        if self.flow is not None:
+            self.flow.forget()
+
     def settle(self) -> Sequence[Sent[C]]:
         """Take the source's end; return the rest."""
         flow = self.flow or self.begin(None)

@@ -78,6 +78,10 @@ class TextFlow:
             raise stage_error(error) from error
         return self._sort(events)
 
+    def forget(self) -> None:
+        """Let go of the last text."""
+        self._last, self.rest = self._last[-1:], ()
+
     def block(self, rule: str | None) -> Sequence[Sent[str]]:
         """End the stream as blocked by something beside its text; return what it says last."""
         self.ended, self.blocked_by = "content_filter", rule

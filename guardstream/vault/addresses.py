@@ -139,6 +139,8 @@ def in_address(around: Around) -> bool:
     if around.in_host:
         return True
     near = around.before[-REACH:]
+    if not around.state and near[-1:] in _DELIMITERS and "(" not in near[-8:]:
+        return False  # nearly always a space is before it, and nothing is open
     if not all(_harmless(state, near) for state in around.state):
         return True
     end = max(map(near.rfind, _DELIMITERS)) + 1

@@ -22,7 +22,7 @@ def masking(policy: Policy, vault: Vault, *, shared: bool = False, escape: bool 
     as they are; others are escaped, unless `escape` is False. With `shared` new ones are the same
     in all conversations.
     """
-    labels = labels_of(policy.reversible, vault.ids) | {entry.name.label for entry in vault.entries}
+    labels = labels_of(policy.reversible, vault.ids) | vault.labels
 
     def issue(rule: str) -> StandIn:
         def written(seen: str, _at: int) -> str:

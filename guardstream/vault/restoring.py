@@ -9,7 +9,7 @@ from guardstream.policy import Policy
 from guardstream.policy.behind import Behind
 from guardstream.stages.json.settings import Place
 from guardstream.vault.addresses import Around, in_address
-from guardstream.vault.standin import Name, labels_of
+from guardstream.vault.standin import ESCAPED, Name, labels_of
 from guardstream.vault.vault import Vault
 from guardstream.vault.veil import Veil
 
@@ -23,33 +23,79 @@ def restoring(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS
     Rules do not see stand-ins that were issued; what these stand for is written after all rules,
     and not looked at again. Stand-ins in URLs, and what is not exactly one, stay as they are.
     """
-    asked = policy.input.reversible if policy.input else frozenset()
-    return policy.behind(Behind(_Over(vault, asked, channels)))
+    labels = frozenset(vault.labels)
+    if labels:  # of all rules, so that all vaults are searched for alike
+        labels |= _of_rules(policy, vault)
+    return policy.behind(Behind(_Over(vault, labels, channels)))
+
+
+def leaving(policy: Policy, vault: Vault) -> Policy:
+    """Return `policy` as it guards answers whose stand-ins are restored later.
+
+    Rules do not see those that were issued, which stay as they are everywhere.
+    """
+    return policy.behind(Behind(_Leaving(vault, vault.labels | _of_rules(policy, vault))))
+
+
+def restoring_later(policy: Policy, vault: Vault, channels: Collection[str] = CHANNELS) -> Policy:
+    """Do what `restoring` does where `leaving` was before: maybe again, when much is forgotten.
+
+    What waits is the same then.
+    """
+    labels = vault.labels | _of_rules(policy, vault)
+    return policy.behind(Behind(_Over(vault, labels, channels)))
+
+
+def _of_rules(policy: Policy, vault: Vault) -> frozenset[str]:
+    return labels_of(policy.input.reversible if policy.input else (), vault.ids)
+
+
+class _Leaving:
+    """Covers every text; stand-ins stay as they are."""
+
+    def __init__(self, vault: Vault, labels: Collection[str]) -> None:
+        def left(name: Name, text: str, _around: Around) -> str | None:
+            return None if vault.value(name) is None else text
+
+        self._leaves = Veil(frozenset(labels), left, ids=vault.ids)
+
+    def over(self, _channel: str, _tool: str | None, stage: Stage, _place: Place) -> Stage:
+        return self._leaves.over(stage)
 
 
 class _Over:
     """Covers every text; in some of them values are restored."""
 
-    def __init__(self, vault: Vault, asked: Collection[str], channels: Collection[str]) -> None:
+    def __init__(self, vault: Vault, labels: Collection[str], channels: Collection[str]) -> None:
         self._vault = vault
         self._channels = channels
-        labels = frozenset(entry.name.label for entry in vault.entries)
-        if labels:  # of all rules, so that all vaults are searched for alike
-            labels |= labels_of(asked, vault.ids)
-        self._brings = Veil(labels, self._restored, ids=vault.ids) if labels else None
-        self._leaves = Veil(labels, self._left, ids=vault.ids) if labels else None
+        given = frozenset(labels)
+        self._brings = Veil(given, self._restored, ids=vault.ids) if given else None
+        self._withholds = Veil(given, self._withheld, ids=vault.ids) if given else None
+        self._leaves = Veil(given, self._left, ids=vault.ids) if given else None
 
     def over(self, channel: str, tool: str | None, stage: Stage, place: Place) -> Stage:
         if channel == "tool_args":
             allowed = bool(place) and self._vault.tools.allows(tool, place)
+            veil = self._brings if allowed else self._withholds
         else:
-            allowed = channel in self._channels
-        veil = self._brings if allowed else self._leaves
+            veil = self._brings if channel in self._channels else self._leaves
         return veil.over(stage) if veil else stage  # nothing was issued
 
     def _restored(self, name: Name, text: str, around: Around) -> str | None:
+        if in_address(around):
+            return self._withheld(name, text, around)
+        return self._brought(name, text, around)
+
+    def _withheld(self, name: Name, text: str, around: Around) -> str | None:
+        """What was escaped is no value of anybody: it comes back where values do not."""
+        if name.label == ESCAPED:
+            return self._brought(name, text, around)
+        return self._left(name, text, around)
+
+    def _brought(self, name: Name, text: str, around: Around) -> str | None:
         value = self._vault.value(name)
-        if value is None or in_address(around):
+        if value is None:
             return self._left(name, text, around)
         self._vault.counts.restored += 1
         return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -47,14 +47,16 @@ def label_of(rule: str) -> str:
 _OPENS = r"(?:\[|［|&#0{0,5}91;|&#[xX]0{0,4}5[bB];|&(?:lbrack|lsqb);|%5[bB])"
 _CLOSES = r"(?:\\?\]|］|&#0{0,5}93;|&#[xX]0{0,4}5[dD];|&(?:rbrack|rsqb);|%5[dD])"
 _LINE = r"(?:\\?_|＿|&#0{0,5}95;|&#[xX]0{0,4}5[fF];|&(?:lowbar|UnderBar);|%5[fF])"
-_SPACES = " \u00a0\u2009\u200b\u202f\u2060\u3000\ufeff"
+_SPACES = " \t\r\n\u00a0\u2009\u200b\u202f\u2060\u3000\ufeff"
 _BETWEEN = rf"(?:[{_SPACES}]{{0,2}}[*_`~]{{0,3}}[{_SPACES}]{{0,2}})"
 _MARKS = "[*`~]{0,3}"
-_JOINT = rf"(?:{_MARKS}[{_SPACES}]?{_LINE}[{_SPACES}]?{_MARKS}|[{_SPACES}\-])"
+_JOINT = rf"(?:{_MARKS}[{_SPACES}]{{0,2}}{_LINE}[{_SPACES}]{{0,2}}{_MARKS}|[{_SPACES}]{{1,2}}|\-)"
 _JOINED = r"[0-9A-Za-z_０-９Ａ-Ｚａ-ｚ＿]"
 # Of a word of its own, maybe in emphasis by lines: `__EMAIL_7KQ4TWY__`.
 _BEGINS = f"(?:(?<!{_JOINED})|(?<=(?<!{_JOINED})_{{1,3}}))"
-_ENDS = f"(?:(?!{_JOINED})|(?=_{{1,3}}(?!{_JOINED})))"
+_ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
+# With the lines after it: a search that looks one character ahead settles by itself.
+_ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
 # Behind a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
 _HOST = (
@@ -73,48 +75,95 @@ def _either_width(char: str) -> str:
 _SYMBOL = "[" + "".join(_either_width(symbol)[1:-1] for symbol in SYMBOLS) + "]"
 _HASH, _NUMBER = f"{_SYMBOL}{{{LENGTH + 1}}}", "[1-9１-９][0-9０-９]{0,8}"
 
+_LINE_SIZE, _GROUP_SIZE = 64, 4_000
+"""How many states a line in a label takes, where another symbol takes one, and how many there may
+be in the labels of a pattern, which has each label twice: an automaton has 10,000."""
+
 LONGEST = 320
 """Code points in a stand-in as it may be written, with a host behind it."""
 
 
 @lru_cache(maxsize=256)
 def patterns(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
-    """Patterns that find stand-ins with these labels: in brackets, and without; and fakes.
+    """Patterns that find what may be stand-ins with these labels; and fakes.
 
-    Where what follows makes it part of a host's name, the match has as much of that as says so.
+    Where what follows makes it part of a host's name, the match has as much of that as says so. It
+    may have a backslash before it and lines after it that are not of it: see `alone`.
     """
-    return (*(f"{form}{_HOST}?" for form in _forms(labels, ids)), *_fakes(labels))
+    return (*(_pattern(group, ids) for group in _groups(labels)), *_fakes(labels))
+
+
+def _pattern(labels: Sequence[str], ids: Ids) -> str:
+    in_brackets, bare = _found(labels, ids)
+    inside = f"{_BETWEEN}{in_brackets}{_BETWEEN}"
+    forms = rf"\\?{_OPENS}{inside}{_CLOSES}|{_BEGINS}{bare}{_ENDS_READ}"
+    return f"(?:{forms}){_HOST}?"
+
+
+def _groups(labels: Iterable[str]) -> Iterator[list[str]]:
+    """Labels without those of fakes, as many together as one pattern may have."""
+    group: list[str] = []
+    size = 0
+    for label in sorted(set(labels) - SHAPES.keys()):
+        own = len(label) + _LINE_SIZE * label.count("_")
+        if group and size + own > _GROUP_SIZE:
+            yield group
+            group, size = [], 0
+        group.append(label)
+        size += own
+    if group:
+        yield group
 
 
 def _fakes(labels: frozenset[str]) -> tuple[str, ...]:
     return tuple(shape.pattern for label, shape in SHAPES.items() if label in labels)
 
 
-def _forms(labels: frozenset[str], ids: Ids) -> tuple[str, ...]:
-    ways = "|".join(
-        "".join(_LINE if char == "_" else _either_width(char) for char in label)
-        for label in sorted(labels - SHAPES.keys())
-    )
-    if not ways:
-        return ()
+def _found(labels: Sequence[str], ids: Ids) -> tuple[str, str]:
+    """What stands in brackets, and without."""
+    ways = _any_of(labels)
     found = _NUMBER if ids == "number" else _HASH
-    inside = f"(?:{ways}){_JOINT}{found}"
-    bare = f"(?:{ways}){_LINE}{found}"
-    # A backslash before one bracket alone is not of the stand-in.
-    return (
-        rf"(?:\\\[{_BETWEEN}{inside}{_BETWEEN}\\\]|{_OPENS}{_BETWEEN}{inside}{_BETWEEN}{_CLOSES})",
-        f"{_BEGINS}{bare}{_ENDS}",
-    )
+    return f"{ways}{_JOINT}{found}", f"{ways}{_LINE}{found}"
+
+
+def _any_of(labels: Sequence[str]) -> str:
+    """A pattern of some labels, of which those that begin alike share their beginnings."""
+    rests: dict[str, list[str]] = {}
+    for label in labels:
+        if label:
+            rests.setdefault(label[0], []).append(label[1:])
+    ways = [
+        (_LINE if char == "_" else _either_width(char)) + _any_of(rest)
+        for char, rest in rests.items()
+    ]
+    if not ways or (len(ways) == 1 and "" not in labels):
+        return "".join(ways)
+    return f"(?:{'|'.join(ways)}{'|' if '' in labels else ''})"
 
 
 @lru_cache(maxsize=64)
 def each_in(labels: frozenset[str], ids: Ids) -> regex.Pattern[str]:
-    """What finds stand-ins alone in a text that `patterns` have found."""
-    return regex.compile("|".join((*_forms(labels, ids), *_fakes(labels))))
+    """What finds what may be stand-ins alone in a text that `patterns` have found."""
+    forms: list[str] = []
+    if plain := sorted(labels - SHAPES.keys()):
+        in_brackets, bare = _found(plain, ids)
+        inside = f"{_BETWEEN}{in_brackets}{_BETWEEN}"
+        # A backslash before one bracket alone is not of the stand-in.
+        forms = [rf"\\\[{inside}\\\]|{_OPENS}{inside}{_CLOSES}", f"{_BEGINS}{bare}{_ENDS}"]
+    return regex.compile("|".join((*forms, *_fakes(labels))))
+
+
+def alone(text: str) -> tuple[str, str, str]:
+    """What is before a stand-in that `patterns` have found, the stand-in, and what is after it."""
+    inner = text.rstrip("_")  # the end of emphasis by lines
+    after = text[len(inner) :]
+    if inner.startswith("\\") and not inner.endswith("\\]"):
+        return "\\", inner[1:], after  # before one bracket alone
+    return "", inner, after
 
 
 _encoded = regex.compile("%5([bdf])", regex.IGNORECASE)
-_dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff"))
+_dropped = str.maketrans(dict.fromkeys("\\*`~\u200b\u2060\ufeff") | dict.fromkeys("\t\r\n", " "))
 
 
 @lru_cache(maxsize=4_096)

@@ -94,6 +94,7 @@ class Vault:
         self.tools = Tools(tools)
         self.counts = Counts()
         self.fresh: list[Entry] = []
+        self.labels: set[str] = set()
         self._key = secrets.token_bytes(32) if key is None else key
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._bytes = 0
@@ -188,6 +189,7 @@ class Vault:
     def _keep(self, entry: Entry) -> None:
         self._values[entry.name] = entry
         self._names.setdefault((entry.value, entry.shared), entry.name)
+        self.labels.add(entry.name.label)
         self._bytes += len(entry.value.encode("utf-8", "surrogatepass"))
         if entry.name.id.isdecimal():
             number = int(entry.name.id)

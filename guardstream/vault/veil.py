@@ -19,9 +19,10 @@ import regex
 from guardstream.events import Event, Finding, Stage, Text
 from guardstream.stages.redact import RuleSet
 from guardstream.stages.rules import Rule, StandIn
-from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
+from guardstream.vault.addresses import REACH, Around
 from guardstream.vault.ids import Ids
-from guardstream.vault.standin import LONGEST, Name, each_in, patterns, read
+from guardstream.vault.source import Source
+from guardstream.vault.standin import LONGEST, Name, alone, each_in, patterns, read
 
 Become: TypeAlias = Callable[[Name, str, Around], str | None]
 """What a stand-in becomes, given its name, how it was written, and what is around it; None leaves
@@ -33,21 +34,14 @@ _has_private = _private.search
 
 _RULE = "stand-in"
 
-_WINDOW = 4 * REACH
-"""How much of the source is kept; half of it is more than may wait and what is before that."""
+_SHORT, _MOST_AHEAD = LONGEST // 2, 64
+"""How long a text that is only read may be with what waits, and how many of them there may be."""
 
 
 @lru_cache(maxsize=64)
 def _finding(labels: frozenset[str], ids: Ids) -> RuleSet:
-    """What finds stand-ins with these labels."""
-
-    def is_one(text: str) -> bool:
-        if read(text, labels) is not None:
-            return True
-        found = each_in(labels, ids).match(text)  # a host's name may follow
-        return found is not None and read(found[0], labels) is not None
-
-    rule = Rule(id=_RULE, patterns=patterns(labels, ids), validators=(is_one,))
+    """What finds what may be stand-ins with these labels."""
+    rule = Rule(id=_RULE, patterns=patterns(labels, ids))
     return RuleSet([rule], max_holdback=LONGEST)
 
 
@@ -86,10 +80,12 @@ class Veil:
 
     def _shown(self, text: str, around: Around, hide: Callable[[str, str], str]) -> str:
         """What rules see of a text that was found: a stand-in, maybe in the name of a host."""
-        name = read(text, self._labels)
+        before, inner, after = alone(text)
+        name = read(inner, self._labels)
         if name is not None:
-            becomes = self._become(name, text, around)
-            return text if becomes is None else hide(text, becomes)
+            around = around._replace(before=around.before + before)
+            becomes = self._become(name, inner, around)
+            return text if becomes is None else before + hide(inner, becomes) + after
         around = around._replace(in_host=True)
 
         def shown(match: regex.Match[str]) -> str:
@@ -115,12 +111,8 @@ class _Veiled:
         self._turned_to = turned_to
         self._behind = shown
         self._find = rules.with_replacements({_RULE: StandIn(self._hidden)}).stage()
-        self._window = ""  # the end of the source
-        self._recent: list[str] = []  # and what came after that
-        self._size = 0  # of both
-        self._base = 0  # where that begins
-        self._state = OUTSIDE  # whether a tag was open
-        self._told = 0  # where in the source that was
+        self._came = Source()
+        self._ahead: list[str] = []  # what `find` has only read, and `_came` has not
         self._becomes: list[str] = []  # of each private character
         self._texts: list[str] = []  # and what it was in the source
         self._chars: dict[tuple[str, str], str] = {}  # the private character of what is hidden
@@ -128,38 +120,67 @@ class _Veiled:
         self._ends: list[int] = []  # where in those a hidden text ended, and by how much more
         self._more: list[int] = []  # source there was up to there
         self._finished = False
+        self._pass, self._read = inner.feed, self._find.read
+        self._tail = ""  # what may be of a stand-in
+        self._most = _SHORT
         self.held = 0
         """How many code points are held back now."""
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
+        if len(text) > self._most or not (text.isascii() or not _has_private(text)):
+            return self._feed_carefully(text)
+        ran = self._read(text)
+        if ran or self._tail:
+            if not isinstance(ran, int):
+                self._catch_up()
+                self._came.add(text)
+                return self._after(self._find.follow(text, ran))
+            self._ahead.append(text)
+            self.held += ran - len(self._tail)
+            self._most = _SHORT - ran
+            text = self._tail + text
+            released = len(text) - ran
+            text, self._tail = text[:released], text[released:]
+            if not text:
+                return []
+        else:
+            # Nearly always no stand-in begins in a chunk, and none may have begun before.
+            self._ahead.append(text)
+        self._fed += len(text)
+        if len(self._ahead) == _MOST_AHEAD:
+            self._catch_up()
+        said = self._pass(text)
+        if len(said) == 1 and type(event := said[0]) is Text and event.text == text:
+            return said
+        said = self._seen(said)
+        self._count()
+        return said
+
+    def _feed_carefully(self, text: str) -> list[Event]:
         if self._finished:
             return []
+        self._catch_up()
         if len(text) > REACH:
             pieces = (text[at : at + REACH] for at in range(0, len(text), REACH))
             return [event for piece in pieces for event in self.feed(piece)]
         if not text.isascii() and _has_private(text):
             text = _private.sub(lambda match: self._private(match[0], match[0]), text)
-        self._recent.append(text)
-        self._size += len(text)
-        if self._size > _WINDOW:
-            self._forget(self._size - _WINDOW // 2)
-        events = self._find.feed(text)
-        if not events:
-            self.held += len(text)
-            return events
-        if len(events) == 1 and type(event := events[0]) is Text and event.text.isascii():
-            # Nearly always nothing is hidden, and nothing waits.
-            shown = event.text
-            self._fed += len(shown)
-            said = self._inner.feed(shown)
-            whole = len(said) == 1 and type(event := said[0]) is Text and event.text == shown
-            if whole:
-                self.held += len(text) - len(shown)
-                return said
-            said = self._seen(said)
-            self._count()
-            return said
+        self._came.add(text)
+        return self._after(self._find.feed(text))
+
+    def _catch_up(self) -> None:
+        """Let `find` and the source take what was only read."""
+        if self._ahead:
+            text = "".join(self._ahead)
+            self._ahead.clear()
+            self._came.add(text)
+            self._find.skip(text, self._tail)
+
+    def _after(self, events: list[Event]) -> list[Event]:
+        """Pass on what became of a text in which a stand-in may have been found."""
+        self._tail = self._find.tail
+        self._most = _SHORT - len(self._tail) if self._find.only_reads else -1
         said = self._through(events)
         self._count()
         return said
@@ -168,6 +189,8 @@ class _Veiled:
         """Take the source's end."""
         if self._finished:
             return []
+        self._catch_up()
+        self._most, self._tail = -1, ""
         events = self._through(self._find.finish())
         if not self._finished:
             events += self._seen(self._inner.finish())
@@ -175,7 +198,7 @@ class _Veiled:
         return events
 
     def _count(self) -> None:
-        self.held = 0 if self._finished else self._find.held + self._inner.held
+        self.held = 0 if self._finished else len(self._tail) + self._inner.held
 
     def _through(self, events: list[Event]) -> list[Event]:
         """Pass on what was released of the source, with stand-ins hidden."""
@@ -201,7 +224,7 @@ class _Veiled:
                 start, end = self._source(event.start), self._source(event.end)
                 said.append(replace(event, start=start, end=end))
             else:
-                self._finished = True
+                self._finished, self._most = True, -1
                 said.append(event)
         return said
 
@@ -209,32 +232,7 @@ class _Veiled:
 
     def _hidden(self, text: str, at: int) -> str:
         """What is found at `at`, with private characters for what rules are not to see."""
-        self._tell(at)
-        end = at - self._base
-        before = self._source_end()[max(end - REACH, 0) : end]
-        return self._behind(text, Around(before, self._state), self._private)
-
-    def _forget(self, length: int) -> None:
-        """Drop the beginning of the source that is kept."""
-        self._tell(self._base + length)
-        length -= LONGEST_OPENING
-        self._window = self._source_end()[length:]
-        self._size -= length
-        self._base += length
-
-    def _source_end(self) -> str:
-        """The end of the source; chunks are joined when somebody asks."""
-        if self._recent:
-            self._window += "".join(self._recent)
-            self._recent.clear()
-        return self._window
-
-    def _tell(self, at: int) -> None:
-        """Follow tags up to `at` in the source."""
-        if at > self._told:
-            start, end = self._told - self._base, at - self._base
-            self._state = within(self._state, self._source_end(), start, end)
-            self._told = at
+        return self._behind(text, self._came.around(at), self._private)
 
     def _private(self, text: str, becomes: str) -> str:
         self._turned_to(self)

@@ -628,7 +628,7 @@ async def test_an_application_leaves_the_vault_of_its_messages() -> None:
         sent = guard.check_messages([{"role": "user", "content": "Ann Lee"}], vault=vault)
         seen.append(sent.messages[0]["content"])
         scope["state"]["guardstream_vault"] = vault
-        text = f"a secret of {seen[0]}"
+        text = f"a secret of {seen[-1]}"
         parts = [text[at : at + 4].encode() for at in range(0, len(text), 4)]
         await streaming(Upstream(parts), PLAIN)(scope, receive, send)
 
@@ -636,5 +636,4 @@ async def test_an_application_leaves_the_vault_of_its_messages() -> None:
     assert visit.body.decode() == "a ****** of Ann Lee"
     assert "Ann" not in seen[0]
     kept = await fetch(GuardMiddleware(app, guard, replay=MemoryReplay()))
-    assert kept.status == 502
-    assert b"Ann" not in kept.body
+    assert kept.body == visit.body  # of text nothing is kept

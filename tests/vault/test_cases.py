@@ -22,7 +22,7 @@ input:
 """
 GUARD = Guard(Policy.parse(POLICY))
 KEY = b"a key of sixteen bytes or more"
-PLACES = re.compile(r"\{(\w)(?:\.(\w+))?(?::(\w+))?\}|<(\w)>")
+PLACES = re.compile(r"\{([epz])(?:\.(\w+))?(?::(\w+))?\}|<([epz])>")
 
 
 def vault_of_values() -> tuple[Vault, dict[str, str]]:

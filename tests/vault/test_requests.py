@@ -230,3 +230,36 @@ def test_what_is_in_an_address_itself_stays() -> None:
     data = {"url": "data:image/png;base64,4111111111111111"}
     message = {"role": "user", "content": [{"type": "image_url", "image_url": data}]}
     assert GUARD.check_messages([message], vault=Vault(b"k" * 16)).messages == [message]
+
+
+BETWEEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "an image": (
+        "openai_chat",
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ),
+    "audio": ("openai_chat", {"type": "input_audio", "input_audio": {"data": "AAAA"}}),
+    "a file": ("openai_chat", {"type": "file", "file": {"file_id": "f1"}}),
+    "an image of Anthropic's": (
+        "anthropic",
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+    ),
+    "an image of Gemini's": ("gemini", {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}),
+}
+
+
+@pytest.mark.parametrize(("provider", "part"), BETWEEN.values(), ids=BETWEEN)
+def test_texts_around_what_is_no_text_stay_apart(provider: str, part: dict[str, Any]) -> None:
+    def request_(*texts: str) -> dict[str, Any]:
+        gemini = provider == "gemini"
+        made: list[Any] = [{"text": text} if gemini else _text(text) for text in texts]
+        made[1:1] = [part]
+        turn = {"role": "user", "parts" if gemini else "content": made}
+        return {"contents" if gemini else "messages": [turn]}
+
+    halves = json.dumps(request_(PART, REST)).encode()
+    here = Vault(b"k" * 16)
+    assert checked_request(GUARD.with_vault(here), provider, halves) == halves
+    whole = json.dumps(request_(f"of {VALUE}", f"and {VALUE}")).encode()
+    sent = checked_request(GUARD.with_vault(here), provider, whole)
+    mark = str(next(iter(here.entries)).name)
+    assert json.loads(sent) == request_(f"of {mark}", f"and {mark}")

@@ -361,3 +361,14 @@ def test_tools_are_given_values_where_that_is_allowed(
 def test_a_path_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(ValueError, match="is no path to an argument"):
         vault(tools={"send_mail": ["to..cc"]})
+
+
+def test_a_policy_may_have_very_many_reversible_rules() -> None:
+    names = [f"r-{number}-a-b-c-d-e-f-{number}" for number in range(60)]
+    rules = "".join(f"\n    - {{id: {n}, words: [{n}], reversible: true}}" for n in names)
+    guard = Guard(Policy.parse(f"input:\n  rules:{rules}"))
+    here = vault()
+    text = f"{names[0]}, {names[30]}, {names[59]}"
+    [message] = guard.check_messages([user(text)], vault=here).messages
+    assert not any(name in message["content"] for name in names)
+    assert guard.wrap_sync(list(message["content"]), vault=here).text() == text

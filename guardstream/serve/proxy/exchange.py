@@ -34,7 +34,7 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.apart import LongEvents
+from guardstream.serve.proxy.apart import LONG, LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
@@ -45,6 +45,7 @@ from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
 from guardstream.serve.proxy.state import StateError, Stored
 from guardstream.serve.proxy.upstreams import returned_headers
+from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.serve.streams import PING
@@ -171,10 +172,30 @@ class ProxyExchange:
         replay = self._settings.replay
         if replay is None or last_event_id(self._scope) is None:
             return False
-        route = Route(self._scope["path"], self._guard())
+        guard = self._guard()
+        route, restoring = Route(self._scope["path"], guard), await self._restoring(guard)
         return await resume(
-            self._scope, self._receive, self._send, route, replay, self._caller_name
+            self._scope, self._receive, self._send, route, replay, self._caller_name, restoring
         )
+
+    async def _restoring(self, guard: Guard) -> Restoring | None:
+        """Return what restores a stream that was kept, with the values of the conversation that
+        the client names, or those that its request brings again."""
+        around = self._settings.operations.get(self._name)
+        vaults = around.vaults if around else None
+        if vaults is None:
+            return None
+        try:
+            named, caller = self._conversation()
+            if named is None and (body := await self._read_body()):
+                vault = (await self._checked(guard, self._content_type(), body))[0].vault
+            else:
+                vault, _ = await vaults.amasked(lambda _: None, named, caller)
+        except VaultError as error:
+            raise RefusedError(503, "vault_failed", str(error)) from error
+        except UpstreamError as error:
+            raise RefusedError(error.status, error.code, error.message) from error
+        return Restoring(guard, vault or vaults.open(), self._found.endpoint.provider)
 
     async def _read_body(self) -> bytes | None:
         """Return the request's body, None if the client leaves before its end."""
@@ -495,6 +516,8 @@ class ProxyExchange:
         await self._say(answer, more=False)
 
     async def _stream(self, guard: Guard, response: Incoming, kind: str) -> None:
+        events = kind == "text/event-stream"
+        guard, restoring = self._in_halves(guard) if events else (guard, None)
         try:
             stream = guard.wrap(
                 response,
@@ -508,17 +531,19 @@ class ProxyExchange:
         long_events = LongEvents(self._parts.apart)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        self._media, events = kind, kind == "text/event-stream"
+        self._media = kind
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
-        async with self._kept(events), self._beating(events), stream:
+        async with self._kept(events, restoring), self._beating(events), stream:
             try:
                 async for frame in stream:
                     body = b"".join([frame, *_ready(stream)])
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
                     await self._say(body)
+                    if len(body) > LONG and isinstance(guarded, GuardedStream):
+                        guarded.state.forget()
                     del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
                 await self._say_error(error.status, error.code, error.message)
@@ -544,18 +569,29 @@ class ProxyExchange:
             return None
         return objects.Telling(endpoint.provider)
 
+    def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
+        """Return the guard of a stream, and what restores values after it is kept."""
+        if self._settings.replay is None or self._label is None or guard.vault is None:
+            return guard, None
+        restoring = Restoring(guard, guard.vault, self._found.endpoint.provider)
+        return guard.halves()[0], restoring
+
     @asynccontextmanager
-    async def _kept(self, events: bool) -> AsyncIterator[None]:
+    async def _kept(self, events: bool, restoring: Restoring | None) -> AsyncIterator[None]:
         """Keep what is said for clients that come back."""
         replay = self._settings.replay
         if replay is None or self._label is None or not events:
             yield
             return
-        journal = self._journal = Journal(replay, self._scope, self._label, self._caller_name)
+        journal = self._journal = Journal(
+            replay, self._scope, self._label, self._caller_name, restoring
+        )
         complete = False
         try:
             yield
             complete = True
+            if rest := journal.rest():
+                await self._transmit(b"".join(rest), more=True)
         finally:
             self._journal = None
             with anyio.move_on_after(_PATIENCE, shield=True):

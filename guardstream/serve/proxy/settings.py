@@ -128,9 +128,6 @@ class ProxySettings:
             raise SettingsError(
                 f"{where}: a gate would see the values that the vault restores: policy {name!r}"
             )
-        if around.vaults is not None and self.replay is not None:
-            where = around.policy.place("vault")
-            raise SettingsError(f"{where}: a replay would keep the values: leave one out")
 
     @property
     def targets(self) -> Mapping[str, Target]:

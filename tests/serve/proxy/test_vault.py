@@ -13,10 +13,11 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from guardstream import Guard, Policy, PolicyError
+from guardstream.framing.sse import Decoder, Event
 from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.operations import operations
 from guardstream.serve.journal import Replay
-from guardstream.serve.proxy import SettingsError
+from guardstream.serve.proxy.keys import hashed
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import RedisStore, VaultError, Vaults
 from tests.serve.proxy.upstream import Provider, chat, completion, message, proxied
@@ -128,12 +129,84 @@ def test_a_store_that_is_down_closes_or_masks_for_good(
         assert answer.json()["choices"][0]["message"]["content"] == "[email]"
 
 
-def test_a_replay_would_keep_values() -> None:
-    with (
-        pytest.raises(SettingsError, match="4:1: a replay would keep the values"),
-        proxied(lambda *_: completion("x"), **settings(), replay=Replay(MemoryReplay())),
-    ):
-        pass
+class Kept(MemoryReplay):
+    """A store that remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = b""
+
+    async def append(self, stream: str, number: int, event: bytes) -> None:
+        self.given += event
+        await super().append(stream, number, event)
+
+
+def read(stream: httpx.Response) -> list[tuple[str | None, str]]:
+    """The ids of the events of a chat, and the text of each."""
+    found = []
+    for item in Decoder().feed(stream.content):
+        if isinstance(item, Event) and item.data != "[DONE]":
+            choices = json.loads(item.data)["choices"]
+            found.append((item.id, "".join(each["delta"].get("content") or "" for each in choices)))
+    return found
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["a conversation", "what it brings again"])
+def test_a_replay_keeps_stand_ins_and_restores_for_whom_they_are(*, named: bool) -> None:
+    store = Kept()
+    around = settings()
+
+    def answer(provider: Provider, _: dict[str, Any]) -> Response:
+        return provider.stream(chat(*cut(f"a secret for {asked(provider)}, yes")))
+
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": MAIL}]}
+    with proxied(answer, **around, replay=Replay(store)) as (url, provider):
+
+        def ask(key: str = "mine", **headers: str) -> httpx.Response:
+            given = {"authorization": f"Bearer {key}", **headers}
+            given |= {"guardstream-conversation": "seven"} if named else {}
+            return httpx.post(url + CHAT, json=body, headers=given)
+
+        def back(last: str, key: str = "mine", **change: Any) -> httpx.Response:
+            given = {"authorization": f"Bearer {key}", "last-event-id": last}
+            given |= {"guardstream-conversation": "seven"} if named else {}
+            return httpx.post(url + CHAT, headers=given, **({"json": body} | change))
+
+        whole = read(ask())
+        assert "".join(text for _, text in whole) == f"a ###### for {MAIL}, yes"
+        assert MAIL.encode() not in store.given
+        for at, (last, _) in enumerate(whole, 1):
+            assert last is not None
+            assert read(back(last)) == whole[at:]
+        mark = asked(provider)
+        first = whole[0][0] or ""
+        theirs = back(first, "theirs") if named else back(first, json=None)
+        assert MAIL not in theirs.text
+        assert mark in "".join(text for _, text in read(theirs))
+        if named:
+            around["operations"]["default"].vaults.forget("seven", hashed("mine"))
+            assert mark in "".join(text for _, text in read(back(first)))
+        assert len(provider.requests) == 1
+
+
+def test_a_replay_whose_vault_fails_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    around = settings()
+
+    def answer(provider: Provider, _: dict[str, Any]) -> Response:
+        return provider.stream(chat(*cut(f"for {asked(provider)}")))
+
+    with proxied(answer, **around, replay=Replay(MemoryReplay())) as (url, _):
+        headers = {"authorization": "Bearer k", "guardstream-conversation": "seven"}
+        body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": MAIL}]}
+        first = read(httpx.post(url + CHAT, json=body, headers=headers))[0][0] or ""
+
+        def fails(*_: Any) -> Any:
+            raise VaultError("the store failed")
+
+        monkeypatch.setattr(around["operations"]["default"].vaults, "open", fails)
+        again = httpx.get(url + CHAT, headers={**headers, "last-event-id": first})
+    assert again.status_code == 503
+    assert again.json()["error"]["code"] == "vault_failed"
 
 
 # below a client

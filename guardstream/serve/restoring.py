@@ -1,0 +1,94 @@
+"""Events that are kept with stand-ins, on their way to a client: values take their places.
+
+What was kept of a stream is read from its beginning whenever a client comes back, as a stand-in
+may have begun in any event. What it is sent has the same ids each time: an event that comes of one
+that was kept has its number; one before it, such as text that had waited, has the number of the
+event that was kept before, and its place after that: `7.1`, `7.2`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from guardstream.errors import GuardstreamError
+from guardstream.framing.sse import MAX_EVENT, Decoder, Event
+from guardstream.guard import Guard
+from guardstream.stream.flow import Sent
+from guardstream.stream.result import Meter
+from guardstream.vault import Vault
+
+_LOG = logging.getLogger("guardstream.serve")
+
+_BOM = b"\xef\xbb\xbf"
+
+_LONG = 64 * 1024
+"""Bytes of an event whose text is not kept until the next comes."""
+
+
+class Position(NamedTuple):
+    """Where a client is: it has the event of a number, and `more` of those that come after it."""
+
+    number: int
+    more: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.number}.{self.more}" if self.more else str(self.number)
+
+
+class Placed(NamedTuple):
+    """An event without its id, and where a client is that has it."""
+
+    raw: bytes
+    position: Position
+
+
+class Restoring:
+    """Restores the events of one stream, in the order of their numbers."""
+
+    def __init__(self, guard: Guard, vault: Vault, provider: str | None = None) -> None:
+        """`guard` is that of the stream, `provider` the format of its events, if it is known."""
+        _, values = guard.with_vault(vault).halves()
+        self._flow = values.flow(provider=provider, media="sse")(b"", Meter())
+        self._at = Position(0)
+        self._failed = False
+
+    def feed(self, event: Placed) -> list[Placed]:
+        """Take an event; return what may go out now."""
+        before, self._at = self._at, event.position
+        shown = self._guarded(lambda: self._flow.feed(event.raw), event.raw)
+        places = [Position(before.number, more) for more in range(1, len(shown))]
+        return list(map(Placed, shown, [*places, self._at]))
+
+    def finish(self) -> list[Placed]:
+        """Take the stream's end; return what still waited."""
+        shown = self._guarded(self._flow.finish, b"")
+        return [Placed(raw, Position(self._at.number, more)) for more, raw in enumerate(shown, 1)]
+
+    def _guarded(self, work: Callable[[], Sequence[Sent[bytes]]], raw: bytes) -> list[bytes]:
+        """The events that a step returns; from a failure on, stand-ins stay."""
+        if self._failed:
+            return [raw] if raw else []
+        try:
+            sent = work()
+            if self._flow.error is not None:
+                raise self._flow.error
+        except GuardstreamError as error:
+            _LOG.error("values are not restored any more: %s", error)
+            self._failed = True
+            return [raw] if raw else []
+        if len(raw) > _LONG:
+            self._flow.forget()
+        return self._events([each.chunk for each in sent])
+
+    @staticmethod
+    def _events(frames: list[bytes]) -> list[bytes]:
+        decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
+        items = decoder.feed(b"".join(frames))
+        return [plain(item) for item in items if isinstance(item, Event)]
+
+
+def plain(event: Event) -> bytes:
+    """An event's bytes, to which an id can be added."""
+    return event.raw.removeprefix(_BOM).lstrip(b"\n")

@@ -1,0 +1,52 @@
+"""The end of a text as a model wrote it: what is before a stand-in decides whether it may go."""
+
+from __future__ import annotations
+
+from guardstream.vault.addresses import LONGEST_OPENING, OUTSIDE, REACH, Around, within
+
+_WINDOW = 4 * REACH
+"""How much is kept; half of it is more than may wait and what is before that."""
+
+
+class Source:
+    """Keeps the end of a text, and follows the tags that are open in it, when somebody asks."""
+
+    def __init__(self) -> None:
+        self._window = ""
+        self._recent: list[str] = []  # what came after that
+        self._size = 0  # of both
+        self._base = 0  # where they begin
+        self._state = OUTSIDE
+        self._followed = 0  # how far tags were
+
+    def add(self, text: str) -> None:
+        """Take the next characters."""
+        self._recent.append(text)
+        self._size += len(text)
+        if self._size > _WINDOW:
+            self._forget(self._size - _WINDOW // 2)
+
+    def around(self, at: int) -> Around:
+        """What is before an offset; those that are asked for do not go back."""
+        self._follow(at)
+        end = at - self._base
+        return Around(self._text()[max(end - REACH, 0) : end], self._state)
+
+    def _forget(self, length: int) -> None:
+        self._follow(self._base + length)
+        length -= LONGEST_OPENING
+        self._window = self._text()[length:]
+        self._size -= length
+        self._base += length
+
+    def _text(self) -> str:
+        if self._recent:
+            self._window += "".join(self._recent)
+            self._recent.clear()
+        return self._window
+
+    def _follow(self, at: int) -> None:
+        if at > self._followed:
+            start, end = self._followed - self._base, at - self._base
+            self._state = within(self._state, self._text(), start, end)
+            self._followed = at
