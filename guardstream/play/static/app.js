@@ -202,7 +202,7 @@ function row(finding) {
   for (const said of [finding.rule, finding.action, finding.severity, place, finding.why.join("; ")])
     made.insertCell().textContent = said;
   const cell = made.insertCell();
-  if (finding.slot === "0/text" && finding.kind === "match" && source !== "model") {
+  if (finding.place?.slot === "0/text" && finding.kind === "match" && source !== "model") {
     const save = document.createElement("button");
     save.type = "button";
     save.textContent = "Save as test";
@@ -214,7 +214,7 @@ function row(finding) {
   return made;
 }
 
-async function saved(button, { rule, start, end }, text) {
+async function saved(button, { rule, place: { start, end } }, text) {
   try {
     const made = await ask("save", { policy: editor.text, rule, text, start, end });
     editor.text = made.policy;

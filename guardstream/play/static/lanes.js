@@ -60,8 +60,8 @@ export class Lanes {
       released += text.length;
     }
     for (const finding of step.findings) {
-      const slot = this.#slots.get(finding.slot);
-      if (slot) slot.marks.push({ from: slot.unit(finding.start), to: slot.unit(finding.end), finding });
+      const place = finding.place, slot = place && this.#slots.get(place.slot);
+      if (slot) slot.marks.push({ from: slot.unit(place.start), to: slot.unit(place.end), finding });
     }
     this.#held = step.held;
     this.#findings += step.findings.length;
