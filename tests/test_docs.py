@@ -1,4 +1,4 @@
-"""What docs/policies.md and docs/operations.md show is true, and nothing is missing in them."""
+"""What the pages on policies and operations show is true, and nothing is missing in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from tests.support.watching import Watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PAGE = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+PAGE = "".join(
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("policies.md", "running.md")
+)
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)
 
