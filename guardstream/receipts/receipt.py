@@ -257,5 +257,5 @@ def _libraries() -> tuple[Any, Any]:
         )
     except ImportError as error:
         raise ReceiptError(
-            "receipts need PyJWT and cryptography: install guardstream[receipts]"
+            "receipts need PyJWT and cryptography: pip install 'guardstream[receipts]'"
         ) from error

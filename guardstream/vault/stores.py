@@ -198,7 +198,7 @@ class RedisStore:
             try:
                 from redis import Redis
             except ImportError as error:
-                raise VaultError("redis is not there: install guardstream[redis]") from error
+                raise VaultError("redis is not there: pip install 'guardstream[redis]'") from error
             client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
         self._client, self._prefix = client, prefix
         self._ttl = max(int(ttl), 1)
