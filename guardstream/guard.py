@@ -447,9 +447,11 @@ class Guard:
         """Guard a complete text. The result is the same as for a stream of it, in any chunking.
 
         `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
-        Raises ValueError for another one, StageError if a stage fails, and PolicyError for a policy
-        with a `gate`, which only a stream passes.
+        Raises ValueError for another one, TypeError for what is no text, StageError if a stage
+        fails, and PolicyError for a policy with a `gate`, which only a stream passes.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"check() needs a whole text, a str, not {type(text).__qualname__!r}")
         policy = self.policy
         self._refuse_operations(policy, "check()", ["gate"])
         stage = pipeline_of(policy, channel)
@@ -602,7 +604,11 @@ class Guard:
             on_finish=options.get("on_finish"),
             errors=options.get("callback_errors", "raise"),
         )
+        hooks.check_callable()
         deadlines = options.get("deadlines")
+        if not (deadlines is None or isinstance(deadlines, Deadlines)):
+            given = type(deadlines).__qualname__
+            raise TypeError(f"deadlines= needs Deadlines(first_token=15, idle=30), not {given!r}")
         return Options(
             raise_on_block=options.get("raise_on_block", False),
             keep_text=options.get("keep_text", True),
@@ -830,6 +836,11 @@ def _check_sync(stream: object) -> None:
         raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
     if isinstance(stream, (str, bytes)):
         raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
+    if isinstance(stream, Mapping):
+        raise TypeError(
+            "wrap_sync() was given a mapping, not a stream: give it an iterator of chunks, "
+            "or a list with this one"
+        )
     if isinstance(stream, Iterable):
         return
     if hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__"):

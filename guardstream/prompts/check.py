@@ -101,8 +101,9 @@ def check_messages(
     rules = policy.input
     given = list(messages)
     if rules is None:
+        named = f" {policy.name!r}" if policy.name else ""
         raise PolicyError(
-            f"the policy {policy.name!r} has no section 'input', so that nothing would be checked: "
+            f"the policy{named} has no section 'input', so that nothing would be checked: "
             "say there what to look for, as in 'input: {extends: guardstream/injection}'"
         )
     section = policy.file.input or InputFile()
