@@ -309,12 +309,21 @@ class Guard:
         vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
-        """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
+        """Return a stream of chunks like those of `stream`, guarded, to be read with `for`.
 
-        The arguments are those of `wrap`. A deadline is looked at when a chunk comes, since a
-        source that waits cannot be interrupted.
+        - `stream`: a plain iterable of `str`, of a provider's chunks, or of bytes, such as a list.
+        - `provider`, `words`, `unknown`, `framing`, `vault`: as for `wrap`.
+        - `raise_on_block`, `keep_text`, `callback_errors`, `attributes`, `clock`: as for `wrap`.
+        - `on_text` and the other callbacks: plain functions; nothing is awaited here.
+        - `deadlines`: in seconds. They are looked at when a chunk comes, since a source that waits
+          cannot be interrupted.
 
-        Raises what `wrap` raises, and TypeError for a callback that would have to be awaited.
+        Raises TypeError for what is no plain iterable, such as an async stream or one chunk, for a
+        callback that would have to be awaited, and for an argument that is not there; AdapterError
+        for a `provider` that is not known; PolicyError for words of a rule that the policy has not,
+        and for a policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating
+        raises what the source raises, and AdapterError or StageError, with which the stream ends as
+        blocked.
         """
         _check_sync(stream)
         policy = self._policy_with(words)
@@ -594,7 +603,8 @@ class Guard:
     ) -> Options:
         """Return how a stream is delivered: what the caller says, then what the policy says.
 
-        `observing` takes the place of the guard's observers.
+        `observing` takes the place of the guard's observers. Raises TypeError for a callback that
+        is no function, and for `deadlines` that are none.
         """
         hooks = Hooks(
             on_text=options.get("on_text"),

@@ -85,11 +85,15 @@ class Policy:
         folder: str | Path = ".",
         allow_code: Iterable[str] = (),
     ) -> Policy:
-        """Return the policy in a YAML text.
+        """Return the policy that a YAML text says.
 
-        `name` stands for the file in what is raised; files that the text names are relative to
-        `folder`. `allow_code` is as for `load`. Raises PolicyError for all that is wrong in it, and
-        TypeError for what is no text.
+        - `text`: the whole policy, not a path.
+        - `name`: what stands for the file in messages.
+        - `folder`: files that the text names, such as word lists, are relative to it.
+        - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
+
+        Raises PolicyError for all that is wrong in the text, with `name:line:column: message` for
+        each, and TypeError for what is no text.
         """
         if not isinstance(text, str):
             kind = type(text).__qualname__

@@ -93,7 +93,8 @@ def check_messages(
     no value stands in it.
 
     Raises PolicyError if there is no such section, AdapterError for what may hold text and is not
-    known, StageError if a stage fails, VaultError if the vault has no room.
+    known, StageError if a stage fails, VaultError if the vault has no room, and TypeError for a
+    text or a single message in place of a list.
     """
     if isinstance(messages, (str, bytes, Mapping)):
         kind = type(messages).__name__
