@@ -688,7 +688,13 @@ def _choosing(
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _is_nobodys(chunk):
             mine = next(iter(own.values()))
-        return chosen(mine, chunk, unknown=unknown)
+        try:
+            return chosen(mine, chunk, unknown=unknown)
+        except AdapterError as error:
+            if mine is not None or not own:
+                raise
+            hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
+            raise AdapterError(f"{error}; {hint}") from None
 
     return choose
 
