@@ -1,7 +1,7 @@
 """Events of your own with names (`start`, `content`, `complete`) behind the guard, in any client.
 
 The policy says which field has the text, which repeats all of it, and which is there at the end.
-Each event keeps its name: a page that listens for `content` and closes at `complete` misses nothing.
+Each event keeps its name: who listens for `content` and closes at `complete` misses nothing.
 """
 
 import asyncio

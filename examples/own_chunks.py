@@ -1,13 +1,11 @@
-"""Chunks that are objects of your own class: the policy names the fields, `provider` the format."""
+"""Chunks that are objects of your own class: name the fields, and the guard changes only the text."""
 
 from dataclasses import dataclass
 
-from guardstream import Guard, Policy
+from guardstream import Guard
+from guardstream.providers import JSONFormat
 
-POLICY = """
-extends: guardstream/chat
-formats: {kit: {text: $.delta, done: $.is_done, harmless: [$.finish_reason]}}
-"""
+KIT = JSONFormat("kit", text="$.delta", done="$.is_done", harmless="$.finish_reason")
 
 
 @dataclass
@@ -19,7 +17,7 @@ class Chunk:
 
 answer = [Chunk("Write to ann@exam"), Chunk("ple.com."), Chunk(is_done=True, finish_reason="stop")]
 
-stream = Guard(Policy.parse(POLICY)).wrap_sync(answer, provider="kit")
+stream = Guard.load("guardstream/chat").wrap_sync(answer, provider=KIT)
 for chunk in stream:
     print(chunk)
 assert stream.result.text == "Write to [email]."
