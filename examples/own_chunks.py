@@ -1,4 +1,4 @@
-"""Chunks that are objects of your own class: name the fields, and the guard changes only the text."""
+"""Chunks that are objects of your own class: name the fields; the guard changes only the text."""
 
 from dataclasses import dataclass
 
