@@ -44,8 +44,9 @@ def _on_ray(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
     cpus = int(ray.cluster_resources().get("CPU", 1))
     actors = max(1, min(jobs, cpus - 1, len(parts)))
     items = [{"part": pickle.dumps(part)} for part in parts]
+    pool = data.ActorPoolStrategy(size=actors)
     rows = data.from_items(items, override_num_blocks=len(items)).map_batches(
-        _Actor, fn_constructor_args=(pickle.dumps(work),), batch_size=1, concurrency=actors
+        _Actor, fn_constructor_args=(pickle.dumps(work),), batch_size=1, compute=pool
     )
     for row in rows.iter_rows():
         if row["error"]:

@@ -7,6 +7,7 @@ and the error are the same however the text is cut.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -111,9 +112,11 @@ class Document:
         self._over = False  # nothing more is read
         self._after: list[Token] = []  # the tokens read past a violation
         self._walker: Walker | None = None
+        self._walk: Callable[[list[Token]], None] | None = None
         if schema or build:
             node = schema.node if schema else ANY
             self._walker = Walker(node, self._read, offset, duplicates=duplicates)
+            self._walk = self._walker.take
 
     @property
     def done(self) -> bool:
@@ -175,9 +178,10 @@ class Document:
         tokens = self._lex(text)
         if self._source is not None:
             self._source.add(text)
-        if tokens and self._walker is not None:
+        walk = self._walk
+        if tokens and walk is not None:
             try:
-                self._walker.take(tokens)
+                walk(tokens)
             except Refused as refused:
                 return self._refuse(refused, tokens)
         state = self.state
@@ -202,7 +206,7 @@ class Document:
 
     def forgive(self) -> list[Token]:
         """Go on as if there were no schema. Returns the tokens read past the violation."""
-        self._refused = self._walker = self._schema = None
+        self._refused = self._walker = self._walk = self._schema = None
         self._over = self.state.done
         self.ended = self.state.ended
         return self._after

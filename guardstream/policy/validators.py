@@ -7,17 +7,21 @@ tells whether it can be such a value. They are pure: no state, no clock, no I/O.
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from itertools import pairwise
+from itertools import permutations
+from operator import sub
 from types import MappingProxyType
 
 from guardstream.policy.national import CHECKS
 
 Validator = Callable[[str], bool]
+
+_EXTENSION = re.compile(r"[Ee]?[Xx]")
 
 
 def luhn(text: str) -> bool:
@@ -161,8 +165,12 @@ def _polymod(values: list[int]) -> int:
 
 
 def phone(text: str) -> bool:
-    """ITU-T E.164: eight to fifteen digits, country code included where there is one."""
-    return 8 <= sum(character.isdigit() for character in text) <= 15
+    """ITU-T E.164: eight to fifteen digits, country code included where there is one.
+
+    An extension, such as `x12` or `ext. 12`, does not count.
+    """
+    number: str = _EXTENSION.split(text, maxsplit=1)[0]
+    return 8 <= sum(character.isdigit() for character in number) <= 15
 
 
 def ip(text: str) -> bool:
@@ -189,8 +197,8 @@ def entropy(bits: float) -> Validator:
 def shannon(text: str) -> float:
     """The Shannon entropy of the characters of `text`, in bits a character."""
     size = len(text)
-    counts = Counter(text).values()
-    return -sum(count / size * math.log2(count / size) for count in counts) if size else 0.0
+    often = [count for count in Counter(text).values() if count > 1]
+    return math.log2(size) - sum(n * math.log2(n) for n in often) / size if size else 0.0
 
 
 def mixed(text: str) -> bool:
@@ -204,25 +212,36 @@ def random(text: str) -> bool:
     Of random text in base 36, 62 or 64 at least every sixth character is of another kind (digit,
     small or capital letter) than the one before it; of words joined by digits hardly any is.
     """
-    plain = [c for c in text if c.isalnum()]
-    if len(plain) < 12 or not mixed(text) or shannon(text) < 2.7:
+    kinds = text.translate(_KINDS)
+    if len(kinds) < 12 or 6 * sum(map(kinds.count, _CHANGES)) < len(kinds):
         return False
-    changes = sum(_kind(a) != _kind(b) for a, b in pairwise(plain))
-    return 6 * changes >= len(plain) and not _ascends("".join(plain).lower())
+    if not mixed(text) or shannon(text) < 2.7:
+        return False
+    return not _ascends("".join(filter(str.isalnum, text)).lower())
 
 
-def _kind(character: str) -> int:
-    return 0 if character.isdigit() else 1 if character.isupper() else 2
+class _Kinds(dict[int, str]):
+    """The kind of each character; none of what is neither a letter nor a number."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        kind = (
+            "" if not char.isalnum() else "0" if char.isdigit() else "A" if char.isupper() else "a"
+        )
+        if code < 128:
+            self[code] = kind
+        return kind
+
+
+_KINDS = _Kinds()
+_CHANGES = tuple(map("".join, permutations("0Aa", 2)))
 
 
 def _ascends(text: str) -> bool:
     """Tell whether six characters in a row follow one another, as in `123456` and `abcdef`."""
-    run = 1
-    for a, b in pairwise(text):
-        run = run + 1 if ord(b) - ord(a) == 1 else 1
-        if run >= 6:
-            return True
-    return False
+    codes = list(map(ord, text))
+    follows = bytes(map((1).__eq__, map(sub, codes[1:], codes)))
+    return bytes([1] * 5) in follows
 
 
 def basic_credentials(text: str) -> bool:

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError, StageError
@@ -131,7 +131,7 @@ class _Check:
         self._rules = rules
         self._vault = vault
         self._signed = False  # what is read belongs to something that is signed
-        self._made: dict[tuple[bool, bool, bool], Policy] = {}
+        self._made: dict[tuple[bool, bool, bool, bool], Policy] = {}
         self._roles = frozenset(section.roles)
         self._refuses = section.unknown == "refuse"
         self._number = 0
@@ -200,7 +200,8 @@ class _Check:
 
     def _value(self, kind: str, value: Any, path: Path, role: str) -> Any:
         if kind == "parts":
-            return self._together(self._each(value, path, role, self._part), path, role)
+            joined = self._joined(value, role)
+            return self._together(self._each(joined, path, role, self._part), path, role)
         if kind in OBJECTS:
             fields = OBJECTS[kind]
 
@@ -228,21 +229,52 @@ class _Check:
         same = all(one is other for one, other in zip(checked, value, strict=True))
         return value if same else checked
 
+    def _joined(self, parts: Any, role: str) -> Any:
+        """With a vault: texts side by side as one part where a value goes over a border.
+
+        Before anything is masked: half of it may be a value that is known. A part in which a rule
+        finds a value by itself stays as it is.
+        """
+
+        def one(_start: int, given: list[Any], texts: list[str]) -> Any:
+            rules = self._rules_for(role, judged=True, alone=True)
+            if rules is None:
+                return None
+            whole, starts = "".join(texts), [0, *accumulate(map(len, texts))]
+            inside = [
+                (start + found.start, start + found.end)
+                for start, text in zip(starts, texts, strict=False)
+                for found in _found(rules, text)
+            ]
+            over = (
+                not any(found.start < end and start < found.end for start, end in inside)
+                for found in _found(rules, whole)
+                if any(found.start < border < found.end for border in starts)
+            )
+            return _as_one(given, whole) if any(over) else None
+
+        return self._runs(parts, one)
+
     def _together(self, parts: Any, path: Path, role: str) -> Any:
-        """With a vault: texts side by side that only together hold a value, as one part."""
+        """With a vault: texts side by side that only together hold a stand-in, as one part."""
+
+        def one(start: int, given: list[Any], texts: list[str]) -> Any:
+            whole = "".join(texts)
+            checked = self._text(whole, "text", (*path, start), role)
+            return None if checked == whole else _as_one(given, checked)
+
+        return self._runs(parts, one)
+
+    def _runs(self, parts: Any, one: Callable[[int, list[Any], list[str]], Any]) -> Any:
+        """With a vault: `parts` with each run of texts as what `one` makes of it, unless None."""
         if self._vault is None or not isinstance(parts, (list, tuple)) or len(parts) < 2:
             return parts
         made: list[Any] = []
-        for told, run in groupby(enumerate(parts), lambda each: _told(each[1]) is not None):
-            given = list(run)
-            texts = [_told(part) or "" for _, part in given]
-            whole = "".join(texts)
-            if told and len(texts) > 1:
-                checked = self._text(whole, "text", (*path, given[0][0]), role)
-                if checked != whole:
-                    made.append(_as_one([part for _, part in given], checked))
-                    continue
-            made += [part for _, part in given]
+        for is_text, run in groupby(enumerate(parts), lambda each: _told(each[1]) is not None):
+            numbers, given = zip(*run, strict=True)
+            texts = [_told(part) or "" for part in given]
+            joined = one(numbers[0], list(given), texts) if is_text and len(texts) > 1 else None
+            made += given if joined is None else [joined]
         return parts if len(made) == len(parts) else made
 
     def _part(self, part: Any, path: Path, role: str) -> Any:
@@ -299,13 +331,7 @@ class _Check:
             return text
         if self._vault is not None and channel != "tool_args" and "\\" in text:
             text = self._unescaped(text, channel, path, role, judged=judged)
-        stage = Pipeline(rules.stages(channel))
-        try:
-            events: list[Event] = [*stage.feed(text), *stage.finish()]
-        except VaultError:
-            raise
-        except Exception as error:
-            raise StageError(f"a stage failed ({type(error).__name__})") from error
+        events = _events(rules, text, channel)
         for event in events:
             if isinstance(event, Finding):
                 self.findings.append(MessageFinding(self._number, role, path, event))
@@ -333,16 +359,20 @@ class _Check:
 
         return _STRING.sub(written, text)
 
-    def _rules_for(self, role: str, *, judged: bool) -> Policy | None:
-        """What is applied to a role's texts: of one that is not judged values alone are hidden."""
+    def _rules_for(self, role: str, *, judged: bool, alone: bool = False) -> Policy | None:
+        """What is applied to a role's texts: of one that is not judged values alone are hidden.
+
+        With `alone` the vault's values are not known to it, and it gets no new ones.
+        """
         judged = judged and role in self._roles
         if self._vault is None:
             return self._rules if judged else None
         shared, escape = role in _SHARED, not self._signed
-        kind = judged, shared, escape
+        kind = judged, shared, escape, alone
         if kind not in self._made:
             rules = self._rules if judged else self._rules.reversible_part
-            self._made[kind] = masking(rules, self._vault, shared=shared, escape=escape)
+            vault = Vault(ids=self._vault.ids) if alone else self._vault
+            self._made[kind] = masking(rules, vault, shared=shared, escape=escape)
         return self._made[kind]
 
     def _unknown(self, value: Any, path: Path, role: str | None, what: str) -> Any:
@@ -378,6 +408,21 @@ class _Check:
             if checked is not inner:
                 changed[key] = checked
         return {**plain, **changed} if changed else value
+
+
+def _events(rules: Policy, text: str, channel: str) -> list[Event]:
+    """What rules make of a text."""
+    stage = Pipeline(rules.stages(channel))
+    try:
+        return [*stage.feed(text), *stage.finish()]
+    except VaultError:
+        raise
+    except Exception as error:
+        raise StageError(f"a stage failed ({type(error).__name__})") from error
+
+
+def _found(rules: Policy, text: str) -> list[Finding]:
+    return [event for event in _events(rules, text, "text") if isinstance(event, Finding)]
 
 
 def _told(part: Any) -> str | None:

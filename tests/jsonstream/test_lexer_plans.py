@@ -18,7 +18,26 @@ from tests.jsonstream.judge import first_error
 PARTS = (t.STRING_PART, t.KEY_PART, t.SCALAR_PART)
 NAMES = st.sampled_from(["id", "a", "na\\me", 'q"', "ä", ""])
 VALUES = st.recursive(
-    st.sampled_from([None, True, False, 0, -1, 12, 1.5, -0.25, 1e30, "", "a", "b c", "\n", "é"]),
+    st.sampled_from(
+        [
+            None,
+            True,
+            False,
+            0,
+            -1,
+            12,
+            1.5,
+            -0.25,
+            1e30,
+            -120345.0625,
+            987654321,
+            "",
+            "a",
+            "b c",
+            "\n",
+            "é",
+        ]
+    ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=20,
 )
@@ -75,6 +94,7 @@ def test_chunks_that_come_back_give_the_same_again(value, data, rng):
     [
         ("[ [[ [[ 1]", "[ [[ [[ 1]", Limits(depth=4), 4),
         ('[" aaaaaaaaa", 1]', '[" aaaaaaaaa aaaaaaaaa", 1]', Limits(string=16), 18),
+        ("[ 1 11.1 11e1 1111 ,2]", "[ 1 11.1 11e1 1111 1111 1111 ,2]", Limits(digits=16), 17),
         ("[ 1 111111111, 2]", "[ 1 111111111 111111111, 2]", Limits(digits=16), 17),
         ('{"a ":1," b ":1," c ":1," d":1}', '{"a ":1," b ":1," b ":1," d":1}', Limits(), 15),
         ('{"c": {"b": 1},"a": 2}', '{"a": {"b": 1},"a": 2}', Limits(), 15),
@@ -90,6 +110,28 @@ def test_what_was_allowed_before_is_refused_where_it_must_be(allowed, refused, l
         assert lexer.error is not None
         assert lexer.error.offset == offset
         assert state(lexer) == state(single)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        ["[1", "2.", "50", "0e", "-1", "23", ", ", "7]"],
+        ["[12", "345", "678", "9, ", "-0.", "255", "],["],
+        ['{"a":1', "05.0", '5, "b":', "2.25", ',"c":0', ".5e+", "10}"],
+        ["[1", "2,3", "4,5", "6.7", ",8.", "9,1", "e5]"],
+        ["[1", "2.", ".]"],
+        ["[1", "2e", ",]"],
+    ],
+)
+def test_pieces_of_numbers_are_the_same_again(chunks):
+    def tokens() -> list[list[Token]]:
+        lexer = Lexer()
+        return [*(lexer.feed(chunk) for chunk in chunks), state(lexer)]
+
+    lexer = Lexer()
+    lexer._memory.resting = 1_000  # nothing is done from memory
+    expected = [*(lexer.feed(chunk) for chunk in chunks), state(lexer)]
+    assert [tokens() for _ in range(4)] == [expected] * 4
 
 
 def test_brackets_lead_back_to_what_is_around_them():

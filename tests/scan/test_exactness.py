@@ -212,3 +212,42 @@ def test_a_reference_asks_for_the_text_alone(pattern: str, text: str, size: int)
     events = [e for at in range(0, len(text), size) for e in stage.feed(text[at : at + size])]
     found = [(e.start, e.end) for e in [*events, *stage.finish()] if isinstance(e, Finding)]
     assert found == [match.span() for match in regex.finditer(pattern, text, regex.V0)]
+
+
+# --- references where they may not match ----------------------------------------------------
+
+REFERENCES = [
+    (r"%([\W_])(?:\\\1|(?!\1).)*\1", r"%!\!++\!! %(a\)(\( %_a__"),
+    (r"(\w+)-(?!.{0,9}\1)\w+", "ab-cd ab-xab ab-x"),
+    (r"\b(\w+) (?!\1\b)\w+\b", "the the then the rest"),
+    (r"([a-z]+)-(?>[a-z]|\1)c", "ab-abc ab-ac"),
+    (r"([a-z]+)-(?>\1|[a-z]+b)c", "ab-abc ab-abbc ab-abb"),
+    (r"([a-z])(?>x\1|x)y", "qxqy qxy axay axy"),
+    (r"(\w)-(?!.*\1)\w", "a-b, c-d; a\nc-x"),
+]
+
+
+# --- rounds that match nothing, of loops that give nothing back --------------------------------
+
+EMPTY_ROUNDS = [
+    (r"()*+a", "ba"),
+    (r"(?:a?)*+b", "aab b"),
+    (r"(?:a*)*+b", "aab b"),
+    (r"(?:a|)*+b", "aab b"),
+    (r"(?:|a)*+b", "aab b"),
+    (r"(?:a??)*+b", "aab b"),
+    (r"(?>(?:a?)*)b", "aab b"),
+    (r"(?>(?:a?b?)*?)c", "abc c"),
+    (r"(?:a?){2,}+b", "aab b"),
+    (r"(?:a?)*+ab", "aab b"),
+    (r"(?:(?=a)|b)*+c", "bbc abc"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text"), REFERENCES + EMPTY_ROUNDS)
+def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
+    rule = Rule("p", patterns=(pattern,), replacement="*")
+    shown = list(text)
+    for match in regex.finditer(pattern, text):
+        shown[match.start() : match.end()] = "*" * len(match[0])
+    assert joined(events_of(rule, text, 64)) == "".join(shown)

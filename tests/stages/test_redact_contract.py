@@ -256,11 +256,13 @@ def test_a_whole_word_needs_boundaries_of_its_kind_of_script() -> None:
     whole = word("password", whole_word=None)
     assert shown("passwords", whole) == "passwords"
     assert shown("我的password是", whole) == "我的********是"
+    assert shown("제 password를", whole) == "제 ********를"
     assert shown("a_password", whole) == "a_password"
 
 
 def test_a_word_of_a_script_without_spaces_needs_no_boundaries() -> None:
     assert shown("我的密码是", word("密码", whole_word=None)) == "我的**是"
+    assert shown("제 비밀번호는", word("비밀번호", whole_word=None)) == "제 ****는"
 
 
 def test_anchors_mean_the_ends_of_the_channel() -> None:

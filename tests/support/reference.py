@@ -24,7 +24,7 @@ _SPACELESS = regex.compile(
     r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Thai}"
     r"\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tai_Le}\p{Script=New_Tai_Lue}"
     r"\p{Script=Tai_Tham}\p{Script=Tai_Viet}\p{Script=Ahom}\p{Script=Tibetan}\p{Script=Yi}"
-    r"\p{Script=Javanese}\p{Script=Balinese}]"
+    r"\p{Script=Javanese}\p{Script=Balinese}\p{Script=Hangul}]"
 )
 _WORDLIKE = regex.compile(r"[\p{L}\p{M}\p{Nd}_]")
 _LETTER = regex.compile(r"\p{L}")

@@ -142,6 +142,24 @@ def test_texts_that_hold_a_value_each_stay_apart() -> None:
     assert len(message["content"]) == 3
 
 
+def test_a_value_over_two_texts_is_one_though_half_of_it_is_known() -> None:
+    policy = """
+input:
+  rules:
+    - {id: passport, pattern: 'E\\d{8}', reversible: true}
+    - {id: chat, pattern: '(?<=QQ )\\d{8}', reversible: true}
+"""
+    guard = Guard(Policy.parse(policy))
+    first = {"role": "user", "content": [_text("it is E"), _text("12345678.")]}
+    later = {"role": "user", "content": "call QQ 12345678"}
+    [alone] = guard.check_messages([first], vault=Vault(b"k" * 16)).messages
+    here = Vault(b"k" * 16)
+    told, more = guard.check_messages([first, later], vault=here).messages
+    assert told == alone
+    assert "12345678" not in str(told) + str(more)
+    assert guard.check_messages([told, more], vault=here).messages == [told, more]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -40,12 +40,20 @@ _DEPTHS = {OPEN_OBJECT: 1, OPEN_ARRAY: 1, CLOSE_OBJECT: -1, CLOSE_ARRAY: -1}
 Begun: TypeAlias = tuple[int, tuple[str, ...], int, int, Any]
 
 
+class Growth(NamedTuple):
+    """What a chunk adds to an open number that it does not end at once."""
+
+    pieces: tuple[tuple[int, str, int], ...]  # kind, all that was added by then, where that ends
+    within: str | None  # the number's state after it, None if it is over
+
+
 class Plan(NamedTuple):
     """What a chunk does. Offsets count from its first character."""
 
     ended: int  # the kind of the open string or number that it ends, or -1
     run: str  # what it adds to that
     ends: int  # where that ends
+    growth: Growth | None  # instead of these
     key: str | None  # the key that it holds whole
     tokens: tuple[Token, ...]  # all others
     commas: int  # those after which no key has ended, if there are no brackets
@@ -127,53 +135,7 @@ def keep(memory: Memory, text: str, out: list[Token], before: object) -> None:
         plans[text] = _plan(state, text, out, before, memory) or False
 
 
-def replay(memory: Memory, text: str, base: int) -> list[Token] | None:  # noqa: C901  # the hot loop
-    """Do what is known of `text`; returns its tokens, or None with nothing done."""
-    state = memory.state
-    plans = memory.plans
-    if plans is None:
-        plans = memory.plans = _shelf(memory)
-    plan = plans.get(text)
-    if not plan:
-        return None
-    ended, run, ends, key, tokens, commas, nesting, step, begun, lines, following = plan
-    out: list[Token] = []
-    if ended >= 0:
-        parts, string = state.parts, ended <= KEY
-        if state.length + len(run) > (state.max_string if string else state.max_digits):
-            return None
-        value = "".join(parts) + run if parts else run
-        if ended == KEY:
-            key = value
-        out.append((ended, value, base if string else state.start, base + ends))
-    if nesting is not None:
-        if not _may_nest(state, key, nesting, len(tokens)):
-            return None
-    elif key is not None:
-        if not state.duplicates:
-            seen = state.keys[-1]
-            if key in seen:
-                return None
-            seen.add(key)
-        state.path[-1] = key
-    if commas:
-        at = state.path[-1]
-        state.path[-1] = at + commas if type(at) is int else None
-    for kind, content, start, end in tokens:
-        out.append((kind, content, base + start, base + end))
-    if nesting is not None:
-        _nest(state, out)
-    if begun is not None:
-        _go_on(state, begun, base)
-    if lines:
-        state.text = text
-        state.count_lines(text, 0)
-    state.step = step
-    memory.plans = following
-    return out
-
-
-def _shelf(memory: Memory) -> Plans:
+def shelf(memory: Memory) -> Plans:
     """The plans for the chunk that comes next."""
     state = memory.state
     after = state.after
@@ -193,15 +155,16 @@ def _shelf(memory: Memory) -> Plans:
 def _plan(
     state: LexerState, text: str, out: list[Token], before: object, memory: Memory
 ) -> Plan | None:
-    if before is in_number and out[0][0] == SCALAR_PART:
-        return None
     base = state.base
     kinds = [token[0] for token in out]
     depths = _depths(kinds)
     if kinds.count(KEY) > 1 or min(depths) < -1:
         return None
-    ended, run, ends = -1, "", 0
-    if before is in_string or before is in_number:
+    ended, run, ends, growth = -1, "", 0, None
+    if before is in_number and kinds[0] == SCALAR_PART:
+        growth = _growth(state, text, out)
+        out = out[len(growth.pieces) :]
+    elif before is in_string or before is in_number:
         ended, ends = kinds[0], out[0][3] - base
         if ended not in (STRING, KEY, INTEGER, FLOAT):  # an escape
             return None
@@ -214,18 +177,45 @@ def _plan(
         ended=ended,
         run=run,
         ends=ends,
+        growth=growth,
         key=next((token[1] for token in out if token[0] == KEY), None),
         tokens=tuple((kind, value, start - base, end - base) for kind, value, start, end in out),
         commas=0 if nests else kinds[last_key:].count(COMMA),
         nesting=sum(_DEPTHS[kind] for kind in objects) if nests else None,
         step=state.step,
-        begun=_begun(state) if state.step in _SCALARS else None,
+        begun=_begun(state) if state.step in _SCALARS and not (growth and growth.within) else None,
         lines=text.count("\n"),
-        following=None if min(depths) < 0 else _shelf(memory),
+        following=None if min(depths) < 0 else shelf(memory),
     )
 
 
-def _go_on(state: LexerState, begun: Begun, base: int) -> None:
+def _growth(state: LexerState, text: str, out: list[Token]) -> Growth:
+    began, base = out[0][2], state.base
+    pieces = tuple(
+        (kind, text[: end - base], end - base) for kind, _, start, end in out if start == began
+    )
+    is_open = pieces[-1][0] == SCALAR_PART
+    return Growth(pieces, state.within if is_open else None)
+
+
+def grow(state: LexerState, growth: Growth, out: list[Token], base: int) -> bool:
+    """Add to the open number, unless it becomes too long; all is undone if something else fails."""
+    pieces, within = growth
+    run = pieces[-1][1]
+    length = state.length + len(run)
+    if length > state.max_digits:
+        return False
+    begun, start = state.parts[0], state.start
+    for kind, added, end in pieces:
+        out.append((kind, begun + added, start, base + end))
+    if within is not None:
+        state.parts = [begun + run]
+        state.length = length
+        state.within = within
+    return True
+
+
+def go_on(state: LexerState, begun: Begun, base: int) -> None:
     state.kind, parts, start, state.length, state.within = begun
     state.parts = [*parts]
     state.start = base + start
@@ -241,7 +231,7 @@ def _depths(kinds: list[int]) -> list[int]:
     return [depth := depth + _DEPTHS.get(kind, 0) for kind in kinds]
 
 
-def _may_nest(state: LexerState, key: str | None, nesting: int, tokens: int) -> bool:
+def may_nest(state: LexerState, key: str | None, nesting: int, tokens: int) -> bool:
     """Whether neither a key comes twice nor, perhaps, is anything too deep."""
     known = key is not None and nesting <= 0 and not state.duplicates
     if known and key in state.keys[nesting - 1]:
@@ -249,9 +239,9 @@ def _may_nest(state: LexerState, key: str | None, nesting: int, tokens: int) -> 
     return len(state.path) + tokens <= state.limits.depth
 
 
-def _nest(state: LexerState, tokens: Sequence[Token]) -> None:
+def nest(state: LexerState, tokens: Sequence[Token]) -> None:
     """Follow brackets, and what stands between them."""
-    path = state.path
+    path, after = state.path, state.after
     for kind, value, _, _ in tokens:
         if kind == COMMA:
             at = path[-1]
@@ -260,22 +250,17 @@ def _nest(state: LexerState, tokens: Sequence[Token]) -> None:
             path[-1] = value
             if not state.duplicates:
                 state.keys[-1].add(value)
-        elif kind >= OPEN_OBJECT:
-            _bracket(state, kind)
-
-
-def _bracket(state: LexerState, kind: int) -> None:
-    if kind == OPEN_OBJECT:
-        state.after.append(state.next)
-        state.next = after_member
-        state.keys.append(set())
-        state.path.append(None)
-    elif kind == OPEN_ARRAY:
-        state.after.append(state.next)
-        state.next = after_item
-        state.path.append(0)
-    else:
-        state.next = state.after.pop()
-        state.path.pop()
-        if kind == CLOSE_OBJECT:
-            state.keys.pop()
+        elif kind == OPEN_OBJECT:
+            after.append(state.next)
+            state.next = after_member
+            state.keys.append(set())
+            path.append(None)
+        elif kind == OPEN_ARRAY:
+            after.append(state.next)
+            state.next = after_item
+            path.append(0)
+        elif kind > OPEN_OBJECT:
+            state.next = after.pop()
+            path.pop()
+            if kind == CLOSE_OBJECT:
+                state.keys.pop()

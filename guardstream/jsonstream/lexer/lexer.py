@@ -7,12 +7,21 @@ default an object that names a key twice, since the last one would undo what a r
 
 from __future__ import annotations
 
-from guardstream.jsonstream.lexer.cache import LONGEST, Memory, keep, replay
+from guardstream.jsonstream.lexer.cache import (
+    LONGEST,
+    Memory,
+    go_on,
+    grow,
+    keep,
+    may_nest,
+    nest,
+    shelf,
+)
 from guardstream.jsonstream.lexer.errors import JSONSyntaxError
 from guardstream.jsonstream.lexer.scalars import WHOLE, end_number, in_number, in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
 from guardstream.jsonstream.lexer.structure import End, begin, skip
-from guardstream.jsonstream.lexer.tokens import Token
+from guardstream.jsonstream.lexer.tokens import KEY, Token
 
 __all__ = ["Lexer", "Limits"]
 
@@ -70,9 +79,8 @@ class Lexer:
         end = base + size
         if end > state.bound:
             return self._feed_slowly(text)
-        step = state.step
         if (
-            step is in_string
+            state.step is in_string
             and text.isprintable()  # as nearly all that no escape is needed for
             and '"' not in text
             and "\\" not in text
@@ -86,15 +94,62 @@ class Lexer:
                 state.offset = end
                 return [(state.kind + 1, text, base, end)]
         memory = self._memory
+        if size > LONGEST or memory.resting or size < 2:
+            return self._read(text)
+        plans = memory.plans
+        if plans is None:
+            plans = memory.plans = shelf(memory)
+        plan = plans.get(text)
+        if not plan:
+            return self._read(text)
+        # Most others: what is known of the chunk is done again, unless something is in the way.
+        ended, run, ends, growth, key, tokens, commas, nesting, step, begun, lines, following = plan
+        out: list[Token] = []
+        if ended >= 0:
+            parts, string = state.parts, ended <= KEY
+            if state.length + len(run) > (state.max_string if string else state.max_digits):
+                return self._read(text)
+            value = "".join(parts) + run if parts else run
+            if ended == KEY:
+                key = value
+            out.append((ended, value, base if string else state.start, base + ends))
+        elif growth is not None and not grow(state, growth, out, base):
+            return self._read(text)
+        if nesting is not None:
+            if not may_nest(state, key, nesting, len(tokens)):
+                return self._read(text)
+        elif key is not None:
+            if not state.duplicates:
+                seen = state.keys[-1]
+                if key in seen:
+                    return self._read(text)
+                seen.add(key)
+            state.path[-1] = key
+        if commas:
+            at = state.path[-1]
+            state.path[-1] = at + commas if type(at) is int else None
+        for kind, content, start, stop in tokens:
+            out.append((kind, content, base + start, base + stop))
+        if nesting is not None:
+            nest(state, out)
+        if begun is not None:
+            go_on(state, begun, base)
+        if lines:
+            state.text = text
+            state.count_lines(text, 0)
+        state.step = step
+        state.offset = end
+        memory.plans = following
+        return out
+
+    def _read(self, text: str) -> list[Token]:
+        """Read character by character, as far as a step goes, and keep what short text did."""
+        state, memory = self.state, self._memory
+        before, base, size = state.step, state.base, len(text)
         known = 1 < size <= LONGEST
         if known and memory.resting:
             memory.resting -= 1
             known = False
-        elif known:
-            planned = replay(memory, text, base)
-            if planned is not None:
-                state.offset = end
-                return planned
         state.text = text
         out: list[Token] = []
         state.out = out
@@ -109,7 +164,7 @@ class Lexer:
             index = error.offset - base
         state.offset = base + index
         if known:
-            keep(memory, text, out, step)
+            keep(memory, text, out, before)
         memory.plans = None
         return out
 

@@ -17,6 +17,7 @@ from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.analysis import min_width
 from guardstream.scan.regex.ast import (
+    NEVER,
     Alt,
     Assert,
     Atomic,
@@ -33,6 +34,7 @@ from guardstream.scan.regex.rewrite import (
     has_choices,
     ignoring_case,
     inside,
+    referred,
     walk,
 )
 
@@ -124,7 +126,8 @@ class Lookbehind(NamedTuple):
 class Program:
     """One compiled pattern, `first` being where it begins.
 
-    `exact` is False where a back-reference is only approximated by its group. `late`: a lookahead
+    `exact` is False where a back-reference is only approximated by its group: then it accepts more
+    than the pattern matches, never less. `late`: a lookahead
     may decide a match after its end. `lookbehinds` stand in the order in which they build on one
     another. `mask` has the bits of all sets that the pattern asks for, `behind` of those that it
     asks the last character for, and `looks` the lookbehinds' bits. `places` grow while counters
@@ -217,7 +220,7 @@ class Program:
                 inner = self._compile(item, after)
                 return self._place(Kind.OPEN, FREE, inner) if number == self.group else inner
             case Atomic(item):
-                if not has_choices(item):
+                if not has_choices(item) or referred(item):
                     return self._compile(item, after)
                 return self._committed(item, after, self._place(Kind.MATCH))[0]
             case Look():
@@ -334,7 +337,8 @@ class Program:
                 first, second = (end, inside) if lazy else (inside, end)
                 later = second[index] if index else self._unless(first[1], second[0])
                 place.ways = (first[index], later)
-                place.out = place.ways[not lazy]
+                # A round that matched nothing is the last one, whatever another round could match.
+                place.out = end[index]
             after = loop
         else:
             for _ in range(high - low):
@@ -347,6 +351,13 @@ class Program:
     # Assertions
 
     def _look(self, node: Look, after: Place) -> Place:
+        if node.negate and referred(node.item):
+            # What a reference may be is more than what it is: this would exclude too much. So it
+            # excludes nothing, but a match waits until what it may look at has come.
+            self.exact = False
+            if not node.ahead:
+                return after
+            node = replace(node, item=Cat((node.item, NEVER)))
         single = self._single(node.item, "end" if node.ahead else "start")
         if single is not None:
             kind = Kind.AHEAD if node.ahead else Kind.BEHIND

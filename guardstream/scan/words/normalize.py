@@ -33,12 +33,14 @@ MAX_GAP = 3
 """How many separators in a row may stand inside a word."""
 
 # Scripts that are written without spaces between words: Han, kana, and those of the line-breaking
-# class SA, https://www.unicode.org/reports/tr14/#SA, with their like.
+# class SA, https://www.unicode.org/reports/tr14/#SA, with their like. Korean has spaces, but its
+# particles stand at the word without one: a space never follows 비밀번호 in 비밀번호는.
 _UNSPACED = "".join(
     rf"\p{{Script={script}}}"
     for script in (
         "Han", "Hiragana", "Katakana", "Bopomofo", "Thai", "Lao", "Khmer", "Myanmar", "Tai_Le",
         "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Ahom", "Tibetan", "Yi", "Javanese", "Balinese",
+        "Hangul",
     )
 )  # fmt: skip
 JOINS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_])"

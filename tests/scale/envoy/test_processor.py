@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,29 +177,37 @@ def test_a_client_that_leaves_stops_the_provider(gateway: Gateway) -> None:
     assert told == Provider.said < 500
 
 
-@pytest.mark.parametrize("chunks", [0, 1, 3])
-def test_a_processor_that_is_killed_shows_nothing(
-    tmp_path: Path, upstream: int, chunks: int
+SAY = ["fine ", "too ", "blue", "bird ", "sings ", "on"]
+
+
+@pytest.mark.parametrize("events", range(len(SAY) + 1))
+def test_a_processor_that_is_killed_at_an_event_shows_nothing(
+    tmp_path: Path, upstream: int, events: int
 ) -> None:
     seen = ""
-    say = ["fine "] * 4 + ["blue", "bird "] * 10
     with Gateway(tmp_path, upstream) as made:
         made.wait()
-        Provider.seconds = 0.2
+        Provider.said, Provider.seconds = 0, 0.2
+
+        def kill() -> None:
+            while Provider.said < events:
+                time.sleep(0.01)
+            made.processor.kill()
+
+        killer = threading.Thread(target=kill)
         try:
-            with made.client.stream("POST", CHAT, json=ask(say, stream=True)) as answer:
-                if chunks == 0:
-                    made.processor.kill()
-                for number, piece in enumerate(answer.iter_text(), 1):
+            with made.client.stream("POST", CHAT, json=ask(SAY, stream=True)) as answer:
+                killer.start()
+                for piece in answer.iter_text():
                     seen += piece
-                    if number == chunks:
-                        made.processor.kill()
             assert answer.status_code >= 500
         except httpx.HTTPError:
             pass
         finally:
+            killer.join()
             Provider.seconds = 0.0
-    assert "bird" not in seen
+    assert "blue" not in seen
+    assert "bird" not in seen.replace("[bird]", "")
     assert "[DONE]" not in seen
 
 
