@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from guardstream import Policy
+from guardstream.jsonstream import Document, Schema, SchemaError
+from tests.jsonstream.corpora import needs_corpus, schema_groups
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = [DOCS / name for name in ("json.md", "json-details.md")]
@@ -51,3 +54,27 @@ def test_the_policies_load(page: Path, tmp_path: Path) -> None:
     assert policies
     for text in policies:
         Policy.parse(text, folder=tmp_path)
+
+
+def refused_early(schema: Schema, text: str) -> bool:
+    """Tell whether a text is refused before its last character."""
+    document = Document(schema)
+    document.feed(text[:-1])
+    return document.error is not None
+
+
+@pytest.mark.corpus
+@needs_corpus
+def test_as_many_mistakes_are_refused_early_as_the_page_says() -> None:
+    early: list[bool] = []
+    for _, group in schema_groups():
+        try:
+            schema = Schema(group["schema"])
+        except SchemaError:  # it refers to another file
+            continue
+        texts = [json.dumps(each["data"]) for each in group["tests"] if not each["valid"]]
+        early += [refused_early(schema, text) for text in texts]
+    page = (DOCS / "json-details.md").read_text(encoding="utf-8")
+    said = re.search(r"of the (\d+) invalid instances .*?, (\d+) are\s+refused", page, re.DOTALL)
+    assert said is not None
+    assert [int(each) for each in said.groups()] == [len(early), sum(early)]
