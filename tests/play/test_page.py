@@ -327,6 +327,7 @@ def test_findings_in_arguments_of_tools_are_marked_in_their_call(page: Any) -> N
     assert page.inner_text("#released").count("[name]") == 2
     stream(page, PARALLEL)
     assert page.locator("#came mark").all_inner_texts() == ["bluebird"] * 2
+    expect(page, "#findings", "7–15 of tool call 3")
     expect(page, "#came", re.compile('before the bluebird, redbird"}\\s*tool call 2'))
     stream(page, AFTER_A_CALL)
     assert page.locator("#came mark").all_inner_texts() == ["bluebird"] * 5
