@@ -191,6 +191,9 @@ _uri = re.compile(
     r"(?:https?:)?(?://)?(?:www\.)?json-schema[.-]org/(?:draft[-/](0?[4567]|2019-09|2020-12)/)?"
     r"(?:hyper-)?schema(?:\.json)?/?#?/?"
 ).fullmatch
+_openapi = re.compile(
+    r"https?://spec\.openapis\.org/oas/3\.[12]/dialect/(?:base|[0-9]{4}-[0-9]{2}-[0-9]{2})#?"
+).fullmatch
 _vocabulary = re.compile(
     r"https?://json-schema\.org/draft/(2019-09|2020-12)/meta/[a-z-]+"
 ).fullmatch
@@ -200,8 +203,11 @@ def named(uri: str) -> Dialect | None:
     """The dialect that a `$schema` means, None if it is not one of json-schema.org's.
 
     Without a draft in it that is the latest. `json-schema-org`, `draft-7` and the like are slips of
-    many hands; of draft 5 the metaschema is that of draft 4.
+    many hands; of draft 5 the metaschema is that of draft 4. The dialect of OpenAPI 3.1 and 3.2 is
+    2020-12 with annotations of its own (OpenAPI Specification 3.1.1, section 4.8.24).
     """
+    if _openapi(uri):
+        return DRAFT_2020
     found = _uri(uri)
     if found is None:
         return None
