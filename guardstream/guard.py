@@ -36,6 +36,7 @@ from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.text import TextFlow
+from guardstream.stream.undescribed import Undescribed
 
 # What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
 # regular expressions; an event loop; frames of bytes.
@@ -113,6 +114,7 @@ class Guard:
         self._lock = Lock()
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
+        self._undescribed = Undescribed()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
@@ -571,7 +573,7 @@ class Guard:
             from guardstream.providers.unknown import check_unknown
 
             check_unknown(unknown)
-        choose = _choosing(policy, provider, passing)
+        choose = _choosing(policy, provider, passing, self._undescribed)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
@@ -671,11 +673,15 @@ _EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]
 
 
 def _choosing(
-    policy: Policy, provider: str | Adapter[Any] | None, unknown: Unknown
+    policy: Policy,
+    provider: str | Adapter[Any] | None,
+    unknown: Unknown,
+    undescribed: Undescribed | None = None,
 ) -> Callable[[Any], Adapter[Any]]:
     """Return what chooses the adapter of a stream by its first chunk.
 
-    AdapterError for a name that is not known: at once, not with the first chunk.
+    `undescribed` is told of streams in no known format. AdapterError for a name that is not known:
+    at once, not with the first chunk.
     """
     own = _own_formats(policy, unknown)
     asked = provider
@@ -686,29 +692,38 @@ def _choosing(
         mine = asked
         if mine is None:
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
-        if mine is None and len(own) == 1 and _is_nobodys(chunk):
+        if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
         try:
-            return chosen(mine, chunk, unknown=unknown)
+            adapter = chosen(mine, chunk, unknown=unknown)
         except AdapterError as error:
             if mine is not None or not own:
                 raise
             hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
             raise AdapterError(f"{error}; {hint}") from None
+        if mine is None and getattr(adapter, "name", "") == "json":
+            from guardstream.providers.any_json import AnyJSON
+
+            if undescribed and isinstance(adapter, AnyJSON) and _guards(policy, UNKNOWN):
+                check = partial(_is_harmless, policy)
+                adapter.report_to(partial(undescribed.warn, check=check))
+        return adapter
 
     return choose
 
 
-def _is_nobodys(chunk: Any) -> bool:
-    """Tell whether a chunk is a JSON object that no known format alone begins with.
+def _may_begin(own: JSONFormat, chunk: Any) -> bool:
+    """Tell whether an own format, of which a policy has no other, may begin with a chunk.
 
-    The first event of an own format may have no text, and only say that an answer begins.
+    Its first event may have no text, and only say that an answer begins: then no known format
+    begins so, or many do (`{"type": "start"}`) and the own one says what `type` is.
     """
     from guardstream.providers.any_json import AnyJSON
 
     if not isinstance(chunk, dict):
         return False
-    return chunk.keys() == {"type"} or isinstance(detect(chunk), AnyJSON)
+    bare = chunk.keys() == {"type"} and own.describes("type")
+    return bare or isinstance(detect(chunk), AnyJSON)
 
 
 def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
@@ -763,6 +778,10 @@ def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
     if not stages:
         return Passing()
     return stages[0] if len(stages) == 1 else Pipeline(stages)
+
+
+def _guards(policy: Policy, channel: str) -> bool:
+    return not isinstance(pipeline_of(policy, channel), Passing)
 
 
 def _is_harmless(policy: Policy, text: str) -> bool:

@@ -14,11 +14,13 @@ from itertools import pairwise
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, NamedTuple
 
+from guardstream.framing.padding import PADDING
+
 _PROBE = "\N{SNOWMAN} probe"
 _PADS: dict[type, Any] = {str: "0probe", int: 8675309}
 
 _TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*')
-_STRING = re.compile(r'[^"\\]*')
+_STRING = re.compile(PADDING + '(?=")', re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?![0-9.eE])")
 """What stands in a place that differs: between the quotes of a string, or for a number."""
 
@@ -48,6 +50,7 @@ class Template:
         self._last = literals[-1]
         self._at = at
         self._before = self._after = "?"  # no data begins and ends so
+        self._read = "", 0, 0  # the last data, and where its text stands
 
     def text(self, data: str) -> str | None:
         """Return the string that stands in other data in the same place; None if it is not like."""
@@ -59,6 +62,7 @@ class Template:
                 return None
             start, end = place
             self._before, self._after = data[:start], data[end:]
+        self._read = data, start, end
         literal = data[start:end]
         if '"' not in literal and "\\" not in literal and literal.isprintable():
             return literal or None
@@ -69,14 +73,17 @@ class Template:
 
     def saying(self, text: str, data: str) -> str:
         """Return data that says another text, like `data`, which is like this."""
-        place = self._place(data)
-        assert place is not None
+        read, start, end = self._read
+        if read is not data:
+            place = self._place(data)
+            assert place is not None
+            start, end = place
         try:
             text.encode()
             literal = encode_basestring(text)
         except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
             literal = encode_basestring_ascii(text)
-        return data[: place[0]] + literal[1:-1] + data[place[1] :]
+        return data[:start] + literal[1:-1] + data[end:]
 
     def _place(self, data: str) -> tuple[int, int] | None:
         """Return where the text stands in data that is like this; None if it is not."""

@@ -256,7 +256,8 @@ class Line(Generic[C]):
 
     def _segments(self, piece: Piece, over: list[Unit]) -> Iterator[Segment]:
         slot, text, kind = piece
-        if kind == "aside" or (self._channels is not None and slot.channel not in self._channels):
+        unsaid = kind in ("aside", "mark")
+        if unsaid or (self._channels is not None and slot.channel not in self._channels):
             yield Segment(None, text)
             return
         track = self._track(slot)

@@ -34,7 +34,7 @@ def guard_body(
     for a policy with `gate` (see `aguard_body`), `retry` or `concurrency`.
     """
     guard.refuse_operations("guarding a whole answer")
-    return _guarded(guard, _adapter(guard, provider), body, options)
+    return _guarded(guard, _adapter(guard, provider, body), body, options)
 
 
 @known_arguments
@@ -48,14 +48,14 @@ async def aguard_body(
     """
     guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
     policy, gates = guard.policy, guard.gates
-    adapter = _adapter(guard, provider)
+    adapter = _adapter(guard, provider, body)
     last, observing = joined(gates, guard.observing(policy, options))
     rules = partial(_guarded, guard, adapter, body, options, observing)
     guarded, result = await anyio.to_thread.run_sync(rules, abandon_on_cancel=True)
     if not gates:
         return guarded, result
     # What ends a body is remembered by its adapter: each step has its own.
-    adapter = _adapter(guard, provider)
+    adapter = _adapter(guard, provider, body)
     answer = _Answer(guarded, result)
     async with behind(answer, gates, lambda _: adapter, last, whole=True) as stream:
         sent = [each async for each in stream]
@@ -63,11 +63,11 @@ async def aguard_body(
     return _completed(adapter, sent, guarded), judged
 
 
-def _adapter(guard: Guard, provider: str) -> Body:
+def _adapter(guard: Guard, provider: str, body: dict[str, Any]) -> Body:
     kind = BODIES.get(provider)
     if kind is None:
         raise AdapterError(f"no whole answers of {provider!r}, there are: {', '.join(BODIES)}")
-    adapter: Body = kind(unknown=guard.policy.unknown)
+    adapter: Body = kind.of(body)(unknown=guard.policy.unknown)
     return adapter
 
 

@@ -19,6 +19,7 @@ from guardstream.providers.spec import (
     END,
     KEEP,
     META,
+    NUMBER,
     REQUEST,
     UNKNOWN,
     Leaf,
@@ -81,7 +82,7 @@ _ARTIFACT_UPDATE: Spec = {
     **_MARKS,
     **_MORE,
     "artifact": _artifact(Leaf("delta", "text", "text")),
-    **dict.fromkeys(("append", "lastChunk", "index"), META),
+    **dict.fromkeys(("append", "lastChunk", "index"), NUMBER),
 }
 
 _KINDS = {

@@ -20,6 +20,7 @@ __all__ = [
     "Again",
     "Call",
     "Kind",
+    "Passes",
     "Piece",
     "Reading",
     "Said",
@@ -36,7 +37,17 @@ Unknown: TypeAlias = Literal["guard", "refuse", "pass"] | Mapping[Literal["pass"
 """
 
 Kind: TypeAlias = Literal[
-    "delta", "last", "whole", "copy", "parsed", "echo", "aside", "unknown", "name", "later"
+    "delta",
+    "last",
+    "whole",
+    "copy",
+    "parsed",
+    "echo",
+    "aside",
+    "unknown",
+    "name",
+    "mark",
+    "later",
 ]
 """What a piece of text is to the stream.
 
@@ -47,7 +58,8 @@ released; if it does not repeat what the slot said, it is guarded as a whole tex
 that is not said (a token that was as likely): it is judged by itself, without findings, and
 becomes "" if anything in it would change. `unknown`: text at a path that the adapter does not know,
 the field of its slot: it is guarded at once, as a text of its own and with what came before there.
-`name`: a name or an id, by its path: a match in it blocks. `later`: a text that the adapter lets
+`name`: a name or an id, by its path: a match in it blocks. `mark`: an id, a kind or a status
+that a rule would change: it becomes "", without findings. `later`: a text that the adapter lets
 wait, as it may be read in two ways: "" stands for it, and it is said with a later chunk.
 """
 
@@ -98,6 +110,15 @@ class Again(NamedTuple):
 
     text: str
     shown: str
+
+
+Passes: TypeAlias = Callable[[Any, str], bool]
+"""Tells whether a mark may go out, by the steps that lead to it, and what it is."""
+
+
+def passes_any(_place: Any, _mark: str) -> bool:
+    """Let any mark pass: where no rule is known yet."""
+    return True
 
 
 NONE: Mapping[Any, Any] = {}
@@ -152,6 +173,8 @@ class Adapter(Protocol[C]):
     out, as it goes out: an adapter that ends streams with a whole message builds it from those;
     with `notes_alike = False` not of one that differs from the one before in a text alone, with
     `notes_alike = "last"` of the last of those in a row, as it came in.
+    `judge_marks(passes)` is called before the first chunk: `passes(steps, mark)` tells, each time
+    the same, whether a mark may go out; one that may not is a piece.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
     `signs_thinking = False` says that no signature forbids to change what a model thinks,
     `tells_apart = True` that texts of their own are never what a tool is given.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from guardstream.framing.padding import is_padding
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.paths import Steps, keys
@@ -66,7 +67,8 @@ class Alike:
                 if beside is not None and beside(fields) != same:
                     return None
                 for name, kind in padding.items():
-                    if type(fields[name]) is not kind:
+                    pad = fields[name]
+                    if type(pad) is not kind or (kind is str and not is_padding(pad)):
                         return None
                 value = fields[step]
             except KeyError:
@@ -95,6 +97,59 @@ class Alike:
             if level.listed:
                 new = [new]
         return new
+
+
+class AlikeDicts(Alike):
+    """The same where all is plain dicts and lists: an event is compared at once, as a whole.
+
+    `like` is an event that becomes, for each comparison, what the other one should be. That takes
+    half of what it takes to compare the objects on the way one by one.
+    """
+
+    __slots__ = ("_holder", "_last", "_like", "_steps")
+
+    def __init__(
+        self, levels: Sequence[_Level], slot: Slot, choices: Sequence[int], event: dict[str, Any]
+    ) -> None:
+        super().__init__(levels, slot, choices)
+        steps = [step for level in levels for step in ((0, level.step)[not level.listed :])]
+        *self._steps, self._last = steps
+        self._like, self._holder = _copied(event, self._steps)
+
+    def text(self, event: Any) -> str | None:
+        """Return what an event says if it is like this one but for its text; otherwise None."""
+        if type(event) is not dict:
+            return None
+        try:
+            holder: Any = event
+            for step in self._steps:
+                holder = holder[step]
+            text = holder[self._last]
+            for name, kind in self._levels[0].padding.items():
+                pad = event[name]
+                if type(pad) is not kind or (kind is str and not is_padding(pad)):
+                    return None
+                self._like[name] = pad
+        except (KeyError, IndexError, TypeError):
+            return None
+        if type(text) is not str or not text:
+            return None
+        self._holder[self._last] = text
+        return text if event == self._like else None
+
+    def saying(self, text: str, event: Any) -> Any:
+        """Return an event that is like this one with another text."""
+        made, holder = _copied(event, self._steps)
+        holder[self._last] = text
+        return made
+
+
+def _copied(event: dict[str, Any], steps: Sequence[Any]) -> tuple[Any, Any]:
+    """Return a copy of an event, and what stands at the end of some steps in it, copied too."""
+    made = holder = event.copy()
+    for step in steps:
+        holder[step] = holder = holder[step].copy()
+    return made, holder
 
 
 def alike(
@@ -127,11 +182,15 @@ def alike(
         same = beside(fields) if beside else None
         levels.append(_Level(step, len(fields), beside, same, listed, padded))
         value, listed = fields[step], False
-    return None if listed else Alike(levels, slot, choices)
+    if listed:
+        return None
+    if _is_plain(event):
+        return AlikeDicts(levels, slot, choices, event)
+    return Alike(levels, slot, choices)
 
 
 def _is_plain(value: Any) -> bool:
     """Tell whether a value is plain JSON, which equals nothing but the same."""
-    if isinstance(value, (list, dict)):
+    if type(value) in (list, dict):
         return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
     return type(value) in _SCALARS

@@ -15,11 +15,12 @@ from guardstream.providers.a2a import A2A
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.fields import fields_of
+from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
 from guardstream.providers.mcp import MCP
 from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
-from guardstream.providers.whole import Body
+from guardstream.providers.whole import Body, said_in
 
 Answer = dict[str, Any]
 
@@ -317,6 +318,55 @@ class _RPCBody(OneAnswer):
     def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
         told = {"code": -32000, "message": text or f"the answer was ended: {reason}"}
         return {"jsonrpc": "2.0", "id": body.get("id"), "error": told}
+
+
+class InteractionsBody(OneAnswer):
+    """An interaction: https://ai.google.dev/api/interactions-api."""
+
+    name = "interactions"
+    arguments = "args"
+    spec: ClassVar[Spec] = {
+        **interactions.INTERACTION,
+        "steps": [interactions.STEP],
+        "outputs": [interactions.CONTENT],
+    }
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        place = path[0] if path else 0
+        if leaf.field == "text":  # consecutive steps of text are one, as in the stream
+            steps = _steps(event)
+            while place and _says_text(steps[place]) and _says_text(steps[place - 1]):
+                place -= 1
+        return Slot(0, leaf.channel, leaf.field, place)
+
+    def reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return interactions.STATUS.get(str(event.get("status")), "stop")
+
+    def calls(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
+        steps = map(fields_of, _steps(event))
+        return {
+            place: Call(str(step.get("name") or step["type"]), step.get("id"))
+            for place, step in enumerate(steps)
+            if str(step.get("type")).endswith("_call")
+        }
+
+    def ended(self, body: Answer, text: str, reason: FinishReason) -> Answer:
+        field = "steps" if "steps" in body else "outputs"
+        said: list[Any] = said_in(body.get(field) or ())
+        if text:
+            content = {"type": "text", "text": text}
+            step = {"type": "model_output", "content": [content]} if field == "steps" else content
+            said = [*said, step]
+        status = "completed" if reason == "stop" else "incomplete"
+        return {**body, field: said, "status": status}
+
+
+def _steps(event: Mapping[str, Any]) -> Sequence[Any]:
+    return event.get("steps") or event.get("outputs") or ()
+
+
+def _says_text(step: Any) -> bool:
+    return fields_of(step).get("type") in ("model_output", "text")
 
 
 class A2ABody(_RPCBody):

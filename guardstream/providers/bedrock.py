@@ -14,7 +14,19 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
-from guardstream.providers.spec import END, KEEP, META, NAME, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import (
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    PADDED,
+    Leaf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+)
 
 CITATION = Tree(Leaf("whole", "text", "citation"))
 _RESULT = Tree(Leaf("whole", "text", "tool_result"))
@@ -50,25 +62,25 @@ FAULTS = (
 )
 
 _SPEC: dict[str, Spec] = {
-    "messageStart": {"role": KEEP, "p": META},
+    "messageStart": {"role": KEEP, "p": PADDED},
     "contentBlockStart": {
         "contentBlockIndex": KEEP,
-        "p": META,
+        "p": PADDED,
         "start": {
             "toolUse": TOOL_USE,
             "toolResult": {"toolUseId": META, "type": META, "status": META},
             "image": META,
         },
     },
-    "contentBlockDelta": {"contentBlockIndex": META, "delta": DELTA, "p": META},
-    "contentBlockStop": {"contentBlockIndex": KEEP, "p": META},
+    "contentBlockDelta": {"contentBlockIndex": NUMBER, "delta": DELTA, "p": PADDED},
+    "contentBlockStop": {"contentBlockIndex": KEEP, "p": PADDED},
     "messageStop": {
-        "p": META,
+        "p": PADDED,
         "stopReason": END,
         "additionalModelResponseFields": Tree(Leaf("whole", "text", "fields")),
     },
     "metadata": {
-        "p": META,
+        "p": PADDED,
         "usage": KEEP,
         "metrics": KEEP,
         "trace": TRACE,

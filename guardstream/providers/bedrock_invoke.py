@@ -16,7 +16,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.providers import detect
-from guardstream.providers.adapter import Reading, Unknown
+from guardstream.providers.adapter import Passes, Reading, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.bedrock import FAULTS, Bedrock
 from guardstream.providers.fields import BYTES
@@ -41,12 +41,18 @@ class BedrockInvoke(Holding):
         """Tell whether `chunk` has the bytes of an event."""
         return isinstance(chunk, dict) and chunk.keys() == {"chunk"} and _data(chunk) is not None
 
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in events and in errors."""
+        super().judge_marks(passes)
+        self._faults.judge_marks(passes)
+
     def read(self, chunk: Any) -> Reading:
         """Find the text in the event inside, or in an error."""
         if _is_fault(chunk):
             return self._faults.read(chunk)
         if not self._told:
             self._inner = detect(self.held(chunk), unknown=self._unknown)
+            self._inner_judges(self._inner)
             self._told = True
         return super().read(chunk)
 

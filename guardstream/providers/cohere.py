@@ -18,6 +18,7 @@ from guardstream.providers.spec import (
     KEEP,
     META,
     NAME,
+    NUMBER,
     REQUEST,
     Leaf,
     OneOf,
@@ -47,7 +48,7 @@ def _event(kept: bool, message: Any = None, **fields: Spec) -> Spec:
     """An event; one that marks something is kept though it says nothing."""
     type_ = KEEP if kept else META
     delta: dict[str, Any] = {} if message is None else {"delta": {"message": message}}
-    return {"type": type_, "id": META, "index": META, **delta, **fields}
+    return {"type": type_, "id": META, "index": NUMBER, **delta, **fields}
 
 
 _SPEC = OneOf(

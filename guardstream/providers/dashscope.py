@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Said
+from guardstream.providers.adapter import Call, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import (
@@ -18,6 +18,7 @@ from guardstream.providers.spec import (
     END,
     META,
     NAME,
+    NUMBER,
     Either,
     Leaf,
     Path,
@@ -36,9 +37,11 @@ def response_spec(kind: Literal["grown", "delta"]) -> Spec:
         "role": META,
         "content": Either(text, [{"text": text}]),
         "reasoning_content": Leaf(kind, "thinking", "thinking"),
-        "tool_calls": [{**dict.fromkeys(("index", "id", "type"), META), "function": function}],
+        "tool_calls": [
+            {"index": NUMBER, **dict.fromkeys(("id", "type"), META), "function": function}
+        ],
     }
-    choice = {"message": message, "finish_reason": END, "index": META, "logprobs": ABOUT}
+    choice = {"message": message, "finish_reason": END, "index": NUMBER, "logprobs": ABOUT}
     return {
         "output": {
             "choices": [choice],
@@ -57,6 +60,7 @@ class DashScope(Growing):
 
     name = "dashscope"
     spec: ClassVar[Spec] = response_spec("grown")
+    scope = 1
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -70,16 +74,26 @@ class DashScope(Growing):
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         if leaf.channel == "tool_args":
             return number_in(event, path)
-        return path[0] if path else 0
+        return 0
+
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:
+        """Return a choice's index, or else its place; text that stands in none is choice 0."""
+        choices, place = _choices(event), path[0] if path else 0
+        return _index(choices[place], place) if place < len(choices) else 0
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         return {number: call for _, number, call in calls_in(event)}
 
-    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a chunk like the last that had such text, with its choice alone."""
+        return super().extra(_alone(chunk, slot.choice), slot, text, said)
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return a chunk like the last that had text, with a finish reason."""
+        chunk = _alone(chunk, choice)
         output = fields_of(fields_of(chunk).get("output"))
         field = "text" if "text" in output and not output.get("choices") else "choices"
-        slot = self.slot(_TEXT, {}, ())
+        slot = self.slot(_TEXT, {}, ())._replace(choice=choice)
         made = self.extra(chunk, slot, "", said) or [chunk]
         output = fields_of(fields_of(made[-1])["output"])
         if field == "text":
@@ -88,6 +102,16 @@ class DashScope(Growing):
             choices = [replaced(each, {"finish_reason": reason}) for each in output["choices"]]
             ended = replaced(output, {"choices": choices})
         return [replaced(made[-1], {"output": ended})]
+
+
+def _alone(chunk: Any, choice: int) -> Any:
+    """Return a chunk that has no other choice."""
+    output = fields_of(chunk).get("output")
+    choices = fields_of(output).get("choices") or ()
+    own = [each for place, each in enumerate(choices) if _index(each, place) == choice]
+    if len(choices) < 2 or not own:
+        return chunk
+    return replaced(chunk, {"output": replaced(output, {"choices": own})})
 
 
 def calls_in(event: Mapping[str, Any]) -> Iterator[tuple[int, int, Call]]:

@@ -9,7 +9,9 @@ import copy
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import is_dataclass
+from types import MemberDescriptorType
 from typing import Any
 
 LISTS = (list, tuple, set, frozenset, deque)
@@ -58,7 +60,17 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:
     given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
     names = [name for each in given for name in ([each] if isinstance(each, str) else each)]
+    if issubclass(kind, BaseException):
+        names += ["args", *_members_of(kind)]
     return tuple(name for name in names if not name.startswith("__"))
+
+
+def _members_of(kind: type[BaseException]) -> Iterator[str]:
+    """The fields that Python's own exceptions have; of what they are about, no object."""
+    for base in kind.__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType) and name != "obj":
+                yield name
 
 
 def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
@@ -68,10 +80,14 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         return {**value, **updates}
     if _MODELS.get(kind):
         return _copied(value, kind, updates)
+    if isinstance(value, dict):
+        return _like_dict(value, updates)
     if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(value, "model_copy"):
         return value.model_copy(update=dict(updates))
+    if isinstance(value, BaseException):
+        return _raised(value, updates)
     clone = copy.copy(value)
     put = object.__setattr__ if is_dataclass(value) else setattr  # some refuse, some warn
     for name, new in updates.items():
@@ -95,6 +111,32 @@ def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
     _put(copied, "__pydantic_fields_set__", {*value.__pydantic_fields_set__, *updates})
     _put(copied, "__pydantic_private__", None)
     return copied
+
+
+def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a dict of another class, such as those whose keys are attributes, too.
+
+    Its own `__init__` may ask for anything.
+    """
+    clone = type(value).__new__(type(value))
+    for fields in (value, updates):
+        dict.update(clone, fields)
+    for name, own in getattr(value, "__dict__", {}).items():
+        object.__setattr__(clone, name, own)
+    return clone
+
+
+def _raised(error: BaseException, updates: Mapping[str, Any]) -> BaseException:
+    """Return an exception like another, as it would be if raised with other fields.
+
+    Its own `__init__` may ask for anything, and its causes and traceback hold what it said.
+    """
+    fields = {**_fields_of(error, type(error)), **updates}
+    clone = type(error).__new__(type(error), *fields["args"])
+    for name, new in fields.items():
+        with suppress(AttributeError, TypeError):  # what none can set is not set
+            setattr(clone, name, new)
+    return clone
 
 
 _put = object.__setattr__
@@ -153,20 +195,50 @@ def has_text(value: Any) -> bool:
     return any(has_text(item) for item in fields_of(value).values())
 
 
-def spelled(value: Any) -> Iterator[str]:
-    """Give the tokens in log probabilities: strings at any depth, and keys that have a number."""
+def spelled(value: Any) -> list[str]:
+    """Return the tokens in log probabilities: strings at any depth, and keys that have a number."""
+    found: list[str] = []
+    _spell(value, found)
+    return found
+
+
+_SILENT = frozenset({int, float, bool, type(None)})
+
+
+def _spell(value: Any, found: list[str]) -> None:
     if isinstance(value, str):
-        if value:
-            yield value
+        found += [value] if value else ()
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from spelled(item)
-    elif not (value is None or isinstance(value, (bool, int, float))):
+            if type(item) not in _SILENT:
+                _spell(item, found)
+    elif type(value) not in _SILENT:
         fields = fields_of(value)
-        if fields and all(isinstance(each, float) for each in fields.values()):
-            yield from (name for name in fields if name)
-        for item in fields.values():
-            yield from spelled(item)
+        inner = [each for each in fields.values() if type(each) is not float]
+        if fields and not inner:
+            found += [name for name in fields if name]
+        for each in inner:
+            if type(each) not in _SILENT:
+                _spell(each, found)
+
+
+_CHOSEN = ("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates")
+"""Where log probabilities tell the tokens of the text, not those that were as likely."""
+
+
+def chosen(value: Any) -> str:
+    """Return the text that log probabilities spell out."""
+    if isinstance(value, str):
+        return value
+    if not value or isinstance(value, (bool, int, float)):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return "".join([chosen(item) for item in value])
+    fields = fields_of(value)
+    token = fields.get("token")
+    if type(token) is str:
+        return token
+    return "".join([chosen(fields[name]) for name in _CHOSEN if name in fields])
 
 
 def same_or(old: str, new: str) -> str:

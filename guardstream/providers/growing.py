@@ -7,7 +7,7 @@ Whether a field is told as a whole each time, or only what is new in it, its val
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
@@ -58,6 +58,10 @@ class Growing(SpecAdapter):
         """Return the spec of a chunk, where a stream has several kinds of objects."""
         return self.spec
 
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+        """Return the choice that stands at a path: its place, in formats that have several."""
+        return path[0] if self.scope and path else 0
+
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
         """Return which of several texts of its kind a leaf belongs to: of calls, by their place."""
         return path[-1] if path and leaf.channel == "tool_args" else 0
@@ -72,7 +76,7 @@ class Growing(SpecAdapter):
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = self._turn * _TURN + self.number(leaf, event, path)
-        slot = Slot(path[0] if self.scope else 0, leaf.channel, leaf.field, number)
+        slot = Slot(self.choice(event, path), leaf.channel, leaf.field, number)
         return self._again.get(slot, slot)
 
     def read(self, chunk: Any) -> Reading:
@@ -86,8 +90,8 @@ class Growing(SpecAdapter):
             reading = super().read(chunk)
             read = self._read(chunk, event)
         doubtful = self._doubtful(read)
-        if _ends(read):
-            late = self._late(read)
+        if ended := self._ended(read):
+            late = self._late(read, ended)
             again |= {slot: Again(told.last, "") for slot, told in late.items()}
             doubtful |= {slot: list(told.values) for slot, told in late.items()}
             for told in late.values():
@@ -122,9 +126,9 @@ class Growing(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         found = self._read(chunk, event).found
-        choices = {each.path[0] for each in found if each.path} if self.scope else {0}
+        choices = {self.choice(event, each.path) for each in found if each.path or not self.scope}
         finished: dict[int, FinishReason] = {
-            each.path[0] if self.scope else 0: _REASONS.get(str(each.value), "stop")
+            self.choice(event, each.path): _REASONS.get(str(each.value), "stop")
             for each in found
             if _is_end(each)
         }
@@ -132,7 +136,9 @@ class Growing(SpecAdapter):
             Slot(0, "tool_args", "arguments", self._turn * _TURN + number): call
             for number, call in self.called(event).items()
         }
-        return Reading(pieces, sorted(choices), finished, calls=calls, usage=event.get("usage"))
+        return Reading(
+            pieces, sorted(choices) or [0], finished, calls=calls, usage=event.get("usage")
+        )
 
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> Read:
         """Read a chunk; what is told as a whole becomes what is new, and all of it once more."""
@@ -142,7 +148,7 @@ class Growing(SpecAdapter):
         read = super()._read(chunk, event)
         if read is last:
             return read
-        if "end" in read.kinds and not _ends(read):
+        if "end" in read.kinds and not any(map(_is_end, read.found)):
             self._last = read = read._replace(kinds=read.kinds - {"end"})
         if "grown" not in read.kinds:
             return read
@@ -173,7 +179,8 @@ class Growing(SpecAdapter):
         if not text.startswith(told.last):
             slot = slot._replace(number=slot.number + _AGAIN)
             return [Piece(slot, text), Piece(slot, text, "copy")]
-        if self._is_doubtful(told, text) and not (self._is_over or _ends(read)):
+        over = self._is_over or slot.choice in self._ended(read)
+        if self._is_doubtful(told, text) and not over:
             return [Piece(slot, text, "later")]
         new = text[len(told.said) :]
         return [*([Piece(slot, new)] if new else []), Piece(slot, text, "copy")]
@@ -190,11 +197,18 @@ class Growing(SpecAdapter):
             if (told := self._tellings.get(piece.slot)) and self._is_doubtful(told, piece.text)
         }
 
-    def _late(self, read: Read) -> dict[Slot, Telling]:
+    def _ended(self, read: Read) -> set[int]:
+        """Return the choices that end with a chunk."""
+        event = fields_of(read.chunk)
+        return {self.choice(event, each.path) for each in read.found if _is_end(each)}
+
+    def _late(self, read: Read, ended: Collection[int]) -> dict[Slot, Telling]:
         """Return the texts that wait, and are complete: the last chunk says nothing of them."""
         here = {piece.slot for piece in read.pieces}
         return {
-            slot: told for slot, told in self._tellings.items() if told.waits and slot not in here
+            slot: told
+            for slot, told in self._tellings.items()
+            if told.waits and slot not in here and slot.choice in ended
         }
 
     def _told_anew(self, read: Read) -> dict[Slot, Again]:
@@ -212,14 +226,15 @@ class Growing(SpecAdapter):
 
     def _tells_new(self, read: Read) -> bool:
         """Tell whether a value is not all so far, or the last chunk leaves a text out."""
-        here = False
+        here = set()
         for owner, piece in zip(read.owners, read.pieces, strict=True):
             value, told = read.found[owner].value, self._tellings.get(piece.slot)
             if read.found[owner].leaf.kind == "grown" and told is not None:
-                here = True
+                here.add(piece.slot.choice)
                 if piece.kind == "delta" and piece.text == value and told.excludes(value):
                     return True
-        return _ends(read) and not here and any(told.values for told in self._tellings.values())
+        left_out = self._ended(read) - here
+        return any(told.values for slot, told in self._tellings.items() if slot.choice in left_out)
 
     def _note(self, read: Read) -> dict[Slot, Slot]:
         """Remember what each text has said; return those that began again, and what they were."""
@@ -289,10 +304,6 @@ class Growing(SpecAdapter):
 
 def _is_end(found: Found) -> bool:
     return found.leaf.kind == "end" and found.value != "null"
-
-
-def _ends(read: Read) -> bool:
-    return any(map(_is_end, read.found))
 
 
 def _beside(read: Read, slot: Slot) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Adapter, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Adapter, Passes, Reading, Said, Slot, Unknown, passes_any
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.fields import fields_of, replaced
 
@@ -24,6 +24,18 @@ class Holding:
     def __init__(self, inner: Adapter[Any], *, unknown: Unknown = "guard") -> None:
         self._inner = inner
         self._others = AnyJSON(unknown=unknown)
+        self._passes: Passes = passes_any
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in the chunk inside and beside it."""
+        self._passes = passes
+        self._inner_judges(self._inner)
+        self._others.judge_marks(passes)
+
+    def _inner_judges(self, inner: Any) -> None:
+        judge_marks = getattr(inner, "judge_marks", None)
+        if judge_marks is not None:
+            judge_marks(self._passes)
 
     def held(self, chunk: Any) -> Any:
         """Return what a chunk holds."""

@@ -12,7 +12,8 @@ class Leaf(NamedTuple):
     """What a field holds: text of a kind, or something about the event.
 
     `meta` is a mark, such as an id or a status, and harmless; an object or a list in its place is
-    one of which nothing is known. `keep` is one, too, and worth sending without any text. `number`
+    one of which nothing is known, and a string that could be a text is left out if a rule would
+    change it. `keep` is one, too, and worth sending without any text. `number`
     is meta if it is one; another value is text that nothing is known of. `skip` is not looked
     at: what is made anew, or is the caller's own object. `about` spells out the text once more
     (log probabilities) and is left out where the text changed, or what else it says would be
@@ -29,6 +30,15 @@ META, KEEP, NUMBER = Leaf("meta"), Leaf("keep"), Leaf("number")
 ABOUT, END = Leaf("about"), Leaf("end")
 
 SKIP = Leaf("skip")
+
+PASSED = Leaf("meta", "text", "passed")
+"""A mark whose strings are never looked at: the user says so."""
+
+PADDED = Leaf("meta", "text", "padding")
+"""Random letters that hide how long a text is: a mark, unless it could be a word."""
+
+MARK = Leaf("mark", "text", "mark")
+"""Stands for a string in the place of a mark that could be a text."""
 
 NAME = Leaf("name")
 """A name or id that something else goes by: it cannot be masked, so a match in it blocks."""

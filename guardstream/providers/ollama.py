@@ -13,7 +13,18 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.runs import Runs
-from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    Leaf,
+    Path,
+    Spec,
+    SpecAdapter,
+)
 
 _TIMES = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 _COUNTS = ("prompt_eval_count", "eval_count", "completed", "total")
@@ -35,7 +46,7 @@ _SPEC: Spec = {
                 "type": META,
                 "function": {
                     "name": NAME,
-                    "index": META,
+                    "index": NUMBER,
                     "description": META,
                     "arguments": Leaf("whole", "tool_args", "tool_calls"),
                 },

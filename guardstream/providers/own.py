@@ -10,13 +10,13 @@ as text that is not known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
-from guardstream.providers.nodes import END, META, Leaf, Spec
+from guardstream.providers.nodes import END, PASSED, Leaf, Spec
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.spec import SpecAdapter
 
@@ -45,6 +45,7 @@ class JSONFormat(SpecAdapter):
     sse_end = "[DONE]"
     steady = True
     signs_thinking = False
+    harmless: ClassVar[Leaf] = PASSED
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class JSONFormat(SpecAdapter):
             (tool_args, Leaf("delta", "tool_args", "arguments")),
             (copies, Leaf("copy", "text", "text")),
             (done or (), END),
-            (harmless, META),
+            (harmless, self.harmless),
         ):
             for path in [paths] if isinstance(paths, str) else paths:
                 if path in leaves:
@@ -82,6 +83,10 @@ class JSONFormat(SpecAdapter):
         self.repeats = bool(copies)
         self._done = steps_of(done) if done else None
         super().__init__(unknown=unknown)
+
+    def describes(self, field: str) -> bool:
+        """Tell whether a path leads into a field of the chunk."""
+        return field in cast("Mapping[str, Spec]", self.spec)
 
     def accepts(self, chunk: object) -> bool:
         """Tell whether `chunk` has text, or its end, where this format has it."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.fields import fields_of
+from guardstream.providers.nodes import META
 from guardstream.providers.own import JSONFormat
 
 
@@ -22,6 +23,7 @@ class _PathFormat(JSONFormat):
 
     paths: ClassVar[dict[str, Any]]
     sse_end = ""
+    harmless = META
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(self.name, unknown=unknown, **self.paths)

@@ -6,15 +6,21 @@ look-up, and only objects and lists that can hold something are entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
+from guardstream.framing.padding import is_padding
 from guardstream.providers.fields import BYTES, LISTS, fields_of, has_text
+from guardstream.providers.marks import KNOWN, is_mark
 from guardstream.providers.nodes import (
     ABOUT,
     ITEM,
+    MARK,
+    PADDED,
+    PASSED,
     UNKNOWN,
     Each,
     Either,
@@ -43,9 +49,16 @@ class Found(NamedTuple):
 
 
 class Findings(list[Found]):
-    """What is found in an event, in its order; and whether there is unknown text, or a mirror."""
+    """What is found in an event, in its order; and whether there is unknown text, or a mirror.
+
+    `marks` tells that something stands for a mark that could be a text. What stands at the paths
+    that are `passing`, or below them, is not looked at.
+    """
+
+    passing: Set[str] = frozenset()
 
     unknown = False  # set where there is any: nearly every event has none
+    marks = False
     mirrors = False
 
 
@@ -60,8 +73,12 @@ class _Compiler:
         self._made: dict[int, tuple[Spec, list[Reader | None]]] = {}
 
     def reader(self, spec: Spec) -> Reader | None:
-        """Return a spec's reader; None for a mark, which is worth a look only if it holds more."""
+        """Return a spec's reader; None for a mark, which is worth a look only if it is none."""
         if isinstance(spec, Leaf):
+            if spec is PASSED:
+                return _read_inside
+            if spec is PADDED:
+                return _read_padding
             if spec.kind == "meta":
                 return None
             if spec.kind == "skip":
@@ -78,10 +95,11 @@ class _Compiler:
 
     def _make(self, spec: Spec) -> Reader:
         if isinstance(spec, Tree):
-            return _tree_reader(spec)
+            return partial(_read_tree, spec)
         if isinstance(spec, Either):
             return _either_reader(self.reader(spec.text), self.reader(spec.other))
         if isinstance(spec, OneOf):
+            KNOWN.update(spec.specs)
             readers = {kind: self.reader(each) for kind, each in spec.specs.items()}
             known = spec.other is not None
             return _choice_reader(spec.key, readers, known, self.reader(spec.other or {}))
@@ -143,7 +161,7 @@ def _later(cell: list[Reader | None]) -> Reader:
     """Return a reader that stands for one that is still being made: a spec that holds itself."""
 
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        (cell[0] or _read_inside)(value, steps, path, found)
+        (cell[0] or _read_mark)(value, steps, path, found)
 
     return read
 
@@ -161,13 +179,28 @@ def _leaf_reader(leaf: Leaf) -> Reader:
             read_unknown(value, steps, path, found)
         else:
             found.append(Found(leaf, value, steps, path))
-            if about and type(value) not in _SCALARS:
-                _read_inside(value, steps, path, found)
+            if about and type(value) not in _NUMBERS:
+                _read_mark(value, steps, path, found)
 
     return read
 
 
 _SCALARS = frozenset({str, bytes, int, float, bool})
+
+
+def _read_mark(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    """Find what stands where a mark is known, unless it is one."""
+    if isinstance(value, str):
+        if not is_mark(value):
+            found.append(Found(MARK, value, steps, path))
+            found.marks = True
+    elif type(value) not in _SCALARS:
+        _read_inside(value, steps, path, found)
+
+
+def _read_padding(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    if not isinstance(value, str) or not is_padding(value):
+        _read_mark(value, steps, path, found)
 
 
 def _read_inside(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -199,8 +232,11 @@ def _read_counts(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         for name, inner in fields.items():
             if fields is value and name not in _COUNTED:
                 _read_key(name, steps, path, found)
-            marks = name in _MARKS and isinstance(inner, str)
-            if inner and type(inner) not in _NUMBERS and not marks:
+            if not inner or type(inner) in _NUMBERS:
+                continue
+            if name in _MARKS and isinstance(inner, str):
+                _read_mark(inner, (steps, name), path, found)
+            else:
                 _read_counts(inner, (steps, name), path, found)
 
 
@@ -234,8 +270,8 @@ def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
             elif inner:
                 if reader is not None:
                     reader(inner, (steps, name), path, found)
-                elif type(inner) not in _SCALARS:
-                    _read_inside(inner, (steps, name), path, found)
+                elif type(inner) is not str or inner not in KNOWN:  # most are the formats' words
+                    _read_mark(inner, (steps, name), path, found)
 
     return read
 
@@ -245,7 +281,7 @@ def _list_reader(reader: Reader | None) -> Reader:
         if not isinstance(value, (list, tuple)):
             read_unknown(value, steps, path, found)
         else:
-            each = reader or _read_inside
+            each = reader or _read_mark
             for place, item in enumerate(value):
                 if item:
                     each(item, (steps, place), (*path, place), found)
@@ -260,7 +296,7 @@ def _item_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         at = len(found)
         found.append(_NOTHING)
-        (reader or _read_inside)(value, steps, path, found)
+        (reader or _read_mark)(value, steps, path, found)
         found[at] = Found(ITEM, len(found), steps, path)
 
     return read
@@ -269,7 +305,7 @@ def _item_reader(reader: Reader | None) -> Reader:
 def _mirror_reader(reader: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         start = len(found)
-        (reader or _read_inside)(value, steps, path, found)
+        (reader or _read_mark)(value, steps, path, found)
         found.mirrors = True
         for place in range(start, len(found)):
             if found[place].leaf is not ITEM:
@@ -281,7 +317,7 @@ def _mirror_reader(reader: Reader | None) -> Reader:
 def _either_reader(text: Reader | None, other: Reader | None) -> Reader:
     def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         reader = text if isinstance(value, str) else other
-        (reader or _read_inside)(value, steps, path, found)
+        (reader or _read_mark)(value, steps, path, found)
 
     return read
 
@@ -296,33 +332,35 @@ def _choice_reader(
             read_unknown(value, steps, path, found)
             return
         reader = other if reader is _MISSING else reader
-        (reader or _read_inside)(value, steps, path, found)
+        (reader or _read_mark)(value, steps, path, found)
 
     return read
 
 
-def _tree_reader(spec: Tree) -> Reader:
-    leaf, meta, about = spec
+def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings) -> None:
+    if isinstance(value, (str, bytes)):
+        found.append(Found(spec.leaf, value, steps, path))
+        found.unknown = found.unknown or spec.leaf is UNKNOWN
+    elif isinstance(value, (list, tuple)):
+        for place, item in enumerate(value):
+            if item:
+                _read_tree(spec, item, (steps, place), (*path, place), found)
+    elif not isinstance(value, (bool, int, float)):
+        _read_keys(value, steps, path, found, spec.leaf)
+        for name, inner in fields_of(value).items():
+            if inner:
+                _read_in_tree(spec, name, inner, (steps, name), path, found)
 
-    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
-        if isinstance(value, (str, bytes)):
-            found.append(Found(leaf, value, steps, path))
-            found.unknown = found.unknown or leaf is UNKNOWN
-        elif isinstance(value, (list, tuple)):
-            for place, item in enumerate(value):
-                if item:
-                    read(item, (steps, place), (*path, place), found)
-        elif not isinstance(value, (bool, int, float)):
-            _read_keys(value, steps, path, found, leaf)
-            for name, inner in fields_of(value).items():
-                if not inner or (name in meta and isinstance(inner, (str, bytes))):
-                    continue
-                if name in about:
-                    found.append(Found(ABOUT, inner, (steps, name), path))
-                else:
-                    read(inner, (steps, name), path, found)
 
-    return read
+def _read_in_tree(
+    spec: Tree, name: str, value: Any, steps: Steps, path: Path, found: Findings
+) -> None:
+    if name in spec.meta and isinstance(value, (str, bytes)):
+        _read_mark(value, steps, path, found)
+    elif name in spec.about:
+        found.append(Found(ABOUT, value, steps, path))
+    else:
+        _read_tree(spec, value, steps, path, found)
 
 
 def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
@@ -337,6 +375,8 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
 
     AdapterError for what cannot be looked into without using it up.
     """
+    if found.passing and spoken(steps) in found.passing:
+        return
     if isinstance(value, (str, *BYTES)):
         if value:
             found.append(Found(UNKNOWN, value, steps, path))
@@ -357,6 +397,8 @@ def _read_field(
     named: bool, name: str, value: Any, steps: Steps, path: Path, found: Findings
 ) -> None:
     """Find the text in a field of which nothing is known; its name too if it could be any text."""
+    if found.passing and spoken((steps, name)) in found.passing:
+        return
     if named:
         _read_key(name, steps, path, found)
     read_unknown(value, (steps, name), path, found)

@@ -17,18 +17,30 @@ from pydantic_core import from_json
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN as UNKNOWN_CHANNEL
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Kind, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import (
+    Kind,
+    Passes,
+    Piece,
+    Reading,
+    Said,
+    Slot,
+    Unknown,
+    passes_any,
+)
 from guardstream.providers.alike import PATIENCE, Alike, alike
-from guardstream.providers.fields import fields_of, same_or, spelled
+from guardstream.providers.fields import chosen, fields_of, same_or, spelled
 from guardstream.providers.nodes import (
     ABOUT,
     APART,
     END,
     ITEM,
     KEEP,
+    MARK,
     META,
     NAME,
     NUMBER,
+    PADDED,
+    PASSED,
     REQUEST,
     SKIP,
     UNKNOWN,
@@ -44,7 +56,7 @@ from guardstream.providers.nodes import (
 from guardstream.providers.parsed import map_parsed
 from guardstream.providers.paths import GONE, Key, Steps, keys, rebuilt, spoken
 from guardstream.providers.readers import Findings, Found, compiled
-from guardstream.providers.unknown import Unknowns
+from guardstream.providers.unknown import Unknowns, too_deep
 
 __all__ = [
     "ABOUT",
@@ -54,6 +66,8 @@ __all__ = [
     "META",
     "NAME",
     "NUMBER",
+    "PADDED",
+    "PASSED",
     "REQUEST",
     "SKIP",
     "UNKNOWN",
@@ -84,8 +98,13 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 
-_TEXT_ALONE = frozenset({"delta", "item"})
-"""The kinds of leaves in an event that says text and nothing else."""
+_KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
+"""Fields of events that tell apart what they say, in formats that are not known."""
+
+_MOST_KINDS = 64
+
+_TEXT_ALONE = frozenset({"delta", "item", "meta"})
+"""The kinds of leaves in an event that says text and nothing else, but for marks that pass."""
 
 
 def _is_key(steps: Steps) -> bool:
@@ -134,6 +153,8 @@ class SpecAdapter:
         self._reader = compiled(self.spec)
         self._last: Read | None = None
         self._alike: Alike | None = None
+        self._passes: Passes = passes_any
+        self._kinds: dict[tuple[str, ...], int] = {}
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
 
@@ -193,6 +214,10 @@ class SpecAdapter:
             self._alike = alike(read.chunk, found.steps, slot, reading.choices, self.padding)
         return reading
 
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks from now on."""
+        self._passes = passes
+
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
         """Return the pieces of text in `chunk`, in its order."""
         return self._read(chunk, event).pieces
@@ -208,9 +233,10 @@ class SpecAdapter:
         return None if written is GONE else written
 
     def without_unknown(self, chunk: Any) -> Any:
-        """Return `chunk` without text that the spec does not know."""
+        """Return `chunk` without text that the spec does not know, nor marks that may not pass."""
         found = self._read(chunk, fields_of(chunk)).found
-        return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf is UNKNOWN})
+        gone = (UNKNOWN, MARK)
+        return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf in gone})
 
     def silent(self, chunk: Any) -> Any:
         """Return `chunk` without any text, for chunks that are made after it."""
@@ -223,11 +249,17 @@ class SpecAdapter:
         if last is not None and last.chunk is chunk:
             return last
         found = Findings()
+        found.passing = self._unknowns.passing
         if chunk and self._reader is not None:
-            self._reader(chunk, (), (), found)
+            try:
+                self._reader(chunk, (), (), found)
+            except RecursionError:
+                raise too_deep(self.name, event) from None
         leaves: Sequence[Found] = found
+        if found.marks:
+            leaves = self._judged(found)
         if found.unknown:
-            leaves = self._unknowns.judged(found)
+            leaves = self._unknowns.judged(leaves)
         origins = self._origins(leaves) if found.mirrors else {}
         pieces: list[Piece] = []
         owners: list[int] = []
@@ -242,8 +274,45 @@ class SpecAdapter:
             elif kind not in _SILENT and place not in origins:
                 self._add_pieces(pieces, each, event)
                 owners += [place] * (len(pieces) - len(owners))
+        if "about" in kinds:
+            self._number_spelled(leaves, pieces, owners)
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds)
         return self._last
+
+    def _judged(self, found: Sequence[Found]) -> Sequence[Found]:
+        """Return what was found; what stands for a mark and may go out is one."""
+        passes = self._passes
+        return [
+            each._replace(leaf=META)
+            if each.leaf is MARK and passes(each.steps, each.value)
+            else each
+            for each in found
+        ]
+
+    def _number_spelled(
+        self, leaves: Sequence[Found], pieces: list[Piece], owners: Sequence[int]
+    ) -> None:
+        """Number the tokens of log probabilities that do not spell out their chunk's text.
+
+        What they spell out may be text of another chunk: then they go on with those before them.
+        """
+        texts: dict[Path, str] = {}
+        for owner, piece in zip(owners, pieces, strict=True):
+            if piece.kind == "delta":
+                scope = leaves[owner].path[: self.scope]
+                texts[scope] = texts.get(scope, "") + piece.text
+        apart = {
+            place
+            for place, each in enumerate(leaves)
+            if each.leaf.kind == "about"
+            and chosen(each.value) != texts.get(each.path[: self.scope])
+        }
+        numbers: dict[int, int] = {}
+        for at, owner in enumerate(owners):
+            if owner in apart:
+                numbers[owner] = number = numbers.get(owner, 0) + 1
+                slot = pieces[at].slot
+                pieces[at] = pieces[at]._replace(slot=slot._replace(number=number))
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
         """Return which leaf each mirror repeats, by their places."""
@@ -262,7 +331,10 @@ class SpecAdapter:
         leaf, value, steps, path, _ = found
         kind = leaf.kind
         if kind == "unknown" or kind == "name":
-            pieces.append(Piece(Slot(0, "text", spoken(steps)), _text(value), kind))
+            slot = Slot(0, "text", spoken(steps), self._kind_of(event))
+            pieces.append(Piece(slot, _text(value), kind))
+        elif kind == "mark":
+            pieces.append(Piece(Slot(0, "text", spoken(steps)), value, kind))
         elif kind == "about":
             slot = self.slot(_ASIDE, event, path)
             pieces += [Piece(slot, token, "aside") for token in spelled(value)]
@@ -280,14 +352,22 @@ class SpecAdapter:
 
             self.map_text(leaf, value, note)
 
+    def _kind_of(self, event: Mapping[str, Any]) -> int:
+        """Return the number of an event's kind: those that have what tells kinds apart alike."""
+        found = [event.get(name) for name in _KINDS]
+        kind = tuple(each if isinstance(each, str) else "" for each in found)
+        if not any(kind) or (kind not in self._kinds and len(self._kinds) == _MOST_KINDS):
+            return 0
+        return self._kinds.setdefault(kind, len(self._kinds) + 1)
+
     def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
         """Tell whether anything is left to say; beside a delta, what repeats text is not."""
-        streamed, aside = False, True
+        streamed, aside = False, not (ends and "mark" in read.kinds)
         for piece, text in zip(read.pieces, texts, strict=True):
             if text and piece.kind in _SAYING and not piece.slot.field.endswith("~"):
                 return True
             streamed = streamed or piece.kind in ("delta", "echo", "later")
-            aside = aside and piece.kind == "aside"
+            aside = aside and piece.kind in ("aside", "mark")
         if not (streamed or aside):
             return True
         return "keep" in read.kinds or (ends and "end" in read.kinds)
@@ -350,7 +430,7 @@ class SpecAdapter:
 
     def _new_value(self, found: Found, texts: Sequence[str]) -> Any:
         leaf, value = found.leaf, found.value
-        if leaf.kind in ("unknown", "name", "aside"):
+        if leaf.kind in ("unknown", "name", "aside", "mark"):
             return value if texts[0] == _text(value) else _like(value, texts[0])
         rest = iter(texts)
         return self.map_text(leaf, value, lambda text: next(rest) if text else text)

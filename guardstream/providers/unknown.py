@@ -8,6 +8,7 @@ be harmless can be let through path by path.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.jsonpath import steps_of
@@ -20,6 +21,16 @@ SHOWN = 8
 """How many paths an error names."""
 
 
+class _Every(frozenset[str]):
+    """Every path."""
+
+    def __contains__(self, path: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class Unknowns:
     """One adapter's way with text of which nothing is known."""
 
@@ -28,16 +39,14 @@ class Unknowns:
         if isinstance(unknown, Mapping):
             self._mode, passing = "guard", unknown.get("pass", ())
         else:
-            self._mode, passing = unknown, ()
+            self._mode, passing = unknown, _Every() if unknown == "pass" else ()
         self._adapter = adapter
-        self._passing = frozenset(passing)
+        self.passing = passing if isinstance(passing, _Every) else frozenset(passing)
 
     def judged(self, found: Sequence[Found]) -> Sequence[Found]:
         """Return what was found without that which may pass; AdapterError for what is refused."""
-        if self._mode == "pass":
-            return self._without(found, lambda _: True)
-        if self._passing:
-            found = self._without(found, lambda each: spoken(each.steps) in self._passing)
+        if self.passing:
+            found = self._without(found, lambda each: spoken(each.steps) in self.passing)
         if self._mode == "refuse":
             refused = [each.steps for each in found if each.leaf is UNKNOWN]
             paths = sorted({spoken(steps) for steps in refused if not isinstance(steps[1], Key)})
@@ -68,6 +77,18 @@ def check_unknown(unknown: object) -> None:
             f"unknown: {unknown!r} is not possible, known: 'guard', 'refuse', 'pass', "
             "{'pass': [paths]}"
         )
+
+
+def too_deep(adapter: str, event: Mapping[str, Any]) -> AdapterError:
+    """Return the error for what is nested too deeply, such as an object that holds itself."""
+    plain = (str, bytes, int, float, bool, type(None))
+    names = [name for name, value in event.items() if not isinstance(value, plain)]
+    objects = [name for name in names if not isinstance(event[name], (dict, list))] or names
+    path = spoken(((), objects[0])) if objects else "$"
+    return AdapterError(
+        f"{adapter}: text at {path} cannot be read: it is nested too deeply or holds itself; "
+        f"`unknown: {{pass: [{path!r}]}}` lets it through"
+    )
 
 
 def refusal(adapter: str, paths: Sequence[str]) -> AdapterError:

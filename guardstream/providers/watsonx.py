@@ -11,17 +11,17 @@ from typing import Any
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.spec import ABOUT, END, META, Leaf, Path, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import ABOUT, END, META, NUMBER, Leaf, Path, Spec, SpecAdapter, Tree
 
 _SPEC: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at", "project_id"), META),
     "results": [
         {
             "generated_text": Leaf("delta", "text", "text"),
-            "generated_token_count": META,
-            "input_token_count": META,
+            "generated_token_count": NUMBER,
+            "input_token_count": NUMBER,
             "stop_reason": END,
-            "seed": META,
+            "seed": NUMBER,
             "generated_tokens": ABOUT,
             "input_tokens": META,
             "moderations": Tree(Leaf("whole", "text", "moderation"), frozenset({"entity"})),

@@ -27,6 +27,9 @@ from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
 SAID: dict[str, Any] = {}
 """Stands for a message that is put into the body later, where chunks are counted."""
 
+_APART = ("aside", "unknown", "name", "mark")
+"""Kinds of pieces that are the same in a whole answer: they are no part of what is said."""
+
 _THINKING_FIRST = ("thinking", "refusal", "text", "tool_args")
 
 
@@ -37,6 +40,11 @@ class Body(SpecAdapter):
     """
 
     repeats = False
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> type[Body]:  # noqa: ARG003
+        """Return the adapter of a body, where the answers of an API have several shapes."""
+        return cls
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
@@ -59,7 +67,7 @@ class Body(SpecAdapter):
     def _kind(self, piece: Piece, *, last: bool) -> Kind:
         """Return the kind of a piece: nothing is a copy where nothing was said before."""
         if piece.kind != "delta":
-            return piece.kind if piece.kind in ("aside", "unknown", "name") else "whole"
+            return piece.kind if piece.kind in _APART else "whole"
         return "last" if last else "delta"
 
     def _order(self, pieces: Sequence[Piece]) -> Sequence[int]:
@@ -118,7 +126,7 @@ class ChatBody(Body):
         )
 
     def _kind(self, piece: Piece, *, last: bool) -> Kind:  # noqa: ARG002
-        return piece.kind if piece.kind in ("delta", "aside", "unknown", "name") else "whole"
+        return piece.kind if piece.kind == "delta" or piece.kind in _APART else "whole"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field.startswith(BESIDE):
@@ -206,7 +214,7 @@ class MessageBody(Body):
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         stops = {"content_filter": "refusal", "length": "max_tokens"}
         content = body.get("content")
-        content = _said(content) if isinstance(content, list) else []
+        content = said_in(content) if isinstance(content, list) else []
         if 0 in self.messages:
             content = _with_block(content, self.messages[0])
         reason = stops.get(self.reasons[0], "end_turn")
@@ -240,7 +248,7 @@ class ResponseBody(Body):
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         reason = self.reasons[0]
-        output = _said(body.get("output") or ())
+        output = said_in(body.get("output") or ())
         if 0 in self.messages:
             part = {"type": "output_text", "text": self.messages[0], "annotations": []}
             message = {"id": f"msg_guard_{len(output)}", "type": "message", "role": "assistant"}
@@ -266,6 +274,14 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
         "watsonx": "guardstream.providers.answers:WatsonxBody",
         "a2a": "guardstream.providers.answers:A2ABody",
         "mcp": "guardstream.providers.answers:MCPBody",
+        "interactions": "guardstream.providers.answers:InteractionsBody",
+        "anthropic_completions": "guardstream.providers.plain_answers:AnthropicCompletionsBody",
+        "tgi": "guardstream.providers.plain_answers:TGIBody",
+        "cohere_v1": "guardstream.providers.plain_answers:CohereV1Body",
+        "bedrock_llama": "guardstream.providers.plain_answers:LlamaBody",
+        "bedrock_mistral": "guardstream.providers.plain_answers:MistralOutputsBody",
+        "bedrock_titan": "guardstream.providers.plain_answers:TitanBody",
+        "bedrock_invoke": "guardstream.providers.plain_answers:InvokeBody",
     }
 )
 """The whole answers that are known, by the name of their stream's adapter."""
@@ -273,7 +289,7 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
 
 def _index(choice: Any, place: int) -> int:
     index = fields_of(choice).get("index")
-    return place if index is None else int(index)
+    return index if isinstance(index, int) else place
 
 
 def _type(item: Any) -> str:
@@ -309,7 +325,7 @@ _SPOKEN = (
 _MARKS = ("type", "id", "file_id", "status", "encrypted_content", "encrypted_index", "page_age")
 
 
-def _said(blocks: Sequence[Any]) -> list[Any]:
+def said_in(blocks: Sequence[Any]) -> list[Any]:
     """Return blocks as far as anything is said in them: those after the end are left out."""
     last = 0
     for number, block in enumerate(blocks, 1):

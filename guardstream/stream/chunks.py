@@ -40,6 +40,10 @@ class Incoming(Generic[C]):
     matched: set[Slot] = field(default_factory=set)
 
 
+_WITHOUT = frozenset({"unknown", "mark"})
+"""Kinds of pieces that chunks are made without after one that has them."""
+
+
 class ChunkFlow(Generic[C]):
     """One stream of chunks. A chunk whose text did not change is passed on as the same object.
 
@@ -77,6 +81,9 @@ class ChunkFlow(Generic[C]):
         self._waiting: list[Incoming[C]] = []
         self._untold: list[Part] = []  # what went out before it was known to be said
         # An adapter may leave these methods out.
+        judge_marks = getattr(adapter, "judge_marks", None)
+        if judge_marks is not None:
+            judge_marks(self._unknown.passes)
         self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
@@ -112,7 +119,7 @@ class ChunkFlow(Generic[C]):
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             model = chunk
-            if "unknown" in [piece[2] for piece in reading.pieces]:
+            if not _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
                 model = self._without_unknown(chunk)
             self._note_choices(model, reading)
             sent = self._admit(Incoming(chunk, reading, origin, model))
@@ -441,8 +448,11 @@ class ChunkFlow(Generic[C]):
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings say where it is."""
         path, before = piece.slot.field, len(self.findings)
-        judge = self._unknown.judge if piece.kind == "unknown" else self._unknown.judge_name
-        text = self._released(piece.slot, judge(path, piece.text))
+        if piece.kind == "unknown":
+            events = self._unknown.judge(path, piece.text, piece.slot.number)
+        else:
+            events = self._unknown.judge_name(path, piece.text)
+        text = self._released(piece.slot, events)
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
@@ -482,7 +492,7 @@ class ChunkFlow(Generic[C]):
             if piece.kind in NEW:
                 incoming.fresh.append(place)
                 continue
-            if piece.kind in ("unknown", "name", "later"):
+            if piece.kind in ("unknown", "name", "mark", "later"):
                 continue
             open_still = not (self.ended or piece.slot.choice in self._cut)
             if piece.kind == "aside":
@@ -502,7 +512,8 @@ class ChunkFlow(Generic[C]):
         """Tell whether a text that is not said may stand where it does."""
         if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
             return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
-        return open_still and self._lanes.harmless(piece)
+        alone = open_still and self._lanes.harmless(piece)
+        return alone and (not piece.slot.number or self._unknown.goes_on(piece))
 
     def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Return the chunk with its new texts, the same one if they are the old; or nothing."""
@@ -672,7 +683,8 @@ def _after(text: str, beginning: str) -> str:
 
 def _says(reading: Reading) -> bool:
     """Tell whether a chunk says anything but what stands beside a text."""
-    return any(piece.kind not in ("aside", "unknown", "name") for piece in reading.pieces)
+    beside = ("aside", "unknown", "name", "mark")
+    return any(piece.kind not in beside for piece in reading.pieces)
 
 
 def _is_key(piece: Piece) -> bool:
@@ -682,7 +694,7 @@ def _is_key(piece: Piece) -> bool:
 
 def _is_said(piece: Piece) -> bool:
     """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
-    return piece.kind != "aside" and not _is_key(piece)
+    return piece.kind not in ("aside", "mark") and not _is_key(piece)
 
 
 def _goes_out_now(reading: Reading) -> bool:

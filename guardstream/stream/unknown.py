@@ -9,11 +9,11 @@ such a match the beginning may be out, never the whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
-from guardstream.providers.adapter import Piece
+from guardstream.providers.adapter import Piece, Slot
 
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
@@ -43,13 +43,19 @@ class UnknownTexts:
     def __init__(self, check: Check, memory: int, is_idle: Callable[[], bool]) -> None:
         self._check = check
         self._memory = memory
-        self._tails: dict[str, str] = {}
-        self._grown: dict[str, str] = {}  # the last value of each path that only grew
+        self._tails: dict[Hashable, str] = {}
+        self._tails_of: dict[Hashable, str] = {}  # by path and kind of event
+        self._kinds: dict[str, int] = {}  # the first kind that had a path
+        self._mixed: set[str] = set()  # paths that several have
+        self._grown: dict[Hashable, str] = {}  # the last value of each path that only grew
         self._shown: dict[str, str] = {}
-        self._requested: dict[str, tuple[str, str]] = {}  # each text of it, and those before it
+        self._requested: dict[Slot, tuple[str, str]] = {}  # each text of it, and those before it
+        self._marks: dict[Hashable, str] = {}  # those that went out, by their places
+        self._decided: dict[tuple[Hashable, str], bool] = {}
         self._harmless: set[str] = set()
         self._naming: dict[str, str] = {}  # the names in the chunk in hand
         self._names: dict[str, str] = {}  # what came before it of names that are not over
+        self._ids: dict[str, str] = {}  # those in each place, one after another
         self._is_idle = is_idle
         self._idle: bool | None = None
 
@@ -60,38 +66,90 @@ class UnknownTexts:
             self._shown[path] = path if clean else "$"
         return self._shown[path]
 
-    def judge(self, path: str, text: str) -> Sequence[Event]:
-        """Return what becomes of a value; AdapterError if there are too many paths."""
-        if self._idle is None:
-            self._idle = self._is_idle()
-        if self._idle:
+    def judge(self, path: str, text: str, of: int = 0) -> Sequence[Event]:
+        """Return what becomes of a value; AdapterError if there are too many paths.
+
+        `of` is the number of the kind of event that it stands in: where several kinds have text at
+        a path, each goes on with its own, too.
+        """
+        if self._passes_all():
             return [Text(text)]
         if path.endswith("~"):
             return self._judge_key(text)
         alone = self._check(text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
-        apart = self._is_apart(path, text)
-        tail = self._tails.get(path, "")
+        keys: list[Hashable] = [path]
+        if self._several(path, of):
+            keys.append((path, of))
+        for key in keys:
+            across = self._joined(key, text)
+            if across and not isinstance(alone[-1], Finish):
+                alone = across
+        return alone
+
+    def _several(self, path: str, of: int) -> bool:
+        """Tell whether several kinds of events have text at a path, this one too."""
+        first = self._kinds.setdefault(path, of)
+        if first != of and path not in self._mixed:
+            self._mixed.add(path)
+            self._tails_of[path, first] = self._tails[path]
+        return path in self._mixed and len(self._tails_of) < REQUESTED
+
+    def _joined(self, key: Hashable, text: str) -> Sequence[Event]:
+        """Return what a match asks for that began in a value before; nothing if there is none."""
+        tails = self._tails if isinstance(key, str) else self._tails_of
+        apart = self._is_apart(key, text, known=key in tails)
+        tail = tails.get(key, "")
         joined = tail + text
-        self._tails[path] = joined[-self._memory :]
-        if not tail or apart or isinstance(alone[-1], Finish):
-            return alone
-        return self._across(self._check(joined), len(tail), joined) or alone
+        tails[key] = joined[-self._memory :]
+        if not tail or apart:
+            return ()
+        return self._across(self._check(joined), len(tail), joined)
 
     def goes_on(self, piece: Piece) -> bool:
-        """Tell whether a text of the request may go on what stood in its place before it.
+        """Tell whether a text that is not said may go on what stood in its place before it.
 
-        It is nearly always the same once more.
+        What the request said is nearly always the same once more.
         """
-        last, tail = self._requested.get(piece.slot.field, ("", ""))
+        last, tail = self._requested.get(piece.slot, ("", ""))
         if piece.text == last:
             return True
         if not last and len(self._requested) == REQUESTED:
             return False
         joined = tail + piece.text
-        self._requested[piece.slot.field] = piece.text, joined[-self._memory :]
-        return not last or list(self._check(joined)) == [Text(joined)]
+        self._requested[piece.slot] = piece.text, joined[-self._memory :]
+        return not last or self._is_unchanged(joined)
+
+    def passes(self, place: Hashable, mark: str) -> bool:
+        """Tell whether a mark goes out: if no rule changes it, nor it and those before it there.
+
+        The answer stays the same. Marks that are too many do not go out.
+        """
+        passes = self._decided.get((place, mark))
+        if passes is not None or self._passes_all():
+            return passes is not False
+        if len(self._decided) == REQUESTED:
+            return False
+        tail = self._marks.get(place, "")
+        joined = tail + mark
+        passes = self._is_unchanged(mark) and (not tail or self._is_unchanged(joined))
+        self._decided[place, mark] = passes
+        if passes:
+            self._marks[place] = joined[-self._memory :]
+        return passes
+
+    def _is_unchanged(self, text: str) -> bool:
+        if text in self._harmless:
+            return True
+        events = self._noted(text, self._check(text))
+        said = "".join([event.text for event in events if isinstance(event, Text)])
+        return said == text and not isinstance(events[-1], Finish)
+
+    def _passes_all(self) -> bool:
+        if self._idle is None:
+            self._idle = self._is_idle()
+        return self._idle
 
     def is_harmless(self, key: str) -> bool:
         """Tell whether nothing is to be said about a key."""
@@ -109,7 +167,7 @@ class UnknownTexts:
             self._harmless.add(text)
         return events
 
-    def _is_apart(self, path: str, text: str) -> bool:
+    def _is_apart(self, path: Hashable, text: str, *, known: bool) -> bool:
         """Tell whether a value goes on with none before it: it says all that came, once more.
 
         That is so for a path where each value has begun with the one before it, ever since the
@@ -117,7 +175,7 @@ class UnknownTexts:
         """
         before = self._grown.get(path)
         grows = before is not None and len(before) >= _LONG and text.startswith(before)
-        if grows or path not in self._tails:
+        if grows or not known:
             self._grown[path] = text
         else:
             self._grown.pop(path, None)
@@ -128,11 +186,11 @@ class UnknownTexts:
 
         A name may come in parts, a chunk each; it is over when its call's arguments come.
         """
-        named = path.endswith("name")
-        before = self._names.get(path, "") if named else ""
-        if named:
-            self._naming[path] = (before + text)[-self._memory :]
-        if text not in self._harmless and (named or not _ID.fullmatch(text)):
+        if not path.endswith("name"):
+            return self._judge_id(path, text)
+        before = self._names.get(path, "")
+        self._naming[path] = (before + text)[-self._memory :]
+        if text not in self._harmless:
             events = self._noted(text, self._passed_or_blocked(text))
             if len(events) > 1 or not before:
                 return events
@@ -141,6 +199,18 @@ class UnknownTexts:
             if isinstance(joined[-1], Finish):
                 return joined
         return [Text(text)]
+
+    def _judge_id(self, path: str, text: str) -> Sequence[Event]:
+        """Return what becomes of an id, alone and with those before it; it is often repeated."""
+        before = self._ids.get(path, "")
+        if _ID.fullmatch(text) or before.endswith(text):
+            return [Text(text)]
+        events = self._noted(text, self._passed_or_blocked(text))
+        joined = self._passed_or_blocked(before + text) if before else events
+        if isinstance(joined[-1], Finish) and not isinstance(events[-1], Finish):
+            return joined
+        self._ids[path] = (before + text)[-self._memory :]
+        return events
 
     @property
     def has_names(self) -> bool:

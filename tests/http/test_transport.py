@@ -295,5 +295,5 @@ def test_a_prompt_that_cannot_be_checked_is_not_sent() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={})
 
-    with sync_client(answer) as http, pytest.raises(AdapterError, match="prompts to '/api/chat'"):
-        http.post("http://provider/api/chat", json=HELLO)
+    with sync_client(answer) as http, pytest.raises(AdapterError, match="prompts to '/api/talk'"):
+        http.post("http://provider/api/talk", json=HELLO)

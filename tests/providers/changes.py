@@ -83,6 +83,25 @@ def ways(value: Any, way: Way = ()) -> Iterator[Way]:
             yield from ways(inner, (*way, place))
 
 
+def leaves(value: Any, way: Way = ()) -> Iterator[Way]:
+    """The ways to each value that is no object and no list."""
+    if isinstance(value, (dict, list)):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        for step, each in inner:
+            yield from leaves(each, (*way, step))
+    else:
+        yield way
+
+
+def put(value: Any, way: Way, new: Any) -> Any:
+    """A copy of a value with another one at the end of a way."""
+    if not way:
+        return new
+    made = copy.copy(value)
+    made[way[0]] = put(made[way[0]], way[1:], new)
+    return made
+
+
 def at(value: Any, way: Way) -> Any:
     """What stands at the end of a way; None if there is no such place."""
     for step in way:

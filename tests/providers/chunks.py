@@ -22,7 +22,7 @@ def chunk(
 
 def whole(choices: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     """One chunk with these choices."""
-    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1"}
     return {**chunk, "choices": choices, **fields}
 
 

@@ -21,8 +21,8 @@ from guardstream.providers.spec import SpecAdapter
 def chat(text: str, **fields: Any) -> dict[str, Any]:
     choice = {"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": None}
     return {
-        **{"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m"},
-        **{"choices": [choice], "obfuscation": "x" * len(text), **fields},
+        **{"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m-1"},
+        **{"choices": [choice], "obfuscation": "x2" * len(text), **fields},
     }
 
 
@@ -33,8 +33,13 @@ def block(text: str, index: int = 0) -> dict[str, Any]:
 
 def part(text: str, number: int = 1) -> dict[str, Any]:
     return {
-        **{"type": "response.output_text.delta", "item_id": "m", "output_index": 0},
-        **{"content_index": 0, "delta": text, "sequence_number": number, "obfuscation": text[::-1]},
+        **{"type": "response.output_text.delta", "item_id": "m_1", "output_index": 0},
+        **{
+            "content_index": 0,
+            "delta": text,
+            "sequence_number": number,
+            "obfuscation": f"xY{number}",
+        },
     }
 
 

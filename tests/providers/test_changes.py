@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from guardstream import Guard, Policy
+from guardstream import AdapterError, Guard, Policy
 from tests.providers import messages, responses
 from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
@@ -17,7 +17,19 @@ from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langgraph as graph
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
-from tests.providers.changes import CHANGES, Event, Way, at, invented, planted, renamed, said, ways
+from tests.providers.changes import (
+    CHANGES,
+    Event,
+    Way,
+    at,
+    invented,
+    leaves,
+    planted,
+    put,
+    renamed,
+    said,
+    ways,
+)
 from tests.providers.chunks import call, chunk
 from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
 from tests.providers.test_plain_formats import completion, token
@@ -146,34 +158,60 @@ SAMPLES: dict[str, list[Event]] = {
     "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
 }
 
-NUMBERS = {
-    "openai_chat": ("index", "created"),
-    "openai_completions": ("index",),
-    "openai_responses": ("sequence_number", "output_index", "content_index"),
-    "anthropic": ("index",),
-}
-"""Fields that hold a number, and may hold a text one day."""
+WHOLE = {"tgi": ("generated_text",)}
+"""Fields that hold all of a text, which must be what was said: any other is an error."""
 
 
-def numbers(name: str) -> Iterator[list[Event]]:
-    """A sample with a word in place of each such number, by turns."""
-    for place, event in enumerate(SAMPLES[name]):
-        for way in ways(event):
-            holder = at(event, way)
-            for field in set(NUMBERS[name]) & (set(holder) if isinstance(holder, dict) else set()):
-                made = copy.deepcopy(event)
-                at(made, way)[field] = WORD
-                yield [*SAMPLES[name][:place], made, *SAMPLES[name][place + 1 :]]
+def guarded_leaves(sample: str) -> Iterator[tuple[int, Way]]:
+    """Each value of a sample that is no object and no list."""
+    for number, event in enumerate(SAMPLES[sample]):
+        for way in leaves(event):
+            if way[-1] not in WHOLE.get(sample, ()):
+                yield number, way
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_numbers_that_become_texts_are_guarded(name: str) -> None:
-    found = list(numbers(name))
-    assert found
-    for source in found:
-        stream = GUARD.wrap_sync(source)
-        assert not said(list(stream), (WORD,))
-        assert stream.finish != "content_filter"
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_word_in_place_of_any_value_passes(name: str) -> None:
+    for number, way in guarded_leaves(name):
+        source = changed(name, number, put(SAMPLES[name][number], way, WORD))
+        stream = GUARD.wrap_sync(source, provider=NAMES.get(name, name))
+        assert not said(list(stream), (WORD,)), (number, way)
+        if stream.finish == "content_filter":  # a name, which nothing can stand for
+            assert stream.findings, (number, way)
+
+
+MARKS = ("id", "object", "model", "role", "status", "index", "created", "logprobs", "modelVersion")
+MARKS += ("category", "probability", "item_id", "sequence_number", "system_fingerprint")
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "openai_responses", "anthropic", "gemini"])
+def test_no_word_passes_in_two_marks_in_a_row(name: str) -> None:
+    marks = [(number, way) for number, way in guarded_leaves(name) if way[-1] in MARKS]
+    assert marks
+    for number, way in marks:
+        event = SAMPLES[name][number]
+        source = changed(name, number, put(event, way, HALVES[0]))
+        source.insert(number + 1, put(event, way, HALVES[1]))
+        stream = GUARD.wrap_sync(source, provider=name)
+        with suppress(AdapterError):  # what is said twice is no longer the same
+            assert said(list(stream), HALVES) != list(HALVES), (number, way)
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "gemini"])
+def test_marks_that_could_be_text_pass_unless_a_rule_changes_them(name: str) -> None:
+    field = {"openai_chat": "model", "gemini": "modelVersion"}[name]
+    for mark, out in (("large-model", "large-model"), (f"large-{WORD}", ""), ("m-2", "m-2")):
+        source = [{**event, field: mark} for event in SAMPLES[name]]
+        stream = GUARD.wrap_sync(source, provider=name)
+        assert [event[field] for event in stream] == [out] * len(source)
+        assert not stream.findings
+
+
+@pytest.mark.parametrize("word", ["assistant", "stop", "message", "text", "function"])
+def test_a_rule_for_a_word_of_the_formats_leaves_their_marks_alone(word: str) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, words: [{word}]}}]"))
+    for name in ("openai_chat", "anthropic", "openai_responses", "ollama", "bedrock"):
+        assert list(guard.wrap_sync(SAMPLES[name], provider=name)) == SAMPLES[name]
 
 
 @pytest.mark.parametrize("kind", [["a"], {"a": 1}, 5, None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
@@ -77,6 +77,47 @@ def test_a_block_ends_with_a_reason_and_what_was_said() -> None:
 def test_events_on_the_wire_are_guarded() -> None:
     sent = in_any_cut(events(*told(list(accumulate(TEXT)))), GUARD)
     assert not left_raw(sent.decode())
+
+
+@pytest.mark.parametrize("grows", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_several_choices_are_told_apart_and_end_apart(grows: bool, together: bool) -> None:
+    random = Random(3)
+    texts = ["a secret, no sec", "secret and secret"]
+    for _ in range(20):
+        values = []
+        for text in texts:
+            edges = sorted({0, len(text), *(random.randrange(1, len(text)) for _ in range(5))})
+            pieces = [text[start:end] for start, end in pairwise(edges)]
+            values.append(list(accumulate(pieces)) if grows else pieces)
+        rows = [[choice(at, said, over) for at, said, over in row] for row in _rows(values, random)]
+        parts = rows if together else [[each] for row in rows for each in row]
+        source = [{"output": {"choices": each}, "request_id": "r1"} for each in parts]
+        out: dict[int, str] = {0: "", 1: ""}
+        for chunk in GUARD.wrap_sync(source):
+            for each in chunk["output"]["choices"]:
+                text = each["message"]["content"]
+                out[each["index"]] = text if grows else out[each["index"]] + text
+        assert out == {0: MASKED, 1: "###### and ######"}
+
+
+def choice(index: int, text: str, over: bool) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {"index": index, "message": message, "finish_reason": "stop" if over else "null"}
+
+
+def _rows(values: list[list[str]], random: Random) -> list[list[tuple[int, str, bool]]]:
+    """The next values of both texts, side by side; the longer one goes on alone."""
+    rows = []
+    for at in range(max(map(len, values))):
+        row = [
+            (number, told[at], at == len(told) - 1)
+            for number, told in enumerate(values)
+            if at < len(told)
+        ]
+        random.shuffle(row)
+        rows.append(row)
+    return rows
 
 
 CARD = Guard(Policy.parse("rules: [{id: card, pattern: ['11234', '2112'], replacement: '#'}]"))
@@ -156,3 +197,26 @@ def both(thinking: str, content: str, *, last: bool = False) -> dict[str, Any]:
     message = {"role": "assistant", "content": content, "reasoning_content": thinking}
     choice = {"message": message, "finish_reason": "stop" if last else "null"}
     return {"output": {"choices": [choice]}, "usage": {}, "request_id": "r"}
+
+
+class Response(dict[str, Any]):
+    """A dict whose keys are attributes, and which cannot be made without arguments."""
+
+    def __init__(self, code: int, /, **fields: Any) -> None:
+        super().__init__(fields)
+        self.__dict__["code"] = code
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+def test_responses_of_the_package_keep_their_class() -> None:
+    source = [
+        Response(200, output=Response(0, **chunk["output"]), request_id="r1")
+        for chunk in told(["a sec", "a secret", "a secret, no sec"])
+    ]
+    assert unchanged(source)
+    out = list(GUARD.wrap_sync(source))
+    assert out[-1].output.choices[0]["message"]["content"] == MASKED
+    for each in out:
+        assert (type(each), each.code, type(each.output)) == (Response, 200, Response)

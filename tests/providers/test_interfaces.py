@@ -243,14 +243,14 @@ def test_parts_of_a_full_stream_say_their_text_alike() -> None:
 
 
 def test_what_a_provider_signs_passes() -> None:
-    signed = {"anthropic": {"signature": "a secret", "note": "a secret"}}
+    signed = {"anthropic": {"signature": "secret+4==", "note": "a secret"}}
     source: list[Event] = [
         {"type": "start"},
         {"type": "reasoning-start", "id": "r"},
         {"type": "reasoning-end", "id": "r", "providerMetadata": signed},
     ]
     last = list(GUARD.wrap_sync(source))[-1]["providerMetadata"]["anthropic"]
-    assert last == {"signature": "a secret", "note": "a ######"}
+    assert last == {"signature": "secret+4==", "note": "a ######"}
 
 
 def test_chunks_that_nothing_begins_say_a_text_or_a_call() -> None:

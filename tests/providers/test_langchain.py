@@ -138,6 +138,19 @@ def test_messages_at_the_same_time_are_told_apart() -> None:
     assert texts == {"a": "a ######", "b": "a second"}
 
 
+@pytest.mark.parametrize(
+    ("ids", "rest"), [("ab", "ret"), ("aa", "######"), ((None, None), "######")]
+)
+def test_a_message_with_another_id_is_another_text(ids: Sequence[Any], rest: str) -> None:
+    source = [
+        AIMessageChunk(content=text, id=own, chunk_position=position)
+        for own, said in zip(ids, ("a sec", "ret"), strict=True)
+        for text, position in ((said, None), ("", "last"))
+    ]
+    said = [chunk.content for chunk in GUARD.wrap_sync(source)]
+    assert "".join(said) == f"a sec{rest}"
+
+
 def test_whole_messages_and_results_are_masked() -> None:
     call = {"name": "find", "args": {"q": "secret"}, "id": "c"}
     source = [AIMessage("a secret", tool_calls=[call]), ToolMessage("the secret", tool_call_id="c")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -456,7 +456,7 @@ def test_metadata_passes(make: Make) -> None:
 UNKNOWN = {
     "delta": chunk({"musings": "text"}),
     "nested delta": chunk({"audio": {"id": "", "lyrics": "text"}}),
-    "choice": whole([{"index": 0, "delta": {}, "text": "text"}]),
+    "choice": whole([{"index": 0, "delta": {}, "said": "text"}]),
     "chunk": {**chunk({"content": "x"}), "footnotes": ["text"]},
     "tool call": chunk({"tool_calls": [{"index": 0, "note": "text"}]}),
     "function": chunk({"tool_calls": [{"index": 0, "function": {"notes": {"q": "text"}}}]}),
@@ -634,3 +634,43 @@ def test_log_probabilities_of_what_was_not_said_are_guarded(make: Make) -> None:
     assert plain(out)[1]["choices"][0]["logprobs"] is None
     assert accumulate(out)[0, "content"] == "a word "
     assert (stream_of.findings, stream_of.finish) == ((), "stop")
+
+
+def beside(text: str, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    """A chunk whose choice says a text beside its delta."""
+    choice = {"index": 0, "text": text, "delta": delta, "finish_reason": finish}
+    return whole([choice])
+
+
+@pytest.mark.parametrize("pieces", [("a sec", "ret is"), tuple("a secret is")])
+@pytest.mark.parametrize("twice", [(True, True), (False, False), (True, False), (False, True)])
+def test_a_text_beside_the_delta_is_the_delta_where_that_is_empty(
+    pieces: Sequence[str], twice: tuple[bool, bool]
+) -> None:
+    source = [
+        beside(piece, {"content": piece} if twice[at % 2] else {"content": None})
+        for at, piece in enumerate(pieces)
+    ]
+    for end in (beside("", {}, "stop"), beside("", {"content": ""}, "stop")):
+        stream = GUARD.wrap_sync([*source, end])
+        choices = [event["choices"][0] for event in stream]
+        assert "".join(choice["text"] for choice in choices) == "a ###### is"
+        assert stream.result.text == "a ###### is"
+        for choice in choices:
+            assert (choice["delta"] or {}).get("content") in (None, "", choice["text"])
+
+
+def test_what_is_held_of_a_text_beside_the_delta_comes_at_the_end() -> None:
+    for delta in ({}, {"content": "a sec"}):
+        stream = GUARD.wrap_sync([beside("a sec", delta), beside("", {}, "stop")])
+        said = [event["choices"][0]["text"] for event in stream]
+        assert said == ["a ", "sec", ""]
+
+
+def test_a_text_that_differs_from_the_delta_is_not_known() -> None:
+    source = [beside("a sec", {"content": "a "}), beside("ret", {"content": "b"})]
+    stream = GUARD.wrap_sync(source)
+    assert [event["choices"][0]["text"] for event in stream] == ["a sec", "[word]"]
+    assert stream.findings[0].path == "$.choices[*].text"
+    with pytest.raises(AdapterError, match="choices"):
+        list(GUARD.wrap_sync(source, unknown="refuse"))

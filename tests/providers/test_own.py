@@ -182,7 +182,7 @@ def test_an_unknown_format_names_those_there_are() -> None:
         DECLARED.wrap_sync([], provider="yours")
 
 
-@pytest.mark.parametrize("first", [{"kind": "start", "id": "a1"}, {"type": "start"}])
+@pytest.mark.parametrize("first", [{"kind": "start", "id": "a1"}, {"type": "begin"}])
 def test_a_format_that_stands_alone_is_taken_where_the_first_event_has_no_text(
     first: dict[str, Any],
 ) -> None:
@@ -192,6 +192,16 @@ def test_a_format_that_stands_alone_is_taken_where_the_first_event_has_no_text(
     body = b"".join(DECLARED.wrap_sync(sent))
     assert b"bird!" not in body
     assert b"*********!" in body
+
+
+def test_a_bare_start_is_the_formats_that_says_what_type_is() -> None:
+    start = {"type": "start"}
+    typed = Guard(Policy.parse(FORMATS.replace("[$.kind]", "[$.kind, $.type]") + RULES))
+    assert said(typed.wrap_sync([start, *told("the blue ", "bird!")])) == "the *********!"
+    parts = [start, {"type": "text-start", "id": "1"}]
+    parts += [{"type": "text-delta", "id": "1", "delta": text} for text in ("the blue ", "bird!")]
+    out = list(DECLARED.wrap_sync(parts))
+    assert "".join(part.get("delta", "") for part in out) == "the *********!"
 
 
 def test_a_first_event_that_another_format_knows_is_that_formats() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -368,3 +369,118 @@ def test_what_is_no_way_to_treat_unknown_text_is_refused(unknown: Any) -> None:
 def test_paths_that_pass_have_to_be_paths() -> None:
     with pytest.raises(PolicyError, match=r"<policy>:1:\d+: 'a' is no path"):
         Policy.parse("unknown: {pass: [a]}")
+
+
+UNDESCRIBED = [
+    {"kind": "start", "id": "r1"},
+    {"kind": "token", "data": {"say": "the blue "}},
+    {"kind": "token", "data": {"say": "bird is"}},
+]
+
+
+def test_a_log_says_once_how_to_describe_a_format(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Guard(GUARD.policy)
+    for _ in range(3):
+        list(guard.wrap_sync(UNDESCRIBED))
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert (record.name, record.levelname) == ("guardstream", "WARNING")
+    assert "$.data.say, $.kind" in said
+    described = said[said.index("formats:") :] + "\nrules: [{id: bird, words: [blue bird]}]"
+    out = list(Guard(Policy.parse(described)).wrap_sync(UNDESCRIBED))
+    assert "".join(event.get("data", {}).get("say", "") for event in out) == "the [bird] is"
+    other = [{**event, "kind": None, "note": "so"} for event in UNDESCRIBED]
+    body = b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in other)
+    list(guard.wrap_sync([body]))
+    assert len(caplog.records) == 2
+
+
+def test_the_log_says_nothing_of_what_rules_find_or_nobody_guards(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    list(Guard(Policy.parse("version: 1")).wrap_sync(UNDESCRIBED))
+    list(GUARD.wrap_sync(UNDESCRIBED, provider="json"))
+    list(GUARD.wrap_sync(UNDESCRIBED, unknown="pass"))
+    assert not caplog.records
+    list(Guard(GUARD.policy).wrap_sync([{"blue bird": {"deep": "a text"}}] * 2))
+    (record,) = caplog.records
+    assert "blue" not in record.getMessage()
+
+
+class FailedError(Exception):
+    """An error that is not made of its arguments alone."""
+
+    def __init__(self, what: str, _logger: object) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        try:
+            raise RuntimeError("blue bird")
+        except RuntimeError as cause:
+            raise error from cause
+    except Exception as found:
+        return found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FailedError("a blue bird", None),
+        ValueError("a blue bird", "blue bird"),
+        KeyError("blue bird"),
+        FileNotFoundError(2, "no such file", "/tmp/blue bird"),
+        UnicodeDecodeError("utf-8", b"blue bird", 0, 1, "a blue bird"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_exceptions_say_is_guarded(error: Exception) -> None:
+    (out,) = GUARD.wrap_sync([{"error": raised(error)}])
+    found = out["error"]
+    assert type(found) is type(error)
+    assert "blue bird" not in f"{found!s} {found!r} {found.args} {vars(found)}"
+    assert found.__cause__ is None
+    assert found.__traceback__ is None
+    assert "*" in f"{found!s}{found!r}"
+    fine = raised(FailedError("fine", None))
+    (out,) = GUARD.wrap_sync([{"error": fine}])
+    assert out["error"] is fine
+
+
+@pytest.mark.parametrize("field", ["type", "event", "kind", "role"])
+def test_each_kind_of_event_goes_on_with_its_own_text(field: str) -> None:
+    for told in (
+        [("a", "blue "), ("b", "so"), ("a", "bird")],
+        [("a", "bl"), ("a", "ue"), ("b", "so"), ("a", " bi"), ("b", "it"), ("a", "rd")],
+        [("a", "blue "), ("b", "bird")],  # whoever shows both joins them
+    ):
+        source = [{field: kind, "note": text} for kind, text in told]
+        out = [event["note"] for event in Guard(GUARD.policy).wrap_sync(source)]
+        assert out == [*(text for _, text in told[:-1]), "[bird]"]
+
+
+class Agent:
+    """An application's own object, which holds itself."""
+
+    def __init__(self) -> None:
+        self.name = "blue bird"
+        self.tools = [SimpleNamespace(agent=self)]
+
+
+def test_an_object_that_holds_itself_is_named_and_may_pass() -> None:
+    agent = Agent()
+    source = [{"data": "a blue ", "agent": agent}, {"data": "bird", "agent": agent}]
+    with pytest.raises(AdapterError, match=r"\$\.agent.*pass: \['\$\.agent'\]"):
+        list(Guard(GUARD.policy).wrap_sync(source))
+    out = list(Guard(GUARD.policy).wrap_sync(source, unknown={"pass": ["$.agent"]}))
+    assert [event["data"] for event in out] == ["a blue ", "[bird]"]
+    assert all(event["agent"] is agent for event in out)
+    assert list(GUARD.wrap_sync(source, unknown="pass")) == source
+
+
+def test_what_is_below_a_path_that_passes_does_too() -> None:
+    source = [{"own": {"deep": ["blue bird"], "blue bird": 1}, "other": "a blue bird"}]
+    (out,) = GUARD.wrap_sync(source, unknown={"pass": ["$.own"]})
+    assert out == {"own": source[0]["own"], "other": "a *********"}

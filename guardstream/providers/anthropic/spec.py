@@ -56,7 +56,7 @@ def block_spec(kind: Kind) -> OneOf:
         "type": KEEP,
         "tool_use_id": META,
         "caller": _CALLER,
-        "is_error": META,
+        "is_error": NUMBER,
         "content": _RESULT,
     }
     return OneOf(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from guardstream.providers.adapter import Reading, Unknown
+from guardstream.providers.adapter import Passes, Reading, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.growing import Growing
 from guardstream.providers.holding import Holding
@@ -57,6 +57,11 @@ class OpenAIAgents(Holding):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(OpenAIResponses(unknown=unknown), unknown=unknown)
         self._items = _Items(unknown=unknown)
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in raw events and others."""
+        super().judge_marks(passes)
+        self._items.judge_marks(passes)
 
     @staticmethod
     def accepts(chunk: object) -> bool:

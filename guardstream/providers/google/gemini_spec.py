@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, SKIP, Leaf, Spec, Tree
+from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, NUMBER, SKIP, Leaf, Spec, Tree
 
 
 def camel(name: str) -> str:
@@ -68,7 +68,7 @@ _FUNCTION_CALL = {
 
 PART: dict[str, Any] = {
     "text": Leaf("delta", "text", "text"),
-    "thought": META,
+    "thought": NUMBER,
     "thought_signature": KEEP,
     "function_call": _FUNCTION_CALL,
     "function_response": _RESULT,
@@ -125,7 +125,7 @@ _RATINGS = [
 ]
 
 _CANDIDATE = {
-    "index": META,
+    "index": NUMBER,
     "content": {"parts": [PART], "role": META},
     "finish_reason": END,
     "finish_message": Leaf("whole", "text", "finish_message"),
@@ -134,7 +134,7 @@ _CANDIDATE = {
     "url_context_metadata": _CITATION,
     "logprobs_result": ABOUT,
     "avg_logprobs": META,
-    "token_count": META,
+    "token_count": NUMBER,
     "safety_ratings": _RATINGS,
     "continuation_token": META,
 }

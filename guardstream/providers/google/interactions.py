@@ -15,6 +15,8 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
+    NAME,
+    NUMBER,
     REQUEST,
     Leaf,
     OneOf,
@@ -36,12 +38,14 @@ _TOOLS = (
     *("mcp_server_tool", "processing", "retrieval", "url_context"),
 )
 _CALL: Spec = {
-    **dict.fromkeys(("type", "id", "name", "signature", "server_name", "search_type"), META),
+    **dict.fromkeys(("type", "id", "signature", "server_name", "search_type"), META),
+    "name": NAME,
     "arguments": Leaf("whole", "tool_args", "args"),
 }
 _GIVEN: Spec = {
     **dict.fromkeys(("type", "call_id", "id", "name", "signature", "server_name"), META),
-    **dict.fromkeys(("is_error", "status"), META),
+    "is_error": NUMBER,
+    "status": META,
     "result": _RESULT,
 }
 _CALLS = {f"{tool}_call": _CALL for tool in _TOOLS}
@@ -51,7 +55,7 @@ _MEDIA = dict.fromkeys(
     dict.fromkeys(("type", "data", "mime_type", "uri", "resolution", "rate", "channels"), META),
 )
 
-_STEP = OneOf(
+STEP = OneOf(
     "type",
     {
         "model_output": {
@@ -83,7 +87,7 @@ _DELTA = OneOf(
     },
 )
 
-_INTERACTION: Spec = {
+INTERACTION: dict[str, Spec] = {
     **dict.fromkeys(("id", "object", "status", "model", "agent", "role", "usage"), META),
     **dict.fromkeys(("created", "updated", "service_tier", "previous_interaction_id"), META),
     **dict.fromkeys(("tools", "system_instruction", "input", "response_format"), REQUEST),
@@ -112,7 +116,7 @@ _BEFORE = {
 
 _NOW = {before: now for now, before in _BEFORE.items()}
 
-_CONTENT = OneOf(
+CONTENT = OneOf(
     "type",
     {
         "text": _SAID,
@@ -124,21 +128,21 @@ _CONTENT = OneOf(
 )
 
 _EVENTS: dict[str, Spec] = {
-    "interaction.created": {**_EVENT, "interaction": _INTERACTION},
-    "interaction.completed": {**_EVENT, "interaction": _INTERACTION},
+    "interaction.created": {**_EVENT, "interaction": INTERACTION},
+    "interaction.completed": {**_EVENT, "interaction": INTERACTION},
     "interaction.status_update": {**_EVENT, "interaction_id": META, "status": META},
-    "step.start": {**_EVENT, "index": META, "step": _STEP},
-    "step.delta": {**_EVENT, "event_type": META, "index": META, "delta": _DELTA},
-    "step.stop": {**_EVENT, "index": META, "usage": META, "status": META},
+    "step.start": {**_EVENT, "index": NUMBER, "step": STEP},
+    "step.delta": {**_EVENT, "event_type": META, "index": NUMBER, "delta": _DELTA},
+    "step.stop": {**_EVENT, "index": NUMBER, "usage": META, "status": META},
     "error": {
         **_EVENT,
         "error": {"code": META, "message": Leaf("whole", "text", "error"), "status": META},
     },
-    "content.start": {**_EVENT, "index": META, "content": _CONTENT},
+    "content.start": {**_EVENT, "index": NUMBER, "content": CONTENT},
 }
 _SPEC = OneOf("event_type", {**{_BEFORE[name]: _EVENTS[name] for name in _BEFORE}, **_EVENTS})
 
-_STATUS: dict[str, FinishReason] = {
+STATUS: dict[str, FinishReason] = {
     "failed": "error",
     "cancelled": "cancelled",
     "incomplete": "length",
@@ -189,7 +193,7 @@ class Interactions(SpecAdapter):
             self._interaction = self.silent(chunk)
         if kind == "interaction.completed":
             interaction = fields_of(event.get("interaction"))
-            reason = _STATUS.get(str(interaction.get("status")), "stop")
+            reason = STATUS.get(str(interaction.get("status")), "stop")
             return Reading(pieces, (0,), {0: reason}, usage=interaction.get("usage"))
         return Reading(pieces, (0,), failed=kind == "error")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.langchain.messages import Messages
 
@@ -48,6 +48,10 @@ class LangChain:
 
     def __init__(self, *, unknown: Unknown = "guard", messages: Messages | None = None) -> None:
         self._messages = messages or Messages(unknown=unknown)
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks in messages."""
+        self._messages.judge_marks(passes)
 
     @staticmethod
     def accepts(chunk: object) -> bool:

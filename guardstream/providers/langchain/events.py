@@ -13,7 +13,16 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import (
+    Call,
+    Passes,
+    Piece,
+    Reading,
+    Said,
+    Slot,
+    Unknown,
+    passes_any,
+)
 from guardstream.providers.fields import has_text
 from guardstream.providers.langchain.chunks import TEXT, LangChain
 from guardstream.providers.langchain.values import Values
@@ -39,6 +48,12 @@ class LangChainEvents:
         self._asked = False  # whether a model was asked
         self._tools: set[str] = set()  # runs of tools
         self._values = Values()
+        self._passes: Passes = passes_any
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in messages and in values."""
+        self._passes = passes
+        self._values.judge_marks(passes)
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -107,7 +122,9 @@ class LangChainEvents:
         """Read what a run streams, as the choice that it is."""
         run = str(chunk["run_id"])
         if run not in self._runs:
-            self._runs[run] = (self._choice(run, chunk), LangChain(unknown=self._unknown))
+            made = LangChain(unknown=self._unknown)
+            made.judge_marks(self._passes)
+            self._runs[run] = (self._choice(run, chunk), made)
         choice, adapter = self._runs[run]
         turn = self._turns.get(run, 0) * _TURN
         if isinstance(inner, str):

@@ -15,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Reading, Said, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.fields import fields_of
 from guardstream.providers.langchain.chunks import LangChain, is_message
 from guardstream.providers.langchain.growing import GrowingMessages
 from guardstream.providers.langchain.messages import JSONMessages, Messages
 from guardstream.providers.langchain.values import Values
+from guardstream.providers.marks import is_mark
 
 _STATES = frozenset({"values", "updates", "debug", "tasks", "checkpoints"})
 _MESSAGES = frozenset({"messages", "messages-tuple"})
@@ -46,6 +47,12 @@ class LangGraph:
         self._messages = LangChain(unknown=unknown, messages=self._inner(unknown))
         self._values = Values()
         self._custom = AnyJSON(unknown=unknown)
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in messages and in what nodes write."""
+        self._messages.judge_marks(passes)
+        self._custom.judge_marks(passes)
+        self._values.judge_marks(passes)
 
     @staticmethod
     def _inner(unknown: Unknown) -> Messages:
@@ -216,6 +223,18 @@ _GROWING = ("messages/partial", "messages/complete")
 _RUN = frozenset({"run_id", "thread_id", "attempt", "assistant_id", "graph_id"})
 
 
+_EVENTS = MODES | {*_GROWING, "messages/metadata", "metadata", "error", "end", "feedback"}
+"""What events of the server are called: https://docs.langchain.com/langsmith/streaming."""
+
+
+def _is_mark(value: Any) -> bool:
+    return not isinstance(value, str) or is_mark(value)
+
+
+def _is_run(name: str, value: Any) -> bool:
+    return name in _RUN and _is_mark(value)
+
+
 def _event(chunk: Any) -> str:
     """Return an event's name without its namespace: `messages|outer:1`."""
     return str(chunk.get("event")).partition("|")[0]
@@ -225,9 +244,11 @@ def _beside(chunk: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what stands in an event beside messages and states; of a run, what is not known."""
     data: Any = chunk.get("data")
     found = {name: value for name, value in chunk.items() if name not in ("event", "data")}
+    if _event(chunk) not in _EVENTS and not _is_mark(chunk.get("event")):
+        found["event"] = chunk.get("event")
     if _event(chunk) == "metadata":
         about = data if isinstance(data, dict) else {"data": data}
-        found["data"] = {name: value for name, value in about.items() if name not in _RUN}
+        found["data"] = {name: value for name, value in about.items() if not _is_run(name, value)}
     elif _event(chunk) in _MESSAGES and _is_pair(data):
         found["data"] = data[1]
     return {name: value for name, value in found.items() if value}
@@ -238,7 +259,7 @@ def _with_beside(chunk: Mapping[str, Any], beside: Mapping[str, Any]) -> dict[st
     data: Any = chunk.get("data")
     if _event(chunk) == "metadata":
         run = data if isinstance(data, dict) else {}
-        kept = {name: value for name, value in run.items() if name in _RUN}
+        kept = {name: value for name, value in run.items() if _is_run(name, value)}
         data = {**kept, **fields_of(beside.get("data"))}
     elif _event(chunk) in _MESSAGES and _is_pair(data):
         data = [data[0], beside.get("data", {})]

@@ -65,7 +65,6 @@ class Messages(SpecAdapter):
         finished: dict[int, FinishReason] = {}
         if reason is not None:
             complete += self._live.pop(key)
-            self._runs.stop(0, key)
             if not self._live:
                 finished[0] = reason
         return Reading(

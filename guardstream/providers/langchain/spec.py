@@ -49,7 +49,7 @@ _DATA = {
     **dict.fromkeys(("type", "id", "index", "url", "base64", "mime_type", "file_id"), META),
     **dict.fromkeys(("image_url", "source", "data", "title", "context", "extras"), META),
 }
-_CALL: dict[str, Any] = {**_EXTRAS, "name": META, "error": META, "partial_json": _ECHO}
+_CALL: dict[str, Any] = {**_EXTRAS, "name": NAME, "error": META, "partial_json": _ECHO}
 
 _SERVER_CALL = {**_CALL, "server_name": META, "input": Leaf("whole", "tool_args", "server_tool")}
 
@@ -118,7 +118,7 @@ _CONTENT = Either(_TEXT, [Either(_TEXT, _BLOCK)])
 
 _RAW_CALL = {
     **dict.fromkeys(("id", "type", "index"), META),
-    "function": {"name": META, "arguments": Leaf("echo", "tool_args", "raw")},
+    "function": {"name": NAME, "arguments": Leaf("echo", "tool_args", "raw")},
 }
 
 _MESSAGE: dict[str, Spec] = {
@@ -128,7 +128,7 @@ _MESSAGE: dict[str, Spec] = {
         "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),
         "refusal": Leaf("delta", "refusal", "refusal"),
         "tool_calls": [_RAW_CALL],
-        "function_call": {"name": META, "arguments": Leaf("echo", "tool_args", "raw")},
+        "function_call": {"name": NAME, "arguments": Leaf("echo", "tool_args", "raw")},
         "thinking_blocks": _BLOCKS,
         "signature": META,
         "__openai_function_call_ids__": META,

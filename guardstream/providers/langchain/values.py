@@ -7,15 +7,17 @@ them is guarded as a text of its own. What the caller wrote passes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.adapter import Passes, Piece, Slot, passes_any
 from guardstream.providers.fields import fields_of, map_strings, replaced, same_or
 from guardstream.providers.langchain.chunks import is_message
+from guardstream.providers.marks import is_mark
 from guardstream.providers.streamed import Streamed
 
 _VALUE = Slot(0, "text", "value")
 _KEY = Slot(0, "text", "$~")
+_MARK = Slot(0, "text", "$")
 _CALLERS = frozenset({"human", "system", "HumanMessageChunk", "SystemMessageChunk", "remove"})
 _MARKS = frozenset({"id", "type", "tool_call_id", "index", "name", "run_id", "mime_type", "status"})
 
@@ -28,6 +30,11 @@ class Values:
     def __init__(self) -> None:
         self.streamed = Streamed()
         self._given: set[str] = set()
+        self._passes: Passes = passes_any
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks in values."""
+        self._passes = passes
 
     def note_given(self, value: Any) -> None:
         """Remember the caller's own texts in a value."""
@@ -67,18 +74,30 @@ class Values:
         def rename(name: str) -> str:
             return visit(Piece(_KEY, name, "unknown")) if name and isinstance(name, str) else name
 
-        return _mapped(value, change, rename)
+        def mark(name: str, text: str) -> str:
+            passes = is_mark(text) or text in self._given or self._passes(name, text)
+            return text if passes else visit(Piece(_MARK, text, "mark"))
+
+        return _mapped(value, _Changes(change, rename, mark))
 
 
-def _mapped(value: Any, change: Callable[[str], str], rename: Callable[[str], str]) -> Any:
-    """Change each string in a value of any shape, but for marks and what the caller wrote.
+class _Changes(NamedTuple):
+    """What becomes of strings, of keys, and of the marks under a name."""
+
+    text: Callable[[str], str]
+    key: Callable[[str], str]
+    mark: Callable[[str, str], str]
+
+
+def _mapped(value: Any, changes: _Changes) -> Any:
+    """Change each string in a value of any shape, but for what the caller wrote.
 
     Keys of plain objects are changed, too; one of which nothing is left goes with its value.
     """
     if isinstance(value, str):
-        return change(value) if value else value
+        return changes.text(value) if value else value
     if isinstance(value, (list, tuple)):
-        items = [_mapped(item, change, rename) for item in value]
+        items = [_mapped(item, changes) for item in value]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else type(value)(items)
     if value is None or isinstance(value, (bool, int, float)):
@@ -88,11 +107,12 @@ def _mapped(value: Any, change: Callable[[str], str], rename: Callable[[str], st
     if message and fields["type"] in _CALLERS:
         return value
     marks = _MARKS if message or "type" in fields else frozenset({"id", "run_id"})
-    names = {name: rename(name) for name in fields} if type(value) is dict else {}
+    names = {name: changes.key(name) for name in fields} if type(value) is dict else {}
     mapped = {
-        name: _mapped(old, change, rename)
+        name: changes.mark(name, old)
+        if name in marks and isinstance(old, str) and old
+        else _mapped(old, changes)
         for name, old in fields.items()
-        if name not in marks or not isinstance(old, (str, int, float, type(None)))
     }
     updates = {name: new for name, new in mapped.items() if new is not fields[name]}
     if any(name != new for name, new in names.items()):

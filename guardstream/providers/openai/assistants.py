@@ -15,6 +15,7 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
+    NAME,
     REQUEST,
     Leaf,
     OneOf,
@@ -55,7 +56,7 @@ def _details(kind: Kind) -> Spec:
     marks = dict.fromkeys(("index", "type", "id"), META)
     code = {"input": Leaf(kind, "text", "code"), "outputs": _RESULT}
     function = {
-        "name": META,
+        "name": NAME,
         "arguments": Leaf(kind, "tool_args", "arguments"),
         "output": Leaf("whole", "text", "tool_result"),
     }
@@ -106,7 +107,7 @@ _SPEC = OneOf(
                         {
                             **dict.fromkeys(("id", "type"), META),
                             "function": {
-                                "name": META,
+                                "name": NAME,
                                 "arguments": Leaf("copy", "tool_args", "arguments"),
                             },
                         }
@@ -136,6 +137,9 @@ _SPEC = OneOf(
         },
     },
 )
+
+_WITHOUT_PLACE = frozenset({"whole", "aside", "unknown", "name", "mark"})
+"""Kinds of pieces that belong to no place in a message or a step."""
 
 _ENDED = ("completed", "incomplete", "failed", "cancelled", "expired", "requires_action")
 _STATUS: dict[str, FinishReason] = {
@@ -204,7 +208,7 @@ class Assistants(SpecAdapter):
 
     def _in_place(self, piece: Piece, own: Any, event: Mapping[str, Any]) -> Piece:
         """Return a piece in the slot of its place in a message or step."""
-        if piece.kind in ("whole", "aside", "unknown", "name"):
+        if piece.kind in _WITHOUT_PLACE:
             return piece
         item = _items(event)[piece.slot.number]
         index = item.get("index")
@@ -214,7 +218,7 @@ class Assistants(SpecAdapter):
 
     def _in_call(self, piece: Piece, event: Mapping[str, Any]) -> Piece:
         """Return the arguments of a required action in the slot of their call."""
-        if piece.kind in ("whole", "aside", "unknown", "name"):
+        if piece.kind in _WITHOUT_PLACE:
             return piece
         action = fields_of(fields_of(event.get("required_action")).get("submit_tool_outputs"))
         own = fields_of(action["tool_calls"][piece.slot.number]).get("id")

@@ -5,9 +5,9 @@ https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter.
 
 from __future__ import annotations
 
-from guardstream.providers.spec import META, Spec
+from guardstream.providers.spec import META, NUMBER, Spec
 
-_VERDICT: Spec = dict.fromkeys(("filtered", "detected", "severity"), META)
+_VERDICT: Spec = {**dict.fromkeys(("filtered", "detected"), NUMBER), "severity": META}
 
 RESULTS: Spec = dict.fromkeys(
     (
@@ -18,10 +18,11 @@ RESULTS: Spec = dict.fromkeys(
 )
 """What was found, by category."""
 
-OFFSETS: Spec = dict.fromkeys(("check_offset", "start_offset", "end_offset"), META)
+OFFSETS: Spec = dict.fromkeys(("check_offset", "start_offset", "end_offset"), NUMBER)
 
 FILTERED: Spec = {
-    **dict.fromkeys(("prompt_index", "blocked", "source_type"), META),
+    **dict.fromkeys(("prompt_index", "blocked"), NUMBER),
+    "source_type": META,
     "content_filter_raw": META,
     "content_filter_results": RESULTS,
     "content_filter_offsets": OFFSETS,

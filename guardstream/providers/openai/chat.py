@@ -15,7 +15,7 @@ from guardstream.events import FinishReason
 from guardstream.providers import litellm
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, only
-from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR, TEXT
 from guardstream.providers.openai.chat_chunks import (
     bare,
     calls_in,
@@ -24,9 +24,8 @@ from guardstream.providers.openai.chat_chunks import (
     only_arguments,
     only_part,
 )
-from guardstream.providers.paths import spoken
 from guardstream.providers.readers import Found
-from guardstream.providers.spec import Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import UNKNOWN, Leaf, Path, Spec, SpecAdapter
 
 REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -85,17 +84,24 @@ class OpenAIChat(SpecAdapter):
         return reading
 
     def _add_pieces(self, pieces: list[Piece], found: Found, event: Mapping[str, Any]) -> None:
-        """Add what a leaf says: a whole message repeats all deltas so far, or is not known."""
-        if found.leaf is not SO_FAR or not isinstance(found.value, str):
+        """Add what a leaf says: what should repeat a delta, and does not, is not known."""
+        if found.leaf not in (SO_FAR, TEXT) or not (found.mirrors and isinstance(found.value, str)):
             super()._add_pieces(pieces, found, event)
             return
-        slot = self.slot(SO_FAR, event, found.path)
+        slot = self.slot(found.leaf, event, found.path)
         new = fields_of(fields_of(event["choices"][found.path[0]]).get("delta")).get("content")
-        said = self._so_far().get(slot.choice, "") + (new if isinstance(new, str) else "")
-        if said == found.value:
-            pieces.append(Piece(slot, said, "copy"))
+        if found.leaf is TEXT and not new:
+            pieces.append(Piece(slot, found.value))
+        elif found.leaf is SO_FAR and self._repeats(found.value, slot, new):
+            pieces.append(Piece(slot, found.value, "copy"))
         else:
-            pieces.append(Piece(Slot(0, "text", spoken(found.steps)), found.value, "unknown"))
+            unknown = found._replace(leaf=UNKNOWN)
+            if self._unknowns.judged([unknown])[0].leaf is UNKNOWN:
+                super()._add_pieces(pieces, unknown, event)
+
+    def _repeats(self, value: str, slot: Slot, new: Any) -> bool:
+        """Tell whether a message says all of a choice so far, and what is new in it."""
+        return value == self._so_far().get(slot.choice, "") + (new if isinstance(new, str) else "")
 
     def _so_far(self) -> dict[int, str]:
         """What each choice has said; it is kept from where on chunks say all so far."""
@@ -159,7 +165,9 @@ class OpenAIChat(SpecAdapter):
         else:
             value = text
         once_more = litellm.only_thinking(delta, text) if slot.channel == "thinking" else {}
-        return [bare(chunk, choice, only(delta, {**once_more, slot.field: value}), None)]
+        said_once = text if slot.channel == "text" and slot.field == "content" else ""
+        new = only(delta, {**once_more, slot.field: value})
+        return [bare(chunk, choice, new, None, said_once)]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a chunk with an empty delta and `reason` as the finish reason."""

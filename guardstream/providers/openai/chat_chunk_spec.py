@@ -13,6 +13,7 @@ from guardstream.providers.spec import (
     META,
     NAME,
     NUMBER,
+    PADDED,
     UNKNOWN,
     Each,
     Either,
@@ -33,6 +34,9 @@ _MARKS |= {"encrypted_content", "encrypted_index", "tool_use_id", "file_id"}
 
 SO_FAR = Leaf("copy", "text", "content")
 """All of an answer so far, beside what is new in it (Perplexity)."""
+
+TEXT = Leaf("delta", "text", "content")
+"""The delta's content once more (Together, Hugging Face), or instead of it."""
 
 _STEPS = Tree(Leaf("copy", "thinking", "reasoning_steps"), frozenset({"type"}))
 
@@ -102,7 +106,7 @@ def _thinking_blocks(kind: Leaf) -> Spec:
 
 _DELTA: Spec = {
     **dict.fromkeys(("role", "tool_call_id", "images"), KEEP),
-    "channel": META,
+    **dict.fromkeys(("channel", "name"), META),
     "content": Either(Leaf("delta", "text", "content"), _parts("content")),
     "refusal": Leaf("delta", "refusal", "refusal"),
     "reasoning_content": Leaf("delta", "thinking", "reasoning_content"),  # DeepSeek, vLLM
@@ -142,15 +146,21 @@ _TIMINGS = (
 )
 """What llama.cpp measures."""
 
+USED: Spec = {"models": [{"model": META, "usage": META}]}
+
+GROQ: Spec = {"id": META, "usage": META, "seed": NUMBER, "usage_breakdown": USED}
+"""What Groq says beside an answer: https://console.groq.com/docs/api-reference."""
+
 CHUNK: Spec = {
     **dict.fromkeys(("id", "object", "model", "service_tier", "system_fingerprint"), META),
-    **dict.fromkeys(PADDING - {"created"}, META),
+    **dict.fromkeys(PADDING - {"created"}, PADDED),
     "created": NUMBER,
     **dict.fromkeys(("provider", "sla_metrics", "moderation"), META),
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
-    "x_groq": {"id": META, "usage": META, "seed": META},
+    "x_groq": GROQ,
+    "usage_breakdown": USED,
     "prompt_filter_results": [FILTERED],
     "usage": KEEP,
     **{name: Tree(Leaf("copy", "text", f"{BESIDE}{name}")) for name in _BESIDE},
@@ -159,12 +169,12 @@ CHUNK: Spec = {
             "index": NUMBER,
             "content_filter_results": RESULTS,
             "content_filter_offsets": OFFSETS,
-            "obfuscation": META,  # Bedrock pads here
+            "obfuscation": PADDED,  # Bedrock pads here
             **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,
             "message": _MESSAGE,
-            "text": Mirror(UNKNOWN),  # Together, Hugging Face
+            "text": Mirror(TEXT),
         }
     ),
 }

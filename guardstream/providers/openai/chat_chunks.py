@@ -84,14 +84,19 @@ def choice_of(chunk: Any, index: int) -> Any:
     return next(choice for choice in fields_of(chunk)["choices"] if index_of(choice, 0) == index)
 
 
-def bare(chunk: Any, choice: Any, delta: Any, reason: str | None) -> Any:
-    """Return a chunk like `chunk` with this one choice, which says nothing but `delta`."""
+def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = "") -> Any:
+    """Return a chunk like `chunk` with this one choice, which says nothing but `delta`.
+
+    `said` is its answer's text, for servers that say it once more beside the delta.
+    """
     values = fields_of(choice)
     keep = {"index", "delta", "finish_reason", "logprobs"}
     blank = {name: None for name in values if name not in ("index", "delta")}
     if isinstance(choice, dict):
         blank = {name: None for name in blank if name in keep}
     updates = {**blank, "index": index_of(choice, 0), "delta": delta, "finish_reason": reason}
+    if isinstance(values.get("text"), str):
+        updates["text"] = said
     new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)
     given = fields_of(chunk)
     others = {name: None for name in ("usage", *ASIDE) if given.get(name) is not None}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.chat_spec import completion_spec
@@ -108,6 +108,11 @@ class OpenAIChatEvents(SpecAdapter):
         self._snapshot: Any = None
         self._names: dict[Slot, str] = {}
         self._open: dict[Slot, None] = {}
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in events and in the chunks inside."""
+        super().judge_marks(passes)
+        self._chat.judge_marks(passes)
 
     @staticmethod
     def accepts(chunk: object) -> bool:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
-from guardstream.providers.openai.chat_chunk_spec import BESIDE
-from guardstream.providers.spec import ABOUT, END, META, NUMBER, REQUEST, Leaf, Spec, Tree
+from guardstream.providers.openai.chat_chunk_spec import BESIDE, GROQ, USED
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    META,
+    NAME,
+    NUMBER,
+    PADDED,
+    REQUEST,
+    Leaf,
+    Spec,
+    Tree,
+)
 
 _CITED = Tree(Leaf("copy", "text", "annotations"), frozenset({"type", "file_id"}))
 
@@ -14,7 +25,7 @@ _RESULTS = Tree(Leaf("copy", "text", "executed_tools"), frozenset({"type", "id",
 
 def _called(kind: Kind, argument: str, field: str) -> Spec:
     return {
-        "name": META,
+        "name": NAME,
         argument: Leaf(kind, "tool_args", field),
         "parsed_arguments": Leaf("parsed", "tool_args", field),
     }
@@ -58,7 +69,10 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
     """A chat completion; `kind` is that of its text."""
     return {
         **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
-        **dict.fromkeys(("system_fingerprint", "provider", "x_groq", "timings", "p"), META),
+        **dict.fromkeys(("system_fingerprint", "provider", "timings"), META),
+        "x_groq": GROQ,
+        "usage_breakdown": USED,
+        "p": PADDED,
         **dict.fromkeys(("moderation", "request_id"), META),
         "prompt_filter_results": [FILTERED],
         "metadata": REQUEST,

@@ -15,7 +15,18 @@ from guardstream.providers.adapter import Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import PADDING
-from guardstream.providers.spec import ABOUT, END, KEEP, META, NUMBER, Leaf, Path, Spec, SpecAdapter
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    NUMBER,
+    PADDED,
+    Leaf,
+    Path,
+    Spec,
+    SpecAdapter,
+)
 
 _CHOICE: Spec = {
     "index": NUMBER,
@@ -29,7 +40,8 @@ _CHOICE: Spec = {
 
 FIELDS: dict[str, Spec] = {
     **dict.fromkeys(("id", "object", "model", "service_tier"), META),
-    **dict.fromkeys(("system_fingerprint", "provider", *(PADDING - {"created"})), META),
+    **dict.fromkeys(("system_fingerprint", "provider"), META),
+    **dict.fromkeys(PADDING - {"created"}, PADDED),
     "created": NUMBER,
     "usage": KEEP,
     "prompt_filter_results": [FILTERED],

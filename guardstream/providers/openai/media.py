@@ -17,6 +17,7 @@ from guardstream.providers.spec import (
     APART,
     KEEP,
     META,
+    NUMBER,
     Leaf,
     OneOf,
     Spec,
@@ -26,7 +27,8 @@ from guardstream.providers.spec import (
 _IMAGE: Spec = {
     **dict.fromkeys(("type", "b64_json"), KEEP),
     **dict.fromkeys(("created_at", "size", "quality", "background", "output_format"), META),
-    **dict.fromkeys(("partial_image_index", "usage"), META),
+    "partial_image_index": NUMBER,
+    "usage": META,
 }
 
 _SPEC = OneOf(

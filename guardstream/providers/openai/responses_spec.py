@@ -15,6 +15,7 @@ from guardstream.providers.spec import (
     META,
     NAME,
     NUMBER,
+    PADDED,
     REQUEST,
     Leaf,
     OneOf,
@@ -102,7 +103,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
             **_ITEM,
             "environment": {"type": META, "container_id": META},
             "action": {
-                **dict.fromkeys(("timeout_ms", "max_output_length"), META),
+                **dict.fromkeys(("timeout_ms", "max_output_length"), NUMBER),
                 "commands": [Leaf(kind, "tool_args", "commands")],
             },
         },
@@ -116,7 +117,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
         },
         "shell_call_output": {
             **_ITEM,
-            "max_output_length": META,
+            "max_output_length": NUMBER,
             "output": [_shell_output(kind)],
         },
     }
@@ -125,7 +126,7 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
 def _shell_output(kind: Kind) -> Spec:
     return {
         "created_by": META,
-        "outcome": {"type": META, "exit_code": META},
+        "outcome": {"type": META, "exit_code": NUMBER},
         "stdout": Leaf(kind, "text", "stdout"),
         "stderr": Leaf(kind, "text", "stderr"),
     }
@@ -199,7 +200,7 @@ _NUMBERS = (
     *("usage", "service_tier", "temperature", "top_p", "top_k", "top_logprobs", "truncation"),
     *("max_output_tokens", "max_tool_calls", "parallel_tool_calls", "frequency_penalty"),
     *("presence_penalty", "incomplete_details", "moderation", "content_filters", "tool_usage"),
-    *("access_programs", "billing", "context_management", "image", "input_transformations"),
+    *("access_programs", "context_management", "image", "input_transformations"),
     *("prompt_cache_diagnostics", "prediction", "stream", "seed", "provider"),
 )
 
@@ -215,6 +216,7 @@ def response_spec(kind: Kind) -> Spec:
         **dict.fromkeys(_NUMBERS, META),
         **dict.fromkeys(_ECHOED, REQUEST),
         "incomplete_details": {"reason": META},
+        "billing": {"payer": META},
         "content_filters": [FILTERED],
         "output": [item_spec(kind)],
         "output_text": Leaf("copy", "text", "output_text"),
@@ -226,7 +228,8 @@ _EVENT: dict[str, Spec] = {
     "item_id": META,
     **dict.fromkeys(("sequence_number", "output_index", "content_index"), NUMBER),
     **dict.fromkeys(("summary_index", "command_index", "annotation_index"), NUMBER),
-    **dict.fromkeys(("obfuscation", "copilot_usage", "agent", "status"), META),
+    **dict.fromkeys(("copilot_usage", "agent", "status"), META),
+    "obfuscation": PADDED,
 }
 
 _PLAIN = (
@@ -281,7 +284,7 @@ def _events() -> dict[str, Spec]:
             "type": KEEP,
             **_EVENT,
             own: copy,
-            "name": META,
+            "name": NAME,
             "logprobs": ABOUT,
             "parsed": Leaf("parsed", channel, field),
         }
@@ -330,7 +333,8 @@ SPEC = OneOf(
         "response.image_generation_call.partial_image": {
             "type": KEEP,
             **_EVENT,
-            **dict.fromkeys(("partial_image_b64", "partial_image_index", "background"), META),
+            **dict.fromkeys(("partial_image_b64", "background"), META),
+            "partial_image_index": NUMBER,
             **dict.fromkeys(("output_format", "quality", "size"), META),
         },
         "response.audio.delta": {"type": KEEP, **_EVENT, "delta": META},

@@ -1,0 +1,36 @@
+"""Marks: strings that say something about an event, such as ids, kinds and statuses.
+
+Nobody shows them as text, and changing one may break a client. So a mark passes if it is one of the
+formats' own words, or looks as if a machine had made it up: a digit in it, and nothing that words
+need. Any other could be a text, and is judged.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MADE_UP = re.compile(r"(?=[^0-9]*[0-9])[\w.:|+/=-]+", re.ASCII)
+"""Ids, dates, versions, models; and what is encrypted, signed, or a picture, in base64."""
+
+KNOWN = {
+    *("assistant", "user", "system", "developer", "tool", "function", "model", "agent", "ai"),
+    *("stop", "length", "tool_calls", "function_call", "content_filter", "error", "null", "eos"),
+    *("end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "complete"),
+    *("STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "COMPLETE", "TOOL_CALL", "ERROR_TOXIC"),
+    *("completed", "in_progress", "incomplete", "queued", "failed", "cancelled", "requires_action"),
+    *("not_finished", "eos_token", "submitted", "working", "generating", "searching", "done"),
+    *("auto", "default", "standard", "priority", "flex", "disabled", "enabled", "none", "text"),
+    *("chat.completion", "chat.completion.chunk", "text_completion", "response", "message"),
+    *("assistants", "thread", "thread.run", "thread.message", "thread.run.step", "interaction"),
+    *("thread.message.delta", "thread.run.step.delta", "completion", "prompt", "media", "json"),
+    *("safe", "low", "medium", "high", "NEGLIGIBLE", "LOW", "MEDIUM", "HIGH", "client", "server"),
+    *("TEXT", "IMAGE", "AUDIO", "VIDEO", "DOCUMENT", "ON_DEMAND", "url_citation", "file_citation"),
+    *("analysis", "commentary", "final", "final_answer", "messageStart", "unknown", "number"),
+    *("string", "object", "array", "integer", "boolean"),
+}
+"""What formats call things; the compiler of specs adds the kinds of events and parts."""
+
+
+def is_mark(text: str) -> bool:
+    """Tell whether a string is a mark for certain."""
+    return text in KNOWN or _MADE_UP.fullmatch(text) is not None

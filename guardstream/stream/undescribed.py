@@ -1,0 +1,58 @@
+"""What a log says of streams of JSON in no known format: which paths hold text, how to say so.
+
+Such text is guarded, but at once: where events cut a match, its beginning can be shown. Described
+in a policy's `formats`, it is held as long as need be.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from guardstream.jsonpath import check_apart
+
+log = logging.getLogger("guardstream")
+
+SHAPES = 64
+"""How many shapes of streams are told of."""
+
+SHOWN = 8
+"""How many paths a warning names."""
+
+
+class Undescribed:
+    """Warns once of each shape of stream, and of no path in which a rule finds anything."""
+
+    def __init__(self) -> None:
+        self._told: set[frozenset[str]] = set()
+
+    def warn(self, lengths: Mapping[str, int], check: Callable[[str], bool]) -> None:
+        """Log the paths of a stream's text, with how much each had, and the format to describe it.
+
+        `check` tells whether a path may be shown.
+        """
+        shape = frozenset(lengths)
+        if not shape or shape in self._told or len(self._told) == SHAPES:
+            return
+        self._told.add(shape)
+        paths = [path for path in sorted(lengths) if check(path)]
+        more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+        log.warning(
+            "a stream of JSON in no known format: text at %s%s is guarded event by event, so the "
+            "beginning of a match that events cut can be shown; %s",
+            ", ".join(paths[:SHOWN]) or "paths that a rule matches",
+            more,
+            _advice(max(paths, key=lambda path: lengths[path], default="")),
+        )
+
+
+def _advice(path: str) -> str:
+    """Return how to describe a format whose text stands at a path."""
+    try:
+        check_apart([path])
+    except ValueError:
+        return "only objects with text in their fields can be described as a format"
+    return (
+        f"if the answer is at {path}, describe the format in the policy:\n"
+        f'formats:\n  mine:\n    text: "{path}"'
+    )
