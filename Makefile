@@ -20,7 +20,7 @@ LOCKED ?=
 RIVALS := ijson sether safestream-redactor llm-stream-guard llm_stream_processor llm-redacted \
 	langchain-core partial-json-parser instructor llguidance piighost litellm[proxy]
 
-.PHONY: demo test check coverage lint fuzz sanitize bench bench-short scale eval pictures play-assets packs examples docs \
+.PHONY: demo test check coverage lint fuzz sanitize bench bench-others bench-short record scale eval pictures play-assets packs examples docs \
 	wheel-demo lock sbom clean
 
 demo: $(READY)
@@ -50,21 +50,27 @@ sanitize: $(READY)
 bench-short: $(READY)
 	$(BIN)/python -m benchmarks --short
 
-# Beside others, in an environment of its own; one that does not install is left out.
-bench:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
-	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BENCH)/bin/python -m pip install --quiet --editable ".[otel,prometheus,bulk]" opentelemetry-sdk
-	@for rival in $(RIVALS); do \
-		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
-			|| echo "$$rival does not install" >&2; done
+# Beside others, in an environment of its own; one that does not install is left out. `make record` also
+# keeps what was printed, and shows it in the documentation.
+bench: bench-others
 	$(BENCH)/bin/python -m benchmarks
 	$(BENCH)/bin/python -m benchmarks.search
 	$(BENCH)/bin/python -m benchmarks.json_stream
 	$(BENCH)/bin/python -m benchmarks.observing
 	$(BENCH)/bin/python -m benchmarks.restoring
 	$(BENCH)/bin/python -m benchmarks.bulk
+
+record: bench-others
+	$(BENCH)/bin/python -m benchmarks.recorded
+
+bench-others:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BENCH)/bin/python -m pip install --quiet --editable ".[otel,prometheus,bulk,serve]" opentelemetry-sdk
+	@for rival in $(RIVALS); do \
+		$(BENCH)/bin/python -m pip install --quiet $$rival 2>/dev/null \
+			|| echo "$$rival does not install" >&2; done
 
 # With Ray, which is large, and with a real Envoy, each in an environment of its own: where there is grpcio, the
 # Ray of these versions does not start.

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
 
 from benchmarks import material, short
 from benchmarks.leaks import Leaks, Wrap, leaks, patterns, rules
+from benchmarks.printed import headline, table
 from benchmarks.redaction import Rules, bare, cut
 from benchmarks.rivals import cost, installed
 from guardstream import Guard
@@ -39,9 +37,7 @@ Measured = dict[tuple[str, int, int], Figures]
 
 def main() -> None:
     """Print the tables as they come."""
-    package = f"guardstream {version('guardstream')} on {datetime.now(UTC).date()}"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{package}, {python}, {platform.machine()}.")
+    headline()
     if "--short" in sys.argv:
         table("The search", short.HEAD, short.rows())
         return
@@ -68,13 +64,6 @@ def main() -> None:
     for rival, label in installed():
         if not label:
             print(f"Left out, not installed: {rival.name}.")
-
-
-def table(title: str, head: str, rows: Iterable[Sequence[object]]) -> None:
-    """Print a table row by row."""
-    print(f"\n## {title}\n\n| {head} |\n|{'---|' * (head.count('|') + 1)}", flush=True)
-    for row in rows:
-        print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 def configurations(measured: Measured) -> Iterator[Sequence[object]]:

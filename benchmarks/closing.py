@@ -18,6 +18,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from benchmarks.printed import headline, table
 from guardstream import Guard, Policy
 from guardstream.serve.proxy import ProxySettings, application
 
@@ -134,12 +135,18 @@ def main() -> None:
     """Print the table."""
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     late, unclosed, tasks = asyncio.run(run(streams))
-    print("Streams that end at random moments: milliseconds until the upstream is closed")
-    print(f"{'':<18}{'streams':>8}{'median':>9}{'p99':>9}{'longest':>9}")
-    for reason, times in late.items():
-        cuts = statistics.quantiles(times, n=100)
-        print(f"{reason:<18}{len(times):>8}{cuts[49]:>9.1f}{cuts[98]:>9.1f}{max(times):>9.1f}")
-    print(f"not closed: {unclosed}; tasks left: {tasks}")
+    headline()
+    table(
+        "Streams that end at random moments: milliseconds until the upstream is closed",
+        " | streams | median | p99 | longest",
+        (_row(reason, times) for reason, times in late.items()),
+    )
+    print(f"\nNot closed: {unclosed}; tasks left: {tasks}.")
+
+
+def _row(reason: str, times: list[float]) -> list[object]:
+    cuts = statistics.quantiles(times, n=100)
+    return [reason, len(times), f"{cuts[49]:.1f}", f"{cuts[98]:.1f}", f"{max(times):.1f}"]
 
 
 if __name__ == "__main__":

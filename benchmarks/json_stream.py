@@ -23,9 +23,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from benchmarks.printed import headline, table
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer.lexer import Lexer
 from guardstream.jsonstream.schema.schema import Schema
@@ -267,18 +268,20 @@ def main() -> None:
     }
     others = rivals()
     gc.freeze()  # what the rivals have loaded is not ours to look through
+    headline()
     for name, make in (("records", records), ("one string", one_string)):
         texts = [make(size) for size in SIZES]
         for size in (4, 1):
-            print(f"\n### JSON: {name}, {size}-character chunks, µs a chunk\n")
-            print("| |", *(f"{each:,} characters |" for each in SIZES))
-            print("|---|" + "---|" * len(SIZES), flush=True)
-            for label, feeder in (ours | (others if size == 4 else {})).items():
-                chunked = (
-                    [text[at : at + size] for at in range(0, len(text), size)] for text in texts
-                )
-                cells = " | ".join(cell(feeder, chunks) for chunks in chunked)
-                print(f"| {label} | {cells} |", flush=True)
+            feeders = ours | (others if size == 4 else {})
+            title = f"JSON: {name}, {size}-character chunks, µs a chunk"
+            head = " | ".join(["", *(f"{each:,} characters" for each in SIZES)])
+            table(title, head, ([label, *cells(f, texts, size)] for label, f in feeders.items()))
+
+
+def cells(feeder: Feeder, texts: list[str], size: int) -> Iterator[str]:
+    """The cost for each text, in chunks of so many characters."""
+    for text in texts:
+        yield cell(feeder, [text[at : at + size] for at in range(0, len(text), size)])
 
 
 if __name__ == "__main__":

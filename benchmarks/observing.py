@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import material
+from benchmarks.printed import headline, table
 from guardstream import Deadlines, Guard
 from guardstream.observability import AuditLog
 from guardstream.stream.observers import Observer
@@ -145,27 +146,29 @@ async def measure(folder: Path) -> None:
     """Print the tables."""
     made = variants(folder)
     columns = {length: await added(made, length) for length in LENGTHS}
-    print("\n### Seeing: what it adds, µs a chunk\n")
-    print("| streams of |", " | ".join(f"{length:,} chunks" for length in LENGTHS), "|")
-    print("|---|" + "---|" * len(LENGTHS))
-    for name in made:
-        label = "the guard alone" if name == "alone" else f"+ {name}"
-        cells = (f"{columns[length][name]:.2f}" for length in LENGTHS)
-        print(f"| {label} |", " | ".join(cells), "|")
-    print("\n### Seeing: what a stream weighs in its midst, bytes\n")
-    print("| | bytes |\n|---|---|")
-    for name in ("alone", "**all of them**", "all callbacks"):
-        guard, options = made[name]
-        options = {key: each for key, each in options.items() if key != "on_tool_call"}
-        print(
-            f"| {'the guard alone' if name == 'alone' else name} |",
-            await weight(guard, options),
-            "|",
-        )
+    head = " | ".join(["", *(f"{length:,} chunks" for length in LENGTHS)])
+    table(
+        "Observing: what it adds, µs a chunk, in streams of so many chunks",
+        head,
+        ([_label(name), *(f"{columns[length][name]:.2f}" for length in LENGTHS)] for name in made),
+    )
+    weighed = ("alone", "**all of them**", "all callbacks")
+    weights = [(_label(name), await _weight_of(*made[name])) for name in weighed]
+    table("Observing: memory of a running stream, bytes", " | bytes", weights)
+
+
+async def _weight_of(guard: Guard, options: dict[str, Any]) -> int:
+    kept = {key: each for key, each in options.items() if key != "on_tool_call"}
+    return await weight(guard, kept)
+
+
+def _label(name: str) -> str:
+    return "the guard alone" if name == "alone" else f"+ {name}"
 
 
 def main() -> None:
     """Measure with an audit log on this machine's disk."""
+    headline()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(measure(Path(folder)))
 

@@ -1,31 +1,71 @@
-"""The recorded run in docs/benchmarks.md: what `python -m benchmarks` printed, word for word.
+"""The recorded runs: what benchmarks printed, word for word, and the pages that show it.
 
-python -m benchmarks > run.md; python -m benchmarks.recorded run.md    # records it, in both files
+python -m benchmarks.recorded                  # runs them all and records what they print
+python -m benchmarks.recorded json closing     # or some of them
+python -m benchmarks.recorded json=run.md      # or a run that is there already
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
-RECORD = Path(__file__).resolve().parent / "recorded.md"
+ROOT = Path(__file__).resolve().parents[1]
 
-PAGE = RECORD.parents[1] / "docs" / "benchmarks.md"
+RECORDS = Path(__file__).resolve().parent / "records"
 
-BEGIN, END = "<!-- benchmarks -->\n\n", "\n<!-- /benchmarks -->"
+COMMANDS = {
+    "guard": ["benchmarks"],
+    "json": ["benchmarks.json_stream"],
+    "proxy": ["benchmarks.serve_load", "100", "50", "8"],
+    "closing": ["benchmarks.closing"],
+    "observing": ["benchmarks.observing"],
+}
+"""The modules that make the records, and their arguments."""
+
+_BLOCK = re.compile(r"(<!-- recorded: (\w+) -->\n\n)(.*?)(\n<!-- /recorded -->)", re.DOTALL)
 
 
-def shown(page: str) -> str:
-    """Return the run that a page shows."""
-    return page.split(BEGIN)[1].split(END)[0]
+def pages() -> list[Path]:
+    """The pages that may show records."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def record(run: str) -> None:
-    """Keep a run, and show it on the page, one level of headings deeper."""
+def shown(page: str) -> dict[str, str]:
+    """Return the records that a page shows, by name."""
+    return {name: text for _, name, text, _ in _BLOCK.findall(page)}
+
+
+def read(name: str) -> str:
+    """Return a record."""
+    return (RECORDS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def record(name: str, run: str) -> None:
+    """Keep a run, and show it on the pages, one level of headings deeper."""
     run = run.replace("\n## ", "\n### ")
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(page.replace(shown(page), run), encoding="utf-8")
-    RECORD.write_text(run, encoding="utf-8")
+    (RECORDS / f"{name}.md").write_text(run, encoding="utf-8")
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        new = _BLOCK.sub(lambda m: m[1] + (run if m[2] == name else m[3]) + m[4], text)
+        if new != text:
+            page.write_text(new, encoding="utf-8")
+
+
+def run(name: str) -> str:
+    """Run a benchmark, and return what it printed, which is seen meanwhile."""
+    command = [sys.executable, "-m", *COMMANDS[name]]
+    printed: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            printed.append(line)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed: nothing of it was recorded")
+    return "".join(printed)
 
 
 def rows(run: str, title: str) -> dict[str, list[str]]:
@@ -35,5 +75,13 @@ def rows(run: str, title: str) -> dict[str, list[str]]:
     return {row[0].strip("*"): row[1:] for row in cells if row}
 
 
+def main(asked: list[str]) -> None:
+    """Record what is asked for."""
+    for name, _, path in (each.partition("=") for each in asked or list(COMMANDS)):
+        if name not in COMMANDS:
+            sys.exit(f"no record is named {name!r}, there are: {', '.join(COMMANDS)}")
+        record(name, Path(path).read_text(encoding="utf-8") if path else run(name))
+
+
 if __name__ == "__main__":
-    record(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    main(sys.argv[1:])

@@ -192,7 +192,7 @@ def resident() -> float:
 
 def main() -> None:
     """Print the tables as they come, or measure one thing in this process."""
-    from benchmarks.__main__ import table
+    from benchmarks.printed import table
 
     if len(sys.argv) > 1:
         forms.NATIVE = sys.argv[2] == "native"

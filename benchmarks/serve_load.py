@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
+from benchmarks.printed import headline, table
+
 TEXT = """\
 The quick answer is that a stream of tokens can be checked while it arrives, and what no rule can \
 still claim is passed on at once. Ask for the token count, the sky, a secret garden, or anything \
@@ -316,26 +318,25 @@ def run(streams: int, rate: float, seconds: float, workers: int) -> None:
     names = ["upstream itself", "starlette and httpx", "proxy, only passing", "proxy, guarded"]
     names += ["LiteLLM's proxy"] if "LITELLM" in os.environ else []
     source = free_port()
+
+    def one(name: str) -> Sequence[object]:
+        with proxy(name, source, workers) as (port, pid):
+            told = asyncio.run(measured(port, _path(name), streams, pid, seconds))
+        cuts = statistics.quantiles(told.latencies, n=100)
+        spent = f"{told.spent:.1f}" if pid else ""
+        grown = f"{told.grown:.1f}" if pid is not None and workers == 1 else ""
+        burst_spent = f"{told.burst_spent:.1f}" if pid else ""
+        row = [name, f"{cuts[49]:.2f}", f"{cuts[98]:.2f}", spent, grown]
+        return [*row, f"{told.burst:,.0f}", burst_spent]
+
     module = [sys.executable, "-m", "benchmarks.serve_load"]
     with started(*module, "upstream", str(source), str(rate), str(seconds)):
         wait_for(source)
-        print(f"{streams} streams at once, {rate:g} events a second each, {os.cpu_count()} cores")
-        print(f"{'':<22}{'p50 ms':>9}{'p99 ms':>9}{'events/s':>10}{'µs each':>9}{'KB/stream':>11}"
-              f"{'in bursts: events/s':>22}{'µs each':>9}")  # fmt: skip
-        for name in names:
-            with proxy(name, source, workers) as (port, pid):
-                told = asyncio.run(measured(port, _path(name), streams, pid, seconds))
-            cuts = statistics.quantiles(told.latencies, n=100)
-            speed = len(told.latencies) / (seconds - WARM_UP)
-            one = pid is not None and workers == 1
-            print(
-                f"{name:<22}{cuts[49]:>9.2f}{cuts[98]:>9.2f}{speed:>10.0f}"
-                + (f"{told.spent:>9.1f}" if pid else f"{'':>9}")
-                + (f"{told.grown:>11.1f}" if one else f"{'':>11}")
-                + f"{told.burst:>22.0f}"
-                + (f"{told.burst_spent:>9.1f}" if pid else ""),
-                flush=True,
-            )
+        headline()
+        head = " | p50, ms | p99, ms | µs an event | KB a stream"
+        head += " | in bursts, events/s | µs an event"
+        title = f"The proxy: {streams} streams at once, {rate:g} events a second each"
+        table(f"{title}, {os.cpu_count()} cores", head, map(one, names))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from guardstream import Guard
 from guardstream.resilience import retrying
 
 opened: list[str] = []
+told: list[str] = []
 
 
 async def busy() -> AsyncIterator[str]:
@@ -24,6 +25,11 @@ async def whole_answer() -> str:
     return "Write to ann@example.com."
 
 
+def tell(error: Exception, attempt: int) -> None:
+    """Let the user know: the same may be sent to a browser, as an event of its own."""
+    told.append(f"[attempt {attempt}] after {type(error).__name__}")
+
+
 async def main() -> None:
     stream = retrying(
         Guard.load("guardstream/chat"),
@@ -31,10 +37,12 @@ async def main() -> None:
         fallbacks=[whole_answer],
         attempts=2,
         wait_initial=0.01,
+        on_retry=tell,
     )
-    print(await stream.text(), opened, stream.finish)
+    print(await stream.text(), opened, told, stream.finish)
     assert stream.result.text == "Write to [email]."
     assert opened == ["busy", "busy", "whole"]
+    assert told[0] == "[attempt 2] after ConnectionError"
 
 
 asyncio.run(main())

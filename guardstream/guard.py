@@ -312,12 +312,21 @@ class Guard:
         vault: Vault | None = None,
         **options: Unpack[Delivering],
     ) -> SyncGuardedStream[C]:
-        """Return what `wrap` returns, for a plain iterator, a list say: read it with `for`.
+        """Return a stream of chunks like those of `stream`, guarded, to be read with `for`.
 
-        The arguments are those of `wrap`. A deadline is looked at when a chunk comes, since a
-        source that waits cannot be interrupted.
+        - `stream`: a plain iterable of `str`, of a provider's chunks, or of bytes, such as a list.
+        - `provider`, `words`, `unknown`, `framing`, `vault`: as for `wrap`.
+        - `raise_on_block`, `keep_text`, `callback_errors`, `attributes`, `clock`: as for `wrap`.
+        - `on_text` and the other callbacks: plain functions; nothing is awaited here.
+        - `deadlines`: in seconds. They are looked at when a chunk comes, since a source that waits
+          cannot be interrupted.
 
-        Raises what `wrap` raises, and TypeError for a callback that would have to be awaited.
+        Raises TypeError for what is no plain iterable, such as an async stream or one chunk, for a
+        callback that would have to be awaited, and for an argument that is not there; AdapterError
+        for a `provider` that is not known; PolicyError for words of a rule that the policy has not,
+        and for a policy with `gate`, `retry` or `concurrency`, which need an event loop. Iterating
+        raises what the source raises, and AdapterError or StageError, with which the stream ends as
+        blocked.
         """
         _check_sync(stream)
         policy = self._policy_with(words)
@@ -462,9 +471,11 @@ class Guard:
         """Guard a complete text. The result is the same as for a stream of it, in any chunking.
 
         `channel` is `text`, `thinking`, `tool_args` or `refusal`; rules may apply to some of them.
-        Raises ValueError for another one, StageError if a stage fails, and PolicyError for a policy
-        with a `gate`, which only a stream passes.
+        Raises ValueError for another one, TypeError for what is no text, StageError if a stage
+        fails, and PolicyError for a policy with a `gate`, which only a stream passes.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"check() needs a whole text, a str, not {type(text).__qualname__!r}")
         policy = self.policy
         self._refuse_operations(policy, "check()", ["gate"])
         stage = pipeline_of(policy, channel)
@@ -612,7 +623,8 @@ class Guard:
     ) -> Options:
         """Return how a stream is delivered: what the caller says, then what the policy says.
 
-        `observing` takes the place of the guard's observers.
+        `observing` takes the place of the guard's observers. Raises TypeError for a callback that
+        is no function, and for `deadlines` that are none.
         """
         hooks = Hooks(
             on_text=options.get("on_text"),
@@ -622,7 +634,11 @@ class Guard:
             on_finish=options.get("on_finish"),
             errors=options.get("callback_errors", "raise"),
         )
+        hooks.check_callable()
         deadlines = options.get("deadlines")
+        if not (deadlines is None or isinstance(deadlines, Deadlines)):
+            given = type(deadlines).__qualname__
+            raise TypeError(f"deadlines= needs Deadlines(first_token=15, idle=30), not {given!r}")
         return Options(
             raise_on_block=options.get("raise_on_block", False),
             keep_text=options.get("keep_text", True),
@@ -696,7 +712,13 @@ def _choosing(
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
-        adapter = chosen(mine, chunk, unknown=unknown)
+        try:
+            adapter = chosen(mine, chunk, unknown=unknown)
+        except AdapterError as error:
+            if mine is not None or not own:
+                raise
+            hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
+            raise AdapterError(f"{error}; {hint}") from None
         if mine is None and getattr(adapter, "name", "") == "json":
             from guardstream.providers.any_json import AnyJSON
 
@@ -867,6 +889,11 @@ def _check_sync(stream: object) -> None:
         raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
     if isinstance(stream, (str, bytes)):
         raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
+    if isinstance(stream, Mapping):
+        raise TypeError(
+            "wrap_sync() was given a mapping, not a stream: give it an iterator of chunks, "
+            "or a list with this one"
+        )
     if isinstance(stream, Iterable):
         return
     if hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__"):

@@ -5,25 +5,46 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks.recorded import PAGE, RECORD, rows, shown
+import pytest
+
+from benchmarks.recorded import COMMANDS, RECORDS, pages, read, rows, shown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-
-RUN = RECORD.read_text(encoding="utf-8")
 
 COMPARISON = (DOCS / "comparison.md").read_text(encoding="utf-8")
 
 
-def test_the_page_shows_the_recorded_run() -> None:
-    assert shown(PAGE.read_text(encoding="utf-8")) == RUN, "python -m benchmarks.recorded RUN"
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_page_shows_the_recorded_run(name: str) -> None:
+    places = [shown(page.read_text(encoding="utf-8")) for page in pages()]
+    texts = [each[name] for each in places if name in each]
+    assert texts
+    assert set(texts) == {read(name)}, f"python -m benchmarks.recorded {name}"
 
 
-def test_the_run_says_when_and_what_it_measured() -> None:
-    assert re.match(r"guardstream \d+\.\d+\.\d+ on \d{4}-\d\d-\d\d, \w+ [\d.]+, \w+\.\n", RUN)
+def test_there_is_no_record_without_a_command() -> None:
+    assert {each.stem for each in RECORDS.iterdir()} == set(COMMANDS)
+    named = {name for page in pages() for name in shown(page.read_text(encoding="utf-8"))}
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_run_says_when_and_what_it_measured(name: str) -> None:
+    assert re.match(
+        r"guardstream \d+\.\d+\.\d+ on \d{4}-\d\d-\d\d, \w+ [\d.]+, \w+\.\n", read(name)
+    )
+
+
+def test_a_time_of_ours_stands_in_a_record_or_is_checked_here() -> None:
+    allowed = {"comparison.md": 2, "json-details.md": 1, "search.md": 0}
+    for page in pages():
+        text = re.sub(r"<!-- recorded.*?/recorded -->", "", page.read_text("utf-8"), flags=re.S)
+        times = re.findall(r"[\d.]+ (?:to [\d.]+ )?µs a (?:chunk|character)", text)
+        assert len(times) <= allowed.get(page.name, 0), (page.name, times)
 
 
 def test_the_comparison_says_what_was_recorded() -> None:
-    recorded = rows(RUN, "Beside others: leaks")
+    recorded = rows(read("guard"), "Beside others: leaks")
     recorded = {name: row for name, row in recorded.items() if "mode" not in name}
     compared = re.findall(
         r"^\| \**([\w -]+?)\**(?: [\d.]+)?(?:, by hand)? \| (\d+)", COMPARISON, re.M
@@ -36,12 +57,20 @@ def test_the_comparison_says_what_was_recorded() -> None:
 
 def test_the_comparison_names_the_versions_that_were_measured() -> None:
     for name, version in re.findall(r"^\| ([\w-]+) ([\d.]+) \|", COMPARISON, re.M):
-        assert f"{name} ({version})" in RUN
+        assert f"{name} ({version})" in read("guard")
 
 
 def test_the_costs_in_the_comparison_are_those_recorded() -> None:
-    costs = rows(RUN, "Beside others: cost")
+    costs = rows(read("guard"), "Beside others: cost")
     theirs = next(row for name, row in costs.items() if "chunk:64" in name)
     said = re.search(r"costs less \(([\d.]+) µs a chunk against ([\d.]+)\)", COMPARISON)
     assert said is not None
     assert said.groups() == (theirs[2], costs["guardstream"][2])
+
+
+def test_the_costs_of_json_in_the_comparison_are_those_recorded() -> None:
+    costs = rows(read("json"), "JSON: records, 4-character chunks")
+    theirs = next(row for name, row in costs.items() if name.startswith("ijson"))
+    said = re.search(r"less time \(([\d.]+) µs a chunk against ([\d.]+)\)", COMPARISON)
+    assert said is not None
+    assert said.groups() == (theirs[2], costs["lexer alone"][2])

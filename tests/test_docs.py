@@ -1,4 +1,4 @@
-"""What docs/policies.md and docs/operations.md show is true, and nothing is missing in them."""
+"""What the pages on policies and operations show is true, and nothing is missing in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from tests.support.watching import Watching
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PAGE = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+PAGE = "".join(
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("policies.md", "running.md")
+)
 
 BLOCKS = re.findall(r"```(yaml|text|json|python)\n(.*?)```", PAGE, re.DOTALL)
 
@@ -121,3 +123,18 @@ def test_every_field_metric_and_callback_is_named() -> None:
     named += [*as_dict(seen.record), *(each.name for each in fields(Result))]
     named += [each.name for each in fields(Hooks) if each.name.startswith("on_")]
     assert [name for name in named if f"`{name}`" not in OPERATIONS] == []
+
+
+@pytest.mark.parametrize("page", ["proxy", "pseudonyms"])
+def test_the_policies_of_other_pages_load(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for policy in re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        if "rules:" in policy or "serve:" in policy or "input:" in policy:  # not a part of one
+            Policy.parse(policy)
+
+
+def test_the_last_program_of_the_proxys_page_runs() -> None:
+    text = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "docs"}
+    exec(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1], names)
+    assert callable(names["app"])

@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DOCS = ROOT / "docs"
 
-PAGES = [DOCS / "index.md", DOCS / "how-to.md", *sorted((DOCS / "start").glob("*.md"))]
+TASKS = [DOCS / f"{name}.md" for name in ("index", "how-to", "bulk")]
+
+PAGES = [*TASKS, *sorted((DOCS / "start").glob("*.md"))]
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -42,7 +42,7 @@ def redact(
 
     A text that a rule blocks keeps what stands before the match. Raises PolicyError for a policy
     that cannot be used, BulkError for a column that is missing or that holds bytes, StageError if
-    a stage fails, TypeError for a batch of another type.
+    a stage fails, TypeError for a batch of another type, ValueError if `jobs` is less than 1.
     """
     if jobs < 1:
         raise ValueError(f"jobs is at least 1, not {jobs}")

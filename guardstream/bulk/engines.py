@@ -37,7 +37,7 @@ def _on_ray(work: Work, parts: Sequence[Part], jobs: int) -> Iterator[Report]:
     try:
         data, ray = import_module("ray.data"), import_module("ray")
     except ImportError as error:
-        raise BulkError("the engine ray needs ray: install guardstream[ray]") from error
+        raise BulkError("the engine ray needs ray: pip install 'guardstream[ray]'") from error
     if not parts:
         return
     ray.init(ignore_reinit_error=True, log_to_driver=False, include_dashboard=False)

@@ -67,7 +67,7 @@ def opened(url: str) -> tuple[Any, str]:
     try:
         fs, path = import_module("fsspec.core").url_to_fs(url)
     except ModuleNotFoundError as error:
-        needs = "fsspec and pyarrow: install guardstream[bulk]"
+        needs = "fsspec and pyarrow: pip install 'guardstream[bulk]'"
         raise BulkError(f"bulk needs {needs}" if error.name == "fsspec" else str(error)) from error
     except (ImportError, ValueError) as error:
         raise BulkError(f"{url}: {error}") from error
@@ -258,7 +258,7 @@ def _parquet(path: str, file: IO[bytes]) -> Iterator[Any]:
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
-        raise BulkError("Parquet needs pyarrow: install guardstream[bulk]") from error
+        raise BulkError("Parquet needs pyarrow: pip install 'guardstream[bulk]'") from error
     try:
         with parquet.ParquetFile(file) as opened_file:
             yield opened_file

@@ -40,7 +40,8 @@ class Job:
 
     - `guard`: applied to each record, and to each text.
     - `source`: a file, a folder, or a pattern such as `logs/*.jsonl`; a path, or a URL of fsspec.
-    - `target`: a file, or a folder for the files of a folder or pattern; None only reports.
+    - `target`: a file, or a folder for the files of a folder or pattern; a folder, too, for one
+      file if it ends with a slash. None only reports.
     - `before`: another guard, to report where the two differ; with it there is no target.
     - `columns`: the columns with texts; of None every string is guarded.
     - `format`: what is in the files, if their names do not tell.
@@ -198,7 +199,9 @@ def _target(target: str | None, name: str, top: str, *, single: bool) -> str | N
     if target is None:
         return None
     path = opened(target)[1]
-    return path if single else f"{path}/{name.removeprefix(top).lstrip('/')}"
+    if single and not target.endswith("/"):
+        return path
+    return f"{path}/{name.removeprefix(top).lstrip('/')}"
 
 
 # What is done

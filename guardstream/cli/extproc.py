@@ -22,7 +22,7 @@ def extproc(policy: str, *, listen: str, grace: float | None, allow_code: Sequen
     missing = [name for module, name in _NEEDED.items() if not importlib.util.find_spec(module)]
     missing += [name for name in ("httpx", "starlette") if not importlib.util.find_spec(name)]
     if missing:
-        raise UsageError(f"extproc needs {', '.join(missing)}: install guardstream[envoy]")
+        raise UsageError(f"extproc needs {', '.join(missing)}: pip install 'guardstream[envoy]'")
     from guardstream.envoy.server import ListenError, serve
     from guardstream.serve.proxy.options import ServeOptions, said_by
     from guardstream.serve.proxy.run import log_requests

@@ -40,15 +40,15 @@ def run(
 ) -> int:
     """Guard `file` and return the exit status; what is released is written at once."""
     guard = Guard.load(policy, allow_code=code)
-    if timeline is not None and guard.policy.operational:
-        raise InputError("--timeline draws what the rules do: the policy says more than rules")
+    if timeline is not None:
+        _check_drawn(guard)
     drawn = Timeline() if timeline is not None else None
     with ExitStack() as stack:
         source = stack.enter_context(_open(file))
         report = stack.enter_context(findings.open("w", encoding="utf-8")) if findings else None
         texts = _decoded(source, file)
         chunks = cut(texts, chunk) if chunk else texts
-        if guard.policy.operational:
+        if guard.policy.operational and drawn is None:
             stream: StreamOutcome = anyio.run(_run_around, guard, chunks, report, findings)
         else:
             stream = _run_rules(guard, chunks, report, findings, drawn)
@@ -59,6 +59,17 @@ def run(
         note(f"guardstream: blocked by rule {stream.blocked_by!r}")
         return BLOCKED
     return CLEAN
+
+
+def _check_drawn(guard: Guard) -> None:
+    """Raise InputError for a policy with a section that a timeline cannot show."""
+    policy = guard.policy
+    for name in ("gate", "retry", "concurrency"):
+        if getattr(policy.file, name):
+            raise InputError(
+                f"{policy.place(name)}: --timeline draws what the rules do, not the section "
+                f"{name!r}: run it without --timeline, or leave the section out"
+            )
 
 
 def _run_rules(

@@ -25,6 +25,9 @@ class Coalesce(ReadAhead[C]):
     No text waits longer than `milliseconds` from when it came. Chunks of other types cannot be
     merged and pass one by one. The stream is read ahead while a chunk is being handled, by at most
     as many chunks as `buffer`.
+
+    Raises ValueError if `characters` or `buffer` is less than 1, or `milliseconds` is not more
+    than 0. Iterating raises what the stream raises, after the text that came before.
     """
 
     @known_arguments

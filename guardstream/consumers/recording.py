@@ -131,7 +131,10 @@ async def replay(
 def replay_sync(
     path: str | Path, *, speed: float = 1.0, build: Build | None = None
 ) -> Iterator[Any]:
-    """Yield what `replay` does, without an event loop; arguments and errors are the same."""
+    """Yield what `replay` does, without an event loop.
+
+    `path`, `speed` and `build` are as there, and so is what is raised. Waiting blocks the thread.
+    """
     started = time.monotonic()
     for seconds, chunk in _read(Path(path), build):
         if speed:

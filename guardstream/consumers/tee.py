@@ -31,6 +31,8 @@ class Tee(ReadAhead[C]):
     is given up with TeeOverflowError (`drop`). A branch that leaves does not stop the others; the
     stream is closed with the last, or when the block is left. What the stream raises is raised in
     each branch after the chunks that came before.
+
+    `buffer` counts chunks. Raises ValueError if `branches` or `buffer` is less than 1.
     """
 
     @known_arguments

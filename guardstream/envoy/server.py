@@ -41,7 +41,10 @@ OPTIONS = (
 
 
 class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
-    """The service that Envoy calls, by the settings of the proxy; its upstream is Envoy."""
+    """The service that Envoy calls, by the settings of the proxy; its upstream is Envoy.
+
+    Raises SettingsError for what only the proxy can do: a policy with `retry`, and `replay`.
+    Otherwise it is as the proxy is."""
 
     def __init__(self, settings: ProxySettings) -> None:
         for name, around in settings.operations.items():

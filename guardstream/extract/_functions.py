@@ -38,6 +38,9 @@ def snapshots(
 
     A large value is shown less often, so that copying it stays in proportion to the text.
 
+    `stream` gives text or a provider's chunks; `reading` are the options that all these functions
+    have, see `Reading`.
+
     Fields that have not come have their declared default, else MISSING; `model_fields_set` names
     those that came. Numbers and literals appear when they are complete, strings as they grow
     unless `partial_strings` is False. What is complete is of its declared type; only the last
@@ -104,6 +107,9 @@ def items(
 ) -> AsyncGenerator[Any, None]:
     """Yield each value at `path` when it is complete: `orders.item` is each element of `orders`.
 
+    `stream` gives text or a provider's chunks; `reading` are the options that all these functions
+    have, see `Reading`.
+
     Without a `model` it is a plain JSON value. Each value is validated by itself; one that the
     model refuses is left out with `on_invalid` "skip", otherwise raised with its `index`. With
     `documents` "many", such as JSON lines, the path is looked for in each. Raises ExtractError,
@@ -142,7 +148,10 @@ def items_sync(
     documents: Documents | None = None,
     **reading: Unpack[Reading],
 ) -> Generator[Any, None, None]:
-    """Yield what `items` does, for a plain stream."""
+    """Yield what `items` does, for a plain stream.
+
+    `path`, `model`, `on_invalid`, `documents`, and what is raised, are as there.
+    """
     work = _items(stream, path, model, reading, on_invalid, documents)
     return values_sync(stream, work)
 
@@ -152,7 +161,9 @@ def text(
 ) -> AsyncGenerator[str, None]:
     """Yield the decoded text of the string at `path` as it comes, in pieces that are not empty.
 
-    Where several strings stand at `path`, one follows the other. Raises ExtractError.
+    `stream` gives text or a provider's chunks. Where several strings stand at `path`, one follows
+    the other; with `documents` "many" they are looked for in each document. `reading` are the
+    options that all these functions have, see `Reading`. Raises ExtractError.
     """
     return values(stream, _pieces(stream, path, reading, documents))
 
@@ -173,7 +184,11 @@ async def final(stream: Stream, model: Model[T], **reading: Unpack[Reading]) -> 
 @overload
 async def final(stream: Stream, model: object, **reading: Unpack[Reading]) -> Any: ...
 async def final(stream: Stream, model: Any, **reading: Unpack[Reading]) -> Any:
-    """Return the whole as a validated `model`. Raises ExtractError as soon as it cannot be."""
+    """Return the whole document of `stream` as a validated `model`, once it is complete.
+
+    `reading` are the options that all these functions have, see `Reading`. Raises ExtractError as
+    soon as the text cannot become the model, and what the stream raises.
+    """
     async with aclosing(values(stream, Whole[Any](model, _reading(stream, reading)))) as found:
         return await anext(found)
 

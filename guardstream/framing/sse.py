@@ -373,6 +373,7 @@ def complete(finish: str = "stop", **fields: object) -> Event:
 def error(code: str, message: str, **fields: object) -> Event:
     """Return the event that ends an answer that went wrong.
 
+    Its data is a JSON object with `code`, for programs, `message`, for people, and the `fields`.
     `EventSource` reports its own failures under the same name, without data.
     """
     return _named("error", {"code": code, "message": message, **fields})

@@ -15,7 +15,9 @@ class Endpoint:
         try:
             import httpx
         except ImportError as error:
-            raise GateError("asking over HTTP needs httpx: install guardstream[gates]") from error
+            raise GateError(
+                "asking over HTTP needs httpx: pip install 'guardstream[gates]'"
+            ) from error
         if not url.startswith(("https://", "http://")):
             raise GateError(f"{url!r} is no URL of http or https")
         key = os.environ.get(key_env, "") if key_env else ""

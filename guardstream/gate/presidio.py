@@ -28,7 +28,9 @@ class Presidio:
                     AnalyzerEngine,
                 )
             except ImportError as error:
-                raise GateError("presidio is not there: install guardstream[presidio]") from error
+                raise GateError(
+                    "presidio is not there: pip install 'guardstream[presidio]'"
+                ) from error
             try:
                 analyzer = AnalyzerEngine()
             except (Exception, SystemExit) as error:  # spaCy's download exits

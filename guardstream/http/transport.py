@@ -187,17 +187,23 @@ class _Guarding:
 
 
 class GuardTransport(_Guarding):
-    """An asynchronous transport around another `transport`, by default the client's package's own.
+    """Guards what a client of httpx gets: `httpx.AsyncClient(transport=GuardTransport(guard))`.
 
-    `guard` judges answers and, with the policy's `input`, prompts.
-    `provider` names the adapter for all answers; otherwise the path tells, or the first chunk.
-    `other` says what becomes of answers that are neither streams nor known whole answers: an
-    AdapterError, or they pass. Errors of the provider keep their status and are guarded, as events,
-    JSON or text; one that is none of these loses its body. Headers that a rule matches are left
-    out. A prompt that the policy's `input` forbids is a BlockedError.
-    `vaults`, or the policy's `vault`, makes masks reversible: a request's header
-    `guardstream-conversation`, which is not
-    sent on, names its conversation; without it the vault is that of the request alone.
+    - `guard`: judges answers and, with the policy's `input`, prompts.
+    - `transport`: the one that sends requests; by default that of the client's package.
+    - `provider`: names the adapter for all answers; otherwise the path tells, or the first chunk.
+    - `other`: what becomes of answers that are neither streams nor known whole answers. They are
+      refused ("refuse"), or pass unguarded ("pass").
+    - `vaults`: makes masks reversible, as the policy's `vault` does. A request's header
+      `guardstream-conversation`, which is not sent on, names its conversation; without it the vault
+      is that of the request alone.
+
+    Errors of the provider keep their status and are guarded, as events, JSON or text; one that is
+    none of these loses its body. Headers that a rule matches are left out.
+
+    A request raises what the inner transport raises; BlockedError for a prompt that the policy's
+    `input` forbids; AdapterError for an answer that is refused or cannot be read; StageError if a
+    stage fails; PolicyError for a policy with a section that it cannot carry out, such as `retry`.
     """
 
     _default = "AsyncHTTPTransport"

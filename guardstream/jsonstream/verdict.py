@@ -23,6 +23,7 @@ def verdict(
 ) -> DocumentError | None:
     """Return what is wrong with the text first, or None; it is read no further than that.
 
+    `schema` is a `Schema` or `ModelSchema`; without one any JSON is valid. `limits` bound it.
     `duplicates` allows an object to name a key twice. Offsets count code points; the first
     character is at `offset` of its line.
     """

@@ -30,7 +30,9 @@ _BEGINNING = re.compile(rb'\{"v":\d+,"id":"')
 
 
 class AuditLog:
-    """Writes a record for each stream that ends, whatever ended it.
+    """Writes a record for each stream that ends, whatever ended it: a line of JSON in `path`.
+
+    A file that is not there is made, with the permissions `mode`.
 
     With `starts` a line says that a stream begins, so that streams that a crash of the process cut
     off are seen. With `fsync` each record is on the disk before the stream's consumer goes on. A

@@ -12,6 +12,7 @@ from guardstream.consumers.recording import timed
 from guardstream.events import Finding
 from guardstream.guard import Guard
 from guardstream.observability.timeline import Timeline
+from guardstream.play.places import Place, Places
 from guardstream.policy import Policy
 from guardstream.policy.why import why
 from guardstream.stream.flow import Part
@@ -89,7 +90,8 @@ class Playing:
 
     A step has `t` in seconds, `came` and `released` as lists of `[slot, text]`, the number of
     characters that are `held`, and the `findings` that are new. A slot is `choice/channel`, for
-    arguments of tools with the call's number: `0/tool_args/1`.
+    arguments of tools with the call's number: `0/tool_args/1`. The `place` of a finding is a span
+    of what came in a slot, None for text at a path that no format knows.
     """
 
     def __init__(self, guard: Guard, emit: Emit) -> None:
@@ -98,8 +100,7 @@ class Playing:
         self._clock = Clock()
         self._came: list[list[str]] = []
         self._released: list[list[str]] = []
-        self._texts: dict[str, list[str]] = {}
-        self._told = 0
+        self._places = Places(lambda: self._stream.findings if self._stream else ())
         self._stream: SyncGuardedStream[Chunk] | None = None
 
     def play(self, chunks: Iterable[Timed], *, text: bool) -> Event:
@@ -107,7 +108,8 @@ class Playing:
         source: Iterable[Chunk] = self._reporting(self._clock.timing(chunks), text)
         if not text:  # what is said in a provider's chunks, before anything is guarded
             source = _PLAIN.wrap_sync(source, on_part=self._take, clock=self._clock)
-        stream = wrapped(self._guard, source, self._clock, text=text, on_part=self._release)
+        guard = Guard(self._guard.policy, stages=[self._places.plan], rules_only=True)
+        stream = wrapped(guard, source, self._clock, text=text, on_part=self._release)
         self._stream = stream
         for _ in stream:
             pass
@@ -128,60 +130,38 @@ class Playing:
     def _reporting(self, chunks: Iterable[Chunk], text: bool) -> Iterator[Chunk]:
         for chunk in chunks:
             if text and isinstance(chunk, str):
-                self._note(self._came, _ANSWER, chunk)
+                self._note(_ANSWER, chunk)
             yield chunk
             self._step()  # the guard has taken the chunk when it asks for the next one
 
     def _take(self, part: Part) -> None:
-        self._note(self._came, _slot(part), part.text)
+        self._note(_slot(part), part.text)
 
     def _release(self, part: Part) -> None:
         self._released.append([_slot(part), part.text])
 
-    def _note(self, lane: list[list[str]], slot: str, text: str) -> None:
-        lane.append([slot, text])
-        self._texts.setdefault(slot, []).append(text)
+    def _note(self, slot: str, text: str) -> None:
+        self._came.append([slot, text])
+        self._places.came(slot, text)
 
     def _step(self) -> None:
         stream = self._stream
         if stream is None:
             return
-        found = stream.findings[self._told :]
-        self._told += len(found)
         step = {
             "type": "step",
             "t": round(self._clock.now, 4),
             "came": self._came,
             "held": stream.held,
             "released": self._released,
-            "findings": [self._finding(finding) for finding in found],
+            "findings": [self._finding(*found) for found in self._places.new()],
         }
         self._came, self._released = [], []
         self._emit(step)
 
-    def _text(self, slot: str) -> str:
-        """What has come of a slot."""
-        joined = "".join(self._texts.get(slot, ()))
-        self._texts[slot] = [joined]
-        return joined
-
-    def _call(self, finding: Finding) -> str:
-        """The slot of the call that a finding in arguments is about, which it does not name.
-
-        It is the last that is long enough, first of those that the chunk was about.
-        """
-        calls = [slot for slot in self._texts if slot.startswith(f"{finding.choice}/tool_args/")]
-        fresh = [slot for slot, _ in self._came if slot in calls]
-        long = [slot for slot in (*calls, *fresh) if len(self._text(slot)) >= finding.end]
-        return long[-1] if long else f"{finding.choice}/tool_args"
-
-    def _finding(self, finding: Finding) -> Event:
-        slot = f"{finding.choice}/{finding.channel}"
-        if finding.channel == "tool_args" and not finding.path:
-            slot = self._call(finding)
-        matched = "" if finding.path else self._text(slot)[finding.start : finding.end]
+    def _finding(self, finding: Finding, matched: str, place: Place | None) -> Event:
         lines = list(why(self._guard.policy.built, finding, matched))
-        return {**asdict(finding), "slot": slot, "why": lines}
+        return {**asdict(finding), "place": place and place._asdict(), "why": lines}
 
 
 _PLAIN = Guard(Policy.parse("version: 1"))

@@ -13,7 +13,7 @@ from random import Random
 from guardstream.events import Event, Finding, Text
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.document import Mark
-from guardstream.policy.model import CaseFile
+from guardstream.policy.model import CaseFile, ReplacementFile
 from guardstream.policy.sources import Placed
 from guardstream.stages.redact import RuleSet
 
@@ -62,7 +62,7 @@ def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
     text = case.input if case.input is not None else case.clean or ""
     expected = case.output if case.output is not None else text
     whole = _played(rules, [text])
-    problem = _problem(placed.rule.id, case, expected, whole)
+    problem = _problem(placed, case, expected, whole)
     runs = 1
     for chunks in _splits(text):
         if problem:
@@ -73,16 +73,28 @@ def _run(rules: RuleSet, placed: Placed, case: CaseFile) -> tuple[int, str]:
     return runs, problem
 
 
-def _problem(rule: str, case: CaseFile, expected: str, whole: list[Event]) -> str:
+def _problem(placed: Placed, case: CaseFile, expected: str, whole: list[Event]) -> str:
     text = "".join(event.text for event in whole if isinstance(event, Text))
-    found = [event for event in whole if isinstance(event, Finding) and event.rule == rule]
+    found = [each for each in whole if isinstance(each, Finding) and each.rule == placed.rule.id]
     if text != expected:
-        return f"expected {expected!r}, got {text!r}"
+        return f"expected {expected!r}, got {text!r}{_too_short(placed, found)}"
     if case.clean is not None and found:
         return f"expected no finding, got one at {found[0].start}–{found[0].end}"
     if case.clean is None and not found:
         return "the rule finds nothing"
     return ""
+
+
+def _too_short(placed: Placed, found: list[Finding]) -> str:
+    """Say that `keep` shows nothing of a match, where that is so."""
+    made = placed.rule.replacement
+    keep = made.keep if isinstance(made, ReplacementFile) else None
+    if keep is None:
+        return ""
+    most = 2 * (keep.first + keep.last)
+    if not any(each.end - each.start <= most for each in found):
+        return ""
+    return f"; 'keep' shows ends only of matches of more than {most} characters"
 
 
 def _splits(text: str) -> Iterator[Sequence[str]]:

@@ -39,6 +39,10 @@ def resolve(path: str | Path) -> Path:
     text = str(path)
     if not text:
         raise PolicyError("the name of a policy is empty: name a file, or a pack: guardstream/NAME")
+    if "\n" in text:
+        raise PolicyError(
+            "a path was expected, not a policy's text: Guard(Policy.parse(text)) takes the text"
+        )
     if text in names() and not Path(path).exists():
         raise PolicyError(f"{text}:1:1: no such file, did you mean the pack {PREFIX + text!r}?")
     if text.startswith(PREFIX) and not Path(path).exists():

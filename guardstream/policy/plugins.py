@@ -62,7 +62,7 @@ def encoding(name: str) -> Callable[[str], int]:
     try:
         tiktoken: Any = importlib.import_module("tiktoken")
     except ImportError as error:
-        message = f"encoding {name!r} needs tiktoken: install guardstream[tokens]"
+        message = f"encoding {name!r} needs tiktoken: pip install 'guardstream[tokens]'"
         raise PluginError(message) from error
     known = list(tiktoken.list_encoding_names())
     try:

@@ -85,11 +85,19 @@ class Policy:
         folder: str | Path = ".",
         allow_code: Iterable[str] = (),
     ) -> Policy:
-        """Return the policy in a YAML text.
+        """Return the policy that a YAML text says.
 
-        `name` stands for the file in what is raised; files that the text names are relative to
-        `folder`. `allow_code` is as for `load`. Raises PolicyError for all that is wrong in it.
+        - `text`: the whole policy, not a path.
+        - `name`: what stands for the file in messages.
+        - `folder`: files that the text names, such as word lists, are relative to it.
+        - `allow_code`: code of yours that the policy may use, each entry as `module:name`.
+
+        Raises PolicyError for all that is wrong in the text, with `name:line:column: message` for
+        each, and TypeError for what is no text.
         """
+        if not isinstance(text, str):
+            kind = type(text).__qualname__
+            raise TypeError(f"Policy.parse() needs a policy's text, a str, not {kind!r}")
         return cls(build.parse(text, name, Path(folder), Loader(allowed(allow_code))))
 
     @property
@@ -190,8 +198,11 @@ class Policy:
         """Return this policy with more words for some of its rules, by rule id.
 
         What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
-        words that cannot be matched.
+        words that cannot be matched; TypeError for a text in place of a list of words.
         """
+        for rule, listed in words.items():
+            if isinstance(listed, (str, bytes)):
+                raise TypeError(f"words for {rule!r} must be a list of words, not one text")
         return self._but(words=words)
 
     @property

@@ -14,7 +14,7 @@ from guardstream.policy.model import MODELS, PolicyFile, keys
 _EXPECTED = {
     "string_type": "expected text: put it in quotes",
     "float_type": "expected a number",
-    "list_type": "expected a list",
+    "list_type": "expected a list: write it in brackets, as in [one, two]",
     "dict_type": "expected a mapping",
     "model_type": "expected a mapping",
     "int_type": "expected a whole number",

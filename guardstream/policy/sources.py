@@ -318,6 +318,8 @@ def _validate(source: Source) -> None:
     if not isinstance(value, dict):
         what = "is empty" if value is None else "must be a mapping"
         message = f"the policy {what}: start with 'version: 1'"
+        if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+            message += "; to read a file, use Policy.load() or Guard.load()"
         source.report(source.document.mark(()), message)
         return
     try:

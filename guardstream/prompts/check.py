@@ -93,7 +93,8 @@ def check_messages(
     no value stands in it.
 
     Raises PolicyError if there is no such section, AdapterError for what may hold text and is not
-    known, StageError if a stage fails, VaultError if the vault has no room.
+    known, StageError if a stage fails, VaultError if the vault has no room, and TypeError for a
+    text or a single message in place of a list.
     """
     if isinstance(messages, (str, bytes, Mapping)):
         kind = type(messages).__name__
@@ -101,8 +102,9 @@ def check_messages(
     rules = policy.input
     given = list(messages)
     if rules is None:
+        named = f" {policy.name!r}" if policy.name else ""
         raise PolicyError(
-            f"the policy {policy.name!r} has no section 'input', so that nothing would be checked: "
+            f"the policy{named} has no section 'input', so that nothing would be checked: "
             "say there what to look for, as in 'input: {extends: guardstream/injection}'"
         )
     section = policy.file.input or InputFile()

@@ -130,7 +130,11 @@ def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) 
     """Return a new adapter by its name; AdapterError names those there are, and those `beside`."""
     known = [*_names(), *beside]
     if name not in known:
-        raise AdapterError(f"no adapter {name!r}, there are: {', '.join(known)}")
+        from difflib import get_close_matches  # for a mistake alone
+
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+        raise AdapterError(f"no adapter {name!r}, {hint}")
     adapter: Adapter[Any] = _adapter(name)(unknown=unknown)
     return adapter
 

@@ -445,7 +445,10 @@ class SpecAdapter:
         return [] if isinstance(value, list) else None
 
     def map_text(self, leaf: Leaf, value: Any, change: Callable[[str], str]) -> Any:
-        """Change a leaf's text; return the very value if it did not change."""
+        """Change a leaf's text; return the very value if it did not change.
+
+        Raises AdapterError if the value is no text.
+        """
         if isinstance(value, str):
             return same_or(value, change(value))
         if leaf.kind == "parsed":

@@ -111,7 +111,9 @@ class Signer:
         """Return the receipt of an answer.
 
         `records` are those of the streams that made it; `policy` is its name and fingerprint where
-        there are none, as for a request that was refused. Digests are SHA-256 in hexadecimal.
+        there are none, as for a request that was refused. `request` and `answer` are the digests of
+        their bodies, SHA-256 in hexadecimal; `size` counts the answer's bytes. `nonce` is what the
+        request asked to be repeated.
         """
         counted = Counter(found.action for record in records for found in record.findings)
         last = records[-1] if records else None
@@ -257,5 +259,5 @@ def _libraries() -> tuple[Any, Any]:
         )
     except ImportError as error:
         raise ReceiptError(
-            "receipts need PyJWT and cryptography: install guardstream[receipts]"
+            "receipts need PyJWT and cryptography: pip install 'guardstream[receipts]'"
         ) from error

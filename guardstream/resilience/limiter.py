@@ -43,6 +43,9 @@ class Limiter:
     `total` bounds all streams, `per_key` those of each key (a user, an API key); `rate` and
     `key_rate` bound how many begin, as `(streams, seconds)`. `queue` is how many may wait;
     `timeout` how long each may, in seconds. It belongs to one event loop.
+
+    Raises ValueError if `total` or `per_key` is less than 1. Entering raises LimiterError where
+    there is no room; its `retry_after` is in seconds.
     """
 
     @known_arguments

@@ -117,7 +117,7 @@ class RetryingStream(AsyncContext, Generic[C]):
         """Make a stream of `sources`, of which each is opened and given to `attempt`.
 
         `observing` is told of all attempts, and tells its observers of one stream. `Guard.wrap`
-        makes it.
+        makes it. Raises TypeError for `resume` with `keep_text=False`, since it needs the text.
         """
         resume = options.get("resume")
         if resume is not None and not options.get("keep_text", True):

@@ -37,7 +37,11 @@ class GuardMiddleware:
     kept has stand-ins then, where the application leaves a vault for its answers.
 
     The section `serve` of the guard's policy sets what the arguments do not; its routes come after
-    these. Raises PolicyError if that section needs a secret that the environment lacks.
+    these.
+
+    Raises ValueError if there is neither a guard nor a route, and PolicyError if a policy has a
+    section that the middleware cannot carry out (`gate`, `retry`, `concurrency`), or needs a secret
+    that the environment lacks.
     """
 
     def __init__(

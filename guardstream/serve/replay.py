@@ -81,7 +81,11 @@ class _Stream:
 
 
 class MemoryReplay:
-    """A store in this process's memory: for one worker."""
+    """A store in this process's memory: for one worker.
+
+    Of a stream at most `max_events` and `max_bytes` are kept, for `max_age` seconds after its last
+    event; of all streams `max_streams` and `max_total` bytes. The oldest make way.
+    """
 
     def __init__(
         self,
@@ -104,6 +108,7 @@ class MemoryReplay:
         return len(self._streams)
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
+        """Keep an event; the oldest make way for it."""
         kept = self._touched(stream)
         kept.events.append((number, event))
         kept.size += len(event)
@@ -119,6 +124,7 @@ class MemoryReplay:
         self._tell(kept)
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:
+        """Return the events after `number`, or None; see `ReplayStore`."""
         self._expire()
         kept = self._streams.get(stream)
         if kept is None:
@@ -133,10 +139,12 @@ class MemoryReplay:
         return Kept(self._after(kept, number), kept.ended)
 
     async def followed(self, stream: str) -> bool:
+        """Tell whether anyone has waited for this stream's events in the last seconds."""
         kept = self._streams.get(stream)
         return kept is not None and monotonic() < kept.followed + FOLLOWING
 
     async def close(self, stream: str) -> None:
+        """Mark the end of a stream: nothing will be appended."""
         if stream in self._streams:
             kept = self._touched(stream)
             kept.ended = True

@@ -24,7 +24,9 @@ async def aiter_events(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of a stream of bytes; the source is closed on every way out.
 
-    SSEError as of `Decoder`. As the standard says, an event that the end cuts off is dropped.
+    `max_line` and `max_event` are in bytes. As the standard says, an event that the end cuts off is
+    dropped. Raises SSEError for a line or an event that is longer and, with `strict`, for invalid
+    UTF-8, which otherwise becomes U+FFFD.
     """
     decoder = Decoder(max_line=max_line, max_event=max_event, strict=strict)
     try:

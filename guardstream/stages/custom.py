@@ -82,7 +82,10 @@ class Checked:
 
     @property
     def held(self) -> int:
-        """How many code points the stage says that it holds; 0 if it does not say."""
+        """How many code points the stage says that it holds; 0 if it does not say.
+
+        Raises StageError if what it says is no number, or less than 0.
+        """
         if self._finished:
             return 0
         held = getattr(self._stage, "held", 0)

@@ -40,7 +40,8 @@ class RuleSet:
 
     `max_holdback` bounds the held text in code points, `on_overflow` says what becomes of a
     candidate that would exceed it. `on_error` says what becomes of a stream whose rule fails, and
-    `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError.
+    `confirm_timeout` how many seconds one confirmation by `regex` may take. Raises RuleError for a
+    rule that cannot be searched, and ValueError if `max_holdback` is less than 1.
     """
 
     def __init__(

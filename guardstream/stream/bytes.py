@@ -42,6 +42,11 @@ Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
 
 
+def _names_itself(chunk: Any) -> bool:
+    """Tell whether an event's data has its name, too, as those of Anthropic have."""
+    return isinstance(chunk, dict) and isinstance(chunk.get("type"), str)
+
+
 def _reads_lines(choose: Choose) -> bool:
     """Tell whether a data stream's lines are read as such, and no other format is asked for."""
     try:
@@ -96,6 +101,7 @@ class WireFlow:
         self._tries = 16  # how many templates are made until no more are
         self._sse_end = ""
         self._name: Callable[[Any], str] | None = None
+        self._said_by = ""  # the name of the last event that had text
         self._last: Frame | None = None
         self._settled = False
 
@@ -204,6 +210,7 @@ class WireFlow:
         if frame.form == "alike":
             sent = self._feed_alike(frame)
             if sent is not None:
+                self._said_by = frame.name
                 return sent
             value, form = json_data(frame.data)
             frame = self._last = replace(frame, value=value, form=form)
@@ -216,7 +223,7 @@ class WireFlow:
             if self._chunks is None and (self._text is None or self._is_known(frame.value)):
                 self._begin_chunks(frame.value)
             if self._chunks is not None:
-                sent = self._written(self._chunks.feed(frame.value, frame), frame)
+                sent = self._written(self._fed(self._chunks, frame), frame)
                 self._note_template(frame)
                 return sent
         elif frame.form != "list" and (self._text is not None or self._chunks is None):
@@ -224,6 +231,17 @@ class WireFlow:
         if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
             raise AdapterError("the data of a server-sent event is no JSON object")
         return self._pass_other(frame)
+
+    def _fed(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
+        """Guard a chunk, and note how the event is called if it had text."""
+        if frame.name in _UNNAMED or self._by_event or _names_itself(frame.value):
+            return chunks.feed(frame.value, frame)
+        before = chunks.held
+        sent = chunks.feed(frame.value, frame)
+        said = any(each.origin is frame and (each.text or each.parts) for each in sent)
+        if said or chunks.held > before:
+            self._said_by = frame.name
+        return sent
 
     def _feed_alike(self, frame: Frame) -> list[Sent[bytes]] | None:
         """Guard an event of which the text alone was read; None if it must be parsed, after all."""
@@ -404,16 +422,22 @@ class WireFlow:
             if unchanged:
                 raw = origin.raw
             else:
-                name = origin.name if origin is not None else self._name_of(chunk)
+                said = bool(each.text or each.parts)
+                name = origin.name if origin is not None else self._name_of(chunk, said=said)
                 value = chunk["data"] if self._by_event else chunk
                 raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
             raw = self._frames.between(origin if unchanged else None) + raw
             written.append(Sent(raw, each.text, each.characters, each.parts, origin))
         return written
 
-    def _name_of(self, chunk: Any) -> str:
-        """Return the name of an event that the guard adds; none where the source names none."""
+    def _name_of(self, chunk: Any, *, said: bool) -> str:
+        """Return the name of an event that the guard adds; none where the source names none.
+
+        One that says text is called as the last event that did: that in hand may be the last one.
+        """
         if self._by_event:
             return str(chunk["event"])
         named = self._other is not None and self._other.knows_names
-        return self._name(chunk) if self._name and named else ""
+        if self._name and named:
+            return self._name(chunk)
+        return self._said_by if said and not _names_itself(chunk) else ""

@@ -48,6 +48,14 @@ class Hooks:
     def __bool__(self) -> bool:
         return any(self._callbacks())
 
+    def check_callable(self) -> None:
+        """Raise TypeError if a callback is no function."""
+        for callback in self._callbacks():
+            if callback is not None and not callable(callback):
+                raise TypeError(
+                    f"a callback must be a function, not {type(callback).__qualname__!r}"
+                )
+
     def check_sync(self) -> None:
         """Raise TypeError if a callback is a coroutine function."""
         for callback in self._callbacks():

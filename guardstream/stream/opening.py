@@ -28,7 +28,9 @@ OnRetry: TypeAlias = Callable[[Exception, int], Returned]
 class Retry:
     """When a source is opened again: how often, within how many seconds, after which waits.
 
-    A `timeout` of None is no limit. `max_retry_after` bounds what a server may ask for.
+    `attempts` counts the first one. `timeout` is for all of them, in seconds; None is no limit.
+    `wait_initial` and `wait_max` are seconds before the second attempt and before any; waits
+    double, and are varied. `max_retry_after` bounds, in seconds, what a server may ask for.
     """
 
     attempts: int = 3

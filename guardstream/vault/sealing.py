@@ -48,7 +48,9 @@ class AESGCM:
         try:
             from cryptography.hazmat.primitives.ciphers import aead
         except ImportError as error:
-            raise VaultError("cryptography is not there: install guardstream[vault]") from error
+            raise VaultError(
+                "cryptography is not there: pip install 'guardstream[vault]'"
+            ) from error
         self._ciphers: dict[bytes, Any] = {}
         for key in keys:
             derived = hmac.digest(key, b"guardstream vault: sealing", hashlib.sha256)

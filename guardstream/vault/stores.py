@@ -58,10 +58,15 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def load(self, conversation: str) -> Sealed:
+        """Return what is kept of a conversation, which then lives on."""
         with self._lock:
             return dict(self._asked(conversation))
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
+        """Keep entries that are new; return those that were put in their places before.
+
+        Raises FullError if there is no room for them.
+        """
         with self._lock:
             kept = self._asked(conversation)
             taken = {name: kept[name] for name in entries if name in kept}
@@ -78,6 +83,7 @@ class MemoryStore:
             return taken
 
     def forget(self, conversation: str) -> None:
+        """Drop all that is kept of a conversation."""
         with self._lock:
             self._drop(conversation)
 
@@ -129,6 +135,7 @@ class SQLiteStore:
             database.execute("CREATE INDEX IF NOT EXISTS entries_asked ON entries (asked)")
 
     def load(self, conversation: str) -> Sealed:
+        """Return what is kept of a conversation, which then lives on."""
         with self._transaction() as database:
             self._touch(database, conversation)
             rows = database.execute(
@@ -137,6 +144,7 @@ class SQLiteStore:
             return dict(rows.fetchall())
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
+        """Keep entries that are new; return those that were put in their places before."""
         now = self._clock()
         with self._transaction() as database:
             self._touch(database, conversation)
@@ -155,6 +163,7 @@ class SQLiteStore:
             return taken
 
     def forget(self, conversation: str) -> None:
+        """Drop all that is kept of a conversation."""
         with self._transaction() as database:
             database.execute("DELETE FROM entries WHERE conversation = ?", (conversation,))
 
@@ -198,12 +207,13 @@ class RedisStore:
             try:
                 from redis import Redis
             except ImportError as error:
-                raise VaultError("redis is not there: install guardstream[redis]") from error
+                raise VaultError("redis is not there: pip install 'guardstream[redis]'") from error
             client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
         self._client, self._prefix = client, prefix
         self._ttl = max(int(ttl), 1)
 
     def load(self, conversation: str) -> Sealed:
+        """Return what is kept of a conversation, which then lives on."""
         key = self._prefix + conversation
 
         def ask(pipeline: Any) -> None:
@@ -214,6 +224,7 @@ class RedisStore:
         return {name.decode(): data for name, data in found.items()}
 
     def add(self, conversation: str, entries: Sealed) -> Sealed:
+        """Keep entries that are new; return those that were put in their places before."""
         key = self._prefix + conversation
 
         def ask(pipeline: Any) -> None:
@@ -231,6 +242,7 @@ class RedisStore:
         }
 
     def forget(self, conversation: str) -> None:
+        """Drop all that is kept of a conversation."""
         self._ask(lambda pipeline: pipeline.delete(self._prefix + conversation))
 
     def _ask(self, ask: Callable[[Any], None]) -> Any:

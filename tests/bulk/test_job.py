@@ -257,6 +257,13 @@ def test_a_run_of_other_settings_does_not_go_on(tmp_path: Path) -> None:
         run(job(source, target, part_size=18))
 
 
+def test_an_output_with_a_slash_is_a_folder(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b'"bluebird"\n')
+    run(Job(GUARD, str(source), f"{tmp_path}/clean/"))
+    assert (tmp_path / "clean" / "in.jsonl").read_text() == '"[bird]"\n'
+
+
 def test_what_is_there_is_not_lost(tmp_path: Path) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_bytes(b'"bluebird"\n')

@@ -115,6 +115,19 @@ def test_a_test_asks_for_findings_too(cli: Cli, policy: Path, case: str, said: s
     assert said in done.out
 
 
+def test_a_failed_test_says_when_a_match_is_too_short_to_keep_its_ends(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "order.yaml"
+    case = "{input: ORD-123456, output: ORD-****56}"
+    keep = "{keep: {first: 4, last: 2}}"
+    text = f"rules: [{{id: o, pattern: 'ORD-[0-9]{{6}}', replacement: {keep}, tests: [{case}]}}]"
+    path.write_text(text, encoding="utf-8")
+    done = cli("test", path)
+    assert done.status == 1
+    assert "; 'keep' shows ends only of matches of more than 12 characters" in done.out
+
+
 def test_coverage_names_rules_without_tests(cli: Cli, policy: Path) -> None:
     done = cli("test", policy, "--coverage")
     assert done.status == 1

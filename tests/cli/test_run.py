@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,7 +153,12 @@ def test_a_timeline_is_drawn_beside_the_text(cli: Cli, policy: str, tmp_path: Pa
     lost = cli("run", policy, "--timeline", str(tmp_path / "no" / "x.svg"), stdin=b"a")
     assert lost.status == 2
     assert "x.svg: no such file" in lost.err
-    Path(policy).write_text("audit: {path: audit.jsonl}\n" + POLICY, encoding="utf-8")
+    log = tmp_path / "audit.jsonl"
+    Path(policy).write_text(f"audit: {{path: {log}}}\n{POLICY}", encoding="utf-8")
+    logged = cli("run", policy, "--timeline", str(target), stdin=b"a secret here")
+    assert (logged.status, logged.out) == (0, "a ****** here")
+    assert len(log.read_text(encoding="utf-8").splitlines()) == 1
+    Path(policy).write_text(f"{POLICY}\nretry: {{attempts: 2}}\n", encoding="utf-8")
     more = cli("run", policy, "--timeline", str(target), stdin=b"a")
     assert (more.status, more.out) == (2, "")
-    assert "says more than rules" in more.err
+    assert re.search(r":\d+:1: --timeline draws what the rules do, not .* 'retry'", more.err)

@@ -12,7 +12,7 @@ import pytest
 
 from guardstream.play import app
 from tests.play.conftest import TOKEN
-from tests.play.recordings import CALLS
+from tests.play.recordings import AFTER_A_CALL, CALLS, PARALLEL
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -325,6 +325,12 @@ def test_findings_in_arguments_of_tools_are_marked_in_their_call(page: Any) -> N
     assert page.locator("#came mark").all_inner_texts() == ["bluebird", "Bluebird"]
     expect(page, "#came", "tool call 2")
     assert page.inner_text("#released").count("[name]") == 2
+    stream(page, PARALLEL)
+    assert page.locator("#came mark").all_inner_texts() == ["bluebird"] * 2
+    expect(page, "#findings", "7–15 of tool call 3")
+    expect(page, "#came", re.compile('before the bluebird, redbird"}\\s*tool call 2'))
+    stream(page, AFTER_A_CALL)
+    assert page.locator("#came mark").all_inner_texts() == ["bluebird"] * 5
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from guardstream.play import chunkings, playing
 from guardstream.play.examples import examples
 from guardstream.play.playing import Playing, cut, drawn, is_text, recorded
 from guardstream.play.policies import guard_of
-from tests.play.recordings import CALLS, DEMO, TEXT
+from tests.play.recordings import AFTER_A_CALL, CALLS, DEMO, PARALLEL, TEXT
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "examples" / "recordings"
 
@@ -59,18 +60,59 @@ def test_findings_say_why() -> None:
     policy = "rules: [{id: name, words: [bluebird], description: A secret.}]"
     steps, _ = played(guard_of(policy), cut("a bluebird", 3))
     (finding,) = [each for step in steps for each in step["findings"]]
-    assert finding["slot"] == "0/text"
+    assert finding["place"] == {"slot": "0/text", "start": 2, "end": 10}
     assert finding["why"] == ["rule: policy.yaml:1, severity medium", "why: A secret."]
+
+
+def marked(steps: list[playing.Event]) -> list[tuple[str, str]]:
+    """Each finding's slot, and the text that it marks there."""
+    return [
+        (at["slot"], joined(steps, "came", at["slot"])[at["start"] : at["end"]])
+        for step in steps
+        for at in (finding["place"] for finding in step["findings"])
+    ]
 
 
 def test_a_finding_in_arguments_stands_in_its_call() -> None:
     guard = guard_of("rules: [{id: name, words: [bluebird]}]")
     steps, _ = played(guard, recorded(CALLS))
-    found = [each for step in steps for each in step["findings"]]
-    texts = [joined(steps, "came", each["slot"])[each["start"] : each["end"]] for each in found]
-    assert [each["slot"] for each in found] == ["0/tool_args/0", "0/tool_args/1"]
-    assert texts == ["bluebird", "Bluebird"]
+    assert marked(steps) == [("0/tool_args/0", "bluebird"), ("0/tool_args/1", "Bluebird")]
     assert joined(steps, "released", "0/tool_args/1") == '{"a": "[name]"}'
+
+
+def test_findings_in_calls_that_stream_side_by_side_stand_in_theirs() -> None:
+    guard = guard_of("rules: [{id: name, words: [bluebird, redbird]}]")
+    steps, _ = played(guard, recorded(PARALLEL))
+    assert sorted(marked(steps)) == [
+        ("0/tool_args/0", "bluebird"),
+        ("0/tool_args/0", "redbird"),
+        ("0/tool_args/1", "redbird"),
+        ("0/tool_args/2", "bluebird"),
+    ]
+
+
+def test_a_finding_after_a_call_stands_in_the_text_after_it() -> None:
+    guard = guard_of("rules: [{id: name, words: [bluebird]}]")
+    steps, _ = played(guard, recorded(AFTER_A_CALL))
+    assert marked(steps) == [("0/text", "bluebird")] * 3 + [("0/tool_args/2", "bluebird")] + [
+        ("0/text", "bluebird")
+    ]
+    places = [each["place"]["start"] for step in steps for each in step["findings"]]
+    answer = joined(steps, "came")
+    assert places[:3] + places[4:] == [m.start() for m in re.finditer("bluebird", answer)]
+
+
+def test_a_finding_of_a_limit_or_of_json_is_marked_too() -> None:
+    steps, _ = played(guard_of("json: {repair: true}"), cut("```json\n{a: 1,}\n```", 4))
+    assert [slot for slot, _ in marked(steps)] == ["0/text"] * len(marked(steps))
+    assert marked(steps)
+
+
+def test_an_astral_character_and_a_cut_move_no_mark() -> None:
+    guard = guard_of("rules: [{id: name, words: [bluebird]}]")
+    for size in (1, 2, 3, 50):
+        steps, _ = played(guard, cut("🐦🐦 bluebird 🐦 bluebird", size))
+        assert marked(steps) == [("0/text", "bluebird")] * 2
 
 
 def test_what_comes_after_a_block_is_not_read() -> None:

@@ -164,7 +164,7 @@ def test_tokens_are_counted_by_an_encoding_of_tiktoken(monkeypatch: pytest.Monke
 def test_tiktoken_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tiktoken", None)
     assert refusal("limits: {tokens: {max: 3, encoding: tiny}}") == [
-        "p:1:37: encoding 'tiny' needs tiktoken: install guardstream[tokens]"
+        "p:1:37: encoding 'tiny' needs tiktoken: pip install 'guardstream[tokens]'"
     ]
 
 

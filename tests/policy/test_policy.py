@@ -134,7 +134,7 @@ rules:
         "p:11:13: unknown key 'fil', did you mean 'file'?",
         "p:12:5: missing key 'id'",
         "p:12:5: unknown key 'idd', did you mean 'id'?",
-        "p:13:14: expected a list",
+        "p:13:14: expected a list: write it in brackets, as in [one, two]",
     ]
 
 
@@ -186,7 +186,7 @@ CASES = {
     "on_error: perhaps": "p:1:11: 'perhaps' is not possible here, known: block, allow",
     "on_error: true": "p:1:11: expected 'block' or 'allow'",
     "max_holdback: many": "p:1:15: expected a whole number",
-    "rules: {}": "p:1:8: expected a list",
+    "rules: {}": "p:1:8: expected a list: write it in brackets, as in [one, two]",
     "rules: [5]": "p:1:9: expected a mapping",
     "rules: [{id: a b, words: [x]}]": "p:1:14: an id is made of letters, digits, '_', '-' and '.'",
     "rules: [{id: a}]": "p:1:9: rule 'a' looks for nothing: give it words or a pattern",

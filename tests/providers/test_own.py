@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from guardstream import Guard, Policy, PolicyError
+from guardstream import AdapterError, Guard, Policy, PolicyError
+from guardstream.framing.sse import Decoder, Event
 from guardstream.http.stream import WireGuard
 from guardstream.jsonpath import steps_of
 from guardstream.providers.own import JSONFormat
@@ -215,3 +216,32 @@ def test_refusing_what_is_not_known_takes_a_first_event_without_text() -> None:
     assert said(guard.wrap_sync(told(*["the blue ", "bird!"]))) == "the *********!"
     first: list[dict[str, Any]] = [{"kind": "start"}]
     assert said(guard.wrap_sync([*first, *told("the blue ", "bird!")])) == "the *********!"
+
+
+@pytest.mark.parametrize("done", ["", "done: $.finish_reason, "])
+def test_text_that_was_held_comes_under_the_name_of_text(done: str) -> None:
+    policy = f"formats: {{mine: {{text: $.content, {done}harmless: [$.model]}}}}\n{RULES}"
+    guard = Guard(Policy.parse(policy))
+    events = [
+        b'event: start\ndata: {"model": "m"}\n\n',
+        b'event: content\ndata: {"content": "a blue"}\n\n',
+        b'event: content\ndata: {"content": " bird"}\n\n',
+        b'event: complete\ndata: {"finish_reason": "stop"}\n\n',
+    ]
+    body = b"".join(guard.wrap_sync(events))
+    found = [each for each in Decoder().feed(body) if isinstance(each, Event)]
+    said = [each.event for each in found if "content" in json.loads(each.data)]
+    assert said == ["content", "content"]
+    last = ["content", "complete"] if done else ["complete", "content"]
+    assert [each.event for each in found[-2:]] == last
+
+
+def test_a_chunk_of_a_class_needs_the_formats_name() -> None:
+    class Chunk:
+        def __init__(self, token: str) -> None:
+            self.token = token
+
+    chunks = [Chunk("a blue"), Chunk(" bird")]
+    with pytest.raises(AdapterError, match=r"told by dicts alone: name one of mine$"):
+        DECLARED.wrap_sync(chunks).text()
+    assert DECLARED.wrap_sync(chunks, provider="mine").text() == "a *********"

@@ -87,7 +87,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn the links between files of the repository to those between pages."""
+    """Turn links between files of the repository to those between pages; rank such files last."""
+    if page.file.src_uri in _places:
+        page.meta["search"] = {"boost": 0.2}  # the documentation's own pages come first
     place = source(page.file.src_uri)
     here = str(PurePosixPath(page.file.src_uri).parent)
 

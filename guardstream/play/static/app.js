@@ -1,7 +1,7 @@
 // The page: a policy on one side, a stream on the other.
 
 import { ask, events, setup } from "./api.js";
-import { Lanes, tips } from "./lanes.js";
+import { Lanes, called, tips } from "./lanes.js";
 import { Player } from "./player.js";
 import { PolicyEditor } from "./policy.js";
 import { packed, unpacked } from "./share.js";
@@ -198,11 +198,12 @@ function list(findings) {
 
 function row(finding) {
   const made = document.createElement("tr");
-  const place = `${finding.start}–${finding.end}${finding.channel === "text" ? "" : ` of ${finding.channel}`}`;
+  const where = finding.place ? called(finding.place.slot) : finding.path || (finding.channel === "text" ? "" : finding.channel);
+  const place = `${finding.start}–${finding.end}${where ? ` of ${where}` : ""}`;
   for (const said of [finding.rule, finding.action, finding.severity, place, finding.why.join("; ")])
     made.insertCell().textContent = said;
   const cell = made.insertCell();
-  if (finding.slot === "0/text" && finding.kind === "match" && source !== "model") {
+  if (finding.place?.slot === "0/text" && finding.kind === "match" && source !== "model") {
     const save = document.createElement("button");
     save.type = "button";
     save.textContent = "Save as test";
@@ -214,7 +215,7 @@ function row(finding) {
   return made;
 }
 
-async function saved(button, { rule, start, end }, text) {
+async function saved(button, { rule, place: { start, end } }, text) {
   try {
     const made = await ask("save", { policy: editor.text, rule, text, start, end });
     editor.text = made.policy;

@@ -60,8 +60,8 @@ export class Lanes {
       released += text.length;
     }
     for (const finding of step.findings) {
-      const slot = this.#slots.get(finding.slot);
-      if (slot) slot.marks.push({ from: slot.unit(finding.start), to: slot.unit(finding.end), finding });
+      const place = finding.place, slot = place && this.#slots.get(place.slot);
+      if (slot) slot.marks.push({ from: slot.unit(place.start), to: slot.unit(place.end), finding });
     }
     this.#held = step.held;
     this.#findings += step.findings.length;
@@ -201,9 +201,15 @@ export class Lanes {
   }
 }
 
+/** What a slot is called; nothing for the answer itself. */
+export function called(slot) {
+  if (slot === "0/text") return "";
+  return slot.replace(/^0\//, "").replace(/^tool_args\/(\d+)$/, (_, call) => `tool call ${Number(call) + 1}`).replaceAll("/", ": ");
+}
+
 function label(name, hidden) {
   const said = [];
-  if (name !== "0/text") said.push(name.replace(/^0\//, "").replace(/^tool_args\/(\d+)$/, (_, call) => `tool call ${Number(call) + 1}`).replaceAll("/", ": "));
+  if (called(name)) said.push(called(name));
   if (hidden) said.push(`${hidden.toLocaleString("en")} characters before`);
   if (!said.length) return [];
   const span = document.createElement("span");

@@ -45,7 +45,8 @@ class _Stretch(NamedTuple):
 class Loops:
     """When a text repeats itself too often: a piece of `min_chars` stands `times` times in a row.
 
-    `times` is at least 3: what is said twice is no loop.
+    `times` is at least 3: what is said twice is no loop. Raises ValueError for less, and for
+    `min_chars` less than 1.
     """
 
     def __init__(self, min_chars: int, times: int) -> None:
