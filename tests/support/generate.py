@@ -174,9 +174,21 @@ class Drawer:
         return Tree(Seq(tuple(parts)), self.chance(15), group, alphabet, repeats_group)
 
     def approximated(self) -> str:
-        """A pattern that an automaton cannot follow exactly."""
+        """A pattern that an automaton cannot follow exactly, or not as it is written."""
         one, two = self.solid_text(), self.solid_text()
         a, b = self.letter(), self.letter()
+        if self.chance(25):
+            return self.random.choice(
+                (
+                    f"({one}|.){a}(?:(?!\\1).)*{b}",
+                    f"(.)(?:{a}\\1|(?!\\1){two})*\\1",
+                    f"({one}|.)(?>{two}|\\1|{a}){b}",
+                    f"(.){a}(?=\\1|{b}){two}",
+                    f"(?:{one}?)*+{b}",
+                    f"(?>(?:{a}|{two}|)*?){b}",
+                    f"(?:{a}??|{two}){{1,3}}+{b}",
+                )
+            )
         return self.random.choice(
             (
                 f"(?>{one}){two}",
@@ -188,14 +200,7 @@ class Drawer:
                 f"(?<={a}{b}){one}",
                 f"(?<!{a}{b}){one}",
                 f"({one}){a}\\1",
-                f"({one}|.){a}(?:(?!\\1).)*{b}",
-                f"(.)(?:{a}\\1|(?!\\1){two})*\\1",
-                f"({one}|.)(?>{two}|\\1|{a}){b}",
-                f"(.){a}(?=\\1|{b}){two}",
                 f"(?:{a})++{b}",
-                f"(?:{one}?)*+{b}",
-                f"(?>(?:{a}|{two}|)*?){b}",
-                f"(?:{a}??|{two}){{1,3}}+{b}",
             )
         )
 
