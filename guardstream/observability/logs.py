@@ -28,9 +28,12 @@ class LogObserver:
         bad = record.error is not None or record.blocked_by is not None
         self._logger.log(
             max(self._level, logging.WARNING) if bad else self._level,
-            "stream %s ended: %s, %d findings",
+            "stream %s ended: %s%s, findings: %d, characters: %d, %.0f ms",
             record.start.id,
             record.finish,
+            f" by {record.blocked_by}" if record.blocked_by is not None else "",
             len(record.findings),
+            record.stats.characters_out,
+            record.stats.seconds * 1000,
             extra={"stream": as_dict(record)},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ def logged(caplog: pytest.LogCaptureFixture, chunks: list[str], **options: Any) 
 def test_fields_stand_beside_the_message(caplog: pytest.LogCaptureFixture) -> None:
     ended = logged(caplog, ["a secret"])
     assert (ended.name, ended.levelno) == ("guardstream.streams", logging.INFO)
-    assert ended.getMessage() == f"stream {ended.stream['id']} ended: stop, 1 findings"
+    end = f"stream {ended.stream['id']} ended: stop, findings: 1, characters: 8, "
+    assert re.fullmatch(re.escape(end) + r"\d+ ms", ended.getMessage())
     assert ended.stream["characters_out"] == 8
     assert "secret" not in str(vars(ended))
 
@@ -33,6 +35,7 @@ def test_fields_stand_beside_the_message(caplog: pytest.LogCaptureFixture) -> No
 def test_a_block_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     ended = logged(caplog, ["forbidden"], level=logging.DEBUG)
     assert (ended.levelno, ended.stream["blocked_by"]) == (logging.WARNING, "bad")
+    assert "ended: content_filter by bad, findings: 1, " in ended.getMessage()
 
 
 def test_another_logger_can_be_used(caplog: pytest.LogCaptureFixture) -> None:
