@@ -12,9 +12,11 @@ those of one process. That needs `psutil`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -125,11 +127,23 @@ def on_ray(guard: Guard, source: Path, folder: Path, jobs: int) -> None:
     alone = time.process_time() - start
     begun, own = time.perf_counter(), time.process_time()
     target = str(folder / "ray.jsonl")
+    # Seen while they live: of workers that have ended nobody may know any more.
+    times: dict[int, float] = {}
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    times[child.pid] = sum(child.cpu_times()[:2])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     run(Job(guard, str(source), target, columns=("text",), jobs=jobs, engine="ray"))
+    done.set()
+    watcher.join()
     wall, own = time.perf_counter() - begun, time.process_time() - own
-    # Workers that have ended are counted by the process that began them.
-    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
-    there = own + sum(sum(each[:4]) for each in times)
+    there = own + sum(times.values())
     ray.shutdown()
     print(f"one process       {alone:6.1f} CPU s")
     print(f"ray, with its own {there:6.1f} CPU s  in {wall:.1f} s, ×{alone / there:.2f}")
