@@ -15,6 +15,7 @@ from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.arguments import known_arguments
+from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
@@ -23,9 +24,6 @@ from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import StreamState, reason_of
 
 log = logging.getLogger("guardstream")
-
-_LONG = 64 * 1024
-"""Bytes of a frame whose text is not kept until the next comes."""
 
 
 class WireGuard(Outcome[bytes]):
@@ -124,7 +122,7 @@ class WireGuard(Outcome[bytes]):
         if state.watch is not None:
             state.watch.wait()
         frames = [state.deliver(each) for each in sent]
-        if frames and len(frames[-1]) > _LONG:
+        if frames and len(frames[-1]) > LONG_EVENT:
             self._bytes.forget()
         if self._bytes.ended is not None:
             if self._bytes.error is not None:

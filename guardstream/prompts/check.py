@@ -241,17 +241,23 @@ class _Check:
             if rules is None:
                 return None
             whole, starts = "".join(texts), [0, *accumulate(map(len, texts))]
+            over = [
+                found
+                for found in _found(rules, whole)
+                if any(found.start < border < found.end for border in starts)
+            ]
+            if not over:
+                return None
             inside = [
                 (start + found.start, start + found.end)
                 for start, text in zip(starts, texts, strict=False)
                 for found in _found(rules, text)
             ]
-            over = (
+            free = (
                 not any(found.start < end and start < found.end for start, end in inside)
-                for found in _found(rules, whole)
-                if any(found.start < border < found.end for border in starts)
+                for found in over
             )
-            return _as_one(given, whole) if any(over) else None
+            return _as_one(given, whole) if any(free) else None
 
         return self._runs(parts, one)
 

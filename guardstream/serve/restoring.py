@@ -15,6 +15,7 @@ from typing import NamedTuple
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.guard import Guard
+from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
@@ -22,9 +23,6 @@ from guardstream.vault import Vault
 _LOG = logging.getLogger("guardstream.serve")
 
 _BOM = b"\xef\xbb\xbf"
-
-_LONG = 64 * 1024
-"""Bytes of an event whose text is not kept until the next comes."""
 
 
 class Position(NamedTuple):
@@ -78,7 +76,7 @@ class Restoring:
             _LOG.error("values are not restored any more: %s", error)
             self._failed = True
             return [raw] if raw else []
-        if len(raw) > _LONG:
+        if len(raw) > LONG_EVENT:
             self._flow.forget()
         return self._events([each.chunk for each in sent])
 

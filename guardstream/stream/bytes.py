@@ -57,8 +57,9 @@ def _reads_lines(choose: Choose) -> bool:
 
 _UNNAMED = ("", "message")
 
-_LONG_EVENT = 64 * 1024
-"""Characters of data after which an event is none that many are like."""
+LONG_EVENT = 64 * 1024
+"""Bytes, or characters of data, above which an event is none that many are like; who has sent one
+lets go of its text instead of keeping it until the next comes."""
 
 Check: TypeAlias = Callable[[str], bool]
 """Tells whether a text may be shown as it is."""
@@ -192,7 +193,7 @@ class WireFlow:
         if self.ended is None:
             sent += self._note_end()
         if (
-            len(frame.raw) > _LONG_EVENT and self._text is None
+            len(frame.raw) > LONG_EVENT and self._text is None
         ):  # a stream keeps its last frame, but not all its bytes
             self._last = replace(self._last, raw=b"", data="")
         return sent
@@ -275,7 +276,7 @@ class WireFlow:
         if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
             return
         compared = chunks.template if chunks is not None and self._tries else None
-        if compared is None or frame.id is not None or len(frame.data) > _LONG_EVENT:
+        if compared is None or frame.id is not None or len(frame.data) > LONG_EVENT:
             return
         assert isinstance(frame.value, dict)
         self._tries -= 1

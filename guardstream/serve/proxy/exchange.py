@@ -34,7 +34,7 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.apart import LONG, LongEvents
+from guardstream.serve.proxy.apart import LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
@@ -50,6 +50,7 @@ from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.serve.streams import PING
 from guardstream.stream.asynchronous import GuardedStream
+from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
 
@@ -542,7 +543,7 @@ class ProxyExchange:
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
                     await self._say(body)
-                    if len(body) > LONG and isinstance(guarded, GuardedStream):
+                    if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
                         guarded.state.forget()
                     del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
