@@ -47,7 +47,9 @@ class TextFlow:
         nothing else: it then goes out without a `Sent`.
         """
         if type(chunk) is not str and not isinstance(chunk, str):
-            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text")
+            given = type(chunk).__qualname__
+            hint = ": leave it out" if chunk is None else ": give text alone"
+            raise AdapterError(f"a chunk of type {given!r} in a stream of text{hint}")
         try:
             events = self._feed(chunk)
             held = self._stage.held

@@ -128,6 +128,22 @@ def test_a_failed_test_says_when_a_match_is_too_short_to_keep_its_ends(
     assert "; 'keep' shows ends only of matches of more than 12 characters" in done.out
 
 
+def test_a_failed_test_names_the_other_rules_that_find_something(cli: Cli, policy: Path) -> None:
+    policy.write_text(
+        "rules:\n"
+        "  - {id: loud, words: [bluebird], severity: high}\n"
+        '  - {id: own, words: [bluebird], tests: [{input: bluebird, output: "[own]"}]}\n'
+    )
+    done = cli("test", policy)
+    assert "expected '[own]', got '[loud]'; found by 'loud', too" in done.out
+
+
+def test_debug_says_that_it_takes_a_pattern(cli: Cli, policy: Path) -> None:
+    done = cli("debug", policy)
+    assert "is taken for a pattern; for a policy: guardstream explain" in done.err
+    assert cli("debug", "a.yam").err == ""
+
+
 def test_coverage_names_rules_without_tests(cli: Cli, policy: Path) -> None:
     done = cli("test", policy, "--coverage")
     assert done.status == 1

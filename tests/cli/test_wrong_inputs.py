@@ -171,6 +171,8 @@ CALLS = {
     ("init", "folder"): "folder: is there already",
     ("demo", "--speed", "-1"): "'--speed'",
     ("demo", "--speed", "fast"): "'--speed'",
+    ("key",): "guardstream key: name a command: new; see 'guardstream key --help'",
+    ("bulk",): "guardstream bulk: name a command: redact, eval, diff; see",
     ("debug",): "missing argument 'pattern'",
     ("debug", "a("): "the pattern is refused",
     ("debug", "a", "b", "--group", "3"): "the pattern has no group 3",
