@@ -21,6 +21,13 @@ _EXPECTED = {
 }
 
 
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("of at least", "ge"),
+    "less_than_equal": ("of at most", "le"),
+}
+
+
 def lines_of(name: str, problems: Iterable[Problem]) -> list[str]:
     """Return one line for each of a file's `problems`, in file order, each once."""
     return [f"{name}:{mark.line}:{mark.column}: {text}" for mark, text in sorted(set(problems))]
@@ -95,12 +102,9 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
         return f"expected a list: {how}"
     if kind == "model_type":
         return f"expected a mapping, known keys: {', '.join(keys(model))}"
-    if kind == "greater_than":
-        return f"expected a number above {detail['ctx']['gt']}"
-    if kind in ("greater_than_equal", "less_than_equal"):
-        least = kind == "greater_than_equal"
-        bound = detail["ctx"]["ge" if least else "le"]
-        return f"expected a number of at {'least' if least else 'most'} {bound}"
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"expected a number {words} {detail['ctx'][bound]}"
     if kind == "string_pattern_mismatch":
         return "an id is made of letters, digits, '_', '-' and '.'"
     if kind in _EXPECTED:
