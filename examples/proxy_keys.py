@@ -2,8 +2,8 @@
 
     guardstream key new web --file keys.yaml --tokens 100000/d
 
-writes such a key's hash, and the policy's section `serve` names the file (`key_file: keys.yaml`) and
-the provider's key. Here the same is said in Python, before a provider on this machine.
+writes such a key's hash, and the policy's section `serve` names that file (`key_file: keys.yaml`)
+and the provider's key. Here the same is said in Python, before a provider on this machine.
 """
 
 import hashlib
