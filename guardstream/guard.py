@@ -238,8 +238,8 @@ class Guard:
         - `words`: more words for rules of the policy, by rule id, for this stream only.
         - `unknown`: what to do with events and fields that the adapter does not know; overrides
           the policy.
-        - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
-          they are text though the first looks like such a line.
+        - `framing`: "sse" if the `str` of the source are lines of server-sent events; "text" if
+          they are text though the first looks like a line of events or JSON, or if bytes are text.
         - `vault`: the vault of the request's messages; stand-ins become the real values.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream.
         - `keep_text`: whether to keep the delivered text for `result` and `text()`.
