@@ -171,6 +171,7 @@ CALLS = {
     ("init", "folder"): "folder: is there already",
     ("demo", "--speed", "-1"): "'--speed'",
     ("demo", "--speed", "fast"): "'--speed'",
+    ("play", "http://127.0.0.1:1/p/"): "the link has no policy: copy all of it",
     ("key",): "guardstream key: name a command: new; see 'guardstream key --help'",
     ("bulk",): "guardstream bulk: name a command: redact, eval, diff; see",
     ("debug",): "missing argument 'pattern'",
