@@ -906,7 +906,7 @@ def _check_response(stream: object, name: str, chunks: str) -> None:
         raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
     if hasattr(stream, "body_iterator"):
         raise TypeError(
-            f"{name} was given a {given!r}: wrap the stream that it is made of, and make it of that"
+            f"{name} was given a {given!r}: guard its content first, and make it of what comes out"
         )
     if hasattr(stream, "model_fields_set"):
         raise TypeError(

@@ -116,7 +116,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a response to be sent": (
         lambda: GUARD.wrap(Streaming()),
-        "wrap() was given a 'Streaming': wrap the stream that it is made of",
+        "wrap() was given a 'Streaming': guard its content first, and make it of what comes out",
     ),
     "an answer that is whole": (
         lambda: GUARD.wrap(Answer(text="a")),
