@@ -9,6 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import Guard, GuardstreamError, Policy, extract
+from guardstream.gate import gate
+from guardstream.http import GuardTransport
 from guardstream.providers import JSONFormat
 from guardstream.vault import Vault, Vaults
 
@@ -17,6 +19,8 @@ PARSE: Any = Policy.parse
 LOAD: Any = Guard.load
 ITEMS: Any = extract.items_sync
 FINAL: Any = extract.final_sync
+GATE: Any = gate
+TRANSPORT: Any = GuardTransport
 VAULTS: Any = Vaults
 VAULT: Any = Vault
 INPUT: Any = Guard(Policy.parse("input: {rules: [{id: bird, words: [bluebird]}]}"))
@@ -101,6 +105,22 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "one word for a list": (
         lambda: PARSE("rules: [{id: a, words: secret}]"),
         "expected a list: write it in brackets, as in [one, two]",
+    ),
+    "words without a rule": (
+        lambda: GUARD.wrap_sync(["a"], words=["robin"]),
+        "words are lists by rule, as in {'rule-id': ['word']}, not 'list'",
+    ),
+    "a path for a transport's guard": (
+        lambda: TRANSPORT("policy.yaml"),
+        "a transport needs a Guard, such as Guard.load(path), not 'str'",
+    ),
+    "words for a rule that is misspelt": (
+        lambda: GUARD.wrap_sync(["a"], words={"brid": ["robin"]}),
+        "no rule of the policy, did you mean 'bird'?",
+    ),
+    "a guard for a gate's stream": (
+        lambda: GATE(GUARD, print),
+        "gate() needs a stream, such as guard.wrap(stream), not 'Guard'",
     ),
     "lines of JSON as text": (
         lambda: list(GUARD.wrap_sync([OLLAMA, OLLAMA])),
