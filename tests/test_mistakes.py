@@ -108,7 +108,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "words without a rule": (
         lambda: GUARD.wrap_sync(["a"], words=["robin"]),
-        "words are lists by rule, {'rule-id': ['word']}, not 'list'",
+        "words are lists by rule, as in {'rule-id': ['word']}, not 'list'",
     ),
     "a path for a transport's guard": (
         lambda: TRANSPORT("policy.yaml"),
