@@ -177,6 +177,18 @@ def test_explain_says_why_a_text_comes_out_as_it_does(cli: Cli, policy: Path) ->
     assert "no rule found anything" in cli("explain", policy, "--text", "x").out
 
 
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [("json: {}", "cannot become the JSON that"), ("limits: {max_chars: 3}", "'limits' of the")],
+)
+def test_explain_says_which_section_ends_a_text(
+    cli: Cli, tmp_path: Path, section: str, said: str
+) -> None:
+    path = tmp_path / "sections.yaml"
+    path.write_text(section, encoding="utf-8")
+    assert said in cli("explain", path, "--text", "some text").out
+
+
 def test_eval_counts_spans_and_labels(cli: Cli, policy: Path, tmp_path: Path) -> None:
     path = dataset(
         tmp_path,
