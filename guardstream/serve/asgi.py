@@ -6,7 +6,8 @@ and is a plain ASGI application itself. What is not guarded passes as it is, mes
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -39,7 +40,8 @@ class GuardMiddleware:
     The section `serve` of the guard's policy sets what the arguments do not; its routes come after
     these.
 
-    Raises ValueError if there is neither a guard nor a route, and PolicyError if a policy has a
+    Raises ValueError if there is neither a guard nor a route, or a setting has a value that it
+    cannot have, TypeError for what is no guard, and PolicyError if a policy has a
     section that the middleware cannot carry out (`gate`, `retry`, `concurrency`), or needs a secret
     that the environment lacks.
     """
@@ -56,9 +58,13 @@ class GuardMiddleware:
         replay_vault: Callable[[Scope], Awaitable[Vault | None]] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
+        otherwise = Route("/{path:path}", guard, **settings)
+        if isinstance(routes, Mapping):
+            raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
         said = middleware(guard) if guard is not None else {}
         if "heartbeat" not in settings and said.get("heartbeat"):
             settings["heartbeat"] = said["heartbeat"]
+            otherwise = replace(otherwise, heartbeat=said["heartbeat"])
         given = [
             route if isinstance(route, Route) else Route(*route, **settings) for route in routes
         ]
@@ -69,7 +75,7 @@ class GuardMiddleware:
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app
-        self._routes = Routes(given, Route("/{path:path}", guard, **settings))
+        self._routes = Routes(given, otherwise)
         self._replay = said.get("replay") if replay is None else Replay(replay, linger, replay_by)
         if replay_vault is not None and self._replay is None:
             raise ValueError("'replay_vault' is for clients that come back: give 'replay', too")

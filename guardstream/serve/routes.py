@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import quote
 
 from starlette.routing import compile_path
@@ -75,6 +75,23 @@ class Route:
     end_mark: str = "[DONE]"
     binary: Binary = "refuse"
     inbound: Guard | None = None
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError for what is no setting of a route."""
+        if not isinstance(self.path, str) or not self.path.startswith("/"):
+            raise ValueError(f"a route's path begins with '/', such as '/chat', not {self.path!r}")
+        for guard in (self.guard, self.inbound):
+            if guard is not None and not isinstance(guard, Guard):
+                given = type(guard).__qualname__
+                raise TypeError(f"a route needs a Guard, such as Guard.load(path), not {given!r}")
+        seconds = self.heartbeat
+        if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
+            raise ValueError(f"'heartbeat' is a number of seconds above 0, not {seconds!r}")
+        for name, known in (("websocket", WebSocketMode), ("binary", Binary)):
+            value = getattr(self, name)
+            if value not in get_args(known):
+                choices = ", ".join(map(repr, get_args(known)))
+                raise ValueError(f"{name!r} is one of {choices}, not {value!r}")
 
     def pinned(self) -> Route:
         """Return this route with the policy that is in force now, whatever is reloaded later."""

@@ -637,3 +637,29 @@ async def test_an_application_leaves_the_vault_of_its_messages() -> None:
     assert "Ann" not in seen[0]
     kept = await fetch(GuardMiddleware(app, guard, replay=MemoryReplay()))
     assert kept.body == visit.body  # of text nothing is kept
+
+
+GUARD = guard()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"guard": "policy.yaml"}, "needs a Guard, such as Guard.load(path), not 'str'"),
+        ({"guard": GUARD.policy}, "not 'Policy'"),
+        ({"guard": GUARD, "inbound": "policy.yaml"}, "not 'str'"),
+        ({"gaurd": GUARD}, "gaurd"),
+        ({"routes": {"/chat": GUARD}}, "Route or (path, guard), in order, not a mapping"),
+        ({"routes": [("chat", GUARD)]}, "begins with '/', such as '/chat', not 'chat'"),
+        ({"guard": GUARD, "heartbeat": "15s"}, "a number of seconds above 0, not '15s'"),
+        ({"guard": GUARD, "heartbeat": 0}, "above 0, not 0"),
+        ({"guard": GUARD, "websocket": "jason"}, "'text', 'json', 'message', not 'jason'"),
+        ({"guard": GUARD, "binary": True}, "'refuse', 'pass', not True"),
+    ],
+)
+def test_what_is_no_setting_is_said_at_once(given: dict[str, Any], said: str) -> None:
+    async def app(*_: object) -> None: ...
+
+    with pytest.raises((TypeError, ValueError)) as raised:
+        GuardMiddleware(app, **given)
+    assert said in str(raised.value)
