@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -33,31 +34,52 @@ class Room:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._total = 0
         self._taken: dict[object, int] = {}  # in the order in which they first took some
-        self._waiting: deque[asyncio.Event] = deque()
+        self._waiting: deque[_Wish] = deque()
 
     @property
     def taken(self) -> int:
         """Bytes that are taken."""
-        return sum(self._taken.values())
+        return self._total
 
     async def take(self, holder: object, size: int) -> None:
         """Take `size` bytes more."""
-        while not self._has_room_for(holder, size):
-            turn = asyncio.Event()
-            self._waiting.append(turn)
-            await turn.wait()
-        self._taken[holder] = self._taken.get(holder, 0) + size
+        wish = _Wish(holder, size)
+        if not self._granted(wish):
+            self._waiting.append(wish)
+            try:
+                await wish.granted.wait()
+            except BaseException:
+                if wish in self._waiting:
+                    self._waiting.remove(wish)
+                raise
 
     def give_back(self, holder: object) -> None:
         """Give back all that a holder has taken."""
-        if self._taken.pop(holder, None) is not None:
-            waiting, self._waiting = self._waiting, deque()
-            for turn in waiting:
-                turn.set()
+        if (size := self._taken.pop(holder, None)) is None:
+            return
+        self._total -= size
+        # Each is asked once: all of them looking anew would take turns of the event loop.
+        self._waiting = deque([each for each in self._waiting if not self._granted(each)])
 
-    def _has_room_for(self, holder: object, size: int) -> bool:
-        return next(iter(self._taken), holder) is holder or self.taken + size <= self._most
+    def _granted(self, wish: _Wish) -> bool:
+        first = next(iter(self._taken), wish.holder) is wish.holder
+        if not first and self._total + wish.size > self._most:
+            return False
+        self._total += wish.size
+        self._taken[wish.holder] = self._taken.get(wish.holder, 0) + wish.size
+        wish.granted.set()
+        return True
+
+
+@dataclass(eq=False, slots=True)
+class _Wish:
+    """Room that a holder wants to have."""
+
+    holder: object
+    size: int
+    granted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Apart:

@@ -30,6 +30,7 @@ from uvicorn.supervisors import Multiprocess
 from guardstream.errors import GuardstreamError
 from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS, address_of
 from guardstream.serve.proxy.app import application
+from guardstream.serve.proxy.connections import tls
 from guardstream.serve.proxy.options import ServeOptions, shown_metrics
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
@@ -282,6 +283,7 @@ def from_environment() -> Starlette:
     BoundedProtocol.most = _affordable(options.max_connections)
     BoundedProtocol.lasts = options.grace + _LAST_WORDS
     app = application(options.settings())
+    tls()  # the first request need not wait for it, nor all others with it
     gc.collect()
     gc.freeze()  # what was loaded stays, and need not be gone through while streams wait
     _heed_signals(app, options)

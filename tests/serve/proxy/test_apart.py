@@ -70,6 +70,30 @@ def test_room_is_taken_in_order_and_the_first_may_always_take_more() -> None:
     asyncio.run(run())
 
 
+def test_room_that_is_given_back_goes_to_those_whom_it_is_enough_for() -> None:
+    async def run() -> list[str]:
+        room, granted = Room(10), []
+
+        async def take(holder: str, size: int) -> None:
+            await room.take(holder, size)
+            granted.append(holder)
+
+        await room.take("a", 1)
+        await room.take("b", 9)
+        waiting = [asyncio.create_task(take(name, 4)) for name in "cdef"]
+        await asyncio.sleep(0)
+        room.give_back("b")
+        await asyncio.gather(*waiting[:2])
+        assert room.taken == 9
+        room.give_back("a")
+        room.give_back("c")
+        room.give_back("d")
+        await asyncio.gather(*waiting)
+        return granted
+
+    assert asyncio.run(run()) == ["c", "d", "e", "f"]
+
+
 def test_who_gives_up_waiting_takes_nothing() -> None:
     async def run() -> None:
         room = Room(10)
