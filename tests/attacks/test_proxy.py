@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from guardstream.serve.proxy import ProxySettings, application
 from guardstream.serve.proxy.endpoints import ENDPOINTS, Table
 from tests.attacks.raw import answer_to, connected
 from tests.serve.proxy.test_faults import CHAT, MESSAGES, error_of, post
-from tests.serve.proxy.upstream import Provider, chat, completion, event, proxied
+from tests.serve.proxy.upstream import Provider, chat, completion, event, guard, proxied
+from tests.serve.server import serving
 
 ALIASES = [
     "/v1/x/../chat/completions",
@@ -169,6 +171,16 @@ def test_a_method_in_lower_case_is_the_method_that_is_sent() -> None:
         answer = answer_to(url, "/v1/chat/completions", "post")
     assert "a ######" in answer
     assert "secret" not in answer
+
+
+def test_a_websocket_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    head = "GET /v1/responses HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    app = application(ProxySettings("http://127.0.0.1:1", {"default": guard()}))
+    with serving(app, lifespan="on") as port, connected(f"http://127.0.0.1:{port}") as connection:
+        connection.sendall((head + key).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 403")
+    assert [each for each in caplog.records if each.exc_info] == []
 
 
 def test_a_path_cannot_forge_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:

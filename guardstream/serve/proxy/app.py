@@ -49,7 +49,11 @@ class Proxy:
         await self._parts.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, until it is answered or its client leaves."""
+        """Serve one request, until it is answered or its client leaves. WebSockets are refused."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
         exchange = ProxyExchange(self._parts, scope, receive, send)
         began = monotonic()
         self._running.add(exchange)

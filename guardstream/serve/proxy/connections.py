@@ -42,6 +42,24 @@ def tls() -> ssl.SSLContext:
     return context
 
 
+class _EarlyError(aiohttp.ClientConnectionError):
+    """The upstream had sent something before it was asked: that connection is closed."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that takes for its answer nothing that had come before it was sent.
+
+    It would be an answer to somebody else, or to nobody
+    (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1).
+    """
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is not None and conn.protocol.should_close:
+            conn.close()
+            raise _EarlyError
+        return await super().send(conn)
+
+
 class Connections:
     """The connections to one upstream; made in the event loop that uses them.
 
@@ -57,6 +75,7 @@ class Connections:
                 keepalive_timeout=_KEPT_OPEN,
                 resolver=aiohttp.ThreadedResolver(),
             ),
+            request_class=_Request,
             cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are not another's
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
             skip_auto_headers=_AUTOMATIC,
@@ -70,16 +89,24 @@ class Connections:
     async def send(self, request: Outgoing) -> Incoming:
         """Send a request; return the answer, its body unread. UpstreamError if it fails."""
         try:
-            answer = await self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=_sent(request.headers),
-                data=BytesIO(request.body) if len(request.body) > _PIECE else request.body or None,
-                allow_redirects=False,
-            )
+            return _Answer(await self._sent(request))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise _failed(error) from error
-        return _Answer(answer)
+
+    async def _sent(self, request: Outgoing) -> aiohttp.ClientResponse:
+        while True:
+            try:
+                return await self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=_sent(request.headers),
+                    data=BytesIO(request.body)
+                    if len(request.body) > _PIECE
+                    else request.body or None,
+                    allow_redirects=False,
+                )
+            except _EarlyError:
+                continue  # over another connection: nothing was sent
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -539,8 +539,9 @@ class ProxyExchange:
         )
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
-        length = (b"content-length", b"%d" % len(answer))
-        headers = [*returned_headers(response, guard, held=self._parts.held), length]
+        headers = returned_headers(response, guard, held=self._parts.held)
+        if response.status != _NOTHING:
+            headers = [*headers, (b"content-length", b"%d" % len(answer))]
         await self._start(response.status, headers)
         await self._say(answer, more=False)
 
