@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
 
 from guardstream.stream.state import StreamState
@@ -23,6 +24,13 @@ MANY = 1024
 
 MOST = 64 * 1024 * 1024
 """Bytes of long events that may wait for their ends, of all streams together."""
+
+
+TURN = 0.01
+"""Seconds for which streams work in a turn of the event loop before others have theirs."""
+
+_WOKEN = 4
+"""Streams that have waited and go on in one turn."""
 
 
 class Room:
@@ -82,11 +90,49 @@ class _Wish:
     granted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class Turns:
+    """Turns of the event loop, in each of which streams may work for `most` seconds together.
+
+    Where they would take longer they wait in their order: so that clients who come, ask or leave
+    need not wait until all streams have had what came for them.
+    """
+
+    def __init__(self, most: float = TURN) -> None:
+        self._most = most
+        self._worked = 0.0  # in this turn
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def mine(self) -> None:
+        """Wait, if there is a need to, until there is time."""
+        if self._waiting or self._worked >= self._most:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+
+    def worked(self, seconds: float) -> None:
+        """Count what a stream has worked in this turn."""
+        if not self._worked:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._worked += seconds
+
+    def _next(self) -> None:
+        self._worked = 0.0
+        woken = 0
+        while self._waiting and woken < _WOKEN:
+            turn = self._waiting.popleft()
+            if not turn.done():  # who waited may have left
+                turn.set_result(None)
+                woken += 1
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+
+
 class Apart:
     """A thread that does what is long, one piece after the other; and room for what waits."""
 
     def __init__(self, most: int = MOST) -> None:
         self.room = Room(most)
+        self.turns = Turns()
         self._threads = ThreadPoolExecutor(1, "guardstream-long")
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -122,7 +168,11 @@ class LongEvents:
         """Pass a piece on to the state; return what that does."""
         self._waiting += len(piece)
         if self._waiting <= LONG and piece.count(b"\n") < MANY:
+            turns = self._apart.turns
+            await turns.mine()
+            began = perf_counter()
             ready = state.step(piece)
+            turns.worked(perf_counter() - began)
         else:
             await self._apart.room.take(self, len(piece))
             ready = await self._apart.run(partial(state.step, piece))

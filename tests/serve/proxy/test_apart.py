@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardstream.serve.proxy.apart import LONG, MANY, Apart, Room
+from guardstream.serve.proxy.apart import LONG, MANY, Apart, Room, Turns
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
@@ -130,3 +130,32 @@ def test_a_piece_of_many_lines_is_guarded_as_others_are() -> None:
     assert answer.startswith(comments.decode())
     assert "######" in answer
     assert "secret" not in answer
+
+
+def test_who_would_work_too_long_in_one_turn_waits_in_order() -> None:
+    async def run() -> list[str]:
+        turns, seen = Turns(most=0.5), []
+
+        async def work(name: str) -> None:
+            await turns.mine()
+            turns.worked(1.0)
+            seen.append(name)
+
+        async def other() -> None:
+            await asyncio.sleep(0)
+            seen.append("other")
+
+        left = asyncio.create_task(turns.mine())
+        await asyncio.sleep(0)
+        names = "abcdefgh"
+        working = [asyncio.create_task(work(name)) for name in names]
+        gone = asyncio.create_task(work("gone"))
+        asking = asyncio.create_task(other())
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(left, asking, *working)
+        return seen
+
+    seen = asyncio.run(run())
+    assert [name for name in seen if name != "other"] == list("abcdefgh")
+    assert seen.index("other") < len(seen) - 1
