@@ -8,8 +8,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stages.redact import Redact
-from guardstream.stream.flow import Sent, blocking, following, stage_error
+from guardstream.stream.flow import Sent, blocking, feed_of, following, stage_error
 from guardstream.stream.result import Meter
 
 
@@ -28,7 +27,7 @@ class TextFlow:
         self.blocked_by: str | None = None
         self.rest: Sequence[Sent[str]] = ()
         self._stage = stage
-        self._feed = stage.feed_text if isinstance(stage, Redact) else stage.feed
+        self._feed = feed_of(stage)
         self._meter = meter
         self._block_message = block_message
         self._last = ""  # what was released last
