@@ -3,10 +3,11 @@
 Run `python -m benchmarks.serve_load [STREAMS] [RATE] [SECONDS] [WORKERS]`. An upstream replays
 streams of chat completions, every event with the time it was sent; clients take the time when it
 arrives: from the upstream itself, through a bare proxy of starlette and httpx, through ours on a
-path that it only passes, and through it guarded by the pack `chat`. With `LITELLM` set to the
-Python of an environment that has `litellm[proxy]`, through LiteLLM's, too. Then the same with
-answers that the upstream writes at once, as fast as 20 clients can take them. Everything runs on
-this machine, each part in a process of its own; the processor time is the proxy's alone.
+path that it only passes, and through it guarded by the pack `chat`. Then the same with answers that
+the upstream writes at once, as fast as 20 clients can take them. If this Python's environment has
+`litellm[proxy]`, or that whose Python `LITELLM` names, LiteLLM's proxy is measured beside them, by
+fewer and slower streams, such as it can keep up with. Everything runs on this machine, each part
+in a process of its own; the processor time is the proxy's alone.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ _LAST = (
     'data: {"id":"c","object":"chat.completion.chunk","created":0,"model":"m","choices":'
     '[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
-_SENT = re.compile(rb'"obfuscation":\s*"(\d+)"')
+_TOLD = _EVENT.replace('"{text}"', '"{text} {sent}"').replace(',"obfuscation":"{sent}"', "")
+"""With the time in the text, for a proxy that writes events anew, without what pads them."""
+
+_SENT = re.compile(rb'"(?:obfuscation|content)":\s*"(?: \S+ )?(\d+)"')
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 WARM_UP = 2.0
 """Seconds at the beginning that are not counted."""
@@ -58,11 +62,16 @@ _AT_ONCE = 20
 
 CHAT, OTHER = "/v1/chat/completions", "/replay"
 
+NONE, BARE, PASSING = "upstream itself", "starlette and httpx", "proxy, only passing"
+GUARDED, LITELLM = "proxy, guarded", "LiteLLM's proxy"
+ALL = (NONE, BARE, PASSING, GUARDED)
+
 
 async def upstream(port: int, rate: float, seconds: float) -> None:
     """Serve streams of so many events a second, for so long, on any path.
 
-    The model `burst` says all of it at once.
+    The model `burst` says all of it at once; those whose names end in `-told` tell the time in the
+    text.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,10 +82,11 @@ async def upstream(port: int, rate: float, seconds: float) -> None:
                 found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
                 body = await reader.readexactly(int(found[1]) if found else 0)
                 writer.write(_HEAD)
-                if b'"burst"' in body:
-                    _write(writer, "".join(_said(islice(cycle(TEXT.split()), BURST))))
+                event = _TOLD if b'-told"' in body else _EVENT
+                if b'"burst' in body:
+                    _write(writer, "".join(_said(islice(cycle(TEXT.split()), BURST), event)))
                 else:
-                    await replay(writer)
+                    await replay(writer, event)
                 _write(writer, _LAST)
                 writer.write(b"0\r\n\r\n")
                 await writer.drain()
@@ -85,10 +95,11 @@ async def upstream(port: int, rate: float, seconds: float) -> None:
         finally:
             writer.close()
 
-    async def replay(writer: asyncio.StreamWriter) -> None:
+    async def replay(writer: asyncio.StreamWriter, shape: str) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + (id(writer) % 997) / 997 / rate
-        for event in _said(islice(cycle(TEXT.split()), int(rate * seconds)), pauses=True):
+        words = islice(cycle(TEXT.split()), int(rate * seconds))
+        for event in _said(words, shape, pauses=True):
             if event:
                 _write(writer, event)
             else:
@@ -99,12 +110,12 @@ async def upstream(port: int, rate: float, seconds: float) -> None:
     await server.serve_forever()
 
 
-def _said(words: Iterator[str], *, pauses: bool = False) -> Iterator[str]:
-    """The events of an answer, with an empty text before each if there are to be pauses."""
+def _said(words: Iterator[str], shape: str, *, pauses: bool = False) -> Iterator[str]:
+    """The events of an answer in this shape, with an empty text before each for `pauses`."""
     for word in words:
         if pauses:
             yield ""
-        yield _EVENT.format(sent=time.monotonic_ns(), text=f" {word}")
+        yield shape.format(sent=time.monotonic_ns(), text=f" {word}")
 
 
 def _write(writer: asyncio.StreamWriter, text: str) -> None:
@@ -210,19 +221,24 @@ def free_port() -> int:
 
 @contextmanager
 def started(*arguments: str) -> Iterator[int]:
-    """A process of its own while the block runs; its id."""
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
+    """A process of its own while the block runs; its id. If that fails, what it said is shown."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            arguments, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            yield process.pid
+        except BaseException:
+            said.seek(0)
+            sys.stderr.buffer.writelines(said.readlines()[-20:])
+            raise
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def wait_for(port: int, seconds: float = 60.0) -> None:
@@ -275,13 +291,13 @@ async def measured(port: int, path: str, streams: int, pid: int | None, seconds:
 @contextmanager
 def proxy(name: str, source: int, workers: int) -> Iterator[tuple[int, int | None]]:
     """A proxy by its name; its port, and its process."""
-    if name == "upstream itself":
+    if name == NONE:
         yield source, None
         return
     port = free_port()
     at = f"http://127.0.0.1:{source}"
     with ExitStack() as stack:
-        if name == "starlette and httpx":
+        if name == BARE:
             command = [
                 sys.executable,
                 "-m",
@@ -290,14 +306,17 @@ def proxy(name: str, source: int, workers: int) -> Iterator[tuple[int, int | Non
                 str(port),
                 str(source),
             ]
-        elif name == "LiteLLM's proxy":
+        elif name == LITELLM:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             config = Path(folder, "config.yaml")
-            of_model = "litellm_params: {{model: openai/{0}, api_base: '{1}/v1', api_key: sk-none}}"
+            of_model = "litellm_params: {{model: openai/{}-told, api_base: '{}/v1', api_key: none}}"
             listed = [f"- {{model_name: {m}, {of_model.format(m, at)}}}" for m in ("m", "burst")]
-            config.write_text("\n".join(["model_list:", *listed, ""]))
-            command = [str(Path(os.environ["LITELLM"]).with_name("litellm")), "--config"]
-            command += [str(config), "--host", "127.0.0.1", "--port", str(port)]
+            # Like the others it takes all requests; without this it does not start.
+            alone = "general_settings: {dangerously_permit_weak_or_unset_master_key: true}"
+            config.write_text("\n".join(["model_list:", *listed, alone, ""]))
+            os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # asks no server
+            command = [str(_litellm()), "--config", str(config)]
+            command += ["--host", "127.0.0.1", "--port", str(port)]
         else:
             command = [sys.executable, "-m", "guardstream", "serve", "--policy", "guardstream/chat"]
             command += ["--other", "pass", "--upstream", at, "--port", str(port)]
@@ -309,14 +328,17 @@ def proxy(name: str, source: int, workers: int) -> Iterator[tuple[int, int | Non
         yield port, pid
 
 
+def _litellm() -> Path:
+    """Where the command that starts LiteLLM's proxy is, if there is one."""
+    return Path(os.environ.get("LITELLM", sys.executable)).with_name("litellm")
+
+
 def _path(name: str) -> str:
-    return OTHER if name == "proxy, only passing" else CHAT
+    return OTHER if name == PASSING else CHAT
 
 
-def run(streams: int, rate: float, seconds: float, workers: int) -> None:
-    """Print the table."""
-    names = ["upstream itself", "starlette and httpx", "proxy, only passing", "proxy, guarded"]
-    names += ["LiteLLM's proxy"] if "LITELLM" in os.environ else []
+def run(names: Sequence[str], streams: int, rate: float, seconds: float, workers: int = 1) -> None:
+    """Print a table."""
     source = free_port()
 
     def one(name: str) -> Sequence[object]:
@@ -332,10 +354,10 @@ def run(streams: int, rate: float, seconds: float, workers: int) -> None:
     module = [sys.executable, "-m", "benchmarks.serve_load"]
     with started(*module, "upstream", str(source), str(rate), str(seconds)):
         wait_for(source)
-        headline()
         head = " | p50, ms | p99, ms | µs an event | KB a stream"
         head += " | in bursts, events/s | µs an event"
-        title = f"The proxy: {streams} streams at once, {rate:g} events a second each"
+        beside = ", beside LiteLLM's" if LITELLM in names else ""
+        title = f"The proxy{beside}: {streams} streams at once, {rate:g} events a second each"
         table(f"{title}, {os.cpu_count()} cores", head, map(one, names))
 
 
@@ -349,7 +371,10 @@ def main() -> None:
     numbers = [float(value) for value in sys.argv[1:]] + [100.0, 50.0, 10.0, 1.0][
         len(sys.argv) - 1 :
     ]
-    run(int(numbers[0]), numbers[1], numbers[2], int(numbers[3]))
+    headline()
+    run(ALL, int(numbers[0]), numbers[1], numbers[2], int(numbers[3]))
+    if _litellm().exists():
+        run((BARE, GUARDED, LITELLM), 20, 20.0, numbers[2])
 
 
 if __name__ == "__main__":

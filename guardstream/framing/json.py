@@ -7,6 +7,7 @@ twice is refused, as one reader takes the first value and another one the last.
 from __future__ import annotations
 
 import json
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any, Literal
 
 from guardstream.errors import AdapterError
@@ -25,7 +26,7 @@ def json_object(data: str | bytes) -> dict[str, Any] | None:
         text = data if isinstance(data, str) else data.decode()
         if text[:1] != "{" and not text.lstrip().startswith("{"):
             return None
-        value = _DECODER.decode(text)
+        value = _decoder(text).decode(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -49,7 +50,7 @@ def json_data(
     if data.lstrip(_SPACE)[:1] not in ("{", "[", '"'):
         return data, "text"
     try:
-        value = _DECODER.decode(data)
+        value = _decoder(data).decode(data)
     except json.JSONDecodeError:
         return data, "text"
     except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
@@ -72,4 +73,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+class _Interruptible(json.JSONDecoder):
+    """Reads values one by one in Python, so that other threads have their turn: a million numbers
+    would hold them all up for a tenth of a second."""
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_unique)
+        self.scan_once = py_make_scanner(self)
+
+
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_LONG_DECODER = _Interruptible()
+
+_LONG = 1024 * 1024
+"""Characters from which on it matters how many values there are, for at least so many commas."""
+_MANY = 64 * 1024
+
+
+def _decoder(text: str) -> json.JSONDecoder:
+    return _LONG_DECODER if len(text) >= _LONG and text.count(",") >= _MANY else _DECODER

@@ -49,6 +49,8 @@ _BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
         **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
         "prediction": "assistant",
+        "documents": "tool",  # what vLLM puts into the prompt, too
+        **dict.fromkeys(("chat_template", "chat_template_kwargs"), "developer"),
     },
     "openai_completions": {"prompt": "user", "suffix": "user"},
     "openai_embeddings": {"input": "user"},
@@ -108,11 +110,29 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
         raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
     if guard.policy.input is None:
         return body
+    _check_names(provider, request)
     check = partial(_checked_fields, guard, provider, request)
     checked = check() if guard.vault is None else guard.vault.settled(check)
     if all(value is request[field] for field, value in checked.items()):
         return body
     return json_bytes({**request, **checked})
+
+
+def _check_names(provider: str, request: dict[str, Any]) -> None:
+    """Refuse a field that is one of those that are judged for readers alone that mind no case.
+
+    Programs in Go do not: https://pkg.go.dev/encoding/json#Unmarshal.
+    """
+    known = {
+        *_BESIDE.get(provider, ()),
+        _LISTS.get(provider, "model"),
+        _TURNS.get(provider, "model"),
+    }
+    folded = {name.casefold(): name for name in known}
+    for field in request.keys() - known:
+        if (name := folded.get(field.casefold())) is not None:
+            why = f"the field {name!r} is written in another way, which not all readers mind"
+            raise RefusedError(400, "invalid_request", why)
 
 
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:

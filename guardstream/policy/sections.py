@@ -58,19 +58,26 @@ def quantity(
 _seconds = quantity(_DURATION, _UNITS, "a time such as 15s, 500ms or 2m")
 
 
+def _schema(bound: str) -> WithJsonSchema:
+    number = {"type": "number", bound: 0, "maximum": 86_400}
+    text = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$"}
+    return WithJsonSchema({"anyOf": [number, text]})
+
+
 Duration: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
     Field(gt=0, le=86_400, allow_inf_nan=False),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400},
-                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$"},
-            ]
-        }
-    ),
+    _schema("exclusiveMinimum"),
 ]
+
+Pause: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(ge=0, le=86_400, allow_inf_nan=False),
+    _schema("minimum"),
+]
+"""A duration that may be none at all."""
 
 
 def _null(value: Any) -> Any:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from guardstream.policy.operational import Rate, Secret, Setting
-from guardstream.policy.sections import Duration, Model, quantity
+from guardstream.policy.sections import Duration, Model, Pause, quantity
 
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 
@@ -286,10 +286,10 @@ class ServeFile(Model):
     """Other policies, or other settings, by path."""
     other: Literal["refuse", "pass"] = "refuse"
     """What becomes of paths that the proxy does not guard."""
-    drain: Duration | None = None
+    drain: Pause | None = None
     """When told to stop, how long new requests are still taken while `/readyz` says 503."""
-    grace: Duration = 30.0
-    """How long requests that run may then take to end."""
+    grace: Pause = 30.0
+    """How long requests that run may then take to end; after that they are broken off."""
     heartbeats: Duration | None = None
     """The silence after which a comment is sent in an event stream; never if absent."""
     replay: ReplayFile | None = None

@@ -172,3 +172,48 @@ def test_a_stream_that_is_blocked_before_it_began_says_so(line: bytes) -> None:
     with before(answered(EVENTS, line + b"".join(chat("a")))) as (url, _):
         response = post(url)
     assert json.loads(response.text.removeprefix("data: "))["error"]["code"] == "content_filter"
+
+
+def test_what_an_upstream_sends_unasked_is_nobodys_answer() -> None:
+    def whole(content: str) -> bytes:
+        message = {"role": "assistant", "content": content}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return answered(
+            b"content-type: application/json\r\n",
+            json.dumps({"id": "c", "choices": [choice]}).encode(),
+        )
+
+    go_on, sent = threading.Event(), threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        first, _ = listener.accept()
+        with first:
+            first.recv(65536)
+            first.sendall(whole("for the first"))
+            go_on.wait(30)
+            first.sendall(whole("for nobody"))
+            sent.set()
+            second, _ = listener.accept()
+            with second:
+                second.recv(65536)
+                second.sendall(whole("for the second"))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = application(ProxySettings(url, {"default": guard()}))
+    with listener, serving(app, lifespan="on", http=BoundedProtocol) as port:
+        here = f"http://127.0.0.1:{port}"
+        assert "for the first" in post(here).text
+        go_on.set()
+        assert sent.wait(30)
+        assert "for the second" in post(here).text
+        thread.join()
+
+
+def test_an_answer_without_a_body_has_no_length() -> None:
+    with before(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, _):
+        response = post(url)
+    assert response.status_code == 204
+    assert "content-length" not in response.headers  # RFC 9110, section 8.6

@@ -7,7 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
 
 from guardstream.stream.state import StreamState
@@ -24,6 +26,13 @@ MOST = 64 * 1024 * 1024
 """Bytes of long events that may wait for their ends, of all streams together."""
 
 
+TURN = 0.01
+"""Seconds for which streams work in a turn of the event loop before others have theirs."""
+
+_WOKEN = 4
+"""Streams that have waited and go on in one turn."""
+
+
 class Room:
     """Room for `most` bytes, which those that hold some take more of until they give it back.
 
@@ -33,31 +42,89 @@ class Room:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._total = 0
         self._taken: dict[object, int] = {}  # in the order in which they first took some
-        self._waiting: deque[asyncio.Event] = deque()
+        self._waiting: deque[_Wish] = deque()
 
     @property
     def taken(self) -> int:
         """Bytes that are taken."""
-        return sum(self._taken.values())
+        return self._total
 
     async def take(self, holder: object, size: int) -> None:
         """Take `size` bytes more."""
-        while not self._has_room_for(holder, size):
-            turn = asyncio.Event()
-            self._waiting.append(turn)
-            await turn.wait()
-        self._taken[holder] = self._taken.get(holder, 0) + size
+        wish = _Wish(holder, size)
+        if not self._granted(wish):
+            self._waiting.append(wish)
+            try:
+                await wish.granted.wait()
+            except BaseException:
+                if wish in self._waiting:
+                    self._waiting.remove(wish)
+                raise
 
     def give_back(self, holder: object) -> None:
         """Give back all that a holder has taken."""
-        if self._taken.pop(holder, None) is not None:
-            waiting, self._waiting = self._waiting, deque()
-            for turn in waiting:
-                turn.set()
+        if (size := self._taken.pop(holder, None)) is None:
+            return
+        self._total -= size
+        # Each is asked once: all of them looking anew would take turns of the event loop.
+        self._waiting = deque([each for each in self._waiting if not self._granted(each)])
 
-    def _has_room_for(self, holder: object, size: int) -> bool:
-        return next(iter(self._taken), holder) is holder or self.taken + size <= self._most
+    def _granted(self, wish: _Wish) -> bool:
+        first = next(iter(self._taken), wish.holder) is wish.holder
+        if not first and self._total + wish.size > self._most:
+            return False
+        self._total += wish.size
+        self._taken[wish.holder] = self._taken.get(wish.holder, 0) + wish.size
+        wish.granted.set()
+        return True
+
+
+@dataclass(eq=False, slots=True)
+class _Wish:
+    """Room that a holder wants to have."""
+
+    holder: object
+    size: int
+    granted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Turns:
+    """Turns of the event loop, in each of which streams may work for `most` seconds together.
+
+    Where they would take longer they wait in their order: so that clients who come, ask or leave
+    need not wait until all streams have had what came for them.
+    """
+
+    def __init__(self, most: float = TURN) -> None:
+        self._most = most
+        self._worked = 0.0  # in this turn
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def mine(self) -> None:
+        """Wait, if there is a need to, until there is time."""
+        if self._waiting or self._worked >= self._most:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+
+    def worked(self, seconds: float) -> None:
+        """Count what a stream has worked in this turn."""
+        if not self._worked:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._worked += seconds
+
+    def _next(self) -> None:
+        self._worked = 0.0
+        woken = 0
+        while self._waiting and woken < _WOKEN:
+            turn = self._waiting.popleft()
+            if not turn.done():  # who waited may have left
+                turn.set_result(None)
+                woken += 1
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
 
 
 class Apart:
@@ -65,6 +132,7 @@ class Apart:
 
     def __init__(self, most: int = MOST) -> None:
         self.room = Room(most)
+        self.turns = Turns()
         self._threads = ThreadPoolExecutor(1, "guardstream-long")
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -100,7 +168,11 @@ class LongEvents:
         """Pass a piece on to the state; return what that does."""
         self._waiting += len(piece)
         if self._waiting <= LONG and piece.count(b"\n") < MANY:
+            turns = self._apart.turns
+            await turns.mine()
+            began = perf_counter()
             ready = state.step(piece)
+            turns.worked(perf_counter() - began)
         else:
             await self._apart.room.take(self, len(piece))
             ready = await self._apart.run(partial(state.step, piece))

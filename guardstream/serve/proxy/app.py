@@ -37,18 +37,30 @@ class Proxy:
 
     def __init__(self, settings: ProxySettings, sender: Sender | None = None) -> None:
         self._parts = Parts(settings, sender)
+        self._running: set[ProxyExchange] = set()
+
+    def stop(self) -> None:
+        """Break off the answers that are on their way; their clients are told."""
+        for each in self._running:
+            each.stop()
 
     async def aclose(self) -> None:
         """Close the connections to the upstreams."""
         await self._parts.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, until it is answered or its client leaves."""
+        """Serve one request, until it is answered or its client leaves. WebSockets are refused."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
         exchange = ProxyExchange(self._parts, scope, receive, send)
         began = monotonic()
+        self._running.add(exchange)
         try:
             await exchange.run()
         finally:
+            self._running.discard(exchange)
             _log(scope, exchange.outcome, monotonic() - began)
 
 
@@ -56,7 +68,8 @@ def application(settings: ProxySettings) -> Starlette:
     """Return the proxy with `/healthz`, which says that it runs, `/readyz`, and any `/metrics`.
 
     It is ready once its policies are loaded, which they are before this returns, and until it is
-    being shut down, or its `state.draining` is set.
+    being shut down, or its `state.draining` is set. `state.stop` breaks off the answers that are on
+    their way.
     """
     proxy = Proxy(settings)
     ready = False
@@ -90,7 +103,7 @@ def application(settings: ProxySettings) -> Starlette:
 
         routes.append(Route("/metrics", rendered))
     app = Starlette(routes=routes, lifespan=lifespan)
-    app.state.draining = False
+    app.state.draining, app.state.stop = False, proxy.stop
     app.router.default = signing(proxy, settings)
     return app
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from math import ceil, isfinite
 from typing import Any, NamedTuple
 
 from guardstream.framing.json import json_object
@@ -17,12 +19,25 @@ BYTES = 3
 FILE = 1_000
 """Tokens for an image, a sound or a file, whatever its size."""
 
-_BOUNDS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens",
-           "num_predict")  # fmt: skip
-_WITHIN = ("generationConfig", "generation_config", "options")
-"""Where a request bounds its answer."""
+_BOUNDS: Mapping[str, Sequence[str]] = {
+    "openai_chat": ("max_tokens", "max_completion_tokens"),
+    "openai_completions": ("max_tokens",),
+    "openai_responses": ("max_output_tokens",),
+    "anthropic": ("max_tokens",),
+    "gemini": ("maxoutputtokens", "max_output_tokens"),
+    "ollama": ("num_predict",),
+    "cohere": ("max_tokens",),
+}
+_ANY_BOUND = tuple(dict.fromkeys(chain.from_iterable(_BOUNDS.values())))
+"""Where a request bounds its answer, by format: another format's bound would be none."""
 
-_TIMES = ("n", "best_of", "candidateCount")
+_WITHIN = ("generationconfig", "generation_config", "options")
+"""What these stand in. Names are compared without case: not all upstreams mind it."""
+
+_TIMES = ("n", "best_of", "candidatecount", "candidate_count")
+
+_ENDLESS = 2**52
+"""More than any budget: what a request says beyond it stores cannot count."""
 
 _DATA = frozenset({"data", "bytes", "b64_json", "file_data", "image_url", "url", "input_audio"})
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
@@ -46,7 +61,9 @@ class Weight(NamedTuple):
 def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
     """Weigh a request; `answer` are the tokens of an answer that has no bound."""
     goes_on = bool(read.fields.get("background"))
-    return Weight(reserved(endpoint, read, answer), of_input(read), of_batch(read, answer), goes_on)
+    most, batch = reserved(endpoint, read, answer), of_batch(read, answer)
+    batch = None if batch is None else min(batch, _ENDLESS)
+    return Weight(min(most, _ENDLESS), of_input(read), batch, goes_on)
 
 
 def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
@@ -54,9 +71,9 @@ def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
     if not endpoint.sends:
         return 0
     if endpoint.answer == "said":
-        return _of_request(read.fields, answer)
+        return _of_request(read.fields, answer, _BOUNDS.get(endpoint.provider, _ANY_BOUND))
     if endpoint.sends == "batch":
-        return sum(_of_request(body, answer) for body in read.batch)
+        return sum(_of_request(body, answer, _BOUNDS["anthropic"]) for body in read.batch)
     if endpoint.answer == "plain" and endpoint.sends not in _COUNTED:
         return 0
     return of_input(read) + (FILE if endpoint.sends == "form" else 0)
@@ -66,7 +83,7 @@ def of_batch(read: Read, answer: int) -> int | None:
     """Return the tokens that a file of requests may use once it is run; None for other files."""
     if read.fields.get("purpose") != BATCH:
         return None
-    return sum(_of_request(body, answer) for body in read.batch)
+    return sum(_of_request(body, answer, _ANY_BOUND) for body in read.batch)
 
 
 def of_input(read: Read) -> int:
@@ -111,11 +128,16 @@ def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | 
     return used((json_object(body) or {}).get("usage")) if body[:1] == b"{" else None
 
 
-def _of_request(body: Mapping[str, Any], answer: int) -> int:
-    places = [body, *(body[name] for name in _WITHIN if isinstance(body.get(name), dict))]
-    bounds = [_number(place.get(name)) for place in places for name in _BOUNDS]
-    times = max(1, *(_number(place.get(name)) for place in places for name in _TIMES))
-    return _estimated(body) + times * (max(bounds) or answer)
+def _of_request(body: Mapping[str, Any], answer: int, names: Sequence[str]) -> int:
+    places = [body, *(inner for inner in _named(body, _WITHIN) if isinstance(inner, dict))]
+    bounds = [_bound(each) for place in places for each in _named(place, names)]
+    times = [_bound(each) for place in places for each in _named(place, _TIMES)]
+    return _estimated(body) + max([1, *times]) * (max(bounds, default=0) or answer)
+
+
+def _named(fields: Mapping[str, Any], names: Sequence[str]) -> Iterator[Any]:
+    """Yield the fields of these names, in whatever case."""
+    return (inner for name, inner in fields.items() if name.casefold() in names)
 
 
 def _estimated(value: Any) -> int:
@@ -137,6 +159,18 @@ def _texts(value: Any, name: str = "") -> Iterator[int]:
             yield from _texts(inner, name)
     elif value is not None:
         yield 1
+
+
+def _bound(value: Any) -> int:
+    """Return a number above none that a request says, also in a form that some take for one."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
+    if isinstance(value, float) and value > 0:
+        return ceil(value) if isfinite(value) else _ENDLESS
+    return _number(value)
 
 
 def _number(value: Any) -> int:

@@ -85,7 +85,9 @@ class Caller:
             yield
             return
         place = secrets.token_hex(8)
-        if not await self._state.enter(key.name, place, key.at_once):
+        with anyio.CancelScope(shield=True):  # a place that is taken is also left
+            entered = await self._state.enter(key.name, place, key.at_once)
+        if not entered:
             why = f"the key runs {key.at_once} requests already"
             raise BoundsError("too_many_requests", why, 1)
         self._place = place
@@ -116,7 +118,9 @@ class Caller:
         limit, seconds = self._key.tokens
         now = time()
         reserved = window(self._key.name, seconds, now)
-        if not await self._state.reserve(reserved, count, limit):
+        with anyio.CancelScope(shield=True):  # what was too much is taken back
+            granted = await self._state.reserve(reserved, count, limit)
+        if not granted:
             why = f"the key has too few tokens left for this request, of {limit} in {seconds:g} s"
             raise BoundsError("insufficient_quota", why, reserved.end - now)
         try:
@@ -145,13 +149,13 @@ class Caller:
     async def reserved(self, found: Found, asked: Asked) -> int:
         """Return the tokens that a request may use; of a batch those of its file."""
         file_id = asked.read.fields.get("input_file_id")
-        if self._key.tokens is None:
-            return 0
         if found.endpoint.sends == "openai_batches" and isinstance(file_id, str):
             stored = await self._state.stored(file_id)
-            if stored is None or stored.tokens is None:
+            if stored is not None and stored.tokens is not None:
+                return stored.tokens
+            if file_id not in self._settings.shared_objects or self._key.tokens is not None:
+                # Its requests have not been judged.
                 raise RefusedError(400, "invalid_batch", "the file is no batch of requests")
-            return stored.tokens
         return asked.weight.reserved
 
     async def keep(self, ids: Iterable[str], upstream: str, tokens: int | None = None) -> None:

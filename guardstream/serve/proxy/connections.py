@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cache
 from io import BytesIO
 
 import aiohttp
@@ -33,6 +34,32 @@ _AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
 """Headers that aiohttp would add."""
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """Return what upstreams are trusted by. It takes a tenth of a second to make."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class _EarlyError(aiohttp.ClientConnectionError):
+    """The upstream had sent something before it was asked: that connection is closed."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that takes for its answer nothing that had come before it was sent.
+
+    It would be an answer to somebody else, or to nobody
+    (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1).
+    """
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is not None and conn.protocol.should_close:
+            conn.close()
+            raise _EarlyError
+        return await super().send(conn)
+
+
 class Connections:
     """The connections to one upstream; made in the event loop that uses them.
 
@@ -41,15 +68,14 @@ class Connections:
     """
 
     def __init__(self, *, connect: float, read: float, most: int | None) -> None:
-        tls = ssl.create_default_context(cafile=certifi.where())
-        tls.set_alpn_protocols(["http/1.1"])
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=most or 0,
-                ssl=tls,
+                ssl=tls(),
                 keepalive_timeout=_KEPT_OPEN,
                 resolver=aiohttp.ThreadedResolver(),
             ),
+            request_class=_Request,
             cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are not another's
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
             skip_auto_headers=_AUTOMATIC,
@@ -63,16 +89,24 @@ class Connections:
     async def send(self, request: Outgoing) -> Incoming:
         """Send a request; return the answer, its body unread. UpstreamError if it fails."""
         try:
-            answer = await self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=_sent(request.headers),
-                data=BytesIO(request.body) if len(request.body) > _PIECE else request.body or None,
-                allow_redirects=False,
-            )
+            return _Answer(await self._sent(request))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise _failed(error) from error
-        return _Answer(answer)
+
+    async def _sent(self, request: Outgoing) -> aiohttp.ClientResponse:
+        while True:
+            try:
+                return await self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=_sent(request.headers),
+                    data=BytesIO(request.body)
+                    if len(request.body) > _PIECE
+                    else request.body or None,
+                    allow_redirects=False,
+                )
+            except _EarlyError:
+                continue  # over another connection: nothing was sent
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 import anyio
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.events import FinishReason
@@ -112,6 +112,7 @@ class ProxyExchange:
         self._asked = NOTHING
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
+        self._running = anyio.CancelScope()
         self._answered = False
         self._said = False  # whether the body has begun
         self._gone = False  # the client has left, and the stream goes on for one that comes back
@@ -123,6 +124,25 @@ class ProxyExchange:
 
     async def run(self) -> None:
         """Answer the request, or stop as soon as its client has left."""
+        with self._running:
+            await self._run()
+        if self._running.cancelled_caught and not self._answered:
+            await self._break_off()
+
+    def stop(self) -> None:
+        """Stop, although the client is there: it is told so where the answer has a place for it."""
+        self._running.cancel()
+
+    async def _break_off(self) -> None:
+        self.outcome.finish = "cancelled"
+        error = (503, "stopped", "the proxy was stopped before the answer had ended")
+        if self.outcome.status is None:
+            await self._refuse(*error, [(b"retry-after", b"1")])
+        elif self._media in _STREAMS:
+            await self._say_error(*error)
+            await self._say(b"", more=False)
+
+    async def _run(self) -> None:
         try:
             await self._identify()
             if await self._resumed():
@@ -176,8 +196,16 @@ class ProxyExchange:
         guard = self._guard()
         route, restoring = Route(self._scope["path"], guard), await self._restoring(guard)
         return await resume(
-            self._scope, self._receive, self._send, route, replay, self._caller_name, restoring
+            self._scope, self._receive, self._send_kept, route, replay, self._caller_name, restoring
         )
+
+    async def _send_kept(self, message: Message) -> None:
+        """Send a part of a stream that was kept."""
+        if message["type"] == "http.response.start":
+            self.outcome.status, self._media = message["status"], "text/event-stream"
+        else:
+            self._answered = not message.get("more_body")
+        await self._send(message)
 
     async def _restoring(self, guard: Guard) -> Restoring | None:
         """Return what restores a stream that was kept, with the values of the conversation that
@@ -511,8 +539,9 @@ class ProxyExchange:
         )
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
-        length = (b"content-length", b"%d" % len(answer))
-        headers = [*returned_headers(response, guard, held=self._parts.held), length]
+        headers = returned_headers(response, guard, held=self._parts.held)
+        if response.status != _NOTHING:
+            headers = [*headers, (b"content-length", b"%d" % len(answer))]
         await self._start(response.status, headers)
         await self._say(answer, more=False)
 

@@ -12,11 +12,11 @@ from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 _ONE = frozenset(
     {"previous_response_id", "conversation", "conversation_id", "file_id", "input_file_id"}
 )
-_ONE |= {"container", "container_id", "vector_store_id", "cachedContent", "cached_content"}
+_ONE |= {"container", "container_id", "vector_store_id", "cachedcontent", "cached_content"}
 _MANY = frozenset({"file_ids", "vector_store_ids"})
-"""Fields of requests that name objects."""
+"""Fields of requests that name objects, in lower case: not all upstreams mind it."""
 
-_URIS = frozenset({"fileUri", "file_uri"})
+_URIS = frozenset({"fileuri", "file_uri"})
 
 _OPAQUE = frozenset({"parameters", "input_schema", "schema", "metadata", "arguments"})
 """Fields whose values are the program's own, and name no objects of the upstream."""
@@ -30,32 +30,52 @@ def named(value: Any) -> Iterator[str]:
     """Yield the ids of the objects that a request names."""
     if isinstance(value, list):
         for inner in value:
-            if isinstance(inner, Mapping) and isinstance(inner.get("id"), str) and _is_bare(inner):
-                yield inner["id"]
-            yield from named(inner)
-    if not isinstance(value, Mapping):
-        return
-    kind = value.get("type")
-    for name, inner in value.items():
-        if name not in _OPAQUE and not (name == "input" and kind in _CALLS):
-            yield from _in_field(name, inner)
+            if isinstance(inner, Mapping):
+                yield from _in_item(inner)
+            else:
+                yield from named(inner)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _in_field(name.casefold(), inner)
+
+
+def _in_item(item: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids in an item of a list, such as a message, a part of one, or a call."""
+    if isinstance(item.get("id"), str) and _refers(item):
+        yield item["id"]
+    kind = item.get("type")
+    for name, inner in item.items():
+        if not (name == "input" and kind in _CALLS):
+            yield from _in_field(name.casefold(), inner)
 
 
 def _in_field(name: str, value: Any) -> Iterator[str]:
-    if name in _ONE and isinstance(value, str):
+    if name in _OPAQUE:
+        return
+    if name in _ONE or name in _MANY:
+        yield from _ids(value)
+    if name in _URIS and isinstance(value, str) and "files/" in value:
         yield value
-    elif name in _ONE and isinstance(value, Mapping) and isinstance(value.get("id"), str):
-        yield value["id"]
-    elif name in _MANY and isinstance(value, list):
-        yield from (str(each) for each in value)
-    elif name in _URIS and isinstance(value, str) and "/files/" in value:
-        yield value
-    else:
-        yield from named(value)
+    yield from named(value)
 
 
-def _is_bare(item: Mapping[str, Any]) -> bool:
-    """Tell whether an item stands for what the upstream has stored, and says nothing itself."""
+def _ids(value: Any) -> Iterator[str]:
+    """Yield the ids that a field has: one, in an object of its own, or several."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            yield each
+
+
+def _refers(item: Mapping[str, Any]) -> bool:
+    """Tell whether an item stands for what the upstream has stored, and says nothing itself.
+
+    What else a reference says is not looked at; nor is a summary what was reasoned.
+    """
+    kind = item.get("type")
+    if kind == "item_reference" or (kind == "reasoning" and not item.get("encrypted_content")):
+        return True
     return all(name in ("id", "type", "status") or not inner for name, inner in item.items())
 
 

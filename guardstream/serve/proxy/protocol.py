@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 with a deadline for a request's headers, and a limit on connections.
+"""uvicorn's HTTP/1.1 with a deadline for a request's headers, a limit on connections, and an end.
 
 Requests are read by h11, which is slower than httptools and takes less: that reads requests without
 a host, of HTTP/0.9 or with several codings, has no limit on a head, and loses the body of a request
@@ -53,12 +53,15 @@ class _StrictBuffer(ReceiveBuffer):
 class BoundedProtocol(H11Protocol):
     """One connection. While no request is being answered, its client has `seconds` to send one.
 
-    Beyond `most` connections of this process a client is told so, and its connection closed.
+    Beyond `most` connections of this process a client is told so, and its connection closed. A
+    connection that is open `lasts` seconds after the server began to stop is cut.
     """
 
     seconds: ClassVar[float] = 10.0
     most: ClassVar[int] = 1000
+    lasts: ClassVar[float] = 60.0
     _late: asyncio.TimerHandle | None = None
+    _last: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,8 +80,15 @@ class BoundedProtocol(H11Protocol):
         super().data_received(data)
         self._expect()
 
+    def shutdown(self) -> None:
+        """Close the connection once its answer has ended, and been read by the client."""
+        super().shutdown()
+        self._last = self._last or self.loop.call_later(self.lasts, self.transport.abort)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        if self._last is not None:
+            self._last.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:

@@ -30,6 +30,7 @@ from uvicorn.supervisors import Multiprocess
 from guardstream.errors import GuardstreamError
 from guardstream.policy.serving import IN_MEMORY, ONE_PROCESS, address_of
 from guardstream.serve.proxy.app import application
+from guardstream.serve.proxy.connections import tls
 from guardstream.serve.proxy.options import ServeOptions, shown_metrics
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from guardstream.serve.proxy.settings import ProxySettings, SettingsError
@@ -47,6 +48,12 @@ loop asks for it anew for each socket that is ready, and waits as long each time
 
 _OTHER_FILES = 100
 """Files that a process opens beside its connections."""
+
+_LAST_WORDS = 2.0
+"""Seconds that the last answers have to say that they are broken off."""
+
+_AT_LAST = 10.0
+"""Seconds after which even what does not heed that is given up."""
 
 log = logging.getLogger("guardstream.serve")
 
@@ -163,7 +170,7 @@ def _serve(
         "access_log": False,  # it would show query strings, and some keys stand there
         "log_level": "warning",
         "h11_max_incomplete_event_size": _MAX_HEADER,
-        "timeout_graceful_shutdown": ceil(options.grace),
+        "timeout_graceful_shutdown": ceil(options.grace + _AT_LAST),
         "server_header": False,
     }
     counted = settings.metrics is not None or options.metrics_listen is not None
@@ -171,7 +178,7 @@ def _serve(
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
         server = uvicorn.Server(config)
         if workers > 1:
-            supervisor: Any = Multiprocess
+            supervisor: Any = _Workers
             # Earlier versions of uvicorn want to be told what to run.
             told = "target" in inspect.signature(supervisor).parameters
             also = {"target": server.run} if told else {}
@@ -180,6 +187,16 @@ def _serve(
             server.run(sockets=[listener])
             if not server.started:
                 raise ListenError("the proxy did not start: what is above says why")
+
+
+class _Workers(Multiprocess):
+    """The worker processes. Told to stop, this process no longer holds the socket open: clients
+    that come then are refused once the last worker has closed it, and do not wait for an answer."""
+
+    def terminate_all(self) -> None:
+        super().terminate_all()
+        for each in self.sockets:
+            each.close()
 
 
 def log_requests() -> None:
@@ -264,29 +281,35 @@ def from_environment() -> Starlette:
     options = ServeOptions(**json.loads(os.environ[_ENVIRONMENT]))
     BoundedProtocol.seconds = options.header_timeout
     BoundedProtocol.most = _affordable(options.max_connections)
+    BoundedProtocol.lasts = options.grace + _LAST_WORDS
     app = application(options.settings())
+    tls()  # the first request need not wait for it, nor all others with it
     gc.collect()
     gc.freeze()  # what was loaded stays, and need not be gone through while streams wait
-    if options.drain:
-        _drain(app, options.drain)
+    _heed_signals(app, options)
     return app
 
 
-def _drain(app: Starlette, seconds: float) -> None:
-    """Have SIGTERM say first that the proxy is not ready, and stop it so many seconds later.
+def _heed_signals(app: Starlette, options: ServeOptions) -> None:
+    """Have SIGTERM say first that the proxy is not ready, and stop it `drain` seconds later.
 
-    Whoever sends requests here then has time to see that; a second signal stops it at once.
+    Whoever sends requests here then has time to see that; a second signal, or SIGINT, stops it at
+    once. What runs then has `grace` seconds to end, and is broken off.
     """
-    stop = signal.getsignal(signal.SIGTERM)
     loop = asyncio.get_running_loop()
+    stops = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
-    def draining(number: int, frame: FrameType | None) -> None:
-        if app.state.draining or not callable(stop):
-            signal.signal(signal.SIGTERM, stop)
-            signal.raise_signal(signal.SIGTERM)
-            return
-        app.state.draining = True
-        log.info("told to stop: not ready from now on, and closed in %g s", seconds)
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_later(options.grace, app.state.stop)
+        if callable(server := stops[signal.Signals(number)]):
+            server(number, frame)
+
+    def told(number: int, frame: FrameType | None) -> None:
+        again, app.state.draining = app.state.draining, True
+        seconds = options.drain if number == signal.SIGTERM and not again else 0
+        if seconds:
+            log.info("told to stop: not ready from now on, and closed in %g s", seconds)
         loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
 
-    signal.signal(signal.SIGTERM, draining)
+    for each in stops:
+        signal.signal(each, told)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardstream.serve.proxy.apart import LONG, MANY, Apart, Room
+from guardstream.serve.proxy.apart import LONG, MANY, Apart, Room, Turns
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
@@ -70,6 +70,30 @@ def test_room_is_taken_in_order_and_the_first_may_always_take_more() -> None:
     asyncio.run(run())
 
 
+def test_room_that_is_given_back_goes_to_those_whom_it_is_enough_for() -> None:
+    async def run() -> list[str]:
+        room, granted = Room(10), []
+
+        async def take(holder: str, size: int) -> None:
+            await room.take(holder, size)
+            granted.append(holder)
+
+        await room.take("a", 1)
+        await room.take("b", 9)
+        waiting = [asyncio.create_task(take(name, 4)) for name in "cdef"]
+        await asyncio.sleep(0)
+        room.give_back("b")
+        await asyncio.gather(*waiting[:2])
+        assert room.taken == 9
+        room.give_back("a")
+        room.give_back("c")
+        room.give_back("d")
+        await asyncio.gather(*waiting)
+        return granted
+
+    assert asyncio.run(run()) == ["c", "d", "e", "f"]
+
+
 def test_who_gives_up_waiting_takes_nothing() -> None:
     async def run() -> None:
         room = Room(10)
@@ -106,3 +130,32 @@ def test_a_piece_of_many_lines_is_guarded_as_others_are() -> None:
     assert answer.startswith(comments.decode())
     assert "######" in answer
     assert "secret" not in answer
+
+
+def test_who_would_work_too_long_in_one_turn_waits_in_order() -> None:
+    async def run() -> list[str]:
+        turns, seen = Turns(most=0.5), []
+
+        async def work(name: str) -> None:
+            await turns.mine()
+            turns.worked(1.0)
+            seen.append(name)
+
+        async def other() -> None:
+            await asyncio.sleep(0)
+            seen.append("other")
+
+        left = asyncio.create_task(turns.mine())
+        await asyncio.sleep(0)
+        names = "abcdefgh"
+        working = [asyncio.create_task(work(name)) for name in names]
+        gone = asyncio.create_task(work("gone"))
+        asking = asyncio.create_task(other())
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(left, asking, *working)
+        return seen
+
+    seen = asyncio.run(run())
+    assert [name for name in seen if name != "other"] == list("abcdefgh")
+    assert seen.index("other") < len(seen) - 1

@@ -7,11 +7,12 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import openai
 import pytest
@@ -21,8 +22,10 @@ from starlette.responses import JSONResponse, Response
 from guardstream import Guard, Policy
 from guardstream.serve import MemoryReplay
 from guardstream.serve.journal import Replay
+from guardstream.serve.proxy import ProxySettings
 from guardstream.serve.proxy import keys as keys_module
 from guardstream.serve.proxy.budgets import of_text, reserved, used
+from guardstream.serve.proxy.caller import BoundsError, Caller
 from guardstream.serve.proxy.endpoints import Table
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import Key, Keys, hashed, new_key
@@ -291,6 +294,14 @@ def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
         (CHAT, {"n": 3, "max_completion_tokens": 10}, 30 + 10),
         (CHAT, {"max_tokens": -5}, 100 + 5),
         (CHAT, {"max_tokens": True}, 100 + 5),
+        (CHAT, {"max_tokens": 20.0}, 20 + 5),
+        (CHAT, {"max_tokens": "20"}, 20 + 4 + 1),
+        (CHAT, {"max_tokens": "many"}, 100 + 4 + 2),
+        (CHAT, {"n": "3", "max_tokens": 10.5}, 33 + 1 + 1 + 4 + 1),
+        (CHAT, {"max_tokens": 1, "Max_Tokens": 20}, 20 + 5 + 5),
+        ("/v1/responses", {"max_tokens": 1}, 100 + 5),
+        ("/api/chat", {"max_tokens": 1, "num_predict": -1}, 100 + 5 + 5),
+        ("/api/chat", {"Options": {"Num_Predict": 9}}, 9 + 3 + 4 + 1),
         ("/v1beta/models/m:generateContent", {"generationConfig": {"maxOutputTokens": 7}}, 19),
         ("/api/chat", {"options": {"num_predict": 9}}, 9 + 3 + 4 + 1),
         ("/v1/embeddings", {"input": "x" * 30}, 10 + 2),
@@ -407,6 +418,12 @@ REFERENCES = [
     {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-2"}]}]},
     {"input": [{"id": "file-2"}]},
     {"input": [{"type": "image_generation_call", "id": "file-2"}]},
+    {"input": [{"type": "item_reference", "id": "file-2", "note": "mine"}]},
+    {"input": [{"type": "reasoning", "id": "file-2", "summary": [{"text": "mine"}]}]},
+    {"type": "tool_use", "input": [{"type": "item_reference", "id": "file-2"}]},
+    {"previous_response_id": ["file-2"]},
+    {"Previous_Response_ID": "file-2"},
+    {"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": "file-2"}}]},
     {"conversation": "file-2"},
     {"conversation": {"id": "file-2"}},
     {"tools": [{"type": "file_search", "vector_store_ids": ["file-2"]}]},
@@ -433,6 +450,26 @@ def test_another_callers_file_cannot_be_named(reference: dict[str, Any]) -> None
         own = ann.post(path, json=reference)
         assert (refused.status_code, len(provider.requests) > before) == (404, True)
     assert own.status_code in (200, 502)  # what it answers is of another endpoint
+
+
+def test_an_object_of_ones_own_hides_no_other() -> None:
+    container = {"id": "cntr-own", "type": "auto", "file_ids": ["file-2"]}
+    reference = {"tools": [{"type": "code_interpreter", "container": container}]}
+    assert list(named(reference)) == ["cntr-own", "file-2"]
+
+
+def test_what_was_reasoned_may_be_brought_along_whole() -> None:
+    item = {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "x"}
+    assert list(named({"input": [item]})) == []
+
+
+def test_a_file_that_is_no_batch_is_not_run_as_one() -> None:
+    with storing() as (ann, _, provider):
+        uploaded = ann.post("/v1/files", data={"purpose": "user_data"}, files={"file": ("a", b"x")})
+        before = len(provider.requests)
+        batch = {"input_file_id": uploaded.json()["id"], "endpoint": CHAT}
+        refused = ann.post("/v1/batches", json=batch)
+    assert (refused.status_code, len(provider.requests)) == (400, before)
 
 
 def test_what_only_looks_like_a_reference_is_none() -> None:
@@ -541,6 +578,43 @@ async def state(request: pytest.FixtureRequest, clock: Clock) -> Any:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.mark.anyio
+async def test_who_leaves_while_tokens_are_reserved_keeps_none_back() -> None:
+    class Slow(MemoryState):
+        """Counts first and looks then, as one in Redis does."""
+
+        used, running = 0, 0
+
+        async def reserve(self, spent: Any, tokens: int, limit: int) -> bool:  # noqa: ARG002
+            self.used += tokens
+            await anyio.lowlevel.checkpoint()
+            if self.used <= limit:
+                return True
+            self.used -= tokens
+            return False
+
+        async def enter(self, name: str, place: str, most: int) -> bool:  # noqa: ARG002
+            self.running += 1
+            await anyio.lowlevel.checkpoint()
+            return True
+
+        async def leave(self, name: str, place: str) -> None:  # noqa: ARG002
+            self.running -= 1
+
+    state = Slow()
+    settings = ProxySettings("http://x", {"default": guard()})
+    caller = Caller(Key("web", "", at_once=1, tokens=(10, 60.0)), state, settings)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        async with caller.place():
+            await anyio.sleep_forever()
+    with anyio.CancelScope() as scope, suppress(BoundsError):
+        scope.cancel()
+        async with caller.tokens(11):
+            raise AssertionError
+    assert (state.used, state.running) == (0, 0)
 
 
 @pytest.mark.anyio

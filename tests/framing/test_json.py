@@ -1,0 +1,51 @@
+"""JSON as it comes over the wire: a long document is read value by value, and says the same."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_data, json_object
+
+MANY = 200_000
+
+
+def long(value: str) -> str:
+    """A long document of very many values, the last of which is this one."""
+    return f'{{"before": [{"10000," * MANY}"\\u00e9"], "said": {value}}}'
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "-0.5e3", '"a\\n\\ud83d\\ude00"', "[]", "{}", '[{"a": null}, true]', "NaN"]
+)
+def test_a_long_document_says_what_a_short_one_does(value: str) -> None:
+    said = json_object(long(value))
+    assert said is not None
+    assert repr(said["said"]) == repr(json.loads(value))
+    assert said["before"] == [10000] * MANY + ["é"]
+
+
+@pytest.mark.parametrize("value", ["1,", "01", "[1", '"', "nul", "\x00", "1}}"])
+def test_a_long_document_that_is_none_is_not_read(value: str) -> None:
+    assert json_object(long(value)) is None
+    assert json_data(long(value)) == (long(value), "text")
+
+
+def test_a_long_document_that_names_a_key_twice_is_refused() -> None:
+    with pytest.raises(AdapterError):
+        json_object(long('{"a": 1, "a": 2}'))
+
+
+def test_others_have_their_turn_while_a_long_document_is_read() -> None:
+    text = long("1")
+    read = threading.Event()
+    reading = threading.Thread(target=lambda: (json_object(text), read.set()))
+    reading.start()
+    turns = 0
+    while not read.wait(0.001):
+        turns += 1
+    reading.join()
+    assert turns > 1
