@@ -57,6 +57,15 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     return {**fields, **extra} if extra else fields
 
 
+def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
+    """Return the number that tells a value from others like it; `otherwise`, if it is none.
+
+    What stands in place of a number may be any text, and must not come out in events made after it.
+    """
+    index = fields_of(value).get(name)
+    return index if isinstance(index, int) else otherwise
+
+
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:
     given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
     names = [name for each in given for name in ([each] if isinstance(each, str) else each)]

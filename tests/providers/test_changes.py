@@ -37,6 +37,7 @@ from tests.providers.test_plain_formats import completion, token
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
 GUARD = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, replacement: '[#]'}}]"))
+BLOCKING = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, action: block}}]"))
 
 SAMPLES: dict[str, list[Event]] = {
     "openai_chat": [
@@ -178,6 +179,16 @@ def test_no_word_in_place_of_any_value_passes(name: str) -> None:
         assert not said(list(stream), (WORD,)), (number, way)
         if stream.finish == "content_filter":  # a name, which nothing can stand for
             assert stream.findings, (number, way)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_word_that_blocks_stands_in_the_events_of_the_end(name: str) -> None:
+    for number, way in guarded_leaves(name):
+        source = changed(name, number, put(SAMPLES[name][number], way, WORD))
+        out: list[Any] = []
+        with suppress(AdapterError):  # what is said twice is no longer the same
+            out.extend(BLOCKING.wrap_sync(source, provider=NAMES.get(name, name)))
+        assert not said(out, (WORD,)), (number, way)
 
 
 MARKS = ("id", "object", "model", "role", "status", "index", "created", "logprobs", "modelVersion")
