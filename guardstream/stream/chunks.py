@@ -115,7 +115,8 @@ class ChunkFlow(Generic[C]):
             reading = self._adapter.read(chunk)
             self._like = None
             self._lanes.remember = self._adapter.repeats
-            if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
+            alone = reading.only_text and len(reading.pieces) == 1
+            if alone and not (self._is_busy or self._unknown.found):
                 self._like = reading
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
@@ -395,6 +396,8 @@ class ChunkFlow(Generic[C]):
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
         ended_before = self.ended is not None
+        if self._unknown.found:
+            self._report_marks()
         self._guard_pieces(incoming)
         return self._sent_of(incoming, ended_before=ended_before)
 
@@ -472,12 +475,24 @@ class ChunkFlow(Generic[C]):
 
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings say where it is."""
-        path, before = piece.slot.field, len(self.findings)
+        path = piece.slot.field
         if piece.kind == "unknown":
             events = self._unknown.judge(path, piece.text, piece.slot.number)
         else:
             events = self._unknown.judge_name(path, piece.text)
-        text = self._released(piece.slot, events)
+        return self._released_at(path, piece.slot, events)
+
+    def _report_marks(self) -> None:
+        """Report what rules have found in marks; where one blocks or stops, the stream ends."""
+        found, self._unknown.found = self._unknown.found, []
+        for path, events in found:
+            if self.ended is None:
+                self._released_at(path, Slot(0, "text", path), events)
+
+    def _released_at(self, path: str, slot: Slot, events: Sequence[Event]) -> str:
+        """Return the text among some events, whose findings say where it is."""
+        before = len(self.findings)
+        text = self._released(slot, events)
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
