@@ -230,6 +230,11 @@ class ChunkFlow(Generic[C]):
         except Exception as error:
             raise adapter_error(error) from error
 
+    def note_last(self, whole: Callable[[], C]) -> None:
+        """Note another chunk as the last that was not read."""
+        if self._unread is not None:
+            self._unread = self._unread[0], whole
+
     def _read_last(self) -> None:
         """Let the last chunk that was not read stand for itself, before others are made like it."""
         if self._unread is None:
