@@ -57,9 +57,7 @@ class StreamState(Generic[C]):
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
         self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None
-        self._alone: Any = (
-            None  # the flow, if nobody else is told of chunks and they go through alone
-        )
+        self._alone: Any = None  # the flow, if no one else is told of its chunks
         self._delivered = Delivered() if options.keep_text else None
         self._last_due: list[Due] = []  # of calls that the source's end completes
         self._meter = Meter()
@@ -128,24 +126,21 @@ class StreamState(Generic[C]):
         else:
             ready: C | None = flow.feed_chunk(chunk)
             if ready is not None:
-                self._note_text(flow.said)
+                # It is some of the answer and no more: what `deliver` does, without the call.
+                self.delta = text = flow.said
+                meter = self._meter
+                meter.chunks_out += 1
+                if not meter.characters_out:
+                    meter.release_began()
+                meter.characters_out += len(text)
+                if self._delivered is not None:
+                    self._delivered.answer.write(text)
                 return ready
             sent = flow.rest
         if len(sent) == 1 and self.callbacks is None and self.ended is None:
             return self.deliver(sent[0])
         self.queue.extend(sent)
         return None
-
-    def _note_text(self, text: str) -> None:
-        """Count a chunk as delivered that is some of the answer and no more, as `deliver` does."""
-        self.delta = text
-        meter = self._meter
-        meter.chunks_out += 1
-        if not meter.characters_out:
-            meter.release_began()
-        meter.characters_out += len(text)
-        if self._delivered is not None:
-            self._delivered.answer.write(text)
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         """Pass a chunk through the guard; return what may go out."""
