@@ -204,13 +204,20 @@ class Redact:
 
     def feed(self, text: str) -> list[Event]:
         """Take the next characters and return what can be said now."""
+        said = self.feed_text(text)
+        if isinstance(said, str):
+            return [Text(said)] if said else []
+        return said
+
+    def feed_text(self, text: str) -> str | list[Event]:
+        """Do as `feed`, but return text alone without an event around it."""
         regions = self._regions
         tail = regions.tail + text
         if self._busy or not text or len(tail) > self._at_once:
             return self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
         held = self.read(text)
-        if regions.spans or not isinstance(held, int):
+        if regions.spans or type(held) is not int:
             return self.follow(text, held)
         self._position += len(text)
         window = self._window
@@ -220,14 +227,14 @@ class Redact:
         if not held:
             regions.tail = ""
             regions.written = self._position
-            return [Text(tail)]
+            return tail
         release = len(tail) - held
         if release <= 0:
             regions.tail = tail
-            return []
+            return ""
         regions.written += release
         regions.tail = tail[release:]
-        return [Text(tail[:release])]
+        return tail[:release]
 
     @property
     def tail(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardstream.events import Event, Text
+from guardstream.stages.redact import Redact
 from guardstream.stream.flow import stage_error
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Short:
         self.choice = choice
         self.events: Sequence[Event] = ()
         self._stage = track.lane.stage
-        self._feed = self._stage.feed
+        stage = self._stage
+        self._feed = stage.feed_text if isinstance(stage, Redact) else stage.feed
         self._meter = meter
 
     def feed(self, text: str) -> str | None:
@@ -41,16 +43,19 @@ class Short:
         None means that more came of it, which is in `events`, and that nothing was counted.
         """
         try:
-            events = self._feed(text)
+            said = self._feed(text)
             held = self._stage.held
         except Exception as error:
             raise stage_error(error) from error
         released = ""
-        if events:
-            if len(events) > 1 or type(event := events[0]) is not Text:
-                self.events = events
-                return None
+        if isinstance(said, str):
+            released = said
+        elif len(said) == 1 and type(event := said[0]) is Text:
             released = event.text
+        elif said:
+            self.events = said
+            return None
+        if released:
             if released == text:
                 released = text
             self.track.said = released

@@ -8,6 +8,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
+from guardstream.stages.redact import Redact
 from guardstream.stream.flow import Sent, blocking, following, stage_error
 from guardstream.stream.result import Meter
 
@@ -27,7 +28,7 @@ class TextFlow:
         self.blocked_by: str | None = None
         self.rest: Sequence[Sent[str]] = ()
         self._stage = stage
-        self._feed = stage.feed
+        self._feed = stage.feed_text if isinstance(stage, Redact) else stage.feed
         self._meter = meter
         self._block_message = block_message
         self.said = ""  # what was released last
@@ -49,7 +50,7 @@ class TextFlow:
         if type(chunk) is not str and not isinstance(chunk, str):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text")
         try:
-            events = self._feed(chunk)
+            said = self._feed(chunk)
             held = self._stage.held
         except Exception as error:
             raise stage_error(error) from error
@@ -65,10 +66,17 @@ class TextFlow:
                     meter.held_max = held
         else:
             meter.received(len(chunk), held)
-        if len(events) == 1 and type(event := events[0]) is Text:
-            self.said = text = event.text
+        if isinstance(said, str):
+            text = said
+        elif len(said) == 1 and type(event := said[0]) is Text:
+            text = event.text
+        else:
+            self.rest = self._sort(said, origin) if said else ()
+            return None
+        if text:
+            self.said = text
             return text
-        self.rest = self._sort(events, origin) if events else ()
+        self.rest = ()
         return None
 
     def finish(self) -> Sequence[Sent[str]]:

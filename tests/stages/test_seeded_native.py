@@ -75,8 +75,23 @@ BUGS = {
     ),
     "an offset is taken from the next character": Change(
         "stream.h",
-        "to[index] = least_of(moves + 1, moves[0], from, offset);",
-        "to[index] = least_of(moves + 1, moves[0], from, offset + 1);",
+        "to[index] = least_of(note + 1, note[0], from, offset);",
+        "to[index] = least_of(note + 1, note[0], from, offset + 1);",
+    ),
+    "registers stay as they are in joint states": Change(
+        "joints.h", "registers_stay(&self->moves) ? 0 : self->moves.count;", "0;"
+    ),
+    "joint states accept nothing": Change("joints.h", "self->accepts.count / NOTE_INTS};", "0};"),
+    "joint states lead on from any other": Change(
+        "joints.h", "(leap->joint == joint && leap->class == class)", "leap->class == class"
+    ),
+    "joint states do not know what stands before": Change(
+        "joints.h", "ints_push(&self->key, kind);", "ints_push(&self->key, 0);"
+    ),
+    "a stream keeps its joint state when a search goes on elsewhere": Change(
+        "stream.h",
+        "    self->now.joint = NONE;\n    runs_remove(&self->now.runs, pattern);\n    return cache",
+        "    runs_remove(&self->now.runs, pattern);\n    return cache",
     ),
     "the group of a match found again is where it first opened": Change(
         "matcher.h", "    return made < 0 ? made : first;", "    return captures;"

@@ -4,12 +4,13 @@
 #ifndef GUARDSTREAM_MACHINE_H
 #define GUARDSTREAM_MACHINE_H
 
-#include "automaton.h"
+#include "joints.h"
 
 #define PAGES (0x110000 >> 8)
 #define MISSING UINT16_MAX
 #define MAX_CLASSES 60000
 #define MAX_SHARE 8
+#define JOINT_SHARE 4 /* joint states may take such a part of what the automata may, besides */
 
 /* What is known of a pattern. */
 #define HOLDS 1 /* text waits for its candidates */
@@ -24,17 +25,6 @@ typedef struct {
 typedef struct {
     int32_t first, count;
 } Span;
-
-typedef struct {
-    int32_t pattern, node;
-    int32_t registers, count; /* where its registers begin, and how many there are */
-} Run;
-
-typedef struct {
-    Run *runs;
-    int64_t *registers;
-    int32_t count, room, register_count, register_room;
-} Runs;
 
 typedef struct stream Stream;
 
@@ -69,10 +59,12 @@ typedef struct {
     int64_t bytes, limit;
     int full; /* something has to be flushed before the next character */
     Runs next; /* where a stream's runs lead, while a character is read */
+    Joints joints;
     Stream *streams;
 } Machine;
 
 static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
+static void streams_part(Machine *self);
 
 /* --- reading what Python gives -------------------------------------------------------------- */
 
@@ -479,6 +471,13 @@ wakes_forget(Machine *self)
     self->wakes = self->spans = 0;
 }
 
+static void
+joints_forget(Machine *self)
+{
+    streams_part(self);
+    joints_free(&self->joints);
+}
+
 /* Forget an automaton's states; the streams keep those they are in. */
 static int
 machine_flush(Machine *self, int32_t pattern)
@@ -487,6 +486,7 @@ machine_flush(Machine *self, int32_t pattern)
     Cache old = automaton->cache;
     memset(&automaton->cache, 0, sizeof(Cache));
     wakes_forget(self);
+    joints_forget(self);
     int result = cache_start(&automaton->cache);
     if (streams_renew(self, pattern, &old) < 0) {
         result = ERROR;
@@ -766,6 +766,7 @@ machine_dealloc(Machine *self)
         ints_free(ints[index]);
     }
     bench_free(&self->bench);
+    joints_free(&self->joints);
     numbers_free(&self->kinds);
     PyMem_Free(self->automata);
     PyMem_Free(self->flags);
@@ -798,7 +799,7 @@ machine_limit(Machine *self, PyObject *given)
 static PyObject *
 machine_size(Machine *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLongLong(self->bytes);
+    return PyLong_FromLongLong(self->bytes + joints_bytes(&self->joints));
 }
 
 static PyGetSetDef machine_members[] = {

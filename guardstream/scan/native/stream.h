@@ -25,6 +25,7 @@ typedef struct {
     Candidates open;
     int64_t offset;
     int32_t last;
+    int32_t joint; /* the joint state of its runs, or NONE if that is not known */
 } Stand;
 
 typedef struct {
@@ -100,6 +101,7 @@ stand_copy(Stand *to, const Stand *from)
     to->open.count = from->open.count;
     to->offset = from->offset;
     to->last = from->last;
+    to->joint = from->joint;
     return 0;
 }
 
@@ -121,6 +123,24 @@ least_of(const int32_t *sources, int32_t count, const int64_t *registers, int64_
     return least;
 }
 
+/* What `count` registers become by the moves of an edge on the character at `offset`. */
+static void
+registers_follow(int64_t *to, int32_t count, const Cache *cache, int32_t moves,
+                 const int64_t *from, int64_t offset)
+{
+    if (moves == NONE) {
+        if (count) {
+            memcpy(to, from, (size_t)count * sizeof(int64_t));
+        }
+        return;
+    }
+    const int32_t *note = cache->notes.at + moves + 1;
+    for (int32_t index = 0; index < count; index++) {
+        to[index] = least_of(note + 1, note[0], from, offset);
+        note += 1 + note[0];
+    }
+}
+
 /* Append a run that follows an edge on the character at `offset`. */
 static int
 runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
@@ -132,19 +152,8 @@ runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
                  (int64_t)runs->register_count + node->registers, sizeof(int64_t)) < 0) {
         return ERROR;
     }
-    int64_t *to = runs->registers + runs->register_count;
-    if (edge->moves == NONE) {
-        if (node->registers) {
-            memcpy(to, from, (size_t)node->registers * sizeof(int64_t));
-        }
-    }
-    else {
-        const int32_t *moves = cache->notes.at + edge->moves + 1;
-        for (int32_t index = 0; index < node->registers; index++) {
-            to[index] = least_of(moves + 1, moves[0], from, offset);
-            moves += 1 + moves[0];
-        }
-    }
+    registers_follow(runs->registers + runs->register_count, node->registers, cache, edge->moves,
+                     from, offset);
     Run run = {pattern, edge->target, runs->register_count, node->registers};
     runs->runs[runs->count++] = run;
     runs->register_count += node->registers;
@@ -200,6 +209,15 @@ pattern_oldest(const Stream *self, int32_t pattern, int holding)
 {
     const Run *run = runs_find(&self->now.runs, pattern);
     return run == NULL ? self->now.offset + 1 : run_oldest(self, run, holding);
+}
+
+/* Let every stream forget its joint state. */
+static void
+streams_part(Machine *machine)
+{
+    for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
+        stream->now.joint = stream->mark.joint = NONE;
+    }
 }
 
 /* After a flush: let every stream stand in the states as they are known now. */
@@ -364,24 +382,32 @@ needs_attention(const Stream *self)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* Let one run go on with a class, into `next`. */
+/* Let a pattern follow an edge, into `next`; its registers stand at `at`. What that does is noted. */
 static int
-run_step(Stream *self, const Run *run, const int64_t *registers, int32_t class, int64_t offset)
+edge_followed(Stream *self, int32_t pattern, const Edge *edge, int32_t at)
 {
     Machine *machine = self->machine;
-    int32_t number = machine_edge(machine, run->pattern, run->node, class);
-    if (number < 0) {
-        return number;
+    const Cache *cache = &machine->automata[pattern].cache;
+    const Node *node = &cache->node[edge->target];
+    const int64_t *registers = self->now.runs.registers + at;
+    if (edge->accepts != NONE) {
+        const int32_t note[NOTE_INTS] = {pattern, edge->accepts, at, 0};
+        if (accepts_taken(cache, edge->accepts, pattern, registers, self->now.offset,
+                          &self->hits) < 0
+            || ints_append(&machine->joints.accepts, note, NOTE_INTS) < 0) {
+            return ERROR;
+        }
     }
-    const Cache *cache = &machine->automata[run->pattern].cache;
-    const Edge *edge = &cache->edge[number];
-    if (edge->accepts != NONE
-        && accepts_taken(cache, edge->accepts, run->pattern, registers, offset, &self->hits) < 0) {
-        return ERROR;
+    if (node->idle) {
+        return 0;
     }
-    return cache->node[edge->target].idle
-        ? 0
-        : runs_follow(&machine->next, run->pattern, cache, edge, registers, offset);
+    if (node->registers) {
+        const int32_t note[NOTE_INTS] = {pattern, edge->moves, at, node->registers};
+        if (ints_append(&machine->joints.moves, note, NOTE_INTS) < 0) {
+            return ERROR;
+        }
+    }
+    return runs_follow(&machine->next, pattern, cache, edge, registers, self->now.offset);
 }
 
 static int
@@ -399,16 +425,8 @@ stream_wake(Stream *self, int32_t class)
             || (self->off && self->off[wake->pattern])) {
             continue;
         }
-        const Cache *cache = &machine->automata[wake->pattern].cache;
-        const Edge *edge = &cache->edge[wake->edge];
-        if (edge->accepts != NONE
-            && accepts_taken(cache, edge->accepts, wake->pattern, NULL, self->now.offset,
-                             &self->hits) < 0) {
-            return ERROR;
-        }
-        if (!cache->node[edge->target].idle
-            && runs_follow(&machine->next, wake->pattern, cache, edge, NULL,
-                           self->now.offset) < 0) {
+        const Edge *edge = &machine->automata[wake->pattern].cache.edge[wake->edge];
+        if (edge_followed(self, wake->pattern, edge, 0) < 0) {
             return ERROR;
         }
     }
@@ -421,6 +439,7 @@ stream_advance(Stream *self, int32_t class)
 {
     Machine *machine = self->machine;
     machine->next.count = machine->next.register_count = 0;
+    machine->joints.moves.count = machine->joints.accepts.count = 0;
     self->hits.count = 0;
     if (machine->clock == INT32_MAX) {
         memset(machine->awake, 0, (size_t)machine->patterns * sizeof(int32_t));
@@ -430,13 +449,90 @@ stream_advance(Stream *self, int32_t class)
     for (int32_t index = 0; index < self->now.runs.count; index++) {
         const Run *run = &self->now.runs.runs[index];
         machine->awake[run->pattern] = machine->clock;
-        int result = run_step(self, run, self->now.runs.registers + run->registers, class,
-                              self->now.offset);
-        if (result < 0) {
-            return result;
+        int32_t number = machine_edge(machine, run->pattern, run->node, class);
+        if (number < 0) {
+            return number;
+        }
+        const Edge *edge = &machine->automata[run->pattern].cache.edge[number];
+        if (edge_followed(self, run->pattern, edge, run->registers) < 0) {
+            return ERROR;
         }
     }
     return stream_wake(self, class);
+}
+
+/* Go on to where the joint state is known to lead on a class: returns whether it is. */
+static int
+stream_leap(Stream *self, int32_t class)
+{
+    Machine *machine = self->machine;
+    const Joints *joints = &machine->joints;
+    if (self->now.joint == NONE || !joints->leaps) {
+        return 0;
+    }
+    const Leap *leap = joints_leap(joints, self->now.joint, class);
+    if (leap->target == NONE) {
+        return 0;
+    }
+    const Joint *joint = &joints->joint[leap->target];
+    const int32_t *note = joints->notes.at + leap->first;
+    Runs *now = &self->now.runs, *next = &machine->next;
+    int32_t filled = 0;
+    self->hits.count = 0;
+    if (leap->moves && grown((void **)&next->registers, &next->register_room, joint->registers,
+                             sizeof(int64_t)) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < leap->moves; index++, note += NOTE_INTS) {
+        registers_follow(next->registers + filled, note[3], &machine->automata[note[0]].cache,
+                         note[1], now->registers + note[2], self->now.offset);
+        filled += note[3];
+    }
+    for (int32_t index = 0; index < leap->accepts; index++, note += NOTE_INTS) {
+        if (accepts_taken(&machine->automata[note[0]].cache, note[1], note[0],
+                          now->registers + note[2], self->now.offset, &self->hits) < 0) {
+            return ERROR;
+        }
+    }
+    if (leap->moves) {
+        int64_t *registers = now->registers;
+        int32_t room = now->register_room;
+        now->registers = next->registers;
+        now->register_room = next->register_room;
+        next->registers = registers;
+        next->register_room = room;
+    }
+    if (leap->target != self->now.joint && joint_placed(joints, joint, now) < 0) {
+        return ERROR;
+    }
+    self->now.joint = leap->target;
+    return 1;
+}
+
+/* Take the runs in `next`, to which a class has led, and remember them as a joint state. */
+static int
+stream_arrive(Stream *self, int32_t class, int worth)
+{
+    Machine *machine = self->machine;
+    Joints *joints = &machine->joints;
+    int32_t joint = NONE;
+    if (worth) {
+        int32_t kind = machine_kind(machine, class);
+        joints->missed++;
+        if (joints_bytes(joints) > machine->limit / JOINT_SHARE) {
+            joints_forget(machine);
+        }
+        if (kind < 0 || (joint = joint_of(joints, kind, &machine->next)) < 0
+            || (self->now.joint != NONE
+                && joints_link(joints, self->now.joint, class, joint) < 0)) {
+            return ERROR;
+        }
+    }
+    Runs before = self->now.runs;
+    self->now.runs = machine->next;
+    self->now.joint = joint;
+    machine->next = before;
+    return 0;
 }
 
 /* Read a character: returns what it asks for, or ERROR. */
@@ -452,17 +548,17 @@ stream_step(Stream *self, Py_UCS4 code)
         if (machine->full && machine_bound(machine) < 0) {
             return ERROR;
         }
-        int result = stream_advance(self, class);
-        if (result == 0) {
-            Runs before = self->now.runs;
-            self->now.runs = machine->next;
-            machine->next = before;
-            machine->next.count = 0;
+        int worth = self->off == NULL && joints_worth(&machine->joints);
+        int result = worth ? stream_leap(self, class) : 0;
+        if (result == 0 && (result = stream_advance(self, class)) == 0) {
+            result = stream_arrive(self, class, worth) < 0 ? ERROR : 1;
+        }
+        machine->next.count = 0;
+        if (result > 0) {
             self->now.offset++;
             self->now.last = class;
             break;
         }
-        machine->next.count = 0;
         if (result != WANTED || machine_fetch(machine) < 0) {
             return ERROR;
         }
@@ -545,6 +641,7 @@ stream_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         self->after->before = self;
     }
     self->machine->streams = self;
+    self->now.joint = self->mark.joint = NONE;
     return (PyObject *)self;
 }
 
@@ -939,6 +1036,7 @@ stream_disable(Stream *self, PyObject *given)
         }
     }
     self->off[pattern] = 1;
+    self->now.joint = NONE;
     runs_remove(&self->now.runs, pattern);
     candidates_remove(&self->now.open, pattern);
     stream_unlose(self, pattern);
@@ -1061,6 +1159,7 @@ run_put(Stream *self, int32_t pattern)
     const Cache *cache = &self->machine->automata[pattern].cache;
     Edge edge = {run.node, NONE, NONE};
     self->other.count = 0;
+    self->now.joint = NONE;
     runs_remove(&self->now.runs, pattern);
     return cache->node[run.node].idle
         ? 0

@@ -87,6 +87,7 @@ class PatternSet:
             pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
             for pattern in patterns
         ]
+        self.furthest = max(self.reach, default=0)
         self._warm()
 
     def _warm(self) -> None:
@@ -411,7 +412,7 @@ class PatternScan:
         for pattern in self._steps.waiting():
             began = max(self._steps.candidates(pattern)[0][1], offset - self._set.window)
             needed = min(needed, began - self._set.reach[pattern])
-        return needed - max(self._set.reach, default=0)
+        return needed - self._set.furthest
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""

@@ -1,0 +1,214 @@
+/* The states of all patterns that are awake as one, so that a character is one look-up
+   (`stepper.Joints`): there are few of them while a text goes on as it did.
+
+   They are bounded, and let be where a text keeps coming to new ones. */
+
+#ifndef GUARDSTREAM_JOINTS_H
+#define GUARDSTREAM_JOINTS_H
+
+#include "automaton.h"
+
+/* After so many characters it is looked whether joint states are worth their building; where more
+   than one in WORTH was new, they are let be for REST characters, and twice as long each time. */
+#define TRIAL 4096
+#define WORTH 2
+#define REST 65536
+#define MAX_REST (REST << 4)
+
+typedef struct {
+    int32_t pattern, node;
+    int32_t registers, count; /* where its registers begin, and how many there are */
+} Run;
+
+typedef struct {
+    Run *runs;
+    int64_t *registers;
+    int32_t count, room, register_count, register_room;
+} Runs;
+
+typedef struct {
+    int32_t first, count; /* its runs, in `run` */
+    int32_t registers;    /* how many a stream has here */
+} Joint;
+
+/* Where a joint state leads on a class of characters. Its notes, from `first` on, are NOTE_INTS
+   each: what registers become, if they do not stay, and what matches. */
+typedef struct {
+    int32_t joint, class, target; /* the target is NONE in a free place */
+    int32_t first, moves, accepts;
+} Leap;
+
+#define NOTE_INTS 4 /* pattern, note of the pattern's edge, first register before, how many after */
+
+typedef struct {
+    Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
+    Joint *joint;
+    Run *run;
+    Leap *leap; /* an open hash table */
+    int32_t joint_room, runs, run_room, leaps, leap_room;
+    Ints notes, key;
+    Ints moves, accepts; /* the notes of the character that is being read */
+    int32_t read, missed; /* in this trial */
+    int32_t rest, pause;  /* for how many characters more, and for how many the last time */
+} Joints;
+
+static void
+joints_free(Joints *self)
+{
+    Ints *ints[] = {&self->notes, &self->key, &self->moves, &self->accepts};
+    for (int index = 0; index < 4; index++) {
+        ints_free(ints[index]);
+    }
+    numbers_free(&self->known);
+    PyMem_Free(self->joint);
+    PyMem_Free(self->run);
+    PyMem_Free(self->leap);
+    Joints none = {.read = self->read, .missed = self->missed, .rest = self->rest,
+                   .pause = self->pause};
+    *self = none;
+}
+
+static int64_t
+joints_bytes(const Joints *self)
+{
+    return numbers_bytes(&self->known) + (int64_t)sizeof(Joint) * self->joint_room
+        + (int64_t)sizeof(Run) * self->run_room + (int64_t)sizeof(Leap) * self->leap_room
+        + (int64_t)sizeof(int32_t) * self->notes.room;
+}
+
+/* Whether the next character should be read by joint states. */
+static int
+joints_worth(Joints *self)
+{
+    if (self->rest > 0) {
+        self->rest--;
+        return 0;
+    }
+    if (++self->read > TRIAL) {
+        int worth = WORTH * self->missed <= self->read;
+        self->pause = worth ? 0 : self->pause == 0 ? REST : 2 * self->pause;
+        self->rest = self->pause = self->pause < MAX_REST ? self->pause : MAX_REST;
+        self->read = self->missed = 0;
+    }
+    return 1;
+}
+
+/* The joint state of runs whose registers stand in their order: a number or ERROR. */
+static int32_t
+joint_of(Joints *self, int32_t kind, const Runs *runs)
+{
+    self->key.count = 0;
+    int result = ints_push(&self->key, kind);
+    for (int32_t index = 0; result == 0 && index < runs->count; index++) {
+        const int32_t made[2] = {runs->runs[index].pattern, runs->runs[index].node};
+        result = ints_append(&self->key, made, 2) < 0 ? ERROR : 0;
+    }
+    int32_t known = self->known.count;
+    if (result < 0
+        || grown((void **)&self->joint, &self->joint_room, (int64_t)known + 1, sizeof(Joint)) < 0
+        || grown((void **)&self->run, &self->run_room, (int64_t)self->runs + runs->count + 1,
+                 sizeof(Run)) < 0) {
+        return ERROR;
+    }
+    int32_t number = numbers_of(&self->known, self->key.at, self->key.count);
+    if (number < known) {
+        return number;
+    }
+    Joint joint = {self->runs, runs->count, runs->register_count};
+    if (runs->count) {
+        memcpy(self->run + self->runs, runs->runs, (size_t)runs->count * sizeof(Run));
+    }
+    self->runs += runs->count;
+    self->joint[number] = joint;
+    return number;
+}
+
+/* Where a leap stands, or would; there is always a free place. */
+static Leap *
+joints_leap(const Joints *self, int32_t joint, int32_t class)
+{
+    uint32_t mask = (uint32_t)self->leap_room - 1;
+    uint32_t hash = ((uint32_t)joint * 0x9E3779B1u) ^ ((uint32_t)class * 0x85EBCA6Bu);
+    for (uint32_t place = (hash ^ (hash >> 15)) & mask;; place = (place + 1) & mask) {
+        Leap *leap = &self->leap[place];
+        if (leap->target == NONE || (leap->joint == joint && leap->class == class)) {
+            return leap;
+        }
+    }
+}
+
+static int
+joints_grow(Joints *self)
+{
+    if (2 * (self->leaps + 1) <= self->leap_room) {
+        return 0;
+    }
+    Leap *old = self->leap, *fresh = NULL;
+    int32_t count = self->leap_room, room = 0;
+    if (grown((void **)&fresh, &room, 4 * ((int64_t)self->leaps + 1), sizeof(Leap)) < 0) {
+        return ERROR;
+    }
+    for (int32_t index = 0; index < room; index++) {
+        fresh[index].target = NONE;
+    }
+    self->leap = fresh;
+    self->leap_room = room;
+    for (int32_t index = 0; index < count; index++) {
+        if (old[index].target != NONE) {
+            *joints_leap(self, old[index].joint, old[index].class) = old[index];
+        }
+    }
+    PyMem_Free(old);
+    return 0;
+}
+
+/* Whether all registers stay where they are and what they are. */
+static int
+registers_stay(const Ints *moves)
+{
+    int32_t next = 0;
+    for (int32_t at = 0; at < moves->count; at += NOTE_INTS) {
+        if (moves->at[at + 1] != NONE || moves->at[at + 2] != next) {
+            return 0;
+        }
+        next += moves->at[at + 3];
+    }
+    return 1;
+}
+
+/* Remember where a joint state has led, by the notes that were made meanwhile. */
+static int
+joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
+{
+    if (joints_grow(self) < 0) {
+        return ERROR;
+    }
+    int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
+    Leap leap = {joint, class, target, self->notes.count, moves / NOTE_INTS,
+                 self->accepts.count / NOTE_INTS};
+    if (ints_append(&self->notes, self->moves.at, moves) < 0
+        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0) {
+        return ERROR;
+    }
+    Leap *place = joints_leap(self, joint, class);
+    self->leaps += place->target == NONE;
+    *place = leap;
+    return 0;
+}
+
+/* Put a joint state's runs in the place of others. */
+static int
+joint_placed(const Joints *self, const Joint *joint, Runs *runs)
+{
+    if (grown((void **)&runs->runs, &runs->room, joint->count, sizeof(Run)) < 0) {
+        return ERROR;
+    }
+    if (joint->count) {
+        memcpy(runs->runs, self->run + joint->first, (size_t)joint->count * sizeof(Run));
+    }
+    runs->count = joint->count;
+    runs->register_count = joint->registers;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,79 @@
+"""The patterns that are awake are stepped together where a text goes on as it did, and one by one
+where it keeps coming to new states: what is found is the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from unittest.mock import patch
+
+import pytest
+import regex
+
+from guardstream.events import Finding
+from guardstream.scan.regex import dfa
+from guardstream.stages.redact import Redact, RuleSet
+from guardstream.stages.rules import Rule
+
+PATTERNS = (
+    r"\b[a-f]{2,9}-\d{1,6}\b",
+    r"x[\w.]{0,12}y",
+    r"(?<=k)\w+?z",
+    r"\w{2,8}@\w{2,8}\.(?:ab|cd)",
+    r"(?<!\d)\d{3}[ .]\d{4}(?!\d)",
+    r"a(?:b|cd)*e",
+)
+
+
+def rules() -> RuleSet:
+    return RuleSet([Rule(f"r{n}", patterns=(p,)) for n, p in enumerate(PATTERNS)])
+
+
+def expected(text: str) -> set[tuple[str, int, int]]:
+    return {
+        (f"r{number}", *match.span())
+        for number, pattern in enumerate(PATTERNS)
+        for match in regex.finditer(pattern, text)
+    }
+
+
+def found(stage: Redact, text: str) -> set[tuple[str, int, int]]:
+    chunks = (text[at : at + 4] for at in range(0, len(text), 4))
+    events = [event for chunk in chunks for event in stage.feed(chunk)] + stage.finish()
+    return {(e.rule, e.start, e.end) for e in events if isinstance(e, Finding)}
+
+
+def usual(length: int, seed: int = 0) -> str:
+    """Text of few words, which leads to the same states again and again."""
+    rng = random.Random(seed)
+    words = ("abe", "fade-12", "some", "x.y", "kitz", "ana@web.cd", "555 1234", "acdbe", "9")
+    return " ".join(rng.choice(words) for _ in range(length // 4))[:length]
+
+
+def unusual(length: int, seed: int = 0) -> str:
+    """Text of any characters, which leads to new states all the time."""
+    rng = random.Random(seed)
+    return "".join(rng.choices("abcdefkxyz0123456789-.@ ", k=length))
+
+
+@pytest.mark.parametrize("text", [usual, unusual])
+def test_what_is_found_is_the_same_however_the_text_goes_on(text: Callable[[int], str]) -> None:
+    made = f"{unusual(6_000)} {text(6_000)} {usual(90_000)} {text(6_000)}"
+    assert found(rules().stage(), made) == expected(made)
+
+
+@pytest.mark.parametrize("weight", [50, 300, 2_000])
+def test_streams_go_on_where_joint_states_are_forgotten_meanwhile(weight: int) -> None:
+    texts = [usual(8_000, seed) + unusual(2_000, seed) + usual(4_000, seed) for seed in range(3)]
+    with patch.object(dfa, "MAX_WEIGHT", weight):
+        shared = rules()
+        stages = [shared.stage() for _ in texts]
+        events: list[list[object]] = [[] for _ in texts]
+        for at in range(0, max(map(len, texts)), 7):
+            for stage, text, out in zip(stages, texts, events, strict=True):
+                out += stage.feed(text[at : at + 7])
+        for stage, text, out in zip(stages, texts, events, strict=True):
+            out += stage.finish()
+            assert {(e.rule, e.start, e.end) for e in out if isinstance(e, Finding)} == expected(
+                text
+            )
