@@ -7,6 +7,7 @@ retries, limits, records. What a method cannot carry out it refuses.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -237,8 +238,8 @@ class Guard:
         - `words`: more words for rules of the policy, by rule id, for this stream only.
         - `unknown`: what to do with events and fields that the adapter does not know; overrides
           the policy.
-        - `framing`: "sse" if the `str` of the source are lines of server-sent events, "text" if
-          they are text though the first looks like such a line.
+        - `framing`: "sse" if the `str` of the source are lines of server-sent events; "text" if
+          they are text though the first looks like a line of events or JSON, or if bytes are text.
         - `vault`: the vault of the request's messages; stand-ins become the real values.
         - `raise_on_block`: raise BlockedError after the last chunk of a blocked stream.
         - `keep_text`: whether to keep the delivered text for `result` and `text()`.
@@ -418,6 +419,7 @@ class Guard:
 
     def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
         """The vault of a request or stream; PolicyError if the policy has one that is missing."""
+        _check_vault_given(vault)
         found = self._vault if vault is None else vault
         if found is not None or self._vaultless or self._rules_only:
             return found
@@ -613,7 +615,7 @@ class Guard:
                     return LineFlow(WireFlow("sse", choose, make, harmless, passing))
                 return WireFlow(media or framing, choose, make, harmless, passing)
             if isinstance(chunk, str) and framing is None and provider is None:
-                _check_text(chunk)
+                _check_text(chunk, _own_formats(policy, passing))
             return make(choose(chunk))
 
         return make_flow
@@ -678,14 +680,44 @@ def _check_framing(framing: str | None) -> None:
         raise ValueError(f"framing {framing!r} is not known: take 'sse' or 'text'")
 
 
-def _check_text(first: str) -> None:
-    """Raise AdapterError if the first `str` of a stream is a line of a server-sent event."""
+def _check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
+    """Raise AdapterError if the first `str` of a stream is a line of what carries chunks.
+
+    That is a server-sent event, or JSON of one of the policy's formats or of a provider's.
+    """
     if _EVENT_LINE.fullmatch(first):
         raise AdapterError(
             "the first str is a line of a server-sent event: wrap such lines with framing='sse', "
             "or the response's bytes; if it is text, say framing='text'"
         )
+    if first[:1] == "{" and (found := _format_of(first, own)):
+        raise AdapterError(
+            f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
+            "or what json.loads makes of each line; if it is text, say framing='text'"
+        )
 
+
+def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
+    """Return the name of the format of chunks of which `line` is one; None for any other text."""
+    try:
+        chunk = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    from guardstream.providers import ADAPTERS
+
+    formats: dict[str, Any] = {**own, **{name: ADAPTERS[name] for name in _ON_THE_WIRE}}
+    return next((name for name, each in formats.items() if each.accepts(chunk)), None)
+
+
+_ON_THE_WIRE = (
+    "openai_chat",
+    "openai_completions",
+    "openai_responses",
+    "anthropic",
+    "gemini",
+    "ollama",
+)
+"""The formats whose lines are most often read as `str`, and that no answer looks like."""
 
 _EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]{3,}\n*")
 
@@ -701,6 +733,7 @@ def _choosing(
     `undescribed` is told of streams in no known format. AdapterError for a name that is not known:
     at once, not with the first chunk.
     """
+    _check_provider(provider)
     own = _own_formats(policy, unknown)
     asked = provider
     if isinstance(asked, str):
@@ -840,8 +873,51 @@ def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str
         raise TypeError("resume would judge values that the vault has restored: leave one out")
 
 
+def _check_vault_given(vault: object) -> None:
+    """Refuse what is no vault, such as the vaults of all conversations."""
+    if vault is None or hasattr(vault, "settled"):
+        return
+    if inspect.iscoroutine(vault):
+        vault.close()
+        raise TypeError("vault= was given a coroutine: await vaults.aopen(...) first")
+    raise TypeError(
+        "vault= needs the vault of one conversation, vaults.open(conversation, caller), "
+        f"not {type(vault).__qualname__!r}"
+    )
+
+
+def _check_provider(provider: object) -> None:
+    """Refuse what is neither a format's name nor an adapter."""
+    if provider is None or isinstance(provider, str):
+        return
+    if isinstance(provider, type) or not hasattr(provider, "read"):
+        given = provider if isinstance(provider, type) else type(provider)
+        kind = "the class " if isinstance(provider, type) else ""
+        raise TypeError(
+            "provider= needs a format's name or an adapter, such as "
+            f"JSONFormat('mine', text='$.token'), not {kind}{given.__qualname__!r}"
+        )
+
+
+def _check_response(stream: object, name: str, chunks: str) -> None:
+    """Refuse a response, or a whole answer, and say where its stream is."""
+    given = type(stream).__qualname__
+    if hasattr(stream, chunks):
+        raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
+    if hasattr(stream, "body_iterator"):
+        raise TypeError(
+            f"{name} was given a {given!r}: guard its content first, and make it of what comes out"
+        )
+    if hasattr(stream, "model_fields_set"):
+        raise TypeError(
+            f"{name} was given one object, a {given!r}, not a stream: ask for a stream "
+            "(stream=True), or guard its text with check()"
+        )
+
+
 def _check_function(function: Any) -> None:
     """Refuse a function that cannot be called as it is."""
+    _check_response(function, "wrap()", "aiter_bytes")
     try:
         inspect.signature(function).bind()
     except TypeError:
@@ -869,6 +945,7 @@ def _check_async(stream: object) -> None:
         stream.close()
     if hasattr(stream, "__aiter__") or hasattr(stream, "__anext__"):
         return
+    _check_response(stream, "wrap()", "aiter_bytes")
     if inspect.isawaitable(stream):
         raise TypeError("wrap() was given a coroutine, not a stream: await it first")
     if hasattr(stream, "__aenter__"):
@@ -889,6 +966,7 @@ def _check_sync(stream: object) -> None:
         raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
     if isinstance(stream, (str, bytes)):
         raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
+    _check_response(stream, "wrap_sync()", "iter_bytes")
     if isinstance(stream, Mapping):
         raise TypeError(
             "wrap_sync() was given a mapping, not a stream: give it an iterator of chunks, "

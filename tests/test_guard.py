@@ -191,7 +191,7 @@ async def test_a_chunk_of_another_type_ends_the_stream() -> None:
 
 async def test_an_unknown_first_chunk_names_its_type_and_what_to_do() -> None:
     source = Source([5])
-    with pytest.raises(AdapterError, match="type 'int': pass provider= one of text, openai_chat"):
+    with pytest.raises(AdapterError, match="type 'int': wrap an iterator of their text alone"):
         await anext(guard().wrap(source))
     assert source.closed == 1
 

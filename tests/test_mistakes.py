@@ -6,12 +6,47 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from guardstream import Guard, GuardstreamError, Policy
+from guardstream import Guard, GuardstreamError, Policy, extract
+from guardstream.gate import gate
+from guardstream.http import GuardTransport
+from guardstream.providers import JSONFormat
+from guardstream.vault import Vault, Vaults
 
 GUARD: Any = Guard(Policy.parse("rules: [{id: bird, words: [bluebird]}]"))
 PARSE: Any = Policy.parse
 LOAD: Any = Guard.load
+ITEMS: Any = extract.items_sync
+FINAL: Any = extract.final_sync
+GATE: Any = gate
+TRANSPORT: Any = GuardTransport
+VAULTS: Any = Vaults
+VAULT: Any = Vault
+INPUT: Any = Guard(Policy.parse("input: {rules: [{id: bird, words: [bluebird]}]}"))
+OLLAMA = '{"model": "m", "message": {"role": "assistant", "content": "blue"}, "done": false}'
+
+
+class Response:
+    """Looks as a response of httpx does."""
+
+    def aiter_bytes(self) -> None: ...
+
+    def iter_bytes(self) -> None: ...
+
+
+class Streaming:
+    """Looks as a StreamingResponse does."""
+
+    body_iterator = None
+
+
+class Answer(BaseModel):
+    text: str
+
+
+async def coroutine() -> str:
+    return ""
 
 
 async def asynchronous() -> AsyncIterator[str]:
@@ -71,6 +106,122 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: PARSE("rules: [{id: a, words: secret}]"),
         "expected a list: write it in brackets, as in [one, two]",
     ),
+    "words without a rule": (
+        lambda: GUARD.wrap_sync(["a"], words=["robin"]),
+        "words are lists by rule, as in {'rule-id': ['word']}, not 'list'",
+    ),
+    "a path for a transport's guard": (
+        lambda: TRANSPORT("policy.yaml"),
+        "a transport needs a Guard, such as Guard.load(path), not 'str'",
+    ),
+    "words for a rule that is misspelt": (
+        lambda: GUARD.wrap_sync(["a"], words={"brid": ["robin"]}),
+        "no rule of the policy, did you mean 'bird'?",
+    ),
+    "a guard for a gate's stream": (
+        lambda: GATE(GUARD, print),
+        "gate() needs a stream, such as guard.wrap(stream), not 'Guard'",
+    ),
+    "lines of JSON as text": (
+        lambda: list(GUARD.wrap_sync([OLLAMA, OLLAMA])),
+        "a line of JSON in the format 'ollama': wrap the response's bytes, or what json.loads",
+    ),
+    "a response": (
+        lambda: GUARD.wrap(Response()),
+        "wrap() was given a 'Response': give it its bytes, response.aiter_bytes()",
+    ),
+    "a response without an event loop": (
+        lambda: GUARD.wrap_sync(Response()),
+        "wrap_sync() was given a 'Response': give it its bytes, response.iter_bytes()",
+    ),
+    "a response to be sent": (
+        lambda: GUARD.wrap(Streaming()),
+        "wrap() was given a 'Streaming': guard its content first, and make it of what comes out",
+    ),
+    "an answer that is whole": (
+        lambda: GUARD.wrap(Answer(text="a")),
+        "one object, a 'Answer', not a stream: ask for a stream (stream=True)",
+    ),
+    "an answer that is whole, without an event loop": (
+        lambda: GUARD.wrap_sync(Answer(text="a")),
+        "one object, a 'Answer', not a stream: ask for a stream (stream=True)",
+    ),
+    "no text in a stream of text": (
+        lambda: list(GUARD.wrap_sync(["a", None])),
+        "a chunk of type 'NoneType' in a stream of text: leave it out",
+    ),
+    "bytes that are plain text": (
+        lambda: list(GUARD.wrap_sync([b"plain"])),
+        "if the bytes are plain text, say framing='text'",
+    ),
+    "a format's class": (
+        lambda: GUARD.wrap_sync([{}], provider=JSONFormat),
+        "such as JSONFormat('mine', text='$.token'), not the class 'JSONFormat'",
+    ),
+    "a format as a dict": (
+        lambda: GUARD.wrap_sync([{}], provider={"text": "$.token"}),
+        "provider= needs a format's name or an adapter",
+    ),
+    "the vaults for a vault": (
+        lambda: GUARD.wrap_sync(["a"], vault=Vaults()),
+        "vault= needs the vault of one conversation, vaults.open(conversation, caller)",
+    ),
+    "the vaults for a vault, in prompts": (
+        lambda: INPUT.check_messages([], vault=Vaults()),
+        "vault= needs the vault of one conversation",
+    ),
+    "a vault that is not awaited": (
+        lambda: INPUT.check_messages([], vault=Vaults().aopen("a")),
+        "vault= was given a coroutine: await vaults.aopen(...) first",
+    ),
+    "a text for a vault's key": (lambda: VAULT("secret"), "a key is bytes, not 'str'"),
+    "a text for the vaults' key": (lambda: VAULTS(key="secret"), "a key is bytes, not 'str'"),
+    "a path for a store": (lambda: VAULTS("v.db"), "needs a store, such as SQLiteStore(path)"),
+    "a list for tools": (lambda: VAULTS(tools=["to"]), "lists of arguments by tool, as in"),
+    "a text for a tool's list": (lambda: VAULTS(tools={"a": "to"}), "lists of arguments by tool"),
+    "no name for a caller": (
+        lambda: VAULTS().open("a", caller=None),
+        "the name of whom you have authenticated, not 'NoneType'",
+    ),
+    "a dict for a policy's path": (
+        lambda: LOAD({"rules": []}),
+        "a policy's path is a str or a Path, not 'dict': Policy.parse(text)",
+    ),
+    "model and path swapped": (
+        lambda: list(ITEMS(["[]"], Answer, "item")),
+        "the model is a type, not the text 'item'",
+    ),
+    "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
+    "an option that is misspelt": (
+        lambda: list(ITEMS(["[]"], "item", document="many")),
+        "there is no option 'document': did you mean 'documents'?",
+    ),
+    "a guard for a stream": (
+        lambda: list(ITEMS(GUARD, "item")),
+        "a stream of text or of chunks is needed, not 'Guard'",
+    ),
+    "a coroutine for a stream": (
+        lambda: FINAL(coroutine(), Answer),
+        "a coroutine is no stream: await it first",
+    ),
+    "bytes for text": (lambda: FINAL([b"{}"], Answer), "not bytes: decode them first"),
+    "one bytes for text": (lambda: FINAL(b"{}", Answer), "not bytes: decode them first"),
+    "an array for its elements": (
+        lambda: list(ITEMS(['{"a": [{"text": "b"}]}'], "a", Answer)),
+        "an array stands there, 'a.item' is each of its elements",
+    ),
+    "brackets without a dollar": (
+        lambda: list(ITEMS(['{"a": [1]}'], "a[*]")),
+        "with brackets a path begins with '$.'",
+    ),
+    "an array for a text": (
+        lambda: list(extract.text_sync(['{"a": ["b"]}'], "a")),
+        "there is no string at 'a'; an array stands there, 'a.item' is each",
+    ),
+    "a stream that was read before": (
+        lambda: FINAL([], Answer),
+        "the stream holds no document: no text came; was the stream read before?",
+    ),
     "prompts without rules for them": (
         lambda: GUARD.check_messages([{"role": "user", "content": "a"}]),
         "the policy has no section 'input'",
@@ -85,3 +236,19 @@ def test_a_mistake_is_named_with_its_remedy(name: str) -> None:
         make()
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_lines_of_json_are_text_where_that_is_said() -> None:
+    assert GUARD.wrap_sync([OLLAMA], framing="text").text() == OLLAMA
+    assert GUARD.wrap_sync(['{"text": "an answer in JSON"}']).finish is None
+
+
+def test_a_text_that_is_null_is_no_mistake() -> None:
+    assert list(extract.text_sync(['{"a": null}'], "a")) == []
+    with pytest.raises(GuardstreamError, match="an object stands there"):
+        list(extract.text_sync(['{"a": {}}'], "a"))
+
+
+def test_an_unknown_kind_of_ids_is_refused() -> None:
+    with pytest.raises(ValueError, match="ids 'uuid' are not known: take 'hash', 'number', 'fake'"):
+        VAULTS(ids="uuid")

@@ -224,7 +224,7 @@ def _begin(job: Job, files: Sequence[File]) -> Mapping[int, Report]:
     fs, path = opened(job.target)
     folder = opened(_folder(job.target))[1]
     if fs.exists(path) and not job.overwrite and not fs.exists(f"{folder}/joining"):
-        raise BulkError(f"{job.target}: is there already: name another, or overwrite it")
+        raise BulkError(f"{job.target}: is there already: name another, or say --overwrite")
     plan = json.dumps(_plan(job, files)).encode()
     if fs.exists(f"{folder}/job.json"):
         if fs.cat_file(f"{folder}/job.json") != plan:

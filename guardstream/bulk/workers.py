@@ -36,10 +36,13 @@ def by_processes(work: Callable[[A], R], items: Iterable[A], jobs: int) -> Itera
                 for item in islice(source, 1):
                     waiting.append(pool.submit(_do, item))
                 yield made
-        except BrokenProcessPool as error:
-            raise BulkError("a worker died: is there memory for so many?") from error
-        finally:
+        except BaseException as error:
+            # At the end of all work the pool is waited for: if the interpreter ends before the
+            # pool's own thread does, that prints a traceback.
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise BulkError("a worker died: is there memory for so many?") from error
+            raise
 
 
 def _begin(work: Callable[[Any], Any]) -> None:

@@ -698,4 +698,6 @@ def _said(error: Any) -> str:
     """What click says of a wrong call, in one line, and where to look."""
     path = error.ctx.command_path if getattr(error, "ctx", None) else "guardstream"
     message = " ".join(error.format_message().split()).rstrip(".")
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
+        message = f"name a command: {', '.join(error.ctx.command.commands)}"
     return f"{path}: {message[:1].lower()}{message[1:]}; see '{path} --help'"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from guardstream.cli.output import note
 from guardstream.errors import GuardstreamError, PatternError
+from guardstream.policy import packs
 from guardstream.scan.regex.debug import Row, dot, rows
 
 
 def debug(pattern: str, text: str, group: str | None, *, dot: bool) -> int:
     """Print the table, or the picture; GuardstreamError says where a pattern is refused."""
+    if pattern.endswith((".yaml", ".yml")) or pattern.startswith(packs.PREFIX):
+        note(f"{pattern!r} is taken for a pattern; for a policy: guardstream explain {pattern}")
     masked = int(group) if group and group.isdecimal() else group
     try:
         print(picture(pattern, masked) if dot else table(pattern, text, masked))

@@ -41,7 +41,10 @@ def play(
     found = None
     if upstream is not None and model is not None:
         found = Upstream(_checked(upstream), model, _key(key_env))
-    fragment = urlsplit(policy).fragment if policy and policy.startswith("http") else ""
+    linked = policy is not None and policy.startswith(("http://", "https://"))
+    fragment = urlsplit(policy).fragment if policy and linked else ""
+    if linked and not fragment:
+        raise UsageError("the link has no policy: copy all of it, with what is after its '#'")
     known = examples(_demo())
     text = known[0].policy if policy is None or fragment else _text(policy)
     try:

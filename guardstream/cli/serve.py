@@ -48,7 +48,9 @@ def serve(
         )
     named = {DEFAULT: policy, **named} if policy is not None else named
     if DEFAULT not in named:
-        raise UsageError("no policy for all paths, which is 'default': guardstream serve POLICY")
+        raise UsageError(
+            "no policy for all paths ('default'): name a file or a pack, guardstream serve POLICY"
+        )
     said = said_by(named[DEFAULT])
     address, usual = address_of(said.pop("listen", "127.0.0.1:8080"))
     processes = said.pop("workers", 1)

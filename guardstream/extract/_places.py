@@ -142,7 +142,19 @@ class Place:
             return f"{said}: there is {self._kind} on the way"
         names = [repr(each[:_LONGEST]) for each in self._keys[:_MOST]]
         more = ", …" if len(self._keys) > _MOST else ""
-        return f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
+        said = f"{said}: the keys there are {', '.join(names) or 'none'}{more}"
+        brackets = "[" in self._path and not self._path.startswith(("$", "/"))
+        return said + ("; with brackets a path begins with '$.'" if brackets else "")
+
+    @property
+    def elements(self) -> str:
+        """What to say where an array stood at the path and something else was expected."""
+        path = self._path
+        if path.startswith("/"):
+            inner = f"{path}/*"
+        else:
+            inner = f"{path}[*]" if path.startswith("$") else f"{path}.item".removeprefix(".")
+        return f"; an array stands there, {inner!r} is each of its elements"
 
     def _note_kind(self, kind: str) -> None:
         """A value has begun; the deepest on the way is where the way ended."""
@@ -167,11 +179,21 @@ class TextAt:
 
     def __init__(self, path: str) -> None:
         self.place = Place(path)
+        self._path = path
+        self._met = False  # a string, or what may be in place of one
+        self._other = ""
+
+    @property
+    def other(self) -> str:
+        """What to say where arrays or objects stood at the path, and no string ever did."""
+        return "" if self._met else self._other
 
     def take(self, token: Token) -> str:
         """The text that `token` brings at the path."""
         kind, value, start, end = token
         here = self.place.here
+        if here:
+            self._note(kind)
         if kind != t.STRING_PART:
             self.place.follow(token)
         if kind not in _STRINGS or not here:
@@ -179,6 +201,13 @@ class TextAt:
         self.place.met = True
         tail = value[len(value) - (end - 1 - start) :] if kind == t.STRING else value
         return cast(str, tail)
+
+    def _note(self, kind: int) -> None:
+        self._met = self._met or kind in (*_SCALARS, t.STRING_PART)
+        if kind == t.OPEN_ARRAY and not self._other:
+            self._other = f"there is no string at {self._path!r}{self.place.elements}"
+        elif kind == t.OPEN_OBJECT and not self._other:
+            self._other = f"there is no string at {self._path!r}: an object stands there"
 
 
 class SpansAt:

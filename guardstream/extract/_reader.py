@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Literal, TypedDict
 
@@ -47,6 +48,9 @@ class Reading(TypedDict, total=False):
     schema: Mapping[str, Any] | bool | Schema | None
 
 
+_OPTIONS = (*Reading.__annotations__, "documents", "on_invalid")
+
+
 class Reader:
     """One stream's document, or with `documents` "many" each of them.
 
@@ -61,7 +65,10 @@ class Reader:
     ) -> None:
         unknown = sorted(reading.keys() - Reading.__annotations__.keys())
         if unknown:
-            raise TypeError(f"there is no option {unknown[0]!r}")
+            close = get_close_matches(unknown[0], _OPTIONS, n=1, cutoff=0.5)
+            close = [name for name in close if name != unknown[0]]
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_OPTIONS)}"
+            raise TypeError(f"there is no option {unknown[0]!r}: {hint}")
         text_of = reading.get("text_of")
         self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
         self.over = False
@@ -113,15 +120,20 @@ class Reader:
             raise ExtractError(reason, self.offset, self.partial)
         yield from self._parts(self._finder.finish())
         if self._document is None and not self._many:
-            raise ExtractError("the stream holds no document", self.offset, None)
+            why = "" if self.offset else ": no text came; was the stream read before?"
+            raise ExtractError(f"the stream holds no document{why}", self.offset, None)
 
-    def refusal(self, error: ValidationError, index: int | None = None) -> ExtractError:
-        """The error for a value that the model refuses."""
+    def refusal(
+        self, error: ValidationError, index: int | None = None, hint: str = ""
+    ) -> ExtractError:
+        """The error for a value that the model refuses; `hint` is for a value refused whole."""
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         whole = "the value" if index is None else f"item {index}"
         part = f"{place!r}" if index is None else f"{place!r} of {whole}"
         reason = f"the model refuses {part if place else whole}: {first['type']}"
+        if not place:
+            reason += hint
         return ExtractError(reason, self.offset, self.partial, index=index)
 
     def _parts(self, pieces: Iterator[Piece]) -> Iterator[Part]:

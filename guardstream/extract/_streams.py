@@ -40,8 +40,9 @@ async def values(stream: Stream, work: Work[T]) -> AsyncGenerator[T, None]:
 
 def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None]:
     """Yield what `work` makes of the stream's chunks; closes the stream on every way out."""
-    if not isinstance(stream, Iterable):
+    if isinstance(stream, AsyncIterable):
         raise TypeError("an asynchronous stream has no plain form: leave '_sync' out")
+    _check(stream)
     chunks = iter(stream)
     try:
         for chunk in chunks:
@@ -56,10 +57,22 @@ def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None
                 close()
 
 
+def _check(stream: object) -> None:
+    """Raise TypeError for what is no stream."""
+    if inspect.iscoroutine(stream):
+        stream.close()
+        raise TypeError("a coroutine is no stream: await it first")
+    if not isinstance(stream, (AsyncIterable, Iterable)):
+        raise TypeError(
+            f"a stream of text or of chunks is needed, not {type(stream).__qualname__!r}"
+        )
+
+
 class _Chunks:
     """A stream's chunks, from an asynchronous or a plain iterable; closes what it took."""
 
     def __init__(self, stream: Stream) -> None:
+        _check(stream)
         self._stream = stream
         self._async = aiter(stream) if isinstance(stream, AsyncIterable) else None
         self._plain = None if isinstance(stream, AsyncIterable) else iter(stream)

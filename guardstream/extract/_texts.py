@@ -35,6 +35,8 @@ class Texts:
             if self._tool is not None:
                 raise TypeError("a stream of str has no tool calls: leave 'tool' out")
             return chunk
+        if isinstance(chunk, (bytes, bytearray, memoryview)) or type(chunk) is int:
+            raise TypeError("extract reads text or chunks, not bytes: decode them first")
         adapter = self._adapter = self._adapter or _known(chunk)
         reading = adapter.read(chunk)
         if self._tool is not None and self._slot is None:

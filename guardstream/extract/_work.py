@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._growing import Growing
@@ -24,8 +24,15 @@ _SHARE = 64  # what snapshots may copy for each character read: entries, or 256 
 
 
 def adapter_of(model: Any) -> TypeAdapter[Any]:
-    """The adapter for a type, or the one that was given for it."""
-    return model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+    """The adapter for a type, or the one that was given for it; TypeError for what is no type."""
+    if isinstance(model, TypeAdapter):
+        return model
+    if isinstance(model, str):
+        raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
+    try:
+        return TypeAdapter(model)
+    except PydanticSchemaGenerationError as error:
+        raise TypeError(f"pydantic knows no type {model!r}: give a model, or a type") from error
 
 
 class _Work(Generic[T]):
@@ -151,7 +158,8 @@ class Items(_Work[T]):
         try:
             return self._adapter.validate_json(text)  # type: ignore[no-any-return]
         except ValidationError as error:
-            raise reader.refusal(error, self._index) from error
+            hint = self._spans.place.elements if text.lstrip()[:1] == "[" else ""
+            raise reader.refusal(error, self._index, hint) from error
 
 
 class Pieces(_Work[str]):
@@ -170,6 +178,8 @@ class Pieces(_Work[str]):
 
     def _end(self) -> Iterator[str]:
         self._check_met(self._at.place)
+        if self._at.other:
+            raise ExtractError(self._at.other, self.reader.offset, self.reader.partial)
         return iter(())
 
 

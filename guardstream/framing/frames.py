@@ -177,7 +177,10 @@ class EventFrames(_Plain):
         for item in items:
             if isinstance(item, sse.Event) and (item.data == DONE or json_object(item.data)):
                 return self._frame(item)
-        raise AdapterError("the stream ends inside of a server-sent event")
+        raise AdapterError(
+            "the stream ends inside of a server-sent event; if the bytes are plain text, "
+            "say framing='text'"
+        )
 
     def _frame(self, item: sse.Item) -> Frame:
         if isinstance(item, sse.Comment):

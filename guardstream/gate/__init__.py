@@ -57,9 +57,13 @@ def gate(
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for a unit
-    that is not known, TypeError for an argument that is not there. Iterating raises what `stream`
-    raises, and AdapterError for a chunk that the adapter does not know.
+    that is not known, TypeError for an argument that is not there and for what is no asynchronous
+    stream. Iterating raises what `stream` raises, and AdapterError for a chunk that the adapter
+    does not know.
     """
+    if not hasattr(stream, "__aiter__"):
+        given = type(stream).__qualname__
+        raise TypeError(f"gate() needs a stream, such as guard.wrap(stream), not {given!r}")
     kept = None if channels is None else frozenset(channels)
     choose = partial(chosen, provider, unknown=unknown)
     judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)

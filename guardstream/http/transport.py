@@ -78,6 +78,9 @@ class _Guarding:
         other: Literal["refuse", "pass"] = "refuse",
         vaults: Vaults | None = None,
     ) -> None:
+        if not hasattr(guard, "flow"):
+            given = type(guard).__qualname__
+            raise TypeError(f"a transport needs a Guard, such as Guard.load(path), not {given!r}")
         self._vaults = vaults
         self._guard = guard
         self._transport = transport

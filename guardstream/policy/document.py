@@ -116,7 +116,23 @@ def _syntax_problem(error: MarkedYAMLError) -> Problem:
     if error.problem and "maximum depth" in error.problem:
         return Problem(mark, "nested too deeply")
     parts = [part for part in (error.problem, error.context) if part]
-    return Problem(mark, "not valid YAML: " + " ".join(", ".join(parts).split()))
+    said = " ".join(", ".join(parts).split())
+    hint = next((remedy for sign, remedy in _REMEDIES.items() if sign in said), "")
+    return Problem(mark, f"not valid YAML: {said}{hint}")
+
+
+_REMEDIES = {
+    "found character '\\t'": "; indent with spaces, not with tabs",
+    "that cannot start any token": "; put the value in quotes",
+    "unknown escape character": "; put patterns in single quotes, in which \\ is itself",
+    "mapping values are not allowed": "; put a value that has ': ' in it in quotes",
+    "while scanning an alias": "; put a value that begins with * in quotes",
+    "while parsing a flow": (
+        "; close each bracket, and double a single quote that stands in single quotes"
+    ),
+    "expected <block end>": "; keys of one mapping, and items of one list, begin in one column",
+}
+"""What to do about what the parser says, by words that it says."""
 
 
 def _mark_of_index(text: str, index: int) -> Mark:

@@ -77,7 +77,8 @@ def _problem(placed: Placed, case: CaseFile, expected: str, whole: list[Event]) 
     text = "".join(event.text for event in whole if isinstance(event, Text))
     found = [each for each in whole if isinstance(each, Finding) and each.rule == placed.rule.id]
     if text != expected:
-        return f"expected {expected!r}, got {text!r}{_too_short(placed, found)}"
+        why = _too_short(placed, found) or _others(placed, whole)
+        return f"expected {expected!r}, got {text!r}{why}"
     if case.clean is not None and found:
         return f"expected no finding, got one at {found[0].start}–{found[0].end}"
     if case.clean is None and not found:
@@ -95,6 +96,15 @@ def _too_short(placed: Placed, found: list[Finding]) -> str:
     if not any(each.end - each.start <= most for each in found):
         return ""
     return f"; 'keep' shows ends only of matches of more than {most} characters"
+
+
+def _others(placed: Placed, whole: list[Event]) -> str:
+    """Name the other rules that find something: of overlapping ones the most severe is shown."""
+    ids = [each.rule for each in whole if isinstance(each, Finding) and each.rule != placed.rule.id]
+    if not ids:
+        return ""
+    named = ", ".join(map(repr, dict.fromkeys(ids)))
+    return f"; found by {named}, too: where rules overlap, the more severe and then the first wins"
 
 
 def _splits(text: str) -> Iterator[Sequence[str]]:

@@ -52,6 +52,8 @@ def warnings(built: Built) -> list[str]:
         if placed.origin.source is not built.source:
             continue
         found += _untested(placed)
+        found += _template(placed, rule)
+        found += _irreversible(built, placed)
         found += shadowed
         found += _long_words(placed, rule, built.file.max_holdback)
         for index, pattern in enumerate(rule.patterns):
@@ -133,6 +135,31 @@ def _untested(placed: Placed) -> Iterator[Problem]:
         yield Problem(placed.origin.mark("id"), f"rule {placed.rule.id!r} has no test")
 
 
+def _template(placed: Placed, rule: Rule) -> Iterator[Problem]:
+    """A replacement with a placeholder that is none."""
+    made = rule.replacement
+    for name in regex.findall(r"\{\w*\}", made) if isinstance(made, str) else ():
+        if name != "{id}":
+            message = f"rule {rule.id!r}: {name!r} is shown as it is, only '{{id}}' is replaced"
+            yield Problem(placed.origin.mark("replacement"), message)
+
+
+def _irreversible(built: Built, placed: Placed) -> Iterator[Problem]:
+    """A rule that says `reversible` where that changes nothing."""
+    if not placed.rule.reversible or placed.origin_of("reversible").source is not built.source:
+        return
+    if not built.source.prefix:
+        if built.input is None:  # it may be a file that others extend in their 'input'
+            return
+        why = "only rules in the section 'input' are reversible"
+    elif placed.rule.action != "mask":
+        why = f"a rule with 'action: {placed.rule.action}' gives nothing to bring back"
+    else:
+        return
+    mark = placed.origin_of("reversible").mark("reversible")
+    yield Problem(mark, f"rule {placed.rule.id!r}: 'reversible' has no effect: {why}")
+
+
 def _long_words(placed: Placed, rule: Rule, limit: int) -> Iterator[Problem]:
     longest = max(map(len, rule.words), default=0)
     if longest > limit:
@@ -206,6 +233,11 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         parsed = parse(pattern)
     except PatternError:
         return
+    if regex.fullmatch(r"/.*/[a-z]*|r'.*'|r\".*\"", pattern):
+        yield (
+            "the pattern is looked for with the signs around it: leave out /…/ or r'…', and "
+            "write flags as (?i)"
+        )
     held = _held(parsed, group)
     width = max_width(held)
     if width is None:

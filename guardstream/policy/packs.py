@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
 from guardstream.errors import PolicyError
@@ -36,6 +37,11 @@ def has(path: Path) -> bool:
 
 def resolve(path: str | Path) -> Path:
     """Return the file that `path` means: a file, or a pack as `guardstream/NAME`."""
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(
+            f"a policy's path is a str or a Path, not {type(path).__qualname__!r}: "
+            "Policy.parse(text) takes a policy's text, in YAML"
+        )
     text = str(path)
     if not text:
         raise PolicyError("the name of a policy is empty: name a file, or a pack: guardstream/NAME")

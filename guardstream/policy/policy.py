@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -200,6 +201,11 @@ class Policy:
         What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
         words that cannot be matched; TypeError for a text in place of a list of words.
         """
+        if not isinstance(words, Mapping):
+            given = type(words).__qualname__
+            raise TypeError(
+                f"words are lists by rule, as in {{'rule-id': ['word']}}, not {given!r}"
+            )
         for rule, listed in words.items():
             if isinstance(listed, (str, bytes)):
                 raise TypeError(f"words for {rule!r} must be a list of words, not one text")
@@ -298,7 +304,9 @@ def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str
     enabled = {rule.id for rule in built.rules}
     unknown = [rule for rule in words if rule not in enabled]
     if unknown:
-        raise PolicyError(f"words for {unknown[0]!r}, which is no rule of the policy")
+        close = get_close_matches(unknown[0], enabled, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else ""
+        raise PolicyError(f"words for {unknown[0]!r}, which is no rule of the policy{hint}")
     extended: dict[int, RuleSet] = {}
     for channel, ruleset in built.rulesets.items():
         if id(ruleset) in extended:

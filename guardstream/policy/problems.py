@@ -12,15 +12,19 @@ from guardstream.policy.document import Document, Path, Problem
 from guardstream.policy.model import MODELS, PolicyFile, keys
 
 _EXPECTED = {
-    "string_type": "expected text: put it in quotes",
     "float_type": "expected a number",
-    "list_type": "expected a list: write it in brackets, as in [one, two]",
-    "dict_type": "expected a mapping",
-    "model_type": "expected a mapping",
+    "dict_type": "expected a mapping, as in {name: value}",
     "int_type": "expected a whole number",
     "bool_type": "expected true or false",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+}
+
+
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("of at least", "ge"),
+    "less_than_equal": ("of at most", "le"),
 }
 
 
@@ -45,7 +49,8 @@ def of_validation(
             problem = Problem(document.mark(path), f"missing key {detail['loc'][-1]!r}")
             path = (*path, detail["loc"][-1])
         else:
-            problem = Problem(document.mark(path), _message(detail["type"], detail))
+            message = _message(detail["type"], detail, _model_at(path, whole))
+            problem = Problem(document.mark(path), message)
         found.setdefault(path, problem)
     return list(found.values())
 
@@ -60,12 +65,17 @@ def _path(loc: Path, document: Document) -> Path:
 
 
 def _unknown_key(path: Path, whole: type[BaseModel]) -> str:
-    names = [part for part in path[:-1] if isinstance(part, str)]
+    known = keys(_model_at(path[:-1], whole))
+    return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), known)}"
+
+
+def _model_at(path: Path, whole: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of the mapping that stands, or should stand, at `path`."""
+    names = [part for part in path if isinstance(part, str)]
     # The second and the last are of a mapping by names, in which the last part is one.
     places = (names[-2:], names[-3:-1] if len(names) > 2 else [], names[-1:], names[-2:-1])
     found = (MODELS.get(".".join(place)) for place in places)
-    model = next((each for each in found if each), whole)
-    return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), keys(model))}"
+    return next((each for each in found if each), whole)
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -74,13 +84,27 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(known)
 
 
-def _message(kind: str, detail: Any) -> str:
+def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
+    value = detail["input"]
     if kind == "literal_error":
-        expected, value = str(detail["ctx"]["expected"]), detail["input"]
-        if not isinstance(value, str):
-            return f"expected {expected}"
+        expected = str(detail["ctx"]["expected"])
+        if not isinstance(value, str) or expected == value:
+            return f"expected {expected}" + (", without quotes" if expected == value else "")
         known = [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
         return f"{value[:40]!r} is not possible here, {nearest(value, known)}"
+    if kind == "string_type":
+        if isinstance(value, (list, dict)):
+            return f"expected text, not a {'list' if isinstance(value, list) else 'mapping'}"
+        return "expected text: put it in quotes"
+    if kind == "list_type":
+        mapping = isinstance(value, dict)
+        how = "begin each item with '- '" if mapping else "write it in brackets, as in [one, two]"
+        return f"expected a list: {how}"
+    if kind == "model_type":
+        return f"expected a mapping, known keys: {', '.join(keys(model))}"
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"expected a number {words} {detail['ctx'][bound]}"
     if kind == "string_pattern_mismatch":
         return "an id is made of letters, digits, '_', '-' and '.'"
     if kind in _EXPECTED:

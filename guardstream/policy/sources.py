@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Literal, TypeAlias
@@ -142,7 +143,8 @@ def read_text(path: Path) -> str:
             raise PolicyError(f"{path}:1:1: the file is larger than {MAX_FILE} bytes")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}") from error
+        hint = _meant(path) if isinstance(error, FileNotFoundError) else ""
+        raise PolicyError(f"{path}:1:1: cannot be read: {reason.lower()}{hint}") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -150,6 +152,18 @@ def read_text(path: Path) -> str:
         before = data[data.rfind(b"\n", 0, error.start) + 1 : error.start]
         column = len(before.decode("utf-8-sig", "replace")) + 1
         raise PolicyError(f"{path}:{line}:{column}: not valid UTF-8: save it as UTF-8") from error
+
+
+def _meant(path: Path) -> str:
+    """Return a hint for a file that is not there: a pack of that name, or a file beside it."""
+    if path.name in packs.names():
+        return f", did you mean the pack {packs.PREFIX + path.name!r}?"
+    try:
+        beside = [each.name for each in path.parent.iterdir()]
+    except OSError:
+        return f": there is no folder {str(path.parent)!r}"
+    close = get_close_matches(path.name, beside, n=1, cutoff=0.8)
+    return f", did you mean {close[0]!r}?" if close else ""
 
 
 Purpose: TypeAlias = Literal["guard", "test", "lint"]

@@ -20,12 +20,25 @@ def why(built: Built, finding: Finding, matched: str) -> Iterator[str]:
         yield f"{finding.kind.replace('_', ' ')}: not a match that was confirmed"
     placed = next((placed for placed in built.placed if placed.rule.id == finding.rule), None)
     if placed is None:
+        section = finding.rule.partition(".")[0]
+        if section in _SECTIONS:
+            yield f"why: {_SECTIONS[section]}"
         return
     origin = placed.origin
     yield f"rule: {origin.source.name}:{origin.mark().line}, severity {finding.severity}"
     if placed.rule.description:
         yield f"why: {placed.rule.description}"
     yield from _conditions(placed, matched)
+
+
+_SECTIONS = {
+    "json": (
+        "from there the text cannot become the JSON that the section 'json' asks for; "
+        "'guardstream json --schema SCHEMA FILE' says what is wrong"
+    ),
+    "limits": "the section 'limits' of the policy ends it there",
+}
+"""What findings mean that are no rule's, by the section of the policy that they are from."""
 
 
 def _conditions(placed: Placed, matched: str) -> Iterator[str]:

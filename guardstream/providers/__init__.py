@@ -153,10 +153,10 @@ def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     if isinstance(chunk, (dict, list)) and unknown != "refuse":
         return named("json", unknown=unknown)
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
-    known = ", ".join(_names())
     raise AdapterError(
-        f"no adapter knows chunks of type {kind!r}: pass provider= one of {known}, "
-        "or wrap an iterator of the text alone"
+        f"no adapter knows chunks of type {kind!r}: wrap an iterator of their text alone; or name "
+        "the format, provider='openai_chat' and the like; or describe it, "
+        "provider=JSONFormat('mine', text='$.token')"
     )
 
 

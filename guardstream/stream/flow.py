@@ -7,12 +7,12 @@ nothing of that chunk goes out.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from guardstream.errors import AdapterError, StageError
-from guardstream.events import Finding, Finish, FinishReason, Stage
+from guardstream.events import Event, Finding, Finish, FinishReason, Stage
 from guardstream.providers.adapter import Call, Slot
 
 C = TypeVar("C")
@@ -105,6 +105,12 @@ class Flow(Protocol[C]):
         """Let go of the last chunk's text, as far as nothing can ask for it again: it was long, and
         who knows when the next one comes."""
         ...
+
+
+def feed_of(stage: Stage) -> Callable[[str], str | Sequence[Event]]:
+    """Return what feeds a stage: its `feed_text`, if it has one, which makes no event of text."""
+    feed: Callable[[str], str | Sequence[Event]] = getattr(stage, "feed_text", stage.feed)
+    return feed
 
 
 def blocking(finish: Finish, findings: Sequence[Finding]) -> str | None:

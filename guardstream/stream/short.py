@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardstream.events import Event, Text
-from guardstream.stages.redact import Redact
-from guardstream.stream.flow import stage_error
+from guardstream.stream.flow import feed_of, stage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +32,7 @@ class Short:
         self.choice = choice
         self.events: Sequence[Event] = ()
         self._stage = track.lane.stage
-        stage = self._stage
-        self._feed = stage.feed_text if isinstance(stage, Redact) else stage.feed
+        self._feed = feed_of(self._stage)
         self._meter = meter
 
     def feed(self, text: str) -> str | None:

@@ -7,6 +7,7 @@ The first text tells which of the two it is. What can be read in two ways is gua
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from guardstream.framing.frames import Frame, Frames
 from guardstream.framing.json import json_bytes
@@ -22,6 +23,7 @@ class SpokenText:
         self.flow = flow
         self._frames = frames
         self._quoted = quoted
+        self._name: str | None = None  # of the last event that had text
 
     def say(self, frame: Frame, beside: Beside | None) -> list[Sent[bytes]]:
         """Guard a frame's text, and, `beside` it, as it reads otherwise; nothing if that blocks."""
@@ -48,13 +50,17 @@ class SpokenText:
         return self._written(self.flow.block(rule), last, "", quoted=self._quoted)
 
     def finish(self, last: Frame | None) -> list[Sent[bytes]]:
-        """Take the source's end, after the frame that came last."""
+        """Take the source's end, after the frame that came last, which may be no text."""
         quoted = self._quoted and (last is None or last.form == "string")
+        if last is not None and self._name not in (None, last.name):
+            last = replace(last, name=self._name or "", id=None)
         return self._written(self.flow.finish(), last, "", quoted=quoted)
 
     def _written(
         self, sent: Sequence[Sent[str]], frame: Frame | None, said: str, *, quoted: bool
     ) -> list[Sent[bytes]]:
+        if said and frame is not None:
+            self._name = frame.name
         own = frame.value if frame is not None and quoted else frame.data if frame else None
         written = []
         for place, each in enumerate(sent, 1):

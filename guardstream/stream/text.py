@@ -8,8 +8,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, FinishReason, Stage, Text
 from guardstream.providers.adapter import Call, Slot
-from guardstream.stages.redact import Redact
-from guardstream.stream.flow import Sent, blocking, following, stage_error
+from guardstream.stream.flow import Sent, blocking, feed_of, following, stage_error
 from guardstream.stream.result import Meter
 
 
@@ -28,7 +27,7 @@ class TextFlow:
         self.blocked_by: str | None = None
         self.rest: Sequence[Sent[str]] = ()
         self._stage = stage
-        self._feed = stage.feed_text if isinstance(stage, Redact) else stage.feed
+        self._feed = feed_of(stage)
         self._meter = meter
         self._block_message = block_message
         self.said = ""  # what was released last
@@ -48,7 +47,9 @@ class TextFlow:
         nothing else: it then goes out without a `Sent`.
         """
         if type(chunk) is not str and not isinstance(chunk, str):
-            raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of text")
+            given = type(chunk).__qualname__
+            hint = ": leave it out" if chunk is None else ": give text alone"
+            raise AdapterError(f"a chunk of type {given!r} in a stream of text{hint}")
         try:
             said = self._feed(chunk)
             held = self._stage.held

@@ -19,7 +19,11 @@ class Tools:
     """
 
     def __init__(self, allowed: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Raises ValueError for a path that leads nowhere."""
+        """Raises ValueError for a path that leads nowhere, TypeError for another form."""
+        if not isinstance(allowed, Mapping | None) or any(
+            isinstance(paths, str) for paths in (allowed or {}).values()
+        ):
+            raise TypeError("tools= needs lists of arguments by tool, as in {'send_mail': ['to']}")
         self._allowed = {
             tool: frozenset(_place(path) for path in paths)
             for tool, paths in (allowed or {}).items()

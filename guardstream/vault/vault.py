@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from guardstream.errors import GuardstreamError
 from guardstream.vault.fakes import shape_of
@@ -47,8 +47,13 @@ class Counts:
     left: int = 0
 
 
+_LISTED = ", ".join(map(repr, get_args(Ids)))
+
+
 def check_key(key: bytes) -> None:
-    """Raise ValueError for a key that is too short to keep a secret."""
+    """Raise TypeError for a key that is no bytes, ValueError for one that is too short."""
+    if not isinstance(key, bytes):
+        raise TypeError(f"a key is bytes, not {type(key).__qualname__!r}: write text.encode()")
     if len(key) < 16:
         raise ValueError(f"a key has at least 16 bytes, not {len(key)}")
 
@@ -85,10 +90,13 @@ class Vault:
         - `tools`: the arguments of tools that are given real values, by the tool's name, such as
           `{"send_mail": ["to", "people[*].mail"]}`; all others keep stand-ins.
 
-        Raises ValueError for a key that is too short, and for a path that leads nowhere.
+        Raises ValueError for a key that is too short, for `ids` that are not known, and for a path
+        that leads nowhere; TypeError for a key that is no bytes, and for `tools` of another form.
         """
         if key is not None:
             check_key(key)
+        if ids not in get_args(Ids):
+            raise ValueError(f"ids {ids!r} are not known: take {_LISTED}")
         self.conversation = conversation
         self.ids = ids
         self.tools = Tools(tools)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Literal, TypeVar
 
 from anyio import to_thread
@@ -57,10 +58,12 @@ class Vaults:
         - `ids`, `max_entries`, `max_bytes`, `tools`: as for `Vault`.
         - `on_error`: what `masked` does if the store fails: raise, or mask without a vault.
 
-        Raises ValueError for a key that is missing or has fewer than 16 bytes, VaultError if
-        `cryptography` is not there.
+        Raises ValueError for a key that is missing or has fewer than 16 bytes, TypeError for one
+        that is no bytes and for what is no store, VaultError if `cryptography` is not there.
         """
-        keys = [key] if isinstance(key, bytes) else list(key or ())
+        if isinstance(store, (str, PathLike)):
+            raise TypeError("store= needs a store, such as SQLiteStore(path) or RedisStore(url)")
+        keys = [key] if isinstance(key, (bytes, str)) else list(key or ())
         for each in keys:
             check_key(each)
         inside = store is None or isinstance(store, MemoryStore)
@@ -162,6 +165,9 @@ class Vaults:
 
     def _owner(self, conversation: str | None, caller: str) -> str:
         """A name that says nothing: of a caller's conversation, or of a caller."""
+        if not isinstance(caller, str):
+            given = type(caller).__qualname__
+            raise TypeError(f"a caller is the name of whom you have authenticated, not {given!r}")
         told = f"{len(caller)}:{caller}{conversation if conversation is not None else ''}"
         data = told.encode("utf-8", "surrogatepass")
         kind = _KEPT if conversation is not None else _PASSING

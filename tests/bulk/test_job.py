@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 from guardstream import Guard, Policy
 from guardstream.bulk import BulkError, Job, Report, run
 from guardstream.bulk.files import opened, writing
+from guardstream.bulk.workers import by_processes
 from guardstream.cli.bulk import job as of_command
 
 pytest.importorskip("fsspec")
@@ -351,3 +353,9 @@ def test_the_command_writes_to_no_memory_that_is_gone(tmp_path: Path) -> None:
             engine="local",
             part_size=4,
         )
+
+
+def test_no_thread_of_the_processes_outlives_the_work() -> None:
+    assert list(by_processes(str, range(3), jobs=1)) == ["0", "1", "2"]
+    left = [each for each in threading.enumerate() if "Executor" in type(each).__name__]
+    assert left == []

@@ -128,6 +128,22 @@ def test_a_failed_test_says_when_a_match_is_too_short_to_keep_its_ends(
     assert "; 'keep' shows ends only of matches of more than 12 characters" in done.out
 
 
+def test_a_failed_test_names_the_other_rules_that_find_something(cli: Cli, policy: Path) -> None:
+    policy.write_text(
+        "rules:\n"
+        "  - {id: loud, words: [bluebird], severity: high}\n"
+        '  - {id: own, words: [bluebird], tests: [{input: bluebird, output: "[own]"}]}\n'
+    )
+    done = cli("test", policy)
+    assert "expected '[own]', got '[loud]'; found by 'loud', too" in done.out
+
+
+def test_debug_says_that_it_takes_a_pattern(cli: Cli, policy: Path) -> None:
+    done = cli("debug", policy)
+    assert "is taken for a pattern; for a policy: guardstream explain" in done.err
+    assert cli("debug", "a.yam").err == ""
+
+
 def test_coverage_names_rules_without_tests(cli: Cli, policy: Path) -> None:
     done = cli("test", policy, "--coverage")
     assert done.status == 1
@@ -159,6 +175,18 @@ def test_explain_says_why_a_text_comes_out_as_it_does(cli: Cli, policy: Path) ->
     assert "U+FF33" in done.out
     assert "validated: luhn" in done.out
     assert "no rule found anything" in cli("explain", policy, "--text", "x").out
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [("json: {}", "cannot become the JSON that"), ("limits: {max_chars: 3}", "'limits' of the")],
+)
+def test_explain_says_which_section_ends_a_text(
+    cli: Cli, tmp_path: Path, section: str, said: str
+) -> None:
+    path = tmp_path / "sections.yaml"
+    path.write_text(section, encoding="utf-8")
+    assert said in cli("explain", path, "--text", "some text").out
 
 
 def test_eval_counts_spans_and_labels(cli: Cli, policy: Path, tmp_path: Path) -> None:

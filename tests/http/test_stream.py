@@ -210,3 +210,10 @@ def test_a_whole_answer_that_cannot_be_cut_is_the_adapters_error(
     stopping = Guard(Policy.parse("rules: [{id: word, words: [a], action: block}]"))
     with pytest.raises(AdapterError, match="malformed chunk"):
         guard_body(stopping, provider, body)
+
+
+def test_text_that_is_held_to_the_end_keeps_its_events_name() -> None:
+    policy = "formats: {own: {text: $.content}}\nrules: [{id: a, pattern: 'begin[a-z]{0,9}'}]"
+    source = [b"event: start\ndata: beg\n\n", b'event: content\ndata: {"content": "x"}\n\n']
+    out = b"".join(Guard(Policy.parse(policy)).wrap_sync(source))
+    assert sorted(out.split(b"\n\n")) == sorted(b"".join(source).split(b"\n\n"))

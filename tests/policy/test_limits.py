@@ -143,7 +143,7 @@ def test_a_policy_without_limits_has_none() -> None:
          "p:1:36: cannot import 'builtins.nothing': 'builtins' has no 'nothing'"),
         ("limits: {tokens: {maximum: 3}}", "p:1:19: unknown key 'maximum', did you mean 'max'?"),
         ("limits: {repeat: {times: 2}}",
-         "p:1:26: input should be greater than or equal to 3"),
+         "p:1:26: expected a number of at least 3"),
         ("limits: {release: sentences}",
          "p:1:19: 'sentences' is not possible here, did you mean 'sentence'?"),
     ],

@@ -112,3 +112,27 @@ def test_a_mask_of_arguments_has_no_way_back_where_others_have_one() -> None:
     assert lint(masks % "" + "\n" + reversible) == [f"{warning}: say 'channels'"]
     assert lint(masks % ", channels: [text]" + "\n" + reversible) == []
     assert lint(masks % "") == []
+
+
+@pytest.mark.parametrize(("placeholder", "count"), [("{name}", 1), ("{id}", 0)])
+def test_a_placeholder_that_is_none_is_a_warning(placeholder: str, count: int) -> None:
+    warned = lint(f"rules: [{{id: a, words: [x], replacement: '<{placeholder}>', {TESTS}}}]")
+    assert len(warned) == count
+    assert all(f"'{placeholder}' is shown as it is, only '{{id}}'" in line for line in warned)
+
+
+@pytest.mark.parametrize("pattern", ["/abc/i", "r'abc'"])
+def test_a_pattern_written_as_in_a_program_is_a_warning(pattern: str) -> None:
+    [warned] = lint(f'rules: [{{id: a, pattern: "{pattern}", {TESTS}}}]')
+    assert "with the signs around it" in warned
+
+
+def test_reversible_without_an_effect_is_a_warning() -> None:
+    rule = f"{{id: a, words: [x], channels: [text], reversible: true, {TESTS}}}"
+    inside = f"{{id: b, words: [x], action: block, reversible: true, {TESTS}}}"
+    warned = lint(f"rules: [{rule}]\ninput: {{rules: [{inside}]}}")
+    assert [line.partition("no effect: ")[2] for line in warned] == [
+        "only rules in the section 'input' are reversible",
+        "a rule with 'action: block' gives nothing to bring back",
+    ]
+    assert lint(f"rules: [{rule}]") == []  # others may extend it in their 'input'

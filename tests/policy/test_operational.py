@@ -38,7 +38,7 @@ def refusal(text: str) -> str:
     ("text", "said"),
     [
         ("retry: {attmpts: 2}", "1:9: unknown key 'attmpts', did you mean 'attempts'?"),
-        ("retry: {attempts: 0}", "1:19: input should be greater than or equal to 1"),
+        ("retry: {attempts: 0}", "1:19: expected a number of at least 1"),
         ("retry: {wait_max: soon}", "1:19: expected a time such as 15s, 500ms or 2m"),
         ("retry: 3", "1:8: expected a mapping"),
         ("concurrency: {}", "1:14: nothing is bounded"),

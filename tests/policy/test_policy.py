@@ -123,11 +123,11 @@ rules:
 """
     assert problems(text) == [
         "p:1:1: unknown key 'nme', did you mean 'name'?",
-        "p:2:15: input should be greater than or equal to 1",
+        "p:2:15: expected a number of at least 1",
         "p:5:16: expected text: put it in quotes",
         "p:6:5: unknown key 'acton', did you mean 'action'?",
         "p:7:15: 'hgh' is not possible here, did you mean 'high'?",
-        "p:8:33: input should be greater than or equal to 0",
+        "p:8:33: expected a number of at least 0",
         "p:8:37: unknown key 'lst', did you mean 'last'?",
         "p:10:16: 'txt' is not possible here, did you mean 'text'?",
         "p:11:12: missing key 'file'",
@@ -161,7 +161,7 @@ CASES = {
     "rules: [{id: a, words: [x], replacement: {pseudonym: {key_env: NO_SUCH_KEY}}}]": "p:1:64: the "
     "environment variable 'NO_SUCH_KEY', which holds the key, is not set",
     "limits: {idle: soon}": "p:1:16: expected a time such as 15s, 500ms or 2m",
-    "limits: {idle: 0}": "p:1:16: input should be greater than 0",
+    "limits: {idle: 0}": "p:1:16: expected a number above 0",
     "limits: {repeat: {time: 2}}": "p:1:19: unknown key 'time', did you mean 'times'?",
     "limits: {max_char: 2}": "p:1:10: unknown key 'max_char', did you mean 'max_chars'?",
     "json: {fence: strip}": "p:1:8: unknown key 'fence', did you mean 'fences'?",
@@ -175,7 +175,18 @@ CASES = {
     "version: 2": "p:1:10: expected 1",
     "version: 1\nversion: 1": "p:2:1: duplicate key 'version', first in line 1",
     "name: [": "p:1:8: not valid YAML: expected the node content, but found '<stream end>', "
-    "while parsing a flow node",
+    "while parsing a flow node; close each bracket, and double a single quote that stands in "
+    "single quotes",
+    "rules:\n\t- a": "p:2:1: not valid YAML: found character '\\t' that cannot start any token, "
+    "while scanning for the next token; indent with spaces, not with tabs",
+    "rules:\n  - id: a\n   words: [x]": "p:3:4: not valid YAML: expected <block end>, but found "
+    "'<block mapping start>', while parsing a block collection; keys of one mapping, and items of "
+    "one list, begin in one column",
+    'rules: [{id: a, pattern: "\\d"}]': "p:1:28: not valid YAML: found unknown escape character "
+    "'d', while scanning a double-quoted scalar; put patterns in single quotes, in which \\ is "
+    "itself",
+    "name: a: b": "p:1:8: not valid YAML: mapping values are not allowed here; put a value that "
+    "has ': ' in it in quotes",
     "name: a\n\x01": "p:2:1: a control character that YAML does not allow",
     "name: !x y": "p:1:7: unknown tag '!x'",
     "name: !!binary eA==": "p:1:7: unsupported tag 'tag:yaml.org,2002:binary'",
@@ -186,8 +197,18 @@ CASES = {
     "on_error: perhaps": "p:1:11: 'perhaps' is not possible here, known: block, allow",
     "on_error: true": "p:1:11: expected 'block' or 'allow'",
     "max_holdback: many": "p:1:15: expected a whole number",
-    "rules: {}": "p:1:8: expected a list: write it in brackets, as in [one, two]",
-    "rules: [5]": "p:1:9: expected a mapping",
+    "rules: {}": "p:1:8: expected a list: begin each item with '- '",
+    "rules: x": "p:1:8: expected a list: write it in brackets, as in [one, two]",
+    "rules: [{id: [a]}]": "p:1:14: expected text, not a list",
+    "rules: [{id: {a: b}}]": "p:1:14: expected text, not a mapping",
+    "rules: [{id: a, words: [x], allow: [y]}]": "p:1:36: expected a mapping, known keys: words, "
+    "patterns",
+    "version: '1'": "p:1:10: expected 1, without quotes",
+    "extends: [chat]": "p:1:11: cannot extend 'chat': chat:1:1: cannot be read: no such file or "
+    "directory, did you mean the pack 'guardstream/chat'?",
+    "rules: [5]": "p:1:9: expected a mapping, known keys: id, description, severity, channels, "
+    "words, pattern, group, ignore_case, whole_word, normalize, validate, keywords, allow, action, "
+    "replacement, reversible, tests, enabled",
     "rules: [{id: a b, words: [x]}]": "p:1:14: an id is made of letters, digits, '_', '-' and '.'",
     "rules: [{id: a}]": "p:1:9: rule 'a' looks for nothing: give it words or a pattern",
     "rules: [{id: a, words: []}]": "p:1:24: rule 'a' looks for nothing: give it words or a pattern",
@@ -281,3 +302,13 @@ def test_json_that_escapes_a_character_as_two_halves_is_read_as_one() -> None:
     assert guard.check("a x\U0001f600y b").text == "a [a] b"
     with pytest.raises(PolicyError):
         Policy.parse(text.replace("\\ude00", ""))
+
+
+def test_a_file_that_is_not_there_is_compared_with_those_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("rules: []")
+    with pytest.raises(
+        PolicyError, match=r"no such file or directory, did you mean 'policy\.yaml'"
+    ):
+        Policy.load(tmp_path / "policy.yml")
+    with pytest.raises(PolicyError, match="there is no folder"):
+        Policy.load(tmp_path / "nowhere" / "policy.yml")
