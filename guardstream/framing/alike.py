@@ -50,6 +50,7 @@ class Template:
         self._last = literals[-1]
         self._at = at
         self._before = self._after = "?"  # no data begins and ends so
+        self.stays = False
         self._read = "", 0, 0  # the last data, and where its text stands
 
     def text(self, data: str) -> str | None:
@@ -63,13 +64,12 @@ class Template:
             start, end = place
             self._before, self._after = data[:start], data[end:]
         self._read = data, start, end
-        literal = data[start:end]
-        if '"' not in literal and "\\" not in literal and literal.isprintable():
-            return literal or None
-        try:
-            return json.loads(f'"{literal}"') or None
-        except ValueError:
-            return None
+        self.stays = same
+        return _string(data[start:end])
+
+    def around(self) -> tuple[str, str]:
+        """What stands before and after the text in the data read last; it `stays` if it did."""
+        return self._before, self._after
 
     def saying(self, text: str, data: str) -> str:
         """Return data that says another text, like `data`, which is like this."""
@@ -78,12 +78,7 @@ class Template:
             place = self._place(data)
             assert place is not None
             start, end = place
-        try:
-            text.encode()
-            literal = encode_basestring(text)
-        except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
-            literal = encode_basestring_ascii(text)
-        return data[:start] + literal[1:-1] + data[end:]
+        return data[:start] + _literal(text) + data[end:]
 
     def _place(self, data: str) -> tuple[int, int] | None:
         """Return where the text stands in data that is like this; None if it is not."""
@@ -101,6 +96,62 @@ class Template:
                 found = (start, at)
         same = data.startswith(self._last, at) and len(data) == at + len(self._last)
         return found if same else None
+
+
+class Around:
+    """The bytes of an event of which later ones differ in a text alone.
+
+    `lead` stands before the data, `before` in it before the text, `after` after that.
+    """
+
+    __slots__ = ("_after", "_before", "_lead", "_size")
+
+    def __init__(self, lead: str, before: str, after: str) -> None:
+        self._lead = len(lead.encode())
+        self._before = f"{lead}{before}".encode()
+        self._after = after.encode()
+        self._size = len(self._before) + len(self._after)
+
+    def text(self, raw: bytes) -> str | None:
+        """Return the text in some bytes; None if they are not one such event."""
+        if (
+            len(raw) <= self._size
+            or not raw.startswith(self._before)
+            or not raw.endswith(self._after)
+        ):
+            return None
+        try:
+            return _string(raw[len(self._before) : -len(self._after)].decode())
+        except UnicodeDecodeError:
+            return None
+
+    def data(self, raw: bytes) -> str:
+        """Return the data of such an event, of which the last two bytes are its blank line."""
+        return raw[self._lead : -2].decode()
+
+    def saying(self, text: str) -> bytes:
+        """Return an event with another text."""
+        return b"%b%b%b" % (self._before, _literal(text).encode(), self._after)
+
+
+def _string(literal: str) -> str | None:
+    """Return what stands between the quotes of a string; None for nothing, or what is none."""
+    if '"' not in literal and "\\" not in literal and literal.isprintable():
+        return literal or None
+    try:
+        text = json.loads(f'"{literal}"')
+    except ValueError:
+        return None
+    return text if isinstance(text, str) and text else None
+
+
+def _literal(text: str) -> str:
+    """Return a text as it stands between the quotes of a string."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
+        return encode_basestring_ascii(text)[1:-1]
+    return encode_basestring(text)[1:-1]
 
 
 def template(

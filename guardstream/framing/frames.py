@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
-from guardstream.framing.alike import Template
+from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_object
 
 Media: TypeAlias = Literal[
@@ -123,6 +123,24 @@ class EventFrames(_Plain):
             yield self._frame(item)
         if self._decoder.error is not None:
             raise AdapterError(str(self._decoder.error)) from self._decoder.error
+
+    def around(self, frame: Frame) -> Around | None:
+        """Return what the bytes of the next event may be compared with, after one that is alike.
+
+        None where they differ too often, or more is to be read of an event than its data.
+        """
+        template = self.template
+        if template is None or not template.stays or not self._decoder.is_between:
+            return None
+        name = "" if frame.name == "message" else f"event: {frame.name}\n"
+        if frame.raw != f"{name}data: {frame.data}\n\n".encode():
+            return None
+        before, after = template.around()
+        return Around(f"{name}data: ", before, f"{after}\n\n")
+
+    def skip(self, size: int) -> None:
+        """Count the bytes of events that were compared, not read."""
+        self._decoder.skip(size)
 
     def finish(self) -> Iterator[Frame]:
         for item in self._decoder.finish():

@@ -126,6 +126,15 @@ class Decoder:
         self._buffer += data
         return self._read(last=False)
 
+    @property
+    def is_between(self) -> bool:
+        """Whether all bytes so far belong to items that were returned, and none may follow."""
+        return self._began and not (self._buffer or self._in_block or self._skip_lf or self.error)
+
+    def skip(self, size: int) -> None:
+        """Count whole events that were read elsewhere, between two items."""
+        self._before += size
+
     def finish(self) -> list[Item]:
         """Take the stream's end; return what was waiting for a line feed after its `\\r`."""
         items = self._read(last=True)

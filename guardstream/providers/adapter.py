@@ -59,7 +59,7 @@ that is not said (a token that was as likely): it is judged by itself, without f
 becomes "" if anything in it would change. `unknown`: text at a path that the adapter does not know,
 the field of its slot: it is guarded at once, as a text of its own and with what came before there.
 `name`: a name or an id, by its path: a match in it blocks. `mark`: an id, a kind or a status
-that a rule would change: it becomes "", without findings. `later`: a text that the adapter lets
+that a rule would change: it becomes "". `later`: a text that the adapter lets
 wait, as it may be read in two ways: "" stands for it, and it is said with a later chunk.
 """
 

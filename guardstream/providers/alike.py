@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from guardstream.framing.padding import is_padding
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, plain_model, with_field
 from guardstream.providers.paths import Steps, keys
 
 PATIENCE = 16
@@ -40,10 +40,11 @@ class _Level(NamedTuple):
 class Alike:
     """An event that said one text and nothing else; others like it say theirs in the same slot."""
 
-    __slots__ = ("_choices", "_levels", "_slot")
+    __slots__ = ("_backwards", "_choices", "_levels", "_slot")
 
     def __init__(self, levels: Sequence[_Level], slot: Slot, choices: Sequence[int]) -> None:
         self._levels = levels
+        self._backwards = tuple(reversed(levels))
         self._slot = slot
         self._choices = choices
 
@@ -89,12 +90,9 @@ class Alike:
             objects.append(value)
             value = fields_of(value)[step]
         new: Any = text
-        for level, value in zip(reversed(self._levels), reversed(objects), strict=True):
-            if type(value) is dict:
-                new = {**value, level.step: new}
-            else:
-                new = replaced(value, {level.step: new})
-            if level.listed:
+        for (step, _, _, _, listed, _), value in zip(self._backwards, objects[::-1], strict=True):
+            new = with_field(value, step, new)
+            if listed:
                 new = [new]
         return new
 
@@ -144,6 +142,84 @@ class AlikeDicts(Alike):
         return made
 
 
+class _Model(NamedTuple):
+    """A model on the way to the text, as a _Level is; its fields are compared with `like`.
+
+    `pads` is what padding there is beyond the fields of its class.
+    """
+
+    kind: type[Any]
+    step: str
+    like: dict[str, Any]
+    listed: bool
+    padding: Sequence[tuple[str, type[Any]]]
+    pads: Mapping[str, type[Any]]
+
+
+class AlikeModels(Alike):
+    """The same where all is pydantic models in lists: the fields of each are compared at once."""
+
+    __slots__ = ("_models",)
+
+    def __init__(
+        self, levels: Sequence[_Level], slot: Slot, choices: Sequence[int], models: Sequence[_Model]
+    ) -> None:
+        super().__init__(levels, slot, choices)
+        self._models = models
+
+    def text(self, event: Any) -> str | None:
+        """Return what an event says if it is like this one but for its text; otherwise None."""
+        value = event
+        for kind, step, like, listed, padding, pads in self._models:
+            if listed:
+                if type(value) is not list or len(value) != 1:
+                    return None
+                value = value[0]
+            if type(value) is not kind:
+                return None
+            extra = value.__pydantic_extra__
+            if (extra or pads) and not _is_padded(extra or {}, pads):
+                return None
+            fields = value.__dict__
+            try:
+                for name, pad in padding:
+                    like[name] = given = fields[name]
+                    if type(given) is not pad or (pad is str and not is_padding(given)):
+                        return None
+                like[step] = value = fields[step]
+            except KeyError:
+                return None
+            if fields != like:
+                return None
+        return value if type(value) is str and value else None
+
+
+def _is_padded(extra: Mapping[str, Any], pads: Mapping[str, type[Any]]) -> bool:
+    """Tell whether a model has that padding, and nothing else, beyond its class's fields."""
+    return extra.keys() == pads.keys() and all(
+        type(each) is pads[name] and (type(each) is not str or is_padding(each))
+        for name, each in extra.items()
+    )
+
+
+def _models(event: Any, levels: Sequence[_Level]) -> list[_Model] | None:
+    """Return an event's models on the way to its text; None if not all are such."""
+    models = []
+    value = event
+    for level in levels:
+        value = value[0] if level.listed else value
+        if not plain_model(value):
+            return None
+        fields, extra = value.__dict__, value.__pydantic_extra__ or {}
+        if level.step in extra or not extra.keys() <= level.padding.keys():
+            return None
+        padding = tuple((name, kind) for name, kind in level.padding.items() if name in fields)
+        pads = {name: kind for name, kind in level.padding.items() if name not in fields}
+        models.append(_Model(type(value), level.step, dict(fields), level.listed, padding, pads))
+        value = fields[level.step]
+    return models
+
+
 def _copied(event: dict[str, Any], steps: Sequence[Any]) -> tuple[Any, Any]:
     """Return a copy of an event, and what stands at the end of some steps in it, copied too."""
     made = holder = event.copy()
@@ -186,6 +262,9 @@ def alike(
         return None
     if _is_plain(event):
         return AlikeDicts(levels, slot, choices, event)
+    models = _models(event, levels)
+    if models is not None:
+        return AlikeModels(levels, slot, choices, models)
     return Alike(levels, slot, choices)
 
 

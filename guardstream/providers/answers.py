@@ -14,7 +14,7 @@ from guardstream.providers import bedrock, cohere, ollama, watsonx
 from guardstream.providers.a2a import A2A
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
@@ -79,7 +79,7 @@ class GeminiBody(Body):
         finished: dict[int, FinishReason] = {}
         calls: dict[Slot, Call] = {}
         for candidate in map(fields_of, event.get("candidates") or ()):
-            choice = candidate.get("index") or 0
+            choice = index_in(candidate)
             for place, call in enumerate(map(call_in, parts_of(candidate))):
                 if call.get("name"):
                     slot = Slot(choice, "tool_args", "args", place)
@@ -93,7 +93,7 @@ class GeminiBody(Body):
     def completed(self, body: Answer, source: Answer) -> Answer:  # noqa: ARG002
         candidates = []
         for candidate in body.get("candidates") or ():
-            choice = candidate.get("index") or 0
+            choice = index_in(candidate)
             content = dict(candidate.get("content") or {})
             if choice in self.messages:
                 said = {"text": self.messages[choice]}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     END,
     KEEP,
@@ -124,7 +124,7 @@ class Bedrock(SpecAdapter):
         return isinstance(chunk, dict) and len(chunk) == 1 and chunk.keys() <= _SPEC.keys()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        index = fields_of(event.get("contentBlockDelta")).get("contentBlockIndex") or 0
+        index = index_in(event.get("contentBlockDelta"), name="contentBlockIndex")
         return Slot(0, leaf.channel, leaf.field, index)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
@@ -143,7 +143,7 @@ class Bedrock(SpecAdapter):
         return Reading(pieces, (0,), usage=usage)
 
     def _started(self, start: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        self._index = start.get("contentBlockIndex") or 0
+        self._index = index_in(start, name="contentBlockIndex")
         use = fields_of(fields_of(start.get("start")).get("toolUse"))
         slot = Slot(0, "tool_args", "input", self._index)
         over = self._over(slot)
@@ -153,7 +153,7 @@ class Bedrock(SpecAdapter):
 
     def _said(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Read a delta: the first of a block without a start begins it."""
-        self._index = event.get("contentBlockIndex") or 0
+        self._index = index_in(event, name="contentBlockIndex")
         slot = next((piece.slot for piece in pieces if piece.kind == "delta"), None)
         if slot is None or slot == self._open:
             return Reading(pieces, (0,))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
+from guardstream.providers.marks import is_mark
 from guardstream.providers.spec import Leaf, OneOf, Path, SpecAdapter
 
 
@@ -49,7 +50,7 @@ class Blocks(SpecAdapter):
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._numbers: dict[tuple[str, Any], int] = {}  # of blocks, by their channels and ids
-        self._ids: list[Any] = []  # by their numbers
+        self._ids: list[Any] = []  # as they go out, by their numbers
         self._open: dict[int, Block] = {}
         self._latest: dict[str, Any] = {}  # the id of a block that nothing begins, by its events
         self._text: Slot | None = None  # the text that another may go on with
@@ -61,7 +62,7 @@ class Blocks(SpecAdapter):
             return Slot(0, leaf.channel, leaf.field)
         return self._slot(block, event)
 
-    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = event.get("type")
         block = self._block_of(event)
         if block is not None:
@@ -82,7 +83,7 @@ class Blocks(SpecAdapter):
             if block.channel == "text":
                 self._text = slot
             return Reading(pieces, (0,))
-        self.beginning = self.beginning or event
+        self.beginning = self.beginning or fields_of(self.without_unknown(chunk))
         finished: dict[int, FinishReason] = {0: "stop"} if kind == self.finished else {}
         failed = self._fails(event)
         return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
@@ -126,7 +127,8 @@ class Blocks(SpecAdapter):
     def _numbered(self, block: Block, own: Any) -> Slot:
         number = self._numbers.setdefault((block.channel, own), len(self._ids))
         if number == len(self._ids):
-            self._ids.append(own)
+            text = isinstance(own, str) and not is_mark(own)
+            self._ids.append("" if text and not self._passes(((), block.id), own) else own)
         return Slot(0, block.channel, block.channel, number)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002

@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -110,7 +110,7 @@ class Cohere(SpecAdapter):
         return isinstance(kind, str) and kind in _SPEC.specs and kind != "debug"
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field, event.get("index") or 0)
+        return Slot(0, leaf.channel, leaf.field, index_in(event))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         kind = event.get("type")
@@ -134,7 +134,7 @@ class Cohere(SpecAdapter):
     def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         content = fields_of(_message(event).get("content"))
         kind = "thinking" if content.get("type") == "thinking" else "text"
-        self._index = event.get("index") or 0
+        self._index = index_in(event)
         slot, earlier = Slot(0, kind, kind, self._index), self._text
         over = [each for each in self._over() if each != earlier or kind != "text"]
         self._open = slot
@@ -146,7 +146,7 @@ class Cohere(SpecAdapter):
     def _called(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         call = fields_of(_message(event).get("tool_calls"))
         over = self._over()
-        self._open = Slot(0, "tool_args", "arguments", event.get("index") or 0)
+        self._open = Slot(0, "tool_args", "arguments", index_in(event))
         name = fields_of(call.get("function")).get("name") or ""
         calls = {self._open: Call(name, call.get("id"))}
         return Reading(pieces, (0,), closed=over, calls=calls)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Said, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import (
     ABOUT,
@@ -79,7 +79,7 @@ class DashScope(Growing):
     def choice(self, event: Mapping[str, Any], path: Path) -> int:
         """Return a choice's index, or else its place; text that stands in none is choice 0."""
         choices, place = _choices(event), path[0] if path else 0
-        return _index(choices[place], place) if place < len(choices) else 0
+        return index_in(choices[place], place) if place < len(choices) else 0
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         return {number: call for _, number, call in calls_in(event)}
@@ -108,7 +108,7 @@ def _alone(chunk: Any, choice: int) -> Any:
     """Return a chunk that has no other choice."""
     output = fields_of(chunk).get("output")
     choices = fields_of(output).get("choices") or ()
-    own = [each for place, each in enumerate(choices) if _index(each, place) == choice]
+    own = [each for place, each in enumerate(choices) if index_in(each, place) == choice]
     if len(choices) < 2 or not own:
         return chunk
     return replaced(chunk, {"output": replaced(output, {"choices": own})})
@@ -119,13 +119,13 @@ def calls_in(event: Mapping[str, Any]) -> Iterator[tuple[int, int, Call]]:
     for choice, told in enumerate(_choices(event)):
         for place, call in enumerate(_calls(told)):
             if name := fields_of(fields_of(call).get("function")).get("name"):
-                yield choice, _index(call, place), Call(name, fields_of(call).get("id") or None)
+                yield choice, index_in(call, place), Call(name, fields_of(call).get("id") or None)
 
 
 def number_in(event: Mapping[str, Any], path: Path) -> int:
     """The number of the call at `path`: its index, or else its place."""
     choice, place = path
-    return _index(_calls(_choices(event)[choice])[place], place)
+    return index_in(_calls(_choices(event)[choice])[place], place)
 
 
 def _choices(event: Mapping[str, Any]) -> Sequence[Any]:
@@ -134,8 +134,3 @@ def _choices(event: Mapping[str, Any]) -> Sequence[Any]:
 
 def _calls(choice: Any) -> Sequence[Any]:
     return fields_of(fields_of(choice).get("message")).get("tool_calls") or ()
-
-
-def _index(call: Any, place: int) -> int:
-    index = fields_of(call).get("index")
-    return index if isinstance(index, int) else place

@@ -26,6 +26,12 @@ _MODELS: dict[type[Any], bool] = {}
 """Classes of pydantic's models: whether they leave copying to pydantic."""
 
 
+_MODEL_SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
+
+_SETTERS: list[Callable[[Any, Any], None]] = []
+"""What sets these slots of pydantic's models, past their own `__setattr__`."""
+
+
 def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of a mapping or an object, those outside its model or its `__dict__` too."""
     kind = type(value)
@@ -55,6 +61,15 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
         fields = {**fields, **{name: getattr(value, name, None) for name in slots}}
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if extra else fields
+
+
+def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
+    """Return the number that tells a value from others like it; `otherwise`, if it is none.
+
+    What stands in place of a number may be any text, and must not come out in events made after it.
+    """
+    index = fields_of(value).get(name)
+    return index if isinstance(index, int) else otherwise
 
 
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:
@@ -96,6 +111,33 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         except AttributeError:  # it is frozen; the copy is nobody's yet
             object.__setattr__(clone, name, new)
     return clone
+
+
+def with_field(value: Any, name: str, new: Any) -> Any:
+    """Return what `replaced` would for one field, for half of its cost where it is often asked."""
+    kind = type(value)
+    if kind is dict:
+        return {**value, name: new}
+    if not (_MODELS.get(kind) and name in value.__pydantic_fields_set__):
+        return replaced(value, {name: new})
+    fields, extra = value.__dict__, value.__pydantic_extra__
+    if name not in fields or value.__pydantic_private__ is not None:
+        return replaced(value, {name: new})
+    copied = object.__new__(kind)
+    set_dict, set_extra, set_given, set_private = _SETTERS
+    fresh = fields.copy()
+    fresh[name] = new
+    set_dict(copied, fresh)
+    set_extra(copied, extra and extra.copy())
+    set_given(copied, value.__pydantic_fields_set__.copy())
+    set_private(copied, None)
+    return copied
+
+
+def plain_model(value: Any) -> bool:
+    """Tell whether a value is a pydantic model that is its fields, and copied as pydantic does."""
+    fields_of(value)
+    return _MODELS.get(type(value), False)
 
 
 def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
@@ -144,11 +186,11 @@ _put = object.__setattr__
 
 def _copies_plainly(kind: type[Any]) -> bool:
     base = getattr(sys.modules.get("pydantic"), "BaseModel", None)
-    return (
-        base is not None
-        and issubclass(kind, base)
-        and all(getattr(kind, name) is getattr(base, name) for name in ("model_copy", "__copy__"))
-    )
+    if base is None or not issubclass(kind, base):
+        return False
+    if not _SETTERS:
+        _SETTERS.extend(vars(base)[name].__set__ for name in _MODEL_SLOTS)
+    return all(getattr(kind, name) is getattr(base, name) for name in ("model_copy", "__copy__"))
 
 
 def listed(like: Any, items: Sequence[Any]) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardstream.providers.adapter import Slot
-from guardstream.providers.fields import fields_of, only
+from guardstream.providers.fields import fields_of, index_in, only
 
 
 def only_thinking(delta: Any, text: str) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def signed(choices: Sequence[Any]) -> list[Slot]:
         delta = fields_of(fields.get("delta"))
         blocks = delta.get("thinking_blocks")
         if blocks and not delta.get("reasoning_content"):
-            found.append(Slot(fields.get("index") or 0, "thinking", "reasoning_content"))
+            found.append(Slot(index_in(fields), "thinking", "reasoning_content"))
     return found
 
 

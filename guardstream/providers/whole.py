@@ -14,7 +14,7 @@ from guardstream.lazy import LazyMapping
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
 from guardstream.providers.anthropic.messages import REASONS as MESSAGE_REASONS
 from guardstream.providers.anthropic.spec import message_spec
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.openai.chat import REASONS as CHAT_REASONS
 from guardstream.providers.openai.chat_chunk_spec import BESIDE
 from guardstream.providers.openai.chat_spec import completion_spec
@@ -131,21 +131,21 @@ class ChatBody(Body):
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path or leaf.field.startswith(BESIDE):
             return Slot(0, leaf.channel, leaf.field)
-        choice = _index(event["choices"][path[0]], path[0])
+        choice = index_in(event["choices"][path[0]], path[0])
         return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         finished: dict[int, FinishReason] = {}
         for at, choice in enumerate(event.get("choices") or ()):
             reason = str(fields_of(choice).get("finish_reason"))
-            finished[_index(choice, at)] = CHAT_REASONS.get(reason, "stop")
+            finished[index_in(choice, at)] = CHAT_REASONS.get(reason, "stop")
         usage = event.get("usage")
         return Reading(pieces, tuple(finished), finished, calls=_chat_calls(event), usage=usage)
 
     def completed(self, body: dict[str, Any], source: dict[str, Any]) -> dict[str, Any]:
         choices = []
         for at, (choice, before) in enumerate(zip(body["choices"], source["choices"], strict=True)):
-            index = _index(choice, at)
+            index = index_in(choice, at)
             changed = {**choice, "finish_reason": before.get("finish_reason")}
             if index in self.reasons:
                 changed["finish_reason"] = self.reasons[index]
@@ -287,11 +287,6 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
 """The whole answers that are known, by the name of their stream's adapter."""
 
 
-def _index(choice: Any, place: int) -> int:
-    index = fields_of(choice).get("index")
-    return index if isinstance(index, int) else place
-
-
 def _type(item: Any) -> str:
     return str(fields_of(item).get("type"))
 
@@ -303,11 +298,11 @@ def _chat_calls(event: Mapping[str, Any]) -> Mapping[Slot, Call]:
         for place, call in enumerate(message.get("tool_calls") or ()):
             values = fields_of(call)
             tool = fields_of(values.get("function") or values.get("custom"))
-            slot = Slot(_index(choice, at), "tool_args", "tool_calls", place)
+            slot = Slot(index_in(choice, at), "tool_args", "tool_calls", place)
             found[slot] = Call(tool.get("name") or "", values.get("id"))
         called = fields_of(message.get("function_call"))
         if called.get("name"):
-            found[Slot(_index(choice, at), "tool_args", "function_call")] = Call(called["name"])
+            found[Slot(index_in(choice, at), "tool_args", "function_call")] = Call(called["name"])
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Finding, FinishReason
-from guardstream.framing.alike import template
+from guardstream.framing.alike import Around, template
 from guardstream.framing.frames import (
     FRAMES,
     EventFrames,
@@ -30,6 +30,7 @@ from guardstream.providers.text import PlainText
 from guardstream.stream.beside import Beside
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Part, Sent
+from guardstream.stream.short import Short
 from guardstream.stream.spoken import SpokenText
 from guardstream.stream.text import TextFlow
 
@@ -85,6 +86,8 @@ class WireFlow:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
         self.error: Exception | None = None
+        self.said = ""
+        self.rest: Sequence[Sent[bytes]] = ()
         self._sniff = sniffed if media is None else sniffed_text
         self._otherwise: Media = media or "sse"
         told = media is not None and (media != "text" or not _reads_lines(choose))
@@ -105,6 +108,10 @@ class WireFlow:
         self._said_by = ""  # the name of the last event that had text
         self._last: Frame | None = None
         self._settled = False
+        self._around: Around | None = None  # what events are compared with that are not read
+        self._short: Short | None = None  # what their text goes through
+        self._compared_bytes = 0  # how many were not read
+        self._raw = b""  # the last of them
 
     @property
     def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
@@ -136,7 +143,71 @@ class WireFlow:
     def held(self) -> int:
         return sum([flow.held for flow in self._flows])
 
+    def feed_chunk(self, chunk: bytes) -> bytes | None:
+        """Take bytes; return those that go out, if they are an event like the last and no more.
+
+        What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
+        """
+        around, short = self._around, self._short
+        text = None
+        if around is not None and type(chunk) is bytes and len(chunk) <= LONG_EVENT:
+            text = around.text(chunk)
+        if around is None or short is None or text is None:
+            self.rest = self.feed(chunk)
+            if self._last is not None and self._last.form == "alike":
+                self._compare_next(self._last)
+            return None
+        self._raw = chunk
+        self._compared_bytes += len(chunk)
+        released = short.feed(text)
+        if released:
+            self.said = released
+            return chunk if released is text else around.saying(released)
+        self.rest = () if released is not None else self._more(short, text)
+        return None
+
+    def _compare_next(self, frame: Frame) -> None:
+        """Compare the next bytes with an event that was like the one before, if they may be."""
+        frames, chunks = self._frames, self._chunks
+        if not isinstance(frames, EventFrames) or chunks is None or self.ended is not None:
+            return
+        self._around = frames.around(frame)
+        if self._around is not None:
+            same = chunks.template is self._compared
+            self._short = chunks.short if same else None
+
+    def _more(self, short: Short, text: str) -> Sequence[Sent[bytes]]:
+        """Return what goes out because of an event of whose text more came than text."""
+        chunks, frames = self._chunks, self._frames
+        self._read_compared()
+        frame = self._last
+        assert chunks is not None
+        assert frame is not None
+        assert isinstance(frames, EventFrames)
+        alike = frames.template
+        assert alike is not None
+        sent = chunks.said_more(
+            short, text, frame.value, frame, lambda _, texts: alike.saying(texts[0], frame.data)
+        )
+        written = [self._alike_sent(each, frame) for each in sent]
+        return written if self.ended is not None else written + self._note_end()
+
+    def _read_compared(self) -> None:
+        """Let the last event that was compared, not read, stand for itself."""
+        around, raw, last = self._around, self._raw, self._last
+        self._around = self._short = None
+        if not raw or around is None or last is None:
+            return
+        assert isinstance(self._frames, EventFrames)
+        self._frames.skip(self._compared_bytes)
+        self._raw, self._compared_bytes = b"", 0
+        data = around.data(raw)
+        self._last = Frame(around.text(raw), raw, "alike", data, name=last.name)
+        if self._chunks is not None:
+            self._chunks.note_last(lambda: json_object(data))
+
     def feed(self, chunk: bytes) -> Sequence[Sent[bytes]]:
+        self._read_compared()
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
         data = bytes(chunk)
@@ -149,6 +220,7 @@ class WireFlow:
         return self._take(self._frames.feed(data))
 
     def finish(self) -> Sequence[Sent[bytes]]:
+        self._read_compared()
         frames = self._frames
         if frames is None:
             frames = self._frames = FRAMES[self._otherwise]()
@@ -200,6 +272,7 @@ class WireFlow:
 
     def forget(self) -> None:
         """Let go of the last frame's text, as far as nothing can ask for it again."""
+        self._read_compared()
         if self._last is not None:
             self._last = replace(self._last, value=None, raw=b"", data="")
         for flow in self._flows:

@@ -16,7 +16,8 @@ from guardstream.stages.passing import Passing
 from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking, following
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
-from guardstream.stream.slots import Lane, Lanes
+from guardstream.stream.short import Short
+from guardstream.stream.slots import Lane, Lanes, Track
 from guardstream.stream.unknown import UnknownTexts
 
 C = TypeVar("C")
@@ -65,6 +66,8 @@ class ChunkFlow(Generic[C]):
         self.ending: Sequence[Part] = ()
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
+        self.said = ""
+        self.rest: Sequence[Sent[C]] = ()
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
@@ -94,6 +97,8 @@ class ChunkFlow(Generic[C]):
         self._forgets = getattr(adapter, "forget", None)
         self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
         self._like: Reading | None = None  # of the last chunk, if it said one text alone
+        self._compared = False  # whether the last chunk was like the one before
+        self._short: Short | None = None
 
     @property
     def held(self) -> int:
@@ -103,19 +108,77 @@ class ChunkFlow(Generic[C]):
     def provider(self) -> str:
         return str(getattr(self._adapter, "name", type(self._adapter).__name__))
 
+    def feed_chunk(self, chunk: C) -> C | None:
+        """Take a chunk; return the one that goes out, if that is all that came of it.
+
+        What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
+        """
+        short = self._short
+        text = None if short is None else short.compared.text(chunk)
+        if short is None or text is None:
+            self.rest = self.feed(chunk)
+            self._short = self.short if self._compared else None
+            return None
+        self._open[short.choice] = short.track.chunk = chunk
+        released = short.feed(text)
+        if released:
+            self.said = released
+            try:
+                made: C = chunk if released is text else short.compared.saying(released, chunk)
+            except Exception as error:
+                raise adapter_error(error) from error
+            return made
+        self.rest = () if released is not None else self.said_more(short, text, chunk)
+        return None
+
+    def said_more(
+        self,
+        short: Short,
+        text: str,
+        chunk: C,
+        origin: Any = None,
+        write: Callable[[C, Sequence[str]], C | None] | None = None,
+    ) -> Sequence[Sent[C]]:
+        """Return what goes out because of a text, of which the short way says that more came."""
+        self._short = None
+        try:
+            return self._sent_text(
+                short.track, text, short.events, chunk, origin, write or self._write
+            )
+        except (AdapterError, StageError):
+            raise
+        except Exception as error:
+            raise adapter_error(error) from error
+
+    @property
+    def short(self) -> Short | None:
+        """The short way of chunks like the last, if they have one: nobody is told of them."""
+        if self._like is None or self._alike is None or self._is_busy or self.ended is not None:
+            return None
+        if self._lanes.remember:
+            return None
+        compared = getattr(self._adapter, "compared", None)
+        track = self._lanes.only(self._like.pieces[0].slot)
+        if compared is None or track is None or self._note_passed or len(self._like.choices) != 1:
+            return None
+        return Short(compared, track, self._like.choices[0], self._meter)
+
     def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
+        self._short, self._compared = None, False
         try:
             if self._unread is not None:
                 self._read_last()
             if self._alike is not None and self._like is not None and not self._is_busy:
                 text = self._alike(chunk)
                 if text is not None:
+                    self._compared = True
                     return self._feed_text(chunk, self._like, text, origin, chunk, self._write)
             chunk = self._stand_in(chunk) if self._stand_in else chunk
             reading = self._adapter.read(chunk)
             self._like = None
             self._lanes.remember = self._adapter.repeats
-            if reading.only_text and len(reading.pieces) == 1 and not self._is_busy:
+            alone = reading.only_text and len(reading.pieces) == 1
+            if alone and not (self._is_busy or self._unknown.found):
                 self._like = reading
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
@@ -167,6 +230,11 @@ class ChunkFlow(Generic[C]):
         except Exception as error:
             raise adapter_error(error) from error
 
+    def note_last(self, whole: Callable[[], C]) -> None:
+        """Note another chunk as the last that was not read."""
+        if self._unread is not None:
+            self._unread = self._unread[0], whole
+
     def _read_last(self) -> None:
         """Let the last chunk that was not read stand for itself, before others are made like it."""
         if self._unread is None:
@@ -202,6 +270,20 @@ class ChunkFlow(Generic[C]):
         for choice in reading.choices:
             self._open[choice] = model
         track, events = self._lanes.feed(slot, text, model)
+        return self._sent_text(track, text, events, chunk, origin, write, whole)
+
+    def _sent_text(
+        self,
+        track: Track,
+        text: str,
+        events: Sequence[Event],
+        chunk: C,
+        origin: Any,
+        write: Callable[[C, Sequence[str]], C | None],
+        whole: Callable[[], C] | None = None,
+    ) -> Sequence[Sent[C]]:
+        """Return what goes out because of a chunk that says one text and nothing else."""
+        slot = track.slot
         released = self._released(slot, events) if events else ""
         written = chunk
         if released == text:
@@ -234,6 +316,7 @@ class ChunkFlow(Generic[C]):
 
     def forget(self) -> None:
         """Let go of the last chunk's text, if that is all it said and nothing can ask for it."""
+        self._short = None
         if self._like is None or self._adapter.repeats or self._is_busy:
             return
         self._read_last()
@@ -255,6 +338,7 @@ class ChunkFlow(Generic[C]):
             self._forgets()
 
     def finish(self) -> Sequence[Sent[C]]:
+        self._short = None
         self._read_last()
         kept = self._kept() if self._kept else None
         sent = [] if kept is None else list(self.feed(kept))
@@ -289,7 +373,7 @@ class ChunkFlow(Generic[C]):
 
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something beside its chunks; return its last ones."""
-        self.ended, self.blocked_by = "content_filter", rule
+        self.ended, self.blocked_by, self._short = "content_filter", rule, None
         self._read_last()
         return self._end_stream()
 
@@ -395,6 +479,8 @@ class ChunkFlow(Generic[C]):
     def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
         ended_before = self.ended is not None
+        if self._unknown.found:
+            self._report_marks()
         self._guard_pieces(incoming)
         return self._sent_of(incoming, ended_before=ended_before)
 
@@ -472,12 +558,24 @@ class ChunkFlow(Generic[C]):
 
     def _guard_unknown(self, piece: Piece) -> str:
         """Guard text of which only the path is known, or a name; its findings say where it is."""
-        path, before = piece.slot.field, len(self.findings)
+        path = piece.slot.field
         if piece.kind == "unknown":
             events = self._unknown.judge(path, piece.text, piece.slot.number)
         else:
             events = self._unknown.judge_name(path, piece.text)
-        text = self._released(piece.slot, events)
+        return self._released_at(path, piece.slot, events)
+
+    def _report_marks(self) -> None:
+        """Report what rules have found in marks; where one blocks or stops, the stream ends."""
+        found, self._unknown.found = self._unknown.found, []
+        for path, events in found:
+            if self.ended is None:
+                self._released_at(path, Slot(0, "text", path), events)
+
+    def _released_at(self, path: str, slot: Slot, events: Sequence[Event]) -> str:
+        """Return the text among some events, whose findings say where it is."""
+        before = len(self.findings)
+        text = self._released(slot, events)
         if len(self.findings) > before:
             shown = self._unknown.shown(path)
             self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]

@@ -69,6 +69,12 @@ class Lanes:
         """The track of a slot that has had text."""
         return self._tracks.get(slot)
 
+    def only(self, slot: Slot) -> Track | None:
+        """The track of a slot of the answer, if no other pipeline is open."""
+        track = self._tracks.get(slot)
+        alone = track is not None and track.is_answer and self._lanes == [track.lane]
+        return track if alone else None
+
     def open(self, choice: int | None = None) -> Iterator[Lane]:
         """The lanes, of one choice or all, that are not done."""
         for lane in self._lanes:

@@ -19,7 +19,6 @@ from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import Observation, StreamRecord, StreamStart
 from guardstream.stream.options import Options
 from guardstream.stream.result import Meter, Result, Stats
-from guardstream.stream.text import TextFlow
 from guardstream.stream.transcript import Delivered, result_of
 
 C = TypeVar("C")
@@ -58,7 +57,7 @@ class StreamState(Generic[C]):
         self.watch = Watch(options.deadlines, options.clock) if options.deadlines else None
         self.extraction = options.extraction
         self._observed = Observation(options.observing) if options.observing else None
-        self._text: TextFlow | None = None  # the flow, if text takes the short way
+        self._alone: Any = None  # the flow, if no one else is told of its chunks
         self._delivered = Delivered() if options.keep_text else None
         self._last_due: list[Due] = []  # of calls that the source's end completes
         self._meter = Meter()
@@ -112,8 +111,8 @@ class StreamState(Generic[C]):
     def begin(self, chunk: C | None) -> Flow[C]:
         """Make the flow that the first chunk asks for."""
         flow = self.flow = self._make_flow(chunk, self._meter)
-        if isinstance(flow, TextFlow) and not (self.callbacks or self._observed or self.watch):
-            self._text = flow
+        if not (self.callbacks or self._observed or self.watch) and hasattr(flow, "feed_chunk"):
+            self._alone = flow
         return flow
 
     def step(self, chunk: C) -> C | None:
@@ -121,31 +120,27 @@ class StreamState(Generic[C]):
 
         Otherwise return None: what may go out is in `queue`, and the flow may have ended.
         """
-        if self._text is not None:
-            ready: C | None = self._step_text(chunk)
-            return ready
-        sent = self.feed(chunk)
+        flow = self._alone
+        if flow is None:
+            sent = self.feed(chunk)
+        else:
+            ready: C | None = flow.feed_chunk(chunk)
+            if ready is not None:
+                # It is some of the answer and no more: what `deliver` does, without the call.
+                self.delta = text = flow.said
+                meter = self._meter
+                meter.chunks_out += 1
+                if not meter.characters_out:
+                    meter.release_began()
+                meter.characters_out += len(text)
+                if self._delivered is not None:
+                    self._delivered.answer.write(text)
+                return ready
+            sent = flow.rest
         if len(sent) == 1 and self.callbacks is None and self.ended is None:
             return self.deliver(sent[0])
         self.queue.extend(sent)
         return None
-
-    def _step_text(self, chunk: Any) -> Any:
-        """Do the same for text, of which nobody else is told: what `feed` and `deliver` do."""
-        flow: Any = self._text
-        text = flow.feed_text(chunk)
-        if text is None:
-            self.queue.extend(flow.rest)
-            return None
-        self.delta = text
-        meter = self._meter
-        meter.chunks_out += 1
-        if not meter.characters_out:
-            meter.release_began()
-        meter.characters_out += len(text)
-        if self._delivered is not None:
-            self._delivered.answer.write(text)
-        return text
 
     def feed(self, chunk: C) -> Sequence[Sent[C]]:
         """Pass a chunk through the guard; return what may go out."""

@@ -30,17 +30,17 @@ class TextFlow:
         self._feed = feed_of(stage)
         self._meter = meter
         self._block_message = block_message
-        self._last = ""  # what was released last
+        self.said = ""  # what was released last
 
     @property
     def held(self) -> int:
         return self._stage.held
 
     def feed(self, chunk: str, origin: Any = None) -> Sequence[Sent[str]]:
-        text = self.feed_text(chunk, origin)
+        text = self.feed_chunk(chunk, origin)
         return self.rest if text is None else (Sent(text, text, len(text), (), origin),)
 
-    def feed_text(self, chunk: str, origin: Any = None) -> str | None:
+    def feed_chunk(self, chunk: str, origin: Any = None) -> str | None:
         """Take a chunk; return the text that goes out, if that is all that came of it.
 
         Otherwise return None and leave what may go out in `rest`. Nearly every chunk is text and
@@ -75,7 +75,7 @@ class TextFlow:
             self.rest = self._sort(said, origin) if said else ()
             return None
         if text:
-            self._last = text
+            self.said = text
             return text
         self.rest = ()
         return None
@@ -89,7 +89,7 @@ class TextFlow:
 
     def forget(self) -> None:
         """Let go of the last text."""
-        self._last, self.rest = self._last[-1:], ()
+        self.said, self.rest = self.said[-1:], ()
 
     def block(self, rule: str | None) -> Sequence[Sent[str]]:
         """End the stream as blocked by something beside its text; return what it says last."""
@@ -106,10 +106,10 @@ class TextFlow:
             else:
                 self.ended = event.reason
                 self.blocked_by = blocking(event, self.findings)
-        self._last = text or self._last
+        self.said = text or self.said
         sent = [Sent(text, text, len(text), (), origin)] if text else []
         return sent + self._message() if self.ended == "content_filter" else sent
 
     def _message(self) -> list[Sent[str]]:
-        message = following(self._last, self._block_message)
+        message = following(self.said, self._block_message)
         return [Sent(message, message, len(message))] if message else []

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from guardstream.errors import AdapterError
 from guardstream.events import Event, Finding, Finish, Text
 from guardstream.providers.adapter import Piece, Slot
+from guardstream.providers.paths import spoken
 
 PATHS = 256
 """How many unknown paths a stream may have: a provider adds a few fields, an attack many."""
@@ -52,6 +53,7 @@ class UnknownTexts:
         self._requested: dict[Slot, tuple[str, str]] = {}  # each text of it, and those before it
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
         self._decided: dict[tuple[Hashable, str], bool] = {}
+        self.found: list[tuple[str, Sequence[Event]]] = []  # in marks, by path, yet to be reported
         self._harmless: set[str] = set()
         self._naming: dict[str, str] = {}  # the names in the chunk in hand
         self._names: dict[str, str] = {}  # what came before it of names that are not over
@@ -124,7 +126,8 @@ class UnknownTexts:
     def passes(self, place: Hashable, mark: str) -> bool:
         """Tell whether a mark goes out: if no rule changes it, nor it and those before it there.
 
-        The answer stays the same. Marks that are too many do not go out.
+        The answer stays the same, and what rules find is noted once. Marks that are too many do not
+        go out.
         """
         passes = self._decided.get((place, mark))
         if passes is not None or self._passes_all():
@@ -133,7 +136,17 @@ class UnknownTexts:
             return False
         tail = self._marks.get(place, "")
         joined = tail + mark
-        passes = self._is_unchanged(mark) and (not tail or self._is_unchanged(joined))
+        events = self._noted(mark, self._check(mark))
+        passes = _is_same(events, mark)
+        if passes and tail:
+            across = self._check(joined)
+            passes = _is_same(across, joined)
+            ends = [each for each in across if isinstance(each, Finish)]
+            events = [*events, *_over(across, len(tail)), *ends]
+        events = [each for each in events if not isinstance(each, Text)]
+        if events:
+            path = spoken(place) if isinstance(place, tuple) else f"$.{place}"
+            self.found.append((path, events))
         self._decided[place, mark] = passes
         if passes:
             self._marks[place] = joined[-self._memory :]
@@ -142,9 +155,7 @@ class UnknownTexts:
     def _is_unchanged(self, text: str) -> bool:
         if text in self._harmless:
             return True
-        events = self._noted(text, self._check(text))
-        said = "".join([event.text for event in events if isinstance(event, Text)])
-        return said == text and not isinstance(events[-1], Finish)
+        return _is_same(self._noted(text, self._check(text)), text)
 
     def _passes_all(self) -> bool:
         if self._idle is None:
@@ -232,11 +243,7 @@ class UnknownTexts:
     @staticmethod
     def _across(events: Sequence[Event], border: int, joined: str) -> list[Event]:
         """Return what a match across the border asks for; nothing if there is none."""
-        across = [
-            event
-            for event in events
-            if isinstance(event, Finding) and event.start < border < event.end
-        ]
+        across = _over(events, border)
         if not across:
             return []
         if isinstance(events[-1], Finish) and events[-2] in across:
@@ -245,3 +252,16 @@ class UnknownTexts:
         if said == joined or all(event.action == "monitor" for event in across):
             return [Text(joined[border:]), *across]
         return [Text(f"[{across[0].rule}]"), *across]
+
+
+def _over(events: Sequence[Event], border: int) -> list[Finding]:
+    """Return the findings that go over a border."""
+    return [
+        event for event in events if isinstance(event, Finding) and event.start < border < event.end
+    ]
+
+
+def _is_same(events: Sequence[Event], text: str) -> bool:
+    """Tell whether events release a text as it is, and end nothing."""
+    said = "".join([event.text for event in events if isinstance(event, Text)])
+    return said == text and not (events and isinstance(events[-1], Finish))

@@ -37,6 +37,12 @@ from tests.providers.test_plain_formats import completion, token
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
 GUARD = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, replacement: '[#]'}}]"))
+HOLDING = Guard(
+    Policy.parse(
+        f"rules: [{{id: w, pattern: {WORD}}}, {{id: held, pattern: '[a-z {{}}\":]+_[0-9]+!'}}]"
+    )
+)
+BLOCKING = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, action: block}}]"))
 
 SAMPLES: dict[str, list[Event]] = {
     "openai_chat": [
@@ -180,6 +186,26 @@ def test_no_word_in_place_of_any_value_passes(name: str) -> None:
             assert stream.findings, (number, way)
 
 
+@pytest.mark.parametrize("name", SAMPLES)
+def test_held_text_goes_out_under_no_id_that_a_rule_changes(name: str) -> None:
+    for number, way in guarded_leaves(name):
+        source = changed(name, number, put(SAMPLES[name][number], way, WORD))
+        out: list[Any] = []
+        with suppress(AdapterError):
+            out.extend(HOLDING.wrap_sync(source, provider=NAMES.get(name, name)))
+        assert not said(out, (WORD,)), (number, way)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_word_that_blocks_stands_in_the_events_of_the_end(name: str) -> None:
+    for number, way in guarded_leaves(name):
+        source = changed(name, number, put(SAMPLES[name][number], way, WORD))
+        out: list[Any] = []
+        with suppress(AdapterError):  # what is said twice is no longer the same
+            out.extend(BLOCKING.wrap_sync(source, provider=NAMES.get(name, name)))
+        assert not said(out, (WORD,)), (number, way)
+
+
 MARKS = ("id", "object", "model", "role", "status", "index", "created", "logprobs", "modelVersion")
 MARKS += ("category", "probability", "item_id", "sequence_number", "system_fingerprint")
 
@@ -200,11 +226,40 @@ def test_no_word_passes_in_two_marks_in_a_row(name: str) -> None:
 @pytest.mark.parametrize("name", ["openai_chat", "gemini"])
 def test_marks_that_could_be_text_pass_unless_a_rule_changes_them(name: str) -> None:
     field = {"openai_chat": "model", "gemini": "modelVersion"}[name]
-    for mark, out in (("large-model", "large-model"), (f"large-{WORD}", ""), ("m-2", "m-2")):
+    for mark, out, found in (
+        ("large-model", "large-model", []),
+        (f"large-{WORD}", "", [("w", "mask", f"$.{field}")]),  # once, though each chunk has it
+        ("m-2", "m-2", []),
+    ):
         source = [{**event, field: mark} for event in SAMPLES[name]]
         stream = GUARD.wrap_sync(source, provider=name)
         assert [event[field] for event in stream] == [out] * len(source)
-        assert not stream.findings
+        findings = stream.findings
+        assert [(each.rule, each.action, each.path) for each in findings] == found
+
+
+def test_a_match_in_a_mark_that_blocks_ends_the_stream() -> None:
+    source = [{**event, "model": f"large-{WORD}"} for event in SAMPLES["openai_chat"]]
+    stream = BLOCKING.wrap_sync(source)
+    assert not said(list(stream), (WORD, "so "))
+    assert stream.finish == "content_filter"
+    assert [each.path for each in stream.findings] == ["$.model"]
+
+
+def test_a_match_over_two_marks_is_found() -> None:
+    first, second, *_ = SAMPLES["openai_chat"]
+    source = [{**first, "model": HALVES[0]}, {**second, "model": HALVES[1]}]
+    stream = GUARD.wrap_sync(source)
+    assert [event["model"] for event in stream] == [HALVES[0], ""]
+    assert [(each.start, each.end, each.path) for each in stream.findings] == [(0, 13, "$.model")]
+
+
+def test_what_is_only_watched_in_a_mark_is_found_and_the_mark_passes() -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: w, pattern: {WORD}, action: monitor}}]"))
+    source = [{**event, "model": WORD} for event in SAMPLES["openai_chat"]]
+    stream = guard.wrap_sync(source)
+    assert list(stream) == source
+    assert [(each.action, each.path) for each in stream.findings] == [("monitor", "$.model")]
 
 
 @pytest.mark.parametrize("word", ["assistant", "stop", "message", "text", "function"])

@@ -14,7 +14,7 @@ from typing import Any
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.parsed import parsed
 from guardstream.providers.spec import sibling
 
@@ -47,12 +47,6 @@ class _Block:
     start: Any
     citations: list[Any] = field(default_factory=list)
     whole: Any = None
-
-
-def index_of(event: Mapping[str, Any]) -> int:
-    """Return the index of an event's block; the first, for what is none."""
-    index = event.get("index")
-    return index if isinstance(index, int) else 0
 
 
 class Ending:
@@ -91,7 +85,7 @@ class Ending:
             self._over.clear()
             self._spent(fields_of(self._message).get("usage"))
         elif kind == "content_block_start":
-            number = self._turn * TURN + index_of(event)
+            number = self._turn * TURN + index_in(event)
             self._open = _Block(number, event.get("content_block"))
         elif kind == "content_block_stop" and self._open is not None:
             self._open.whole = event.get("content_block")

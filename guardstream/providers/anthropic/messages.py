@@ -13,9 +13,9 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.anthropic.ending import TURN, Ending, index_of
+from guardstream.providers.anthropic.ending import TURN, Ending
 from guardstream.providers.anthropic.spec import SPEC
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 
 _HELPER = ("text", "thinking", "input_json", "citation", "signature", "compaction")
@@ -84,11 +84,9 @@ class Anthropic(SpecAdapter):
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         kind = event.get("type")
-        index = event.get("index")
+        index = index_in(event, self._index)
         if kind in ("message_start", "message_stop"):
             index = path[0] if path else 0
-        elif not isinstance(index, int):
-            index = self._index
         field = "start" if kind == "message_start" else leaf.field
         return Slot(0, leaf.channel, field, self._turn * TURN + index)
 
@@ -129,7 +127,7 @@ class Anthropic(SpecAdapter):
         return Reading(pieces, (0,), closed=closed, usage=self._usage)
 
     def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        self._index = index_of(event)
+        self._index = index_in(event)
         block = fields_of(event.get("content_block"))
         channel, field = _BLOCK_SLOTS.get(str(block.get("type")), ("text", "tool_result"))
         slot, earlier = Slot(0, channel, field, self._turn * TURN + self._index), self._text

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import ABOUT, END, META, NAME, Leaf, Path, Spec, Tree
 
@@ -59,12 +59,12 @@ class Haystack(Growing):
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         if leaf.channel != "tool_args" or not path:
             return 0
-        return fields_of(event["tool_calls"][path[0]]).get("index") or 0
+        return index_in(event["tool_calls"][path[0]])
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         calls = [fields_of(call) for call in event.get("tool_calls") or ()]
         return {
-            call.get("index") or 0: Call(call["tool_name"], call.get("id"))
+            index_in(call): Call(call["tool_name"], call.get("id"))
             for call in calls
             if call.get("tool_name")
         }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
@@ -81,12 +81,12 @@ class Smolagents(Growing):
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         if leaf.channel != "tool_args" or not path:
             return 0
-        return _index(event["tool_calls"][path[0]], path[0])
+        return index_in(event["tool_calls"][path[0]], path[0])
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
         found = event.get("tool_calls") if _is_delta(event.keys()) else ()
         return {
-            _index(call, place): Call(name, fields_of(call).get("id"))
+            index_in(call, place): Call(name, fields_of(call).get("id"))
             for place, call in enumerate(found or ())
             if (name := fields_of(fields_of(call).get("function")).get("name"))
         }
@@ -94,8 +94,3 @@ class Smolagents(Growing):
 
 def _is_delta(keys: Any) -> bool:
     return bool(keys == {"content", "tool_calls", "token_usage"})
-
-
-def _index(call: Any, place: int) -> int:
-    index = fields_of(call).get("index")
-    return index if isinstance(index, int) else place

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.fields import fields_of, index_in, only, replaced
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import SPEC, camel
 from guardstream.providers.runs import Runs
@@ -64,7 +64,7 @@ class Gemini(SpecAdapter):
         if not path or "candidates" not in event:
             return Slot(0, leaf.channel, leaf.field)
         candidate = fields_of(event["candidates"][path[0]])
-        choice, place = candidate.get("index") or 0, path[1] if len(path) > 1 else 0
+        choice, place = index_in(candidate), path[1] if len(path) > 1 else 0
         if leaf.field == "text" and parts_of(candidate)[place].get("thought"):
             return Slot(choice, "thinking", "thought")
         if leaf.field == "partial":
@@ -78,7 +78,7 @@ class Gemini(SpecAdapter):
         calls: dict[Slot, Call] = {}
         finished: dict[int, FinishReason] = {}
         for candidate in map(fields_of, event.get("candidates") or ()):
-            choice = candidate.get("index") or 0
+            choice = index_in(candidate)
             choices.append(choice)
             pieces, begun, over = self._calls.read(choice, candidate, pieces)
             calls |= begun
@@ -139,7 +139,7 @@ class Gemini(SpecAdapter):
 
 def _candidate(chunk: Any, choice: int) -> Any:
     candidates = fields_of(chunk).get("candidates") or ()
-    found = [each for each in candidates if (fields_of(each).get("index") or 0) == choice]
+    found = [each for each in candidates if index_in(each) == choice]
     return found[0] if found else _make(chunk, "Candidate", {})
 
 

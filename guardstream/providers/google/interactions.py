@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -178,7 +178,7 @@ class Interactions(SpecAdapter):
         return isinstance(kind, str) and kind in _SPEC.specs
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        return Slot(0, leaf.channel, leaf.field, event.get("index") or 0)
+        return Slot(0, leaf.channel, leaf.field, index_in(event))
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         own = str(event.get("event_type"))
@@ -199,7 +199,7 @@ class Interactions(SpecAdapter):
 
     def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         step = fields_of(event.get("step") or event.get("content"))
-        self._index = event.get("index") or 0
+        self._index = index_in(event)
         channel, field = _SLOTS.get(str(step.get("type")), ("tool_args", "args"))
         over = () if self._open is None else (self._open,)
         self._open = Slot(0, channel, field, self._index)

@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -211,8 +211,7 @@ class Assistants(SpecAdapter):
         if piece.kind in _WITHOUT_PLACE:
             return piece
         item = _items(event)[piece.slot.number]
-        index = item.get("index")
-        place = (own, piece.slot.number if index is None else index)
+        place = (own, index_in(item, piece.slot.number))
         number = self._numbers.setdefault(place, len(self._numbers))
         return piece._replace(slot=piece.slot._replace(number=number))
 
@@ -230,9 +229,8 @@ class Assistants(SpecAdapter):
         for place, item in enumerate(_items(event)):
             name = fields_of(item.get("function")).get("name")
             if name:
-                index = item.get("index")
-                place = place if index is None else index
-                number = self._numbers.setdefault((own, place), len(self._numbers))
+                key = (own, index_in(item, place))
+                number = self._numbers.setdefault(key, len(self._numbers))
                 self._numbers["call", item.get("id")] = number
                 calls[Slot(0, "tool_args", "arguments", number)] = Call(name, item.get("id"))
         return calls
@@ -245,11 +243,11 @@ class Assistants(SpecAdapter):
             message = fields_of(self._made["thread.message"])
             return [_made(chunk, "thread.message.delta", message["id"], {"content": [content]})]
         places = {number: place for place, number in self._numbers.items() if place[0] != "call"}
-        own, index = places[slot.number]
+        _, index = places[slot.number]
         if slot.field in ("text", "refusal"):
             value: Any = {"value": text} if slot.field == "text" else text
             content = {"index": index, "type": slot.field, slot.field: value}
-            return [_made(chunk, "thread.message.delta", own, {"content": [content]})]
+            return [_made(chunk, "thread.message.delta", data["id"], {"content": [content]})]
         kind = "function" if slot.channel == "tool_args" else "code_interpreter"
         inner = {"arguments": text} if kind == "function" else {"input": text}
         call = {"index": index, "type": kind, kind: inner}

@@ -14,13 +14,12 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers import litellm
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
-from guardstream.providers.fields import fields_of, only
+from guardstream.providers.fields import fields_of, index_in, only
 from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR, TEXT
 from guardstream.providers.openai.chat_chunks import (
     bare,
     calls_in,
     choice_of,
-    index_of,
     only_arguments,
     only_part,
 )
@@ -116,8 +115,8 @@ class OpenAIChat(SpecAdapter):
         number = 0
         if leaf.field == "tool_calls":
             call = fields_of(fields_of(choice)["delta"])["tool_calls"][path[1]]
-            number = index_of(call, path[1])
-        key = (index_of(choice, 0), leaf, number)
+            number = index_in(call, path[1])
+        key = (index_in(choice, 0), leaf, number)
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = Slot(key[0], leaf.channel, leaf.field, number)
@@ -132,8 +131,7 @@ class OpenAIChat(SpecAdapter):
         marked = False
         for choice in choices:
             values = fields_of(choice)
-            index = values.get("index")
-            index = index if isinstance(index, int) else 0
+            index = index_in(values)
             indices.append(index)
             reason = values.get("finish_reason")
             if reason:

@@ -7,7 +7,7 @@ from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Call, Slot
-from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.fields import fields_of, index_in, only, replaced
 
 PART_TEXT = {
     "text": "text",
@@ -26,12 +26,6 @@ ASIDE = (
 """Fields of a chunk itself that hold text: what an answer rests on (Perplexity), errors."""
 
 
-def index_of(value: Any, otherwise: int) -> int:
-    """Return the index that a choice or tool call states, if it is a number."""
-    index = fields_of(value).get("index")
-    return index if isinstance(index, int) else otherwise
-
-
 def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
     """The tool calls that begin in a chunk: a name comes once, with a call's first piece."""
     found: dict[Slot, Call] = {}
@@ -40,12 +34,12 @@ def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
         delta = fields_of(values.get("delta"))
         if not (delta.get("tool_calls") or delta.get("function_call")):
             continue
-        index = index_of(choice, 0)
+        index = index_in(choice, 0)
         for place, call in enumerate(delta.get("tool_calls") or ()):
             fields = fields_of(call)
             name = fields_of(fields.get("function") or fields.get("custom")).get("name")
             if name:
-                slot = Slot(index, "tool_args", "tool_calls", index_of(call, place))
+                slot = Slot(index, "tool_args", "tool_calls", index_in(call, place))
                 found[slot] = Call(name, fields.get("id"))
         name = fields_of(delta.get("function_call")).get("name")
         if name:
@@ -56,7 +50,7 @@ def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
 def only_arguments(calls: Sequence[Any], index: int, text: str) -> Any:
     for place, call in enumerate(calls):
         fields = fields_of(call)
-        if index_of(call, place) == index:
+        if index_in(call, place) == index:
             name = "function" if fields.get("function") else "custom"
             key = "arguments" if name == "function" else "input"
             return only(call, {"index": index, name: only(fields[name], {key: text})})
@@ -81,7 +75,7 @@ def only_part(parts: Sequence[Any], slot: Slot, text: str) -> Any:
 
 
 def choice_of(chunk: Any, index: int) -> Any:
-    return next(choice for choice in fields_of(chunk)["choices"] if index_of(choice, 0) == index)
+    return next(choice for choice in fields_of(chunk)["choices"] if index_in(choice, 0) == index)
 
 
 def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = "") -> Any:
@@ -94,7 +88,7 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = ""
     blank = {name: None for name in values if name not in ("index", "delta")}
     if isinstance(choice, dict):
         blank = {name: None for name in blank if name in keep}
-    updates = {**blank, "index": index_of(choice, 0), "delta": delta, "finish_reason": reason}
+    updates = {**blank, "index": index_in(choice, 0), "delta": delta, "finish_reason": reason}
     if isinstance(values.get("text"), str):
         updates["text"] = said
     new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)

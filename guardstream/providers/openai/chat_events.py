@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown
-from guardstream.providers.fields import fields_of, only, replaced
+from guardstream.providers.fields import fields_of, index_in, only, replaced
 from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.chat_spec import completion_spec
 from guardstream.providers.parsed import parsed
@@ -138,9 +138,9 @@ class OpenAIChatEvents(SpecAdapter):
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if event.get("type") == "chunk":
             choices = fields_of(event["snapshot"])["choices"] if path else ()
-            choice = (fields_of(choices[path[0]]).get("index") or 0) if path else 0
+            choice = index_in(choices[path[0]]) if path else 0
             return Slot(choice, leaf.channel, leaf.field, path[1] if len(path) > 1 else 0)
-        return Slot(self._choice, leaf.channel, leaf.field, event.get("index") or 0)
+        return Slot(self._choice, leaf.channel, leaf.field, index_in(event))
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event."""
@@ -152,7 +152,7 @@ class OpenAIChatEvents(SpecAdapter):
         if kind.startswith("logprobs."):
             pieces = self._spelled_out(kind)
         if kind.endswith(".done") and kind in _SLOTS:
-            slot = Slot(self._choice, *_SLOTS[kind], event.get("index") or 0)
+            slot = Slot(self._choice, *_SLOTS[kind], index_in(event))
             return Reading(pieces, (self._choice,), closed=(slot,))
         return Reading(pieces, (self._choice,))
 
@@ -200,7 +200,7 @@ class OpenAIChatEvents(SpecAdapter):
         if kind == "chunk":
             self._snapshot = event["snapshot"]
         elif kind in _SLOTS and not kind.startswith("logprobs."):
-            slot = Slot(self._choice, *_SLOTS[kind], event.get("index") or 0)
+            slot = Slot(self._choice, *_SLOTS[kind], index_in(event))
             if kind.endswith(".done"):
                 self._open.pop(slot, None)
             else:
@@ -238,7 +238,7 @@ class OpenAIChatEvents(SpecAdapter):
         snapshot = self._snapshot or _silent(fields_of(chunk)["snapshot"])
         choices = []
         for choice in fields_of(snapshot)["choices"]:
-            mine = (fields_of(choice).get("index") or 0) == index
+            mine = index_in(choice) == index
             choices.append(replaced(choice, change(fields_of(choice))) if mine else choice)
         self._snapshot = replaced(snapshot, {"choices": choices})
         return [replaced(chunk, {"chunk": each, "snapshot": self._snapshot}) for each in made]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.openai.azure import FILTERED, OFFSETS, RESULTS
 from guardstream.providers.openai.chat_chunk_spec import PADDING
 from guardstream.providers.spec import (
@@ -87,7 +87,7 @@ class OpenAICompletions(SpecAdapter):
         return all("text" in fields_of(choice) for choice in choices)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        choice = _index(event["choices"][path[0]], path[0]) if path else 0
+        choice = index_in(event["choices"][path[0]], path[0]) if path else 0
         return Slot(choice, leaf.channel, leaf.field)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
@@ -100,8 +100,8 @@ class OpenAICompletions(SpecAdapter):
         for place, choice in enumerate(choices):
             reason = fields_of(choice).get("finish_reason")
             if reason:
-                finished[_index(choice, place)] = REASONS.get(reason, "stop")
-        indices = [_index(choice, place) for place, choice in enumerate(choices)]
+                finished[index_in(choice, place)] = REASONS.get(reason, "stop")
+        indices = [index_in(choice, place) for place, choice in enumerate(choices)]
         return Reading(pieces, indices, finished, usage=event.get("usage"))
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
@@ -113,15 +113,10 @@ class OpenAICompletions(SpecAdapter):
         return [_bare(chunk, choice, "", reason)]
 
 
-def _index(choice: Any, place: int) -> int:
-    index = fields_of(choice).get("index")
-    return index if isinstance(index, int) else place
-
-
 def _bare(chunk: Any, index: int, text: str, reason: str | None) -> Any:
     """Return a chunk like `chunk` with this one choice, which has nothing but a text."""
     choices = fields_of(chunk)["choices"]
-    found = next(each for place, each in enumerate(choices) if _index(each, place) == index)
+    found = next(each for place, each in enumerate(choices) if index_in(each, place) == index)
     blank = {name: None for name, value in fields_of(found).items() if value and name != "index"}
     updates = {**blank, "text": text, "finish_reason": reason}
     if "delta" in blank:

@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.pydantic_ai.spec import SPEC
 from guardstream.providers.spec import SpecAdapter, sibling
 from guardstream.providers.streamed import Streamed
@@ -77,7 +77,7 @@ class PydanticAI(SpecAdapter):
         part = fields_of(event.get("part"))
         channel, field = _SLOTS.get(str(part.get("part_kind")), ("text", "tool_result"))
         slot, earlier = Slot(0, channel, field, len(self._indices)), self._text
-        self._indices.append(event.get("index") or 0)
+        self._indices.append(index_in(event))
         self._open = slot, part
         self._text = slot if field == "text" else None
         calls: dict[Slot, Call] = {}

@@ -1,0 +1,69 @@
+"""The short way of a chunk that is like the last one: the answer's text alone is looked at.
+
+Nearly every chunk of a stream is such a chunk. What is known of the last one is not asked again:
+which slot its text flows in, which pipeline that has, and what stands around it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from guardstream.events import Event, Text
+from guardstream.stream.flow import feed_of, stage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardstream.stream.result import Meter
+    from guardstream.stream.slots import Track
+
+
+class Short:
+    """The pipeline of the answer's text, while nothing else is open; `compared` knows such chunks.
+
+    `events` are what came of the last text, where that is more than text.
+    """
+
+    __slots__ = ("_feed", "_meter", "_stage", "choice", "compared", "events", "track")
+
+    def __init__(self, compared: Any, track: Track, choice: int, meter: Meter) -> None:
+        self.compared = compared
+        self.track = track
+        self.choice = choice
+        self.events: Sequence[Event] = ()
+        self._stage = track.lane.stage
+        self._feed = feed_of(self._stage)
+        self._meter = meter
+
+    def feed(self, text: str) -> str | None:
+        """Return what is released for a text, the same object if it is the same; or None.
+
+        None means that more came of it, which is in `events`, and that nothing was counted.
+        """
+        try:
+            said = self._feed(text)
+            held = self._stage.held
+        except Exception as error:
+            raise stage_error(error) from error
+        released = ""
+        if isinstance(said, str):
+            released = said
+        elif len(said) == 1 and type(event := said[0]) is Text:
+            released = event.text
+        elif said:
+            self.events = said
+            return None
+        if released:
+            if released == text:
+                released = text
+            self.track.said = released
+        self.track.last = released
+        meter = self._meter  # what `received` does, without the call
+        meter.chunks_in += 1
+        meter.characters_in += len(text)
+        meter.held = held
+        if held:
+            meter.held_total += held
+            if held > meter.held_max:
+                meter.held_max = held
+        return released
