@@ -42,6 +42,7 @@ extends: guardstream/chat
 input: {extends: [guardstream/pii-en, guardstream/injection]}
 serve:
   upstream: %s
+  limits: {connections: 2000}  # so that none of the mix is refused
 """
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
