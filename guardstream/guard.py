@@ -873,6 +873,13 @@ def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str
         raise TypeError("resume would judge values that the vault has restored: leave one out")
 
 
+def check_guard(given: object, what: str) -> None:
+    """Refuse what is no guard, such as a policy or its path; `what` needs one."""
+    if not hasattr(given, "flow"):
+        kind = type(given).__qualname__
+        raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")
+
+
 def _check_vault_given(vault: object) -> None:
     """Refuse what is no vault, such as the vaults of all conversations."""
     if vault is None or hasattr(vault, "settled"):

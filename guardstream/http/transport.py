@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
-from guardstream.guard import Guard
+from guardstream.guard import Guard, check_guard
 from guardstream.http.body import aguard_body, guard_body, guard_error
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
@@ -78,9 +78,7 @@ class _Guarding:
         other: Literal["refuse", "pass"] = "refuse",
         vaults: Vaults | None = None,
     ) -> None:
-        if not hasattr(guard, "flow"):
-            given = type(guard).__qualname__
-            raise TypeError(f"a transport needs a Guard, such as Guard.load(path), not {given!r}")
+        check_guard(guard, "a transport")
         self._vaults = vaults
         self._guard = guard
         self._transport = transport

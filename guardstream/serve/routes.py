@@ -11,7 +11,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from guardstream.framing.frames import Media
-from guardstream.guard import Guard
+from guardstream.guard import Guard, check_guard
 from guardstream.policy import Policy
 from guardstream.providers.adapter import Unknown
 
@@ -81,9 +81,8 @@ class Route:
         if not isinstance(self.path, str) or not self.path.startswith("/"):
             raise ValueError(f"a route's path begins with '/', such as '/chat', not {self.path!r}")
         for guard in (self.guard, self.inbound):
-            if guard is not None and not isinstance(guard, Guard):
-                given = type(guard).__qualname__
-                raise TypeError(f"a route needs a Guard, such as Guard.load(path), not {given!r}")
+            if guard is not None:
+                check_guard(guard, "a route")
         seconds = self.heartbeat
         if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
             raise ValueError(f"'heartbeat' is a number of seconds above 0, not {seconds!r}")

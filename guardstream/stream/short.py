@@ -58,12 +58,5 @@ class Short:
                 released = text
             self.track.said = released
         self.track.last = released
-        meter = self._meter  # what `received` does, without the call
-        meter.chunks_in += 1
-        meter.characters_in += len(text)
-        meter.held = held
-        if held:
-            meter.held_total += held
-            if held > meter.held_max:
-                meter.held_max = held
+        self._meter.received(len(text), held)
         return released

@@ -83,7 +83,7 @@ BUGS = {
     ),
     "joint states accept nothing": Change("joints.h", "self->accepts.count / NOTE_INTS};", "0};"),
     "joint states lead on from any other": Change(
-        "joints.h", "(leap->joint == joint && leap->class == class)", "leap->class == class"
+        "joints.h", "key[2] = {joint, class};", "key[2] = {0, class};"
     ),
     "joint states do not know what stands before": Change(
         "joints.h", "ints_push(&self->key, kind);", "ints_push(&self->key, 0);"

@@ -34,18 +34,18 @@ typedef struct {
 /* Where a joint state leads on a class of characters. Its notes, from `first` on, are NOTE_INTS
    each: what registers become, if they do not stay, and what matches. */
 typedef struct {
-    int32_t joint, class, target; /* the target is NONE in a free place */
-    int32_t first, moves, accepts;
+    int32_t target, first, moves, accepts;
 } Leap;
 
 #define NOTE_INTS 4 /* pattern, note of the pattern's edge, first register before, how many after */
 
 typedef struct {
     Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
+    Numbers led;   /* by joint state and class: the number of a leap */
     Joint *joint;
     Run *run;
-    Leap *leap; /* an open hash table */
-    int32_t joint_room, runs, run_room, leaps, leap_room;
+    Leap *leap;
+    int32_t joint_room, runs, run_room, leap_room;
     Ints notes, key;
     Ints moves, accepts; /* the notes of the character that is being read */
     int32_t read, missed; /* in this trial */
@@ -60,6 +60,7 @@ joints_free(Joints *self)
         ints_free(ints[index]);
     }
     numbers_free(&self->known);
+    numbers_free(&self->led);
     PyMem_Free(self->joint);
     PyMem_Free(self->run);
     PyMem_Free(self->leap);
@@ -71,7 +72,8 @@ joints_free(Joints *self)
 static int64_t
 joints_bytes(const Joints *self)
 {
-    return numbers_bytes(&self->known) + (int64_t)sizeof(Joint) * self->joint_room
+    return numbers_bytes(&self->known) + numbers_bytes(&self->led)
+        + (int64_t)sizeof(Joint) * self->joint_room
         + (int64_t)sizeof(Run) * self->run_room + (int64_t)sizeof(Leap) * self->leap_room
         + (int64_t)sizeof(int32_t) * self->notes.room;
 }
@@ -123,43 +125,13 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     return number;
 }
 
-/* Where a leap stands, or would; there is always a free place. */
-static Leap *
+/* Where a joint state has led on a class; NULL if it has not been there. */
+static const Leap *
 joints_leap(const Joints *self, int32_t joint, int32_t class)
 {
-    uint32_t mask = (uint32_t)self->leap_room - 1;
-    uint32_t hash = ((uint32_t)joint * 0x9E3779B1u) ^ ((uint32_t)class * 0x85EBCA6Bu);
-    for (uint32_t place = (hash ^ (hash >> 15)) & mask;; place = (place + 1) & mask) {
-        Leap *leap = &self->leap[place];
-        if (leap->target == NONE || (leap->joint == joint && leap->class == class)) {
-            return leap;
-        }
-    }
-}
-
-static int
-joints_grow(Joints *self)
-{
-    if (2 * (self->leaps + 1) <= self->leap_room) {
-        return 0;
-    }
-    Leap *old = self->leap, *fresh = NULL;
-    int32_t count = self->leap_room, room = 0;
-    if (grown((void **)&fresh, &room, 4 * ((int64_t)self->leaps + 1), sizeof(Leap)) < 0) {
-        return ERROR;
-    }
-    for (int32_t index = 0; index < room; index++) {
-        fresh[index].target = NONE;
-    }
-    self->leap = fresh;
-    self->leap_room = room;
-    for (int32_t index = 0; index < count; index++) {
-        if (old[index].target != NONE) {
-            *joints_leap(self, old[index].joint, old[index].class) = old[index];
-        }
-    }
-    PyMem_Free(old);
-    return 0;
+    const int32_t key[2] = {joint, class};
+    int32_t number = numbers_find(&self->led, key, 2);
+    return number == NONE ? NULL : &self->leap[number];
 }
 
 /* Whether all registers stay where they are and what they are. */
@@ -180,19 +152,20 @@ registers_stay(const Ints *moves)
 static int
 joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
 {
-    if (joints_grow(self) < 0) {
-        return ERROR;
-    }
+    const int32_t from[2] = {joint, class};
     int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
-    Leap leap = {joint, class, target, self->notes.count, moves / NOTE_INTS,
-                 self->accepts.count / NOTE_INTS};
+    Leap leap = {target, self->notes.count, moves / NOTE_INTS, self->accepts.count / NOTE_INTS};
     if (ints_append(&self->notes, self->moves.at, moves) < 0
-        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0) {
+        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0
+        || grown((void **)&self->leap, &self->leap_room, (int64_t)self->led.count + 1,
+                 sizeof(Leap)) < 0) {
         return ERROR;
     }
-    Leap *place = joints_leap(self, joint, class);
-    self->leaps += place->target == NONE;
-    *place = leap;
+    int32_t number = numbers_of(&self->led, from, 2);
+    if (number < 0) {
+        return ERROR;
+    }
+    self->leap[number] = leap;
     return 0;
 }
 

@@ -467,11 +467,11 @@ stream_leap(Stream *self, int32_t class)
 {
     Machine *machine = self->machine;
     const Joints *joints = &machine->joints;
-    if (self->now.joint == NONE || !joints->leaps) {
+    if (self->now.joint == NONE) {
         return 0;
     }
     const Leap *leap = joints_leap(joints, self->now.joint, class);
-    if (leap->target == NONE) {
+    if (leap == NULL) {
         return 0;
     }
     const Joint *joint = &joints->joint[leap->target];
