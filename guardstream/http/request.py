@@ -115,7 +115,7 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     checked = check() if guard.vault is None else guard.vault.settled(check)
     if all(value is request[field] for field, value in checked.items()):
         return body
-    return json_bytes({**request, **checked})
+    return json_bytes({**request, **checked}, len(body))
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from functools import cache
-from io import BytesIO
 
 import aiohttp
 import certifi
@@ -94,15 +94,17 @@ class Connections:
             raise _failed(error) from error
 
     async def _sent(self, request: Outgoing) -> aiohttp.ClientResponse:
+        headers, body = _sent(request.headers), request.body
+        long = len(body) > _PIECE
+        if long:
+            headers.append(("content-length", str(len(body))))
         while True:
             try:
                 return await self._session.request(
                     request.method,
                     URL(request.url, encoded=True),
-                    headers=_sent(request.headers),
-                    data=BytesIO(request.body)
-                    if len(request.body) > _PIECE
-                    else request.body or None,
+                    headers=headers,
+                    data=_in_pieces(body) if long else body or None,
                     allow_redirects=False,
                 )
             except _EarlyError:
@@ -111,6 +113,12 @@ class Connections:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a long body, which is never copied as a whole while the event loop waits."""
+    for at in range(0, len(body), _PIECE):
+        yield body[at : at + _PIECE]
 
 
 class _Answer:

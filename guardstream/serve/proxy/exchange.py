@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from math import ceil
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
@@ -34,11 +35,11 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.apart import LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
+from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.requests import Sent
 from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
@@ -61,9 +62,6 @@ _MAX_ERROR = 1024 * 1024
 
 _PATIENCE = 1.0
 """Seconds that a store may take to note a stream's end."""
-
-_SHORT = 16 * 1024
-"""Bytes of a text that is guarded at once: some milliseconds at most."""
 
 _NOTHING = 204
 _TOO_LATE = 504
@@ -235,18 +233,16 @@ class ProxyExchange:
             raise RefusedError(408, "body_timeout", "the body took too long") from None
 
     async def _read_whole(self, limit: int) -> bytes | None:
-        parts: list[bytes] = []
-        size = 0
+        body = BytesIO()  # which does not copy it all at the end
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 return None
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit:
+            body.write(message.get("body", b""))
+            if body.tell() > limit:
                 raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
             if not message.get("more_body"):
-                return b"".join(parts)
+                return body.getvalue()
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -434,7 +430,8 @@ class ProxyExchange:
         answer = await read_whole(response, self._settings.max_answer)
         guarded: Guarded
         if guard.gates:
-            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes)
+            beside = partial(self._parts.apart.text, len(answer))
+            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes, beside)
         else:
             guarded = await self._apart(
                 len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
@@ -476,7 +473,9 @@ class ProxyExchange:
             )
 
         def check(vault: Vault | None) -> Sent:
-            return requests.checked(guard.with_vault(vault), endpoint, table, kind, body)
+            with_vault = guard.with_vault(vault)
+            work = partial(requests.checked, with_vault, endpoint, table, kind, body)
+            return self._parts.apart.text_of_thread(len(body), work)
 
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
@@ -531,12 +530,7 @@ class ProxyExchange:
 
     async def _apart(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do work on a text of `size` bytes; in a thread if it is long, so that streams go on."""
-        if size <= _SHORT:
-            return work(*args, **kwargs)
-        whole = partial(work, *args, **kwargs)
-        return await anyio.to_thread.run_sync(
-            whole, abandon_on_cancel=True, limiter=self._parts.threads
-        )
+        return await self._parts.apart.text(size, partial(work, *args, **kwargs))
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         headers = returned_headers(response, guard, held=self._parts.held)
@@ -614,7 +608,12 @@ class ProxyExchange:
             yield
             return
         journal = self._journal = Journal(
-            replay, self._scope, self._label, self._caller_name, restoring
+            replay,
+            self._scope,
+            self._label,
+            self._caller_name,
+            restoring,
+            long=self._parts.apart.event,
         )
         complete = False
         try:
