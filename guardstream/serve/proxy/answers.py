@@ -23,11 +23,14 @@ from guardstream.stream.result import Result
 
 
 class UpstreamError(Exception):
-    """The upstream cannot be reached, or answers with what cannot be guarded."""
+    """The upstream cannot be reached, or answers with what cannot be guarded.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `reason` says for the log what kind of failure that was, and nothing that anybody has sent.
+    """
+
+    def __init__(self, status: int, code: str, message: str, reason: str = "") -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.reason = status, code, message, reason
 
 
 class Guarded(NamedTuple):

@@ -6,8 +6,9 @@ It is told to add, follow, keep and repair nothing: what is sent is what the pro
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import cache
 
 import aiohttp
@@ -163,9 +164,35 @@ def _sent(headers: Headers) -> list[tuple[str, str]]:
 
 def _failed(error: Exception) -> UpstreamError:
     """Say what went wrong with the upstream, without its address or any text."""
-    kind = type(error).__name__
+    kind, reason = type(error).__name__, _reason(error)
     if isinstance(error, asyncio.TimeoutError):
-        return UpstreamError(504, "upstream_timeout", f"the upstream took too long ({kind})")
+        why = f"the upstream took too long ({kind})"
+        return UpstreamError(504, "upstream_timeout", why, reason)
     if isinstance(error, (aiohttp.InvalidURL, ValueError)):
-        return UpstreamError(400, "invalid_path", "the path cannot be sent on")
-    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})")
+        return UpstreamError(400, "invalid_path", "the path cannot be sent on", reason)
+    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})", reason)
+
+
+_REASONS: Sequence[tuple[type[BaseException], str]] = (
+    (socket.gaierror, "unknown host"),
+    (aiohttp.ClientSSLError, "tls"),
+    (ssl.SSLError, "tls"),
+    (aiohttp.ConnectionTimeoutError, "connect timed out"),
+    (TimeoutError, "timed out"),
+    (ConnectionRefusedError, "refused"),
+    (aiohttp.ServerDisconnectedError, "closed early"),
+    (aiohttp.ClientPayloadError, "closed early"),
+    (ConnectionError, "closed early"),
+    (aiohttp.ClientResponseError, "no http"),
+    (OSError, "not reached"),
+)
+"""What to say of errors, the first that fits."""
+
+
+def _reason(error: Exception) -> str:
+    """Say in a word or two how an upstream failed."""
+    below = getattr(error, "os_error", error)  # why there is no connection
+    for kind, said in _REASONS:
+        if isinstance(error, kind) or isinstance(below, kind):
+            return said
+    return type(error).__name__

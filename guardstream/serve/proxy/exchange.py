@@ -86,6 +86,7 @@ class Outcome:
     finish: FinishReason | None = None
     policy: str | None = None
     blocked_by: str | None = None
+    error: str | None = None
 
 
 class ProxyExchange:
@@ -268,7 +269,10 @@ class ProxyExchange:
         except BoundsError as error:
             after = [(b"retry-after", b"%d" % error.retry_after)]
             await self._refuse(error.status, error.code, error.message, after)
-        except (RefusedError, UpstreamError) as error:
+        except RefusedError as error:
+            await self._refuse(error.status, error.code, error.message)
+        except UpstreamError as error:
+            self._note(error.code, error.reason)
             await self._refuse(error.status, error.code, error.message)
         except LimiterError as error:
             seconds = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
@@ -308,7 +312,8 @@ class ProxyExchange:
             await self._start(response.status, returned_headers(response, held=self._parts.held))
             async for part in response:
                 await self._say(part)
-        except UpstreamError:
+        except UpstreamError as error:
+            self._note(error.code, error.reason)
             return  # a body that is cut off says by itself that something is missing
         finally:
             await aclose_source(response)
@@ -570,6 +575,7 @@ class ProxyExchange:
                         guarded.state.forget()
                     del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
+                self._note(error.code, error.reason)
                 await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
@@ -651,6 +657,7 @@ class ProxyExchange:
     async def _refuse(
         self, status: int, code: str, message: str, more: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
+        self._note(code)
         body = json.dumps(self._errors.body(status, code, message)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await self._start(status, [*headers, *more])
@@ -677,7 +684,13 @@ class ProxyExchange:
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
         self._sent_at = monotonic()
 
+    def _note(self, code: str, reason: str = "") -> None:
+        """Note for the log why a request fails: the first error counts."""
+        if self.outcome.error is None:
+            self.outcome.error = f"{code} ({reason})" if reason else code
+
     async def _say_error(self, status: int, code: str, message: str) -> None:
+        self._note(code)
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
             await self._say(self._errors.frame(status, code, message, lines=lines))
