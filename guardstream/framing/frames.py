@@ -190,7 +190,7 @@ class EventFrames(_Plain):
             error = json_object(item.raw[len(_ERROR) :]) if item.raw.startswith(_ERROR) else None
             if error is not None:
                 return Frame({"error": error}, item.raw)
-            return Frame(None, item.raw if item.plain else b"\n", name=item.event)
+            return Frame(None, item.raw if item.plain else b"\n", name=item.event, id=item.id)
         raw = item.raw if item.plain else sse.encode(item)
         if self.template is not None and item.event == self.named and item.id is None:
             text = self.template.text(item.data)
