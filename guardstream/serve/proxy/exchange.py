@@ -234,6 +234,9 @@ class ProxyExchange:
             raise RefusedError(408, "body_timeout", "the body took too long") from None
 
     async def _read_whole(self, limit: int) -> bytes | None:
+        told = values(self._headers, b"content-length")
+        if told and int(told[0]) > limit:
+            raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
         body = BytesIO()  # which does not copy it all at the end
         while True:
             message = await self._receive()
