@@ -43,6 +43,17 @@ def test_a_time_of_ours_stands_in_a_record_or_is_checked_here() -> None:
         assert len(times) <= allowed.get(page.name, 0), (page.name, times)
 
 
+def test_the_summary_says_what_was_recorded() -> None:
+    page = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    (summary,) = re.findall(r"In short: (.*?)\n\n", page, re.S)
+    costs = read("guard").split("### Cost and hold-back")[1].split("###")[0]
+    (row,) = re.findall(r"^\| English \| 10,000 \| 230 \| (.*) \|$", costs, re.M)
+    _, _, unseen, _, held, *_ = row.split(" | ")
+    planted, leaked, *_ = rows(read("guard"), "Beside others: leaks")["guardstream"]
+    assert {*leaked.split("/")} == {"0"}
+    assert re.findall(r"\d[\d.,]*(?<!\.)", summary) == ["230", "10,000", unseen, held, planted, "0"]
+
+
 def test_the_comparison_says_what_was_recorded() -> None:
     recorded = rows(read("guard"), "Beside others: leaks")
     recorded = {name: row for name, row in recorded.items() if "mode" not in name}
