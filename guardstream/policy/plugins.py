@@ -85,6 +85,9 @@ def named(group: str, name: str, code: Code, others: list[str] | None = None) ->
             raise PluginError(f"cannot import {name!r}: {type(error).__name__}") from error
     if "." in name:
         return imported(name, code)
+    if ":" in name:
+        dotted = name.replace(":", ".")
+        raise PluginError(f"{name!r} is no path here: write {dotted!r}, with a dot")
     known = sorted({*entries.names, *(others or ())})
     hint = nearest(name, known) if known else "there is none"
     raise PluginError(f"no {name!r} among the entry points {group!r}, {hint}")
