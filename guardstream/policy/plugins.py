@@ -83,11 +83,10 @@ def named(group: str, name: str, code: Code, others: list[str] | None = None) ->
             return entries[name].load()
         except Exception as error:  # a module runs any code when it is imported
             raise PluginError(f"cannot import {name!r}: {type(error).__name__}") from error
+    if ":" in name:
+        raise PluginError(f"{name!r} has a colon: write {name.replace(':', '.')!r}")
     if "." in name:
         return imported(name, code)
-    if ":" in name:
-        dotted = name.replace(":", ".")
-        raise PluginError(f"{name!r} is no path here: write {dotted!r}, with a dot")
     known = sorted({*entries.names, *(others or ())})
     hint = nearest(name, known) if known else "there is none"
     raise PluginError(f"no {name!r} among the entry points {group!r}, {hint}")
