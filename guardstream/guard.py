@@ -30,6 +30,7 @@ from guardstream.stream.callbacks import Hooks
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow, following
+from guardstream.stream.format_hints import FormatHints
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.opening import REOPENING, opens
@@ -37,7 +38,6 @@ from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.text import TextFlow
-from guardstream.stream.undescribed import Undescribed
 
 # What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
 # regular expressions; an event loop; frames of bytes.
@@ -116,7 +116,7 @@ class Guard:
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
         self._half: Literal["rules", "values"] | None = None  # of what is done with a vault
-        self._undescribed = Undescribed()
+        self._format_hints = FormatHints()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
@@ -593,7 +593,7 @@ class Guard:
             from guardstream.providers.unknown import check_unknown
 
             check_unknown(unknown)
-        choose = _choosing(policy, provider, passing, self._undescribed)
+        choose = _choosing(policy, provider, passing, self._format_hints)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
@@ -726,11 +726,11 @@ def _choosing(
     policy: Policy,
     provider: str | Adapter[Any] | None,
     unknown: Unknown,
-    undescribed: Undescribed | None = None,
+    format_hints: FormatHints | None = None,
 ) -> Callable[[Any], Adapter[Any]]:
     """Return what chooses the adapter of a stream by its first chunk.
 
-    `undescribed` is told of streams in no known format. AdapterError for a name that is not known:
+    `format_hints` is told of streams in no known format. AdapterError for a name that is not known:
     at once, not with the first chunk.
     """
     _check_provider(provider)
@@ -755,9 +755,9 @@ def _choosing(
         if mine is None and getattr(adapter, "name", "") == "json":
             from guardstream.providers.any_json import AnyJSON
 
-            if undescribed and isinstance(adapter, AnyJSON) and _guards(policy, UNKNOWN):
+            if format_hints and isinstance(adapter, AnyJSON) and _guards(policy, UNKNOWN):
                 check = partial(_is_harmless, policy)
-                adapter.report_to(partial(undescribed.warn, check=check))
+                adapter.report_to(partial(format_hints.warn, check=check))
         return adapter
 
     return choose

@@ -7,6 +7,7 @@ from functools import wraps
 from inspect import CO_VARKEYWORDS
 from typing import Any, TypeVar, cast
 
+from guardstream.hints import nearest
 from guardstream.stream.options import Delivering
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,14 +39,10 @@ def _checked(function: F, more: Iterable[str]) -> F:
         for name in kwargs:
             if name not in names:
                 title = type(args[0]).__name__ if of_class else function.__qualname__
-                raise TypeError(f"{title}() has no argument {name!r}{_hint(name, names)}")
+                close = nearest(name, sorted(names), cutoff=0.5)
+                there = f", it has: {', '.join(sorted(names))}"
+                meant = f": did you mean {close!r}?" if close else there
+                raise TypeError(f"{title}() has no argument {name!r}{meant}")
         return function(*args, **kwargs)
 
     return cast(F, checked)
-
-
-def _hint(name: str, names: frozenset[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, sorted(names), n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f", it has: {', '.join(sorted(names))}"
