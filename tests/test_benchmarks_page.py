@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_the_comparison_says_what_was_recorded() -> None:
     for name, leaked in compared:
         (row,) = (recorded[each] for each in recorded if each.split(" (")[0].startswith(name))
         assert row[2].split("/")[1] == leaked, name
+
+
+def test_the_comparison_is_of_the_day_of_the_record() -> None:
+    said = re.search(r"the run of (\d+ \w+ \d{4})", COMPARISON)
+    recorded = re.search(r" on (\d{4}-\d\d-\d\d),", read("guard"))
+    assert said is not None
+    assert recorded is not None
+    assert datetime.strptime(said[1], "%d %B %Y").date().isoformat() == recorded[1]
 
 
 def test_the_comparison_names_the_versions_that_were_measured() -> None:
