@@ -265,7 +265,7 @@ def _words(loader: Loader, placed: Placed) -> tuple[str, ...]:
     if not isinstance(rule.words, WordFile):
         return tuple(rule.words or ())
     try:
-        text = loader.read_text(_beside(origin.source.folder, rule.words.file))
+        text = loader.read_text(beside(origin.source.folder, rule.words.file))
     except PolicyError as error:
         origin.report(f"words of rule {rule.id!r}: {error}", "words", "file")
         return ()
@@ -282,7 +282,7 @@ def words_in(text: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def _beside(folder: Path, name: str) -> Path:
+def beside(folder: Path, name: str) -> Path:
     """Return the word file `name`; PolicyError if it is outside of the policy's folder."""
     path = folder / name
     try:
