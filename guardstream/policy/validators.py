@@ -217,7 +217,8 @@ def random(text: str) -> bool:
         return False
     if not mixed(text) or shannon(text) < 2.7:
         return False
-    return not _ascends("".join(filter(str.isalnum, text)).lower())
+    letters = text if text.isalnum() else "".join(filter(str.isalnum, text))
+    return not _ascends(letters.lower())
 
 
 class _Kinds(dict[int, str]):
@@ -240,6 +241,9 @@ _CHANGES = tuple(map("".join, permutations("0Aa", 2)))
 def _ascends(text: str) -> bool:
     """Tell whether six characters in a row follow one another, as in `123456` and `abcdef`."""
     codes = list(map(ord, text))
+    # Of the five steps between them, one begins at a multiple of five.
+    if 1 not in map(sub, codes[1::5], codes[::5]):
+        return False
     follows = bytes(map((1).__eq__, map(sub, codes[1:], codes)))
     return bytes([1] * 5) in follows
 

@@ -418,6 +418,8 @@ class Redact:
         """Report matches and release up to `hold`; returns whether the stream ends here."""
         end = None
         kept = found
+        if len(found) == 1 and self._masked(events, found[0], hold):
+            return False
         if not self._set.only_masks or any(match.failed for match in found):
             found = self._without_failed(events, found)
             end = self._ending(found)
@@ -439,6 +441,15 @@ class Redact:
             return False
         events += [self._finding(end.match, end.kind), end.finish]
         self._finished = True
+        return True
+
+    def _masked(self, events: list[Event], match: Match, hold: int) -> bool:
+        """Report a match that is masked, and release up to `hold`; False of any other."""
+        rule = self._rules[match.rule]
+        if rule.action != "mask" or match.failed or not match.judged:
+            return False
+        self._write(events, self._regions.mask(match.start, match.end, match.rule, hold))
+        events.append(Finding(rule.id, match.start, match.end, rule.action, rule.severity))
         return True
 
     def _without_failed(self, events: list[Event], found: list[Match]) -> list[Match]:

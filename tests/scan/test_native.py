@@ -169,8 +169,13 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
 def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     from guardstream.scan import _native
 
-    table = _native.WordTable(lambda code: (0, code, code), lambda *_given: (table, 7), [], True)
-    assert table.add(0, False) == 0
+    def classify(code: int) -> tuple[int, int, int, int]:
+        return 0, -1, code, code
+
+    table = _native.WordTable(classify, lambda *_given: (table, 7), [], [], True)
+    assert table.add(0, False, None) == 0
+    with pytest.raises(TypeError, match="beginning of a word must be a string"):
+        table.add(0, False, 1)
     for place in (None, (table, 1), (table, -1), (object(), 0)):
         with pytest.raises((TypeError, ValueError)):
             _native.WordStream(place)
@@ -178,6 +183,39 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
         _native.WordStream((table, 0)).run("a", 0, 1)
     with pytest.raises(ValueError, match="out of range"):
         table.link(0, 0, 1)
+
+
+def test_where_a_word_ends_python_is_not_asked() -> None:
+    from guardstream.scan import _native
+
+    asked: list[int] = []
+
+    def build(_states: object, _node: int, number: int) -> object:
+        asked.append(number)
+        return table, 1
+
+    table = _native.WordTable(
+        lambda code: (code, code if code < 256 else -1, code, code),
+        build,
+        [],
+        ["abc", "bb", "Ω"],
+        True,
+    )
+    for begun in (None, "a"):
+        table.add(0, False, begun)
+    for text, number in (("a", 0), ("x", 0), ("b", 1), ("Ω", 1)):
+        stream, asked[:] = _native.WordStream((table, 1)), []
+        stream.run(text, 0, 1)
+        assert (stream.place[1], asked) == (number, [ord(text)] if number else [])
+
+
+def test_words_that_are_no_strings_are_refused() -> None:
+    from guardstream.scan import _native
+
+    table = _native.WordTable(lambda code: (0, code, code, code), print, [], [1], True)
+    table.add(0, False, "a")
+    with pytest.raises(TypeError):
+        _native.WordStream((table, 0)).run("a", 0, 1)
 
 
 CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)

@@ -62,8 +62,16 @@ BUGS = {
     ),
     "text is not held once there was something to look at": Change(
         "stream.h",
-        "return PyLong_FromLongLong(stream_oldest(self));",
+        "return PyLong_FromLongLong(oldest_hold(self));",
         "return PyLong_FromLongLong(self->now.offset);",
+    ),
+    "text before a candidate is forgotten": Change(
+        "stream.h",
+        "int64_t began = run_oldest(self, &self->now.runs.runs[index], 0);",
+        "int64_t began = run_oldest(self, &self->now.runs.runs[index], 1);",
+    ),
+    "a word ends where it goes on": Change(
+        "words.h", "return low == count ? 0", "return low <= count ? 0"
     ),
     "a longer match does not take the place of a shorter one": Change(
         "stream.h", "known->start < new->start) {", "known->start <= new->start) {"

@@ -83,6 +83,7 @@ typedef struct {
     int32_t target;
     int32_t moves;   /* what the registers become, in `notes`, or NONE */
     int32_t accepts; /* what matches, in `notes`, or NONE */
+    int32_t registers; /* how many the target has, or NONE where it is idle or not looked at */
 } Edge;
 
 /* What is forgotten when it grows too large. */
@@ -1390,7 +1391,12 @@ transition(Automaton *self, int32_t node, int32_t signature, int mode, Edge *edg
     }
     edge->target = state_of(self, &bench->key);
     edge->accepts = accepts_kept(self, &bench->accepts);
-    return edge->target < 0 || edge->accepts == BROKEN ? ERROR : 0;
+    if (edge->target < 0 || edge->accepts == BROKEN) {
+        return ERROR;
+    }
+    const Node *target = &self->cache.node[edge->target];
+    edge->registers = target->idle ? NONE : target->registers;
+    return 0;
 }
 
 /* A node's transition on a class as this pattern tells them apart: the number of an edge. */
@@ -1402,7 +1408,7 @@ edge_of(Automaton *self, int32_t number, int32_t local)
     if (local < node->row_count && cache->rows.at[node->row + local] != NONE) {
         return cache->rows.at[node->row + local];
     }
-    Edge edge = {NONE, NONE, NONE};
+    Edge edge = {NONE, NONE, NONE, NONE};
     int32_t result = transition(self, number, self->local_signature.at[local], BEGINS | OPENS, &edge);
     if (result < 0) {
         return result;

@@ -136,7 +136,7 @@ searches_held(const Searches *all)
 {
     long long held = 0;
     for (int index = 0; index < all->streams; index++) {
-        long long waits = all->stream[index]->now.offset - stream_oldest(all->stream[index]);
+        long long waits = all->stream[index]->now.offset - oldest_hold(all->stream[index]);
         held = waits > held ? waits : held;
     }
     for (int index = 0; index < all->word_streams; index++) {

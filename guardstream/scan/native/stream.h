@@ -129,8 +129,9 @@ registers_follow(int64_t *to, int32_t count, const Cache *cache, int32_t moves,
                  const int64_t *from, int64_t offset)
 {
     if (moves == NONE) {
-        if (count) {
-            memcpy(to, from, (size_t)count * sizeof(int64_t));
+        /* They are few: a call would take longer. */
+        for (int32_t index = 0; index < count; index++) {
+            to[index] = from[index];
         }
         return;
     }
@@ -146,17 +147,18 @@ static int
 runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
             const int64_t *from, int64_t offset)
 {
-    const Node *node = &cache->node[edge->target];
+    int32_t count = edge->registers;
+    count = count == NONE ? cache->node[edge->target].registers : count;
     if (grown((void **)&runs->runs, &runs->room, (int64_t)runs->count + 1, sizeof(Run)) < 0
         || grown((void **)&runs->registers, &runs->register_room,
-                 (int64_t)runs->register_count + node->registers, sizeof(int64_t)) < 0) {
+                 (int64_t)runs->register_count + count, sizeof(int64_t)) < 0) {
         return ERROR;
     }
-    registers_follow(runs->registers + runs->register_count, node->registers, cache, edge->moves,
-                     from, offset);
-    Run run = {pattern, edge->target, runs->register_count, node->registers};
+    registers_follow(runs->registers + runs->register_count, count, cache, edge->moves, from,
+                     offset);
+    Run run = {pattern, edge->target, runs->register_count, count};
     runs->runs[runs->count++] = run;
-    runs->register_count += node->registers;
+    runs->register_count += count;
     return 0;
 }
 
@@ -382,27 +384,27 @@ needs_attention(const Stream *self)
 
 /* --- reading ------------------------------------------------------------------------------ */
 
-/* Let a pattern follow an edge, into `next`; its registers stand at `at`. What that does is noted. */
+/* Let a pattern follow an edge, into `next`; its registers stand at `at`. What that does is noted
+   for the joint states, if they are `worth` it. */
 static int
-edge_followed(Stream *self, int32_t pattern, const Edge *edge, int32_t at)
+edge_followed(Stream *self, int32_t pattern, const Edge *edge, int32_t at, int worth)
 {
     Machine *machine = self->machine;
     const Cache *cache = &machine->automata[pattern].cache;
-    const Node *node = &cache->node[edge->target];
     const int64_t *registers = self->now.runs.registers + at;
     if (edge->accepts != NONE) {
         const int32_t note[NOTE_INTS] = {pattern, edge->accepts, at, 0};
         if (accepts_taken(cache, edge->accepts, pattern, registers, self->now.offset,
                           &self->hits) < 0
-            || ints_append(&machine->joints.accepts, note, NOTE_INTS) < 0) {
+            || (worth && ints_append(&machine->joints.accepts, note, NOTE_INTS) < 0)) {
             return ERROR;
         }
     }
-    if (node->idle) {
+    if (edge->registers == NONE) {
         return 0;
     }
-    if (node->registers) {
-        const int32_t note[NOTE_INTS] = {pattern, edge->moves, at, node->registers};
+    if (worth && edge->registers) {
+        const int32_t note[NOTE_INTS] = {pattern, edge->moves, at, edge->registers};
         if (ints_append(&machine->joints.moves, note, NOTE_INTS) < 0) {
             return ERROR;
         }
@@ -411,7 +413,7 @@ edge_followed(Stream *self, int32_t pattern, const Edge *edge, int32_t at)
 }
 
 static int
-stream_wake(Stream *self, int32_t class)
+stream_wake(Stream *self, int32_t class, int worth)
 {
     Machine *machine = self->machine;
     int32_t number = machine_wakes(machine, self->now.last, class);
@@ -426,7 +428,7 @@ stream_wake(Stream *self, int32_t class)
             continue;
         }
         const Edge *edge = &machine->automata[wake->pattern].cache.edge[wake->edge];
-        if (edge_followed(self, wake->pattern, edge, 0) < 0) {
+        if (edge_followed(self, wake->pattern, edge, 0, worth) < 0) {
             return ERROR;
         }
     }
@@ -435,7 +437,7 @@ stream_wake(Stream *self, int32_t class)
 
 /* Step all that is awake into `next`; nothing is changed where something is WANTED first. */
 static int
-stream_advance(Stream *self, int32_t class)
+stream_advance(Stream *self, int32_t class, int worth)
 {
     Machine *machine = self->machine;
     machine->next.count = machine->next.register_count = 0;
@@ -454,11 +456,11 @@ stream_advance(Stream *self, int32_t class)
             return number;
         }
         const Edge *edge = &machine->automata[run->pattern].cache.edge[number];
-        if (edge_followed(self, run->pattern, edge, run->registers) < 0) {
+        if (edge_followed(self, run->pattern, edge, run->registers, worth) < 0) {
             return ERROR;
         }
     }
-    return stream_wake(self, class);
+    return stream_wake(self, class, worth);
 }
 
 /* Go on to where the joint state is known to lead on a class: returns whether it is. */
@@ -550,7 +552,7 @@ stream_step(Stream *self, Py_UCS4 code)
         }
         int worth = self->off == NULL && joints_worth(&machine->joints);
         int result = worth ? stream_leap(self, class) : 0;
-        if (result == 0 && (result = stream_advance(self, class)) == 0) {
+        if (result == 0 && (result = stream_advance(self, class, worth)) == 0) {
             result = stream_arrive(self, class, worth) < 0 ? ERROR : 1;
         }
         machine->next.count = 0;
@@ -594,7 +596,7 @@ stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
 }
 
 static int64_t
-stream_oldest(const Stream *self)
+oldest_hold(const Stream *self)
 {
     const uint8_t *flags = self->machine->flags;
     int64_t oldest = self->now.offset;
@@ -717,7 +719,7 @@ stream_unread(Stream *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 stream_held(Stream *self, PyObject *Py_UNUSED(ignored))
 {
-    return PyLong_FromLongLong(stream_oldest(self));
+    return PyLong_FromLongLong(oldest_hold(self));
 }
 
 static int
@@ -729,6 +731,19 @@ pattern_of(const Stream *self, PyObject *given, int32_t *pattern)
     }
     *pattern = (int32_t)number;
     return 0;
+}
+
+/* oldest() -> where the oldest candidate began, the present if none lives; a match that is open is
+   no older, since it waits for a candidate */
+static PyObject *
+stream_oldest(Stream *self, PyObject *Py_UNUSED(ignored))
+{
+    int64_t oldest = self->now.offset;
+    for (int32_t index = 0; index < self->now.runs.count; index++) {
+        int64_t began = run_oldest(self, &self->now.runs.runs[index], 0);
+        oldest = began < oldest ? began : oldest;
+    }
+    return PyLong_FromLongLong(oldest);
 }
 
 static PyObject *
@@ -1054,7 +1069,7 @@ again_step(Stream *self, int32_t class, int mode, int64_t offset)
     Automaton *automaton = &machine->automata[run.pattern];
     machine->next.count = machine->next.register_count = 0;
     int32_t local = machine_local(machine, automaton, class);
-    Edge edge = {NONE, NONE, NONE};
+    Edge edge = {NONE, NONE, NONE, NONE};
     int32_t result = local;
     if (local >= 0 && mode == (BEGINS | OPENS)) {
         result = machine_edge(machine, run.pattern, run.node, class);
@@ -1135,7 +1150,7 @@ restarted(Stream *self, int32_t pattern, PyObject *text, Py_ssize_t begin, Py_ss
             return ERROR;
         }
     }
-    Edge edge = {node, NONE, NONE};
+    Edge edge = {node, NONE, NONE, NONE};
     self->other.count = self->other.register_count = 0;
     if (runs_follow(&self->other, pattern, &automaton->cache, &edge, NULL, 0) < 0) {
         return ERROR;
@@ -1157,7 +1172,7 @@ run_put(Stream *self, int32_t pattern)
 {
     const Run run = self->other.runs[0];
     const Cache *cache = &self->machine->automata[pattern].cache;
-    Edge edge = {run.node, NONE, NONE};
+    Edge edge = {run.node, NONE, NONE, NONE};
     self->other.count = 0;
     self->now.joint = NONE;
     runs_remove(&self->now.runs, pattern);
@@ -1243,7 +1258,7 @@ run_without(Stream *self, const Run *run, const int64_t *registers, int64_t offs
     }
     result = result < 0 ? ERROR : state_of(automaton, &key);
     ints_free(&key);
-    Edge edge = {result, NONE, NONE};
+    Edge edge = {result, NONE, NONE, NONE};
     return result < 0 ? ERROR
                       : runs_follow(into, run->pattern, &automaton->cache, &edge, registers, 0);
 }
@@ -1294,6 +1309,7 @@ static PyMethodDef stream_methods[] = {
     {"run", (PyCFunction)stream_run, METH_VARARGS, "Read on to where somebody must look."},
     {"unread", (PyCFunction)stream_unread, METH_NOARGS, "Go back to where that began."},
     {"held", (PyCFunction)stream_held, METH_NOARGS, "Where the oldest hold-back began."},
+    {"oldest", (PyCFunction)stream_oldest, METH_NOARGS, "Where the oldest candidate began."},
     {"began", (PyCFunction)stream_began, METH_O, "Where a pattern's oldest candidate began."},
     {"waits", (PyCFunction)stream_waits, METH_O, "Where a pattern's oldest hold-back began."},
     {"patterns", (PyCFunction)stream_patterns, METH_NOARGS, "The patterns that are awake."},

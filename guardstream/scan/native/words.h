@@ -17,13 +17,18 @@ typedef struct {
     int32_t node, class, target;
 } WordEdge;
 
-/* The states of an index until it is flushed. */
+#define MAX_WORD_EDGES 120000 /* how many transitions may be made here, besides those of Python */
+
+/* The states of an index until it is flushed. In state 0 no word can go on. */
 typedef struct {
     PyObject_HEAD
-    PyObject *classify; /* (code) -> class */
+    PyObject *classify; /* (code) -> (class, letter, first, last) */
     PyObject *build;    /* (states, node, class) -> (table, node) */
     PyObject *states;   /* the states as Python knows them, by node */
+    PyObject *words;    /* all words as compared, in order */
+    PyObject *begun;    /* by node: the only beginning of a word that lives, or None */
     int holds;          /* whether text waits for candidates */
+    Ints letters;       /* by class: the letter that its characters are compared as, or NONE */
     WordNode *node;
     int32_t nodes, node_room;
     WordEdge *edge;
@@ -34,11 +39,11 @@ typedef struct {
 static PyObject *
 word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"classify", "build", "states", "holds", NULL};
-    PyObject *classify, *build, *states;
+    static char *names[] = {"classify", "build", "states", "words", "holds", NULL};
+    PyObject *classify, *build, *states, *words;
     int holds;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!p", names, &classify, &build,
-                                     &PyList_Type, &states, &holds)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!O!p", names, &classify, &build,
+                                     &PyList_Type, &states, &PyList_Type, &words, &holds)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -47,7 +52,12 @@ word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         self->classify = Py_NewRef(classify);
         self->build = Py_NewRef(build);
         self->states = Py_NewRef(states);
+        self->words = Py_NewRef(words);
         self->holds = holds;
+        self->begun = PyList_New(0);
+        if (self->begun == NULL) {
+            Py_CLEAR(self);
+        }
     }
     return (PyObject *)self;
 }
@@ -59,6 +69,8 @@ word_table_traverse(WordTable *self, visitproc visit, void *arg)
     Py_VISIT(self->classify);
     Py_VISIT(self->build);
     Py_VISIT(self->states);
+    Py_VISIT(self->words);
+    Py_VISIT(self->begun);
     return 0;
 }
 
@@ -68,6 +80,8 @@ word_table_clear(WordTable *self)
     Py_CLEAR(self->classify);
     Py_CLEAR(self->build);
     Py_CLEAR(self->states);
+    Py_CLEAR(self->words);
+    Py_CLEAR(self->begun);
     return 0;
 }
 
@@ -79,6 +93,7 @@ word_table_dealloc(WordTable *self)
     word_table_clear(self);
     PyMem_Free(self->node);
     PyMem_Free(self->edge);
+    ints_free(&self->letters);
     for (Py_ssize_t page = 0; page < PAGES; page++) {
         PyMem_Free(self->pages[page]);
     }
@@ -98,7 +113,7 @@ word_class(WordTable *self, Py_UCS4 code)
     if (page != NULL && page[code & 0xFF] != MISSING) {
         return page[code & 0xFF];
     }
-    int class, first, last;
+    int class, letter, first, last;
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
     if (found == NULL) {
         return ERROR;
@@ -107,22 +122,32 @@ word_class(WordTable *self, Py_UCS4 code)
         Py_DECREF(found);
         return failed("a class of characters must be a tuple");
     }
-    int result = !PyArg_ParseTuple(found, "iii", &class, &first, &last)
-            || !is_within(class, 0, MAX_CLASSES)
+    int result = !PyArg_ParseTuple(found, "iiii", &class, &letter, &first, &last)
+            || !is_within(class, 0, MAX_CLASSES) || !is_within(letter, NONE, 0x110000)
+            || ints_set(&self->letters, class, letter) < 0
         ? ERROR
         : page_filled(self->pages, code, class, first, last);
     Py_DECREF(found);
     return result < 0 ? ERROR : class;
 }
 
-/* add(held, found) -> the state's number */
+/* add(held, found, begun) -> the state's number; `begun` if nothing lives but this beginning of a
+   word, which must stand alone and has no boundary behind it so far */
 static PyObject *
 word_table_add(WordTable *self, PyObject *args)
 {
     int held, found;
-    if (!PyArg_ParseTuple(args, "ip", &held, &found)
-        || grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
-                 sizeof(WordNode)) < 0) {
+    PyObject *begun;
+    if (!PyArg_ParseTuple(args, "ipO", &held, &found, &begun)) {
+        return NULL;
+    }
+    if (begun != Py_None && !PyUnicode_Check(begun)) {
+        PyErr_SetString(PyExc_TypeError, "the beginning of a word must be a string");
+        return NULL;
+    }
+    if (grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
+              sizeof(WordNode)) < 0
+        || PyList_Append(self->begun, begun) < 0) {
         return NULL;
     }
     WordNode node = {held, found};
@@ -169,6 +194,18 @@ word_table_grow(WordTable *self)
     return 0;
 }
 
+static int
+word_table_put(WordTable *self, int32_t node, int32_t class, int32_t target)
+{
+    if (word_table_grow(self) < 0) {
+        return ERROR;
+    }
+    WordEdge *edge = word_edge(self, node, class), made = {node, class, target};
+    self->edges += edge->target == NONE;
+    *edge = made;
+    return 0;
+}
+
 /* link(node, class, target) */
 static PyObject *
 word_table_link(WordTable *self, PyObject *args)
@@ -176,13 +213,51 @@ word_table_link(WordTable *self, PyObject *args)
     int node, class, target;
     if (!PyArg_ParseTuple(args, "iii", &node, &class, &target)
         || !is_within(node, 0, self->nodes) || !is_within(target, 0, self->nodes)
-        || !is_within(class, 0, MAX_CLASSES) || word_table_grow(self) < 0) {
+        || !is_within(class, 0, MAX_CLASSES) || word_table_put(self, node, class, target) < 0) {
         return NULL;
     }
-    WordEdge *edge = word_edge(self, node, class), made = {node, class, target};
-    self->edges += edge->target == NONE;
-    *edge = made;
     Py_RETURN_NONE;
+}
+
+/* Whether a word begins with a text: the first that does not stand before it tells. */
+static int
+word_begins(const WordTable *self, PyObject *text)
+{
+    Py_ssize_t low = 0, high = PyList_Size(self->words), count = high;
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        int order = PyUnicode_Compare(PyList_GetItem(self->words, middle), text);
+        if (order == -1 && PyErr_Occurred()) {
+            return ERROR;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        }
+        else {
+            high = middle;
+        }
+    }
+    return low == count ? 0
+                        : (int)PyUnicode_Tailmatch(PyList_GetItem(self->words, low), text, 0,
+                                                   PY_SSIZE_T_MAX, -1);
+}
+
+/* Whether a class of characters ends the only word that has begun: so it is nearly always, and
+   Python is not asked. */
+static int
+word_ends(const WordTable *self, int32_t node, int32_t class)
+{
+    int32_t code = ints_get(&self->letters, class);
+    PyObject *begun = PyList_GetItem(self->begun, node);
+    if (code == NONE || begun == NULL || begun == Py_None || self->edges >= MAX_WORD_EDGES) {
+        return begun == NULL ? ERROR : 0;
+    }
+    PyObject *letter = PyUnicode_FromOrdinal(code);
+    PyObject *text = letter == NULL ? NULL : PyUnicode_Concat(begun, letter);
+    int begins = text == NULL ? ERROR : word_begins(self, text);
+    Py_XDECREF(letter);
+    Py_XDECREF(text);
+    return begins < 0 ? ERROR : !begins;
 }
 
 static PyObject *
@@ -339,6 +414,13 @@ word_step(WordStream *self, Py_UCS4 code)
     }
     int32_t target =
         self->table->edge_room ? word_edge(self->table, self->node, class)->target : NONE;
+    if (target == NONE) {
+        int ends = word_ends(self->table, self->node, class);
+        if (ends < 0 || (ends && word_table_put(self->table, self->node, class, 0) < 0)) {
+            return ERROR;
+        }
+        target = ends ? 0 : NONE;
+    }
     if (target == NONE) {
         WordTable *table = (WordTable *)Py_NewRef((PyObject *)self->table);
         PyObject *place =

@@ -83,11 +83,9 @@ class PatternSet:
         machine = Machine(self.automata, handling, self.classes, alphabet)
         self.steps = (stepping or forms.stepping)(machine)
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
-        self.reach = [
-            pattern.behind + (pattern.confirm.reach if pattern.confirm else 0)
-            for pattern in patterns
-        ]
-        self.furthest = max(self.reach, default=0)
+        self.reach = max(
+            [p.behind + (p.confirm.reach if p.confirm else 0) for p in self.patterns], default=0
+        )
         self._warm()
 
     def _warm(self) -> None:
@@ -404,15 +402,7 @@ class PatternScan:
 
     def needed(self) -> int:
         """See `Scan.needed`."""
-        offset = self.offset
-        needed = offset - 1
-        for pattern in self._steps.patterns():
-            began = max(self._steps.began(pattern), offset - self._set.window)
-            needed = min(needed, began - self._set.reach[pattern])
-        for pattern in self._steps.waiting():
-            began = max(self._steps.candidates(pattern)[0][1], offset - self._set.window)
-            needed = min(needed, began - self._set.reach[pattern])
-        return needed - self._set.furthest
+        return max(self._steps.oldest(), self._horizon()) - 1 - self._set.reach
 
     def holders(self, hold: int) -> list[int]:
         """See `Scan.holders`."""

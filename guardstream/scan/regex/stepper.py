@@ -501,6 +501,12 @@ class Stepper:
                 held = min([held, *(c.hold for c in candidates if not c.written)])
         return held
 
+    def oldest(self) -> int:
+        """Where the oldest candidate began, the present offset if none lives; a match that is open
+        is no older, since it waits for a candidate."""
+        began = [state.starts.oldest(run, self.offset) for state, run in self.awake.values()]
+        return min(began, default=self.offset)
+
     def began(self, pattern: int) -> int:
         """Where the pattern's oldest candidate began; beyond the present offset if none lives."""
         run = self.awake.get(pattern)

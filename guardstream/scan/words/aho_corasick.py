@@ -76,6 +76,15 @@ class Shape(NamedTuple):
     after_space: bool = False
 
 
+class Compared(NamedTuple):
+    """How the characters of a class are compared: one of them, what letters it is compared as, and
+    whether it continues words."""
+
+    character: str
+    letters: str
+    joins: bool
+
+
 class WordState(dict[str, "WordState"]):
     """The transitions by character; a missing one is built when it is first needed.
 
@@ -128,7 +137,7 @@ class WordIndex:
         self._classes: dict[str, int] = {}
         self._pages = Pages(self._class_of_one, self._classes_of)
         self._numbers: dict[tuple[object, ...], int] = {}
-        self._members: list[str] = []
+        self._compared: list[Compared] = []
         self._flushed()
         self.steps = forms.stepping(self)
 
@@ -187,8 +196,9 @@ class WordIndex:
         """The number of the class with a key, which the character is in."""
         known = self._numbers.get(key)
         if known is None:
-            known = self._numbers[key] = len(self._members)
-            self._members.append(character)
+            known = self._numbers[key] = len(self._compared)
+            joins = bool(self.whole) and joins_words(character)
+            self._compared.append(Compared(character, self.folding.letters(character), joins))
         return known
 
     def after(self, state: WordState, number: int) -> WordState:
@@ -196,7 +206,7 @@ class WordIndex:
         known = state.built.get(number)
         if known is None:
             self.count()
-            known = state.built[number] = self._build(state.shape, self._members[number])
+            known = state.built[number] = self._build(state.shape, self._compared[number])
         return known
 
     def count(self) -> None:
@@ -209,9 +219,35 @@ class WordIndex:
                 state.clear()
                 state.built.clear()
 
+    @property
+    def alone(self) -> list[str]:
+        """The words that must stand alone, as compared and in order, if there are no others."""
+        return [] if self.parts else self.whole.words
+
+    def dead(self) -> WordState:
+        """The state behind a letter with which no word goes on."""
+        return self._state(Shape(joined=True))
+
+    def begun(self, state: WordState) -> str | None:
+        """What has begun of the words, if that is one beginning of those that stand alone, and
+        they end where it does not go on."""
+        shape = state.shape
+        plain = not self.parts and self.folding.names.isdisjoint(("repeats", "separators"))
+        alone = shape.joined and not shape.waiting and not any(shape.starts[1:])
+        return shape.prefix if plain and alone and shape.prefix and shape.starts[0] else None
+
+    def letter(self, number: int) -> int:
+        """The one letter that a class of characters which continue words is compared as, -1 for
+        other classes."""
+        _, letters, joins = self._compared[number]
+        return ord(letters) if joins and len(letters) == 1 else -1
+
     def _grows(self, suffix: str, may_begin: bool, counts: tuple[int, ...]) -> bool:
         """Whether a longer word begins with `suffix`, or the word itself needs a letter again."""
-        return self.parts.grows(suffix, counts) or (may_begin and self.whole.grows(suffix, counts))
+        parts, whole = self.parts, self.whole
+        if parts.rules and parts.grows(suffix, counts):
+            return True
+        return may_begin and whole.grows(suffix, counts)
 
     def _state(self, shape: Shape) -> WordState:
         state = self._states.get(shape)
@@ -238,14 +274,13 @@ class WordIndex:
             )
         )
 
-    def _build(self, shape: Shape, character: str) -> WordState:
-        """The state after `character`."""
-        letters = self.folding.letters(character)
+    def _build(self, shape: Shape, compared: Compared) -> WordState:
+        """The state after a character."""
+        character, letters, joins = compared
         if not letters:
             return self._state(self._unseen(shape))
         if self.folding.repeats and letters == shape.last:
             return self._state(self._repeated(shape))
-        joins = bool(self.whole) and joins_words(character)
         decided = tuple(_older((w for w in shape.waiting if not (joins and w.whole)), ended=1))
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
@@ -324,7 +359,10 @@ class WordIndex:
             counts = (*counts, 1) if repeats else ()
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
-                suffix, may_begin = prefix[begin:], starts[begin]
+                may_begin = starts[begin]
+                if not (may_begin or parts):
+                    continue
+                suffix = prefix[begin:]
                 if suffix in parts or (may_begin and suffix in whole):
                     for word in self._complete(prefix, begin, ages, starts, counts):
                         # Where letters may be repeated, no word is at its end yet.
@@ -378,12 +416,12 @@ class _WordList:
             folded, counts = runs(folded) if folding.repeats else (folded, ())
             known = self.rules.setdefault(folded, {})
             known[counts] = tuple(sorted({*known.get(counts, ()), *rules}))
-        self._words = sorted(self.rules)
+        self.words = sorted(self.rules)
         # Most ends of a text are told from all words by their first letters.
         self._begin = frozenset(word[:n] for word in self.rules for n in (1, 2, 3) if len(word) > n)
 
     def __bool__(self) -> bool:
-        return bool(self._words)
+        return bool(self.words)
 
     def of(self, word: str, counts: tuple[int, ...] | None = None) -> list[int]:
         """The rules of a word as folded, where its letters stand as often as `counts` say, or in
@@ -400,17 +438,17 @@ class _WordList:
 
     def beginning(self, prefix: str) -> Sequence[str]:
         """The words that are longer than `prefix` and begin with it, in order."""
-        low = bisect_right(self._words, prefix)
-        return self._words[low : bisect_left(self._words, prefix + _LAST, low)]
+        low = bisect_right(self.words, prefix)
+        return self.words[low : bisect_left(self.words, prefix + _LAST, low)]
 
     def grows(self, prefix: str, counts: tuple[int, ...] = ()) -> bool:
         """Whether some word is longer than `prefix` and begins with it, also by repetition."""
         if counts and any(needed[-1] > counts[-1] for needed in self.rules.get(prefix, ())):
             return True
-        if prefix[:3] not in self._begin and len(prefix) <= 3:
+        if prefix[:3] not in self._begin:
             return False
-        low = bisect_right(self._words, prefix)
-        return low < len(self._words) and self._words[low].startswith(prefix)
+        low = bisect_right(self.words, prefix)
+        return low < len(self.words) and self.words[low].startswith(prefix)
 
 
 class WordStepper:

@@ -1,7 +1,8 @@
 """Chooses how a word index is stepped: by the C extension where it was built, else in Python.
 
 The extension keeps the states of an index as numbers in a table, with their transitions by class of
-characters. Python builds what is missing; after a flush there is a new table.
+characters. Python builds what is missing, but that no word goes on with a letter, which is most of
+it, the extension sees in the sorted words itself. After a flush there is a new table.
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ else:
 
         def _begun(self) -> None:
             self._start = self.index.start
-            self._table = _native.WordTable(self._class_of, self._built, [], self.index.holds)
+            index = self.index
+            self._table = _native.WordTable(
+                self._class_of, self._built, [], index.alone, index.holds
+            )
+            self._entered(index.dead())
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
             """Where a state stands; it is entered when first asked for."""
@@ -67,16 +72,18 @@ else:
             if self._start is not self.index.start:
                 # All states have been forgotten, and begin anew.
                 self._begun()
-            place = state.place
-            if place is None:
-                number = self._table.add(state.held, bool(state.found))
-                self._table.states.append(state)
-                place = state.place = self._table, number
-            return place
+            return state.place or self._entered(state)
 
-        def _class_of(self, code: int) -> tuple[int, int, int]:
+        def _entered(self, state: WordState) -> tuple[_native.WordTable, int]:
+            number = self._table.add(state.held, bool(state.found), self.index.begun(state))
+            self._table.states.append(state)
+            state.place = self._table, number
+            return state.place
+
+        def _class_of(self, code: int) -> tuple[int, int, int, int]:
             with self.index.lock:
-                return self.index.class_row(chr(code))
+                number, first, last = self.index.class_row(chr(code))
+                return number, self.index.letter(number), first, last
 
         def _built(
             self, states: list[WordState], node: int, number: int
