@@ -79,7 +79,7 @@ scale: scale-ray scale-envoy
 scale-%: $(SYSTEM)
 	test -x $(SCALE)-$*/bin/python || $(PYTHON) -m venv $(SCALE)-$*
 	$(SCALE)-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SCALE)-$*/bin/python -m pip install --quiet --editable "." hypothesis pytest trio websockets
+	$(SCALE)-$*/bin/python -m pip install --quiet --editable "." hypothesis pytest pytest-asyncio trio websockets
 	$(SCALE)-$*/bin/python -m pip install --quiet --editable ".[$*]" $(SCALE_$*) \
 		|| echo "what $* needs does not install: its tests are left out" >&2
 	$(SCALE)-$*/bin/python -m pytest $(WARNINGS_$*) tests/scale/$* || test $$? = 5

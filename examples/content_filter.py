@@ -8,6 +8,7 @@ from guardstream import Guard, Policy
 POLICY = r"""
 version: 1
 name: content-filter
+extends: [guardstream/pii-tw]       # 身分證, 手機號碼, in their forms and by their check digits
 block_message: "[stopped]"
 rules:
   - id: words
@@ -21,7 +22,14 @@ rules:
 
 guard = Guard(Policy.parse(POLICY))
 
-SAFE = "Your pass\u200bword and 密碼 are safe, the evaluation (yours) too. "
+SAFE = (
+    "Your pass\u200bword and 密碼 are safe, the evaluation (yours) too. "
+    "身分證 A123456789, 手機號碼 0912345678. "
+)
+MASKED = (
+    "Your ********* and ** are safe, the evaluation (yours) too. "
+    "身分證 [tw-id], 手機號碼 [tw-mobile-plain]. Now run [stopped]"
+)
 
 for dangerous in ("eval(x)", "EXEC (x)", "__import__('os')", "<Script>"):
     text = f"{SAFE}Now run {dangerous}."
@@ -30,7 +38,5 @@ for dangerous in ("eval(x)", "EXEC (x)", "__import__('os')", "<Script>"):
         stream = guard.wrap_sync(chunks)
         shown = "".join(stream)
         assert stream.blocked_by == "dangerous-code"
-        assert shown == (
-            "Your ********* and ** are safe, the evaluation (yours) too. Now run [stopped]"
-        )
+        assert shown == MASKED
     print(f"{dangerous:<16} {shown}")

@@ -47,10 +47,11 @@ class NoShouting:
         return [Text(capitals.lower())]
 
 
-check_stage(NoShouting, ["LISTEN to the BBC, PLEASE", "Äh, ÄÖÜÄÖ", "x", ""], most_held=4)
+if __name__ == "__main__":
+    check_stage(NoShouting, ["LISTEN to the BBC, PLEASE", "Äh, ÄÖÜÄÖ", "x", ""], most_held=4)
 
-guard = Guard(Policy.parse("rules: [{id: name, words: [ann]}]"), stages=[NoShouting])
-result = guard.check("LISTEN, Ann: it is on the BBC")
-print(result.text, [finding.rule for finding in result.findings])
-assert result.text == "listen, [name]: it is on the BBC"
-assert [finding.rule for finding in result.findings] == ["no-shouting", "name"]
+    guard = Guard(Policy.parse("rules: [{id: name, words: [ann]}]"), stages=[NoShouting])
+    result = guard.check("LISTEN, Ann: it is on the BBC")
+    print(result.text, [finding.rule for finding in result.findings])
+    assert result.text == "listen, [name]: it is on the BBC"
+    assert [finding.rule for finding in result.findings] == ["no-shouting", "name"]

@@ -68,12 +68,14 @@ async def socket(socket: WebSocket) -> None:
 async def ask_itself() -> None:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://example") as client:
-        events = (await client.get("/answer", params={"question": "Who?"})).content
+        streamed = await client.get("/answer", params={"question": "Who?"})
+        events = streamed.content
         plain = (await client.post("/text", json={"question": "Who?"})).text
     print(plain)
     said = [item for item in sse.Decoder().feed(events) if isinstance(item, sse.Event)]
     assert plain == "You asked: Who? Write to [email], she knows. ❤"
     assert b"example.com" not in events
+    assert streamed.headers["x-accel-buffering"] == "no"  # nginx passes events on as they come
     assert [said[0].event, said[-1].event] == ["start", "complete"]
 
 

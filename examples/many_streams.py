@@ -1,4 +1,4 @@
-"""Many streams at once, with a bound on how many run, in all and for each user."""
+"""Many streams at once, with bounds on how many run, and how many each user begins in a minute."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,6 +33,17 @@ async def main() -> None:
     assert most == 4
     assert texts.count("come back later") == 2
     assert set(texts) == {"Ask [email] about it.", "come back later"}
+
+    by_minute = Limiter(key_rate=(3, 60.0), timeout=0.0)
+    begun, wait = 0, None
+    while wait is None:
+        try:
+            async with by_minute.slot(key="ann"):
+                begun += 1
+        except LimiterError as error:
+            wait = error.retry_after
+    print(f"{begun} begun; come back in {wait:.0f} seconds")
+    assert begun == 3
 
 
 asyncio.run(main())

@@ -1,6 +1,6 @@
-"""Guard the bytes of an event stream as they come over the wire: `data:` lines and `[DONE]`.
+"""Guard an event stream as it comes over the wire: `data:` lines and `[DONE]`, as bytes or lines.
 
-Any cutting will do, inside of a character too; what is left alone goes out byte for byte.
+The bytes may be cut anywhere, inside of a character too; what is left alone goes out byte for byte.
 """
 
 import asyncio
@@ -31,6 +31,13 @@ async def main() -> None:
     print(stream.result.text, f"({len(events)} events)")
     assert events[-1].data == "[DONE]"
     assert b"mple.com" not in body
+
+    # Lines, as `response.iter_lines()` has them. Say so: a `str` could be text, too.
+    lines = "".join([line("Mail ann@exa"), line("mple.com!"), "data: [DONE]\n\n"]).splitlines()
+    by_line = guard.wrap_sync(lines, framing="sse")
+    print(by_line.text())
+
+    assert by_line.result.text == "Mail [email]!"
 
 
 asyncio.run(main())

@@ -26,6 +26,7 @@ from guardstream.stream.choosing import check_text, choosing, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow
+from guardstream.stream.format_hints import FormatHints
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.opening import REOPENING, opens
@@ -34,7 +35,6 @@ from guardstream.stream.result import Meter, Result
 from guardstream.stream.sources import check_function, check_open, check_sync
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.text import TextFlow
-from guardstream.stream.undescribed import Undescribed
 from guardstream.stream.whole import is_harmless, pipeline_of, result_of
 
 # What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
@@ -113,7 +113,7 @@ class Guard:
         self._vault: Vault | None = None
         self._vaultless = False  # on purpose
         self._half: Literal["rules", "values"] | None = None  # of what is done with a vault
-        self._undescribed = Undescribed()
+        self._format_hints = FormatHints()
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
@@ -589,7 +589,7 @@ class Guard:
             from guardstream.providers.unknown import check_unknown
 
             check_unknown(unknown)
-        choose = choosing(policy, provider, passing, self._undescribed)
+        choose = choosing(policy, provider, passing, self._format_hints)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_a_time_of_ours_stands_in_a_record_or_is_checked_here() -> None:
         assert len(times) <= allowed.get(page.name, 0), (page.name, times)
 
 
+def test_the_summary_says_what_was_recorded() -> None:
+    page = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    (summary,) = re.findall(r"In short: (.*?)\n\n", page, re.S)
+    costs = read("guard").split("### Cost and hold-back")[1].split("###")[0]
+    (row,) = re.findall(r"^\| English \| 10,000 \| 230 \| (.*) \|$", costs, re.M)
+    _, _, unseen, _, held, *_ = row.split(" | ")
+    planted, leaked, *_ = rows(read("guard"), "Beside others: leaks")["guardstream"]
+    assert {*leaked.split("/")} == {"0"}
+    assert re.findall(r"\d[\d.,]*(?<!\.)", summary) == ["230", "10,000", unseen, held, planted, "0"]
+
+
 def test_the_comparison_says_what_was_recorded() -> None:
     recorded = rows(read("guard"), "Beside others: leaks")
     recorded = {name: row for name, row in recorded.items() if "mode" not in name}
@@ -53,6 +65,14 @@ def test_the_comparison_says_what_was_recorded() -> None:
     for name, leaked in compared:
         (row,) = (recorded[each] for each in recorded if each.split(" (")[0].startswith(name))
         assert row[2].split("/")[1] == leaked, name
+
+
+def test_the_comparison_is_of_the_day_of_the_record() -> None:
+    said = re.search(r"the run of (\d+ \w+ \d{4})", COMPARISON)
+    recorded = re.search(r" on (\d{4}-\d\d-\d\d),", read("guard"))
+    assert said is not None
+    assert recorded is not None
+    assert datetime.strptime(said[1], "%d %B %Y").date().isoformat() == recorded[1]
 
 
 def test_the_comparison_names_the_versions_that_were_measured() -> None:

@@ -58,6 +58,15 @@ def test_what_a_reader_needs_first_is_ten_lines_each() -> None:
     assert len(blocks("yaml")[0].splitlines()) <= 10
 
 
+def test_a_match_becomes_what_the_table_of_replacements_says() -> None:
+    (number, table) = re.findall(r"\| `(\d+)` becomes \|\n\|---\|---\|\n(.*?)\n\n", README, re.S)[0]
+    rows = re.findall(r"^\| `(.+?)`.* \| `(.+?)` \|$", table, re.M)
+    assert len(rows) == 3
+    for replacement, becomes in rows:
+        rule = f"{{id: card, pattern: '[0-9]{{16}}', replacement: {replacement}}}"
+        assert Guard(Policy.parse(f"rules: [{rule}]")).check(number).text == becomes
+
+
 @pytest.mark.parametrize("policy", blocks("yaml"))
 def test_the_policies_load(policy: str) -> None:
     Guard(Policy.parse(policy))

@@ -34,6 +34,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NAMED = re.compile(r"\A# file: ([\w.]+)\n")
 
+TESTS = re.compile(r"\A# file: test_")
+"""Programs that are tests; `test_testing.py` runs them."""
+
 ASK = """
 from starlette.testclient import TestClient
 import app
@@ -121,7 +124,7 @@ def test_a_program_prints_what_the_page_says(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_program_of_a_page_is_followed_by_what_it_prints(page: Path) -> None:
-    count = sum(kind == "python" for kind, _ in blocks(page))
+    count = sum(kind == "python" and not TESTS.match(text) for kind, text in blocks(page))
     assert len(list(programs(page))) == count
 
 

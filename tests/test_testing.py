@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,3 +273,110 @@ class Mutates(OpenAIChat):
 def test_what_is_wrong_with_an_adapter_is_found(broken: Any, problem: str) -> None:
     with pytest.raises(AssertionError, match=problem):
         check_adapter(broken, CHUNKS, says=["greeting them"] if broken is FindsTheAnswer else ())
+
+
+# -- in asynchronous tests, by whichever plugin runs them
+
+ROOT = Path(__file__).resolve().parents[1]
+
+HOW_TO = dict(
+    re.findall(
+        r"^```\w+\n# file: (\w+\.\w+)\n(.*?)^```$",
+        (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+)
+
+PLUGINS = [("asyncio", "anyio", 1), ("anyio", "asyncio", 2)]
+"""A plugin's mark, the plugin that is left out, and on how many event loops a test runs."""
+
+CHECKS = """
+import pytest
+from guardstream import Guard, Policy, Text
+from guardstream.providers import OpenAIChat
+from guardstream.testing import Case, check_adapter, check_policy, check_stage, splits
+
+
+class Eager:
+    held = 0
+
+    def feed(self, text):
+        return [Text(text.upper())] if text else []
+
+    def finish(self):
+        return []
+
+
+class Cut(Eager):
+    def feed(self, text):
+        return [Text(text.capitalize())] if text else []
+
+
+@pytest.fixture
+def policy():
+    return Policy.parse("rules: [{id: w, words: [secret]}]")
+
+
+@pytest.mark.MARK
+async def test_checks(policy):
+    check_stage(Eager, ["some text"])
+    check_policy(policy, [Case("a secret", output="a [w]", finish="stop", rules=["w"])])
+    check_adapter(OpenAIChat, [{
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {"content": "hello there"}, "finish_reason": None}],
+    }])
+
+
+@pytest.mark.MARK
+async def test_checks_that_fail(policy):
+    with pytest.raises(AssertionError, match="chunks matter"):
+        check_stage(Cut, ["some text"])
+    with pytest.raises(AssertionError, match="output for"):
+        check_policy(policy, [Case("a secret", output="a secret")])
+
+
+@pytest.mark.MARK
+async def test_streams(policy):
+    for chunks in splits("a secret"):
+        async def model():
+            for chunk in chunks:
+                yield chunk
+
+        async with Guard(policy).wrap(model()) as guarded:
+            assert "".join([chunk async for chunk in guarded]) == "a [w]"
+"""
+
+
+def passed(folder: Path, other: str) -> int:
+    """How many tests of a folder pass without the `other` plugin; all must."""
+    options = ["-q", "-p", "no:cacheprovider", "-p", f"no:{other}", "-W", "error"]
+    options += ["-W", "ignore:The configuration option"]  # pytest-asyncio asks for a loop's scope
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (count,) = re.findall(r"(\d+) passed", done.stdout)
+    return int(count)
+
+
+@pytest.mark.parametrize(("mark", "other", "loops"), PLUGINS)
+def test_the_checks_work_in_asynchronous_tests(
+    mark: str, other: str, loops: int, tmp_path: Path
+) -> None:
+    (tmp_path / "test_checks.py").write_text(CHECKS.replace("MARK", mark), encoding="utf-8")
+    assert passed(tmp_path, other) == 3 * loops
+
+
+@pytest.mark.parametrize(("mark", "other", "loops"), PLUGINS)
+def test_the_how_to_on_tests_works_with_either_plugin(
+    mark: str, other: str, loops: int, tmp_path: Path
+) -> None:
+    for name, text in HOW_TO.items():
+        text = text.replace("pytest.mark.asyncio", f"pytest.mark.{mark}")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert passed(tmp_path, other) == 1 + loops * len(list(splits("see CU-12345678")))

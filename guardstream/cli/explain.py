@@ -17,10 +17,10 @@ from ruamel.yaml.comments import CommentedMap
 from guardstream.errors import GuardstreamError
 from guardstream.events import Finding
 from guardstream.guard import Guard
+from guardstream.hints import hint
 from guardstream.policy import Policy, build, packs
 from guardstream.policy.build import CHANNELS, Built
 from guardstream.policy.model import OPERATIONAL, SECTIONS, InputFile, WordFile
-from guardstream.policy.problems import nearest
 from guardstream.policy.sources import Loader, Origin, Placed, Source, read_text
 from guardstream.policy.why import why
 
@@ -155,8 +155,8 @@ def rule(policy: str, name: str) -> str:
     every = [placed for part in parts for placed in (*part.placed, *part.disabled)]
     found = [_commented(placed, built) for placed in every if placed.rule.id == name]
     if not found:
-        hint = nearest(name, list(dict.fromkeys(placed.rule.id for placed in every)))
-        raise ExplainError(f"{policy}: no rule {name!r}, {_short(hint, 300)}")
+        others = hint(name, dict.fromkeys(placed.rule.id for placed in every))
+        raise ExplainError(f"{policy}: no rule {name!r}, {_short(others, 300)}")
     return "".join(found)
 
 
@@ -243,7 +243,7 @@ def _yaml(value: Any) -> str:
 def explain_text(policy: str, text: str, channel: str, code: Sequence[str] = ()) -> str:
     """Return why each part of `text` comes out as it does under the policy."""
     if channel not in CHANNELS:
-        raise ExplainError(f"no channel {channel!r}, {nearest(channel, list(CHANNELS))}")
+        raise ExplainError(f"no channel {channel!r}, {hint(channel, list(CHANNELS))}")
     guard = Guard.load(policy, allow_code=code, rules_only=True)
     result = guard.check(text, channel)
     lines = [f"text out: {result.text!r}", f"finish: {result.finish}"]

@@ -11,7 +11,6 @@ from guardstream.cli.demo import recording
 from guardstream.cli.output import MachineError
 from guardstream.cli.serve import UsageError
 from guardstream.policy import packs
-from guardstream.policy.sources import read_text
 
 _NEEDED = ("httpx", "starlette", "uvicorn")
 
@@ -61,9 +60,10 @@ def play(
 def _text(policy: str) -> str:
     """The text that the editor begins with."""
     from guardstream.play.examples import started_from
+    from guardstream.play.opened import opened
 
     path = packs.resolve(policy)
-    return started_from(path.stem) if packs.has(path) else read_text(path)
+    return started_from(path.stem) if packs.has(path) else opened(path)
 
 
 def _checked(upstream: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Literal, TypedDict
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._texts import TextOf, Texts
+from guardstream.hints import hint
 from guardstream.jsonstream.document import Checks, Document, Source
 from guardstream.jsonstream.documents import Documents, Fences, Part, Piece
 from guardstream.jsonstream.errors import DocumentError
@@ -65,10 +65,10 @@ class Reader:
     ) -> None:
         unknown = sorted(reading.keys() - Reading.__annotations__.keys())
         if unknown:
-            close = get_close_matches(unknown[0], _OPTIONS, n=1, cutoff=0.5)
-            close = [name for name in close if name != unknown[0]]
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_OPTIONS)}"
-            raise TypeError(f"there is no option {unknown[0]!r}: {hint}")
+            others = [name for name in _OPTIONS if name != unknown[0]]
+            raise TypeError(
+                f"there is no option {unknown[0]!r}: {hint(unknown[0], others, 'there are')}"
+            )
         text_of = reading.get("text_of")
         self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
         self.over = False

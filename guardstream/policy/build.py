@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN
+from guardstream.hints import hint, nearest
 from guardstream.policy import checks, limited, packs, structured
 from guardstream.policy.document import Mark
 from guardstream.policy.limited import Limited
@@ -24,7 +25,6 @@ from guardstream.policy.model import (
     WordFile,
 )
 from guardstream.policy.plugins import Code
-from guardstream.policy.problems import nearest
 from guardstream.policy.sections import Channel
 from guardstream.policy.sources import LOOKS, Loader, Origin, Placed, Source, Whole
 from guardstream.stages.custom import StagePlan
@@ -194,11 +194,10 @@ def _empty_message(whole: Whole, rule: RuleFile, origin: Origin) -> str:
     ]
     if not rule.enabled and not LOOKS & rule.model_fields_set:
         message = f"no rule {rule.id!r} is inherited that could be switched off"
-        return f"{message}, {nearest(rule.id, inherited)}" if inherited else message
-    if origin.source is whole.source and inherited:
-        hint = nearest(rule.id, inherited)
-        if hint.startswith("did"):
-            message += f"; no rule of that id is inherited, {hint}"
+        return f"{message}, {hint(rule.id, inherited)}" if inherited else message
+    close = nearest(rule.id, inherited) if origin.source is whole.source else None
+    if close:
+        message += f"; no rule of that id is inherited, did you mean {close!r}?"
     return message
 
 
@@ -266,7 +265,7 @@ def _words(loader: Loader, placed: Placed) -> tuple[str, ...]:
     if not isinstance(rule.words, WordFile):
         return tuple(rule.words or ())
     try:
-        text = loader.read_text(_beside(origin.source.folder, rule.words.file))
+        text = loader.read_text(beside(origin.source.folder, rule.words.file))
     except PolicyError as error:
         origin.report(f"words of rule {rule.id!r}: {error}", "words", "file")
         return ()
@@ -283,7 +282,7 @@ def words_in(text: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def _beside(folder: Path, name: str) -> Path:
+def beside(folder: Path, name: str) -> Path:
     """Return the word file `name`; PolicyError if it is outside of the policy's folder."""
     path = folder / name
     try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from guardstream.hints import hint
 from guardstream.policy import validators
 from guardstream.policy.model import EntropyFile
 from guardstream.policy.plugins import Code, PluginError, imported
-from guardstream.policy.problems import nearest
 from guardstream.stages.rules import Validator
 
 
@@ -22,7 +22,7 @@ def named(check: str | EntropyFile, code: Code) -> Validator:
     if check == "entropy":
         raise CheckError("'entropy' needs its bits a character: {entropy: 3.5}")
     if "." not in check:
-        raise CheckError(f"unknown check {check!r}, {nearest(check, list(validators.names()))}")
+        raise CheckError(f"unknown check {check!r}, {hint(check, list(validators.names()))}")
     try:
         checked: Validator = imported(check, code)
     except PluginError as error:

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from guardstream.errors import PolicyError
-from guardstream.policy.problems import nearest
+from guardstream.hints import hint
 
 PREFIX = "guardstream/"
 
@@ -26,7 +26,7 @@ def names() -> list[str]:
 def pack(name: str) -> Path:
     """Return the file of the pack `name`; PolicyError names the packs there are."""
     if name not in names():
-        raise PolicyError(f"no pack {name!r}, {nearest(name, names())}")
+        raise PolicyError(f"no pack {name!r}, {hint(name, names())}")
     return folder() / f"{name}.yaml"
 
 

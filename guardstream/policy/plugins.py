@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
 from guardstream.errors import PolicyError
-from guardstream.policy.problems import nearest
+from guardstream.hints import hint
 
 STAGES = "guardstream.stages"
 """The group of entry points that are stages: called with a policy's options, each makes one."""
@@ -68,7 +68,7 @@ def encoding(name: str) -> Callable[[str], int]:
     try:
         encode = tiktoken.get_encoding(name).encode_ordinary
     except ValueError:
-        raise PluginError(f"unknown encoding {name!r}, {nearest(name, known)}") from None
+        raise PluginError(f"unknown encoding {name!r}, {hint(name, known)}") from None
     except Exception as error:  # its ranks are fetched when it is first used
         reason = type(error).__name__
         raise PluginError(f"encoding {name!r} cannot be loaded: {reason}") from error
@@ -83,11 +83,13 @@ def named(group: str, name: str, code: Code, others: list[str] | None = None) ->
             return entries[name].load()
         except Exception as error:  # a module runs any code when it is imported
             raise PluginError(f"cannot import {name!r}: {type(error).__name__}") from error
+    if ":" in name:
+        raise PluginError(f"{name!r} has a colon: write {name.replace(':', '.')!r}")
     if "." in name:
         return imported(name, code)
     known = sorted({*entries.names, *(others or ())})
-    hint = nearest(name, known) if known else "there is none"
-    raise PluginError(f"no {name!r} among the entry points {group!r}, {hint}")
+    meant = hint(name, known) if known else "there is none"
+    raise PluginError(f"no {name!r} among the entry points {group!r}, {meant}")
 
 
 def imported(path: str, code: Code) -> Any:

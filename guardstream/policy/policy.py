@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Stage
+from guardstream.hints import nearest
 from guardstream.policy import build, carried, packs, structured
 from guardstream.policy.behind import Behind
 from guardstream.policy.build import CHANNELS, Built, applies
@@ -304,9 +304,9 @@ def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str
     enabled = {rule.id for rule in built.rules}
     unknown = [rule for rule in words if rule not in enabled]
     if unknown:
-        close = get_close_matches(unknown[0], enabled, n=1)
-        hint = f", did you mean {close[0]!r}?" if close else ""
-        raise PolicyError(f"words for {unknown[0]!r}, which is no rule of the policy{hint}")
+        close = nearest(unknown[0], enabled)
+        meant = f", did you mean {close!r}?" if close else ""
+        raise PolicyError(f"words for {unknown[0]!r}, which is no rule of the policy{meant}")
     extended: dict[int, RuleSet] = {}
     for channel, ruleset in built.rulesets.items():
         if id(ruleset) in extended:

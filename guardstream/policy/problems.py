@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from guardstream.hints import hint
 from guardstream.policy.document import Document, Path, Problem
 from guardstream.policy.model import MODELS, PolicyFile, keys
 
@@ -66,7 +66,7 @@ def _path(loc: Path, document: Document) -> Path:
 
 def _unknown_key(path: Path, whole: type[BaseModel]) -> str:
     known = keys(_model_at(path[:-1], whole))
-    return f"unknown key {path[-1]!r}, {nearest(str(path[-1]), known)}"
+    return f"unknown key {path[-1]!r}, {hint(str(path[-1]), known)}"
 
 
 def _model_at(path: Path, whole: type[BaseModel]) -> type[BaseModel]:
@@ -78,12 +78,6 @@ def _model_at(path: Path, whole: type[BaseModel]) -> type[BaseModel]:
     return next((each for each in found if each), whole)
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """Return a hint for a word that is not among the `known`."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(known)
-
-
 def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
     value = detail["input"]
     if kind == "literal_error":
@@ -91,7 +85,7 @@ def _message(kind: str, detail: Any, model: type[BaseModel]) -> str:
         if not isinstance(value, str) or expected == value:
             return f"expected {expected}" + (", without quotes" if expected == value else "")
         known = [part.strip("' ") for part in expected.replace(" or ", ",").split(",")]
-        return f"{value[:40]!r} is not possible here, {nearest(value, known)}"
+        return f"{value[:40]!r} is not possible here, {hint(value, known)}"
     if kind == "string_type":
         if isinstance(value, (list, dict)):
             return f"expected text, not a {'list' if isinstance(value, list) else 'mapping'}"

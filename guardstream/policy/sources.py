@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Literal, TypeAlias
@@ -13,6 +12,7 @@ from typing import Literal, TypeAlias
 from pydantic import ValidationError
 
 from guardstream.errors import PolicyError
+from guardstream.hints import nearest
 from guardstream.policy import packs, problems
 from guardstream.policy.document import Document, Mark, Problem, read
 from guardstream.policy.document import Path as Key
@@ -162,8 +162,8 @@ def _meant(path: Path) -> str:
         beside = [each.name for each in path.parent.iterdir()]
     except OSError:
         return f": there is no folder {str(path.parent)!r}"
-    close = get_close_matches(path.name, beside, n=1, cutoff=0.8)
-    return f", did you mean {close[0]!r}?" if close else ""
+    close = nearest(path.name, beside, cutoff=0.8)
+    return f", did you mean {close!r}?" if close else ""
 
 
 Purpose: TypeAlias = Literal["guard", "test", "lint"]

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guardstream.errors import AdapterError
+from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.providers.text import PlainText
@@ -130,11 +131,7 @@ def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) 
     """Return a new adapter by its name; AdapterError names those there are, and those `beside`."""
     known = [*_names(), *beside]
     if name not in known:
-        from difflib import get_close_matches  # for a mistake alone
-
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
-        raise AdapterError(f"no adapter {name!r}, {hint}")
+        raise AdapterError(f"no adapter {name!r}, {hint(name, known, 'there are')}")
     adapter: Adapter[Any] = _adapter(name)(unknown=unknown)
     return adapter
 

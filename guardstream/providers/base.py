@@ -1,4 +1,4 @@
-"""What an adapter is: the documented place of `guardstream.providers.adapter`."""
+"""An older name of `guardstream.providers.adapter`, what an adapter is: take that one."""
 
 from guardstream.providers.adapter import (
     NEW,

@@ -1,4 +1,4 @@
-"""Adapters by specification: the documented place of `guardstream.providers.spec`."""
+"""An older name of `guardstream.providers.spec`, adapters by specification: take that one."""
 
 from guardstream.providers.spec import END, KEEP, META, Either, Leaf, OneOf, SpecAdapter, Tree
 

@@ -8,6 +8,7 @@ from functools import wraps
 from inspect import CO_VARKEYWORDS
 from typing import Any, TypeVar, cast
 
+from guardstream.hints import nearest
 from guardstream.stream.options import Delivering
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,10 +47,8 @@ def _checked(function: F, more: Iterable[str]) -> F:
 
 
 def _hint(name: str, names: frozenset[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, sorted(names), n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f", it has: {', '.join(sorted(names))}"
+    close = nearest(name, sorted(names), cutoff=0.5)
+    return f": did you mean {close!r}?" if close else f", it has: {', '.join(sorted(names))}"
 
 
 def check_framing(framing: str | None) -> None:

@@ -18,18 +18,18 @@ from guardstream.stream.whole import guards, is_harmless
 if TYPE_CHECKING:
     from guardstream.policy import Policy
     from guardstream.providers.own import JSONFormat
-    from guardstream.stream.undescribed import Undescribed
+    from guardstream.stream.format_hints import FormatHints
 
 
 def choosing(
     policy: Policy,
     provider: str | Adapter[Any] | None,
     unknown: Unknown,
-    undescribed: Undescribed | None = None,
+    format_hints: FormatHints | None = None,
 ) -> Callable[[Any], Adapter[Any]]:
     """Return what chooses the adapter of a stream by its first chunk.
 
-    `undescribed` is told of streams in no known format. AdapterError for a name that is not known:
+    `format_hints` is told of streams in no known format. AdapterError for a name that is not known:
     at once, not with the first chunk.
     """
     check_provider(provider)
@@ -54,9 +54,9 @@ def choosing(
         if mine is None and getattr(adapter, "name", "") == "json":
             from guardstream.providers.any_json import AnyJSON
 
-            if undescribed and isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
+            if format_hints and isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
                 check = partial(is_harmless, policy)
-                adapter.report_to(partial(undescribed.warn, check=check))
+                adapter.report_to(partial(format_hints.warn, check=check))
         return adapter
 
     return choose

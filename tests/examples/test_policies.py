@@ -30,13 +30,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "examples" / "policies"
 
 FILES = sorted(FOLDER.glob("*.yaml"))
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -65,6 +58,7 @@ def test_each_is_listed() -> None:
     assert [path.name for path in FILES if f"(policies/{path.name})" not in page] == []
 
 
+@pytest.mark.asyncio
 async def test_chat(folder: Path) -> None:
     guard = Guard.load(folder / "chat.yaml")
     provider = Provider(broken("blue"), Source(["project blue", "bird is CU-12345678"]))
@@ -74,6 +68,7 @@ async def test_chat(folder: Path) -> None:
     assert [record.get("attempts") for record in records] == [None, 2]
 
 
+@pytest.mark.asyncio
 async def test_structured(folder: Path) -> None:
     guard = Guard.load(folder / "structured.yaml")
     orders = '[{"id": "a", "amount": 2,}, {"id": "bluebird", "amount": 3}]'
@@ -83,6 +78,7 @@ async def test_structured(folder: Path) -> None:
     assert found == [{"id": "a", "amount": 2}, {"id": "********", "amount": 3}]
 
 
+@pytest.mark.asyncio
 async def test_moderated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask(_: Any, body: Any) -> Any:
         await anyio.lowlevel.checkpoint()

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.anyio
 HERE = Context(0, "text", 0, 0)
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 class Server:
     """A server that keeps what it was asked, and answers by what `answer` says of it."""
 

@@ -28,11 +28,6 @@ gate: [{use: 'gate_checks:check', id: mine, action: block}]
 """
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture(autouse=True)
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A module `gate_checks` whose check blocks what is bad; what it was asked."""

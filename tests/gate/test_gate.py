@@ -26,11 +26,6 @@ pytestmark = pytest.mark.anyio
 TEXT = "One is fine. Two is bad! Three is 3.14. Four\nFive? six"
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 class Judge:
     """A check that remembers what it was asked, and answers by the first word that is known."""
 

@@ -28,11 +28,6 @@ CODE = ["company_checks:check", "company_checks:made"]
 TEXT = "One is fine. Two is bad! Three is 3.14. Four\nFive? six"
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 class Asked:
     """What the check of a test was asked."""
 

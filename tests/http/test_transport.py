@@ -59,8 +59,7 @@ def async_client(answer: Callable[[Any], httpx.Response], **settings: Any) -> ht
     return httpx.AsyncClient(transport=GuardTransport(guard(), inner, **settings))
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the client itself leaks under trio
+@pytest.mark.asyncio  # the client itself leaks under trio
 async def test_a_clients_final_message_is_made_of_guarded_text() -> None:
     source = Source(chat("a sec", "ret for", " you"))
     async with async_client(provider(source)) as http:
@@ -257,8 +256,7 @@ def test_connections_are_opened_by_the_package_of_the_client(package: str, serve
     SyncGuardTransport(guard()).close()
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.asyncio
 @pytest.mark.parametrize("package", CLIENTS)
 async def test_so_are_those_of_an_asynchronous_client(package: str, served: str) -> None:
     http = pytest.importorskip(package)
@@ -268,8 +266,7 @@ async def test_so_are_those_of_an_asynchronous_client(package: str, served: str)
     await GuardTransport(guard()).aclose()
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.asyncio
 async def test_the_packages_of_providers_take_it_as_it_is(served: str) -> None:
     hello: Any = [{"role": "user", "content": "hello"}]
     http = openai.DefaultAsyncHttpxClient(transport=GuardTransport(guard()))

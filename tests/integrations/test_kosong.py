@@ -17,8 +17,6 @@ from tests.providers.test_kosong import (
     message,
 )
 
-pytestmark = pytest.mark.anyio
-
 
 class Streamed:
     """A provider's message; `usage` is known at its end."""
@@ -54,6 +52,7 @@ class Provider:
         return Provider(*self.parts, effort=effort)
 
 
+@pytest.mark.anyio
 async def test_a_message_has_guarded_parts_and_the_providers_id_and_usage() -> None:
     inner = Provider(ThinkPart(think="a sec"), ThinkPart(think="ret."), TextPart(text="a secret."))
     provider = GuardedChatProvider(inner, GUARD)
@@ -65,6 +64,7 @@ async def test_a_message_has_guarded_parts_and_the_providers_id_and_usage() -> N
     assert [found.rule for found in said.guarded.findings] == ["word", "word"]
 
 
+@pytest.mark.anyio
 async def test_what_the_provider_says_of_itself_passes() -> None:
     provider = GuardedChatProvider(Provider(effort="low"), GUARD)
     assert (provider.name, provider.model_name, provider.thinking_effort) == (
@@ -77,6 +77,7 @@ async def test_what_the_provider_says_of_itself_passes() -> None:
     assert provider.on_retryable_error(ConnectionError()) is False
 
 
+@pytest.mark.anyio
 async def test_a_call_that_a_block_cuts_is_not_made() -> None:
     parts = [call("find"), arguments('{"q": "'), arguments('forbidden "}')]
     said = await GuardedChatProvider(Provider(*parts), GUARD).generate("", [], [])
@@ -85,7 +86,7 @@ async def test_a_call_that_a_block_cuts_is_not_made() -> None:
     assert "'bad'" in str(raised.value)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.asyncio
 async def test_the_package_makes_guarded_messages_and_calls() -> None:
     kosong = pytest.importorskip("kosong", reason="it needs a newer Python")
     from kosong.tooling import CallableTool, ToolOk, ToolReturnValue

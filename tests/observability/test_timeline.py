@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -68,25 +67,24 @@ def test_any_text_gives_a_picture_that_can_be_read(text: str) -> None:
     svg.encode()
 
 
-def test_a_stream_of_a_provider_is_drawn_too(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_stream_of_a_provider_is_drawn_too(tmp_path: Path) -> None:
     timeline = Timeline()
-
-    async def main() -> None:
-        stream = timeline.watch(GUARD.wrap(timeline.source(gen_async(chat(text="a bluebird")))))
-        async for _ in stream:
-            pass
 
     async def gen_async(chunks: list[object]) -> AsyncIterator[object]:
         for chunk in chunks:
             yield chunk
 
-    asyncio.run(main())
+    stream = timeline.watch(GUARD.wrap(timeline.source(gen_async(chat(text="a bluebird")))))
+    async for _ in stream:
+        pass
     timeline.save(tmp_path / "stream.svg")
     assert "a [&lt;bird&gt;]" in (tmp_path / "stream.svg").read_text()
     assert timeline._repr_html_() == timeline.svg()
 
 
-def test_the_source_is_closed_with_the_stream() -> None:
+@pytest.mark.anyio
+async def test_the_source_is_closed_with_the_stream() -> None:
     closed: list[bool] = []
 
     async def source() -> AsyncIterator[str]:
@@ -96,13 +94,10 @@ def test_the_source_is_closed_with_the_stream() -> None:
         finally:
             closed.append(True)
 
-    async def main() -> None:
-        timeline = Timeline()
-        async with timeline.watch(GUARD.wrap(timeline.source(source()))) as stream:
-            async for _ in stream:
-                pass
-
-    asyncio.run(main())
+    timeline = Timeline()
+    async with timeline.watch(GUARD.wrap(timeline.source(source()))) as stream:
+        async for _ in stream:
+            pass
     assert closed == [True]
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+import pytest_asyncio
 
 from guardstream.play.sandbox import StoppedError, Workers, _environment
-
-pytestmark = pytest.mark.anyio
 
 SLOW = {
     "policy": "version: 1\nrules:\n"
@@ -30,12 +29,7 @@ SLOW = {
 QUICK = {"do": "lint", "policy": "version: 1\nrules: []\n"}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
+@pytest_asyncio.fixture
 async def workers() -> AsyncIterator[Workers]:
     found = Workers(silence=3.0)
     yield found
@@ -50,6 +44,7 @@ def alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.asyncio
 async def test_a_worker_is_used_again(workers: Workers) -> None:
     async with workers.one() as first:
         assert [block async for block in first.turn(QUICK)]
@@ -58,6 +53,7 @@ async def test_a_worker_is_used_again(workers: Workers) -> None:
         assert alive(first.pid)
 
 
+@pytest.mark.asyncio
 async def test_one_that_does_not_answer_is_killed_and_a_new_one_answers(workers: Workers) -> None:
     await workers.ask(QUICK)
     async with workers.one() as slow:
@@ -68,6 +64,7 @@ async def test_one_that_does_not_answer_is_killed_and_a_new_one_answers(workers:
     assert (await workers.ask(QUICK))["type"] == "notes"
 
 
+@pytest.mark.asyncio
 async def test_one_that_was_left_in_the_middle_is_ended(workers: Workers) -> None:
     said = {"do": "stream", "policy": "version: 1", "text": "x" * 50_000, "size": 1}
     with anyio.move_on_after(30):
@@ -77,6 +74,7 @@ async def test_one_that_was_left_in_the_middle_is_ended(workers: Workers) -> Non
     assert not alive(left.pid)
 
 
+@pytest.mark.asyncio
 async def test_none_is_left_when_the_server_ends() -> None:
     workers = Workers()
     async with workers.one() as worker:
@@ -85,6 +83,7 @@ async def test_none_is_left_when_the_server_ends() -> None:
     assert not alive(worker.pid)
 
 
+@pytest.mark.asyncio
 async def test_a_long_answer_comes_whole_and_in_lines(workers: Workers) -> None:
     said = {"do": "stream", "policy": "version: 1", "text": "é\n" * 20_000, "size": 1}
     async with workers.one() as worker:
@@ -95,6 +94,7 @@ async def test_a_long_answer_comes_whole_and_in_lines(workers: Workers) -> None:
     assert all(lines)
 
 
+@pytest.mark.asyncio
 async def test_what_cannot_be_done_is_an_error_and_the_worker_goes_on(workers: Workers) -> None:
     wrong = {"do": "stream", "policy": "rules: [", "text": "a", "size": 1}
     async with workers.one() as worker:
@@ -104,6 +104,7 @@ async def test_what_cannot_be_done_is_an_error_and_the_worker_goes_on(workers: W
         assert [block async for block in worker.turn(QUICK)]
 
 
+@pytest.mark.asyncio
 async def test_a_job_that_fails_is_told_by_its_kind_alone(workers: Workers) -> None:
     answer = await workers.ask({"do": "lint"})
     assert answer == {"type": "error", "message": "this could not be done (KeyError)"}

@@ -91,6 +91,8 @@ def test_a_counter_is_named_by_entry_point() -> None:
     [
         ("stages: [{use: shut}]",
          "p:1:16: no 'shut' among the entry points 'guardstream.stages', did you mean 'shout'?"),
+        ("stages: [{use: 'company.stages:Shout'}]",
+         "p:1:16: 'company.stages:Shout' has a colon: write 'company.stages.Shout'"),
         ("stages: [{use: gone}]", "p:1:16: cannot import 'gone': AttributeError"),
         ("stages: [{use: half}]",
          "p:1:16: stage 'half' cannot be made: stage 'half' has no method 'finish'"),

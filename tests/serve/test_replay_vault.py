@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 from starlette.types import Receive, Scope, Send
 
@@ -24,7 +25,7 @@ from tests.serve.visit import Visit
 
 __all__ = ["redis_port"]
 
-pytestmark = pytest.mark.anyio
+pytestmark = pytest.mark.asyncio  # redis-py has no other
 
 MAIL = "ann.lee@example.com"
 QUOTED = 'Ann "the fox" Lee'
@@ -62,12 +63,7 @@ class Recorded:
         await self._store.close(stream)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # redis-py has no other
-
-
-@pytest.fixture(params=["memory", "redis"])
+@pytest_asyncio.fixture(params=["memory", "redis"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Recorded]:
     if request.param == "memory":
         yield Recorded(MemoryReplay())

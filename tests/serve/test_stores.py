@@ -12,21 +12,17 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from guardstream.serve import MemoryReplay, ReplayStore
 from guardstream.serve.replay_redis import RedisReplay
 
-pytestmark = pytest.mark.anyio
+pytestmark = pytest.mark.asyncio  # redis-py has no other
 
 SERVER = shutil.which("redis-server")
 
 Make = Callable[..., ReplayStore]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # redis-py has no other
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +47,7 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             process.communicate()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest_asyncio.fixture(params=["memory", "redis"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     """Makes an empty store."""
     if request.param == "memory":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -15,86 +17,83 @@ async def drain(stream: GuardedStream[Any]) -> str:
     return "".join([chunk async for chunk in stream])
 
 
-def run(main: Any) -> None:
-    asyncio.run(asyncio.wait_for(main(), 10))
+def within_ten_seconds(test: Callable[[], Awaitable[None]]) -> Any:
+    """A test that waits for ever fails."""
+
+    @wraps(test)
+    async def bounded() -> None:
+        await asyncio.wait_for(test(), 10)
+
+    return pytest.mark.asyncio(bounded)
 
 
-def test_a_cancelled_task_closes_its_source_and_stays_cancelled() -> None:
-    async def main() -> None:
-        source = Silent(["a ", "sec"])
-        stream = guard().wrap(source)
-        task = asyncio.create_task(drain(stream))
-        await source.waiting.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert (source.closed, stream.finish, stream.result.text) == (1, "cancelled", "a ")
-
-    run(main)
+@within_ten_seconds
+async def test_a_cancelled_task_closes_its_source_and_stays_cancelled() -> None:
+    source = Silent(["a ", "sec"])
+    stream = guard().wrap(source)
+    task = asyncio.create_task(drain(stream))
+    await source.waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (source.closed, stream.finish, stream.result.text) == (1, "cancelled", "a ")
 
 
-def test_a_timeout_is_a_timeout() -> None:
-    async def main() -> None:
-        source = Silent(["a "])
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await drain(guard().wrap(source))
-        assert source.closed == 1
-
-    run(main)
+@within_ten_seconds
+async def test_a_timeout_is_a_timeout() -> None:
+    source = Silent(["a "])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await drain(guard().wrap(source))
+    assert source.closed == 1
 
 
-def test_stop_inside_a_timeout_is_a_stop() -> None:
-    async def main() -> None:
-        source = Silent(["a "])
-        stream = guard().wrap(source)
+@within_ten_seconds
+async def test_stop_inside_a_timeout_is_a_stop() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source)
 
-        async def stop() -> None:
-            await source.waiting.wait()
-            stream.stop()
-
-        stopping = asyncio.create_task(stop())
-        async with asyncio.timeout(5):
-            assert await drain(stream) == "a "
-        await stopping
-        task = asyncio.current_task()
-        assert task is not None
-        assert task.cancelling() == 0
-
-    run(main)
-
-
-def test_a_cancellation_after_a_stop_is_not_lost() -> None:
-    async def main() -> None:
-        source = Silent(["a "])
-        stream = guard().wrap(source)
-        task = asyncio.create_task(drain(stream))
+    async def stop() -> None:
         await source.waiting.wait()
         stream.stop()
-        asyncio.get_running_loop().call_soon(task.cancel)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert source.closed == 1
 
-    run(main)
-
-
-def test_a_cancellation_before_a_stop_is_not_lost() -> None:
-    async def main() -> None:
-        source = Silent(["a "])
-        stream = guard().wrap(source)
-        task = asyncio.create_task(drain(stream))
-        await source.waiting.wait()
-        task.cancel()
-        stream.stop()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert source.closed == 1
-
-    run(main)
+    stopping = asyncio.create_task(stop())
+    async with asyncio.timeout(5):
+        assert await drain(stream) == "a "
+    await stopping
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
-def test_a_source_that_answers_a_stop_with_text_is_still_stopped() -> None:
+@within_ten_seconds
+async def test_a_cancellation_after_a_stop_is_not_lost() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source)
+    task = asyncio.create_task(drain(stream))
+    await source.waiting.wait()
+    stream.stop()
+    asyncio.get_running_loop().call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.closed == 1
+
+
+@within_ten_seconds
+async def test_a_cancellation_before_a_stop_is_not_lost() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source)
+    task = asyncio.create_task(drain(stream))
+    await source.waiting.wait()
+    task.cancel()
+    stream.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert source.closed == 1
+
+
+@within_ten_seconds
+async def test_a_source_that_answers_a_stop_with_text_is_still_stopped() -> None:
     class Stubborn(Silent):
         async def __anext__(self) -> object:
             try:
@@ -102,32 +101,27 @@ def test_a_source_that_answers_a_stop_with_text_is_still_stopped() -> None:
             except asyncio.CancelledError:
                 return "one more"
 
-    async def main() -> None:
-        source = Stubborn(["a "])
-        stream = guard().wrap(source)
-        task = asyncio.create_task(drain(stream))
-        await source.waiting.wait()
-        stream.stop()
-        assert await task == "a "
-        assert task.cancelling() == 0
-        assert source.closed == 1
-
-    run(main)
+    source = Stubborn(["a "])
+    stream = guard().wrap(source)
+    task = asyncio.create_task(drain(stream))
+    await source.waiting.wait()
+    stream.stop()
+    assert await task == "a "
+    assert task.cancelling() == 0
+    assert source.closed == 1
 
 
-def test_a_task_that_is_destroyed_awaits_nothing() -> None:
-    async def main() -> None:
-        source = Silent(["a "])
-        stream = guard().wrap(source)
-        await anext(stream)
-        step = stream.__anext__()
-        step.send(None)
-        step.close()
-        assert stream.finish is None
-        await stream.aclose()
-        assert source.closed == 1
-
-    run(main)
+@within_ten_seconds
+async def test_a_task_that_is_destroyed_awaits_nothing() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source)
+    await anext(stream)
+    step = stream.__anext__()
+    step.send(None)
+    step.close()
+    assert stream.finish is None
+    await stream.aclose()
+    assert source.closed == 1
 
 
 def test_without_an_event_loop_it_says_what_to_do() -> None:

@@ -139,50 +139,46 @@ def test_a_policy_in_shadow_mode_ends_nothing() -> None:
 
 
 @pytest.mark.parametrize("limits", [Deadlines(0.01), Deadlines(idle=0.01), Deadlines(total=0.01)])
-def test_a_silent_source_is_left_under_asyncio(limits: Deadlines) -> None:
-    async def main() -> Any:
-        source = Silent([])
-        stream = guard().wrap(source, deadlines=limits)
-        text = await drain(stream)
-        task = asyncio.current_task()
-        assert task is not None
-        assert task.cancelling() == 0
-        return text, stream.finish, source.closed
-
-    assert asyncio.run(main()) == ("", "timeout", 1)
+@pytest.mark.asyncio
+async def test_a_silent_source_is_left_under_asyncio(limits: Deadlines) -> None:
+    source = Silent([])
+    stream = guard().wrap(source, deadlines=limits)
+    assert await drain(stream) == ""
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    assert (stream.finish, source.closed) == ("timeout", 1)
 
 
-def test_only_a_first_deadline_lets_the_rest_take_its_time() -> None:
-    async def main() -> Any:
-        source = Silent(["a ", "b "])
-        stream = guard().wrap(source, deadlines=Deadlines(first_token=30))
-        async with anyio.create_task_group() as group:
+@pytest.mark.asyncio
+async def test_only_a_first_deadline_lets_the_rest_take_its_time() -> None:
+    source = Silent(["a ", "b "])
+    stream = guard().wrap(source, deadlines=Deadlines(first_token=30))
 
-            async def stop() -> None:
-                await source.waiting.wait()
-                stream.stop()
+    async def stop() -> None:
+        await source.waiting.wait()
+        stream.stop()
 
-            group.start_soon(stop)
-            return await drain(stream), stream.finish
-
-    assert asyncio.run(main()) == ("a b ", "cancelled")
-
-
-def test_a_stream_that_is_just_dropped_is_not_kept_alive_by_its_timer() -> None:
-    async def main() -> Any:
-        source = Source(["a ", "b "])
-        async for _ in guard().wrap(source, deadlines=Deadlines(idle=600)):
-            break
-        gc.collect()
-        with anyio.fail_after(10):
-            while not source.closed:
-                await anyio.lowlevel.checkpoint()
-        return source.closed
-
-    assert asyncio.run(main()) == 1
+    stopping = asyncio.create_task(stop())
+    assert await drain(stream) == "a b "
+    assert stream.finish == "cancelled"
+    await stopping
 
 
-def test_a_source_that_answers_a_deadline_with_text_is_left_all_the_same() -> None:
+@pytest.mark.asyncio
+async def test_a_stream_that_is_just_dropped_is_not_kept_alive_by_its_timer() -> None:
+    source = Source(["a ", "b "])
+    async for _ in guard().wrap(source, deadlines=Deadlines(idle=600)):
+        break
+    gc.collect()
+    with anyio.fail_after(10):
+        while not source.closed:
+            await anyio.lowlevel.checkpoint()
+    assert source.closed == 1
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_answers_a_deadline_with_text_is_left_all_the_same() -> None:
     class Stubborn(Silent):
         async def __anext__(self) -> object:
             try:
@@ -190,29 +186,24 @@ def test_a_source_that_answers_a_deadline_with_text_is_left_all_the_same() -> No
             except asyncio.CancelledError:
                 return "late"
 
-    async def main() -> Any:
-        source = Stubborn(["a "])
-        stream = guard().wrap(source, deadlines=Deadlines(idle=0.01))
-        text = await drain(stream)
-        task = asyncio.current_task()
-        assert task is not None
-        return text, stream.finish, source.closed, task.cancelling()
-
-    assert asyncio.run(main()) == ("a ", "timeout", 1, 0)
+    source = Stubborn(["a "])
+    stream = guard().wrap(source, deadlines=Deadlines(idle=0.01))
+    assert await drain(stream) == "a "
+    task = asyncio.current_task()
+    assert task is not None
+    assert (stream.finish, source.closed, task.cancelling()) == ("timeout", 1, 0)
 
 
-def test_a_cancellation_is_no_timeout() -> None:
-    async def main() -> Any:
-        source = Silent(["a "])
-        stream = guard().wrap(source, deadlines=Deadlines(idle=30))
-        task = asyncio.create_task(drain(stream))
-        await source.waiting.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        return stream.finish, source.closed
-
-    assert asyncio.run(main()) == ("cancelled", 1)
+@pytest.mark.asyncio
+async def test_a_cancellation_is_no_timeout() -> None:
+    source = Silent(["a "])
+    stream = guard().wrap(source, deadlines=Deadlines(idle=30))
+    task = asyncio.create_task(drain(stream))
+    await source.waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (stream.finish, source.closed) == ("cancelled", 1)
 
 
 # -- a clock of one's own
@@ -238,24 +229,23 @@ STEPS = [
 ]
 
 
-def test_the_timer_goes_by_the_given_clock() -> None:
-    async def main() -> Any:
-        clock, source = Clock(), Silent(["a "])
-        stream = guard().wrap(source, deadlines=Deadlines(idle=0.001), clock=clock)
-        async with anyio.create_task_group() as group:
+@pytest.mark.asyncio
+async def test_the_timer_goes_by_the_given_clock() -> None:
+    clock, source = Clock(), Silent(["a "])
+    stream = guard().wrap(source, deadlines=Deadlines(idle=0.001), clock=clock)
+    async with anyio.create_task_group() as group:
 
-            async def go_on() -> None:
-                await source.waiting.wait()
-                asked = clock.asked
-                while clock.asked < asked + 6:  # the timer has looked, in vain
-                    await anyio.lowlevel.checkpoint()
-                clock.now += 1
+        async def go_on() -> None:
+            await source.waiting.wait()
+            asked = clock.asked
+            while clock.asked < asked + 6:  # the timer has looked, in vain
+                await anyio.lowlevel.checkpoint()
+            clock.now += 1
 
-            group.start_soon(go_on)
-            with anyio.fail_after(10):
-                return await drain(stream), stream.finish
-
-    assert asyncio.run(main()) == ("a ", "timeout")
+        group.start_soon(go_on)
+        with anyio.fail_after(10):
+            assert await drain(stream) == "a "
+    assert stream.finish == "timeout"
 
 
 @pytest.mark.anyio

@@ -77,7 +77,7 @@ def reads(adapter: Any) -> str:
 
 def table() -> str:
     """The formats as Markdown."""
-    rows = ["| name | reads | streamed text | whole answers |", "|---|---|---|---|"]
+    rows = ["| name | reads | whole answers | streamed text |", "|---|---|---|---|"]
     for name, adapter in ADAPTERS.items():
         cells = [
             f"{channel}: {', '.join(f'`{path}`' for path in paths[:SHOWN])}"
@@ -85,7 +85,7 @@ def table() -> str:
             for channel, paths in streamed(adapter).items()
         ]
         whole = "yes" if name in BODIES else ""
-        rows.append(f"| `{name}` | {reads(adapter)} | {'; '.join(cells)} | {whole} |")
+        rows.append(f"| `{name}` | {reads(adapter)} | {whole} | {'; '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -27,6 +27,9 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".json": "json", ".html": "html"}
 
+BOOSTS = {"start/": 2, "reference/": 0.5, "repository/": 0.2}
+"""How much a page counts in a search, by its folder: those that say how to begin come first."""
+
 _places: dict[str, str] = {}
 """Where a page of the site is from, by its address: a path in the repository."""
 
@@ -87,9 +90,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn links between files of the repository to those between pages; rank such files last."""
-    if page.file.src_uri in _places:
-        page.meta["search"] = {"boost": 0.2}  # the documentation's own pages come first
+    """Turn links between files of the repository to those between pages; rank the page."""
+    for folder, boost in BOOSTS.items():
+        if page.file.src_uri.startswith(folder):
+            page.meta["search"] = {"boost": boost}
     place = source(page.file.src_uri)
     here = str(PurePosixPath(page.file.src_uri).parent)
 

@@ -17,37 +17,34 @@ from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
 
-def test_a_caller_that_is_cancelled_leaves_when_the_work_is_done() -> None:
+@pytest.mark.asyncio
+async def test_a_caller_that_is_cancelled_leaves_when_the_work_is_done() -> None:
     done = threading.Event()
 
     def work() -> None:
         time.sleep(0.1)
         done.set()
 
-    async def run() -> None:
-        apart = Apart()
-        task = asyncio.create_task(apart.event(work))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert done.is_set()
-        apart.close()
-
-    asyncio.run(run())
+    apart = Apart()
+    task = asyncio.create_task(apart.event(work))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
+    apart.close()
 
 
-def test_what_the_work_raises_is_raised() -> None:
-    async def run() -> None:
-        apart = Apart()
-        with pytest.raises(ZeroDivisionError):
-            await apart.event(lambda: 1 // 0)
-        apart.close()
-
-    asyncio.run(run())
+@pytest.mark.asyncio
+async def test_what_the_work_raises_is_raised() -> None:
+    apart = Apart()
+    with pytest.raises(ZeroDivisionError):
+        await apart.event(lambda: 1 // 0)
+    apart.close()
 
 
-def test_what_has_not_begun_is_not_done_for_a_caller_that_is_cancelled() -> None:
+@pytest.mark.asyncio
+async def test_what_has_not_begun_is_not_done_for_a_caller_that_is_cancelled() -> None:
     begun, go_on = threading.Event(), threading.Event()
     done: list[str] = []
 
@@ -56,75 +53,69 @@ def test_what_has_not_begun_is_not_done_for_a_caller_that_is_cancelled() -> None
         assert go_on.wait(10)
         done.append("first")
 
-    async def run() -> None:
-        apart = Apart()
-        working = asyncio.create_task(apart.text(SHORT + 1, first))
-        assert await asyncio.to_thread(begun.wait, 10)
-        waiting = [
-            asyncio.create_task(apart.event(lambda: done.append("event"))),
-            asyncio.create_task(apart.text(SHORT + 1, lambda: done.append("text"))),
-        ]
-        await asyncio.sleep(0)
-        for task in waiting:
-            task.cancel()
-        await asyncio.wait(waiting)
-        go_on.set()
-        await working
-        await apart.event(lambda: done.append("last"))
-        apart.close()
-
-    asyncio.run(run())
+    apart = Apart()
+    working = asyncio.create_task(apart.text(SHORT + 1, first))
+    assert await asyncio.to_thread(begun.wait, 10)
+    waiting = [
+        asyncio.create_task(apart.event(lambda: done.append("event"))),
+        asyncio.create_task(apart.text(SHORT + 1, lambda: done.append("text"))),
+    ]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    go_on.set()
+    await working
+    await apart.event(lambda: done.append("last"))
+    apart.close()
     assert done == ["first", "last"]
 
 
-def test_a_text_is_given_up_at_once() -> None:
+@pytest.mark.asyncio
+async def test_a_text_is_given_up_at_once() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
         assert go_on.wait(10)
 
-    async def run() -> None:
-        apart = Apart()
-        task = asyncio.create_task(apart.text(SHORT + 1, work))
-        assert await asyncio.to_thread(begun.wait, 10)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        go_on.set()
-        apart.close()
-
-    asyncio.run(run())
+    apart = Apart()
+    task = asyncio.create_task(apart.text(SHORT + 1, work))
+    assert await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    apart.close()
 
 
-def test_who_waits_when_it_is_closed_is_told() -> None:
+@pytest.mark.asyncio
+async def test_who_waits_when_it_is_closed_is_told() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
         assert go_on.wait(10)
 
-    async def run() -> None:
-        apart = Apart()
-        working = asyncio.create_task(apart.text(SHORT + 1, work))
-        assert await asyncio.to_thread(begun.wait, 10)
-        waiting = asyncio.create_task(apart.text(SHORT + 1, work))
-        in_thread = asyncio.create_task(
-            asyncio.to_thread(apart.text_of_thread, SHORT + 1, lambda: None)
-        )
-        await asyncio.sleep(0.05)
-        apart.close()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        with pytest.raises(asyncio.CancelledError):
-            await in_thread
-        go_on.set()
-        await working
-
-    asyncio.run(run())
+    apart = Apart()
+    working = asyncio.create_task(apart.text(SHORT + 1, work))
+    assert await asyncio.to_thread(begun.wait, 10)
+    waiting = asyncio.create_task(apart.text(SHORT + 1, work))
+    in_thread = asyncio.create_task(
+        asyncio.to_thread(apart.text_of_thread, SHORT + 1, lambda: None)
+    )
+    await asyncio.sleep(0.05)
+    apart.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(asyncio.CancelledError):
+        await in_thread
+    go_on.set()
+    await working
 
 
-def test_one_thing_is_done_at_a_time_whatever_it_is() -> None:
+@pytest.mark.asyncio
+async def test_one_thing_is_done_at_a_time_whatever_it_is() -> None:
     running: list[int] = []
     most: list[int] = []
 
@@ -134,14 +125,11 @@ def test_one_thing_is_done_at_a_time_whatever_it_is() -> None:
         time.sleep(0.001)
         running.pop()
 
-    async def run() -> None:
-        apart = Apart()
-        threads = [asyncio.to_thread(apart.text_of_thread, SHORT + 1, work) for _ in range(4)]
-        texts = [apart.text(size, work) for size in (SHORT + 1, 10_000_000) * 4]
-        await asyncio.gather(*texts, *threads, *(apart.event(work) for _ in range(8)))
-        apart.close()
-
-    asyncio.run(run())
+    apart = Apart()
+    threads = [asyncio.to_thread(apart.text_of_thread, SHORT + 1, work) for _ in range(4)]
+    texts = [apart.text(size, work) for size in (SHORT + 1, 10_000_000) * 4]
+    await asyncio.gather(*texts, *threads, *(apart.event(work) for _ in range(8)))
+    apart.close()
     assert len(most) == 20
     assert max(most) == 1
 
@@ -188,60 +176,54 @@ def test_a_long_event_is_guarded_as_a_short_one_is() -> None:
     assert answer.endswith("data: [DONE]\n\n")
 
 
-def test_room_is_taken_in_order_and_the_first_may_always_take_more() -> None:
-    async def run() -> None:
-        room = Room(10)
-        await room.take("a", 8)
-        second = asyncio.create_task(room.take("b", 3))
-        await asyncio.sleep(0)
-        assert not second.done()
-        await room.take("a", 8)
-        assert room.taken == 16
-        room.give_back("a")
+@pytest.mark.asyncio
+async def test_room_is_taken_in_order_and_the_first_may_always_take_more() -> None:
+    room = Room(10)
+    await room.take("a", 8)
+    second = asyncio.create_task(room.take("b", 3))
+    await asyncio.sleep(0)
+    assert not second.done()
+    await room.take("a", 8)
+    assert room.taken == 16
+    room.give_back("a")
+    await second
+    assert room.taken == 3
+
+
+@pytest.mark.asyncio
+async def test_room_that_is_given_back_goes_to_those_whom_it_is_enough_for() -> None:
+    room, granted = Room(10), []
+
+    async def take(holder: str, size: int) -> None:
+        await room.take(holder, size)
+        granted.append(holder)
+
+    await room.take("a", 1)
+    await room.take("b", 9)
+    waiting = [asyncio.create_task(take(name, 4)) for name in "cdef"]
+    await asyncio.sleep(0)
+    room.give_back("b")
+    await asyncio.gather(*waiting[:2])
+    assert room.taken == 9
+    room.give_back("a")
+    room.give_back("c")
+    room.give_back("d")
+    await asyncio.gather(*waiting)
+    assert granted == ["c", "d", "e", "f"]
+
+
+@pytest.mark.asyncio
+async def test_who_gives_up_waiting_takes_nothing() -> None:
+    room = Room(10)
+    await room.take("a", 10)
+    second = asyncio.create_task(room.take("b", 1))
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
         await second
-        assert room.taken == 3
-
-    asyncio.run(run())
-
-
-def test_room_that_is_given_back_goes_to_those_whom_it_is_enough_for() -> None:
-    async def run() -> list[str]:
-        room, granted = Room(10), []
-
-        async def take(holder: str, size: int) -> None:
-            await room.take(holder, size)
-            granted.append(holder)
-
-        await room.take("a", 1)
-        await room.take("b", 9)
-        waiting = [asyncio.create_task(take(name, 4)) for name in "cdef"]
-        await asyncio.sleep(0)
-        room.give_back("b")
-        await asyncio.gather(*waiting[:2])
-        assert room.taken == 9
-        room.give_back("a")
-        room.give_back("c")
-        room.give_back("d")
-        await asyncio.gather(*waiting)
-        return granted
-
-    assert asyncio.run(run()) == ["c", "d", "e", "f"]
-
-
-def test_who_gives_up_waiting_takes_nothing() -> None:
-    async def run() -> None:
-        room = Room(10)
-        await room.take("a", 10)
-        second = asyncio.create_task(room.take("b", 1))
-        await asyncio.sleep(0)
-        second.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await second
-        room.give_back("b")
-        room.give_back("a")
-        assert room.taken == 0
-
-    asyncio.run(run())
+    room.give_back("b")
+    room.give_back("a")
+    assert room.taken == 0
 
 
 def test_long_events_of_many_streams_take_turns_in_little_room(
@@ -266,30 +248,27 @@ def test_a_piece_of_many_lines_is_guarded_as_others_are() -> None:
     assert "secret" not in answer
 
 
-def test_who_would_work_too_long_in_one_turn_waits_in_order() -> None:
-    async def run() -> list[str]:
-        turns, seen = Turns(most=0.5), []
+@pytest.mark.asyncio
+async def test_who_would_work_too_long_in_one_turn_waits_in_order() -> None:
+    turns, seen = Turns(most=0.5), []
 
-        async def work(name: str) -> None:
-            await turns.mine()
-            turns.worked(1.0)
-            seen.append(name)
+    async def work(name: str) -> None:
+        await turns.mine()
+        turns.worked(1.0)
+        seen.append(name)
 
-        async def other() -> None:
-            await asyncio.sleep(0)
-            seen.append("other")
-
-        left = asyncio.create_task(turns.mine())
+    async def other() -> None:
         await asyncio.sleep(0)
-        names = "abcdefgh"
-        working = [asyncio.create_task(work(name)) for name in names]
-        gone = asyncio.create_task(work("gone"))
-        asking = asyncio.create_task(other())
-        await asyncio.sleep(0)
-        gone.cancel()
-        await asyncio.gather(left, asking, *working)
-        return seen
+        seen.append("other")
 
-    seen = asyncio.run(run())
+    left = asyncio.create_task(turns.mine())
+    await asyncio.sleep(0)
+    names = "abcdefgh"
+    working = [asyncio.create_task(work(name)) for name in names]
+    gone = asyncio.create_task(work("gone"))
+    asking = asyncio.create_task(other())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(left, asking, *working)
     assert [name for name in seen if name != "other"] == list("abcdefgh")
     assert seen.index("other") < len(seen) - 1

@@ -41,12 +41,6 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "proxy_checks", module)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """asyncio alone: under trio the SDK leaves generators behind."""
-    return "asyncio"
-
-
 class Seen:
     def __init__(self) -> None:
         self.records: list[Any] = []
@@ -173,7 +167,7 @@ def provided(*, whole: bool) -> httpx.MockTransport:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.anyio
+@pytest.mark.asyncio  # under trio the SDK leaves generators behind
 async def test_the_transport_of_a_client_carries_out_a_gate(whole: bool) -> None:
     http = httpx.AsyncClient(transport=GuardTransport(guard(), provided(whole=whole)))
     async with openai.AsyncOpenAI(api_key="k", http_client=http, max_retries=0) as client:
@@ -188,7 +182,7 @@ async def test_the_transport_of_a_client_carries_out_a_gate(whole: bool) -> None
     assert (text, finish) == ("A ######. ", "content_filter")
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_an_error_comes_through_the_transport_of_a_gated_guard() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(429, json={"error": {"message": "a secret"}})

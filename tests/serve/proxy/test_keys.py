@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import threading
@@ -16,6 +15,7 @@ import anyio.lowlevel
 import httpx
 import openai
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 from starlette.responses import JSONResponse, Response
 
@@ -63,7 +63,8 @@ def test_a_key_has_256_random_bits_and_is_known_by_its_hash() -> None:
     assert hashed("x") not in repr(Key("a", hashed("x")))
 
 
-def test_all_hashes_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.asyncio
+async def test_all_hashes_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
 
     def compare(one: str, other: str) -> bool:
@@ -73,7 +74,7 @@ def test_all_hashes_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(keys_module, "compare_digest", compare)
     ring = Keys(tuple(keys().values()))
     headers = [(b"authorization", b"Bearer ann-key"), (b"x-api-key", b"other")]
-    found = asyncio.run(ring.find(headers, "key=third"))
+    found = await ring.find(headers, "key=third")
     assert found is not None
     assert found.name == "ann"
     assert len(compared) == 6
@@ -135,7 +136,8 @@ def test_a_function_may_know_the_keys() -> None:
     assert set(asked_for) == {hashed(key) for key in ("ann-key", "other", "broken")}
 
 
-def test_a_file_of_keys_is_read_anew_and_a_broken_one_changes_nothing(
+@pytest.mark.asyncio
+async def test_a_file_of_keys_is_read_anew_and_a_broken_one_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(keys_module, "_OFTEN", 0)
@@ -143,14 +145,14 @@ def test_a_file_of_keys_is_read_anew_and_a_broken_one_changes_nothing(
     path.write_text(f"ann: {{sha256: {hashed('ann-key')}, tokens: 5/d, at_once: 2}}\n")
     ring = Keys(load=KeysOfFile(str(path), ["default"]).changed)
 
-    def name(key: str) -> str | None:
-        found = asyncio.run(ring.find([(b"api-key", key.encode())], ""))
+    async def name(key: str) -> str | None:
+        found = await ring.find([(b"api-key", key.encode())], "")
         return found.name if found else None
 
-    assert (name("ann-key"), name("bob-key")) == ("ann", None)
+    assert (await name("ann-key"), await name("bob-key")) == ("ann", None)
     assert ring.loaded[0] == Key("ann", hashed("ann-key"), None, 2, (5, 86_400))
     path.write_text(f"bob: {{sha256: {hashed('bob-key')}}}\n")
-    assert (name("ann-key"), name("bob-key")) == (None, "bob")
+    assert (await name("ann-key"), await name("bob-key")) == (None, "bob")
     for wrong, why in [
         ("bob: {sha256: abc}", ":1:15: expected a SHA-256"),
         ("bob: {}", ":1:6: give the key's 'sha256'"),
@@ -162,10 +164,10 @@ def test_a_file_of_keys_is_read_anew_and_a_broken_one_changes_nothing(
         (f"bob: {{sha256: {hashed('x')}, policy: none}}", "no policy 'none' in 'policies'"),
     ]:
         path.write_text(wrong)
-        assert name("bob-key") == "bob"
+        assert await name("bob-key") == "bob"
         assert why in caplog.text
     path.unlink()
-    assert name("bob-key") == "bob"
+    assert await name("bob-key") == "bob"
 
 
 # -- how much
@@ -251,7 +253,8 @@ def test_a_client_that_leaves_before_the_answer_pays_what_it_reserved(
 
 
 @pytest.mark.parametrize("many", [50])
-def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
+@pytest.mark.asyncio
+async def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
     def respond(_provider: Provider, _body: Any) -> Response:
         return completion("hi")
 
@@ -280,7 +283,7 @@ def test_no_budget_is_overdrawn_by_requests_at_once(many: int) -> None:
 
     state = Counting()
     with proxied(respond, keys=keys(tokens=(1_000, 86_400)), state=state) as (url, provider):
-        statuses = asyncio.run(all_at_once(url))
+        statuses = await all_at_once(url)
     assert set(statuses) <= {200, 429}
     assert 9 <= statuses.count(200) == len(provider.requests)
     assert state.most <= 1_000
@@ -550,12 +553,7 @@ def test_the_official_client_works_with_a_key() -> None:
             stranger.chat.completions.create(model="m", messages=messages)
 
 
-# -- what is remembered, in memory and in Redis
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # redis-py has no other
+# -- what is remembered, in memory and in Redis, whose client has no other loop than asyncio
 
 
 class Clock:
@@ -565,7 +563,7 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest_asyncio.fixture(params=["memory", "redis"])
 async def state(request: pytest.FixtureRequest, clock: Clock) -> Any:
     if request.param == "memory":
         yield MemoryState(clock)
@@ -580,7 +578,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_who_leaves_while_tokens_are_reserved_keeps_none_back() -> None:
     class Slow(MemoryState):
         """Counts first and looks then, as one in Redis does."""
@@ -617,7 +615,7 @@ async def test_who_leaves_while_tokens_are_reserved_keeps_none_back() -> None:
     assert (state.used, state.running) == (0, 0)
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_a_budget_counts_in_its_stretch_of_time(state: State) -> None:
     from time import time
 
@@ -630,7 +628,7 @@ async def test_a_budget_counts_in_its_stretch_of_time(state: State) -> None:
     assert await state.reserve(window("b", 3_600, time()), 100, 100)
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_reservations_at_once_stay_within_a_budget(state: State) -> None:
     from time import time
 
@@ -645,7 +643,7 @@ async def test_reservations_at_once_stay_within_a_budget(state: State) -> None:
     assert 1 <= sum(taken) <= 10
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_places_are_given_back(state: State) -> None:
     assert [await state.enter("a", place, 2) for place in "xyz"] == [True, True, False]
     await state.leave("a", "x")
@@ -654,7 +652,7 @@ async def test_places_are_given_back(state: State) -> None:
     assert await state.enter("b", "x", 1)
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_a_place_whose_process_is_gone_is_free_again(redis_port: int, clock: Clock) -> None:
     async with Redis(port=redis_port) as client:
         state = RedisState(client, clock=clock, prefix="lease:")
@@ -667,7 +665,7 @@ async def test_a_place_whose_process_is_gone_is_free_again(redis_port: int, cloc
         assert await state.enter("a", "x", 1)
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_an_object_is_the_first_ones_who_is_told_of_it(state: State) -> None:
     await state.keep("o", Stored("ann", "default", 5))
     await state.keep("o", Stored("bob", "default"))
@@ -675,7 +673,7 @@ async def test_an_object_is_the_first_ones_who_is_told_of_it(state: State) -> No
     assert await state.stored("other") is None
 
 
-@pytest.mark.anyio
+@pytest.mark.asyncio
 async def test_a_redis_that_fails_refuses(clock: Clock) -> None:
     state = RedisState(Redis(port=1), timeout=1, clock=clock)
     with pytest.raises(StateError):
@@ -695,14 +693,12 @@ def test_a_request_is_refused_if_nothing_can_be_remembered() -> None:
     assert (answer.status_code, provider.requests) == (503, [])
 
 
-def test_memory_forgets_the_oldest_objects() -> None:
-    async def fill() -> list[Stored | None]:
-        state = MemoryState(max_objects=2)
-        for name in "abc":
-            await state.keep(name, Stored("ann", "default"))
-        return [await state.stored(name) for name in "abc"]
-
-    found = asyncio.run(fill())
+@pytest.mark.asyncio
+async def test_memory_forgets_the_oldest_objects() -> None:
+    state = MemoryState(max_objects=2)
+    for name in "abc":
+        await state.keep(name, Stored("ann", "default"))
+    found = [await state.stored(name) for name in "abc"]
     assert [each is None for each in found] == [True, False, False]
 
 

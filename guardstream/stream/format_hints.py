@@ -20,7 +20,7 @@ SHOWN = 8
 """How many paths a warning names."""
 
 
-class Undescribed:
+class FormatHints:
     """Warns once of each shape of stream, and of no path in which a rule finds anything."""
 
     def __init__(self) -> None:

@@ -1,0 +1,19 @@
+"""Hints for a name that is not known: the nearest one that is, or all there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known name that is most like `word`; None if all are less alike than `cutoff`."""
+    from difflib import get_close_matches  # for a mistake alone
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def hint(word: str, known: Iterable[str], others: str = "known") -> str:
+    """Return what to say of a `word` that is not `known`: the nearest, or `others` and them all."""
+    known = list(known)
+    close = nearest(word, known)
+    return f"did you mean {close!r}?" if close else f"{others}: {', '.join(known)}"

@@ -1,0 +1,48 @@
+"""A policy's file as the editor shows it: its word files are written out as lists.
+
+The page reads no files, since a policy there may be somebody else's. Those that the command's own
+file names are read once, before the page is there.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from guardstream.errors import PolicyError
+from guardstream.policy.build import beside, words_in
+from guardstream.policy.document import read
+from guardstream.policy.sources import read_text
+
+LONGEST = 100_000
+"""Characters of a text with its lists; a longer one keeps naming its files."""
+
+
+def opened(path: Path) -> str:
+    """Return the text of a policy's file; PolicyError if it cannot be read.
+
+    A word file that is not there, or outside of the policy's folder, stays named.
+    """
+    text = read_text(path)
+    try:
+        nodes = read(text).values
+    except PolicyError:
+        return text  # the page says what is wrong
+    made = text
+    files = [(node, key) for key, node in nodes.items() if key[-2:] == ("words", "file")]
+    for file, key in sorted(files, key=lambda each: each[0].start_mark.index, reverse=True):
+        words = nodes[key[:-1]]
+        start = words.start_mark.index
+        end = (words if text[start] == "{" else file).end_mark.index
+        listed = _listed(path.parent, str(file.value))
+        made = made[:start] + listed + made[end:] if listed else made
+    return made if len(made) <= LONGEST else text
+
+
+def _listed(folder: Path, name: str) -> str | None:
+    """Return the words of a file as a list in YAML; None if it has none, or cannot be read."""
+    try:
+        words = words_in(read_text(beside(folder, name)))
+    except PolicyError:
+        return None
+    return json.dumps(words, ensure_ascii=False) if words else None
