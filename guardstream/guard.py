@@ -6,38 +6,36 @@ retries, limits, records. What a method cannot carry out it refuses.
 
 from __future__ import annotations
 
-import inspect
-import json
-import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast, overload
 
-from guardstream.errors import AdapterError, PolicyError, StageError
-from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Stage, Text
-from guardstream.providers import Adapter, chosen, detect, is_known, named
+from guardstream.errors import PolicyError, StageError
+from guardstream.events import UNKNOWN
+from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
-from guardstream.stages.passing import Passing
 from guardstream.stages.pipeline import Pipeline
-from guardstream.stream.arguments import knowing, known_arguments
+from guardstream.stream.arguments import check_framing, check_vault, knowing, known_arguments
 from guardstream.stream.callbacks import Hooks
+from guardstream.stream.choosing import check_text, choosing, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.flow import Flow, following
+from guardstream.stream.flow import Flow
 from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing
 from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
+from guardstream.stream.sources import check_function, check_open, check_sync
 from guardstream.stream.synchronous import SyncGuardedStream
 from guardstream.stream.text import TextFlow
 from guardstream.stream.undescribed import Undescribed
+from guardstream.stream.whole import is_harmless, pipeline_of, result_of
 
 # What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
 # regular expressions; an event loop; frames of bytes.
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
     from guardstream.policy import Policy
     from guardstream.policy.reload import Watched
     from guardstream.prompts import MessagesResult
-    from guardstream.providers.own import JSONFormat
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
     from guardstream.stream.flow import MakeStage
@@ -141,7 +138,7 @@ class Guard:
     def _check_formats(self) -> None:
         policy = self._watched.policy() if self._watched is not None else self._policy
         if policy is not None and policy.file.formats:
-            _own_formats(policy, policy.unknown)
+            own_formats(policy, policy.unknown)
 
     @classmethod
     @known_arguments
@@ -265,18 +262,18 @@ class Guard:
         ends as blocked.
         """
         policy = self._policy_with(words)
-        _check_framing(framing)
+        check_framing(framing)
         if opens(stream):
-            _check_function(stream)
+            check_function(stream)
         else:
-            _check_open(stream, options)
+            check_open(stream, options)
         flows = partial(
             self._flows, provider=provider, unknown=unknown, framing=framing, vault=vault
         )
         make_flow = flows(policy)
         around = self._operating(policy)
         if vault is not None or self._vault is not None:
-            _check_vault(policy, around, options)
+            _check_beside_vault(policy, around, options)
         if around is None and not opens(stream):
             chunks = cast("AsyncIterable[C]", stream)
             return _asynchronous()(chunks, make_flow, self.options(policy, options))
@@ -295,7 +292,7 @@ class Guard:
             return _asynchronous()(chunks, make, self.options(policy, delivering, observing))
 
         observing, extraction = self.observing(policy, options), _extraction(policy)
-        choose = _choosing(policy, provider, policy.unknown if unknown is None else unknown)
+        choose = choosing(policy, provider, policy.unknown if unknown is None else unknown)
         lines = framing == "sse"
         wrapping = Wrapping(stream, choose, lines, options, observing, extraction, guarded)
         whole: GuardedStream[C] | RetryingStream[C] = wrapping.around(around or Operations(policy))
@@ -329,10 +326,10 @@ class Guard:
         raises what the source raises, and AdapterError or StageError, with which the stream ends as
         blocked.
         """
-        _check_sync(stream)
+        check_sync(stream)
         policy = self._policy_with(words)
         self._refuse_operations(policy, "wrap_sync()")
-        _check_framing(framing)
+        check_framing(framing)
         make_flow = self._flows(
             policy, provider=provider, unknown=unknown, framing=framing, vault=vault
         )
@@ -419,7 +416,7 @@ class Guard:
 
     def _vault_for(self, policy: Policy, vault: Vault | None) -> Vault | None:
         """The vault of a request or stream; PolicyError if the policy has one that is missing."""
-        _check_vault_given(vault)
+        check_vault(vault)
         found = self._vault if vault is None else vault
         if found is not None or self._vaultless or self._rules_only:
             return found
@@ -482,10 +479,9 @@ class Guard:
         self._refuse_operations(policy, "check()", ["gate"])
         stage = pipeline_of(policy, channel)
         try:
-            events = [*stage.feed(text), *stage.finish()]
+            return result_of(stage, text, channel, policy.block_message)
         except Exception as error:
             raise StageError(f"a stage failed ({type(error).__name__})") from error
-        return _result(events, channel, policy.block_message)
 
     def session(self, channel: str = "text") -> Pipeline:
         """Return a pipeline to feed by hand: `feed(text)` and `finish()` return events, no I/O.
@@ -593,7 +589,7 @@ class Guard:
             from guardstream.providers.unknown import check_unknown
 
             check_unknown(unknown)
-        choose = _choosing(policy, provider, passing, self._undescribed)
+        choose = choosing(policy, provider, passing, self._undescribed)
 
         def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
             def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
@@ -608,14 +604,14 @@ class Guard:
             if media or framing == "sse" or isinstance(chunk, (bytes, bytearray, memoryview)):
                 from guardstream.stream.bytes import WireFlow
 
-                harmless = partial(_is_harmless, policy)
+                harmless = partial(is_harmless, policy)
                 if isinstance(chunk, str):
                     from guardstream.stream.lines import LineFlow
 
                     return LineFlow(WireFlow("sse", choose, make, harmless, passing))
                 return WireFlow(media or framing, choose, make, harmless, passing)
             if isinstance(chunk, str) and framing is None and provider is None:
-                _check_text(chunk, _own_formats(policy, passing))
+                check_text(chunk, own_formats(policy, passing))
             return make(choose(chunk))
 
         return make_flow
@@ -675,133 +671,6 @@ def _asynchronous() -> type[GuardedStream[Any]]:
     return GuardedStream
 
 
-def _check_framing(framing: str | None) -> None:
-    if framing not in (None, "sse", "text"):
-        raise ValueError(f"framing {framing!r} is not known: take 'sse' or 'text'")
-
-
-def _check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
-    """Raise AdapterError if the first `str` of a stream is a line of what carries chunks.
-
-    That is a server-sent event, or JSON of one of the policy's formats or of a provider's.
-    """
-    if _EVENT_LINE.fullmatch(first):
-        raise AdapterError(
-            "the first str is a line of a server-sent event: wrap such lines with framing='sse', "
-            "or the response's bytes; if it is text, say framing='text'"
-        )
-    if first[:1] == "{" and (found := _format_of(first, own)):
-        raise AdapterError(
-            f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
-            "or what json.loads makes of each line; if it is text, say framing='text'"
-        )
-
-
-def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
-    """Return the name of the format of chunks of which `line` is one; None for any other text."""
-    try:
-        chunk = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    from guardstream.providers import ADAPTERS
-
-    formats: dict[str, Any] = {**own, **{name: ADAPTERS[name] for name in _ON_THE_WIRE}}
-    return next((name for name, each in formats.items() if each.accepts(chunk)), None)
-
-
-_ON_THE_WIRE = (
-    "openai_chat",
-    "openai_completions",
-    "openai_responses",
-    "anthropic",
-    "gemini",
-    "ollama",
-)
-"""The formats whose lines are most often read as `str`, and that no answer looks like."""
-
-_EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]{3,}\n*")
-
-
-def _choosing(
-    policy: Policy,
-    provider: str | Adapter[Any] | None,
-    unknown: Unknown,
-    undescribed: Undescribed | None = None,
-) -> Callable[[Any], Adapter[Any]]:
-    """Return what chooses the adapter of a stream by its first chunk.
-
-    `undescribed` is told of streams in no known format. AdapterError for a name that is not known:
-    at once, not with the first chunk.
-    """
-    _check_provider(provider)
-    own = _own_formats(policy, unknown)
-    asked = provider
-    if isinstance(asked, str):
-        asked = own.get(asked) or named(asked, unknown=unknown, beside=own)
-
-    def choose(chunk: Any) -> Adapter[Any]:
-        mine = asked
-        if mine is None:
-            mine = next((each for each in own.values() if each.accepts(chunk)), None)
-        if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
-            mine = next(iter(own.values()))
-        try:
-            adapter = chosen(mine, chunk, unknown=unknown)
-        except AdapterError as error:
-            if mine is not None or not own:
-                raise
-            hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
-            raise AdapterError(f"{error}; {hint}") from None
-        if mine is None and getattr(adapter, "name", "") == "json":
-            from guardstream.providers.any_json import AnyJSON
-
-            if undescribed and isinstance(adapter, AnyJSON) and _guards(policy, UNKNOWN):
-                check = partial(_is_harmless, policy)
-                adapter.report_to(partial(undescribed.warn, check=check))
-        return adapter
-
-    return choose
-
-
-def _may_begin(own: JSONFormat, chunk: Any) -> bool:
-    """Tell whether an own format, of which a policy has no other, may begin with a chunk.
-
-    Its first event may have no text, and only say that an answer begins: then no known format
-    begins so, or many do (`{"type": "start"}`) and the own one says what `type` is.
-    """
-    from guardstream.providers.any_json import AnyJSON
-
-    if not isinstance(chunk, dict):
-        return False
-    bare = chunk.keys() == {"type"} and own.describes("type")
-    return bare or isinstance(detect(chunk), AnyJSON)
-
-
-def _own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
-    """Return the formats that a policy describes, by name."""
-    if not policy.file.formats:
-        return {}
-    from guardstream.providers.own import JSONFormat
-
-    taken = [name for name in policy.file.formats if is_known(name)]
-    if taken:
-        where = policy.place("formats", taken[0])
-        raise PolicyError(f"{where}: a format by the name {taken[0]!r} is there already")
-    return {
-        name: JSONFormat(
-            name,
-            text=file.text,
-            thinking=file.thinking or (),
-            tool_args=file.tool_args or (),
-            copies=file.copies or (),
-            done=file.done,
-            harmless=file.harmless or (),
-            unknown=unknown,
-        )
-        for name, file in policy.file.formats.items()
-    }
-
-
 def _attributes(policy: Policy, options: Delivering) -> dict[str, str]:
     """Return what the records of a stream say besides: what the policy says, then the caller."""
     section = policy.file.audit
@@ -811,7 +680,7 @@ def _attributes(policy: Policy, options: Delivering) -> dict[str, str]:
 def _extraction(policy: Policy) -> Mapping[str, Any]:
     """Return how `guardstream.extract` reads the policy's streams; a format of its own as such."""
     said = policy.extraction
-    own = _own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
+    own = own_formats(policy, policy.unknown).get(said.get("provider", "")) if said else None
     return said if own is None else {**said, "provider": own}
 
 
@@ -821,25 +690,6 @@ def _deadlines(policy: Policy) -> Deadlines:
     if limits is None or policy.shadow:
         return Deadlines()
     return Deadlines(limits.first_token, limits.idle, limits.total)
-
-
-def pipeline_of(policy: Policy, channel: str, tool: str | None = None) -> Stage:
-    """Return the pipeline of a channel, for arguments also of a tool; one stage needs none."""
-    stages = policy.stages(channel, tool)
-    if not stages:
-        return Passing()
-    return stages[0] if len(stages) == 1 else Pipeline(stages)
-
-
-def _guards(policy: Policy, channel: str) -> bool:
-    return not isinstance(pipeline_of(policy, channel), Passing)
-
-
-def _is_harmless(policy: Policy, text: str) -> bool:
-    """Tell whether `policy` leaves a text as it is."""
-    stage = pipeline_of(policy, "text")
-    result = _result([*stage.feed(text), *stage.finish()], "text", "")
-    return result.text == text and result.finish != "content_filter"
 
 
 def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_only: bool) -> Guard:
@@ -852,16 +702,9 @@ def _revived(policy: Policy, stages: Any, observers: Any, errors: Any, rules_onl
     )
 
 
-def _result(events: Sequence[Event], channel: str, message: str) -> Result:
-    text = "".join(event.text for event in events if isinstance(event, Text))
-    found = [replace(event, channel=channel) for event in events if isinstance(event, Finding)]
-    finish: FinishReason = getattr(events[-1], "reason", "stop")
-    if finish == "content_filter" and channel == "text":
-        text += following(text, message)
-    return Result(text, tuple(found), finish, {(0, channel): text} if text else {})
-
-
-def _check_vault(policy: Policy, around: Operations | None, options: Mapping[str, object]) -> None:
+def _check_beside_vault(
+    policy: Policy, around: Operations | None, options: Mapping[str, object]
+) -> None:
     """Refuse what would look at values that a vault has restored."""
     if around is not None and around.gates:
         raise PolicyError(
@@ -878,114 +721,3 @@ def check_guard(given: object, what: str) -> None:
     if not hasattr(given, "flow"):
         kind = type(given).__qualname__
         raise TypeError(f"{what} needs a Guard, such as Guard.load(path), not {kind!r}")
-
-
-def _check_vault_given(vault: object) -> None:
-    """Refuse what is no vault, such as the vaults of all conversations."""
-    if vault is None or hasattr(vault, "settled"):
-        return
-    if inspect.iscoroutine(vault):
-        vault.close()
-        raise TypeError("vault= was given a coroutine: await vaults.aopen(...) first")
-    raise TypeError(
-        "vault= needs the vault of one conversation, vaults.open(conversation, caller), "
-        f"not {type(vault).__qualname__!r}"
-    )
-
-
-def _check_provider(provider: object) -> None:
-    """Refuse what is neither a format's name nor an adapter."""
-    if provider is None or isinstance(provider, str):
-        return
-    if isinstance(provider, type) or not hasattr(provider, "read"):
-        given = provider if isinstance(provider, type) else type(provider)
-        kind = "the class " if isinstance(provider, type) else ""
-        raise TypeError(
-            "provider= needs a format's name or an adapter, such as "
-            f"JSONFormat('mine', text='$.token'), not {kind}{given.__qualname__!r}"
-        )
-
-
-def _check_response(stream: object, name: str, chunks: str) -> None:
-    """Refuse a response, or a whole answer, and say where its stream is."""
-    given = type(stream).__qualname__
-    if hasattr(stream, chunks):
-        raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
-    if hasattr(stream, "body_iterator"):
-        raise TypeError(
-            f"{name} was given a {given!r}: guard its content first, and make it of what comes out"
-        )
-    if hasattr(stream, "model_fields_set"):
-        raise TypeError(
-            f"{name} was given one object, a {given!r}, not a stream: ask for a stream "
-            "(stream=True), or guard its text with check()"
-        )
-
-
-def _check_function(function: Any) -> None:
-    """Refuse a function that cannot be called as it is."""
-    _check_response(function, "wrap()", "aiter_bytes")
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
-        raise TypeError(
-            "wrap() was given a function that needs arguments: call it first, or give "
-            "wrap(lambda: function(...)), which is called when the stream is read"
-        ) from None
-    except ValueError:
-        return  # one that is built in may have no signature
-
-
-def _check_open(stream: object, options: Mapping[str, object]) -> None:
-    """Refuse what is no stream, and options of a function that opens one."""
-    _check_async(stream)
-    for name in REOPENING:
-        if options.get(name):
-            raise TypeError(
-                f"wrap() was given a stream that is open, and {name!r}: give it the function that "
-                "opens the stream"
-            )
-
-
-def _check_async(stream: object) -> None:
-    if inspect.iscoroutine(stream):
-        stream.close()
-    if hasattr(stream, "__aiter__") or hasattr(stream, "__anext__"):
-        return
-    _check_response(stream, "wrap()", "aiter_bytes")
-    if inspect.isawaitable(stream):
-        raise TypeError("wrap() was given a coroutine, not a stream: await it first")
-    if hasattr(stream, "__aenter__"):
-        raise TypeError(
-            "wrap() was given a context manager, not a stream: "
-            "enter it first, 'async with ... as stream', and wrap the stream"
-        )
-    if isinstance(stream, (str, bytes)):
-        raise TypeError("wrap() was given a whole text, not a stream: use check()")
-    if isinstance(stream, Iterable):
-        raise TypeError("wrap() was given a plain iterator: use wrap_sync()")
-    raise TypeError(f"wrap() needs an async iterator, not {type(stream).__qualname__!r}")
-
-
-def _check_sync(stream: object) -> None:
-    if inspect.iscoroutine(stream):
-        stream.close()
-        raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
-    if isinstance(stream, (str, bytes)):
-        raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
-    _check_response(stream, "wrap_sync()", "iter_bytes")
-    if isinstance(stream, Mapping):
-        raise TypeError(
-            "wrap_sync() was given a mapping, not a stream: give it an iterator of chunks, "
-            "or a list with this one"
-        )
-    if isinstance(stream, Iterable):
-        return
-    if hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__"):
-        raise TypeError("wrap_sync() was given an async stream: use wrap()")
-    if hasattr(stream, "__enter__"):
-        raise TypeError(
-            "wrap_sync() was given a context manager, not a stream: "
-            "enter it first, 'with ... as stream', and wrap the stream"
-        )
-    raise TypeError(f"wrap_sync() needs an iterator, not {type(stream).__qualname__!r}")

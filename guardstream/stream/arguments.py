@@ -1,7 +1,8 @@
-"""Unknown keyword arguments, refused with the name that was probably meant."""
+"""Arguments that are none: an error says which name, or what value, was probably meant."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import CO_VARKEYWORDS
@@ -49,3 +50,35 @@ def _hint(name: str, names: frozenset[str]) -> str:
 
     close = get_close_matches(name, sorted(names), n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else f", it has: {', '.join(sorted(names))}"
+
+
+def check_framing(framing: str | None) -> None:
+    """Refuse a way of framing that is not known."""
+    if framing not in (None, "sse", "text"):
+        raise ValueError(f"framing {framing!r} is not known: take 'sse' or 'text'")
+
+
+def check_provider(provider: object) -> None:
+    """Refuse what is neither a format's name nor an adapter."""
+    if provider is None or isinstance(provider, str):
+        return
+    if isinstance(provider, type) or not hasattr(provider, "read"):
+        given = provider if isinstance(provider, type) else type(provider)
+        kind = "the class " if isinstance(provider, type) else ""
+        raise TypeError(
+            "provider= needs a format's name or an adapter, such as "
+            f"JSONFormat('mine', text='$.token'), not {kind}{given.__qualname__!r}"
+        )
+
+
+def check_vault(vault: object) -> None:
+    """Refuse what is no vault, such as the vaults of all conversations."""
+    if vault is None or hasattr(vault, "settled"):
+        return
+    if inspect.iscoroutine(vault):
+        vault.close()
+        raise TypeError("vault= was given a coroutine: await vaults.aopen(...) first")
+    raise TypeError(
+        "vault= needs the vault of one conversation, vaults.open(conversation, caller), "
+        f"not {type(vault).__qualname__!r}"
+    )

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import START
 from guardstream.scan.regex.closure import Item, Items
-from guardstream.scan.regex.nfa import Program
+from guardstream.scan.regex.nfa import Lookbehind, Program
 from guardstream.scan.regex.registers import (
     AFTER,
     HERE,
@@ -268,9 +268,8 @@ class Automaton:
         return transition
 
     def _build(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
-        sides = self._sides(state, signature)
-        left = signature & self.program.behind
-        left |= self._matched_before(left, sides)
+        sides, matched = self._sides(state, signature)
+        left = signature & self.program.behind | matched
         sides = tuple(frozenset(item for item in side if item.alive) for side in sides)
         step = _Step(self, signature | left, opens=opens)
         complete = step.advance(state.threads)
@@ -281,30 +280,34 @@ class Automaton:
         threads, moves = renumbered(step.threads)
         return Transition(self._state(threads, left, sides), moves, tuple(step.accepts))
 
-    def _sides(self, state: State, signature: int) -> tuple[frozenset[Item], ...]:
-        """What the lookbehinds' own items lead to; those that accept are among them."""
-        sides: list[frozenset[Item]] = []
+    def _sides(self, state: State, signature: int) -> tuple[tuple[frozenset[Item], ...], int]:
+        """What the lookbehinds' own items lead to, those that accept among them, and the bits of
+        the lookbehinds that match then."""
+        at, advance = self.items.at, self.items.advance
+        sides, matched = [], 0
         for lookbehind, items in zip(self.program.lookbehinds, state.sides, strict=True):
-            root = self.items.at(lookbehind.first, state.left)
             # A lookbehind within builds on those before it.
-            below = signature | self._matched_before(signature & self.program.behind, sides)
-            sides.append(
-                frozenset(
-                    way.item
-                    for item in (root, *items)
-                    for way in self.items.advance(item, below).ways
-                )
-            )
-        return tuple(sides)
+            below = signature | matched
+            side: set[Item] = set()
+            for item in (at(lookbehind.first, state.left), *items):
+                side.update([way.item for way in advance(item, below).ways])
+            sides.append(frozenset(side))
+            matched |= self._matches(lookbehind, below, side)
+        return tuple(sides), matched
 
     def _matched_before(self, left: int, sides: Iterable[frozenset[Item]]) -> int:
         """The bits of the lookbehinds that match here."""
         bits = 0
-        for lookbehind, items in zip(self.program.lookbehinds, sides, strict=False):
-            root = self.items.at(lookbehind.first, left | bits)
-            if root.accepts or any(item.accepts for item in items):
-                bits |= lookbehind.bit
+        for lookbehind, items in zip(self.program.lookbehinds, sides, strict=True):
+            bits |= self._matches(lookbehind, left | bits, items)
         return bits
+
+    def _matches(self, lookbehind: Lookbehind, left: int, items: Iterable[Item]) -> int:
+        """The bit of a lookbehind, if it matches here."""
+        for item in (self.items.at(lookbehind.first, left), *items):
+            if item.accepts:
+                return lookbehind.bit
+        return 0
 
     def ended(self, thread: Thread) -> Accept:
         """The accept of a thread whose match is decided by the next character."""

@@ -1,7 +1,8 @@
 """Chooses how a word index is stepped: by the C extension where it was built, else in Python.
 
 The extension keeps the states of an index as numbers in a table, with their transitions by class of
-characters. Python builds what is missing; after a flush there is a new table.
+characters. Python builds what is missing, but that no word goes on with a letter, which is most of
+it, the extension sees in the sorted words itself. After a flush there is a new table.
 """
 
 from __future__ import annotations

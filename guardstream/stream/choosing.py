@@ -1,0 +1,143 @@
+"""Chooses the format of a stream by its first chunk: one of the policy's own, or a known one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from guardstream.errors import AdapterError, PolicyError
+from guardstream.events import UNKNOWN
+from guardstream.providers import Adapter, chosen, detect, is_known, named
+from guardstream.providers.adapter import Unknown
+from guardstream.stream.arguments import check_provider
+from guardstream.stream.whole import guards, is_harmless
+
+if TYPE_CHECKING:
+    from guardstream.policy import Policy
+    from guardstream.providers.own import JSONFormat
+    from guardstream.stream.undescribed import Undescribed
+
+
+def choosing(
+    policy: Policy,
+    provider: str | Adapter[Any] | None,
+    unknown: Unknown,
+    undescribed: Undescribed | None = None,
+) -> Callable[[Any], Adapter[Any]]:
+    """Return what chooses the adapter of a stream by its first chunk.
+
+    `undescribed` is told of streams in no known format. AdapterError for a name that is not known:
+    at once, not with the first chunk.
+    """
+    check_provider(provider)
+    own = own_formats(policy, unknown)
+    asked = provider
+    if isinstance(asked, str):
+        asked = own.get(asked) or named(asked, unknown=unknown, beside=own)
+
+    def choose(chunk: Any) -> Adapter[Any]:
+        mine = asked
+        if mine is None:
+            mine = next((each for each in own.values() if each.accepts(chunk)), None)
+        if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
+            mine = next(iter(own.values()))
+        try:
+            adapter = chosen(mine, chunk, unknown=unknown)
+        except AdapterError as error:
+            if mine is not None or not own:
+                raise
+            hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
+            raise AdapterError(f"{error}; {hint}") from None
+        if mine is None and getattr(adapter, "name", "") == "json":
+            from guardstream.providers.any_json import AnyJSON
+
+            if undescribed and isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
+                check = partial(is_harmless, policy)
+                adapter.report_to(partial(undescribed.warn, check=check))
+        return adapter
+
+    return choose
+
+
+def _may_begin(own: JSONFormat, chunk: Any) -> bool:
+    """Tell whether an own format, of which a policy has no other, may begin with a chunk.
+
+    Its first event may have no text, and only say that an answer begins: then no known format
+    begins so, or many do (`{"type": "start"}`) and the own one says what `type` is.
+    """
+    from guardstream.providers.any_json import AnyJSON
+
+    if not isinstance(chunk, dict):
+        return False
+    bare = chunk.keys() == {"type"} and own.describes("type")
+    return bare or isinstance(detect(chunk), AnyJSON)
+
+
+def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
+    """Return the formats that a policy describes, by name."""
+    if not policy.file.formats:
+        return {}
+    from guardstream.providers.own import JSONFormat
+
+    taken = [name for name in policy.file.formats if is_known(name)]
+    if taken:
+        where = policy.place("formats", taken[0])
+        raise PolicyError(f"{where}: a format by the name {taken[0]!r} is there already")
+    return {
+        name: JSONFormat(
+            name,
+            text=file.text,
+            thinking=file.thinking or (),
+            tool_args=file.tool_args or (),
+            copies=file.copies or (),
+            done=file.done,
+            harmless=file.harmless or (),
+            unknown=unknown,
+        )
+        for name, file in policy.file.formats.items()
+    }
+
+
+def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
+    """Raise AdapterError if the first `str` of a stream is a line of what carries chunks.
+
+    That is a server-sent event, or JSON of one of the policy's formats or of a provider's.
+    """
+    if _EVENT_LINE.fullmatch(first):
+        raise AdapterError(
+            "the first str is a line of a server-sent event: wrap such lines with framing='sse', "
+            "or the response's bytes; if it is text, say framing='text'"
+        )
+    if first[:1] == "{" and (found := _format_of(first, own)):
+        raise AdapterError(
+            f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
+            "or what json.loads makes of each line; if it is text, say framing='text'"
+        )
+
+
+def _format_of(line: str, own: Mapping[str, JSONFormat]) -> str | None:
+    """Return the name of the format of chunks of which `line` is one; None for any other text."""
+    try:
+        chunk = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    from guardstream.providers import ADAPTERS
+
+    formats: dict[str, Any] = {**own, **{name: ADAPTERS[name] for name in _ON_THE_WIRE}}
+    return next((name for name, each in formats.items() if each.accepts(chunk)), None)
+
+
+_ON_THE_WIRE = (
+    "openai_chat",
+    "openai_completions",
+    "openai_responses",
+    "anthropic",
+    "gemini",
+    "ollama",
+)
+"""The formats whose lines are most often read as `str`, and that no answer looks like."""
+
+_EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]{3,}\n*")

@@ -1,0 +1,94 @@
+"""What `wrap` and `wrap_sync` are given: an error says what to give in place of no stream."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from guardstream.stream.opening import REOPENING
+
+
+def check_open(stream: object, options: Mapping[str, object]) -> None:
+    """Refuse what is no stream, and options of a function that opens one."""
+    _check_async(stream)
+    for name in REOPENING:
+        if options.get(name):
+            raise TypeError(
+                f"wrap() was given a stream that is open, and {name!r}: give it the function that "
+                "opens the stream"
+            )
+
+
+def _check_async(stream: object) -> None:
+    if inspect.iscoroutine(stream):
+        stream.close()
+    if hasattr(stream, "__aiter__") or hasattr(stream, "__anext__"):
+        return
+    _check_response(stream, "wrap()", "aiter_bytes")
+    if inspect.isawaitable(stream):
+        raise TypeError("wrap() was given a coroutine, not a stream: await it first")
+    if hasattr(stream, "__aenter__"):
+        raise TypeError(
+            "wrap() was given a context manager, not a stream: "
+            "enter it first, 'async with ... as stream', and wrap the stream"
+        )
+    if isinstance(stream, (str, bytes)):
+        raise TypeError("wrap() was given a whole text, not a stream: use check()")
+    if isinstance(stream, Iterable):
+        raise TypeError("wrap() was given a plain iterator: use wrap_sync()")
+    raise TypeError(f"wrap() needs an async iterator, not {type(stream).__qualname__!r}")
+
+
+def check_sync(stream: object) -> None:
+    if inspect.iscoroutine(stream):
+        stream.close()
+        raise TypeError("wrap_sync() was given a coroutine: await it first and use wrap()")
+    if isinstance(stream, (str, bytes)):
+        raise TypeError("wrap_sync() was given a whole text, not a stream: use check()")
+    _check_response(stream, "wrap_sync()", "iter_bytes")
+    if isinstance(stream, Mapping):
+        raise TypeError(
+            "wrap_sync() was given a mapping, not a stream: give it an iterator of chunks, "
+            "or a list with this one"
+        )
+    if isinstance(stream, Iterable):
+        return
+    if hasattr(stream, "__aiter__") or hasattr(stream, "__aenter__"):
+        raise TypeError("wrap_sync() was given an async stream: use wrap()")
+    if hasattr(stream, "__enter__"):
+        raise TypeError(
+            "wrap_sync() was given a context manager, not a stream: "
+            "enter it first, 'with ... as stream', and wrap the stream"
+        )
+    raise TypeError(f"wrap_sync() needs an iterator, not {type(stream).__qualname__!r}")
+
+
+def check_function(function: Any) -> None:
+    """Refuse a function that cannot be called as it is."""
+    _check_response(function, "wrap()", "aiter_bytes")
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        raise TypeError(
+            "wrap() was given a function that needs arguments: call it first, or give "
+            "wrap(lambda: function(...)), which is called when the stream is read"
+        ) from None
+    except ValueError:
+        return  # one that is built in may have no signature
+
+
+def _check_response(stream: object, name: str, chunks: str) -> None:
+    """Refuse a response, or a whole answer, and say where its stream is."""
+    given = type(stream).__qualname__
+    if hasattr(stream, chunks):
+        raise TypeError(f"{name} was given a {given!r}: give it its bytes, response.{chunks}()")
+    if hasattr(stream, "body_iterator"):
+        raise TypeError(
+            f"{name} was given a {given!r}: guard its content first, and make it of what comes out"
+        )
+    if hasattr(stream, "model_fields_set"):
+        raise TypeError(
+            f"{name} was given one object, a {given!r}, not a stream: ask for a stream "
+            "(stream=True), or guard its text with check()"
+        )
