@@ -16,6 +16,7 @@ from guardstream.providers.spec import (
     NAME,
     NUMBER,
     REQUEST,
+    SKIP,
     Leaf,
     Spec,
     Tree,
@@ -166,7 +167,7 @@ SPEC: Spec = both(
         "model_status": META,
         "create_time": META,
         "response_id": META,
-        "sdk_http_response": REQUEST,
+        "sdk_http_response": {"headers": SKIP, "body": REQUEST},  # the headers are not the model's
         "automatic_function_calling_history": _HISTORY,
         "parsed": ABOUT,
         "error": {
