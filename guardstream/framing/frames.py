@@ -158,7 +158,8 @@ class EventFrames(_Plain):
     ) -> bytes:
         given, name = name, name or (like.name if like else "message")
         if name == "message" and isinstance(value, dict) and not (keep_id and like and like.id):
-            return b"data: %b\n\n" % json_bytes(value)  # the common case, without the detour
+            size = len(like.raw) if like else 0
+            return b"data: %b\n\n" % json_bytes(value, size)  # the common case, without the detour
         kind = value.get("type") if isinstance(value, dict) else None
         if name != "message" and not given and isinstance(kind, str):
             name = kind
@@ -189,7 +190,7 @@ class EventFrames(_Plain):
             error = json_object(item.raw[len(_ERROR) :]) if item.raw.startswith(_ERROR) else None
             if error is not None:
                 return Frame({"error": error}, item.raw)
-            return Frame(None, item.raw if item.plain else b"\n", name=item.event)
+            return Frame(None, item.raw if item.plain else b"\n", name=item.event, id=item.id)
         raw = item.raw if item.plain else sse.encode(item)
         if self.template is not None and item.event == self.named and item.id is None:
             text = self.template.text(item.data)

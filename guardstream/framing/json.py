@@ -58,12 +58,21 @@ def json_data(
     return value, _FORMS[type(value)]
 
 
-def json_bytes(value: Any) -> bytes:
-    """Return a value as JSON in UTF-8."""
+def json_bytes(value: Any, size: int = 0) -> bytes:
+    """Return a value as JSON in UTF-8. `size` is about how many bytes it will have.
+
+    One that is long is written piece by piece, so that other threads have their turn.
+    """
     try:
-        return _ENCODER.encode(value).encode()
+        return _written(_ENCODER, value, size)
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
-        return _ASCII_ENCODER.encode(value).encode()
+        return _written(_ASCII_ENCODER, value, size)
+
+
+def _written(encoder: json.JSONEncoder, value: Any, size: int) -> bytes:
+    if size < _LONG:
+        return encoder.encode(value).encode()
+    return b"".join([piece.encode() for piece in encoder.iterencode(value)])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,7 +84,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 class _Interruptible(json.JSONDecoder):
     """Reads values one by one in Python, so that other threads have their turn: a million numbers
-    would hold them all up for a tenth of a second."""
+    would hold them all up for a tenth of a second, a hundred long strings for a fiftieth."""
 
     def __init__(self) -> None:
         super().__init__(object_pairs_hook=_unique)
@@ -86,9 +95,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 _LONG_DECODER = _Interruptible()
 
 _LONG = 1024 * 1024
-"""Characters from which on it matters how many values there are, for at least so many commas."""
-_MANY = 64 * 1024
+"""Characters from which on others would notice how long a text takes."""
 
 
 def _decoder(text: str) -> json.JSONDecoder:
-    return _LONG_DECODER if len(text) >= _LONG and text.count(",") >= _MANY else _DECODER
+    return _LONG_DECODER if len(text) >= _LONG else _DECODER

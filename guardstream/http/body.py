@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Protocol, TypeVar, Unpack
 
 import anyio
 
@@ -20,6 +20,14 @@ from guardstream.stream.observers import Observing
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result
 from guardstream.stream.synchronous import SyncGuardedStream
+
+T = TypeVar("T")
+
+
+class Beside(Protocol):
+    """Does work beside the event loop, which it would hold up."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
 
 
 @known_arguments
@@ -46,12 +54,23 @@ async def aguard_body(
     The rules are applied in a thread, since a long body would hold up the event loop. Raises what
     `guard_body` raises, but for a policy with `gate`.
     """
+    return await judged_body(guard, provider, body, _in_thread, options)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
+async def judged_body(
+    guard: Guard, provider: str, body: dict[str, Any], beside: Beside, options: Delivering
+) -> tuple[dict[str, Any], Result]:
+    """Do what `aguard_body` does; the rules are applied by `beside`."""
     guard.refuse_operations("guarding a whole answer", ("retry", "concurrency"))
     policy, gates = guard.policy, guard.gates
     adapter = _adapter(guard, provider, body)
     last, observing = joined(gates, guard.observing(policy, options))
     rules = partial(_guarded, guard, adapter, body, options, observing)
-    guarded, result = await anyio.to_thread.run_sync(rules, abandon_on_cancel=True)
+    guarded, result = await beside(rules)
     if not gates:
         return guarded, result
     # What ends a body is remembered by its adapter: each step has its own.

@@ -30,14 +30,14 @@ def of_the_connection(values: Iterable[str]) -> frozenset[str]:
 
 
 def withheld(guard: Guard, headers: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return the names (in lower case) of headers whose value a rule changes or blocks.
+    """Return the names (in lower case) of headers whose name or value a rule changes or blocks.
 
     Names, ids and addresses cannot be masked: such a header is left out.
     """
     judged = [(name.lower(), value) for name, value in headers if name.lower() not in _PROTOCOL]
-    if _passes(guard, "\n".join(value for _, value in judged)):
+    if _passes(guard, "\n".join(text for header in judged for text in header)):
         return frozenset()
-    return frozenset(name for name, value in judged if not _passes(guard, value))
+    return frozenset(header[0] for header in judged if not all(_passes(guard, t) for t in header))
 
 
 def in_utf8(content_type: str) -> bool:

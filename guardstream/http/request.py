@@ -45,6 +45,27 @@ _DOCUMENTS = frozenset({"args", "response", "input", "json"})
 _SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
 """Fields that hold no value of anybody, in any format."""
 
+_OPTIONS = frozenset(
+    (
+        *("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+        *("stop", "stop_sequences", "tool_choice", "function_call", "service_tier", "priority"),
+        *("stream_options", "include", "truncation", "reasoning", "reasoning_effort", "thinking"),
+        *("verbosity", "modalities", "audio", "logit_bias", "store", "context_management"),
+        *("container", "mcp_servers", "anthropic_version", "anthropic_beta", "encoding_format"),
+        *("generationConfig", "generation_config", "safetySettings", "safety_settings"),
+        *("toolConfig", "tool_config", "cached_content", "labels", "taskType", "task_type"),
+        *("options", "keep_alive", "think", "name", "safety_mode", "citation_options"),
+        *("response_format", "size", "quality", "style", "background", "moderation"),
+        *("output_format", "voice", "stream_format", "input_file_id", "endpoint"),
+        *("completion_window", "output_expires_after", "inferenceConfig", "guardrailConfig"),
+        *("additionalModelRequestFields", "additionalModelResponseFieldPaths", "modelId"),
+        *("performanceConfig", "requestMetadata", "outputConfig", "serviceTier"),
+        *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
+    )
+)
+"""Fields that formats have for settings: they choose, count and name, and say nothing to a model.
+Each is from the reference of an API above, where it is not among those that are judged."""
+
 _BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
         **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
@@ -115,7 +136,7 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     checked = check() if guard.vault is None else guard.vault.settled(check)
     if all(value is request[field] for field, value in checked.items()):
         return body
-    return json_bytes({**request, **checked})
+    return json_bytes({**request, **checked}, len(body))
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:
@@ -138,7 +159,8 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
     """Check what a request says to the model.
 
-    With a vault values are hidden in every field, also where a format says nothing to the model.
+    A field that no format has is taken for the user's text. With a vault values are hidden in every
+    field, also where a format says nothing to the model.
     """
     said = _BESIDE.get(provider)
     if said is None:
@@ -148,9 +170,11 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
         for field, role in said.items()
         if request.get(field)
     }
-    if guard.vault is not None:
-        read = {*said, *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
-        for field in request.keys() - read:
+    read = {*said, *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
+    for field in request.keys() - read:
+        if field not in _OPTIONS:
+            checked[field] = _beside(guard, "user", request[field], content=False)
+        elif guard.vault is not None:
             checked[field] = _beside(guard, "assistant", request[field], content=False)
     if provider in _LISTS and request.get(_LISTS[provider]):
         checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)

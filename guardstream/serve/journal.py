@@ -15,12 +15,15 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.types import Scope
 
-from guardstream.framing.sse import MAX_EVENT, Decoder, Event
+from guardstream.framing.sse import MAX_EVENT, Decoder, Event, Item
+from guardstream.http.body import Beside
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
+from guardstream.stream.bytes import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
 
@@ -69,7 +72,8 @@ class Journal:
 
     An application that gives ids does its own replay: nothing is kept from there on. Where the
     store fails the stream goes on without it, and cannot be had again beyond that. With
-    `restoring`, what is kept has stand-ins, and what is sent has values.
+    `restoring`, what is kept has stand-ins, and what is sent has values. Frames of more than
+    `LONG_EVENT` bytes are read by `long`, if there is one, beside the event loop.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Journal:
         policy: bytes,
         caller: str = "",
         restoring: Restoring | None = None,
+        long: Beside | None = None,
     ) -> None:
         self._store = replay.store
         self._secret = secrets.token_urlsafe(16)
@@ -87,19 +92,29 @@ class Journal:
         self._number = 0
         self._keeping = True
         self._restoring = restoring
+        self._long = long
 
     async def keep(self, frames: list[bytes]) -> list[bytes]:
         """Return frames that were released with ids in them; they are kept before they are sent."""
+        if not self._keeping and self._restoring is None and self._decoder.is_between:
+            return frames
         out = []
-        for item in self._decoder.feed(b"".join(frames)):
+        for item in await self._read(b"".join(frames)):
             if not isinstance(item, Event):
                 out.append(item.raw)
             elif self._keeping and item.id is None:
                 out += await self._keep(Placed(plain(item), Position(self._number + 1)))
             else:
                 self._keeping = False
-                out += [each.raw for each in self._shown(Placed(item.raw, Position(self._number)))]
+                out += [
+                    each.raw for each in await self._shown(Placed(item.raw, Position(self._number)))
+                ]
         return out
+
+    async def _read(self, data: bytes) -> list[Item]:
+        if self._long is None or len(data) <= LONG_EVENT:
+            return self._decoder.feed(data)
+        return await self._long(partial(self._decoder.feed, data))
 
     def rest(self) -> list[bytes]:
         """Return what waited for more of the stream, which is over."""
@@ -128,10 +143,14 @@ class Journal:
             await self._store.append(self._key, self._number, with_id(self._secret, event))
         except Exception as error:
             self._failed(error)
-        return [with_id(self._secret, each) for each in self._shown(event)]
+        return [with_id(self._secret, each) for each in await self._shown(event)]
 
-    def _shown(self, event: Placed) -> Iterable[Placed]:
-        return [event] if self._restoring is None else self._restoring.feed(event)
+    async def _shown(self, event: Placed) -> Iterable[Placed]:
+        if self._restoring is None:
+            return [event]
+        if self._long is None or len(event.raw) <= LONG_EVENT:
+            return self._restoring.feed(event)
+        return await self._long(partial(self._restoring.feed, event))
 
     def _failed(self, error: Exception) -> None:
         _LOG.warning("replay store failed (%s): a stream goes on without it", type(error).__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -51,6 +53,38 @@ def test_connections_are_few_and_have_to_say_what_they_want() -> None:
             assert connection.recv(4096) == b""
             connection.close()
         assert answer_to(url, "/").startswith("HTTP/1.1 204")
+
+
+def test_a_head_that_comes_byte_by_byte_is_read() -> None:
+    with (
+        serving(echo, http=BoundedProtocol) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for request in (b"one", b"two"):
+            head = b"POST /told HTTP/1.1\r\nHost: a\r\nX-Long: %b\r\n" % (b"a" * 200)
+            for byte in head + b"Content-Length: 3\r\n\r\n" + request:
+                connection.sendall(bytes([byte]))
+            said = b""
+            while not said.endswith(request):
+                said += connection.recv(4096)
+            assert said.startswith(b"HTTP/1.1 200")
+
+
+def test_a_line_without_an_end_is_not_kept() -> None:
+    with (
+        serving(nothing, http=BoundedProtocol) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        said = b""
+        with suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+            for _ in range(100):
+                connection.sendall(b"a" * 1_000)
+                time.sleep(0.001)
+            while part := connection.recv(4096):
+                said += part
+    assert not said or said.startswith(b"HTTP/1.1 4")
 
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"

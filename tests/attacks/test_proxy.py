@@ -36,6 +36,8 @@ ALIASES = [
     "/v1/chat/completions%",
     "/v1/..;/v1/chat/completions",
     "/v1/%ef%bd%83hat/completions",
+    "/v1/%c1%a3hat/completions",
+    "/v1/jobs/%ff",
     "/api/v1/chat/completions",
     "/v1/v1/chat/completions",
     "/v2/chat/completions",
@@ -234,3 +236,27 @@ def test_a_body_that_does_not_come_is_given_up() -> None:
         connection.sendall(head)
         assert connection.recv(4096).split()[1] == b"408"
     assert not provider.requests
+
+
+def test_a_body_that_will_be_too_long_is_refused_before_it_comes() -> None:
+    with proxied(lambda _, __: completion("a"), max_body=1_000) as (url, _):
+        host = url.removeprefix("http://")
+        with connected(url) as connection:
+            head = f"POST {CHAT} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1001\r\n\r\n"
+            connection.sendall(head.encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_header_that_some_read_as_one_that_is_kept_back_is_kept_back(held: bool) -> None:
+    settings = {"upstream_key": "sk-own", "keys": {"one": "gsk-one"}} if held else {}
+    said = {"host_": "a", "content_length": "3", "guardstream_policy": "x", "Accept_Encoding": "br"}
+    account = {"openai_organization": "theirs", "X_Api_Key": "sk-theirs", "cookie": "a=b"}
+    with proxied(lambda _, __: completion("a"), **settings) as (url, provider):
+        headers = {**said, **account, "x_own": "1", "authorization": "Bearer gsk-one"}
+        assert post(url, **headers).status_code == 200
+    sent = provider.headers[0]
+    assert sent["x_own"] == "1"
+    assert not sent.keys() & {"content_length", "guardstream_policy", "accept_encoding"}
+    kept = {name.lower() for name in account} & sent.keys()
+    assert kept == (set() if held else {name.lower() for name in account})

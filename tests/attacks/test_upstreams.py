@@ -16,7 +16,7 @@ import pytest
 from guardstream.serve.proxy import ProxySettings, application
 from guardstream.serve.proxy.protocol import BoundedProtocol
 from tests.attacks.raw import connected
-from tests.serve.proxy.upstream import chat, guard
+from tests.serve.proxy.upstream import chat, completion, guard
 from tests.serve.server import serving
 
 CHAT = "/v1/chat/completions"
@@ -217,3 +217,19 @@ def test_an_answer_without_a_body_has_no_length() -> None:
         response = post(url)
     assert response.status_code == 204
     assert "content-length" not in response.headers  # RFC 9110, section 8.6
+
+
+@pytest.mark.parametrize("line", [b"id: a secret", b"id: a secret\nretry: 1", b"event: secret"])
+def test_what_names_no_event_is_judged_as_names_are(line: bytes) -> None:
+    with before(answered(EVENTS, b"%b\n\n%b" % (line, b"".join(chat("hello"))))) as (url, _):
+        response = post(url)
+    assert "secret" not in response.text
+
+
+def test_a_header_whose_name_a_rule_matches_is_withheld() -> None:
+    head = b"content-type: application/json\r\nsecret: 1\r\nx-request-id: 7\r\n"
+    body = completion("hello").body
+    with before(answered(head, bytes(body))) as (url, _):
+        response = post(url)
+    assert response.headers["x-request-id"] == "7"
+    assert "secret" not in response.headers

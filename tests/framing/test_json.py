@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from guardstream.errors import AdapterError
-from guardstream.framing.json import json_data, json_object
+from guardstream.framing.json import json_bytes, json_data, json_object
 
 MANY = 200_000
 
@@ -48,4 +48,32 @@ def test_others_have_their_turn_while_a_long_document_is_read() -> None:
     while not read.wait(0.001):
         turns += 1
     reading.join()
+    assert turns > 1
+
+
+@pytest.mark.parametrize("value", ["é", "\ud83d", 1.5, float("nan"), None, [], {"a": [True, {}]}])
+def test_a_long_value_is_written_as_a_short_one_is(value: object) -> None:
+    document = {"said": [value, "\u2028"], "é": value}
+    assert json_bytes(document, 10_000_000) == json_bytes(document)
+
+
+def test_others_have_their_turn_while_a_few_long_strings_are_read_and_written() -> None:
+    document = {"messages": [{"content": "wörds " * 20_000}] * 100}
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    done = threading.Event()
+    written: list[bytes] = []
+
+    def work() -> None:
+        try:
+            written.append(json_bytes(json_object(text), len(text)))
+        finally:
+            done.set()
+
+    working = threading.Thread(target=work)
+    working.start()
+    turns = 0
+    while not done.wait(0.0001):
+        turns += 1
+    working.join()
+    assert written == [text.encode()]
     assert turns > 1

@@ -45,6 +45,14 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
     ("anthropic", {"messages": HI, "system": [{"type": "text", "text": "a WORD"}]}),
     ("anthropic", {"messages": HI, "tools": [{"name": "f", "description": "a WORD"}]}),
     ("anthropic", {"messages": [*HI, {"role": "assistant", "content": "a WORD"}]}),
+    ("openai_chat", {"messages": HI, "extra_prompt": "a WORD"}),
+    ("openai_chat", {"messages": HI, "context": {"notes": [{"said": "a WORD"}]}}),
+    ("openai_responses", {"input": "a", "memory": ["a WORD"]}),
+    ("anthropic", {"messages": HI, "preamble": "a WORD"}),
+    ("ollama", {"messages": HI, "hint": "a WORD"}),
+    ("openai_embeddings", {"input": "a", "instruction": "a WORD"}),
+    ("gemini", {"contents": [], "hint": "a WORD"}),
+    ("cohere", {"messages": HI, "preamble": "a WORD"}),
 ]
 
 
@@ -104,3 +112,26 @@ def test_half_a_surrogate_pair_beside_masked_text_is_sent_on() -> None:
     body = rb'{"messages": [{"role": "user", "content": "zebra \ud83d"}]}'
     checked = json.loads(checked_request(guard(), "openai_chat", body))
     assert checked["messages"][0]["content"] == "##### \ud83d"
+
+
+@pytest.mark.parametrize(
+    ("provider", "settings"),
+    [
+        ("openai_chat", {"user": "falcon", "metadata": {"a": "falcon"}, "stop": ["falcon"]}),
+        ("openai_chat", {"model": "falcon-7b", "prompt_cache_key": "falcon", "tool_choice": "x"}),
+        ("openai_responses", {"previous_response_id": "falcon", "include": ["falcon"]}),
+        ("anthropic", {"metadata": {"user_id": "falcon"}, "stop_sequences": ["falcon"]}),
+        ("gemini", {"generationConfig": {"stopSequences": ["falcon"]}, "labels": {"a": "falcon"}}),
+        ("ollama", {"options": {"stop": ["falcon"]}, "keep_alive": "falcon"}),
+    ],
+)
+def test_settings_that_formats_have_are_left_as_they_are(
+    provider: str, settings: dict[str, Any]
+) -> None:
+    body = json.dumps(settings).encode()
+    assert checked_request(guard(), provider, body) == body
+
+
+def test_numbers_and_marks_of_fields_that_nobody_knows_stay_as_they_are() -> None:
+    body = json.dumps({"messages": HI, "min_p": 0.1, "n": 1, "best": None, "x": [True]}).encode()
+    assert checked_request(guard(), "openai_chat", body) == body

@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-import anyio
-
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.body import aguard_body, guard_body, guard_error
+from guardstream.http.body import Beside, guard_body, guard_error, judged_body
 from guardstream.http.stream import WireGuard
 from guardstream.operations import behind
 from guardstream.providers.any_json import AnyJSON
@@ -20,15 +18,19 @@ from guardstream.providers.text import PlainText
 from guardstream.providers.whole import BODIES
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.endpoints import Answer, Endpoint
+from guardstream.stream.options import Delivering
 from guardstream.stream.result import Result
 
 
 class UpstreamError(Exception):
-    """The upstream cannot be reached, or answers with what cannot be guarded."""
+    """The upstream cannot be reached, or answers with what cannot be guarded.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    `reason` says for the log what kind of failure that was, and nothing that anybody has sent.
+    """
+
+    def __init__(self, status: int, code: str, message: str, reason: str = "") -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.reason = status, code, message, reason
 
 
 class Guarded(NamedTuple):
@@ -65,18 +67,23 @@ def guarded_answer(
 
 
 async def judged_answer(
-    guard: Guard, endpoint: Endpoint, kind: str, body: bytes, attributes: Mapping[str, str]
+    guard: Guard,
+    endpoint: Endpoint,
+    kind: str,
+    body: bytes,
+    attributes: Mapping[str, str],
+    beside: Beside,
 ) -> Guarded:
-    """Do what `guarded_answer` does, and await the checks of the guard's gates.
+    """Do what `guarded_answer` does by `beside`, and await the checks of the guard's gates.
 
     They judge what a model says as in its stream; in a transcript, a file and the results of a
     batch each string by itself. UpstreamError, too, for one of these that is blocked.
     """
     try:
         if endpoint.answer == "said" and kind in _KINDS["said"]:
-            return await _judged(guard, endpoint.provider, body, attributes)
+            return await _judged(guard, endpoint.provider, body, attributes, beside)
         rules = partial(guarded_answer, guard, endpoint, kind, body, attributes)
-        guarded = await anyio.to_thread.run_sync(rules, abandon_on_cancel=True)
+        guarded = await beside(rules)
         if endpoint.answer in _JUDGED:
             return Guarded(await _judged_strings(guard, guarded.body))
         return guarded
@@ -87,14 +94,15 @@ async def judged_answer(
 
 
 async def _judged(
-    guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str]
+    guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str], beside: Beside
 ) -> Guarded:
-    value = _object(body)
+    value = await beside(partial(_object, body))
     if provider in BODIES:
-        guarded, result = await aguard_body(
-            guard, provider, value, keep_text=False, attributes=attributes
-        )
-        return Guarded(body if guarded is value else json_bytes(guarded), result)
+        options = Delivering(keep_text=False, attributes=attributes)
+        guarded, result = await judged_body(guard, provider, value, beside, options)
+        if guarded is value:
+            return Guarded(body, result)
+        return Guarded(await beside(partial(json_bytes, guarded, len(body))), result)
     line = _each([json_bytes(value) + b"\n"])
     stream = guard.wrap(line, provider=provider, keep_text=False, attributes=attributes)
     async with stream:
@@ -143,7 +151,7 @@ def guarded_error(guard: Guard, body: bytes) -> bytes:
         guarded = guard_error(guard, value)
     except GuardstreamError as error:
         raise _unguarded("the upstream's error cannot be guarded") from error
-    return body if guarded is value else json_bytes(guarded)
+    return body if guarded is value else json_bytes(guarded, len(body))
 
 
 def _by_kind(
@@ -162,7 +170,7 @@ def _by_kind(
         return Guarded(_cues(guard, _utf8(body)).encode())
     value = _object(body)
     guarded = _GUARDS[answer](guard, value)
-    return Guarded(body if guarded is value else json_bytes(guarded))
+    return Guarded(body if guarded is value else json_bytes(guarded, len(body)))
 
 
 _KINDS: Mapping[Answer, Sequence[str]] = {
@@ -183,7 +191,7 @@ def _said(guard: Guard, provider: str, body: bytes, attributes: Mapping[str, str
     value = _object(body)
     if provider in BODIES:
         guarded, result = guard_body(guard, provider, value, keep_text=False, attributes=attributes)
-        return Guarded(body if guarded is value else json_bytes(guarded), result)
+        return Guarded(body if guarded is value else json_bytes(guarded, len(body)), result)
     wire = WireGuard(
         guard, media="ndjson", provider=provider, keep_text=False, attributes=attributes
     )

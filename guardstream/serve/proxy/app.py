@@ -121,12 +121,13 @@ def _log(scope: Scope, outcome: Outcome, seconds: float) -> None:
     A path is written as an address has it, so that none can begin a line of its own.
     """
     log.info(
-        "%s %s %s finish=%s policy=%s blocked_by=%s %.3fs",
+        "%s %s %s finish=%s policy=%s blocked_by=%s error=%s %.3fs",
         scope.get("method", ""),
         quote(scope["path"], safe=PATH),
         outcome.status or "-",
         outcome.finish or "-",
         outcome.policy or "-",
         outcome.blocked_by or "-",
+        outcome.error or "-",
         seconds,
     )

@@ -6,9 +6,10 @@ It is told to add, follow, keep and repair nothing: what is sent is what the pro
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from collections.abc import AsyncIterator, Sequence
 from functools import cache
-from io import BytesIO
 
 import aiohttp
 import certifi
@@ -94,15 +95,17 @@ class Connections:
             raise _failed(error) from error
 
     async def _sent(self, request: Outgoing) -> aiohttp.ClientResponse:
+        headers, body = _sent(request.headers), request.body
+        long = len(body) > _PIECE
+        if long:
+            headers.append(("content-length", str(len(body))))
         while True:
             try:
                 return await self._session.request(
                     request.method,
                     URL(request.url, encoded=True),
-                    headers=_sent(request.headers),
-                    data=BytesIO(request.body)
-                    if len(request.body) > _PIECE
-                    else request.body or None,
+                    headers=headers,
+                    data=_in_pieces(body) if long else body or None,
                     allow_redirects=False,
                 )
             except _EarlyError:
@@ -111,6 +114,12 @@ class Connections:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a long body, which is never copied as a whole while the event loop waits."""
+    for at in range(0, len(body), _PIECE):
+        yield body[at : at + _PIECE]
 
 
 class _Answer:
@@ -155,9 +164,35 @@ def _sent(headers: Headers) -> list[tuple[str, str]]:
 
 def _failed(error: Exception) -> UpstreamError:
     """Say what went wrong with the upstream, without its address or any text."""
-    kind = type(error).__name__
+    kind, reason = type(error).__name__, _reason(error)
     if isinstance(error, asyncio.TimeoutError):
-        return UpstreamError(504, "upstream_timeout", f"the upstream took too long ({kind})")
+        why = f"the upstream took too long ({kind})"
+        return UpstreamError(504, "upstream_timeout", why, reason)
     if isinstance(error, (aiohttp.InvalidURL, ValueError)):
-        return UpstreamError(400, "invalid_path", "the path cannot be sent on")
-    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})")
+        return UpstreamError(400, "invalid_path", "the path cannot be sent on", reason)
+    return UpstreamError(502, "upstream_error", f"the upstream failed ({kind})", reason)
+
+
+_REASONS: Sequence[tuple[type[BaseException], str]] = (
+    (socket.gaierror, "unknown host"),
+    (aiohttp.ClientSSLError, "tls"),
+    (ssl.SSLError, "tls"),
+    (aiohttp.ConnectionTimeoutError, "connect timed out"),
+    (TimeoutError, "timed out"),
+    (ConnectionRefusedError, "refused"),
+    (aiohttp.ServerDisconnectedError, "closed early"),
+    (aiohttp.ClientPayloadError, "closed early"),
+    (ConnectionError, "closed early"),
+    (aiohttp.ClientResponseError, "no http"),
+    (OSError, "not reached"),
+)
+"""What to say of errors, the first that fits."""
+
+
+def _reason(error: Exception) -> str:
+    """Say in a word or two how an upstream failed."""
+    below = getattr(error, "os_error", error)  # why there is no connection
+    for kind, said in _REASONS:
+        if isinstance(error, kind) or isinstance(below, kind):
+            return said
+    return type(error).__name__

@@ -273,6 +273,8 @@ class Table:
         named = [_PARAMETERS.split(segment)[0].strip() for segment in _APART.split(plain)]
         if not path.isprintable() or path[:1] != "/" or not {".", ".."}.isdisjoint(named):
             return True
+        if "\N{REPLACEMENT CHARACTER}" in plain:  # it was not in UTF-8, and others may read it
+            return True
         names = [name for name in (each.strip(_NO_NAME).casefold() for each in named) if name]
         ends = ["/" + "/".join(names[at:]) for at in range(max(1, len(names) - 1))]
         return any(each.fullmatch(end) for end in ends for each in self._lower)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from math import ceil
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
@@ -34,11 +35,11 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
-from guardstream.serve.proxy.apart import LongEvents
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
+from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.requests import Sent
 from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
@@ -61,9 +62,6 @@ _MAX_ERROR = 1024 * 1024
 
 _PATIENCE = 1.0
 """Seconds that a store may take to note a stream's end."""
-
-_SHORT = 16 * 1024
-"""Bytes of a text that is guarded at once: some milliseconds at most."""
 
 _NOTHING = 204
 _TOO_LATE = 504
@@ -88,6 +86,7 @@ class Outcome:
     finish: FinishReason | None = None
     policy: str | None = None
     blocked_by: str | None = None
+    error: str | None = None
 
 
 class ProxyExchange:
@@ -235,18 +234,19 @@ class ProxyExchange:
             raise RefusedError(408, "body_timeout", "the body took too long") from None
 
     async def _read_whole(self, limit: int) -> bytes | None:
-        parts: list[bytes] = []
-        size = 0
+        told = values(self._headers, b"content-length")
+        if told and int(told[0]) > limit:
+            raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
+        body = BytesIO()  # which does not copy it all at the end
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 return None
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit:
+            body.write(message.get("body", b""))
+            if body.tell() > limit:
                 raise RefusedError(413, "body_too_large", f"the body is longer than {limit} bytes")
             if not message.get("more_body"):
-                return b"".join(parts)
+                return body.getvalue()
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -272,7 +272,10 @@ class ProxyExchange:
         except BoundsError as error:
             after = [(b"retry-after", b"%d" % error.retry_after)]
             await self._refuse(error.status, error.code, error.message, after)
-        except (RefusedError, UpstreamError) as error:
+        except RefusedError as error:
+            await self._refuse(error.status, error.code, error.message)
+        except UpstreamError as error:
+            self._note(error.code, error.reason)
             await self._refuse(error.status, error.code, error.message)
         except LimiterError as error:
             seconds = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
@@ -312,7 +315,8 @@ class ProxyExchange:
             await self._start(response.status, returned_headers(response, held=self._parts.held))
             async for part in response:
                 await self._say(part)
-        except UpstreamError:
+        except UpstreamError as error:
+            self._note(error.code, error.reason)
             return  # a body that is cut off says by itself that something is missing
         finally:
             await aclose_source(response)
@@ -434,7 +438,8 @@ class ProxyExchange:
         answer = await read_whole(response, self._settings.max_answer)
         guarded: Guarded
         if guard.gates:
-            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes)
+            beside = partial(self._parts.apart.text, len(answer))
+            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes, beside)
         else:
             guarded = await self._apart(
                 len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
@@ -476,7 +481,9 @@ class ProxyExchange:
             )
 
         def check(vault: Vault | None) -> Sent:
-            return requests.checked(guard.with_vault(vault), endpoint, table, kind, body)
+            with_vault = guard.with_vault(vault)
+            work = partial(requests.checked, with_vault, endpoint, table, kind, body)
+            return self._parts.apart.text_of_thread(len(body), work)
 
         try:
             vault, sent = await vaults.amasked(check, *self._conversation())
@@ -531,12 +538,7 @@ class ProxyExchange:
 
     async def _apart(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do work on a text of `size` bytes; in a thread if it is long, so that streams go on."""
-        if size <= _SHORT:
-            return work(*args, **kwargs)
-        whole = partial(work, *args, **kwargs)
-        return await anyio.to_thread.run_sync(
-            whole, abandon_on_cancel=True, limiter=self._parts.threads
-        )
+        return await self._parts.apart.text(size, partial(work, *args, **kwargs))
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         headers = returned_headers(response, guard, held=self._parts.held)
@@ -576,6 +578,7 @@ class ProxyExchange:
                         guarded.state.forget()
                     del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
+                self._note(error.code, error.reason)
                 await self._say_error(error.status, error.code, error.message)
             except GuardstreamError as error:
                 await self._say_error(502, "guard_failed", told(guard, error))
@@ -614,7 +617,12 @@ class ProxyExchange:
             yield
             return
         journal = self._journal = Journal(
-            replay, self._scope, self._label, self._caller_name, restoring
+            replay,
+            self._scope,
+            self._label,
+            self._caller_name,
+            restoring,
+            long=self._parts.apart.event,
         )
         complete = False
         try:
@@ -652,6 +660,7 @@ class ProxyExchange:
     async def _refuse(
         self, status: int, code: str, message: str, more: Iterable[tuple[bytes, bytes]] = ()
     ) -> None:
+        self._note(code)
         body = json.dumps(self._errors.body(status, code, message)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await self._start(status, [*headers, *more])
@@ -678,7 +687,13 @@ class ProxyExchange:
             await self._send({"type": "http.response.body", "body": body, "more_body": more})
         self._sent_at = monotonic()
 
+    def _note(self, code: str, reason: str = "") -> None:
+        """Note for the log why a request fails: the first error counts."""
+        if self.outcome.error is None:
+            self.outcome.error = f"{code} ({reason})" if reason else code
+
     async def _say_error(self, status: int, code: str, message: str) -> None:
+        self._note(code)
         if self._media in _STREAMS:  # an array is cut: it has no place for an error
             lines = self._media != "text/event-stream"
             await self._say(self._errors.frame(status, code, message, lines=lines))

@@ -5,6 +5,7 @@ What is sent on is written from what was read, so that no other reader finds oth
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,16 @@ from guardstream.http.request import RefusedError
 _MOST = 1000
 """Fields of a form."""
 
+_FILES = re.compile(r"(?:file|image|mask)(?:\[\d*\])?")
+"""The names of the fields that are files, in the forms of OpenAI's API. Others are texts, also if
+they have the name of a file: servers differ in what such a field is."""
+
+_MEDIA = re.compile(rb"[\w.+-]+/[\w.+-]+")
+"""A media type, without parameters: those say how a text is to be read."""
+
+_CHARSET = "_charset_"
+"""The field that says in which charset the others are (section 4.6)."""
+
 
 @dataclass(slots=True)
 class Part:
@@ -26,6 +37,11 @@ class Part:
     data: bytes
     filename: str | None = None
     kind: bytes = b""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether nobody can take it for a text."""
+        return self.filename is not None and _FILES.fullmatch(self.name) is not None
 
     def text(self) -> str:
         """Return the value of a field; RefusedError if it is not in UTF-8."""
@@ -61,7 +77,7 @@ def write_form(parts: Iterable[Part]) -> tuple[bytes, bytes]:
         named = b'Content-Disposition: form-data; name="%s"' % _quoted(part.name)
         if part.filename is not None:
             named += b'; filename="%s"' % _quoted(part.filename)
-        kind = b"\r\nContent-Type: " + part.kind if part.kind else b""
+        kind = b"\r\nContent-Type: " + part.kind if part.kind and part.is_file else b""
         out.append(b"--%s\r\n%s%s\r\n\r\n%s\r\n" % (boundary, named, kind, part.data))
     body = b"".join(out) + b"--%s--\r\n" % boundary
     return b"multipart/form-data; boundary=" + boundary, body
@@ -127,7 +143,13 @@ class _Reader:
             raise _wrong(f"the form has more than {_MOST} fields")
         shown = None if filename is None else filename.decode()
         made = self._headers.get(b"content-type", b"")
-        self.parts.append(Part(name.decode(), bytes(self._data), shown, made))
+        media = made.partition(b";")[0].strip()
+        if media and not _MEDIA.fullmatch(media):
+            raise _wrong("a field of the form has a content type that is none")
+        part = Part(name.decode(), bytes(self._data), shown, media)
+        if part.name == _CHARSET and part.data.lower() not in (b"utf-8", b"us-ascii"):
+            raise _wrong("the form is not in UTF-8")
+        self.parts.append(part)
 
     def _finish(self) -> None:
         self.ended = True

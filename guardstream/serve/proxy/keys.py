@@ -152,13 +152,21 @@ def _given(headers: Headers, query: str) -> Iterable[str]:
             yield unquote_plus(text)
 
 
+def plain_name(name: bytes) -> bytes:
+    """Return the name of a header as those servers read it that mind neither case nor underscores.
+
+    In CGI and WSGI names have no hyphens (https://www.rfc-editor.org/rfc/rfc3875#section-4.1.18).
+    """
+    return name.lower().replace(b"_", b"-")
+
+
 def with_key(headers: Headers, key: str | None, auth: str) -> Headers:
     """Return the headers without what clients come with, and with the upstream's key.
 
     It stands in the header `auth`.
     """
     dropped = (*_HEADERS, *_ACCOUNT)
-    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+    kept = [(name, value) for name, value in headers if plain_name(name) not in dropped]
     if key is None:
         return kept
     value = f"Bearer {key}" if auth == "authorization" else key

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from anyio import CapacityLimiter
-
 from guardstream.serve.proxy.apart import Apart
 from guardstream.serve.proxy.endpoints import Endpoint, Found, Table
 from guardstream.serve.proxy.keys import Keys, named_keys
@@ -12,9 +10,6 @@ from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.state import MemoryState, State
 from guardstream.serve.proxy.upstreams import Target, Upstream
 from guardstream.serve.routes import Headers
-
-_THREADS = 2
-"""Threads that guard long bodies: each takes its share of the event loop's time."""
 
 
 class Parts:
@@ -35,7 +30,6 @@ class Parts:
         self.targets = settings.targets
         self.held = settings.held
         self.apart = Apart()
-        self.threads = CapacityLimiter(_THREADS)
         self._sender = sender
         self._upstreams: dict[str, Upstream] = {}
 

@@ -28,6 +28,9 @@ _END = re.compile(rb"\n\r?\n")
 
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
+_COPIED = 64 * 1024
+"""Bytes up to which a part of a body is copied to be written with its length."""
+
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -65,7 +68,9 @@ class BoundedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.conn._receive_buffer = _StrictBuffer()
+        self._head: ReceiveBuffer = _StrictBuffer()
+        self.conn._receive_buffer = self._head
+        self._most_of_head = self.conn._max_incomplete_event_size
         self._answer, self.app = self.app, self._answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -77,8 +82,17 @@ class BoundedProtocol(H11Protocol):
             self._expect()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._expect()
+        if self._head_goes_on(data):
+            self._head += data
+        else:
+            super().data_received(data)
+            self._expect()
+
+    def _head_goes_on(self, data: bytes) -> bool:
+        """Tell whether what came completes no line of a head: a thousand clients that send theirs
+        byte by byte would keep h11 busy."""
+        begun = self.conn.their_state is h11.IDLE and bool(self._head)
+        return begun and b"\n" not in data and len(self._head) + len(data) <= self._most_of_head
 
     def shutdown(self) -> None:
         """Close the connection once its answer has ended, and been read by the client."""
@@ -106,14 +120,22 @@ class BoundedProtocol(H11Protocol):
             nonlocal chunked
             if message["type"] == "http.response.start":
                 chunked = _in_chunks(scope, message)
-            elif chunked and message.get("more_body") and not self.flow.write_paused:
+            elif chunked and message.get("more_body"):
+                if self.flow.write_paused and not cycle.disconnected:
+                    await self.flow.drain()
                 body = message.get("body")
                 if body and not cycle.disconnected:
-                    self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+                    self._write_chunk(body)
                 return
             await send(message)
 
         await self._answer(scope, receive, write)
+
+    def _write_chunk(self, body: bytes) -> None:
+        if len(body) < _COPIED:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+        else:
+            self.transport.writelines((b"%x\r\n" % len(body), body, b"\r\n"))
 
     def _expect(self) -> None:
         """Start the clock if the headers of a request are to come; stop it if they are there."""

@@ -59,26 +59,32 @@ def read(endpoint: Endpoint, kind: str, body: bytes) -> Read:
         batch = _requests(fields) if endpoint.sends == "batch" else []
         return Read(fields, [each["params"] for each in batch])
     parts = read_form(kind, body)
-    fields = {part.name: part.text() for part in parts if part.filename is None}
+    fields = {part.name: part.text() for part in parts if not part.is_file}
     if fields.get("purpose") != BATCH:
         return Read(fields, [])
-    lines = [_line(line) for part in parts if part.filename for line in _lines(part.data)]
+    lines = [_line(line) for part in parts if part.is_file for line in _lines(part.data)]
     return Read(fields, [line["body"] for line in lines])
 
 
 def _checked_form(guard: Guard, table: Table, parts: list[Part]) -> list[Part]:
-    """Check the texts of a form, as the user's, and the requests of a batch."""
+    """Check the texts of a form and the names of files, as the user's; and a batch's requests."""
     purposes = [part.text() for part in parts if part.name == "purpose"]
     if len(purposes) > 1:
         raise RefusedError(400, "invalid_form", "the form says twice what its file is for")
-    texts = [part for part in parts if part.filename is None and part.name != "model"]
-    said = {str(number): part.text() for number, part in enumerate(texts)}
-    judged = json_object(checked_request(guard, "form", json_bytes(said))) or {}
-    for number, part in enumerate(texts):
-        part.data = judged[str(number)].encode()
+    texts = {
+        f"{number}": part.text()
+        for number, part in enumerate(parts)
+        if not part.is_file and part.name != "model"
+    }
+    names = {f"{number} named": part.filename for number, part in enumerate(parts) if part.filename}
+    judged = json_object(checked_request(guard, "form", json_bytes({**texts, **names}))) or {}
+    for number, part in enumerate(parts):
+        if (text := judged.get(f"{number}")) is not None:
+            part.data = text.encode()
+        part.filename = judged.get(f"{number} named", part.filename)
     if purposes == [BATCH]:
         for part in parts:
-            if part.filename is not None:
+            if part.is_file:
                 part.data = b"".join(
                     _checked_line(guard, table, line) for line in _lines(part.data)
                 )

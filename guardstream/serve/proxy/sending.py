@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Protocol
 
 from guardstream.serve.proxy.answers import UpstreamError
@@ -157,11 +158,9 @@ def content_type(answer: Incoming) -> str:
 
 async def read_whole(answer: Incoming, limit: int) -> bytes:
     """Read a whole body. UpstreamError if it is longer than `limit` bytes, or cut."""
-    parts: list[bytes] = []
-    size = 0
+    body = BytesIO()  # which does not copy it all at the end
     async for part in answer:
-        size += len(part)
-        if size > limit:
+        body.write(part)
+        if body.tell() > limit:
             raise UpstreamError(502, "upstream_too_large", "the upstream's answer is too large")
-        parts.append(part)
-    return b"".join(parts)
+    return body.getvalue()

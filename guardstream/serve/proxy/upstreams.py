@@ -14,7 +14,7 @@ from yarl import URL
 
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, of_the_connection, withheld
-from guardstream.serve.proxy.keys import query_without, with_key
+from guardstream.serve.proxy.keys import plain_name, query_without, with_key
 from guardstream.serve.proxy.sending import Incoming, Outgoing, Sender, decoded, readable
 from guardstream.serve.routes import Headers, values
 
@@ -131,7 +131,7 @@ class Upstream:
         kept_back = _NOT_SENT | of_the_connection(values(headers, b"connection"))
         kept_back |= {name.decode() for name, _ in self._own}
         named = ((name.lower(), value) for name, value in headers)
-        sent = [pair for pair in named if pair[0].decode("latin-1") not in kept_back]
+        sent = [pair for pair in named if plain_name(pair[0]).decode("latin-1") not in kept_back]
         sent += [*self._own, (b"accept-encoding", b"identity")]
         names = {name for name, _ in sent}
         sent += [pair for pair in _USUAL if pair[0] not in names]

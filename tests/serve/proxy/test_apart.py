@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardstream.serve.proxy.apart import LONG, MANY, Apart, Room, Turns
+from guardstream.serve.proxy.apart import SHORT, Apart, Job, Shares
+from guardstream.serve.proxy.long_events import LONG, MANY
+from guardstream.serve.proxy.room import Room
+from guardstream.serve.proxy.turns import Turns
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
@@ -23,7 +26,7 @@ def test_a_caller_that_is_cancelled_leaves_when_the_work_is_done() -> None:
 
     async def run() -> None:
         apart = Apart()
-        task = asyncio.create_task(apart.run(work))
+        task = asyncio.create_task(apart.event(work))
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -38,10 +41,141 @@ def test_what_the_work_raises_is_raised() -> None:
     async def run() -> None:
         apart = Apart()
         with pytest.raises(ZeroDivisionError):
-            await apart.run(lambda: 1 // 0)
+            await apart.event(lambda: 1 // 0)
         apart.close()
 
     asyncio.run(run())
+
+
+def test_what_has_not_begun_is_not_done_for_a_caller_that_is_cancelled() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def first() -> None:
+        begun.set()
+        assert go_on.wait(10)
+        done.append("first")
+
+    async def run() -> None:
+        apart = Apart()
+        working = asyncio.create_task(apart.text(SHORT + 1, first))
+        assert await asyncio.to_thread(begun.wait, 10)
+        waiting = [
+            asyncio.create_task(apart.event(lambda: done.append("event"))),
+            asyncio.create_task(apart.text(SHORT + 1, lambda: done.append("text"))),
+        ]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+        go_on.set()
+        await working
+        await apart.event(lambda: done.append("last"))
+        apart.close()
+
+    asyncio.run(run())
+    assert done == ["first", "last"]
+
+
+def test_a_text_is_given_up_at_once() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    async def run() -> None:
+        apart = Apart()
+        task = asyncio.create_task(apart.text(SHORT + 1, work))
+        assert await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        apart.close()
+
+    asyncio.run(run())
+
+
+def test_who_waits_when_it_is_closed_is_told() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    async def run() -> None:
+        apart = Apart()
+        working = asyncio.create_task(apart.text(SHORT + 1, work))
+        assert await asyncio.to_thread(begun.wait, 10)
+        waiting = asyncio.create_task(apart.text(SHORT + 1, work))
+        in_thread = asyncio.create_task(
+            asyncio.to_thread(apart.text_of_thread, SHORT + 1, lambda: None)
+        )
+        await asyncio.sleep(0.05)
+        apart.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(asyncio.CancelledError):
+            await in_thread
+        go_on.set()
+        await working
+
+    asyncio.run(run())
+
+
+def test_one_thing_is_done_at_a_time_whatever_it_is() -> None:
+    running: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.001)
+        running.pop()
+
+    async def run() -> None:
+        apart = Apart()
+        threads = [asyncio.to_thread(apart.text_of_thread, SHORT + 1, work) for _ in range(4)]
+        texts = [apart.text(size, work) for size in (SHORT + 1, 10_000_000) * 4]
+        await asyncio.gather(*texts, *threads, *(apart.event(work) for _ in range(8)))
+        apart.close()
+
+    asyncio.run(run())
+    assert len(most) == 20
+    assert max(most) == 1
+
+
+def test_each_kind_of_work_has_the_same_share() -> None:
+    shares = Shares()
+    took = {"event": 1.0, "text": 10.0}
+    for kind in took:
+        for _ in range(30):
+            shares.put(Job(kind, int))
+    order = []
+    for _ in range(33):
+        job = shares.take()
+        assert job is not None
+        order.append(job.kind)
+        shares.took(job, took[job.kind])
+    assert order.count("text") == 3
+    assert max(map(len, "".join(kind[0] for kind in order).split("t"))) <= 11
+
+
+def test_a_kind_that_was_not_asked_for_has_no_more_than_its_share_later() -> None:
+    shares = Shares()
+    for _ in range(3):
+        shares.put(Job("text", int))
+        job = shares.take()
+        assert job is not None
+        shares.took(job, 100.0)
+    for kind in ("event", "text", "event", "text", "event"):
+        shares.put(Job(kind, int))
+    order = []
+    while (job := shares.take()) is not None:
+        order.append(job.kind)
+        shares.took(job, 100.0)
+    assert "text" in order[:3]
 
 
 def test_a_long_event_is_guarded_as_a_short_one_is() -> None:

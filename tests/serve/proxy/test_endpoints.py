@@ -254,8 +254,18 @@ def test_the_requests_of_a_batch_are_judged_when_it_is_uploaded() -> None:
          b"--x\r\nContent-Disposition: form-data; name=purpose\r\n\r\nbatch\r\n"
          b"--x\r\nContent-Disposition: form-data; name=purpose\r\n\r\nvision\r\n--x--",
          "invalid_form"),
+        ("multipart/form-data; boundary=x",
+         b"--x\r\nContent-Disposition: form-data; name=_charset_\r\n\r\nutf-7\r\n--x--",
+         "invalid_form"),
+        ("multipart/form-data; boundary=x",
+         b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n"
+         b"Content-Type: any text\r\n\r\nvision\r\n--x--",
+         "invalid_form"),
+        ("multipart/form-data; boundary=x",
+         b"--x\r\nContent-Disposition: form-data; name=prompt; filename=a\r\n\r\n\xff\r\n--x--",
+         "invalid_form"),
     ],
-    ids=["json", "no boundary", "cut", "encoded", "two purposes"],
+    ids=["json", "no boundary", "cut", "encoded", "two purposes", "charset", "kind", "no text"],
 )  # fmt: skip
 def test_a_form_that_can_be_read_in_two_ways_is_refused(kind: str, body: bytes, code: str) -> None:
     with proxied(stored) as (url, provider):
@@ -338,6 +348,25 @@ def test_the_prompt_of_a_transcription_is_judged_and_its_file_is_as_it_was() -> 
         assert form(url, path, model="m", prompt=MAIL).status_code == 200
     assert b"write to [mail]" in provider.bodies[0]
     assert b"\r\n\r\nRIFF\r\n\xff\r\n--" in provider.bodies[0]
+
+
+def test_a_text_with_the_name_of_a_file_and_the_names_of_files_are_judged() -> None:
+    path = "/v1/audio/transcriptions"
+
+    def sent(**files: tuple[str, bytes, str]) -> int:
+        return httpx.post(url + path, files=files, timeout=30).status_code
+
+    with proxied(lambda *_: JSONResponse({"text": "hello"})) as (url, provider):
+        assert sent(prompt=("a.txt", ATTACK.encode(), "text/plain; charset=utf-7")) == 400
+        assert sent(file=(f"{ATTACK}.wav", b"RIFF", "audio/wav")) == 400
+        text = ("a.txt", MAIL.encode(), "text/plain; charset=utf-7")
+        sound = (f"{MAIL}.wav", b"RIFF\xff", "audio/wav; codecs=1")
+        assert sent(prompt=text, file=sound) == 200
+    (body,) = provider.bodies
+    assert body.count(b"[mail]") == 2
+    assert b"RIFF\xff" in body
+    assert b"Content-Type: audio/wav\r\n" in body
+    assert b"utf-7" not in body
 
 
 def test_transcriptions_are_guarded_in_all_their_pieces() -> None:

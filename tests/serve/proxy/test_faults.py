@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import threading
 from typing import Any
 
 import httpx
@@ -88,6 +90,41 @@ def test_an_upstream_that_is_not_there_is_a_bad_gateway() -> None:
         response = post(url)
     assert response.status_code == 502
     assert error_of(response)["code"] == "upstream_error"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (None, "upstream_error (refused)"),
+        (b"", "upstream_error (closed early)"),
+        (b"SSH-2.0-secret\r\n\r\n", "upstream_error (no http)"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsecret", "upstream_error (closed early)"),
+        (b"HTTP/1.1 302 Found\r\nlocation: /secret\r\n\r\n", "unguarded_answer"),
+    ],
+)
+def test_the_log_says_how_an_upstream_failed(
+    answer: bytes | None, error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "guardstream.serve")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def respond() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer or b"")
+
+        if answer is None:
+            listener.close()
+        else:
+            threading.Thread(target=respond, daemon=True).start()
+        upstream = f"http://127.0.0.1:{port}"
+        with proxied(lambda provider, _: provider.stream([]), upstream=upstream) as (url, _):
+            assert post(url).status_code == 502
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "guardstream.serve"]
+    assert f" error={error} " in line
+    assert "secret" not in line
 
 
 def test_a_silent_upstream_ends_at_the_policys_deadline() -> None:
