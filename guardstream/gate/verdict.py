@@ -32,13 +32,17 @@ class Verdict:
     `action`: "allow" lets it pass; "block" ends the stream before it; "mask" writes `*` for
     everything but white space; "replace" writes `text` instead. `rule` and `severity` stand in the
     finding. In formats whose chunks repeat what they have said, masked and replaced text would come
-    out again: there it blocks.
+    out again: there it blocks. ValueError for another action.
     """
 
     action: Literal["allow", "block", "mask", "replace"]
     text: str = ""
     rule: str = "gate"
     severity: Severity = "medium"
+
+    def __post_init__(self) -> None:
+        if self.action not in _ACTIONS:
+            raise ValueError(f"a verdict's action is one of {', '.join(_ACTIONS)}")
 
     def written(self, text: str, *, first: bool) -> str:
         """What is written for a part of the text; `first` if it is the first one."""
@@ -48,6 +52,8 @@ class Verdict:
             return re.sub(r"\S", "*", text)
         return self.text if first and self.action == "replace" else ""
 
+
+_ACTIONS = ("allow", "block", "mask", "replace")
 
 ALLOW, BLOCK = Verdict("allow"), Verdict("block")
 

@@ -238,30 +238,49 @@ def has_text(value: Any) -> bool:
 
 
 def spelled(value: Any) -> list[str]:
-    """Return the tokens in log probabilities: strings at any depth, and keys that have a number."""
+    """Return what log probabilities say: tokens, then names of fields that they do not have.
+
+    Tokens are strings at any depth, and the keys of an object that has only numbers.
+    """
     found: list[str] = []
-    _spell(value, found)
-    return found
+    names: list[str] = []
+    _spell(value, found, names)
+    return found + names
 
 
-_SILENT = frozenset({int, float, bool, type(None)})
+_NUMBERS = frozenset({int, float})
+_SILENT = _NUMBERS | {bool, type(None)}
+
+_SPELLING = frozenset(
+    {
+        *("token", "tokens", "token_id", "tokenId", "token_ids", "id", "bytes", "text", "special"),
+        *("logprob", "logprobs", "top_logprobs", "token_logprobs", "prompt_logprobs"),
+        *("text_offset", "content", "refusal", "rank", "decoded_token"),
+        *("chosenCandidates", "chosen_candidates", "topCandidates", "top_candidates"),
+        *("candidates", "logProbability", "log_probability"),
+        *("logProbabilitySum", "log_probability_sum"),
+    }
+)
+"""What log probabilities call their fields; another name could be any text."""
 
 
-def _spell(value: Any, found: list[str]) -> None:
+def _spell(value: Any, found: list[str], names: list[str]) -> None:
     if isinstance(value, str):
         found += [value] if value else ()
     elif isinstance(value, (list, tuple)):
         for item in value:
             if type(item) not in _SILENT:
-                _spell(item, found)
+                _spell(item, found, names)
     elif type(value) not in _SILENT:
         fields = fields_of(value)
-        inner = [each for each in fields.values() if type(each) is not float]
-        if fields and not inner:
-            found += [name for name in fields if name]
-        for each in inner:
+        if all(type(each) in _NUMBERS for each in fields.values()):
+            found += [name for name in fields if name and isinstance(name, str)]
+            return
+        named = fields if fields is value else getattr(value, "__pydantic_extra__", None) or ()
+        names += [name for name in named if isinstance(name, str) and name not in _SPELLING]
+        for each in fields.values():
             if type(each) not in _SILENT:
-                _spell(each, found)
+                _spell(each, found, names)
 
 
 _CHOSEN = ("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates")

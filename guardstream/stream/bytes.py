@@ -251,7 +251,7 @@ class WireFlow:
         if frame.note and not self._check(frame.note):
             return []
         if frame.done:
-            return [*self._settle(), Sent(frame.raw)] if not self._settled else []
+            return self._settle(frame.raw)
         if (frame.name not in _UNNAMED or frame.id) and self._beside.has_named(frame):
             self._beside.judge_names(frame)
             if self._beside.flow.ended is not None:
@@ -465,20 +465,24 @@ class WireFlow:
                 return self._close()
         return []
 
-    def _settle(self) -> list[Sent[bytes]]:
-        """Let the flows end: what they hold goes out, or blocks."""
-        if self._settled or not self._flows:
+    def _settle(self, end: bytes = b"") -> list[Sent[bytes]]:
+        """Let the flows end: what they hold goes out, or blocks; then the source's own `end`."""
+        if self._settled:
             return []
+        last = [Sent(end)] if end else []
+        if not self._flows:
+            return last
         self._settled = True
         sent: list[Sent[bytes]] = []
         if self._text is not None:
             sent += self._text.finish(self._last)
         if self._chunks is not None:
             sent += self._written(self._chunks.finish(), self._last)
-        if any(flow.ended == "content_filter" for flow in self._flows):
+        said_its_end = self._chunks is not None and self._chunks.said_its_end
+        if not said_its_end and any(flow.ended == "content_filter" for flow in self._flows):
             self.ended = "content_filter"
-            sent += self._close()
-        return sent
+            last = self._close() or last
+        return sent + last
 
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends such streams, where the guard ends it before the source."""

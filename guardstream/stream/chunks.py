@@ -61,6 +61,7 @@ class ChunkFlow(Generic[C]):
     ) -> None:
         self.findings: list[Finding] = []
         self.ended: FinishReason | None = None
+        self.said_its_end = False  # whether the source did, and not the guard
         self.blocked_by: str | None = None
         self.error: Exception | None = None
         self.ending: Sequence[Part] = ()
@@ -359,6 +360,7 @@ class ChunkFlow(Generic[C]):
             self.ended = "error"
             return sent
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
+        self.said_its_end = True
         if self.calls and getattr(self._adapter, "ends_with_source", False):
             self._complete_calls(sent)
         return sent

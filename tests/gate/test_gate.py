@@ -543,3 +543,8 @@ async def test_the_answers_text_can_be_read_alone() -> None:
     texts = [text async for text in gated.text_stream]
     assert all(texts)
     assert "".join(texts) == gated.result.text
+
+
+def test_a_verdict_has_a_known_action() -> None:
+    with pytest.raises(ValueError, match="allow, block, mask, replace"):
+        Verdict("pass")  # type: ignore[arg-type]

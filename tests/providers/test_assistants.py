@@ -225,6 +225,14 @@ def test_what_is_not_known_is_refused() -> None:
     assert list(GUARD.wrap_sync(source, provider=Assistants(unknown="pass"))) == source
 
 
+@pytest.mark.parametrize("data", [text("so"), message()], ids=["delta", "message"])
+def test_what_is_not_known_around_an_events_data_is_guarded(data: dict[str, Any]) -> None:
+    event = {"event": "thread.message.delta", "data": data, "enabled": True}
+    assert list(GUARD.wrap_sync([event])) == [event]
+    (changed,) = GUARD.wrap_sync([{**event, "note": "the secret"}])
+    assert changed == {**event, "note": "the ######"}
+
+
 def test_a_calls_arguments_are_extracted() -> None:
     source = [
         goes_on(function('{"rows": [1', name="find") | {"id": "c"}),

@@ -147,6 +147,19 @@ def test_a_block_ends_every_candidate(make: Any) -> None:
     assert (stream.finish, stream.blocked_by) == ("content_filter", "b")
 
 
+def test_responses_that_are_made_repeat_nothing_that_was_not_guarded() -> None:
+    guard = Guard(Policy.parse("rules: [{id: b, pattern: 'secret!', action: block}]"))
+    fields: dict[str, Any] = {
+        "parsed": {"a": "secret!"},
+        "automatic_function_calling_history": [{"parts": [{"text": "secret!"}]}],
+    }
+    (chunk,) = objects(text("so secret"))
+    stream = guard.wrap_sync([chunk.model_copy(update=fields)])
+    out = list(stream)
+    assert stream.finish == "content_filter"
+    assert "secret!" not in "".join(each.model_dump_json(warnings=False) for each in out)
+
+
 def test_a_stop_and_its_reason() -> None:
     stream = GUARD.wrap_sync(objects(text("so "), text("enough x"), text("unread")))
     out = list(stream)
@@ -231,6 +244,37 @@ def test_results_and_sources_are_masked() -> None:
     }
     out = list(GUARD.wrap_sync([response(*parts, finish="STOP", **fields)]))
     assert not left_raw(out)
+
+
+@pytest.mark.parametrize("parts", [[{"text": "done"}], []], ids=["text", "nothing"])
+@pytest.mark.parametrize("candidates", [0, 1, 2])
+def test_a_history_of_any_length_stands_beside_any_candidates(
+    candidates: int, parts: list[dict[str, Any]]
+) -> None:
+    said = ["ask", "call", "the secret"]
+    chunk = {
+        "candidates": [{"index": n, "content": {"parts": parts}} for n in range(candidates)],
+        "automatic_function_calling_history": [{"parts": [{"text": each}]} for each in said],
+        "usage_metadata": {"total_token_count": 1},
+    }
+    assert list(Guard(Policy.parse("rules: []")).wrap_sync([chunk])) == [chunk]
+    (changed,) = GUARD.wrap_sync([chunk])
+    history = changed["automatic_function_calling_history"]
+    assert [each["parts"][0]["text"] for each in history] == ["ask", "call", "the ######"]
+
+
+def test_the_response_around_an_answer_is_not_said_unguarded() -> None:
+    def chunk(body: str) -> types.GenerateContentResponse:
+        around = types.HttpResponse(headers={"date": "Mon, 05 Jan"}, body=body)
+        made = types.GenerateContentResponse.model_validate(text("so"))
+        return made.model_copy(update={"sdk_http_response": around})
+
+    source = [chunk('{"a": "fine"}')]
+    assert list(GUARD.wrap_sync(source)) == source
+    (changed,) = GUARD.wrap_sync([chunk('{"a": "secret"}')])
+    assert changed.text == "so"
+    assert changed.sdk_http_response.headers["date"] == "Mon, 05 Jan"
+    assert "secret" not in changed.model_dump_json()
 
 
 def test_log_probabilities_of_changed_text_are_left_out() -> None:

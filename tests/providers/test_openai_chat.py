@@ -412,6 +412,20 @@ def test_what_follows_an_error_goes_on_guarded() -> None:
     assert sent.endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("mark", [b"data: [DONE]\n\n", b""], ids=["marked", "bare"])
+def test_an_end_that_the_provider_filters_is_marked_once(mark: bytes) -> None:
+    body = events(chunk({"content": "so"}, finish="content_filter")) + mark
+    assert in_any_cut(body) == body
+
+
+def test_a_block_at_the_end_of_the_source_is_marked_once() -> None:
+    guard = Guard(Policy.parse("rules: [{id: b, pattern: 'secret$', action: block}]"))
+    sent = in_any_cut(events(chunk({"content": "a secret"})) + b"data: [DONE]\n\n", guard)
+    assert sent.count(b"[DONE]") == 1
+    assert sent.endswith(b"data: [DONE]\n\n")
+    assert b"content_filter" in sent
+
+
 def test_tool_results_and_errors_are_guarded_whole() -> None:
     tool = {"index": 0, "type": "search", "output": "a secret", "score": 0.5}
     source = [

@@ -94,21 +94,25 @@ def test_choices_have_pipelines_of_their_own(make: Make) -> None:
 
 
 def test_log_probabilities_are_left_out_where_the_text_changed(make: Make) -> None:
-    def spelled(text: str) -> Any:
+    def spelled(text: str, **fields: Any) -> Any:
         item = chunk(text)
         item["choices"][0]["logprobs"] = {
             "tokens": [text],
             "token_logprobs": [-0.1],
             "top_logprobs": [{text: -0.1}],
             "text_offset": [0],
+            **fields,
         }
         return item
 
-    risky = spelled(" y")
-    risky["choices"][0]["logprobs"]["top_logprobs"] = [{" y": -0.1, "secret": -0.2}]
-    source = [spelled("so "), spelled("secret"), spelled(" x"), risky, chunk(finish="stop")]
+    risky = [
+        spelled(" y", top_logprobs=[{" y": -0.1, "secret": -0.2}]),
+        spelled(" y", top_logprobs=[{" y": -0.1, "secret": -2}]),
+        spelled(" y", secret=["new"]),
+    ]
+    source = [spelled("so "), spelled("secret"), spelled(" x"), *risky, chunk(finish="stop")]
     out = guarded(source, make)
-    assert said(out) == "so ****** x y"
+    assert said(out) == "so ****** x y y y"
     assert not any(has_word("secret", item) for item in out)
     assert out[0]["choices"][0]["logprobs"]["tokens"] == ["so "]
     assert [item["choices"][0]["logprobs"] for item in out[1:]] == [None] * len(out[1:])

@@ -171,6 +171,47 @@ def test_a_block_ends_the_open_part() -> None:
     assert out[-1] == PartEndEvent(index=1, part=TextPart("no"))
 
 
+def part(**fields: Any) -> dict[str, Any]:
+    start = {"part_kind": "tool-call", "tool_call_id": "c1", "tool_name": "find", "args": None}
+    return {"event_kind": "part_start", "index": 0, "part": start | fields}
+
+
+def more(name: str) -> dict[str, Any]:
+    delta = {"part_delta_kind": "tool_call", "tool_name_delta": name, "args_delta": None}
+    return {"event_kind": "part_delta", "index": 0, "delta": delta}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        [part(tool_name="secret")],
+        [part(tool_name="find_sec"), more("ret")],
+        [part(tool_name=""), more("sec"), more("ret")],
+    ],
+    ids=["whole", "two", "three"],
+)
+@pytest.mark.parametrize("action", ["block", "mask"])
+def test_the_name_of_a_tool_blocks_and_is_not_said_again(
+    source: list[dict[str, Any]], action: str
+) -> None:
+    guard = Guard(Policy.parse(f"rules: [{{id: b, pattern: secret, action: {action}}}]"))
+    stream = guard.wrap_sync(source)
+    out = list(stream)
+    assert stream.finish == "content_filter"
+    assert not left_raw(out)
+    assert out[-1]["event_kind"] == "part_end"
+    said = [each["part"]["tool_name"] for each in out if each["event_kind"] == "part_start"]
+    said += [each["delta"]["tool_name_delta"] for each in out if "delta" in each]
+    assert out[-1]["part"]["tool_name"] == "".join(said)
+
+
+def test_an_id_that_is_left_out_is_not_said_again() -> None:
+    guard = Guard(Policy.parse("rules: [{id: b, pattern: secret, action: block}]"))
+    out = list(guard.wrap_sync([part(tool_call_id="secret")]))
+    assert not left_raw(out)
+    assert out[-1]["part"]["tool_call_id"] == ""
+
+
 def test_a_stop_ends_the_open_part() -> None:
     source = [
         PartStartEvent(index=0, part=TextPart("so enough ")),

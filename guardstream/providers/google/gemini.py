@@ -13,9 +13,9 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, index_in, only, replaced
+from guardstream.providers.fields import fields_of, index_in, only
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
-from guardstream.providers.google.gemini_spec import SPEC, camel
+from guardstream.providers.google.gemini_spec import BESIDE, SPEC, camel
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 
@@ -61,7 +61,7 @@ class Gemini(SpecAdapter):
         return bool(fields.keys() & {"promptFeedback", "prompt_feedback", "usageMetadata"})
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
-        if not path or "candidates" not in event:
+        if not path or leaf.field in BESIDE or not event.get("candidates"):
             return Slot(0, leaf.channel, leaf.field)
         candidate = fields_of(event["candidates"][path[0]])
         choice, place = index_in(candidate), path[1] if len(path) > 1 else 0
@@ -137,6 +137,10 @@ class Gemini(SpecAdapter):
         return [_bare(chunk, _candidate(chunk, choice), choice, part, stop)]
 
 
+_KEPT = ("modelVersion", "model_version", "responseId", "response_id", "createTime", "create_time")
+"""What a response that is made says of the one it is made after."""
+
+
 def _candidate(chunk: Any, choice: int) -> Any:
     candidates = fields_of(chunk).get("candidates") or ()
     found = [each for each in candidates if index_in(each) == choice]
@@ -160,11 +164,9 @@ def _bare(chunk: Any, candidate: Any, choice: int, part: Any, reason: Any) -> An
         updates["index"] = choice
     if reason:
         updates |= _named(chunk, {"finish_reason": reason})
-    bare = _named(chunk, {"candidates": [only(candidate, updates)]})
-    if not isinstance(chunk, dict):
-        return replaced(chunk, {**bare, "usage_metadata": None, "prompt_feedback": None})
-    kept = ("modelVersion", "model_version", "responseId", "response_id", "createTime")
-    return bare | {name: chunk[name] for name in kept if name in chunk}
+    fields = fields_of(chunk)
+    kept = {name: fields[name] for name in _KEPT if name in fields}
+    return only(chunk, _named(chunk, {"candidates": [only(candidate, updates)]}) | kept)
 
 
 def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardstream.providers.spec import ABOUT, END, KEEP, META, NAME, NUMBER, SKIP, Leaf, Spec, Tree
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    REQUEST,
+    SKIP,
+    Leaf,
+    Spec,
+    Tree,
+)
 
 
 def camel(name: str) -> str:
@@ -48,6 +60,9 @@ _HISTORY = Tree(
     Leaf("whole", "text", "history"),
     _IDS | _marks("role", "language", "outcome", "thought_signature", "name", "tool_type"),
 )
+
+BESIDE = frozenset({"history", "error"})
+"""Fields with lists of their own, which stand beside the candidates."""
 
 _FUNCTION_CALL = {
     "name": NAME,
@@ -152,7 +167,7 @@ SPEC: Spec = both(
         "model_status": META,
         "create_time": META,
         "response_id": META,
-        "sdk_http_response": SKIP,
+        "sdk_http_response": {"headers": SKIP, "body": REQUEST},  # the headers are not the model's
         "automatic_function_calling_history": _HISTORY,
         "parsed": ABOUT,
         "error": {

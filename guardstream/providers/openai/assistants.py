@@ -11,7 +11,7 @@ from typing import Any
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Kind, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, index_in, replaced
+from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -92,7 +92,7 @@ _RUN_REQUEST = (
     "truncation_strategy",
 )
 
-_SPEC = OneOf(
+_DATA = OneOf(
     "object",
     {
         "thread": _MADE | {"tool_resources": REQUEST},
@@ -138,6 +138,9 @@ _SPEC = OneOf(
     },
 )
 
+_SPEC = OneOf("object", _DATA.specs, {"event": META, "enabled": META, "data": _DATA})
+"""The data alone, or an event around them."""
+
 _WITHOUT_PLACE = frozenset({"whole", "aside", "unknown", "name", "mark"})
 """Kinds of pieces that belong to no place in a message or a step."""
 
@@ -178,24 +181,12 @@ class Assistants(SpecAdapter):
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         return Slot(0, leaf.channel, leaf.field, path[0] if path else 0)
 
-    def read(self, chunk: Any) -> Reading:
-        """Find the text in the event's data."""
-        return super().read(_data(chunk))
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event whose data say `texts`; None if nothing is left to say."""
-        written = super().write(_data(chunk), texts, ends=ends)
-        return None if written is None else _around(chunk, written)
-
-    def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
-        return _around(chunk, super().without_unknown(_data(chunk)))
-
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        event = fields_of(_data(chunk))
         kind, status = str(event.get("object")), str(event.get("status"))
         own = event.get("id")
         if kind in ("thread.message", "thread.run"):
-            self._made[kind] = super().silent(chunk)
+            self._made[kind] = _data(self.silent(chunk))
         if kind == "thread.run":
             found = [self._in_call(piece, event) for piece in pieces]
             finished = {0: _STATUS.get(status, "stop")} if status in _ENDED else {}
@@ -280,10 +271,6 @@ class Assistants(SpecAdapter):
 def _data(chunk: Any) -> Any:
     fields = {} if isinstance(chunk, (str, bytes)) else fields_of(chunk)
     return fields["data"] if {"event", "data"} <= fields.keys() else chunk
-
-
-def _around(chunk: Any, data: Any) -> Any:
-    return data if _data(chunk) is chunk else replaced(chunk, {"data": data})
 
 
 def _items(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:

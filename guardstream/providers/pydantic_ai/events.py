@@ -34,6 +34,9 @@ _DELTAS = {
     "tool_args": ("ToolCallPartDelta", "args_delta", {"part_delta_kind": "tool_call"}),
 }
 
+_NAME = Slot(0, "text", "$.part.tool_name")
+"""A tool's name, which goes on in deltas."""
+
 _PARTS = {"text": "TextPart", "thinking": "ThinkingPart"}
 
 
@@ -42,11 +45,13 @@ class PydanticAI(SpecAdapter):
 
     name = "pydantic_ai"
     spec = SPEC
+    notes_alike = False
 
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._indices: list[int] = []  # of parts, in the order in which they began
         self._open: tuple[Slot, Any] | None = None
+        self._call: dict[str, Any] | None = None  # what went out of the call that began last
         self._text: Slot | None = None  # the last part, if it was text
         self._streamed = Streamed()
 
@@ -58,7 +63,9 @@ class PydanticAI(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         kind = event.get("event_kind")
+        pieces = [each._replace(slot=_NAME) if each.kind == "name" else each for each in pieces]
         if kind == "part_start":
+            self._call = None
             return self._started(event, pieces)
         if kind == "part_delta":
             found = self._here(pieces)
@@ -72,6 +79,18 @@ class PydanticAI(SpecAdapter):
         over, self._text = self._text, None
         finished: dict[int, FinishReason] = {0: "stop"} if kind == "agent_run_result" else {}
         return Reading(found, (0,), finished, closed=(over,) if over else ())
+
+    def passed(self, chunk: Any) -> None:
+        """Remember what went out of a call: it is said once more where the guard ends it."""
+        event = fields_of(chunk)
+        kind = event.get("event_kind")
+        if kind == "part_start":
+            part = fields_of(event.get("part"))
+            self._call = {name: part.get(name) for name in ("tool_name", "tool_call_id")}
+        elif kind == "part_delta" and self._call is not None:
+            more = fields_of(event.get("delta")).get("tool_name_delta")
+            if more:
+                self._call["tool_name"] = (self._call["tool_name"] or "") + more
 
     def _started(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         part = fields_of(event.get("part"))
@@ -142,9 +161,12 @@ class PydanticAI(SpecAdapter):
         (slot, part), self._open = self._open, None
         name = _PARTS.get(slot.channel)
         if name is None:
-            fields = {key: part.get(key) for key in ("tool_name", "tool_call_id", "part_kind")}
-            name = "ToolCallPart" if part.get("part_kind") == "tool-call" else "NativeToolCallPart"
-            made = _make(chunk, name, {**fields, "args": said(slot)})
+            if self._call is None:
+                return []  # it did not go out
+            kind = part.get("part_kind")
+            name = "ToolCallPart" if kind == "tool-call" else "NativeToolCallPart"
+            call = {**self._call, "part_kind": kind, "args": said(slot)}
+            made = _make(chunk, name, call)
         else:
             made = _make(chunk, name, {"content": said(slot), "part_kind": slot.field})
         event = {"index": self._indices[slot.number], "part": made, "event_kind": "part_end"}

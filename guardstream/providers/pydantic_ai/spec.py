@@ -6,7 +6,18 @@ https://ai.pydantic.dev/api/messages/
 from __future__ import annotations
 
 from guardstream.providers.adapter import Kind
-from guardstream.providers.spec import ABOUT, KEEP, META, SKIP, Either, Leaf, OneOf, Spec, Tree
+from guardstream.providers.spec import (
+    ABOUT,
+    KEEP,
+    META,
+    NAME,
+    SKIP,
+    Either,
+    Leaf,
+    OneOf,
+    Spec,
+    Tree,
+)
 
 _MARKS = frozenset({"kind", "part_kind", "tool_call_id", "tool_name", "tool_kind", "id", "data"})
 _MARKS |= {"media_type", "format", "identifier", "signature", "encrypted_content", "type", "status"}
@@ -43,7 +54,8 @@ def _part(kind: Kind) -> Spec:
     """A part of a response: at its start text goes on from it, later it is there once more."""
     call: Spec = {
         **_ABOUT_PART,
-        **dict.fromkeys(("tool_name", "tool_call_id", "tool_kind"), META),
+        **dict.fromkeys(("tool_call_id", "tool_kind"), META),
+        "tool_name": NAME,
         "args": Leaf(kind, "tool_args", "args"),
     }
     text: Spec = {
@@ -88,7 +100,7 @@ _DELTA = OneOf(
         },
         "tool_call": {
             "part_delta_kind": META,
-            "tool_name_delta": KEEP,
+            "tool_name_delta": NAME,
             "args_delta": Leaf("delta", "tool_args", "args"),
             "tool_call_id": META,
             "provider_name": META,
