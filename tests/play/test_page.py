@@ -71,7 +71,7 @@ def open_at(page: Any, address: str, fragment: str = "") -> None:
 
 
 def expect(page: Any, selector: str, text: str | re.Pattern[str]) -> None:
-    sync_api.expect(page.locator(selector)).to_contain_text(text, timeout=20_000)
+    sync_api.expect(page.locator(selector)).to_contain_text(text, timeout=60_000)
 
 
 def write(page: Any, policy: str) -> None:
