@@ -348,13 +348,7 @@ class Redact:
         for at, held, found in settled:
             position = self._position + at - index
             if len(found) == 1 and not flows:
-                (rule, start, end), hold = found[0], position - held
-                made = rules[rule]
-                masks = made.action == "mask"
-                text = regions.mask(start, end, rule, hold) if masks else regions.release(hold)
-                if text:
-                    events.append(Text(text))
-                events.append(Finding(made.id, start, end, made.action, made.severity))
+                self._say(events, *found[0], position - held)
                 continue
             for rule, start, end in found:
                 if rules[rule].action == "mask":
@@ -366,6 +360,15 @@ class Redact:
             for rule, start, end in found:
                 made = rules[rule]
                 events.append(Finding(made.id, start, end, made.action, made.severity))
+
+    def _say(self, events: list[Event], number: int, start: int, end: int, hold: int) -> None:
+        """Say of the only match of a rule that ends nothing, and release up to `hold`."""
+        rule, regions = self._rules[number], self._regions
+        masks = rule.action == "mask"
+        text = regions.mask(start, end, number, hold) if masks else regions.release(hold)
+        if text:
+            events.append(Text(text))
+        events.append(Finding(rule.id, start, end, rule.action, rule.severity))
 
     def _move(self, events: list[Event], held: int) -> None:
         """Release what nothing holds any more, or mask it while what has overflowed lives on."""
@@ -418,7 +421,8 @@ class Redact:
         """Report matches and release up to `hold`; returns whether the stream ends here."""
         end = None
         kept = found
-        if len(found) == 1 and self._masked(events, found[0], hold):
+        if len(found) == 1 and self._is_plain(found[0]):
+            self._say(events, *found[0][:3], hold)
             return False
         if not self._set.only_masks or any(match.failed for match in found):
             found = self._without_failed(events, found)
@@ -443,14 +447,9 @@ class Redact:
         self._finished = True
         return True
 
-    def _masked(self, events: list[Event], match: Match, hold: int) -> bool:
-        """Report a match that is masked, and release up to `hold`; False of any other."""
-        rule = self._rules[match.rule]
-        if rule.action != "mask" or match.failed or not match.judged:
-            return False
-        self._write(events, self._regions.mask(match.start, match.end, match.rule, hold))
-        events.append(Finding(rule.id, match.start, match.end, rule.action, rule.severity))
-        return True
+    def _is_plain(self, match: Match) -> bool:
+        """Whether a match is reported as it is, and ends nothing."""
+        return match.judged and not match.failed and self._rules[match.rule].action not in ENDING
 
     def _without_failed(self, events: list[Event], found: list[Match]) -> list[Match]:
         """Where failed rules are allowed, report and disable them."""

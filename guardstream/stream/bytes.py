@@ -59,8 +59,8 @@ def _reads_lines(choose: Choose) -> bool:
 _UNNAMED = ("", "message")
 
 LONG_EVENT = 64 * 1024
-"""Bytes, or characters of data, above which an event is none that many are like; who has sent one
-lets go of its text instead of keeping it until the next comes."""
+"""Bytes, or characters of data, above which an event is none that many are like: it takes more than
+some milliseconds, and who has sent one lets go of its text instead of keeping it until the next."""
 
 Check: TypeAlias = Callable[[str], bool]
 """Tells whether a text may be shown as it is."""

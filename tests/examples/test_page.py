@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests.serve.server import serving
+from tests.support.chromium import chromium, needs_chromium
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+pytestmark = needs_chromium
 
 
 @contextmanager
@@ -50,10 +49,8 @@ def react() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser.new_page()
-        browser.close()
 
 
 def ask(page: Any, url: str, question: str) -> dict[str, str]:

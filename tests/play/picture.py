@@ -5,25 +5,23 @@ python -m tests.play.picture docs/pictures/play.png
 
 from __future__ import annotations
 
-import shutil
 import sys
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from guardstream.play.app import Playground, application
 from guardstream.play.examples import examples
 from tests.play.recordings import DEMO
 from tests.serve.server import serving
+from tests.support.chromium import chromium
 
 
 def take(path: str) -> None:
     """Play the first example, and write what the page shows."""
     known = examples(DEMO)
     app = application(Playground(known[0].policy, known), "token")
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    with serving(app, lifespan="on") as port, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(
+    with serving(app, lifespan="on") as port, chromium() as browser:
+        page = browser.new_page(
             viewport={"width": 1180, "height": 860}, color_scheme="light", reduced_motion="reduce"
         )
         page.goto(f"http://127.0.0.1:{port}/token/")
@@ -34,7 +32,6 @@ def take(path: str) -> None:
         page.locator("#came").focus()
         page.keyboard.press("Tab")  # to the first mark, which says why it is one
         page.screenshot(path=path)
-        chromium.close()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ import pytest
 from guardstream.play import app
 from tests.play.conftest import TOKEN
 from tests.play.recordings import AFTER_A_CALL, CALLS, PARALLEL
+from tests.support.chromium import chromium, needs_chromium
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+pytestmark = needs_chromium
 
 POLICY = "version: 1\nrules:\n  - id: name\n    words: [bluebird]\n    acton: mask\n"
 
@@ -27,10 +25,8 @@ TEXT = "Ask the bluebird, and Bluebird will sing; bluebirds are others."
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

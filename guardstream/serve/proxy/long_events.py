@@ -6,10 +6,8 @@ from functools import partial
 from time import perf_counter
 
 from guardstream.serve.proxy.apart import Apart
+from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.state import StreamState
-
-LONG = 64 * 1024
-"""Bytes of one event that are guarded at once: some milliseconds."""
 
 MANY = 1024
 """Lines in a piece of a stream from which on it is long, too: comments, say, are judged each."""
@@ -29,7 +27,7 @@ class LongEvents:
     async def __call__(self, state: StreamState[bytes], piece: bytes) -> bytes | None:
         """Pass a piece on to the state; return what that does."""
         self._waiting += len(piece)
-        if self._waiting <= LONG and piece.count(b"\n") < MANY:
+        if self._waiting <= LONG_EVENT and piece.count(b"\n") < MANY:
             turns = self._apart.turns
             await turns.mine()
             began = perf_counter()

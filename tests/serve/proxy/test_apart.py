@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from guardstream.serve.proxy.apart import SHORT, Apart, Job, Shares
-from guardstream.serve.proxy.long_events import LONG, MANY
+from guardstream.serve.proxy.long_events import MANY
 from guardstream.serve.proxy.room import Room
 from guardstream.serve.proxy.turns import Turns
+from guardstream.stream.bytes import LONG_EVENT
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
@@ -167,12 +168,12 @@ def test_a_kind_that_was_not_asked_for_has_no_more_than_its_share_later() -> Non
 
 
 def test_a_long_event_is_guarded_as_a_short_one_is() -> None:
-    text = "it was a secret, " * (LONG // 4)
+    text = "it was a secret, " * (LONG_EVENT // 4)
     events = chat("a sec", "ret ", text, "and a secret")
     with proxied(lambda provider, _: provider.stream([b"".join(events)])) as (url, _):
         answer = post(url).text
     assert "secret" not in answer
-    assert answer.count("######") == LONG // 4 + 2
+    assert answer.count("######") == LONG_EVENT // 4 + 2
     assert answer.endswith("data: [DONE]\n\n")
 
 
@@ -229,12 +230,12 @@ async def test_who_gives_up_waiting_takes_nothing() -> None:
 def test_long_events_of_many_streams_take_turns_in_little_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("guardstream.serve.proxy.parts.Apart", lambda: Apart(LONG))
-    text = "it was a secret, " * (LONG // 4)
+    monkeypatch.setattr("guardstream.serve.proxy.parts.Apart", lambda: Apart(LONG_EVENT))
+    text = "it was a secret, " * (LONG_EVENT // 4)
     served = proxied(lambda provider, _: provider.stream(chat(text, text)))
     with served as (url, _), ThreadPoolExecutor(8) as clients:
         answers = list(clients.map(lambda _: post(url).text, range(8)))
-    assert {each.count("######") for each in answers} == {2 * (LONG // 4)}
+    assert {each.count("######") for each in answers} == {2 * (LONG_EVENT // 4)}
     assert all(each.endswith("data: [DONE]\n\n") for each in answers)
 
 
