@@ -15,7 +15,6 @@ from guardstream.framing.frames import Media
 from guardstream.guard import Guard
 from guardstream.providers.adapter import Adapter, Unknown
 from guardstream.stream.arguments import known_arguments
-from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.deadlines import Deadlines
 from guardstream.stream.flow import Flow, Sent
 from guardstream.stream.observers import ObserverError
@@ -122,8 +121,6 @@ class WireGuard(Outcome[bytes]):
         if state.watch is not None:
             state.watch.wait()
         frames = [state.deliver(each) for each in sent]
-        if frames and len(frames[-1]) > LONG_EVENT:
-            self._bytes.forget()
         if self._bytes.ended is not None:
             if self._bytes.error is not None:
                 state.note(self._bytes.error)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.guard import Guard
-from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
@@ -76,8 +75,6 @@ class Restoring:
             _LOG.error("values are not restored any more: %s", error)
             self._failed = True
             return [raw] if raw else []
-        if len(raw) > LONG_EVENT:
-            self._flow.forget()
         return self._events([each.chunk for each in sent])
 
     @staticmethod

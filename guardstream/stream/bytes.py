@@ -264,17 +264,20 @@ class WireFlow:
         sent = self._route(frame)
         if self.ended is None:
             sent += self._note_end()
-        if (
-            len(frame.raw) > LONG_EVENT and self._text is None
-        ):  # a stream keeps its last frame, but not all its bytes
-            self._last = replace(self._last, raw=b"", data="")
+        if len(frame.raw) > LONG_EVENT and self.ended is None:
+            self._forget()
         return sent
 
-    def forget(self) -> None:
-        """Let go of the last frame's text, as far as nothing can ask for it again."""
-        self._read_compared()
+    def _forget(self) -> None:
+        """Keep nothing of the last frame's text, which is long, as far as nobody can ask for it.
+
+        What goes out later is written otherwise then, so that this may depend on the frame alone:
+        not on where its bytes were cut, nor on when they were delivered.
+        """
         if self._last is not None:
             self._last = replace(self._last, value=None, raw=b"", data="")
+        if isinstance(self._frames, EventFrames):
+            self._frames.template = None
         for flow in self._flows:
             flow.forget()
 

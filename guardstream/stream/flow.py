@@ -101,11 +101,6 @@ class Flow(Protocol[C]):
         """Take the source's end; return the rest and set `ended`."""
         ...
 
-    def forget(self) -> None:
-        """Let go of the last chunk's text, as far as nothing can ask for it again: it was long, and
-        who knows when the next one comes."""
-        ...
-
 
 def feed_of(stage: Stage) -> Callable[[str], str | Sequence[Event]]:
     """Return what feeds a stage: its `feed_text`, if it has one, which makes no event of text."""

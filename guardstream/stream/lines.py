@@ -74,9 +74,6 @@ class LineFlow:
     def finish(self) -> Sequence[Sent[str]]:
         return self._lines(self._wire.finish())
 
-    def forget(self) -> None:
-        self._wire.forget()
-
     def _lines(self, sent: Sequence[Sent[bytes]]) -> list[Sent[str]]:
         """Return each line by itself; what a frame says is counted with its first."""
         lines: list[Sent[str]] = []

@@ -155,8 +155,6 @@ class StreamState(Generic[C]):
     def forget(self) -> None:
         """Let go of the last chunk's text, which was long and has been delivered."""
         self.delta = ""
-        if self.flow is not None:
-            self.flow.forget()
 
     def settle(self) -> Sequence[Sent[C]]:
         """Take the source's end; return the rest."""
