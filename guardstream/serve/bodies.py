@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from contextlib import suppress
 from email.message import Message
+from io import BytesIO
 from typing import Protocol
 
 from guardstream.errors import GuardstreamError
@@ -50,6 +52,17 @@ class Body(Protocol):
         ...
 
 
+class Inflating(Protocol):
+    """What zlib keeps of a compressed body on its way."""
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def copy(self) -> Inflating: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
 def open_body(route: Route, media: Media, headers: Headers) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read."""
     assert route.guard is not None
@@ -68,18 +81,29 @@ def open_body(route: Route, media: Media, headers: Headers) -> Body:
 
 
 class _Around:
-    """A body around another one, which knows how it goes."""
+    """A body around another one, which knows how it goes, but for a fault in what is around it.
+
+    What stands before a fault is good, wherever the bytes were cut.
+    """
 
     def __init__(self, body: Body) -> None:
         self._body = body
+        self._fault: BodyError | None = None
 
     @property
     def ended(self) -> FinishReason | None:
-        return self._body.ended
+        return "content_filter" if self._fault is not None else self._body.ended
 
     @property
     def error(self) -> Exception | None:
-        return self._body.error
+        return self._fault or self._body.error
+
+    def _fed(self, data: bytes, fault: BodyError | None) -> list[bytes]:
+        """Pass on what stands before a fault, if there is one: it counts unless that is the end."""
+        frames = self._body.feed(data)
+        if self._body.ended is None:
+            self._fault = fault
+        return frames
 
     def remaining(self) -> float | None:
         return self._body.remaining()
@@ -96,20 +120,37 @@ class Inflated(_Around):
         self._zlib = zlib.decompressobj(window)
 
     def feed(self, data: bytes) -> list[bytes]:
+        before = self._zlib.copy()
         try:
             plain = self._zlib.decompress(data, MAX_INFLATED)
         except zlib.error:
-            raise BodyError("a compressed body is damaged") from None
+            plain = before_fault(before, data, MAX_INFLATED)
+            return self._fed(plain, BodyError("a compressed body is damaged"))
         if self._zlib.unconsumed_tail:
             raise BodyError(f"a message decompresses to more than {MAX_INFLATED} bytes")
-        if self._zlib.unused_data:
-            raise BodyError("more bytes after the end of a compressed body")
-        return self._body.feed(plain)
+        more = bool(self._zlib.unused_data)
+        fault = BodyError("more bytes after the end of a compressed body") if more else None
+        return self._fed(plain, fault)
 
     def finish(self) -> list[bytes]:
         if not self._zlib.eof:
             raise BodyError("a compressed body is cut off")
         return self._body.finish()
+
+
+def before_fault(state: Inflating, data: bytes, most: int) -> bytes:
+    """Return what damaged bytes inflate to before the fault, up to `most` bytes of it; `state` is
+    the one before them."""
+    plain = b""
+    while data and len(plain) < most:
+        trial, size = state.copy(), (len(data) + 1) // 2
+        try:
+            plain += trial.decompress(data[:size], most - len(plain))
+        except zlib.error:
+            data = data[:size] if size < len(data) else b""
+        else:
+            state, data = trial, trial.unconsumed_tail + data[size:]
+    return plain
 
 
 class Transcoded(_Around):
@@ -121,22 +162,32 @@ class Transcoded(_Around):
     def __init__(self, body: Body, charset: str) -> None:
         super().__init__(body)
         self._charset = charset
-        self._decode = codecs.getincrementaldecoder(charset)().decode
+        self._decoder = codecs.getincrementaldecoder(charset)()
         self._encode = codecs.getincrementalencoder(charset)("replace").encode
 
     def feed(self, data: bytes) -> list[bytes]:
-        return self._back(self._body.feed(self._text(data, final=False).encode()))
+        return self._read(data, final=False)
 
     def finish(self) -> list[bytes]:
-        rest = self._text(b"", final=True).encode()
-        frames = self._body.feed(rest) if rest else []
-        return self._back(frames if self.ended else frames + self._body.finish())
+        frames = self._read(b"", final=True)
+        return frames if self.ended else frames + self._back(self._body.finish())
 
-    def _text(self, data: bytes, *, final: bool) -> str:
+    def _read(self, data: bytes, *, final: bool) -> list[bytes]:
+        before, fault = self._decoder.getstate(), None
         try:
-            return self._decode(data, final)
+            text = self._decoder.decode(data, final).encode()
         except UnicodeError:
-            raise BodyError(f"a body is not in its charset {self._charset!r}") from None
+            self._decoder.setstate(before)
+            text = self._before_fault(data)
+            fault = BodyError(f"a body is not in its charset {self._charset!r}")
+        return self._back(self._fed(text, fault)) if text or fault else []
+
+    def _before_fault(self, data: bytes) -> bytes:
+        read = BytesIO()
+        with suppress(UnicodeError):
+            for at in range(len(data)):
+                read.write(self._decoder.decode(data[at : at + 1]).encode())
+        return read.getvalue()
 
     def _back(self, frames: list[bytes]) -> list[bytes]:
         return [self._encode(frame.decode()) for frame in frames]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from starlette.types import Message
@@ -12,6 +13,11 @@ from guardstream.events import FinishReason
 from guardstream.framing import sse
 from guardstream.framing.frames import Media
 from guardstream.guard import Guard
+
+_DATA = re.compile(
+    rb"(?:^|\r)(?:\xef\xbb\xbf)?data(?:: ?(\{|\[DONE\](?=[\r\n]))|[:\r\n])", re.MULTILINE
+)
+"""Where an event's data begins; a group if it is JSON or an end mark."""
 
 
 def error_frame(media: Media, code: str, message: str) -> bytes:
@@ -30,20 +36,20 @@ def error_frame(media: Media, code: str, message: str) -> bytes:
     return b""
 
 
-def ending(media: Media, frames: Sequence[bytes], finish: FinishReason) -> list[bytes]:
-    """Return what still has to be said after the last frames of a stream that the guard ended.
+def says_its_end(frames: Sequence[bytes], before: bool) -> bool:
+    """Tell whether the last event is JSON or an end mark: such formats say by themselves that they
+    end. Of frames without one that is so as it was `before`."""
+    for frame in reversed(frames):
+        found = _DATA.search(frame)
+        if found is not None:
+            return found[1] is not None
+    return before
 
-    A provider's format has its own end, which is in them. Events of plain text have none: a
-    browser would take the end for a lost connection, and ask again.
-    """
-    if media != "sse":
-        return []
-    decoder = sse.Decoder(max_line=2 * sse.MAX_EVENT, max_event=2 * sse.MAX_EVENT)
-    items = decoder.feed(b"".join(frames))
-    data = [item.data for item in items if isinstance(item, sse.Event)]
-    if data and (data[-1].startswith("{") or data[-1] == "[DONE]"):
-        return []
-    return [sse.encode(sse.complete(finish))]
+
+def ending(finish: FinishReason) -> bytes:
+    """Return what ends events of plain text that the guard ended. They have no end of their own: a
+    browser would take it for a lost connection, and ask again."""
+    return sse.encode(sse.complete(finish))
 
 
 def told(guard: Guard, error: Exception) -> str:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardstream.errors import GuardstreamError
 from guardstream.framing.frames import Media
 from guardstream.serve.bodies import Body, BodyError, open_body
-from guardstream.serve.endings import ending, error_frame, refusal, told
+from guardstream.serve.endings import ending, error_frame, refusal, says_its_end, told
 from guardstream.serve.journal import Journal, Replay
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.restoring import Restoring
@@ -76,6 +76,7 @@ class Exchange:
         self._refusal: Message | None = None
         self._last: list[bytes] | None = None
         self._failure: Exception | None = None
+        self._says_its_end = False  # whether the events do that were released
         self._silent = False  # an answer to HEAD: headers as of a guarded body, and no body
         self._gone = False  # nothing more is sent to the client
         self._complete = False  # the last frame is sent
@@ -158,19 +159,21 @@ class Exchange:
 
     async def _guard(self, body: Body, message: Message) -> None:
         last = not message.get("more_body", False)
+        frames: list[bytes] = []
         try:
-            frames = body.feed(bytes(message.get("body", b"")))
+            frames += body.feed(bytes(message.get("body", b"")))
             cut = body.ended is not None
             if last and not cut:
                 frames += body.finish()
         except GuardstreamError as error:
-            await self._fail("guard_error", error)
+            await self._fail("guard_error", error, frames)
         if body.error is not None:
             await self._fail("guard_error", body.error, frames)
-        if cut or body.ended == "content_filter":
-            assert self._media is not None
-            assert body.ended is not None
-            frames += ending(self._media, frames, body.ended)
+        if self._media == "sse":
+            self._says_its_end = says_its_end(frames, self._says_its_end)
+            reason = body.ended if cut or body.ended == "content_filter" else None
+            if reason is not None and not self._says_its_end:
+                frames.append(ending(reason))
         if cut:
             self._stop(frames)
         await self._put(frames, last=last)

@@ -305,6 +305,73 @@ async def test_a_damaged_compressed_body_is_cut_off(data: bytes) -> None:
     assert not visit.complete
 
 
+async def ways(data: bytes, kind: str, encoding: str = "", policy: str = "") -> list[bytes]:
+    """What goes out of a body that comes in all its splits, also with the end in the last piece."""
+    headers = {"content-encoding": encoding} if encoding else None
+    judge = Guard(Policy.parse(policy)) if policy else guard()
+    apps = [streaming(Upstream(chunks), kind, headers=headers) for chunks in pieces(data)]
+    apps += [app_of(lambda _: Response(data, 200, headers, kind))]
+    found = set()
+    for app in apps:
+        visit = Visit()
+        with suppress(GuardstreamError):
+            await visit.to(GuardMiddleware(app, judge, decompress=True))
+        found.add(visit.body)
+    return list(found)
+
+
+LINES = line("a sec") + line("ret ")
+EVENTS = b"data: a sec\n\ndata: ret b\n\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "said"),
+    [
+        (EVENTS + b"data: {", SSE, b"b\n\nevent: error\n"),
+        (EVENTS + b"data: \xff\n\n", SSE, b"b\n\nevent: error\n"),
+        (LINES + b"{", "application/x-ndjson", b' "code": "guard_error"}'),
+        (b"a secret caf\xc3", PLAIN, b"a ****** caf"),
+        (b"a secret \x83a\xff raw", "text/plain; charset=shift_jis", b"a ****** \x83a"),
+        ("a secret!".encode("utf-16-le") + b"!", "text/plain; charset=utf-16-le", b"!\0"),
+    ],
+    ids=["cut event", "no event", "cut line", "cut text", "charset", "cut charset"],
+)
+async def test_what_stands_before_a_fault_goes_out_in_every_split(
+    data: bytes, kind: str, said: bytes
+) -> None:
+    (body,) = await ways(data, kind)
+    assert said in body
+    assert b"raw" not in body
+
+
+PACKED = gzip.compress(EVENTS * 50, mtime=0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PACKED[:-9],
+        PACKED[:-4] + b"none",
+        PACKED + b"more",
+        PACKED[:40] + b"\xff" * 8 + PACKED[48:],
+        zlib.compress(EVENTS)[:-1] + b"?",
+    ],
+    ids=["cut", "sum", "more", "damaged", "zlib"],
+)
+async def test_what_stands_before_damage_goes_out_in_every_split(data: bytes) -> None:
+    (body,) = await ways(data, SSE, "gzip" if data.startswith(b"\x1f") else "deflate")
+    assert body.startswith(b"data: a ")
+    assert events(body)[-1].event == "error"
+
+
+async def test_a_block_by_an_events_name_ends_the_same_in_every_split() -> None:
+    said = "rules: [{id: word, words: [you], action: block}]"
+    for first in (b"", b'data: {"a": "hello"}\n\n', b"data: hello\n\n", EVENTS):
+        (body,) = await ways(first + b"event: you\ndata: there\n\n", SSE, policy=said)
+        assert body.startswith(first)
+        assert body.endswith(b'{"finish":"content_filter"}\n\n') == (b"{" not in first)
+
+
 async def test_a_part_of_a_body_is_refused(tmp_path: Any) -> None:
     path = tmp_path / "a.txt"
     path.write_text("a secret here")
