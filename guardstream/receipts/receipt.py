@@ -28,7 +28,9 @@ HEADER = b"guardstream-receipt"
 NONCE = b"guardstream-nonce"
 """The header of a request whose value the receipt repeats, so that no old one can be shown."""
 
-_COMMENT = re.compile(rb": guardstream-receipt ([\w.-]+)\n\n")
+_BEGINNING = b": %b " % HEADER
+_COMMENT = re.compile(_BEGINNING + rb"([\w.-]+)\n\n")
+_UNFINISHED = re.compile(_BEGINNING + rb"[\w.-]+\n?")
 _MAX = 16_384
 """Bytes of a receipt; a longer one is none."""
 
@@ -184,12 +186,20 @@ def found_in(answer: bytes) -> str:
 
 def comment(receipt: str) -> bytes:
     """A receipt as a comment in an event stream."""
-    return b": " + HEADER + b" " + receipt.encode() + b"\n\n"
+    return _BEGINNING + receipt.encode() + b"\n\n"
 
 
 def without_receipt(answer: bytes) -> bytes:
     """The bytes of an answer but for the comment with its receipt."""
     return _COMMENT.sub(b"", answer)
+
+
+def unfinished(answer: bytes) -> int:
+    """Return where a receipt begins that the bytes do not end; their length if there is none."""
+    start = answer.rfind(b":")
+    rest = answer[start:] if start >= 0 else b""
+    begins = _BEGINNING.startswith(rest) or _UNFINISHED.fullmatch(rest)
+    return start if rest and begins else len(answer)
 
 
 def digest(data: bytes) -> str:

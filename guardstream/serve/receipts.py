@@ -11,7 +11,14 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.receipts.collecting import collected
-from guardstream.receipts.receipt import HEADER, NONCE, Signer, comment, without_receipt
+from guardstream.receipts.receipt import (
+    HEADER,
+    NONCE,
+    Signer,
+    comment,
+    unfinished,
+    without_receipt,
+)
 from guardstream.serve.routes import POLICY_HEADER, values
 
 _DONE = b"data: [DONE]\n\n"
@@ -53,7 +60,7 @@ class _Answer:
         self._start: Message | None = None
         self._streams = self._signs = False
         self._kept: list[bytes] = []
-        self._last = b""  # of an event stream: what may be its terminator
+        self._last = b""  # of an event stream: what may be its terminator, or another's receipt
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -98,9 +105,11 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": whole, "more_body": False})
 
     async def _stream(self, body: bytes, *, more: bool) -> None:
-        data, self._last = self._last + without_receipt(body), b""
-        if data.endswith(_DONE):
-            data, self._last = data[: -len(_DONE)], _DONE
+        data = without_receipt(self._last + body)
+        end = unfinished(data)
+        if data.endswith(_DONE, 0, end):
+            end -= len(_DONE)
+        data, self._last = data[:end], data[end:]
         self._count(data)
         if not more:
             self._count(self._last)

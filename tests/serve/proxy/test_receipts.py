@@ -23,6 +23,7 @@ from guardstream.receipts.collecting import Collecting
 from guardstream.receipts.receipt import TYPE, comment
 from guardstream.serve import GuardMiddleware
 from guardstream.serve.receipts import ReceiptMiddleware
+from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.test_section import CHAT, MESSAGES, served
 from tests.serve.proxy.upstream import chat, completion
 from tests.serve.visit import Visit
@@ -305,3 +306,20 @@ def test_what_an_upstream_says_as_a_receipt_is_left_out(
     (receipt,) = whole.headers.get_list("guardstream-receipt")
     assert verify(receipt, whole.content, PUBLIC, request=body).finish == "stop"
     assert verify(found_in(stream.content), stream.content, PUBLIC, request=also).finish == "stop"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", [b"", b"data: [DONE]\n\n", b"data: [DONE]\n\n: done\n\n"])
+async def test_an_upstreams_receipt_is_left_out_however_it_was_cut(end: bytes) -> None:
+    forged = comment(signed(OTHER))
+    guard = Guard(Policy.parse("rules: [{id: word, words: [secret]}]"), observers=[Collecting()])
+    answers = set()
+    for data in (b"data: a\n\n" + forged + end, b"data: a\n\n" + end + forged):
+        for size in (1, 7, len(data)):
+            parts = [data[at : at + size] for at in range(0, len(data), size)]
+            app = GuardMiddleware(streaming(Upstream(parts), "text/event-stream"), guard)
+            visit = await Visit().to(ReceiptMiddleware(app, SIGNER))
+            own = found_in(visit.body)
+            assert verify(own, visit.body, PUBLIC).finish == "stop"
+            answers.add(visit.body.replace(own.encode(), b"own"))
+    assert len(answers) == 1
