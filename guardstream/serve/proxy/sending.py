@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Protocol
 
+from guardstream.serve.bodies import before_fault
 from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.routes import Headers, values
 from guardstream.stream.loops import aclose_source
@@ -103,6 +104,7 @@ class _Inflated:
         self._zlib = zlib.decompressobj(_EITHER)
         self._rest = b""
         self._full = False  # whether the last piece was as long as it may be
+        self._damaged = False
 
     def __aiter__(self) -> _Inflated:
         return self
@@ -110,6 +112,8 @@ class _Inflated:
     async def __anext__(self) -> bytes:
         plain = b""
         while not plain:
+            if self._damaged:  # what stands before is good, and has gone out
+                raise self._broken()
             if self._rest or self._full:
                 await asyncio.sleep(0)  # others' turn
             else:
@@ -123,12 +127,13 @@ class _Inflated:
         return plain
 
     def _inflate(self) -> bytes:
+        before = self._zlib.copy()
         try:
             plain = self._zlib.decompress(self._rest, _AT_ONCE)
         except zlib.error:
-            raise self._broken() from None
-        if self._zlib.unused_data:
-            raise self._broken()
+            self._damaged = True
+            return before_fault(before, self._rest, _AT_ONCE)
+        self._damaged = bool(self._zlib.unused_data)
         self._rest = self._zlib.unconsumed_tail
         self._full = len(plain) == _AT_ONCE and not self._zlib.eof
         return plain
