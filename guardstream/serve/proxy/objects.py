@@ -129,14 +129,15 @@ class Telling:
         self._told: set[str] = set()
         self._all = provider == "openai_responses"
 
-    def feed(self, frame: bytes) -> list[str]:
-        """Take an event that is to be sent; return ids that it tells for the first time."""
-        if self._told and not (self._all and b'"id"' in frame):
+    def feed(self, frames: bytes) -> list[str]:
+        """Take events that are to be sent; return ids that they tell for the first time."""
+        if self._told and not (self._all and b'"id"' in frames):
             return []
         found: list[str] = []
-        for item in self._decoder.feed(frame):
-            value = _read(item.data) if isinstance(item, Event) else {}
-            found += (each for each in made(value) if each not in self._told)
+        for item in self._decoder.feed(frames):
+            if not isinstance(item, Event) or (self._told and not self._all):
+                continue
+            found += (each for each in made(_read(item.data)) if each not in self._told)
             self._told.update(found)
         return found
 

@@ -29,7 +29,7 @@ from guardstream.serve.proxy.caller import BoundsError, Caller
 from guardstream.serve.proxy.endpoints import Table
 from guardstream.serve.proxy.key_file import KeysOfFile
 from guardstream.serve.proxy.keys import Key, Keys, hashed, new_key
-from guardstream.serve.proxy.objects import made, named
+from guardstream.serve.proxy.objects import Telling, made, named
 from guardstream.serve.proxy.requests import read
 from guardstream.serve.proxy.state import LEASE, MemoryState, State, StateError, Stored, window
 from guardstream.serve.proxy.state_redis import RedisState
@@ -760,3 +760,11 @@ def test_a_request_that_is_nested_deeply_is_read_or_refused() -> None:
     assert set(statuses) == {200, 400}
     assert statuses == sorted(statuses)
     assert len(provider.bodies) == statuses.count(200)
+
+
+def test_a_stream_tells_the_same_objects_whether_its_events_come_one_by_one_or_together() -> None:
+    events = [event({"id": name}) for name in ("a", "b", "a", "c")]
+    for provider, ids in (("openai_chat", ["a"]), ("openai_responses", ["a", "b", "c"])):
+        one, together = Telling(provider), Telling(provider)
+        assert [each for frame in events for each in one.feed(frame)] == ids
+        assert together.feed(b"".join(events)) == ids
