@@ -486,7 +486,9 @@ def sniffed_text(start: bytes) -> Media | None:
     if not _CODED_LINE.match(start):
         return "text"
     line, ended, _ = start.partition(b"\n")
-    if not ended and len(line) <= sse.MAX_LINE:
+    if len(line) > sse.MAX_LINE:
+        return "text"
+    if not ended:
         return None
     return "data_stream" if json_object(b'{"%b":%b}' % (line[:1], line[2:])) else "text"
 

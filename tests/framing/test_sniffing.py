@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardstream.framing.frames import sniffed_text
+from guardstream.framing.sse import MAX_LINE
 from tests.providers.laws import GUARD, on_the_wire
 
 
@@ -33,6 +34,11 @@ def test_each_first_line_of_a_data_stream_is_known(line: bytes) -> None:
 )
 def test_other_text_stays_text(text: bytes) -> None:
     assert sniffed_text(text) == "text"
+
+
+def test_a_first_line_that_is_too_long_is_text_whether_it_has_ended_or_not() -> None:
+    line = b'g:"' + b"x" * MAX_LINE + b'"\n'
+    assert sniffed_text(line) == sniffed_text(line[:-1]) == "text"
 
 
 def test_thinking_that_comes_first_is_joined() -> None:
