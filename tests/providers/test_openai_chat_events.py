@@ -155,6 +155,18 @@ def test_a_block_ends_with_the_done_events() -> None:
     assert guarded.finish == "content_filter"
 
 
+def test_a_block_beside_a_smaller_event_ends_with_the_done_events() -> None:
+    events = [each.model_dump(mode="json") for each in events_of(answer("so ", "it ", "is "))]
+    place = [each.get("delta") for each in events].index("so ")
+    events[place - 1]["note"], events[place]["note"] = "a secret", "forbidden"
+    guarded = GUARD.wrap_sync(events)
+    *_, ended, done = guarded
+    assert [ended["type"], done["type"], done["content"]] == ["chunk", "content.done", "so "]
+    assert ended["chunk"]["choices"][0]["finish_reason"] == "content_filter"
+    assert not has_word("secret", ended)
+    assert guarded.finish == "content_filter"
+
+
 def test_a_block_in_the_first_chunk_leaves_an_empty_snapshot() -> None:
     events = events_of([chunk({"content": "forbidden thing"})])
     assert snapshots(events) == [""]

@@ -106,6 +106,7 @@ class OpenAIChatEvents(SpecAdapter):
         self._choice = 0
         self._texts: dict[Slot, str] = {}
         self._snapshot: Any = None
+        self._latest: Any = None  # the last event that has a chunk
         self._names: dict[Slot, str] = {}
         self._open: dict[Slot, None] = {}
 
@@ -158,6 +159,7 @@ class OpenAIChatEvents(SpecAdapter):
 
     def _read_chunk(self, chunk: Any, event: Mapping[str, Any]) -> Reading:
         reading = self._chat.read(event["chunk"])
+        self._latest = chunk
         if len(reading.choices) > 1:
             raise AdapterError(f"{self.name}: a chunk with several choices cannot be told apart")
         if reading.choices:
@@ -223,8 +225,12 @@ class OpenAIChatEvents(SpecAdapter):
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return the chunk event that ends a choice, and the ends of what is open in it."""
-        made = self._chat.end(fields_of(chunk)["chunk"], choice, reason, said)
-        events = self._chunks(chunk, made, choice, lambda _: {"finish_reason": reason})
+        last, events = chunk, list[Any]()
+        if "chunk" not in fields_of(chunk):
+            last = None if self._latest is None else self.without_unknown(self._latest)
+        if last is not None:
+            made = self._chat.end(fields_of(last)["chunk"], choice, reason, said)
+            events = self._chunks(last, made, choice, lambda _: {"finish_reason": reason})
         for slot in [slot for slot in self._open if slot.choice == choice]:
             del self._open[slot]
             field = "arguments" if slot.field == "tool_calls" else slot.field
