@@ -236,9 +236,15 @@ class WireFlow:
     def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
         """Take frames until one ends the stream; a fault is raised after what came before it."""
         sent: list[Sent[bytes]] = []
+        noted = 0
         try:
             for frame in frames:
+                earlier, found = len(sent), len(self.findings)
                 sent += self._pass(frame)
+                if len(self.findings) > found:
+                    for each in sent[noted:earlier]:
+                        each.found = found
+                    noted = earlier
                 if self.ended is not None:
                     break
         except (AdapterError, StageError) as error:

@@ -88,7 +88,7 @@ class Callbacks:
     def before(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
         """What is due before a chunk is delivered."""
         hooks, text, parts = self._hooks, sent.text, sent.parts
-        due = self.found(flow) if len(flow.findings) > self._told else []
+        due = self.found(flow, sent.found) if len(flow.findings) > self._told else []
         if text and hooks.on_text:
             due.append((hooks.on_text, text))
         if hooks.on_part:
@@ -96,20 +96,17 @@ class Callbacks:
                 due.append((hooks.on_part, Part(_ANSWER, text)))
             due += [(hooks.on_part, part) for part in parts if part.text]
         if parts and kept is not None:
-            due += self.completing(parts, flow, kept)
+            due += self.completing(parts, kept)
         return due
 
-    def completing(self, parts: Sequence[Part], flow: Flow[Any], kept: Delivered) -> list[Due]:
+    def completing(self, parts: Sequence[Part], kept: Delivered) -> list[Due]:
         """What is due for the tool calls that are complete with some parts."""
         on_tool_call = self._hooks.on_tool_call
-        if on_tool_call is None:
-            return []
-        slots = kept.completing(parts)
-        return [(on_tool_call, kept.completed(slot, flow.calls[slot], parts)) for slot in slots]
+        return [(on_tool_call, call) for call in kept.completed(parts)] if on_tool_call else []
 
-    def found(self, flow: Flow[Any]) -> list[Due]:
-        """What is due for findings that are new."""
-        found = flow.findings[self._told :]
+    def found(self, flow: Flow[Any], end: int | None = None) -> list[Due]:
+        """What is due for findings that are new, up to the number `end`, if there is one."""
+        found = flow.findings[self._told : end]
         self._told += len(found)
         on_finding = self._hooks.on_finding
         return [(on_finding, finding) for finding in found] if on_finding else []

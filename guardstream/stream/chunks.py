@@ -367,17 +367,26 @@ class ChunkFlow(Generic[C]):
 
     def _complete_calls(self, sent: list[Sent[C]]) -> None:
         """Note that tool calls are complete: in the last chunk, if one is left to go out."""
-        done = [Part(slot, "", done=True) for slot in self.calls if slot.choice not in self._cut]
+        done = [self._done(slot) for slot in self.calls if slot.choice not in self._cut]
         if sent:
             sent[-1].parts = (*sent[-1].parts, *done)
         else:
             self.ending = done
 
+    def _done(self, slot: Slot) -> Part:
+        """Return the end of a tool call, as it is known now: a later one may take its slot."""
+        return Part(slot, "", done=True, call=self.calls[slot])
+
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something beside its chunks; return its last ones."""
         self.ended, self.blocked_by, self._short = "content_filter", rule, None
-        self._read_last()
-        return self._end_stream()
+        try:
+            self._read_last()
+            return self._end_stream()
+        except (AdapterError, StageError):
+            raise
+        except Exception as error:
+            raise adapter_error(error) from error
 
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""
@@ -676,7 +685,7 @@ class ChunkFlow(Generic[C]):
             done = [slot for slot in self.calls if slot.choice in reading.finished]
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
-                parts += [Part(s, "", done=True) for s in done if s.choice not in self._cut]
+                parts += [self._done(slot) for slot in done if slot.choice not in self._cut]
         sent = Sent(chunk, answer, characters, parts, incoming.origin)
         return self._with_untold(sent) if self._untold else sent
 

@@ -19,11 +19,12 @@ C = TypeVar("C")
 
 
 class Part(NamedTuple):
-    """Text of a slot in a chunk that goes out; `done` if it is the slot's last."""
+    """Text of a slot in a chunk that goes out; `done` if it is the slot's last, of that `call`."""
 
     slot: Slot
     text: str
     done: bool = False
+    call: Call | None = None
 
     @property
     def choice(self) -> int:
@@ -44,6 +45,9 @@ class Sent(Generic[C]):
     points of both. `origin` is what was fed together with the chunk that it came as, or was written
     from, such as a frame of bytes; None if the flow made it, for held text or to end a choice.
 
+    `found` is how many findings there were then, if there are more by now: several frames may come
+    at once.
+
     There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
     """
 
@@ -52,6 +56,7 @@ class Sent(Generic[C]):
     characters: int = 0
     parts: Sequence[Part] = ()
     origin: Any = None
+    found: int | None = None
 
 
 class MakeStage(Protocol):

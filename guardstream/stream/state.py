@@ -59,6 +59,7 @@ class StreamState(Generic[C]):
         self._observed = Observation(options.observing) if options.observing else None
         self._alone: Any = None  # the flow, if no one else is told of its chunks
         self._delivered = Delivered() if options.keep_text else None
+        self._found: int | None = None  # how many findings count, if not all
         self._last_due: list[Due] = []  # of calls that the source's end completes
         self._meter = Meter()
         self._make_flow = make_flow
@@ -71,7 +72,7 @@ class StreamState(Generic[C]):
     @property
     def findings(self) -> Sequence[Finding]:
         """What the rules have found so far, over all choices and channels."""
-        return tuple(self.flow.findings) if self.flow else ()
+        return tuple(self.flow.findings[: self._found]) if self.flow else ()
 
     @property
     def blocked_by(self) -> str | None:
@@ -99,7 +100,7 @@ class StreamState(Generic[C]):
         flow = self.flow
         if flow is None:
             return Result("", (), self.finish)
-        return result_of(self._delivered, flow.findings, self.finish, flow.calls, flow.usage)
+        return result_of(self._delivered, self.findings, self.finish, flow.calls, flow.usage)
 
     def check_kept(self) -> None:
         """Raise RuntimeError if the delivered text is not kept."""
@@ -162,7 +163,7 @@ class StreamState(Generic[C]):
         sent = flow.finish()
         if flow.ending and self._delivered is not None:
             if self.callbacks is not None:
-                self._last_due = self.callbacks.completing(flow.ending, flow, self._delivered)
+                self._last_due = self.callbacks.completing(flow.ending, self._delivered)
             self._delivered.add(flow.ending)
         return sent
 
@@ -227,7 +228,7 @@ class StreamState(Generic[C]):
         if self.callbacks is None or self.flow is None:
             return []
         last, self._last_due = self._last_due, []
-        return self.callbacks.found(self.flow) + last
+        return self.callbacks.found(self.flow, self._found) + last
 
     def due_at_end(self) -> list[Due]:
         """The callbacks that are due once, at the end."""
@@ -236,6 +237,8 @@ class StreamState(Generic[C]):
     def call_failed(self, error: BaseException) -> None:
         """Drop what callbacks were not told of, because of `error`."""
         self.callback_error = error
+        if self.queue:  # what came with the chunk, but after it, is as if it had not come
+            self._found = self.queue[0].found
         self.queue.clear()
         if self.finish is not None:
             self.finish = reason_of(error)

@@ -47,16 +47,17 @@ class Delivered:
         arguments = text.getvalue() if text else ""
         return ToolCall(announced.name, arguments, announced.id, slot.choice, slot in self._done)
 
-    def completing(self, parts: Sequence[Part]) -> Sequence[Slot]:
-        """The tool calls that are complete with `parts`; formats may say so more than once."""
-        done = dict.fromkeys(part.slot for part in parts if part.done)
-        return [slot for slot in done if slot not in self._done]
-
-    def completed(self, slot: Slot, announced: Call, parts: Sequence[Part]) -> ToolCall:
-        """The tool call that is complete with `parts`, which are about to be delivered."""
-        call = self.call(slot, announced)
-        rest = "".join(part.text for part in parts if part.slot == slot)
-        return replace(call, arguments=call.arguments + rest, complete=True)
+    def completed(self, parts: Sequence[Part]) -> Sequence[ToolCall]:
+        """The tool calls that are complete with `parts`, which are about to be delivered; formats
+        may say so more than once."""
+        ends = {part.slot: part.call for part in parts if part.done and part.call is not None}
+        found = []
+        for slot, announced in ends.items():
+            if slot not in self._done:
+                call = self.call(slot, announced)
+                rest = "".join(part.text for part in parts if part.slot == slot)
+                found.append(replace(call, arguments=call.arguments + rest, complete=True))
+        return found
 
 
 def result_of(

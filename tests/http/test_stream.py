@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from guardstream.framing.frames import Media
 from guardstream.framing.sse import MAX_EVENT
 from guardstream.http.body import guard_body
 from guardstream.http.stream import WireGuard
+from guardstream.providers.openai.chat import OpenAIChat
 
 GUARD = Guard(Policy.parse("rules: [{id: word, words: [secret, 秘密], replacement: '#'}]"))
 
@@ -217,3 +219,24 @@ def test_text_that_is_held_to_the_end_keeps_its_events_name() -> None:
     source = [b"event: start\ndata: beg\n\n", b'event: content\ndata: {"content": "x"}\n\n']
     out = b"".join(Guard(Policy.parse(policy)).wrap_sync(source))
     assert sorted(out.split(b"\n\n")) == sorted(b"".join(source).split(b"\n\n"))
+
+
+class Endless(OpenAIChat):
+    """An adapter that cannot end a stream."""
+
+    def end(self, *_: Any) -> list[Any]:
+        raise LookupError
+
+
+def test_an_adapter_that_fails_to_end_a_blocked_stream_does_so_in_every_cut() -> None:
+    guard = Guard(Policy.parse("rules: [{id: bad, words: [forbidden], action: block}]"))
+    choice = {"index": 0, "delta": {"content": "so "}, "finish_reason": None}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "choices": [choice]}
+    good = f"data: {json.dumps(chunk)}\n\n".encode()
+    data = good + b"event: forbidden\ndata: {}\n\n"
+    for size in (1, len(good), len(data)):
+        wire, out = WireGuard(guard, media="sse", provider=Endless()), b""
+        with suppress(AdapterError):
+            for at in range(0, len(data), size):
+                out += b"".join(wire.feed(data[at : at + size]))
+        assert (out, wire.ended) == (good, "content_filter")

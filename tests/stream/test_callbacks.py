@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -81,6 +83,61 @@ def test_plain_streams_call_the_same() -> None:
     list(GUARD.wrap_sync(chat(), **heard.hooks()))
     assert "".join(heard.of("on_text")) == "the ###### is told"
     assert len(heard.of("on_tool_call")) == len(heard.of("on_finish")) == 1
+
+
+def events(*chunks: Any) -> list[bytes]:
+    return [f"data: {json.dumps(each)}\n\n".encode() for each in chunks]
+
+
+def heard_of(parts: list[bytes], failing: str = "") -> tuple[list[Any], str | None]:
+    """What is heard and got of a stream of bytes, until the callback of that name fails."""
+    log: list[Any] = []
+
+    def make(name: str) -> Any:
+        def hear(value: Any) -> None:
+            log.append((name, value))
+            if name == failing:
+                raise LookupError
+
+        return hear
+
+    hooks: Any = {name: make(name) for name in Heard().hooks() if name != "on_finish"}
+    stream = guard().wrap_sync(iter(parts), **hooks)
+    with suppress(LookupError):
+        log.extend(stream)
+    return log, stream.finish
+
+
+SAID = events(
+    chunk({"content": "so "}),
+    chunk({"content": "a secret "}),
+    chunk({"content": "sec"}),
+    chunk({"content": "ret and "}),
+    chunk({"content": "forbidden"}),
+)
+CALLS = events(
+    chunk(call(0, '{"a": 1}', id="c1", name="first")),
+    chunk(finish="tool_calls"),
+    chunk(call(0, '{"b": 2}', id="c2", name="second")),
+    chunk(finish="tool_calls"),
+)
+
+
+@pytest.mark.parametrize("failing", ["", "on_text", "on_part", "on_finding", "on_tool_call"])
+@pytest.mark.parametrize("frames", [SAID, CALLS], ids=["text", "calls"])
+def test_the_same_is_heard_in_the_same_order_of_events_that_come_together(
+    frames: list[bytes], failing: str
+) -> None:
+    once = heard_of(frames, failing)
+    for size in range(2, len(frames) + 1):
+        parts = [b"".join(frames[at : at + size]) for at in range(0, len(frames), size)]
+        assert heard_of(parts, failing) == once
+
+
+def test_a_call_is_heard_under_its_own_name_although_another_takes_its_place() -> None:
+    log, _ = heard_of([b"".join(CALLS)])
+    calls = [each[1] for each in log if each[0] == "on_tool_call"]
+    assert (calls[0].name, calls[0].id, calls[0].arguments) == ("first", "c1", '{"a": 1}')
 
 
 def test_a_plain_stream_refuses_callbacks_that_must_be_awaited() -> None:
