@@ -70,14 +70,28 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     return Confirm(judge, rule.keyword_distance if keywords else 0)
 
 
+# Where a name in code has another word: `homePhone`, `SSNNumber`.
+_HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
+_GAP = regex.compile(r"[\s_-]+")
+_BEGIN = rf"(?:(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP})"
+_END = rf"(?:(?!{JOINS})|(?=_)|{_HUMP})"
+
+
 @lru_cache(maxsize=1024)
 def _search(keywords: tuple[str, ...]) -> regex.Pattern[str]:
     """A search for any of the keywords, as wholes where words are found as wholes.
 
+    Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
+    and `phone-number` in `phone_number`, and all after an escape such as `\\n`.
+
     It is made when a match first asks for it: most never do, and it takes milliseconds.
     """
-    whole = "|".join(regex.escape(word) for word in keywords if whole_by_default(word))
+    whole = "|".join(
+        rf"(?:[\s_-]|{_HUMP})".join(map(regex.escape, _GAP.split(word)))
+        for word in keywords
+        if whole_by_default(word)
+    )
     ways = [regex.escape(word) for word in keywords if not whole_by_default(word)]
     if whole:
-        ways.append(rf"(?<!{JOINS})(?:{whole})(?!{JOINS})")
+        ways.append(rf"{_BEGIN}(?:{whole}){_END}")
     return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE)
