@@ -10,7 +10,8 @@ import math
 import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from itertools import permutations
@@ -189,9 +190,23 @@ def entropy(bits: float) -> Validator:
     """Return a check that a text has at least `bits` of Shannon entropy a character."""
 
     def enough(text: str) -> bool:
-        return shannon(text) >= bits
+        return _has_entropy(text, bits)
 
     return enough
+
+
+def _has_entropy(text: str, bits: float) -> bool:
+    """Tell whether a text has so many bits a character: often the number of different characters
+    does, which is counted sooner than how often each occurs."""
+    sure = _least_entropy(len(text), len(set(text))) > bits + 1e-9
+    return sure or shannon(text) >= bits
+
+
+@lru_cache(maxsize=4096)
+def _least_entropy(size: int, different: int) -> float:
+    """The least entropy of a text of so many characters: all but one of them occur once."""
+    often = size - different + 1
+    return math.log2(size) - often * math.log2(often) / size if size else 0.0
 
 
 def shannon(text: str) -> float:
@@ -212,35 +227,31 @@ def random(text: str) -> bool:
     Of random text in base 36, 62 or 64 at least every sixth character is of another kind (digit,
     small or capital letter) than the one before it; of words joined by digits hardly any is.
     """
-    kinds = text.translate(_KINDS)
+    if text.isascii():
+        plain = text.encode()
+        kinds = plain.translate(_ASCII_KINDS, _NEITHER)
+        letters: Sequence[int] = plain.lower().translate(None, _NEITHER)
+    else:
+        kinds = "".join(map(_kind, text)).encode()
+        letters = list(map(ord, "".join(filter(str.isalnum, text)).lower()))
     if len(kinds) < 12 or 6 * sum(map(kinds.count, _CHANGES)) < len(kinds):
         return False
-    if not mixed(text) or shannon(text) < 2.7:
-        return False
-    letters = text if text.isalnum() else "".join(filter(str.isalnum, text))
-    return not _ascends(letters.lower())
+    both = b"0" in kinds and kinds.strip(b"0") and (text.isascii() or mixed(text))
+    return bool(both) and _has_entropy(text, 2.7) and not _ascends(letters)
 
 
-class _Kinds(dict[int, str]):
-    """The kind of each character; none of what is neither a letter nor a number."""
-
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        kind = (
-            "" if not char.isalnum() else "0" if char.isdigit() else "A" if char.isupper() else "a"
-        )
-        if code < 128:
-            self[code] = kind
-        return kind
+def _kind(char: str) -> str:
+    """The kind of a character: nothing for what is neither a letter nor a number."""
+    return "" if not char.isalnum() else "0" if char.isdigit() else "A" if char.isupper() else "a"
 
 
-_KINDS = _Kinds()
-_CHANGES = tuple(map("".join, permutations("0Aa", 2)))
+_ASCII_KINDS = b"".join((_kind(chr(code)) or "-").encode() for code in range(256))
+_NEITHER = bytes(code for code in range(128) if not chr(code).isalnum())
+_CHANGES = tuple("".join(two).encode() for two in permutations("0Aa", 2))
 
 
-def _ascends(text: str) -> bool:
+def _ascends(codes: Sequence[int]) -> bool:
     """Tell whether six characters in a row follow one another, as in `123456` and `abcdef`."""
-    codes = list(map(ord, text))
     # Of the five steps between them, one begins at a multiple of five.
     if 1 not in map(sub, codes[1::5], codes[::5]):
         return False

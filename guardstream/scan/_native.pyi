@@ -70,16 +70,17 @@ class Matcher:
     ) -> tuple[int, list[tuple[int, int]], bool, int]: ...
 
 class WordTable:
-    states: list[WordState]
+    states: list[WordState | None]
     def __new__(
         cls,
-        classify: Callable[[int], tuple[int, int, int, int]],
-        build: Callable[[list[WordState], int, int], tuple[WordTable, int]],
-        states: list[WordState],
+        classify: Callable[[int], tuple[int, int, bool, int, int]],
+        build: Callable[[WordTable, int, int], tuple[WordTable, int]],
+        states: list[WordState | None],
         words: list[str],
         holds: bool,
     ) -> WordTable: ...
-    def add(self, held: int, found: bool, begun: str | None, /) -> int: ...
+    def add(self, state: WordState, held: int, found: bool, begun: str | None, /) -> int: ...
+    def begun(self, node: int, /) -> str | None: ...
     def link(self, node: int, number: int, target: int, /) -> None: ...
 
 class WordStream:

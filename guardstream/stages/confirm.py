@@ -3,6 +3,7 @@ confirms a match."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import regex
@@ -53,9 +54,10 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     except regex.error as error:
         raise RuleError(rule.id, f"in an allowed pattern: {error.msg}") from error
     keywords, validators = tuple(rule.keywords), tuple(rule.validators)
+    near = _near(keywords)
 
     def judge(text: str, before: str) -> bool:
-        if keywords and not _search(keywords).search(before):
+        if keywords and not near(before):
             return False
         if fold(text) in words:
             return False
@@ -75,6 +77,25 @@ _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
 _BEGIN = rf"(?:(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP})"
 _END = rf"(?:(?!{JOINS})|(?=_)|{_HUMP})"
+
+_LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
+"""Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
+
+
+def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
+    """Return what tells whether one of the keywords stands in a text."""
+    first_parts = tuple({_GAP.split(word.lower())[0] for word in keywords if word.isascii()})
+    tells = all(map(_LIKE_ASCII.isdisjoint, keywords))
+
+    def near(before: str) -> bool:
+        if tells and before.isascii():
+            # Nearly always none of them does: that is seen sooner without their boundaries.
+            lowered = before.lower()
+            if not any(map(lowered.__contains__, first_parts)):
+                return False
+        return _search(keywords).search(before) is not None
+
+    return near
 
 
 @lru_cache(maxsize=1024)

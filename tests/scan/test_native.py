@@ -169,13 +169,15 @@ def test_a_stream_that_reads_is_not_read_meanwhile() -> None:
 def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     from guardstream.scan import _native
 
-    def classify(code: int) -> tuple[int, int, int, int]:
-        return 0, -1, code, code
+    def classify(code: int) -> tuple[int, int, bool, int, int]:
+        return 0, -1, True, code, code
 
     table = _native.WordTable(classify, lambda *_given: (table, 7), [], [], True)
-    assert table.add(0, False, None) == 0
+    assert table.add(None, 0, False, None) == 0
     with pytest.raises(TypeError, match="beginning of a word must be a string"):
-        table.add(0, False, 1)
+        table.add(None, 0, False, 1)
+    with pytest.raises(ValueError, match="out of range"):
+        table.begun(1)
     for place in (None, (table, 1), (table, -1), (object(), 0)):
         with pytest.raises((TypeError, ValueError)):
             _native.WordStream(place)
@@ -185,37 +187,51 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
         table.link(0, 0, 1)
 
 
-def test_where_a_word_ends_python_is_not_asked() -> None:
+def test_how_the_beginning_of_a_word_goes_on_python_is_not_asked() -> None:
     from guardstream.scan import _native
 
     asked: list[int] = []
 
-    def build(_states: object, _node: int, number: int) -> object:
+    def build(_table: object, _node: int, number: int) -> object:
         asked.append(number)
         return table, 1
 
     table = _native.WordTable(
-        lambda code: (code, code if code < 256 else -1, code, code),
+        lambda code: (code, code if code < 256 else -1, code != ord(" "), code, code),
         build,
         [],
-        ["abc", "bb", "Ω"],
+        ["abcd", "bb", "Ω"],
         True,
     )
-    for begun in (None, "a"):
-        table.add(0, False, begun)
-    for text, number in (("a", 0), ("x", 0), ("b", 1), ("Ω", 1)):
-        stream, asked[:] = _native.WordStream((table, 1)), []
+    for begun in (None, None, "a", "abc"):
+        table.add(begun, 0, False, begun)
+    wordless, at_boundary, asking = 0, 1, None
+    for node, text, led in (
+        (2, "a", wordless),
+        (2, "x", wordless),
+        (2, " ", at_boundary),
+        (2, "b", 4),
+        (2, "b", 4),  # it is known now
+        (4, "c", 5),
+        (5, "d", asking),  # the word is complete
+        (4, "b", wordless),
+        (3, "Ω", asking),
+    ):
+        stream, asked[:] = _native.WordStream((table, node)), []
         stream.run(text, 0, 1)
-        assert (stream.place[1], asked) == (number, [ord(text)] if number else [])
+        assert (stream.place[1], asked) == ((1, [ord(text)]) if led is asking else (led, []))
+    assert [table.begun(node) for node in range(6)] == [None, None, "a", "abc", "ab", "abc"]
+    assert table.states == [None, None, "a", "abc", None, None]
 
 
 def test_words_that_are_no_strings_are_refused() -> None:
     from guardstream.scan import _native
 
-    table = _native.WordTable(lambda code: (0, code, code, code), print, [], [1], True)
-    table.add(0, False, "a")
+    table = _native.WordTable(lambda code: (0, code, True, code, code), print, [], [1], True)
+    for _ in range(3):
+        table.add(None, 0, False, "a")
     with pytest.raises(TypeError):
-        _native.WordStream((table, 0)).run("a", 0, 1)
+        _native.WordStream((table, 2)).run("a", 0, 1)
 
 
 CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)

@@ -71,7 +71,13 @@ BUGS = {
         "int64_t began = run_oldest(self, &self->now.runs.runs[index], 1);",
     ),
     "a word ends where it goes on": Change(
-        "words.h", "return low == count ? 0", "return low <= count ? 0"
+        "words.h", "return low == count ? NULL", "return low <= count ? NULL"
+    ),
+    "a word that is complete goes on alone": Change(
+        "words.h", "if (!joins || PyUnicode_GetLength(word) == length) {", "if (!joins) {"
+    ),
+    "a character that ends a word continues the next": Change(
+        "words.h", "*target = joins ? WORDLESS : AT_BOUNDARY;", "*target = WORDLESS;"
     ),
     "a longer match does not take the place of a shorter one": Change(
         "stream.h", "known->start < new->start) {", "known->start <= new->start) {"
@@ -104,13 +110,11 @@ BUGS = {
     "the group of a match found again is where it first opened": Change(
         "matcher.h", "    return made < 0 ? made : first;", "    return captures;"
     ),
-    "the ways of a match are tried from the last one on": Change(
-        "matcher.h",
-        "for (int32_t way = step->count - 1; way >= 0; way--) {",
-        "for (int32_t way = 0; way < step->count; way++) {",
+    "the last way of a match is tried in place of the first": Change(
+        "matcher.h", "next.step = ways[0];", "next.step = ways[step->count - 1];"
     ),
     "a back-reference reads any text": Change(
-        "matcher.h", "if (attempt->code[index] != attempt->code[at]) {", "if (0) {"
+        "matcher.h", "if (code[index] != code[at]) {", "if (0) {"
     ),
     "words lead on from any state": Change(
         "words.h", "(edge->node == node && edge->class == class)", "edge->class == class"

@@ -47,10 +47,12 @@ typedef struct {
     PyObject_HEAD
     PyObject *classify; /* (code) -> the sets that the character is in */
     Step *step;
+    uint8_t *meets; /* whether several ways may come to a step at the same place of the text */
     int32_t steps, group, sets;
     Ints ways, referred;
     Numbers letters; /* the characters that are known, and their sets: */
     Ints in_sets;
+    int32_t ascii[128]; /* the numbers of those that are ASCII, or NONE */
     int32_t readers; /* how many attempts use their numbers */
 } Matcher;
 
@@ -68,7 +70,8 @@ typedef struct {
     int32_t step, at, captures;
 } Pending;
 
-/* One attempt over one text; `low` and `high` bound what of it is known. */
+/* One attempt over one text; `low` and `high` bound what of it is known: `code` and `letter` begin
+   at `low`. */
 typedef struct {
     const Matcher *matcher;
     uint32_t *code;
@@ -230,7 +233,7 @@ is_in(const Attempt *attempt, int32_t set, int32_t at)
 static int
 is_line_end(const Attempt *attempt, int32_t at)
 {
-    return at >= attempt->low && at < attempt->high && attempt->code[at] == '\n';
+    return at >= attempt->low && at < attempt->high && attempt->code[at - attempt->low] == '\n';
 }
 
 /* Whether an assertion about the neighbours holds. */
@@ -268,12 +271,16 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
         return NO_MATCH;
     }
     const Capture *found = &attempt->capture[captures];
+    if (found->start < attempt->low) {
+        return NO_MATCH;
+    }
+    const uint32_t *code = attempt->code - attempt->low;
     for (int32_t index = found->start; index < found->end; index++, at++) {
-        if (at >= attempt->length) {
-            attempt->ran_out = 1;
+        if (at >= attempt->high) {
+            attempt->ran_out |= at >= attempt->length;
             return NO_MATCH;
         }
-        if (attempt->code[index] != attempt->code[at]) {
+        if (code[index] != code[at]) {
             return NO_MATCH;
         }
     }
@@ -342,51 +349,64 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
 
 /* Try what is pending beyond `base`, the newest first; see `matched`. */
 static int32_t
-tried(Attempt *attempt, Seen *seen, int32_t base, int32_t end, int32_t *into, int depth)
+tried(Attempt *attempt, Seen *seen, int32_t first, int32_t base, int32_t end, int32_t *into,
+      int depth)
 {
     const Matcher *matcher = attempt->matcher;
     while (attempt->waiting > base) {
         Pending next = attempt->pending[--attempt->waiting];
-        const Step *step = &matcher->step[next.step];
-        Tried key = {next.step, next.at, captures_known(attempt, next.captures)};
-        int result = key.known < 0 ? ERROR : is_seen(seen, &key);
-        if (result < 0) {
-            return ERROR;
-        }
-        if (result) {
-            /* An empty round ends the loop. */
-            if (step->kind == STEP_LOOP
-                && wait_for(attempt, step->after, next.at, next.captures) < 0) {
-                return ERROR;
-            }
-            continue;
-        }
-        if (++attempt->steps > attempt->left) {
-            return OVER_BUDGET;
-        }
-        if (step->kind == STEP_MATCH) {
-            if (end == NONE || next.at == end) {
-                *into = next.captures;
-                return next.at;
-            }
-            continue;
-        }
-        if (step->kind == STEP_SPLIT || step->kind == STEP_LOOP) {
-            for (int32_t way = step->count - 1; way >= 0; way--) {
-                int32_t after = matcher->ways.at[step->first + way];
-                if (wait_for(attempt, after, next.at, next.captures) < 0) {
+        /* On to where the way ends, or parts: the other ways wait. */
+        for (;;) {
+            const Step *step = &matcher->step[next.step];
+            if (matcher->meets[next.step] || next.step == first) {
+                Tried key = {next.step, next.at, captures_known(attempt, next.captures)};
+                int known = key.known < 0 ? ERROR : is_seen(seen, &key);
+                if (known < 0) {
                     return ERROR;
                 }
+                if (known && step->kind != STEP_LOOP) {
+                    break;
+                }
+                if (known) {
+                    /* An empty round ends the loop. */
+                    if (step->after == NONE) {
+                        break;
+                    }
+                    next.step = step->after;
+                    continue;
+                }
             }
-            continue;
-        }
-        result = taken(attempt, step, &next.at, &next.captures, depth);
-        if (result < 0) {
-            return result;
-        }
-        if (result && (end == NONE || next.at <= end)
-            && wait_for(attempt, step->after, next.at, next.captures) < 0) {
-            return ERROR;
+            if (++attempt->steps > attempt->left) {
+                return OVER_BUDGET;
+            }
+            if (step->kind == STEP_MATCH) {
+                if (end == NONE || next.at == end) {
+                    *into = next.captures;
+                    return next.at;
+                }
+                break;
+            }
+            if (step->kind == STEP_SPLIT || step->kind == STEP_LOOP) {
+                const int32_t *ways = matcher->ways.at + step->first;
+                for (int32_t way = step->count - 1; way > 0; way--) {
+                    if (wait_for(attempt, ways[way], next.at, next.captures) < 0) {
+                        return ERROR;
+                    }
+                }
+                if (!step->count) {
+                    break;
+                }
+                next.step = ways[0];
+                continue;
+            }
+            int result = taken(attempt, step, &next.at, &next.captures, depth);
+            if (result < 0) {
+                return result;
+            }
+            if (!result || (end != NONE && next.at > end) || step->after == NONE) {
+                break;
+            }
+            next.step = step->after;
         }
     }
     return NO_MATCH;
@@ -405,7 +425,7 @@ matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_
     }
     int32_t result = wait_for(attempt, first, start, captures) < 0
         ? ERROR
-        : tried(attempt, &seen, base, end, into, depth);
+        : tried(attempt, &seen, first, base, end, into, depth);
     attempt->waiting = base;
     PyMem_Free(seen.at);
     return result;
@@ -413,12 +433,20 @@ matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_
 
 /* --- the text ------------------------------------------------------------------------------ */
 
+static void
+letters_forget(Matcher *self)
+{
+    numbers_free(&self->letters);
+    self->in_sets.count = 0;
+    memset(self->ascii, 0xFF, sizeof(self->ascii)); /* NONE */
+}
+
 /* The number of a character; Python is asked for the sets of one that is new. */
 static int32_t
 letter_of(Matcher *self, uint32_t code)
 {
     const int32_t key = (int32_t)code;
-    int32_t known = numbers_find(&self->letters, &key, 1);
+    int32_t known = code < 128 ? self->ascii[code] : numbers_find(&self->letters, &key, 1);
     if (known != NONE) {
         return known;
     }
@@ -444,31 +472,31 @@ letter_of(Matcher *self, uint32_t code)
         }
     }
     Py_DECREF(given);
+    if (code < 128 && number >= 0) {
+        self->ascii[code] = number;
+    }
     return number;
 }
 
 static int
 text_read(Matcher *self, Attempt *attempt, PyObject *text)
 {
-    int32_t length = attempt->length;
+    int32_t length = attempt->high - attempt->low;
     attempt->code = PyMem_Malloc(((size_t)length + 1) * sizeof(uint32_t));
-    attempt->letter =
-        PyMem_Malloc(((size_t)(attempt->high - attempt->low) + 1) * sizeof(int32_t));
+    attempt->letter = PyMem_Malloc(((size_t)length + 1) * sizeof(int32_t));
     if (attempt->code == NULL || attempt->letter == NULL) {
         PyErr_NoMemory();
         return ERROR;
     }
-    if (PyUnicode_AsUCS4(text, attempt->code, (Py_ssize_t)length + 1, 1) == NULL) {
-        return ERROR;
+    PyObject *part = PyUnicode_Substring(text, attempt->low, attempt->high);
+    int result = part == NULL
+        || PyUnicode_AsUCS4(part, attempt->code, (Py_ssize_t)length + 1, 1) == NULL ? ERROR : 0;
+    Py_XDECREF(part);
+    for (int32_t index = 0; result == 0 && index < length; index++) {
+        attempt->letter[index] = letter_of(self, attempt->code[index]);
+        result = attempt->letter[index] < 0 ? ERROR : 0;
     }
-    for (int32_t at = attempt->low; at < attempt->high; at++) {
-        int32_t letter = letter_of(self, attempt->code[at]);
-        if (letter < 0) {
-            return ERROR;
-        }
-        attempt->letter[at - attempt->low] = letter;
-    }
-    return 0;
+    return result;
 }
 
 /* --- as an object -------------------------------------------------------------------------- */
@@ -477,6 +505,43 @@ static int
 is_step(const Matcher *self, int32_t number)
 {
     return is_within(number, NONE, self->steps);
+}
+
+static void
+led_to(uint8_t *meets, int32_t *led, int32_t step)
+{
+    if (step != NONE) {
+        meets[step] |= ++led[step] > 1;
+    }
+}
+
+/* Tell the steps to which several ways may come at the same place: only there it has to be noted
+   what has been tried. Where it depends on references, that is everywhere. */
+static int
+meets_told(Matcher *self)
+{
+    int32_t *led = PyMem_Calloc((size_t)self->steps, sizeof(int32_t));
+    self->meets = PyMem_Calloc((size_t)self->steps, 1);
+    if (led == NULL || self->meets == NULL) {
+        PyMem_Free(led);
+        PyErr_NoMemory();
+        return ERROR;
+    }
+    for (int32_t index = 0; index < self->steps; index++) {
+        const Step *step = &self->step[index];
+        int parts = step->kind == STEP_SPLIT || step->kind == STEP_LOOP;
+        for (int32_t way = 0; parts && way < step->count; way++) {
+            led_to(self->meets, led, self->ways.at[step->first + way]);
+        }
+        led_to(self->meets, led, step->after);
+        led_to(self->meets, led, step->aside);
+        if (step->kind == STEP_ATOMIC && step->after != NONE) {
+            self->meets[step->after] = 1; /* from two places it may come to one */
+        }
+        self->meets[index] |= step->kind == STEP_LOOP || self->referred.count;
+    }
+    PyMem_Free(led);
+    return 0;
 }
 
 static int
@@ -516,7 +581,7 @@ matcher_filled(Matcher *self, PyObject *rows, PyObject *ways, PyObject *referred
             return ERROR;
         }
     }
-    return 0;
+    return meets_told(self);
 }
 
 static PyObject *
@@ -537,6 +602,7 @@ matcher_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->classify = Py_NewRef(classify);
     self->group = group;
     self->sets = sets;
+    letters_forget(self);
     if (matcher_filled(self, steps, ways, referred) < 0) {
         Py_DECREF((PyObject *)self);
         return NULL;
@@ -566,6 +632,7 @@ matcher_dealloc(Matcher *self)
     PyObject_GC_UnTrack(self);
     matcher_clear(self);
     PyMem_Free(self->step);
+    PyMem_Free(self->meets);
     ints_free(&self->ways);
     ints_free(&self->referred);
     ints_free(&self->in_sets);
@@ -617,8 +684,7 @@ matcher_run(Matcher *self, PyObject *args)
         return PyErr_Occurred() ? NULL : (failed("a part of the text is not in it"), NULL);
     }
     if (self->letters.count > MAX_LETTERS && !self->readers) {
-        numbers_free(&self->letters);
-        self->in_sets.count = 0;
+        letters_forget(self);
     }
     Attempt attempt = {0};
     attempt.matcher = self;

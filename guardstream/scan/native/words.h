@@ -19,16 +19,22 @@ typedef struct {
 
 #define MAX_WORD_EDGES 120000 /* how many transitions may be made here, besides those of Python */
 
-/* The states of an index until it is flushed. In state 0 no word can go on. */
+/* The states in which no word has begun: behind a character that continues words, and behind one
+   that does not. */
+#define WORDLESS 0
+#define AT_BOUNDARY 1
+
+/* The states of an index until it is flushed, the two above first. */
 typedef struct {
     PyObject_HEAD
-    PyObject *classify; /* (code) -> (class, letter, first, last) */
-    PyObject *build;    /* (states, node, class) -> (table, node) */
-    PyObject *states;   /* the states as Python knows them, by node */
+    PyObject *classify; /* (code) -> (class, letter, joins, first, last) */
+    PyObject *build;    /* (table, node, class) -> (table, node) */
+    PyObject *states;   /* the states as Python knows them, by node; None for those made here */
     PyObject *words;    /* all words as compared, in order */
     PyObject *begun;    /* by node: the only beginning of a word that lives, or None */
     int holds;          /* whether text waits for candidates */
     Ints letters;       /* by class: the letter that its characters are compared as, or NONE */
+    Ints joins;         /* by class: whether its characters continue words */
     WordNode *node;
     int32_t nodes, node_room;
     WordEdge *edge;
@@ -94,6 +100,7 @@ word_table_dealloc(WordTable *self)
     PyMem_Free(self->node);
     PyMem_Free(self->edge);
     ints_free(&self->letters);
+    ints_free(&self->joins);
     for (Py_ssize_t page = 0; page < PAGES; page++) {
         PyMem_Free(self->pages[page]);
     }
@@ -113,7 +120,7 @@ word_class(WordTable *self, Py_UCS4 code)
     if (page != NULL && page[code & 0xFF] != MISSING) {
         return page[code & 0xFF];
     }
-    int class, letter, first, last;
+    int class, letter, joins, first, last;
     PyObject *found = PyObject_CallFunction(self->classify, "I", (unsigned int)code);
     if (found == NULL) {
         return ERROR;
@@ -122,37 +129,57 @@ word_class(WordTable *self, Py_UCS4 code)
         Py_DECREF(found);
         return failed("a class of characters must be a tuple");
     }
-    int result = !PyArg_ParseTuple(found, "iiii", &class, &letter, &first, &last)
+    int result = !PyArg_ParseTuple(found, "iipii", &class, &letter, &joins, &first, &last)
             || !is_within(class, 0, MAX_CLASSES) || !is_within(letter, NONE, 0x110000)
             || ints_set(&self->letters, class, letter) < 0
+            || ints_set(&self->joins, class, joins) < 0
         ? ERROR
         : page_filled(self->pages, code, class, first, last);
     Py_DECREF(found);
     return result < 0 ? ERROR : class;
 }
 
-/* add(held, found, begun) -> the state's number; `begun` if nothing lives but this beginning of a
+/* Add a state: returns its number or ERROR. */
+static int32_t
+word_node(WordTable *self, PyObject *state, int32_t held, int32_t found, PyObject *begun)
+{
+    if (grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
+              sizeof(WordNode)) < 0
+        || PyList_Append(self->states, state) < 0 || PyList_Append(self->begun, begun) < 0) {
+        return ERROR;
+    }
+    WordNode node = {held, found};
+    self->node[self->nodes] = node;
+    return self->nodes++;
+}
+
+/* add(state, held, found, begun) -> its number; `begun` if nothing lives but this beginning of a
    word, which must stand alone and has no boundary behind it so far */
 static PyObject *
 word_table_add(WordTable *self, PyObject *args)
 {
     int held, found;
-    PyObject *begun;
-    if (!PyArg_ParseTuple(args, "ipO", &held, &found, &begun)) {
+    PyObject *state, *begun;
+    if (!PyArg_ParseTuple(args, "OipO", &state, &held, &found, &begun)) {
         return NULL;
     }
     if (begun != Py_None && !PyUnicode_Check(begun)) {
         PyErr_SetString(PyExc_TypeError, "the beginning of a word must be a string");
         return NULL;
     }
-    if (grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
-              sizeof(WordNode)) < 0
-        || PyList_Append(self->begun, begun) < 0) {
+    int32_t number = word_node(self, state, held, found, begun);
+    return number < 0 ? NULL : PyLong_FromLong(number);
+}
+
+/* begun(node) -> what has begun of a word there, if that is all that lives, or None */
+static PyObject *
+word_table_begun(WordTable *self, PyObject *given)
+{
+    long long node;
+    if (int_of(given, 0, (long long)self->nodes - 1, &node) < 0) {
         return NULL;
     }
-    WordNode node = {held, found};
-    self->node[self->nodes] = node;
-    return PyLong_FromLong(self->nodes++);
+    return Py_NewRef(PyList_GetItem(self->begun, (Py_ssize_t)node));
 }
 
 /* Where a transition stands, or would; there is always a free place. */
@@ -219,16 +246,16 @@ word_table_link(WordTable *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* Whether a word begins with a text: the first that does not stand before it tells. */
-static int
-word_begins(const WordTable *self, PyObject *text)
+/* The first word that does not stand before a text; NULL if there is none, or with an error set. */
+static PyObject *
+word_from(const WordTable *self, PyObject *text)
 {
     Py_ssize_t low = 0, high = PyList_Size(self->words), count = high;
     while (low < high) {
         Py_ssize_t middle = low + (high - low) / 2;
         int order = PyUnicode_Compare(PyList_GetItem(self->words, middle), text);
         if (order == -1 && PyErr_Occurred()) {
-            return ERROR;
+            return NULL;
         }
         if (order < 0) {
             low = middle + 1;
@@ -237,27 +264,52 @@ word_begins(const WordTable *self, PyObject *text)
             high = middle;
         }
     }
-    return low == count ? 0
-                        : (int)PyUnicode_Tailmatch(PyList_GetItem(self->words, low), text, 0,
-                                                   PY_SSIZE_T_MAX, -1);
+    return low == count ? NULL : PyList_GetItem(self->words, low);
 }
 
-/* Whether a class of characters ends the only word that has begun: so it is nearly always, and
-   Python is not asked. */
+/* Tell where a class of characters leads from a state in which nothing but the beginning of a word
+   lives, by the `text` that stands there then; the target stays NONE if Python has to. */
 static int
-word_ends(const WordTable *self, int32_t node, int32_t class)
+word_led(WordTable *self, int32_t class, PyObject *text, int32_t *target)
+{
+    PyObject *word = word_from(self, text);
+    if (word == NULL && PyErr_Occurred()) {
+        return ERROR;
+    }
+    int joins = ints_get(&self->joins, class);
+    int begins = word == NULL ? 0 : (int)PyUnicode_Tailmatch(word, text, 0, PY_SSIZE_T_MAX, -1);
+    if (begins <= 0) {
+        *target = joins ? WORDLESS : AT_BOUNDARY;
+        return begins;
+    }
+    Py_ssize_t length = PyUnicode_GetLength(text);
+    if (!joins || PyUnicode_GetLength(word) == length) {
+        return 0; /* the word is complete, or a character in it continues none */
+    }
+    *target = word_node(self, Py_None, (int32_t)length, 0, text);
+    return *target < 0 ? ERROR : 0;
+}
+
+/* Make the transition from a state in which nothing but the beginning of one word lives, as most
+   are; the target stays NONE if Python has to build it. */
+static int
+word_made(WordTable *self, int32_t node, int32_t class, int32_t *target)
 {
     int32_t code = ints_get(&self->letters, class);
     PyObject *begun = PyList_GetItem(self->begun, node);
-    if (code == NONE || begun == NULL || begun == Py_None || self->edges >= MAX_WORD_EDGES) {
+    if (code == NONE || begun == NULL || begun == Py_None || self->edges >= MAX_WORD_EDGES
+        || self->nodes <= AT_BOUNDARY) {
         return begun == NULL ? ERROR : 0;
     }
     PyObject *letter = PyUnicode_FromOrdinal(code);
     PyObject *text = letter == NULL ? NULL : PyUnicode_Concat(begun, letter);
-    int begins = text == NULL ? ERROR : word_begins(self, text);
+    int result = text == NULL ? ERROR : word_led(self, class, text, target);
     Py_XDECREF(letter);
     Py_XDECREF(text);
-    return begins < 0 ? ERROR : !begins;
+    if (result == 0 && *target != NONE) {
+        result = word_table_put(self, node, class, *target);
+    }
+    return result;
 }
 
 static PyObject *
@@ -273,6 +325,7 @@ static PyGetSetDef word_table_members[] = {
 
 static PyMethodDef word_table_methods[] = {
     {"add", (PyCFunction)word_table_add, METH_VARARGS, "Add a state; return its number."},
+    {"begun", (PyCFunction)word_table_begun, METH_O, "What has begun of a word in a state."},
     {"link", (PyCFunction)word_table_link, METH_VARARGS, "Add a transition between two states."},
     {NULL, NULL, 0, NULL},
 };
@@ -415,16 +468,16 @@ word_step(WordStream *self, Py_UCS4 code)
     int32_t target =
         self->table->edge_room ? word_edge(self->table, self->node, class)->target : NONE;
     if (target == NONE) {
-        int ends = word_ends(self->table, self->node, class);
-        if (ends < 0 || (ends && word_table_put(self->table, self->node, class, 0) < 0)) {
+        int32_t made = NONE;
+        if (word_made(self->table, self->node, class, &made) < 0) {
             return ERROR;
         }
-        target = ends ? 0 : NONE;
+        target = made;
     }
     if (target == NONE) {
         WordTable *table = (WordTable *)Py_NewRef((PyObject *)self->table);
         PyObject *place =
-            PyObject_CallFunction(table->build, "Oii", table->states, self->node, class);
+            PyObject_CallFunction(table->build, "Oii", table, self->node, class);
         Py_DECREF((PyObject *)table);
         if (place == NULL) {
             return ERROR;

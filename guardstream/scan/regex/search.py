@@ -345,27 +345,27 @@ class PatternScan:
         """Let the pattern's search go on as if it had begun at an offset before the present: what
         is there are only its lookbehinds, which read what they may look back at. `until` an offset
         the masked group does not open."""
-        base = window.base
-        at = max(at, self._horizon())
+        base, read = window.base, self._steps.offset
+        at = max(at, read - self._set.window)
         begin = max(at - self._set.patterns[pattern].behind, base)
         if begin == base and base:
             begin = min(base + 1, at)
         first = max(begin - 1, base)
-        text = window.slice(first, self.offset)
+        text = window.slice(first, read)
         self._steps.restart(pattern, text, begin - first, at - first, first, ended, until)
-        self.pay(self.offset - at + 1)
+        self.pay(read - at + 1)
 
     def left(self) -> int:
         """See `Budget.left`."""
-        read = self.offset
+        read = self._steps.offset
         spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window))
         return STEPS_PER_CHARACTER * (read + 1) - spent
 
     def pay(self, steps: int) -> None:
         """See `Budget.pay`; raises OverBudgetError."""
-        left = self.left() - steps
-        self._spent = STEPS_PER_CHARACTER * (self.offset + 1) - left
-        if left < 0:
+        read = self._steps.offset
+        self._spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window)) + steps
+        if self._spent > STEPS_PER_CHARACTER * (read + 1):
             raise OverBudgetError
 
     def _oldest(self, pattern: int) -> int:

@@ -229,18 +229,23 @@ class WordIndex:
         return self._state(Shape(joined=True))
 
     def begun(self, state: WordState) -> str | None:
-        """What has begun of the words, if that is one beginning of those that stand alone, and
-        they end where it does not go on."""
+        """What has begun of the words, if that is one beginning of those that stand alone, a
+        character for each letter, and they end where it does not go on."""
         shape = state.shape
         plain = not self.parts and self.folding.names.isdisjoint(("repeats", "separators"))
-        alone = shape.joined and not shape.waiting and not any(shape.starts[1:])
-        return shape.prefix if plain and alone and shape.prefix and shape.starts[0] else None
+        if not plain or not shape.prefix or shape.waiting:
+            return None
+        return shape.prefix if shape._replace(found=()) == _behind(shape.prefix) else None
 
-    def letter(self, number: int) -> int:
-        """The one letter that a class of characters which continue words is compared as, -1 for
-        other classes."""
+    def behind(self, begun: str) -> WordState:
+        """The state behind this beginning of a word, and nothing else: see `begun`."""
+        return self._state(_behind(begun))
+
+    def letter(self, number: int) -> tuple[int, bool]:
+        """The one letter that a class of characters is compared as, -1 if that is not one, and
+        whether they continue words."""
         _, letters, joins = self._compared[number]
-        return ord(letters) if joins and len(letters) == 1 else -1
+        return ord(letters) if len(letters) == 1 else -1, joins
 
     def _grows(self, suffix: str, may_begin: bool, counts: tuple[int, ...]) -> bool:
         """Whether a longer word begins with `suffix`, or the word itself needs a letter again."""
@@ -387,6 +392,12 @@ class WordIndex:
             starts=shape.starts[last:],
             counts=shape.counts[last:],
         )
+
+
+def _behind(begun: str) -> Shape:
+    """The shape behind the beginning of a word that stands alone, a character for each letter."""
+    ages = tuple(range(len(begun), 0, -1))
+    return Shape(begun, ages, (True, *[False] * (len(begun) - 1)), joined=True)
 
 
 def _once_more(counts: tuple[int, ...]) -> tuple[int, ...]:

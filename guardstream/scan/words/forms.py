@@ -1,8 +1,9 @@
 """Chooses how a word index is stepped: by the C extension where it was built, else in Python.
 
 The extension keeps the states of an index as numbers in a table, with their transitions by class of
-characters. Python builds what is missing, but that no word goes on with a letter, which is most of
-it, the extension sees in the sorted words itself. After a flush there is a new table.
+characters. Python builds what is missing, but most of it the extension sees in the sorted words
+itself: with which letters the beginning of a word goes on, and with which it does not. After a
+flush there is a new table.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ else:
         @property
         def state(self) -> WordState:
             """The state as Python knows it."""
-            table, node = self.place
-            return table.states[node]
+            return self._words.state(*self.place)
 
         def put(self, state: WordState) -> None:
             """Go on from another state."""
@@ -62,6 +62,7 @@ else:
                 self._class_of, self._built, [], index.alone, index.holds
             )
             self._entered(index.dead())
+            self._entered(index.start)
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
             """Where a state stands; it is entered when first asked for."""
@@ -75,23 +76,34 @@ else:
             return state.place or self._entered(state)
 
         def _entered(self, state: WordState) -> tuple[_native.WordTable, int]:
-            number = self._table.add(state.held, bool(state.found), self.index.begun(state))
-            self._table.states.append(state)
+            begun = self.index.begun(state)
+            number = self._table.add(state, state.held, bool(state.found), begun)
             state.place = self._table, number
             return state.place
 
-        def _class_of(self, code: int) -> tuple[int, int, int, int]:
+        def state(self, table: _native.WordTable, node: int) -> WordState:
+            """A state as Python knows it, also one that the extension has made."""
+            state = table.states[node]
+            if state is None:
+                begun = table.begun(node)
+                assert begun is not None
+                state = table.states[node] = self.index.behind(begun)
+                if state.place is None and table is self._table:
+                    state.place = table, node
+            return state
+
+        def _class_of(self, code: int) -> tuple[int, int, bool, int, int]:
             with self.index.lock:
                 number, first, last = self.index.class_row(chr(code))
-                return number, self.index.letter(number), first, last
+                return number, *self.index.letter(number), first, last
 
         def _built(
-            self, states: list[WordState], node: int, number: int
+            self, table: _native.WordTable, node: int, number: int
         ) -> tuple[_native.WordTable, int]:
             with self.index.lock:
-                after = self._placed(self.index.after(states[node], number))
-                if states is after[0].states:
-                    after[0].link(node, number, after[1])
+                after = self._placed(self.index.after(self.state(table, node), number))
+                if table is after[0]:
+                    table.link(node, number, after[1])
                 return after
 
 

@@ -1,0 +1,47 @@
+"""The states that the extension makes of the words are those that Python would have built."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from guardstream.scan.words.aho_corasick import WordIndex, WordStepper
+from guardstream.scan.words.forms import stepping
+from guardstream.scan.words.normalize import Folding
+
+LETTERS = "aabbcß -ΩK\u200b"
+
+
+def indexes(chance: Random, names: frozenset[str]) -> tuple[WordIndex, WordIndex]:
+    """The same words twice, so that neither form finds what the other has built."""
+    words = {
+        "".join(chance.choices(LETTERS[:-1], k=chance.randint(1, 6))).strip() or "a"
+        for _ in range(12)
+    }
+    whole = {word: [number] for number, word in enumerate(sorted(words))}
+    one, two = (WordIndex(whole, {}, Folding(names)) for _ in range(2))
+    return one, two
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("case",), ("case", "zero_width"), ("separators",), ("repeats",)]
+)
+def test_both_forms_stand_in_the_same_states(names: tuple[str, ...]) -> None:
+    pytest.importorskip("guardstream.scan._native", reason="the extension is not built")
+    chance = Random(names.__repr__())
+    begun = 0
+    for _ in range(150):
+        native, python = indexes(chance, frozenset(names))
+        makes = stepping(native)
+        for _ in range(4):
+            ours, theirs = makes(), WordStepper(python)
+            text = "".join(chance.choices(LETTERS, k=60))
+            for at in range(len(text)):
+                ours.run(text, at, at + 1)
+                theirs.run(text, at, at + 1)
+                if chance.random() < 0.5:  # a state that nobody asks for is never made
+                    assert ours.state.shape == theirs.state.shape
+                    begun += native.begun(ours.state) is not None
+                assert (ours.held, ours.due) == (theirs.held, theirs.due)
+    assert begun > 100 or names in (("separators",), ("repeats",))
