@@ -90,8 +90,20 @@ CodeOption = Annotated[
         allow_from_autoenv=False,  # what runs is said by whoever starts it
     ),
 ]
+
+
+def _to_a_file(path: Path | None) -> Path | None:
+    """Refuse `-`, which other programs take for standard output: it would be a file's name here."""
+    if path == Path("-"):
+        raise typer.BadParameter("'-' names no file: name one, or /dev/stderr")
+    return path
+
+
 TimelineOption = Annotated[
-    Path | None, typer.Option(help="Draw there, as SVG, what came in, was held, and went out.")
+    Path | None,
+    typer.Option(
+        callback=_to_a_file, help="Draw there, as SVG, what came in, was held, and went out."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -110,7 +122,8 @@ def run(
         int | None, typer.Option(min=1, help="Feed so many characters at a time.")
     ] = None,
     findings: Annotated[
-        Path | None, typer.Option(help="Write the findings there, as JSON lines.")
+        Path | None,
+        typer.Option(callback=_to_a_file, help="Write the findings there, as JSON lines."),
     ] = None,
     timeline: TimelineOption = None,
     allow_code: CodeOption = None,
@@ -233,7 +246,9 @@ def run_tests(
     policies: PoliciesArgument,
     inherited: Annotated[bool, typer.Option(help="Run the tests of inherited rules too.")] = False,
     coverage: Annotated[bool, typer.Option(help="Name the rules that lack tests.")] = False,
-    junit: Annotated[Path | None, typer.Option(help="Write the results there, as XML.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option(callback=_to_a_file, help="Write the results there, as XML.")
+    ] = None,
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
@@ -336,7 +351,9 @@ def import_(
     kind: Annotated[
         str | None, typer.Option("--from", help="gitleaks, presidio, bedrock or words.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the policy there.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(callback=_to_a_file, help="Write the policy there.")
+    ] = None,
 ) -> None:
     """Make a policy of another tool's configuration; what is left out is said on stderr."""
     made, notes = importing.convert(file, kind)
@@ -353,7 +370,9 @@ def import_(
 def report(
     audit: Annotated[list[str], typer.Argument(help="Audit logs.")],
     json: JsonOption = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page there instead.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(callback=_to_a_file, help="Write a page there instead.")
+    ] = None,
 ) -> None:
     """Say what audit logs hold in sum: ends, findings, blocks, times."""
     if json and html is not None:

@@ -71,7 +71,12 @@ def encoding(name: str) -> Callable[[str], int]:
         raise PluginError(f"unknown encoding {name!r}, {hint(name, known)}") from None
     except Exception as error:  # its ranks are fetched when it is first used
         reason = type(error).__name__
-        raise PluginError(f"encoding {name!r} cannot be loaded: {reason}") from error
+        message = (
+            f"encoding {name!r} cannot be loaded: {reason}; tiktoken fetches it when it is first "
+            "used: load it once with a network, keep it in the folder TIKTOKEN_CACHE_DIR, or name "
+            "a 'counter'"
+        )
+        raise PluginError(message) from error
     return lambda text: len(encode(text))
 
 

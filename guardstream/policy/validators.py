@@ -283,7 +283,7 @@ def _digits(text: str) -> list[int]:
     return [int(digit) for digit in plain] if plain.isascii() and plain.isdigit() else []
 
 
-_SEPARATORS = dict.fromkeys(map(ord, " \t\xa0-.‐‑–"))
+_SEPARATORS = dict.fromkeys(map(ord, " \t\xa0\u202f-.‐‑–"))
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"

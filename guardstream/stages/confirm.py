@@ -72,20 +72,26 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
     return Confirm(judge, rule.keyword_distance if keywords else 0)
 
 
+# Where a name in code has another word: `homePhone`, `SSNNumber`.
+_HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
+_GAP = regex.compile(r"[\s_-]+")
+_BEGIN = rf"(?:(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP})"
+_END = rf"(?:(?!{JOINS})|(?=_)|{_HUMP})"
+
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
 
 
 def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
     """Return what tells whether one of the keywords stands in a text."""
-    ascii_words = tuple({word.lower() for word in keywords if word.isascii()})
+    first_parts = tuple({_GAP.split(word.lower())[0] for word in keywords if word.isascii()})
     tells = all(map(_LIKE_ASCII.isdisjoint, keywords))
 
     def near(before: str) -> bool:
         if tells and before.isascii():
             # Nearly always none of them does: that is seen sooner without their boundaries.
             lowered = before.lower()
-            if not any(map(lowered.__contains__, ascii_words)):
+            if not any(map(lowered.__contains__, first_parts)):
                 return False
         return _search(keywords).search(before) is not None
 
@@ -96,10 +102,17 @@ def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
 def _search(keywords: tuple[str, ...]) -> regex.Pattern[str]:
     """A search for any of the keywords, as wholes where words are found as wholes.
 
+    Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
+    and `phone-number` in `phone_number`, and all after an escape such as `\\n`.
+
     It is made when a match first asks for it: most never do, and it takes milliseconds.
     """
-    whole = "|".join(regex.escape(word) for word in keywords if whole_by_default(word))
+    whole = "|".join(
+        rf"(?:[\s_-]|{_HUMP})".join(map(regex.escape, _GAP.split(word)))
+        for word in keywords
+        if whole_by_default(word)
+    )
     ways = [regex.escape(word) for word in keywords if not whole_by_default(word)]
     if whole:
-        ways.append(rf"(?<!{JOINS})(?:{whole})(?!{JOINS})")
+        ways.append(rf"{_BEGIN}(?:{whole}){_END}")
     return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,6 +167,18 @@ def test_tiktoken_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPat
     assert refusal("limits: {tokens: {max: 3, encoding: tiny}}") == [
         "p:1:37: encoding 'tiny' needs tiktoken: pip install 'guardstream[tokens]'"
     ]
+
+
+def test_an_encoding_that_cannot_be_fetched_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def offline(name: str) -> None:
+        raise ConnectionError(name)
+
+    monkeypatch.setattr(tiktoken, "get_encoding", offline)
+    [problem] = refusal("limits: {tokens: {max: 3, encoding: o200k_base}}")
+    assert problem.startswith("p:1:37: encoding 'o200k_base' cannot be loaded: ConnectionError; ")
+    assert "TIKTOKEN_CACHE_DIR" in problem
 
 
 def test_a_program_registers_a_counter(monkeypatch: pytest.MonkeyPatch) -> None:

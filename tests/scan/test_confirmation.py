@@ -62,6 +62,24 @@ def test_keywords_must_stand_within_their_distance_before_the_match() -> None:
     assert answer(rule, "pin: 123, then 456; spin 789")[0] == "pin: ***, then 456; spin 789"
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "pin ", "my_pin=", "pin_1: ", '{"cardPin": ', "PINCode=", "pinCode=", r'"a\npin ',
+        "card number ", "card_number=", "cardNumber=", "card-number: ", "CARD_NUMBER=",
+    ],
+)  # fmt: skip
+def test_keywords_stand_in_the_names_of_code(before: str) -> None:
+    rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin", "card number"), replacement="*")
+    assert answer(rule, f"{before}123")[0] == f"{before}***"
+
+
+@pytest.mark.parametrize("before", ["spin ", "pinned=", "opinion: ", "PINT=", "cardnumber="])
+def test_keywords_are_no_parts_of_other_words(before: str) -> None:
+    rule = Rule("r", patterns=(r"\d{3}",), keywords=("pin", "card number"), replacement="*")
+    assert answer(rule, f"{before}123")[0] == f"{before}123"
+
+
 def test_a_counted_lazy_repeat_keeps_its_preference() -> None:
     rule = Rule("r", patterns=(r"(?:\w{1,2}){0,2}?B",))
     assert answer(rule, "1B11BB")[2] == [(0, 5), (5, 6)]

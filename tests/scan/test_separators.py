@@ -39,3 +39,23 @@ def found(text: str) -> list[str]:
 )
 def test_a_spelled_out_word_is_bounded_by_its_neighbours(text: str, expected: list[str]) -> None:
     assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a blue bird", ["blue bird"]),
+        ("a b.l.u.e b.i.r.d", ["b.l.u.e b.i.r.d"]),
+        ("a b l u e b i r d", ["b l u e b i r d"]),
+        ("a blue-bird, a bluebird", ["blue-bird", "bluebird"]),
+        ("a b.l.u.e.b.i.r.d", ["b.l.u.e.b.i.r.d"]),
+        ("a blue birds", []),
+    ],
+)
+def test_a_phrase_is_found_apart_if_it_is_listed_with_a_hyphen(
+    text: str, expected: list[str]
+) -> None:
+    rules = RuleSet([Rule("w", words=("blue bird", "blue-bird"), normalize=("separators",))])
+    stage = rules.stage()
+    events = [*stage.feed(text), *stage.finish()]
+    assert [text[e.start : e.end] for e in events if isinstance(e, Finding)] == expected
