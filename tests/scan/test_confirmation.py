@@ -80,6 +80,30 @@ def test_keywords_are_no_parts_of_other_words(before: str) -> None:
     assert answer(rule, f"{before}123")[0] == f"{before}123"
 
 
+@pytest.mark.parametrize(
+    ("keyword", "before", "found"),
+    [
+        ("pin", "your PIN is", True),
+        ("PIN", "your pin is", True),
+        ("pin", "a spinning wheel", False),
+        ("pin", "nothing", False),
+        ("pin code", "the Pin Code", True),
+        ("e-mail", "by E-MAIL", True),
+        ("clé", "la CLÉ est", True),
+        ("clé", "la cle est", False),
+        ("pin", "le code secret à PIN", True),
+        ("密码", "your pin", False),
+        ("密码", "密码", True),
+        ("\u017falt", "Salt", True),  # a long s
+        ("\u212aelvin", "kelvin", True),  # the sign of the unit
+        ("ban\u0131r", "BANIR", True),  # an i without its dot
+    ],
+)
+def test_a_keyword_is_found_whatever_its_case(keyword: str, before: str, found: bool) -> None:
+    rule = Rule("r", patterns=("[0-9]{4}",), keywords=("zzz", keyword))
+    assert bool(answer(rule, f"{before} 1234 ")[2]) is found
+
+
 def test_a_counted_lazy_repeat_keeps_its_preference() -> None:
     rule = Rule("r", patterns=(r"(?:\w{1,2}){0,2}?B",))
     assert answer(rule, "1B11BB")[2] == [(0, 5), (5, 6)]

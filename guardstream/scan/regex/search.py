@@ -346,7 +346,7 @@ class PatternScan:
         is there are only its lookbehinds, which read what they may look back at. `until` an offset
         the masked group does not open."""
         base, read = window.base, self._steps.offset
-        at = max(at, read - self._set.window)
+        at = max(at, self._horizon())
         begin = max(at - self._set.patterns[pattern].behind, base)
         if begin == base and base:
             begin = min(base + 1, at)
@@ -363,9 +363,9 @@ class PatternScan:
 
     def pay(self, steps: int) -> None:
         """See `Budget.pay`; raises OverBudgetError."""
-        read = self._steps.offset
-        self._spent = max(self._spent, STEPS_PER_CHARACTER * (read - self._set.window)) + steps
-        if self._spent > STEPS_PER_CHARACTER * (read + 1):
+        left = self.left() - steps
+        self._spent = STEPS_PER_CHARACTER * (self.offset + 1) - left
+        if left < 0:
             raise OverBudgetError
 
     def _oldest(self, pattern: int) -> int:
