@@ -9,11 +9,11 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
-from guardstream.errors import AdapterError, StageError
+from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.stages.passing import Passing
-from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking, following
+from guardstream.stream.flow import MakeStage, Part, Sent, blocking, fail_closed, following
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.short import Short
@@ -115,21 +115,21 @@ class ChunkFlow(Generic[C]):
         What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
         """
         short = self._short
-        text = None if short is None else short.compared.text(chunk)
-        if short is None or text is None:
-            self.rest = self.feed(chunk)
-            self._short = self.short if self._compared else None
-            return None
-        self._open[short.choice] = short.track.chunk = chunk
-        released = short.feed(text)
-        if released:
-            self.said = released
-            try:
+        try:
+            text = None if short is None else short.compared.text(chunk)
+            if short is None or text is None:
+                self.rest = self.feed(chunk)
+                self._short = self.short if self._compared else None
+                return None
+            self._open[short.choice] = short.track.chunk = chunk
+            released = short.feed(text)
+            if released:
+                self.said = released
                 made: C = chunk if released is text else short.compared.saying(released, chunk)
-            except Exception as error:
-                raise adapter_error(error) from error
-            return made
-        self.rest = () if released is not None else self.said_more(short, text, chunk)
+                return made
+            self.rest = () if released is not None else self.said_more(short, text, chunk)
+        except Exception as error:
+            fail_closed(error)
         return None
 
     def said_more(
@@ -146,10 +146,8 @@ class ChunkFlow(Generic[C]):
             return self._sent_text(
                 short.track, text, short.events, chunk, origin, write or self._write
             )
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
 
     @property
     def short(self) -> Short | None:
@@ -188,10 +186,8 @@ class ChunkFlow(Generic[C]):
                 model = self._without_unknown(chunk)
             self._note_choices(model, reading)
             sent = self._admit(Incoming(chunk, reading, origin, model))
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
@@ -226,10 +222,8 @@ class ChunkFlow(Generic[C]):
         self._unread = model, whole
         try:
             return self._feed_text(origin.value, self._like, text, origin, model, write, whole)
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
 
     def note_last(self, whole: Callable[[], C]) -> None:
         """Note another chunk as the last that was not read."""
@@ -318,6 +312,12 @@ class ChunkFlow(Generic[C]):
     def forget(self) -> None:
         """Let go of the last chunk's text, if that is all it said and nothing can ask for it."""
         self._short = None
+        try:
+            self._forget()
+        except Exception as error:
+            fail_closed(error)
+
+    def _forget(self) -> None:
         if self._like is None or self._adapter.repeats or self._is_busy:
             return
         self._read_last()
@@ -340,6 +340,12 @@ class ChunkFlow(Generic[C]):
 
     def finish(self) -> Sequence[Sent[C]]:
         self._short = None
+        try:
+            return self._finish()
+        except Exception as error:
+            fail_closed(error)
+
+    def _finish(self) -> list[Sent[C]]:
         self._read_last()
         kept = self._kept() if self._kept else None
         sent = [] if kept is None else list(self.feed(kept))
@@ -347,15 +353,10 @@ class ChunkFlow(Generic[C]):
             return sent
         if self._failed:
             self._lanes.drop()
-        try:
-            sent += self._settle(self._lanes.open())
-            if self.ended:
-                return sent + self._end_stream()
-            sent += self._release_waiting()
-        except StageError:
-            raise
-        except Exception as error:
-            raise adapter_error(error) from error
+        sent += self._settle(self._lanes.open())
+        if self.ended:
+            return sent + self._end_stream()
+        sent += self._release_waiting()
         if self._failed:
             self.ended = "error"
             return sent
@@ -383,10 +384,8 @@ class ChunkFlow(Generic[C]):
         try:
             self._read_last()
             return self._end_stream()
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
 
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""

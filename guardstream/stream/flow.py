@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Stage
@@ -134,6 +134,13 @@ def stage_error(error: Exception) -> StageError:
     return StageError(f"a stage failed ({type(error).__name__}): the stream was blocked")
 
 
-def adapter_error(error: Exception) -> AdapterError:
-    """Return the error of an adapter that raised `error`."""
-    return AdapterError(f"malformed chunk ({type(error).__name__}): the stream was blocked")
+def fail_closed(error: Exception) -> NoReturn:
+    """Raise what ends a stream whose flow has raised `error`: only an adapter's foreign one is new.
+
+    StageError and AdapterError are raised as they are; anything else is an AdapterError that tells
+    the type alone, as messages may have text in them.
+    """
+    if isinstance(error, (AdapterError, StageError)):
+        raise error
+    name = type(error).__name__
+    raise AdapterError(f"malformed chunk ({name}): the stream was blocked") from error
