@@ -385,12 +385,12 @@ def _error(guard: Guard, body: bytes) -> bytes:
     """Return an error's JSON guarded; nothing if it cannot be, as its status says enough."""
     try:
         value = json_object(body)
-        guarded = None if value is None else guard_error(guard, value)
+        if value is None:
+            return b""
+        guarded = guard_error(guard, value)
+        return body if guarded is value else json_bytes(guarded)
     except AdapterError:
         return b""
-    if guarded is None:
-        return b""
-    return body if guarded is value else json_bytes(guarded)
 
 
 def _base(response: Any, name: str) -> type[Any]:
