@@ -65,14 +65,14 @@ class ChunkFlow(Generic[C]):
         self.blocked_by: str | None = None
         self.error: Exception | None = None
         self.ending: Sequence[Part] = ()
-        self.calls: dict[Slot, Call] = {}
+        self.calls: Mapping[Slot, Call] = {}  # never changed: another, once there are more
         self.usage: Any = None
         self.said = ""
         self.rest: Sequence[Sent[C]] = ()
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
-        self._lanes = Lanes(make_stage, self.calls)
+        self._lanes = Lanes(make_stage)
         self._unknown = UnknownTexts(
             partial(self._lanes.check, UNKNOWN),
             memory,
@@ -430,10 +430,11 @@ class ChunkFlow(Generic[C]):
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
         """Note tool calls that begin. A name may come in pieces, but not after arguments."""
+        known = {**self.calls}
         for slot, call in calls.items():
-            before = self.calls.get(slot)
+            before = known.get(slot)
             if before is None or before.name == call.name or call.id not in (None, before.id):
-                self.calls[slot] = call
+                known[slot] = call
             elif self._lanes.get(slot) is not None:
                 raise AdapterError(
                     f"the tool call {slot.number} has another name after its arguments began"
@@ -441,7 +442,8 @@ class ChunkFlow(Generic[C]):
             else:
                 whole = call.name.startswith(before.name)
                 name = call.name if whole else before.name + call.name
-                self.calls[slot] = Call(name, before.id)
+                known[slot] = Call(name, before.id)
+        self.calls = self._lanes.calls = known
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """End the stream before a chunk, or after it, if it is the end of a block and no more."""
@@ -600,11 +602,11 @@ class ChunkFlow(Generic[C]):
             piece.slot: place for place, piece in enumerate(reading.pieces) if piece.kind == "delta"
         }
         before: list[Sent[C]] = []
-        lanes = list(self._lanes.of(reading.complete))
+        lanes = dict.fromkeys(self._lanes.of(reading.complete))
         for choice, reason in reading.finished.items():
             if reason == "error":
                 self._lanes.drop(choice)
-            lanes += [lane for lane in self._lanes.open(choice) if lane not in lanes]
+            lanes |= dict.fromkeys(self._lanes.open(choice))
         for lane in lanes:
             track = lane.track
             text = self._settle_lane(lane)
@@ -681,7 +683,8 @@ class ChunkFlow(Generic[C]):
             elif text:
                 parts.append(Part(slot, text))
         if self.calls:
-            done = [slot for slot in self.calls if slot.choice in reading.finished]
+            ended = reading.finished
+            done = [slot for slot in self.calls if slot.choice in ended] if ended else []
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
                 parts += [self._done(slot) for slot in done if slot.choice not in self._cut]
