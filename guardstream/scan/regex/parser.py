@@ -70,27 +70,30 @@ _REFUSED_FLAGS = {
     "w": "WORD changes the boundaries; use lookarounds",
 }
 
-_ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]"
-_LETTER = r"\w \"'<>=!@%,:;`/#.\u0080-\U0010ffff"
-_RANGE = r"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]"
+_ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]|\\u[0-9A-Fa-f]{4}"
+_BEYOND = r"\u0080-\U0010ffff"
+_LETTER = rf"\w \"'<>=!@%,:;`/#.~&{_BEYOND}"
+_RANGE = rf"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[{_BEYOND}]-[{_BEYOND}]"
 _SET = rf"\[\^?-?(?:{_RANGE}|[{_LETTER}*+?$()|{{}}]|{_ESCAPE})++-?\]"
-_TAKES = rf"[{_LETTER}~&-]|{_ESCAPE}|{_SET}|\)"
+_TAKES = rf"[{_LETTER}-]|{_ESCAPE}|{_SET}|\)"
 _TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
-_OPENS = r"\((?:\?(?:[:=!>]|<[=!]|i:|P?<[a-z]{1,20}>))?"
+_OPENS = r"\((?:\?(?:[:=!>]|<[=!]|-?i:|P?<[a-z]{1,20}>))?"
 _PLAIN = re.compile(
-    rf"(?:\(\?[ims]\))?+(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bB])*+"
+    rf"(?:\(\?[ims]\))?+(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bBAZ])*+"
 )
 """A pattern of constructs that `regex` never refuses where this parser does not, `(?a)` not being
 among them: `regex` takes as long to read it as all else here takes."""
 
-_RANGES = re.compile(r"(?=([0-9A-Za-z])-([0-9A-Za-z]))")
+_SETS = re.compile(_SET)
+_RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
 
 def _is_plain(pattern: str) -> bool:
     """Whether `regex` need not be asked about a pattern that this parser has read."""
     if _PLAIN.fullmatch(pattern) is None:
         return False
-    return all(low <= high for low, high in _RANGES.findall(pattern))
+    sets = _SETS.findall(pattern)
+    return all(low <= high for each in sets for low, high in _RANGES.findall(each))
 
 
 @dataclass(frozen=True, slots=True)
