@@ -29,6 +29,7 @@ from guardstream.scan.regex.ast import (
     Node,
     Reference,
     Repeat,
+    char,
 )
 
 
@@ -207,7 +208,7 @@ class _Parser:
             raise PatternError("nothing to repeat", self.at)
         self.at += 1
         if character == ".":
-            return ANY if flags.dotall else Char(r"[^\n]")
+            return ANY if flags.dotall else char(r"[^\n]")
         if character == "^":
             return Assert("line_start" if flags.multiline else "start")
         if character == "$":
@@ -218,7 +219,7 @@ class _Parser:
     def _char(self, fragment: str, flags: Flags) -> Char:
         if (flags.ascii or (self.ascii and flags.ascii is None)) and "\\p" in fragment.lower():
             raise PatternError(r"\p has no clear meaning under (?a)", self.at)
-        return Char(self._judged(fragment, flags))
+        return char(self._judged(fragment, flags))
 
     def _judged(self, fragment: str, flags: Flags) -> str:
         """The fragment so that `regex` judges it alone as it would in the pattern: whether `(?a)`
