@@ -57,13 +57,11 @@ def test_an_answer_to_a_request_that_cannot_be_read_is_closed(asynchronous: bool
     inner = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=source))
     twice = b'{"parameters": {}, "parameters": {"incremental_output": true}}'
 
-    async def post() -> httpx.Response:
+    async def put() -> httpx.Response:
         async with httpx.AsyncClient(transport=GuardTransport(GUARD, inner)) as client:
             return await client.put(URL, content=twice)
 
+    client = httpx.Client(transport=SyncGuardTransport(GUARD, inner))
     with pytest.raises(AdapterError, match="twice"):
-        if asynchronous:
-            anyio.run(post)
-        else:
-            httpx.Client(transport=SyncGuardTransport(GUARD, inner)).put(URL, content=twice)
+        anyio.run(put) if asynchronous else client.put(URL, content=twice)
     assert source.closed
