@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ruamel.yaml.nodes import Node
+from ruamel.yaml.nodes import MappingNode, Node
 
 from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
@@ -33,6 +33,7 @@ def opened(path: Path) -> str:
     for key, file in nodes.items():
         if key[-2:] == ("words", "file"):
             words = nodes[key[:-1]]
+            assert isinstance(words, MappingNode)
             # An anchor before the words stays.
             begin = words.start_mark if words.flow_style else words.value[0][0].start_mark
             start = text.index("{", begin.index) if words.flow_style else begin.index

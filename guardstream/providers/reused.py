@@ -33,6 +33,8 @@ class _Latest:
     @property
     def is_whole(self) -> bool:
         """Whether the arguments are an object of JSON, to which nothing can be added."""
+        if not self.arguments or self.arguments[-1][-1] not in "} \t\r\n":
+            return False
         try:
             return isinstance(json.loads("".join(self.arguments)), dict)
         except (ValueError, RecursionError):
@@ -64,6 +66,6 @@ class Reused:
         if latest is None or another:
             latest = self._latest[index] = _Latest(given)
         latest.id = latest.id or given
-        if isinstance(text, str):
+        if text and isinstance(text, str):
             latest.add(text)
         return another
