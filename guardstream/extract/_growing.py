@@ -85,16 +85,19 @@ class Growing:
         self._value: Any = None
         self._text: list[str] | None = None
         self._length = 0
+        self._shown = False
         self.changed = False
 
     def take(self, tokens: list[Token]) -> None:
         """Take the next tokens; `changed` then says whether there is more to show."""
         for kind, value, _, _ in tokens:
             if kind == t.STRING_PART:
-                self._text = [] if self._text is None else self._text
+                if self._text is None:
+                    self._text = []
+                    self._shown = self._strings and _shows_text(self._next())
                 self._text.append(value)
                 self._length += len(value)
-                self.changed |= self._strings
+                self.changed |= self._shown
             elif kind == t.KEY:
                 frame = self._frames[-1]
                 frame.key = frame.shape.key(value)
@@ -117,7 +120,7 @@ class Growing:
         self.changed = False
         value: Any = None
         shown = False
-        if self._text is not None and self._strings and _shows_text(self._next()):
+        if self._text is not None and self._shown:
             value, shown = "".join(self._text), True
             self._text = [value]
         for frame in reversed(self._frames):

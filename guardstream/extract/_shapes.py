@@ -124,7 +124,7 @@ class _Model(Record):
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
-        self._paths = _paths(model)
+        self._paths = _paths(model.model_fields, model.model_config)
         types: dict[str, Any] = {}
         for name, paths in self._paths.items():
             info = model.model_fields[name]
@@ -141,7 +141,7 @@ class _Model(Record):
     def build(self, values: Any) -> Any:
         came = {}
         for name, paths in self._paths.items():
-            each = next((v for path in paths if (v := _at(values, path)) is not ABSENT), ABSENT)
+            each = _first(values, paths)
             if each is not ABSENT:
                 came[name] = each
         extra = None
@@ -173,19 +173,25 @@ class _Dataclass(Record):
     def __init__(self, kind: Any) -> None:
         self._cls = cls = get_origin(kind) or kind
         hints = _hints(kind)
-        super().__init__({each.name: hints[each.name] for each in dataclasses.fields(cls)})
+        config = getattr(cls, "__pydantic_config__", None) or {}
+        self._paths: dict[str, tuple[Path, ...]]
+        self._paths = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
+        self._paths |= _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        types = {
+            str(path[0]): hints[name]
+            for name, paths in self._paths.items()
+            for path in paths
+            if len(path) == 1
+        }
+        super().__init__(types)
 
     def build(self, values: Any) -> Any:
         made = object.__new__(self._cls)
+        fields: dict[str, Any] = {}
         for each in dataclasses.fields(self._cls):
-            value: Any = MISSING
-            if each.name in values:
-                value = values[each.name]
-            elif each.default is not dataclasses.MISSING:
-                value = _plain_default(each.default)
-            elif each.default_factory is not dataclasses.MISSING:
-                value = each.default_factory()
-            object.__setattr__(made, each.name, value)
+            value = _first(values, self._paths[each.name])
+            fields[each.name] = _declared(each, fields) if value is ABSENT else value
+            object.__setattr__(made, each.name, fields[each.name])
         return made
 
 
@@ -355,16 +361,24 @@ def _is_class(kind: Any, of: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, of)
 
 
-def _plain_default(default: Any) -> Any:
+def _declared(field: dataclasses.Field[Any], before: dict[str, Any]) -> Any:
     """A dataclass's default; that of pydantic's `Field` stands inside."""
-    if hasattr(default, "get_default"):
-        inner = default.get_default(call_default_factory=True)
-        return MISSING if "Undefined" in type(inner).__name__ else inner
-    return default
+    if isinstance(field.default, FieldInfo):
+        return _default(field.default, before)
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return MISSING
 
 
 def _all_short(paths: dict[str, tuple[Path, ...]]) -> bool:
     return all(len(path) == 1 for each in paths.values() for path in each)
+
+
+def _first(values: Any, paths: tuple[Path, ...]) -> Any:
+    """What stands at the first of several paths that has something."""
+    return next((each for path in paths if (each := _at(values, path)) is not ABSENT), ABSENT)
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -379,13 +393,14 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _paths(model: type[BaseModel]) -> dict[str, tuple[Path, ...]]:
+def _paths(
+    fields: Mapping[str, FieldInfo], config: Mapping[str, Any]
+) -> dict[str, tuple[Path, ...]]:
     """Where in the JSON each field's value may stand, in the order in which pydantic looks."""
-    config = model.model_config
     by_name = config.get("populate_by_name") or config.get("validate_by_name")
     by_alias = config.get("validate_by_alias", True)
     found: dict[str, tuple[Path, ...]] = {}
-    for name, info in model.model_fields.items():
+    for name, info in fields.items():
         alias = info.validation_alias
         paths: list[Path] = []
         if by_alias and alias is not None:

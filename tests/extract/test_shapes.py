@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
@@ -194,6 +194,23 @@ def test_what_is_complete_has_its_type_before_the_end(model, text, complete):
     *growing, last = extract.snapshots_sync(["[", text, ", 1]"], tuple[model, int])
     assert growing[-1] == [complete]
     assert last == (complete, 1)
+
+
+def test_a_dataclass_of_pydantic_is_filled_by_its_aliases():
+    @pydantic_dataclass
+    class Parcel:
+        weight: int = Field(alias="kg")
+        to: str = Field(default="", validation_alias=AliasChoices("recipient", "to"))
+
+    text = ['{"kg": 3', ', "recipient": "An', 'n"', "}"]
+    *growing, last = extract.snapshots_sync(text, Parcel)
+    assert growing[-1] == last == Parcel(kg=3, to="Ann")
+
+
+def test_nothing_is_shown_of_a_value_whose_text_is_not_its_value():
+    assert list(extract.snapshots_sync(['"2024-05', "-06", '"'], datetime.date)) == [DAY]
+    shown = list(extract.snapshots_sync(['{"day": "2024', '-05-06", "count": 1', "}"], Row))
+    assert shown == [{}, {"day": DAY}, {"day": DAY, "count": 1}]
 
 
 def test_snapshots_do_without_what_a_model_does_after_its_validation():
