@@ -3,7 +3,7 @@ confirms a match."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import regex
@@ -75,8 +75,8 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
 # Where a name in code has another word: `homePhone`, `SSNNumber`.
 _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
-_BEGIN = rf"(?:(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP})"
-_END = rf"(?:(?!{JOINS})|(?=_)|{_HUMP})"
+_BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP}", regex.V0)
+_ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
@@ -84,35 +84,43 @@ _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 
 def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
     """Return what tells whether one of the keywords stands in a text."""
-    first_parts = tuple({_GAP.split(word.lower())[0] for word in keywords if word.isascii()})
-    tells = all(map(_LIKE_ASCII.isdisjoint, keywords))
+    parts = [(word, _GAP.split(word.lower())[0]) for word in keywords if word.isascii()]
+    others = [word for word in keywords if not word.isascii()]
+    like_ascii = [word for word in others if not _LIKE_ASCII.isdisjoint(word)]
+
+    def possible(before: str) -> Sequence[str]:
+        """The keywords that may stand there: nearly always none, which is seen sooner without
+        their boundaries."""
+        is_ascii = before.isascii()
+        if not is_ascii and not _LIKE_ASCII.isdisjoint(before):
+            return keywords
+        lowered = before.lower()
+        found = [word for word, part in parts if part in lowered]
+        return [*found, *(like_ascii if is_ascii else others)]
 
     def near(before: str) -> bool:
-        if tells and before.isascii():
-            # Nearly always none of them does: that is seen sooner without their boundaries.
-            lowered = before.lower()
-            if not any(map(lowered.__contains__, first_parts)):
-                return False
-        return _search(keywords).search(before) is not None
+        return any(_stands(word, before) for word in possible(before))
 
     return near
 
 
-@lru_cache(maxsize=1024)
-def _search(keywords: tuple[str, ...]) -> regex.Pattern[str]:
-    """A search for any of the keywords, as wholes where words are found as wholes.
+def _stands(keyword: str, text: str) -> bool:
+    """Whether a keyword stands in a text, as a whole where words are found as wholes.
 
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
     and `phone-number` in `phone_number`, and all after an escape such as `\\n`.
-
-    It is made when a match first asks for it: most never do, and it takes milliseconds.
     """
-    whole = "|".join(
-        rf"(?:[\s_-]|{_HUMP})".join(map(regex.escape, _GAP.split(word)))
-        for word in keywords
-        if whole_by_default(word)
+    if not whole_by_default(keyword):
+        return _spelled(keyword).search(text) is not None
+    return any(
+        _BEGINS.match(text, found.start()) and _ENDS.match(text, found.end())
+        for found in _spelled(keyword).finditer(text, overlapped=True)
     )
-    ways = [regex.escape(word) for word in keywords if not whole_by_default(word)]
-    if whole:
-        ways.append(rf"{_BEGIN}(?:{whole}){_END}")
-    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def _spelled(keyword: str) -> regex.Pattern[str]:
+    """A search for a keyword, without its boundaries: it is compiled when first asked for."""
+    between = rf"(?:[\s_-]|{_HUMP})"
+    parts = _GAP.split(keyword) if whole_by_default(keyword) else [keyword]
+    return regex.compile(between.join(map(regex.escape, parts)), regex.V0 | regex.IGNORECASE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -73,6 +74,12 @@ class Condition(NamedTuple):
 FREE = Condition()
 
 
+@lru_cache(4_096)
+def _taking(bit: int) -> Condition:
+    """The same object for the same set: there are few, and places have it often."""
+    return Condition(bit)
+
+
 class Kind(IntEnum):
     """What a place does."""
 
@@ -81,6 +88,7 @@ class Kind(IntEnum):
     BEHIND = auto()  # asks for the last character, the start, or a lookbehind's bit
     LOOK = auto()  # begins an obligation: `aside` must, or must not, match from here
     OPEN = auto()  # the masked group begins
+    SHUT = auto()  # it ends, where it can be empty
     SPLIT = auto()  # choices in order of preference
     LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
     MATCH = auto()  # the pattern, or what was looked for, has matched
@@ -206,7 +214,7 @@ class Program:
     def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
         match node:
             case Char(fragment):
-                condition = Condition(self.sets.bit(fragment))
+                condition = _taking(self.sets.bit(fragment))
                 return self._place(Kind.CHAR, condition, after, source=node)
             case Cat(items):
                 for item in reversed(items):
@@ -217,8 +225,9 @@ class Program:
             case Repeat():
                 return self._repeat(node, after)
             case Group(item, number):
-                inner = self._compile(item, after)
-                return self._place(Kind.OPEN, FREE, inner) if number == self.group else inner
+                opens = number == self.group
+                inner = self._compile(item, self._shut(item, after) if opens else after)
+                return self._place(Kind.OPEN, FREE, inner) if opens else inner
             case Atomic(item):
                 if not has_choices(item) or referred(item):
                     return self._compile(item, after)
@@ -231,6 +240,10 @@ class Program:
                 self.exact = False
                 like: Node = captures_of(Alt(tuple(self._groups.get(number, ()))))
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
+
+    def _shut(self, item: Node, after: Place) -> Place:
+        """What follows the masked group: if nothing was read in it, it has not opened."""
+        return after if min_width(item) else self._place(Kind.SHUT, FREE, after)
 
     def _split(self, ways: Sequence[Place]) -> Place:
         return self._place(Kind.SPLIT, ways=ways)
@@ -303,8 +316,9 @@ class Program:
             case Alt(items):
                 return self._first_of([self._committed(item, after, held) for item in items])
             case Group(item, number):
-                inner, aside = self._committed(item, after, held)
                 opens = number == self.group
+                end = self._shut(item, after) if opens else after
+                inner, aside = self._committed(item, end, held)
                 return (self._place(Kind.OPEN, FREE, inner) if opens else inner), aside
             case Repeat(item, low, high, lazy):
                 return self._committed_repeat(item, (low, high), lazy, (after, held))
@@ -426,7 +440,11 @@ def _beyond(place: Place) -> tuple[int, int]:
     distance, opened = place.distance, place.opened
     if place.kind is Kind.CHAR:
         return distance + (distance >= 0), opened + (opened >= 0)
-    return distance, 0 if place.kind is Kind.OPEN and opened == BEFORE else opened
+    if place.kind is Kind.OPEN and opened == BEFORE:
+        opened = 0
+    elif place.kind is Kind.SHUT and opened == 0:
+        opened = BEFORE
+    return distance, opened
 
 
 def size(node: Node) -> int:
