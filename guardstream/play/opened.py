@@ -7,12 +7,17 @@ file names are read once, before the page is there.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
 from guardstream.policy.document import read
 from guardstream.policy.sources import read_text
+
+_LINE_END = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
+_ANCHOR = re.compile(r"(?:[&!]\S*\s+)*")
+_CLOSE = re.compile(r"\s*,?\s*\}")
 
 LONGEST = 100_000
 """Characters of a text with its lists; a longer one keeps naming its files."""
@@ -24,17 +29,23 @@ def opened(path: Path) -> str:
     A word file that is not there, or outside of the policy's folder, stays named.
     """
     text = read_text(path)
-    try:
-        nodes = read(text).values
-    except PolicyError:
-        return text  # the page says what is wrong
+    document = read(text)
+    lines = [0, *(found.end() for found in _LINE_END.finditer(text))]
+    named: dict[int, tuple[int, str]] = {}  # an alias names a file once more
+
+    def place(line: int, column: int) -> int:
+        return _ANCHOR.match(text, lines[line - 1] + column - 1).end()  # type: ignore[union-attr]
+
+    for key, (line, column, quotes, file) in document.values.items():
+        if key[-2:] == ("words", "file") and file is not None:
+            begin, written = place(line, column), f"{quotes}{file}{quotes}"
+            start, end = place(*document.mark(key[:-1])), begin + len(written)
+            closed = _CLOSE.match(text, end) if text[start] == "{" else None
+            if text.startswith(written, begin) and (closed or text[start] != "{"):
+                named[start] = closed.end() if closed else end, file
     made = text
-    files = [(node, key) for key, node in nodes.items() if key[-2:] == ("words", "file")]
-    for file, key in sorted(files, key=lambda each: each[0].start_mark.index, reverse=True):
-        words = nodes[key[:-1]]
-        start = words.start_mark.index
-        end = (words if text[start] == "{" else file).end_mark.index
-        listed = _listed(path.parent, str(file.value))
+    for start, (end, file) in sorted(named.items(), reverse=True):
+        listed = _listed(path.parent, file)
         made = made[:start] + listed + made[end:] if listed else made
     return made if len(made) <= LONGEST else text
 
