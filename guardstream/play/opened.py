@@ -7,17 +7,15 @@ file names are read once, before the page is there.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
+
+from ruamel.yaml.nodes import Node
 
 from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
+from guardstream.policy.document import Path as Key
 from guardstream.policy.document import read
 from guardstream.policy.sources import read_text
-
-_LINE_END = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
-_ANCHOR = re.compile(r"(?:[&!]\S*\s+)*")
-_CLOSE = re.compile(r"\s*,?\s*\}")
 
 LONGEST = 100_000
 """Characters of a text with its lists; a longer one keeps naming its files."""
@@ -29,23 +27,19 @@ def opened(path: Path) -> str:
     A word file that is not there, or outside of the policy's folder, stays named.
     """
     text = read_text(path)
-    document = read(text)
-    lines = [0, *(found.end() for found in _LINE_END.finditer(text))]
-    named: dict[int, tuple[int, str]] = {}  # an alias names a file once more
-
-    def place(line: int, column: int) -> int:
-        return _ANCHOR.match(text, lines[line - 1] + column - 1).end()  # type: ignore[union-attr]
-
-    for key, (line, column, quotes, file) in document.values.items():
-        if key[-2:] == ("words", "file") and file is not None:
-            begin, written = place(line, column), f"{quotes}{file}{quotes}"
-            start, end = place(*document.mark(key[:-1])), begin + len(written)
-            closed = _CLOSE.match(text, end) if text[start] == "{" else None
-            if text.startswith(written, begin) and (closed or text[start] != "{"):
-                named[start] = closed.end() if closed else end, file
+    nodes: dict[Key, Node] = {}
+    read(text, nodes=nodes)
+    named: dict[int, tuple[int, str]] = {}  # by place: an alias names a file once more
+    for key, file in nodes.items():
+        if key[-2:] == ("words", "file"):
+            words = nodes[key[:-1]]
+            # An anchor before the words stays.
+            begin = words.start_mark if words.flow_style else words.value[0][0].start_mark
+            start = text.index("{", begin.index) if words.flow_style else begin.index
+            named[start] = (words if words.flow_style else file).end_mark.index, str(file.value)
     made = text
-    for start, (end, file) in sorted(named.items(), reverse=True):
-        listed = _listed(path.parent, file)
+    for start, (end, name) in sorted(named.items(), reverse=True):
+        listed = _listed(path.parent, name)
         made = made[:start] + listed + made[end:] if listed else made
     return made if len(made) <= LONGEST else text
 
