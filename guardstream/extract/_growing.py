@@ -6,13 +6,21 @@ a snapshot never changes once it was given out.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import Any, get_origin
 
-from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from guardstream.extract._shapes import Record, Undecided, adapter, branches, shape
+from guardstream.extract._shapes import (
+    REFUSALS,
+    Record,
+    Undecided,
+    adapter,
+    branches,
+    is_named_tuple,
+    shape,
+    typed_scalar,
+)
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 
@@ -56,7 +64,8 @@ class _Frame:
         if isinstance(self.shape, Undecided):
             return _typed(dict(self.values), self.declared)
         kinds = {get_origin(each) or each for each in branches(self.declared)}
-        if isinstance(self.values, list) and _COLLECTIONS & kinds:
+        collects = _COLLECTIONS & kinds or any(map(is_named_tuple, kinds))
+        if isinstance(self.values, list) and collects:
             return _typed(self.values, self.declared)
         return self.built(None, shown=False)
 
@@ -76,18 +85,22 @@ class Growing:
         self._value: Any = None
         self._text: list[str] | None = None
         self._length = 0
+        self._shown = False
         self.changed = False
 
     def take(self, tokens: list[Token]) -> None:
         """Take the next tokens; `changed` then says whether there is more to show."""
         for kind, value, _, _ in tokens:
             if kind == t.STRING_PART:
-                self._text = [] if self._text is None else self._text
+                if self._text is None:
+                    self._text = []
+                    self._shown = self._strings and _shows_text(self._next())
                 self._text.append(value)
                 self._length += len(value)
-                self.changed |= self._strings
+                self.changed |= self._shown
             elif kind == t.KEY:
-                self._frames[-1].key = value
+                frame = self._frames[-1]
+                frame.key = frame.shape.key(value)
             elif kind in (t.OPEN_OBJECT, t.OPEN_ARRAY):
                 self._frames.append(_Frame(self._next(), {} if kind == t.OPEN_OBJECT else []))
                 self.changed = True
@@ -107,7 +120,7 @@ class Growing:
         self.changed = False
         value: Any = None
         shown = False
-        if self._text is not None and self._strings and _shows_text(self._next()):
+        if self._text is not None and self._shown:
             value, shown = "".join(self._text), True
             self._text = [value]
         for frame in reversed(self._frames):
@@ -138,13 +151,8 @@ def _shows_text(kind: Any) -> bool:
 def _scalar(kind: int, value: Any, declared: Any) -> Any:
     """A complete scalar as the declared type has it; as JSON has it, where that is refused."""
     plain = int(value) if kind == t.INTEGER else float(value) if kind == t.FLOAT else value
-    if declared is Any or type(plain) in branches(declared) or Any in branches(declared):
-        return plain
-    text = value if kind in (t.INTEGER, t.FLOAT) else json.dumps(value)
-    try:
-        return adapter(declared).validate_json(text)
-    except _REFUSALS:
-        return plain
+    written = value if kind in (t.INTEGER, t.FLOAT) else None
+    return typed_scalar(plain, declared, written)
 
 
 def _typed(value: Any, declared: Any) -> Any:
@@ -153,8 +161,5 @@ def _typed(value: Any, declared: Any) -> Any:
         return value
     try:
         return adapter(declared).validate_python(value)
-    except _REFUSALS:
+    except REFUSALS:
         return value
-
-
-_REFUSALS = (ValidationError, TypeError, PydanticUserError, PydanticSchemaGenerationError)

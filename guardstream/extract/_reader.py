@@ -120,8 +120,12 @@ class Reader:
             raise ExtractError(reason, self.offset, self.partial)
         yield from self._parts(self._finder.finish())
         if self._document is None and not self._many:
-            why = "" if self.offset else ": no text came; was the stream read before?"
+            why = "" if self.offset else self._no_text()
             raise ExtractError(f"the stream holds no document{why}", self.offset, None)
+
+    def _no_text(self) -> str:
+        missing = self.text.missing if isinstance(self.text, Texts) else ""
+        return f": {missing or 'no text came; was the stream read before?'}"
 
     def refusal(
         self, error: ValidationError, index: int | None = None, hint: str = ""

@@ -8,6 +8,7 @@ allows, by a key that closed models do not have.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, MutableMapping
 from enum import Enum
 from functools import lru_cache
@@ -24,7 +25,17 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import AliasChoices, BaseModel, RootModel, TypeAdapter
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from guardstream.extract._errors import MISSING
 
@@ -46,6 +57,10 @@ class Shape:
         del index
         return Any
 
+    def key(self, text: str) -> Any:
+        """A key that is over, as the declared type has it."""
+        return text
+
     def build(self, values: Any) -> Any:
         """The value of the members or elements so far."""
         return values
@@ -55,10 +70,14 @@ PLAIN = Shape()
 
 
 class _Values(Shape):
-    """A dict or an array whose values have one type."""
+    """A dict or an array whose values have one type, and a dict's keys another."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, keys: Any = str) -> None:
         self._inner = inner
+        self._keys = keys
+
+    def key(self, text: str) -> Any:
+        return typed_scalar(text, self._keys)
 
     def member(self, key: str) -> Any:
         del key
@@ -105,7 +124,7 @@ class _Model(Record):
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._model = model
-        self._paths = _paths(model)
+        self._paths = _paths(model.model_fields, model.model_config)
         types: dict[str, Any] = {}
         for name, paths in self._paths.items():
             info = model.model_fields[name]
@@ -120,19 +139,15 @@ class _Model(Record):
         super().__init__(types, closed=closed)
 
     def build(self, values: Any) -> Any:
-        model, fields = self._model, {}
+        came = {}
         for name, paths in self._paths.items():
-            each = next((v for path in paths if (v := _at(values, path)) is not ABSENT), ABSENT)
+            each = _first(values, paths)
             if each is not ABSENT:
-                fields[name] = each
-        if model.model_config.get("extra") == "allow":
-            fields |= {key: each for key, each in values.items() if key not in self._known}
-        missing = {
-            name: MISSING
-            for name, info in model.model_fields.items()
-            if name not in fields and info.is_required()
-        }
-        return model.model_construct(_fields_set=set(fields), **fields, **missing)
+                came[name] = each
+        extra = None
+        if self._model.model_config.get("extra") == "allow":
+            extra = {key: each for key, each in values.items() if key not in self._known}
+        return _made(self._model, came, extra)
 
 
 class _Root(Shape):
@@ -149,28 +164,34 @@ class _Root(Shape):
         return self._inner.element(index)
 
     def build(self, values: Any) -> Any:
-        return self._model.model_construct(root=self._inner.build(values))
+        return _made(self._model, {"root": self._inner.build(values)})
 
 
 class _Dataclass(Record):
     """A dataclass, made without its `__init__`."""
 
-    def __init__(self, cls: Any) -> None:
-        self._cls = cls
-        hints = get_type_hints(cls, include_extras=True)
-        super().__init__({each.name: hints[each.name] for each in dataclasses.fields(cls)})
+    def __init__(self, kind: Any) -> None:
+        self._cls = cls = get_origin(kind) or kind
+        hints = _hints(kind)
+        config = getattr(cls, "__pydantic_config__", None) or {}
+        self._paths: dict[str, tuple[Path, ...]]
+        self._paths = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
+        self._paths |= _paths(getattr(cls, "__pydantic_fields__", {}), config)
+        types = {
+            str(path[0]): hints[name]
+            for name, paths in self._paths.items()
+            for path in paths
+            if len(path) == 1
+        }
+        super().__init__(types)
 
     def build(self, values: Any) -> Any:
         made = object.__new__(self._cls)
+        fields: dict[str, Any] = {}
         for each in dataclasses.fields(self._cls):
-            value: Any = MISSING
-            if each.name in values:
-                value = values[each.name]
-            elif each.default is not dataclasses.MISSING:
-                value = _plain_default(each.default)
-            elif each.default_factory is not dataclasses.MISSING:
-                value = each.default_factory()
-            object.__setattr__(made, each.name, value)
+            value = _first(values, self._paths[each.name])
+            fields[each.name] = _declared(each, fields) if value is ABSENT else value
+            object.__setattr__(made, each.name, fields[each.name])
         return made
 
 
@@ -213,8 +234,10 @@ def _shape(kind: Any, is_object: bool) -> Shape | None:
         return record if is_object else None
     if is_object:
         if origin in _MAPPINGS or _is_class(origin, dict):
-            return _Values(arguments[1] if len(arguments) == 2 else Any)
+            return _Values(arguments[1], arguments[0]) if len(arguments) == 2 else _Values(Any)
         return None
+    if is_named_tuple(origin):
+        return _Tuple(tuple(_hints(kind).values()))
     if origin is tuple and arguments and arguments[-1] is not ...:
         return _Tuple(arguments)
     if isinstance(origin, type) and not _is_class(origin, _SCALARS):
@@ -230,33 +253,94 @@ _SCALARS = (str, bytes, int, float, bool, type(None), dict, Enum)
 def _record(kind: Any) -> Record | None:
     if _is_class(kind, BaseModel):
         return _Model(kind)
-    if hasattr(kind, "__required_keys__"):  # also a TypedDict of typing_extensions
+    origin = get_origin(kind) or kind
+    if hasattr(origin, "__required_keys__"):  # also a TypedDict of typing_extensions
         return Record(_hints(kind))
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+    if isinstance(origin, type) and dataclasses.is_dataclass(origin):
         return _Dataclass(kind)
     return None
 
 
+def is_named_tuple(kind: Any) -> bool:
+    """Whether it is a class of named tuples."""
+    return _is_class(kind, tuple) and hasattr(kind, "_fields")
+
+
 def _hints(kind: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind, include_extras=True)
+    """The declared types of a class's fields; `kind` may say what its type variables stand for."""
+    origin = get_origin(kind) or kind
+    variables = dict(zip(getattr(origin, "__parameters__", ()), get_args(kind), strict=False))
+    hints = get_type_hints(origin, include_extras=True)
     # `Required[int]` and `NotRequired[int]` are not types of values.
     return {
-        key: get_args(each)[0] if str(get_origin(each)).endswith("equired") else each
+        key: _filled(
+            get_args(each)[0] if str(get_origin(each)).endswith("equired") else each, variables
+        )
         for key, each in hints.items()
     }
 
 
+def _filled(kind: Any, variables: Mapping[Any, Any]) -> Any:
+    """A type with what its type variables stand for in their place."""
+    if isinstance(kind, TypeVar):
+        return variables.get(kind, kind)
+    free = getattr(kind, "__parameters__", ()) if get_args(kind) else ()
+    return kind[tuple(variables.get(each, each) for each in free)] if free else kind
+
+
 def branches(kind: Any) -> list[Any]:
     """The types that a declared type leaves open, but for None."""
-    value = getattr(kind, "__value__", None)  # of a `type` statement
-    if value is not None:
-        return branches(value)
     origin = get_origin(kind)
+    alias = origin or kind
+    value = getattr(alias, "__value__", None)  # of a `type` statement
+    if value is not None:
+        variables = zip(alias.__type_params__, get_args(kind), strict=False)
+        return branches(_filled(value, dict(variables)))
     if origin is Annotated:
         return branches(get_args(kind)[0])
     if origin in (Union, UnionType):
         return [each for arg in get_args(kind) for each in branches(arg)]
     return [] if kind is type(None) else [kind]
+
+
+def _made(
+    model: type[BaseModel], came: dict[str, Any], extra: dict[str, Any] | None = None
+) -> BaseModel:
+    """A model of what has come, by the names of its fields, without validation.
+
+    `model_construct` would take names for aliases, and run the model's `model_post_init`, which
+    counts on fields that have not come.
+    """
+    made = model.__new__(model)
+    fields: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        fields[name] = came[name] if name in came else _default(info, fields)
+    object.__setattr__(made, "__dict__", fields)
+    object.__setattr__(made, "__pydantic_fields_set__", {*came, *(extra or ())})
+    if not issubclass(model, RootModel):
+        object.__setattr__(made, "__pydantic_extra__", extra)
+        object.__setattr__(made, "__pydantic_private__", _private(model))
+    return made
+
+
+def _default(info: FieldInfo, before: dict[str, Any]) -> Any:
+    """A field's default; MISSING if it has none, or none of the fields `before` it yet."""
+    if info.is_required():
+        return MISSING
+    if not getattr(info, "default_factory_takes_validated_data", False):  # since pydantic 2.10
+        return info.get_default(call_default_factory=True)
+    if any(value is MISSING for value in before.values()):
+        return MISSING
+    factory: Any = info.default_factory
+    try:
+        return factory(before)
+    except Exception:  # it was written for strings that are whole
+        return MISSING
+
+
+def _private(model: type[BaseModel]) -> dict[str, Any] | None:
+    found = {name: each.get_default() for name, each in model.__private_attributes__.items()}
+    return {name: each for name, each in found.items() if each is not PydanticUndefined} or None
 
 
 def _literals(kind: Any) -> tuple[Any, ...]:
@@ -277,16 +361,24 @@ def _is_class(kind: Any, of: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, of)
 
 
-def _plain_default(default: Any) -> Any:
+def _declared(field: dataclasses.Field[Any], before: dict[str, Any]) -> Any:
     """A dataclass's default; that of pydantic's `Field` stands inside."""
-    if hasattr(default, "get_default"):
-        inner = default.get_default(call_default_factory=True)
-        return MISSING if "Undefined" in type(inner).__name__ else inner
-    return default
+    if isinstance(field.default, FieldInfo):
+        return _default(field.default, before)
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return MISSING
 
 
 def _all_short(paths: dict[str, tuple[Path, ...]]) -> bool:
     return all(len(path) == 1 for each in paths.values() for path in each)
+
+
+def _first(values: Any, paths: tuple[Path, ...]) -> Any:
+    """What stands at the first of several paths that has something."""
+    return next((each for path in paths if (each := _at(values, path)) is not ABSENT), ABSENT)
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -301,13 +393,14 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _paths(model: type[BaseModel]) -> dict[str, tuple[Path, ...]]:
+def _paths(
+    fields: Mapping[str, FieldInfo], config: Mapping[str, Any]
+) -> dict[str, tuple[Path, ...]]:
     """Where in the JSON each field's value may stand, in the order in which pydantic looks."""
-    config = model.model_config
     by_name = config.get("populate_by_name") or config.get("validate_by_name")
     by_alias = config.get("validate_by_alias", True)
     found: dict[str, tuple[Path, ...]] = {}
-    for name, info in model.model_fields.items():
+    for name, info in fields.items():
         alias = info.validation_alias
         paths: list[Path] = []
         if by_alias and alias is not None:
@@ -323,3 +416,17 @@ def _paths(model: type[BaseModel]) -> dict[str, tuple[Path, ...]]:
 def adapter(declared: Any) -> TypeAdapter[Any]:
     """The adapter for a declared type; TypeError if it cannot be told from another."""
     return TypeAdapter(declared)
+
+
+def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
+    """A complete scalar, of a number as `written`, as the declared type has it; else `plain`."""
+    kinds = branches(declared)
+    if type(plain) in kinds or Any in kinds:
+        return plain
+    try:
+        return adapter(declared).validate_json(written or json.dumps(plain))
+    except REFUSALS:
+        return plain
+
+
+REFUSALS = (ValidationError, TypeError, PydanticUserError, PydanticSchemaGenerationError)

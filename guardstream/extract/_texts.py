@@ -29,6 +29,7 @@ class Texts:
         self._adapter = named(provider) if isinstance(provider, str) else provider
         self._tool = tool
         self._slot: Slot | None = None  # the call's
+        self._others: list[str] = []  # the tools of the calls before it
 
     def __call__(self, chunk: Any) -> str:
         if isinstance(chunk, str) and self._adapter is None:
@@ -40,11 +41,19 @@ class Texts:
         adapter = self._adapter = self._adapter or _known(chunk)
         reading = adapter.read(chunk)
         if self._tool is not None and self._slot is None:
-            calls = reading.calls.items()
-            self._slot = next(
-                (slot for slot, call in calls if call.name == self._tool and not slot.choice), None
-            )
+            calls = [(slot, call.name) for slot, call in reading.calls.items() if not slot.choice]
+            self._slot = next((slot for slot, name in calls if name == self._tool), None)
+            self._others += [name for _, name in calls if name and name not in self._others]
         return "".join(piece.text for piece in reading.pieces if self._wanted(piece))
+
+    @property
+    def missing(self) -> str:
+        """Why no text came; empty where some should have."""
+        if self._tool is None or self._slot is not None:
+            return ""
+        names = ", ".join(map(repr, self._others))
+        others = f", but these were: {names}" if names else ""
+        return f"the tool {self._tool!r} was not called{others}"
 
     def _wanted(self, piece: Piece) -> bool:
         slot = piece.slot

@@ -238,6 +238,7 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
             "the pattern is looked for with the signs around it: leave out /…/ or r'…', and "
             "write flags as (?i)"
         )
+    yield from _as_yaml(pattern)
     held = _held(parsed, group)
     width = max_width(held)
     if width is None:
@@ -251,6 +252,17 @@ def pattern_warnings(pattern: str, group: str | int | None, limit: int) -> Itera
         yield r"\b knows no boundary beside Chinese characters: use (?<![A-Za-z0-9_]) and the like"
     if _quadratic(parsed.tree):
         yield "the pattern is of quadratic cost: two repeats in a row can share the same characters"
+
+
+def _as_yaml(pattern: str) -> Iterator[str]:
+    """What YAML made of a pattern: it loads, and finds nothing."""
+    if "\b" in pattern:
+        yield r"the pattern has a backspace in it, which \b is in double quotes: use single ones"
+    if pattern.endswith("\n") and not regex.compile(pattern).flags & regex.VERBOSE:
+        yield (
+            "the pattern ends with a line break, which has to match as well: begin the block "
+            "with |- or >- in place of | or >"
+        )
 
 
 def _held(parsed: Parsed, group: str | int | None) -> Node:

@@ -75,8 +75,11 @@ def test_only_the_first_choice_and_only_text_is_read():
 
 
 def test_a_tool_that_is_not_called_is_an_error():
-    with pytest.raises(extract.ExtractError, match="no document"):
-        collect(lambda: extract.items(calls("[]"), "item", tool="other"))
+    said = "the tool 'other' was not called, but these were: 'tool_0', 'create_order'$"
+    with pytest.raises(extract.ExtractError, match=said):
+        collect(lambda: extract.items(calls("[]", "[]"), "item", tool="other"))
+    with pytest.raises(extract.ExtractError, match=r"the tool 'other' was not called$"):
+        collect(lambda: extract.items(texts("[]"), "item", tool="other"))
 
 
 def test_a_stream_of_text_has_no_tools():

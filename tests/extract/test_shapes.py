@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from typing import Annotated, Any, Literal
+from enum import Enum
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from guardstream import extract
 
@@ -149,6 +150,102 @@ def test_any_type_may_be_the_root(model):
     shown = grown(json.dumps(value), model)
     assert repr(shown[-1]) == repr(extract.final_sync([json.dumps(value)], model))
     assert type(shown[-2]) is type(shown[-1])
+
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass
+class Box(Generic[T]):
+    inner: T
+
+
+class Sheet(TypedDict, Generic[T]):
+    rows: list[T]
+
+
+class Interval(NamedTuple):
+    start: datetime.date
+    days: int
+
+
+class Color(Enum):
+    red = "red"
+
+
+Maybe = TypeAliasType("Maybe", T | None, type_params=(T,))  # `type Maybe[T] = T | None`
+DAY = datetime.date(2024, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "complete"),
+    [
+        (Maybe[datetime.date], '"2024-05-06"', DAY),
+        (Maybe[list[Maybe[datetime.date]]], '["2024-05-06"]', [DAY]),
+        (Box[datetime.date], '{"inner": "2024-05-06"}', Box(DAY)),
+        (Box[Box[datetime.date]], '{"inner": {"inner": "2024-05-06"}}', Box(Box(DAY))),
+        (Sheet[datetime.date], '{"rows": ["2024-05-06"]}', {"rows": [DAY]}),
+        (Interval, '["2024-05-06", 3]', Interval(DAY, 3)),
+        (dict[datetime.date, int], '{"2024-05-06": 3}', {DAY: 3}),
+        (dict[Color, list[int]], '{"red": [3]}', {Color.red: [3]}),
+    ],
+)
+def test_what_is_complete_has_its_type_before_the_end(model, text, complete):
+    *growing, last = extract.snapshots_sync(["[", text, ", 1]"], tuple[model, int])
+    assert growing[-1] == [complete]
+    assert last == (complete, 1)
+
+
+def test_a_dataclass_of_pydantic_is_filled_by_its_aliases():
+    @pydantic_dataclass
+    class Parcel:
+        weight: int = Field(alias="kg")
+        to: str = Field(default="", validation_alias=AliasChoices("recipient", "to"))
+
+    text = ['{"kg": 3', ', "recipient": "An', 'n"', "}"]
+    *growing, last = extract.snapshots_sync(text, Parcel)
+    assert growing[-1] == last == Parcel(kg=3, to="Ann")
+
+
+def test_nothing_is_shown_of_a_value_whose_text_is_not_its_value():
+    assert list(extract.snapshots_sync(['"2024-05', "-06", '"'], datetime.date)) == [DAY]
+    shown = list(extract.snapshots_sync(['{"day": "2024', '-05-06", "count": 1', "}"], Row))
+    assert shown == [{}, {"day": DAY}, {"day": DAY, "count": 1}]
+
+
+def test_snapshots_do_without_what_a_model_does_after_its_validation():
+    class Greeting(BaseModel):
+        name: str
+        times: int
+        _length: int = PrivateAttr(0)
+
+        def model_post_init(self, _: Any, /) -> None:
+            self._length = len(self.name) * self.times
+
+    *growing, last = extract.snapshots_sync(['{"name": "Ad', 'a", "times"', ": 2}"], Greeting)
+    assert [each._length for each in growing] == [0, 0]
+    assert last._length == 6
+
+
+def test_a_default_that_is_made_of_other_fields_waits_for_them():
+    class Account(BaseModel):
+        host: str
+        path: str
+        file: str = Field(default_factory=lambda data: data["path"].split("/")[1])
+
+    text = ['{"path": "', "srv/", 'a", "host": ', '"h"', "}"]
+    *growing, last = extract.snapshots_sync(text, Account)
+    assert [each.file for each in growing] == [extract.MISSING] * (len(growing) - 1) + ["a"]
+    assert last.file == "a"
+
+
+def test_a_name_that_is_the_alias_of_another_field_is_not_taken_for_it():
+    class Swapped(BaseModel):
+        source: int = Field(alias="target")
+        target: str = Field(alias="source")
+
+    *growing, last = extract.snapshots_sync(['{"target": 12, "source": "a', '"', "}"], Swapped)
+    assert {(each.source, each.target) for each in [*growing, last]} == {(12, "a")}
 
 
 def test_a_field_is_refused_as_soon_as_it_is_over():

@@ -127,6 +127,22 @@ def test_a_pattern_written_as_in_a_program_is_a_warning(pattern: str) -> None:
     assert "with the signs around it" in warned
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (r'"\bsecret"', ["has a backspace in it"]),
+        ("|\n      secret[0-9]", ["ends with a line break"]),
+        ("|-\n      secret[0-9]", []),
+        ("|\n      (?x) secret  # the word\n      [0-9]", []),
+    ],
+)
+def test_a_pattern_that_yaml_changes_is_a_warning(written: str, said: list[str]) -> None:
+    rule = f"rules:\n  - id: a\n    tests: [{{clean: a}}]\n    pattern: {written}\n"
+    warned = lint(rule)
+    assert len(warned) == len(said)
+    assert all(part in line for part, line in zip(said, warned, strict=True))
+
+
 def test_reversible_without_an_effect_is_a_warning() -> None:
     rule = f"{{id: a, words: [x], channels: [text], reversible: true, {TESTS}}}"
     inside = f"{{id: b, words: [x], action: block, reversible: true, {TESTS}}}"
