@@ -84,6 +84,7 @@ class State(dict[int, Transition]):
     """
 
     __slots__ = (
+        "asks",
         "automaton",
         "built",
         "generation",
@@ -104,6 +105,7 @@ class State(dict[int, Transition]):
     ) -> None:
         self.automaton = automaton
         self.generation = automaton.generation
+        self.asks: int | None = None
         self.built: dict[tuple[int, bool, bool], Transition] = {}
         self.threads = threads
         self.left = left
@@ -149,9 +151,8 @@ class Alphabet:
         self.wakes: dict[tuple[int, int], tuple[tuple[int, Transition], ...]] = {}
         self.flushed: list[Callable[[Automaton], None]] = []
 
-    def count(self, weight: int) -> None:
-        """Count what all automata keep; flush them when it is too much."""
-        self.weight += weight
+    def bound(self) -> None:
+        """Flush all automata when they keep too much."""
         if self.weight > MAX_WEIGHT:
             for automaton in self.automata:
                 automaton.flush()
@@ -178,11 +179,15 @@ class Automaton:
         self._states: dict[tuple[object, ...], State] = {}
 
     def count(self, weight: int) -> None:
-        """Count what was added to the cache."""
-        self._weight += weight
+        """Count what was added to the cache, and flush it when it is too much."""
+        self._weigh(weight)
         if self._weight > MAX_WEIGHT // MAX_SHARE:
             self.flush()
-        self.alphabet.count(weight)
+        self.alphabet.bound()
+
+    def _weigh(self, weight: int) -> None:
+        self._weight += weight
+        self.alphabet.weight += weight
 
     def flush(self) -> None:
         """Forget all states and transitions. Streams keep the states they are in; those are
@@ -255,22 +260,40 @@ class Automaton:
         """The transition of `state` on a class of characters; `begins`: a match may begin at it;
         `opens`: the masked group may open before it."""
         with self.alphabet.lock:
-            signature = self.alphabet.signatures[number] & self.program.mask
-            # Classes that this pattern does not tell apart share a transition.
-            transition = state.built.get((signature, begins, opens))
-            if transition is None:
-                known = len(self._states), len(self.items)
-                transition = self._build(self._renewed(state), signature, begins, opens)
-                state.built[signature, begins, opens] = transition
-                states, items = len(self._states) - known[0], len(self.items) - known[1]
-                threads = len(transition.target.threads)
-                self.count(3 + states * (6 + 2 * threads) + 4 * items)
+            transition = self._known(state, self.alphabet.signatures[number], begins, opens)
+            self.count(0)
         return transition
 
+    def _known(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
+        """The transition of `state` on a character; nothing is flushed meanwhile."""
+        if state.asks is None:
+            state.asks = self._asked(state)
+        # Classes that this state does not tell apart share a transition.
+        signature &= state.asks
+        transition = state.built.get((signature, begins, opens))
+        if transition is None:
+            known = len(self._states), len(self.items)
+            transition = self._build(self._renewed(state), signature, begins, opens)
+            state.built[signature, begins, opens] = transition
+            states, items = len(self._states) - known[0], len(self.items) - known[1]
+            threads = len(transition.target.threads)
+            self._weigh(3 + states * (6 + 2 * threads) + 4 * items)
+        return transition
+
+    def _asked(self, state: State) -> int:
+        """The bits that a state asks of the next character, or its followers of that one."""
+        at, program = self.items.at, self.program
+        firsts = (program.first, *(lookbehind.first for lookbehind in program.lookbehinds))
+        items = [at(first, state.left) for first in firsts]
+        items += [thread.item for thread in state.threads]
+        items += [item for side in state.sides for item in side]
+        bits = program.behind
+        for item in items:
+            bits |= item.asks
+        return bits
+
     def _build(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
-        sides, matched = self._sides(state, signature)
-        left = signature & self.program.behind | matched
-        sides = tuple(frozenset(item for item in side if item.alive) for side in sides)
+        left, sides = self._before(state, signature)
         step = _Step(self, signature | left, opens=opens)
         complete = step.advance(state.threads)
         if begins and not complete:
@@ -279,6 +302,18 @@ class Automaton:
             raise PatternError("the pattern follows too many ways at once; lower its counters")
         threads, moves = renumbered(step.threads)
         return Transition(self._state(threads, left, sides), moves, tuple(step.accepts))
+
+    def _before(self, state: State, signature: int) -> tuple[int, tuple[frozenset[Item], ...]]:
+        """What a character leads to beside the threads: the bits of what then stands before, and
+        the lookbehinds' items."""
+        if state.threads and self.program.lookbehinds:
+            # It does not depend on the threads: the state without them remembers it.
+            alone = self._state((), state.left, state.sides)
+            after = self._known(alone, signature, False, True).target
+            return after.left, after.sides
+        sides, matched = self._sides(state, signature)
+        alive = tuple(frozenset(item for item in side if item.alive) for side in sides)
+        return signature & self.program.behind | matched, alive
 
     def _sides(self, state: State, signature: int) -> tuple[tuple[frozenset[Item], ...], int]:
         """What the lookbehinds' own items lead to, those that accept among them, and the bits of
