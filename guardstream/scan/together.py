@@ -7,6 +7,8 @@ from functools import partial
 from typing import TypeAlias
 
 from guardstream.scan.match import Steps
+from guardstream.scan.regex.stepper import Stepper
+from guardstream.scan.words.aho_corasick import WordStepper
 
 try:
     from guardstream.scan import _native
@@ -52,16 +54,53 @@ def read(searches: Sequence[Steps], text: str) -> int | Ran:
     return ran if ran[2] else ran[1]
 
 
+# In Python
+
+PythonSteps: TypeAlias = Stepper | WordStepper
+
+
+def glide(searches: Sequence[PythonSteps], text: str) -> int | Ran:
+    """Do as `read`; nearly always nobody must look."""
+    held = 0
+    for number, search in enumerate(searches):
+        waits = search.glide(text)
+        if waits < 0:
+            for earlier in searches[:number]:
+                earlier.unread()
+            ran = go(searches, text, 0, len(text))
+            return ran if ran[2] or ran[3] else ran[1]
+        if waits > held:
+            held = waits
+    return held
+
+
+def go(searches: Sequence[PythonSteps], text: str, begin: int, end: int) -> Ran:
+    """Do as `run`, and settle what needs no look."""
+    settled: list[Settled] = []
+    while True:
+        begin, held, due, _ = run(searches, text, begin, end)
+        if not due or not all(search.plain for search in searches if search.due):
+            return begin, held, due, settled or None
+        found = [match for search in searches if search.due for match in search.settled()]
+        held = max([search.held_back() for search in searches])
+        settled.append((begin, held, found))
+        if begin == end:
+            return begin, held, False, settled
+
+
 Runner: TypeAlias = Callable[[str, int, int], Ran]
 Reader: TypeAlias = Callable[[str], "int | Ran"]
 
 
 def reading(searches: Sequence[Steps]) -> tuple[Reader, Runner]:
-    """What reads a text by all searches of a stream, and what reads a part of one; by the
-    extension they settle what needs no look."""
+    """What reads a text by all searches of a stream, and what reads a part of one; they settle what
+    needs no look where all searches are of one form."""
     if BUILT and len(searches) <= MOST:
         kinds = _native.Stream, _native.WordStream
         natives = tuple([search for search in searches if isinstance(search, kinds)])
         if len(natives) == len(searches):
             return partial(_native.read, natives), partial(_native.run, natives)
+    pythons = [search for search in searches if isinstance(search, (Stepper, WordStepper))]
+    if len(pythons) == len(searches):
+        return partial(glide, pythons), partial(go, pythons)
     return partial(read, searches), partial(run, searches)

@@ -79,8 +79,9 @@ def moved(moves: Iterable[Least], registers: tuple[int, ...], offset: int) -> tu
 class State(dict[int, Transition]):
     """The transitions by class of characters; a missing one is built when it is first needed.
 
-    `starts` and `holds` tell where its candidates and their hold-backs began. An `idle` state has
-    no candidate: it depends on the last character alone.
+    `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
+    `size` registers. An `idle` state has no candidate: it depends on the last character alone.
+    `pattern` is its automaton's number.
     """
 
     __slots__ = (
@@ -91,10 +92,16 @@ class State(dict[int, Transition]):
         "holds",
         "idle",
         "left",
+        "pattern",
         "sides",
+        "size",
         "starts",
         "threads",
     )
+
+    # Two states are never the same, whatever transitions they have.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -104,6 +111,7 @@ class State(dict[int, Transition]):
         sides: tuple[frozenset[Item], ...],
     ) -> None:
         self.automaton = automaton
+        self.pattern = automaton.number
         self.generation = automaton.generation
         self.asks: int | None = None
         self.built: dict[tuple[int, bool, bool], Transition] = {}
@@ -111,6 +119,7 @@ class State(dict[int, Transition]):
         self.left = left
         self.sides = sides
         self.idle = not threads and not any(sides) and not left & automaton.program.looks
+        self.size = max([-1, *(max(t.start, t.hold, t.end) for t in threads)]) + 1
         self.starts: Live = live((t.start, t.item.place.distance) for t in threads)
         self.holds: Live = self.starts
         if automaton.program.group:
@@ -120,7 +129,6 @@ class State(dict[int, Transition]):
     def __missing__(self, number: int) -> Transition:
         with self.automaton.alphabet.lock:
             transition = self[number] = self.automaton.transition(self, number)
-            self.automaton.count(1)
         return transition
 
     def without(
@@ -148,7 +156,7 @@ class Alphabet:
         self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []
-        self.wakes: dict[tuple[int, int], tuple[tuple[int, Transition], ...]] = {}
+        self.wakes: dict[tuple[int, int], dict[int, Transition]] = {}
         self.flushed: list[Callable[[Automaton], None]] = []
 
     def bound(self) -> None:
@@ -172,6 +180,7 @@ class Automaton:
         self.cuts = cuts
         self._weight = 0
         self._start()
+        self.number = len(alphabet.automata)
         alphabet.automata.append(self)
 
     def _start(self) -> None:
@@ -261,7 +270,7 @@ class Automaton:
         `opens`: the masked group may open before it."""
         with self.alphabet.lock:
             transition = self._known(state, self.alphabet.signatures[number], begins, opens)
-            self.count(0)
+            self.count(1)
         return transition
 
     def _known(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
