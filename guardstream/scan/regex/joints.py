@@ -8,7 +8,7 @@ share one here: what begins at one character nearly always begins for several of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from guardstream.scan.regex.dfa import State, Transition
 from guardstream.scan.regex.registers import Accept, Least, Live, mapped, together
@@ -36,13 +36,9 @@ Run: TypeAlias = tuple[State, tuple[int, ...]]
 """A pattern that is awake: its state and its registers."""
 
 
-class Notes(NamedTuple):
-    """What a transition does besides: what each register is the least of (None if they stay as they
-    are), and what it accepts, by pattern."""
-
-    moves: tuple[Least, ...] | None
-    accepts: tuple[tuple[int, Accept], ...]
-
+Notes: TypeAlias = tuple[tuple[Least, ...] | None, tuple[tuple[int, Accept], ...]]
+"""What a transition does besides: what each register is the least of (None if they stay as they
+are), and what it accepts, by pattern."""
 
 Leap: TypeAlias = "tuple[Joint, Notes | None]"
 
@@ -211,4 +207,4 @@ class Joints:
         stay = all(least == (place,) for least, place in places.items())
         if stay and not accepts:
             return after.plain
-        return after, Notes(None if stay else tuple(distinct), tuple(accepts))
+        return after, (None if stay else tuple(distinct), tuple(accepts))

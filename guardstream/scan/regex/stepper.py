@@ -137,7 +137,8 @@ class Machine:
                 for index in self._starting(number):
                     automaton = self.automata[index]
                     transition = automaton.transition(automaton.idle(kind), number)
-                    if transition.accepts or not transition.target.idle:
+                    target, _, accepts = transition
+                    if accepts or not target.idle:
                         known[index] = transition
                 self.alphabet.wakes[kind, number] = known
         return known
@@ -298,16 +299,14 @@ class Stepper:
             if accepts:
                 found += [accepted(pattern, accept, registers, offset) for accept in accepts]
             if not target.idle:
-                if moves is not None:
-                    registers = moved(moves, registers, offset)
-                after[pattern] = target, registers
-        for pattern, transition in machine.wakes(self._kind, number).items():
-            if pattern not in awake and pattern not in self._off:
-                target, _, accepts = transition
+                after[pattern] = target, moved(moves, registers, offset) if moves else registers
+        off = self._off
+        for pattern, (target, moves, accepts) in machine.wakes(self._kind, number).items():
+            if pattern not in awake and pattern not in off:
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
                 if not target.idle:
-                    after[pattern] = target, transition.moved((), offset)
+                    after[pattern] = target, moved(moves, (), offset) if moves else ()
         self._runs = after
         self._kind = machine.kind(number)
         self.offset = offset + 1
@@ -404,7 +403,9 @@ class Stepper:
         else:
             for pattern, (state, registers) in self.awake.items():
                 if handling[pattern].holds and pattern not in lost:
-                    held = min(held, state.holds.oldest(registers, offset))
+                    oldest = state.holds.oldest(registers, offset)
+                    if oldest < held:
+                        held = oldest
         for pattern, candidates in self._open.items():
             if handling[pattern].holds and pattern not in lost:
                 held = min([held, *(c.hold for c in candidates if not c.written)])
@@ -488,17 +489,16 @@ class Stepper:
         state = automaton.idle(automaton.alphabet.signatures[before])
         for offset, character in enumerate(text[begin:at], base + begin):
             opens = offset > until
-            step = automaton.transition(state, classes[character], begins=False, opens=opens)
-            state = step.target
+            state, _, _ = automaton.transition(state, classes[character], begins=False, opens=opens)
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
             number = classes[character]
             opens = offset > until
             step = state[number] if opens else automaton.transition(state, number, opens=False)
-            for accept in step.accepts:
+            state, moves, accepts = step
+            for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
-            registers = step.moved(registers, offset)
-            state = step.target
+            registers = moved(moves, registers, offset)
         for accept in state.end() if ended else ():
             self._file(accepted(pattern, accept, registers, self.offset))
         self._put(pattern, state, registers)
