@@ -33,6 +33,13 @@ must look there, and what has been settled before that."""
 def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
     """Read `text[begin:end]` by each of the searches, up to the first character after which
     somebody must look at one of them."""
+    end, due = _stopped(searches, text, begin, end)
+    return end, _held(searches), due, None
+
+
+def _stopped(searches: Sequence[Steps], text: str, begin: int, end: int) -> tuple[int, bool]:
+    """Read as `run` does; return the index after the last character read, and whether somebody must
+    look there."""
     for number, search in enumerate(searches):
         stop = search.run(text, begin, end)
         if stop < end:
@@ -40,11 +47,20 @@ def run(searches: Sequence[Steps], text: str, begin: int, end: int) -> Ran:
             for earlier in searches[:number]:
                 earlier.unread()
                 earlier.run(text, begin, end)
-    held, due = 0, False
     for search in searches:
-        held = max(held, search.held_back())
-        due = due or search.due
-    return end, held, due, None
+        if search.due:
+            return end, True
+    return end, False
+
+
+def _held(searches: Sequence[Steps]) -> int:
+    """How many characters the oldest live candidate of all searches holds back."""
+    held = 0
+    for search in searches:
+        waits = search.held_back()
+        if waits > held:
+            held = waits
+    return held
 
 
 def read(searches: Sequence[Steps], text: str) -> int | Ran:
@@ -78,11 +94,11 @@ def go(searches: Sequence[PythonSteps], text: str, begin: int, end: int) -> Ran:
     """Do as `run`, and settle what needs no look."""
     settled: list[Settled] = []
     while True:
-        begin, held, due, _ = run(searches, text, begin, end)
+        begin, due = _stopped(searches, text, begin, end)
         if not due or not all(search.plain for search in searches if search.due):
-            return begin, held, due, settled or None
+            return begin, _held(searches), due, settled or None
         found = [match for search in searches if search.due for match in search.settled()]
-        held = max([search.held_back() for search in searches])
+        held = _held(searches)
         settled.append((begin, held, found))
         if begin == end:
             return begin, held, False, settled

@@ -151,7 +151,7 @@ class Joints:
         key = kind, states, numbers
         joint = self._known.get(key)
         if joint is None:
-            self._weight += 6 + len(states) // 4
+            self._weight += 8 + len(states) // 4
             if self._weight > MAX_WEIGHT:
                 self.flush()
             joint = self._known[key] = Joint(self, *key)

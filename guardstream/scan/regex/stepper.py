@@ -41,7 +41,9 @@ class Candidate(NamedTuple):
 def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Candidate:
     """What a transition on the character at `offset` accepts."""
     start = resolve(accept.start, registers, offset)
-    hold = min([resolve(source, registers, offset) for source in accept.hold])
+    hold = start
+    if accept.hold != (accept.start,):
+        hold = min([resolve(source, registers, offset) for source in accept.hold])
     return Candidate(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
 
 
@@ -316,14 +318,15 @@ class Stepper:
     def _look(self) -> None:
         """Find out whether somebody must look, and for what."""
         handling = self._machine.handling
-        certain = [
-            pattern for pattern, found in self._open.items() if found[0].start < self.began(pattern)
-        ]
-        other = bool(self._hits) or any(
-            self.waits(pattern) > hold for pattern, hold in self._lost.items()
-        )
-        self.due = other or bool(certain)
-        self.plain = not other and all(handling[pattern].plain for pattern in certain)
+        self.due = other = bool(self._hits)
+        for pattern, found in self._open.items():
+            if found[0].start < self.began(pattern):
+                self.due = True
+                other = other or not handling[pattern].plain
+        for pattern, hold in self._lost.items():
+            if self.waits(pattern) > hold:
+                self.due = other = True
+        self.plain = not other
 
     # What is accepted
 
@@ -399,7 +402,8 @@ class Stepper:
         handling, offset, joint = self._machine.handling, self.offset, self._joint
         held, lost = offset, self._living()
         if joint is not None:
-            held = min(held, joint.holds(frozenset(lost)).oldest(self._registers, offset))
+            live = joint.holds(frozenset(lost)) if lost else joint.holds()
+            held = min(held, live.oldest(self._registers, offset))
         else:
             for pattern, (state, registers) in self.awake.items():
                 if handling[pattern].holds and pattern not in lost:
