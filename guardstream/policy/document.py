@@ -37,6 +37,11 @@ class Mark(NamedTuple):
     column: int
 
 
+Spot: TypeAlias = tuple[int, int, str, str | None]
+"""The line and column of a value, the quotes around it, and its text if a place inside it can be
+told. Policies keep thousands: the garbage collector does not follow a tuple of these."""
+
+
 class Problem(NamedTuple):
     """One thing that is wrong, and where."""
 
@@ -49,8 +54,8 @@ class Document:
     """The values of a YAML text, the marks of keys and values by path, and what was wrong."""
 
     value: object = None
-    keys: dict[Path, Mark] = field(default_factory=dict)
-    values: dict[Path, Node] = field(default_factory=dict)
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Path, Spot] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def mark(self, path: Path) -> Mark:
@@ -59,22 +64,19 @@ class Document:
             if not path:
                 return Mark(1, 1)
             path = path[:-1]
-        return _mark(self.values[path])
+        return Mark(*self.values[path][:2])
 
     def key_mark(self, path: Path) -> Mark:
         """Where the key at `path` stands, or the value if it has no key."""
-        return self.keys.get(path) or self.mark(path)
+        return Mark(*self.keys[path]) if path in self.keys else self.mark(path)
 
     def inside(self, path: Path, offset: int) -> Mark | None:
         """Where the code point `offset` of the text at `path` stands; None if quoting hides it."""
-        node = self.values.get(path)
-        if not isinstance(node, ScalarNode) or node.style in ("|", ">"):
+        line, column, quotes, text = self.values.get(path, (1, 1, "", None))
+        if text is None:
             return None
-        if node.start_mark.line != node.end_mark.line or (node.style == '"' and "\\" in _raw(node)):
-            return None
-        quotes = node.value[:offset].count("'") if node.style == "'" else 0
-        start = _mark(node)
-        return Mark(start.line, start.column + offset + quotes + (1 if node.style else 0))
+        doubled = text[:offset].count("'") if quotes == "'" else 0
+        return Mark(line, column + len(quotes) + offset + doubled)
 
 
 def read(text: str, *, sound: bool = False) -> Document:
@@ -144,6 +146,16 @@ def _mark(node: Node) -> Mark:
     return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
+def _spot(node: Node) -> Spot:
+    line, column = _mark(node)
+    begin, end = node.start_mark.line, node.end_mark.line
+    if not isinstance(node, ScalarNode) or node.style in ("|", ">") or begin != end:
+        return line, column, "", None
+    if node.style == '"' and "\\" in _raw(node):
+        return line, column, "", None
+    return line, column, node.style or "", str(node.value)
+
+
 def _raw(node: ScalarNode) -> str:
     buffer: str | None = node.start_mark.buffer
     return "\\" if buffer is None else buffer[node.start_mark.pointer : node.end_mark.pointer]
@@ -176,7 +188,7 @@ class _Reader:
             )
         if depth > MAX_DEPTH:
             raise _LimitError(f"nested deeper than {MAX_DEPTH}, or an alias inside its own value")
-        self._document.values[path] = node
+        self._document.values[path] = _spot(node)
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, SequenceNode):
@@ -193,10 +205,10 @@ class _Reader:
                 continue
             name = _whole(str(key.value))
             if name in result:
-                first = self._document.keys[(*path, name)]
-                self._problem(key, f"duplicate key {name!r}, first in line {first.line}")
+                line, _ = self._document.keys[(*path, name)]
+                self._problem(key, f"duplicate key {name!r}, first in line {line}")
                 continue
-            self._document.keys[(*path, name)] = _mark(key)
+            self._document.keys[(*path, name)] = (*_mark(key),)
             result[name] = self._read(value, (*path, name), depth + 1)
         return result
 

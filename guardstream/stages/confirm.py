@@ -3,7 +3,7 @@ confirms a match."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import regex
@@ -84,35 +84,35 @@ _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 
 def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
     """Return what tells whether one of the keywords stands in a text."""
-    first_parts = tuple({_GAP.split(word.lower())[0] for word in keywords if word.isascii()})
-    tells = all(map(_LIKE_ASCII.isdisjoint, keywords))
+    parts = [(word, _GAP.split(word.lower())[0]) for word in keywords if word.isascii()]
+    others = [word for word in keywords if not word.isascii()]
+    like_ascii = [word for word in others if not _LIKE_ASCII.isdisjoint(word)]
+
+    def possible(before: str) -> Sequence[str]:
+        """The keywords that may stand there: nearly always none, which is seen sooner without
+        their boundaries."""
+        is_ascii = before.isascii()
+        if not is_ascii and not _LIKE_ASCII.isdisjoint(before):
+            return keywords
+        lowered = before.lower()
+        found = [word for word, part in parts if part in lowered]
+        return [*found, *(like_ascii if is_ascii else others)]
 
     def near(before: str) -> bool:
-        if tells and before.isascii():
-            # Nearly always none of them does: that is seen sooner without their boundaries.
-            lowered = before.lower()
-            if not any(map(lowered.__contains__, first_parts)):
-                return False
-        return _search(keywords).search(before) is not None
+        return any(_search(word).search(before) for word in possible(before))
 
     return near
 
 
-@lru_cache(maxsize=1024)
-def _search(keywords: tuple[str, ...]) -> regex.Pattern[str]:
-    """A search for any of the keywords, as wholes where words are found as wholes.
+@lru_cache(maxsize=4096)
+def _search(keyword: str) -> regex.Pattern[str]:
+    """A search for a keyword, as a whole where words are found as wholes.
 
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
     and `phone-number` in `phone_number`, and all after an escape such as `\\n`.
-
-    It is made when a match first asks for it: most never do, and it takes milliseconds.
     """
-    whole = "|".join(
-        rf"(?:[\s_-]|{_HUMP})".join(map(regex.escape, _GAP.split(word)))
-        for word in keywords
-        if whole_by_default(word)
-    )
-    ways = [regex.escape(word) for word in keywords if not whole_by_default(word)]
-    if whole:
-        ways.append(rf"{_BEGIN}(?:{whole}){_END}")
-    return regex.compile("|".join(ways), regex.V0 | regex.IGNORECASE)
+    pattern = regex.escape(keyword)
+    if whole_by_default(keyword):
+        parts = map(regex.escape, _GAP.split(keyword))
+        pattern = _BEGIN + rf"(?:[\s_-]|{_HUMP})".join(parts) + _END
+    return regex.compile(pattern, regex.V0 | regex.IGNORECASE)

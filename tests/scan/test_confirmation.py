@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import regex
 
 from guardstream.events import Finding, Finish, Text
 from guardstream.stages.redact import RuleSet
@@ -112,3 +113,40 @@ def test_a_counted_lazy_repeat_keeps_its_preference() -> None:
 def test_a_group_may_begin_behind_a_loop_that_can_be_empty() -> None:
     rule = Rule("r", patterns=(r"(?:a?)*(A)",), group=1, replacement="*")
     assert answer(rule, "aaA A")[0] == "aa* *"
+
+
+@pytest.mark.parametrize("judged", [{}, {"allow_words": ("zzz",)}, {"validators": (bool,)}])
+@pytest.mark.parametrize(
+    "pattern", [r"key=(\w*);", r"key=(\w*);?", r"key=(\w*)(?:;|--|!)", r"key=(\w*)(?: \w+)*;"]
+)
+def test_a_group_that_captures_nothing_masks_nothing(
+    pattern: str, judged: dict[str, object]
+) -> None:
+    rule = Rule("r", patterns=(pattern,), group=1, replacement="*", **judged)
+    assert answer(rule, "key=; key=ab; key=")[0] == "key=; key=**; key="
+
+
+# Where the group opens the automaton knows of the first three; in the others ways meet that have
+# opened it at different places, or not at all.
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"k+(\d+)",
+        r"k\w*?=(\d+);?",
+        r"(?:k|kk)x*(\w+)(?:;|!)",
+        r"\w+(\d+)",
+        r"\w*?(\w+);",
+        r"(?:k|x)+(?:\w)?(\w{2,})",
+        r"k\w*(\w+)=",
+    ],
+)
+def test_a_judge_is_given_what_the_group_has_captured(pattern: str) -> None:
+    text = "kk12; kx=34; kkxab! xk7k77; k=12345=67; kkkk=1"
+    for refused in ({}, {"12"}, {"1", "2", "34", "ab"}, set(text)):
+        wanted, at = [], 0
+        while (found := regex.compile(pattern).search(text, at)) is not None:
+            taken = found[1] not in refused
+            wanted += [found.span(1)] if taken else []
+            at = found.end() if taken else found.start() + 1
+        rule = Rule("r", patterns=(pattern,), group=1, allow_words=tuple(refused) or ("-",))
+        assert answer(rule, text)[2] == wanted

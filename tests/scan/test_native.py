@@ -172,12 +172,12 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     def classify(code: int) -> tuple[int, int, bool, int, int]:
         return 0, -1, True, code, code
 
-    table = _native.WordTable(classify, lambda *_given: (table, 7), [], [], True)
+    table = _native.WordTable(classify, lambda *_given: (table, 7), [], [], [], True)
     assert table.add(None, 0, False, None) == 0
-    with pytest.raises(TypeError, match="beginning of a word must be a string"):
-        table.add(None, 0, False, 1)
+    with pytest.raises(TypeError):
+        table.add(None, 0, False, (1, 0, True))
     with pytest.raises(ValueError, match="out of range"):
-        table.begun(1)
+        table.live(1)
     for place in (None, (table, 1), (table, -1), (object(), 0)):
         with pytest.raises((TypeError, ValueError)):
             _native.WordStream(place)
@@ -187,51 +187,59 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
         table.link(0, 0, 1)
 
 
-def test_how_the_beginning_of_a_word_goes_on_python_is_not_asked() -> None:
+def test_where_no_word_is_complete_python_is_not_asked() -> None:
     from guardstream.scan import _native
 
-    asked: list[int] = []
+    asked = []
 
-    def build(_table: object, _node: int, number: int) -> object:
+    def build(table: object, _node: int, number: int) -> tuple[object, int]:
         asked.append(number)
-        return table, 1
+        return table, 0
 
     table = _native.WordTable(
         lambda code: (code, code if code < 256 else -1, code != ord(" "), code, code),
         build,
         [],
         ["abcd", "bb", "Ω"],
+        ["cdx", "dc"],
         True,
     )
-    for begun in (None, None, "a", "abc"):
-        table.add(begun, 0, False, begun)
-    wordless, at_boundary, asking = 0, 1, None
+    python = None
+    assert table.add("asks", 0, True, None) == 0
+    assert table.add("begin", 0, False, ("", 0, False)) == 1
     for node, text, led in (
-        (2, "a", wordless),
-        (2, "x", wordless),
-        (2, " ", at_boundary),
-        (2, "b", 4),
-        (2, "b", 4),  # it is known now
-        (4, "c", 5),
-        (5, "d", asking),  # the word is complete
-        (4, "b", wordless),
-        (3, "Ω", asking),
+        (1, "a", ("a", 1, True)),
+        (2, "b", ("ab", 1, True)),
+        (3, "c", ("abc", 1, True)),
+        (4, "d", python),  # the word is complete
+        (4, "x", ("", 0, True)),
+        (4, " ", ("", 0, False)),
+        (5, "a", ("", 0, True)),  # no word begins within another
+        (5, "d", ("d", 0, True)),  # but those that need not stand alone
+        (3, "d", ("d", 0, True)),
+        (6, "c", python),
+        (2, "Ω", python),
+        (0, "a", python),
     ):
-        stream, asked[:] = _native.WordStream((table, node)), []
+        stream = _native.WordStream((table, node))
+        asked.clear()
         stream.run(text, 0, 1)
-        assert (stream.place[1], asked) == ((1, [ord(text)]) if led is asking else (led, []))
-    assert [table.begun(node) for node in range(6)] == [None, None, "a", "abc", "ab", "abc"]
-    assert table.states == [None, None, "a", "abc", None, None]
+        assert (asked, table.live(stream.place[1])) == (
+            ([ord(text)], None) if led is python else ([], led)
+        )
+    assert table.states == ["asks", "begin", *[None] * 5]
+    assert table.add("again", 1, False, ("d", 0, True)) == 6
+    assert table.add("found", 1, True, ("d", 0, True)) == 7
+    assert table.states == ["asks", "begin", *[None] * 4, "again", "found"]
 
 
 def test_words_that_are_no_strings_are_refused() -> None:
     from guardstream.scan import _native
 
-    table = _native.WordTable(lambda code: (0, code, True, code, code), print, [], [1], True)
-    for _ in range(3):
-        table.add(None, 0, False, "a")
+    table = _native.WordTable(lambda code: (0, code, True, code, code), print, [], [1], [], True)
+    table.add(None, 0, False, ("a", 1, True))
     with pytest.raises(TypeError):
-        _native.WordStream((table, 2)).run("a", 0, 1)
+        _native.WordStream((table, 0)).run("a", 0, 1)
 
 
 CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)

@@ -154,12 +154,16 @@ class Drawer:
         return Look(self.char(), ahead=self.chance(50), negated=self.chance(50))
 
     def tree(self, group: str | int | None = None) -> Tree:
-        """A whole pattern; with `group`, one part that every match passes is captured."""
+        """A whole pattern; with `group`, one part that every match passes is captured; it may be
+        empty."""
         body = self.solid(2 if self.simple else 3)
         repeats_group = group is not None and not self.simple and self.chance(20)
         if group is not None:
             name = group if isinstance(group, str) else None
-            body = Seq((self.node(1), Capture(self.solid(1), name)))
+            part = self.node(1) if self.chance(20) else self.solid(1)
+            body = Seq((self.node(1), Capture(part, name)))
+            if can_be_empty(body):
+                body = Seq((self.char(), body))
             if not self.simple:
                 body = Seq((body, self.node(1)))
             if repeats_group:

@@ -127,6 +127,7 @@ typedef struct {
     int32_t first, pending, behind, looks, plain, end;
     int32_t group, cuts, least_hold, most_threads;
     int32_t loaded, wanted, depth;
+    int32_t blurred; /* a hold-back may have begun before its match's own group */
     int64_t bytes;
     Cache cache;
     Bench *bench;
@@ -995,11 +996,17 @@ hold_of(Automaton *self, const Thread *thread, int32_t *hold)
     return *hold < 0 ? ERROR : 0;
 }
 
+/* Note an accept. If its group never opened, it is empty: it counts as opened at the end, or at the
+   start where all from there on may have to be read again (`Automaton.opened`). */
 static int
 noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, int32_t late)
 {
-    if (hold == NONE && (hold = single(self, start)) < 0) {
-        return ERROR;
+    if (!self->group || hold == NONE) {
+        int empty = self->group && self->cuts && !self->least_hold;
+        self->blurred |= self->group && self->least_hold;
+        if ((hold = single(self, empty ? end : start)) < 0) {
+            return ERROR;
+        }
     }
     int32_t accept[4] = {start, hold, end, late};
     return ints_append(accepts, accept, 4) < 0 ? ERROR : 0;
@@ -1009,15 +1016,15 @@ noted(Automaton *self, Ints *accepts, int32_t start, int32_t hold, int32_t end, 
 static int
 ended(Automaton *self, const Thread *thread, Ints *accepts)
 {
-    int32_t start = start_of(self, thread), hold = NONE;
-    if (self->group && hold_of(self, thread, &hold) < 0) {
+    int32_t start = start_of(self, thread), hold;
+    if (hold_of(self, thread, &hold) < 0) {
         return ERROR;
     }
     int32_t end = thread->end == NOWHERE ? HERE : thread->end;
     return noted(self, accepts, start, hold, end, thread->end != NOWHERE);
 }
 
-/* The least of two lists of sources. */
+/* The least of a candidate's own hold-back and of others. */
 static int32_t
 leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
 {
@@ -1026,6 +1033,9 @@ leasts_joined(Automaton *self, int32_t left, const int32_t *more, int32_t count)
                                  numbers_length(&self->cache.leasts, left));
     if (result >= 0 && (result = ints_append(&all, more, count)) >= 0) {
         result = numbers_of(&self->cache.leasts, all.at, ints_unique(all.at, all.count));
+    }
+    if (result >= 0 && result != left) {
+        self->blurred = 1;
     }
     ints_free(&all);
     return result;
@@ -1081,10 +1091,14 @@ added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
         if (self->least_hold && at != NONE && hold != NONE) {
             /* Let a candidate be held from where the first of two that meet is. */
             int32_t known = bench->thread[at].hold;
-            int32_t least = known == NONE
-                ? hold
-                : leasts_joined(self, known, numbers_key(&self->cache.leasts, hold),
-                                numbers_length(&self->cache.leasts, hold));
+            int32_t least = hold;
+            if (known == NONE) {
+                self->blurred = 1;
+            }
+            else {
+                least = leasts_joined(self, known, numbers_key(&self->cache.leasts, hold),
+                                      numbers_length(&self->cache.leasts, hold));
+            }
             if (least < 0) {
                 return ERROR;
             }
@@ -1093,7 +1107,7 @@ added(Automaton *self, int32_t number, int32_t start, int32_t hold, int32_t end)
         return 0;
     }
     if (item.accepts
-        && noted(self, &bench->accepts, start, self->group ? hold : NONE, AFTER, 0) < 0) {
+        && noted(self, &bench->accepts, start, hold, AFTER, 0) < 0) {
         return ERROR;
     }
     if (ints_set(&bench->seen, number, bench->clock) < 0

@@ -907,6 +907,16 @@ stream_candidates(Stream *self, PyObject *given)
     return found;
 }
 
+/* blurred(pattern) -> whether a match's hold-back may have begun before its group */
+static PyObject *
+stream_blurred(Stream *self, PyObject *given)
+{
+    int32_t pattern;
+    return pattern_of(self, given, &pattern) < 0
+        ? NULL
+        : PyBool_FromLong(self->machine->automata[pattern].blurred);
+}
+
 static void
 candidates_remove(Candidates *open, int32_t pattern)
 {
@@ -1317,6 +1327,7 @@ static PyMethodDef stream_methods[] = {
     {"hits", (PyCFunction)stream_hits, METH_NOARGS, "What eager patterns have matched."},
     {"certain", (PyCFunction)stream_certain, METH_NOARGS, "What is settled, or may be."},
     {"candidates", (PyCFunction)stream_candidates, METH_O, "A pattern's open matches."},
+    {"blurred", (PyCFunction)stream_blurred, METH_O, "Whether hold-backs have been joined."},
     {"keep", (PyCFunction)stream_keep, METH_VARARGS, "Set a pattern's open matches."},
     {"ends", (PyCFunction)stream_ends, METH_NOARGS, "File what the text's end accepts."},
     {"lose", (PyCFunction)stream_lose, METH_VARARGS, "A pattern's candidates have overflowed."},

@@ -7,9 +7,13 @@
 #include "machine.h"
 
 typedef struct {
-    int32_t held;  /* how many characters ago the oldest live candidate began */
-    int32_t found; /* whether words are complete here */
+    int32_t held;    /* how many characters ago the oldest live candidate began */
+    int32_t found;   /* whether words are complete here */
+    int32_t joined;  /* whether the last character continues words */
+    uint64_t starts; /* a bit for each letter of the live text: whether a word may begin there */
 } WordNode;
+
+#define MOST_LETTERS 63 /* of a live text for which there is a bit */
 
 /* A transition; they stand in an open hash table, since most states have few and classes are
    many. */
@@ -19,19 +23,16 @@ typedef struct {
 
 #define MAX_WORD_EDGES 120000 /* how many transitions may be made here, besides those of Python */
 
-/* The states in which no word has begun: behind a character that continues words, and behind one
-   that does not. */
-#define WORDLESS 0
-#define AT_BOUNDARY 1
-
-/* The states of an index until it is flushed, the two above first. */
+/* The states of an index until it is flushed. */
 typedef struct {
     PyObject_HEAD
     PyObject *classify; /* (code) -> (class, letter, joins, first, last) */
     PyObject *build;    /* (table, node, class) -> (table, node) */
     PyObject *states;   /* the states as Python knows them, by node; None for those made here */
-    PyObject *words;    /* all words as compared, in order */
-    PyObject *begun;    /* by node: the only beginning of a word that lives, or None */
+    PyObject *whole;    /* the words that must stand alone, as compared and in order */
+    PyObject *parts;    /* those that need not */
+    PyObject *live;     /* by node: the live text, a character for each letter; None if more lives */
+    PyObject *known;    /* (live, starts, joined) -> node, where nothing more lives */
     int holds;          /* whether text waits for candidates */
     Ints letters;       /* by class: the letter that its characters are compared as, or NONE */
     Ints joins;         /* by class: whether its characters continue words */
@@ -45,11 +46,12 @@ typedef struct {
 static PyObject *
 word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"classify", "build", "states", "words", "holds", NULL};
-    PyObject *classify, *build, *states, *words;
+    static char *names[] = {"classify", "build", "states", "whole", "parts", "holds", NULL};
+    PyObject *classify, *build, *states, *whole, *parts;
     int holds;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!O!p", names, &classify, &build,
-                                     &PyList_Type, &states, &PyList_Type, &words, &holds)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!O!O!p", names, &classify, &build,
+                                     &PyList_Type, &states, &PyList_Type, &whole, &PyList_Type,
+                                     &parts, &holds)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -58,10 +60,12 @@ word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         self->classify = Py_NewRef(classify);
         self->build = Py_NewRef(build);
         self->states = Py_NewRef(states);
-        self->words = Py_NewRef(words);
+        self->whole = Py_NewRef(whole);
+        self->parts = Py_NewRef(parts);
         self->holds = holds;
-        self->begun = PyList_New(0);
-        if (self->begun == NULL) {
+        self->live = PyList_New(0);
+        self->known = PyDict_New();
+        if (self->live == NULL || self->known == NULL) {
             Py_CLEAR(self);
         }
     }
@@ -75,8 +79,10 @@ word_table_traverse(WordTable *self, visitproc visit, void *arg)
     Py_VISIT(self->classify);
     Py_VISIT(self->build);
     Py_VISIT(self->states);
-    Py_VISIT(self->words);
-    Py_VISIT(self->begun);
+    Py_VISIT(self->whole);
+    Py_VISIT(self->parts);
+    Py_VISIT(self->live);
+    Py_VISIT(self->known);
     return 0;
 }
 
@@ -86,8 +92,10 @@ word_table_clear(WordTable *self)
     Py_CLEAR(self->classify);
     Py_CLEAR(self->build);
     Py_CLEAR(self->states);
-    Py_CLEAR(self->words);
-    Py_CLEAR(self->begun);
+    Py_CLEAR(self->whole);
+    Py_CLEAR(self->parts);
+    Py_CLEAR(self->live);
+    Py_CLEAR(self->known);
     return 0;
 }
 
@@ -141,45 +149,76 @@ word_class(WordTable *self, Py_UCS4 code)
 
 /* Add a state: returns its number or ERROR. */
 static int32_t
-word_node(WordTable *self, PyObject *state, int32_t held, int32_t found, PyObject *begun)
+word_node(WordTable *self, PyObject *state, const WordNode *node, PyObject *live)
 {
     if (grown((void **)&self->node, &self->node_room, (int64_t)self->nodes + 1,
               sizeof(WordNode)) < 0
-        || PyList_Append(self->states, state) < 0 || PyList_Append(self->begun, begun) < 0) {
+        || PyList_Append(self->states, state) < 0 || PyList_Append(self->live, live) < 0) {
         return ERROR;
     }
-    WordNode node = {held, found};
-    self->node[self->nodes] = node;
+    self->node[self->nodes] = *node;
     return self->nodes++;
 }
 
-/* add(state, held, found, begun) -> its number; `begun` if nothing lives but this beginning of a
-   word, which must stand alone and has no boundary behind it so far */
+/* The state in which nothing but a live text lives, and in which no word is complete; it is added
+   if there is none yet. Returns its number or ERROR. */
+static int32_t
+word_living(WordTable *self, PyObject *state, const WordNode *node, PyObject *live)
+{
+    PyObject *key = Py_BuildValue("(OKi)", live, (unsigned long long)node->starts,
+                                  (int)node->joined);
+    PyObject *known = key == NULL ? NULL : PyDict_GetItemWithError(self->known, key);
+    int32_t number = ERROR;
+    if (known != NULL) {
+        number = (int32_t)PyLong_AsLong(known);
+        if (state != Py_None && PyList_SetItem(self->states, number, Py_NewRef(state)) < 0) {
+            number = ERROR;
+        }
+    }
+    else if (!PyErr_Occurred() && (number = word_node(self, state, node, live)) >= 0) {
+        PyObject *made = PyLong_FromLong(number);
+        if (made == NULL || PyDict_SetItem(self->known, key, made) < 0) {
+            number = ERROR;
+        }
+        Py_XDECREF(made);
+    }
+    Py_XDECREF(key);
+    return number;
+}
+
+/* add(state, held, found, living) -> its number; `living` is what `live` returns */
 static PyObject *
 word_table_add(WordTable *self, PyObject *args)
 {
-    int held, found;
-    PyObject *state, *begun;
-    if (!PyArg_ParseTuple(args, "OipO", &state, &held, &found, &begun)) {
+    int held, found, joined = 0;
+    unsigned long long starts = 0;
+    PyObject *state, *living, *live = Py_None;
+    if (!PyArg_ParseTuple(args, "OipO", &state, &held, &found, &living)
+        || (PyTuple_Check(living)
+            && !PyArg_ParseTuple(living, "UKp", &live, &starts, &joined))) {
         return NULL;
     }
-    if (begun != Py_None && !PyUnicode_Check(begun)) {
-        PyErr_SetString(PyExc_TypeError, "the beginning of a word must be a string");
-        return NULL;
-    }
-    int32_t number = word_node(self, state, held, found, begun);
+    const WordNode node = {held, found, joined, starts};
+    int32_t number = live == Py_None || found ? word_node(self, state, &node, live)
+                                              : word_living(self, state, &node, live);
     return number < 0 ? NULL : PyLong_FromLong(number);
 }
 
-/* begun(node) -> what has begun of a word there, if that is all that lives, or None */
+/* live(node) -> (live, starts, joined) if nothing else lives, each of its letters having been one
+   character, or None */
 static PyObject *
-word_table_begun(WordTable *self, PyObject *given)
+word_table_live(WordTable *self, PyObject *given)
 {
-    long long node;
-    if (int_of(given, 0, (long long)self->nodes - 1, &node) < 0) {
+    long long number;
+    if (int_of(given, 0, (long long)self->nodes - 1, &number) < 0) {
         return NULL;
     }
-    return Py_NewRef(PyList_GetItem(self->begun, (Py_ssize_t)node));
+    PyObject *live = PyList_GetItem(self->live, (Py_ssize_t)number);
+    if (live == NULL || live == Py_None) {
+        return Py_XNewRef(live);
+    }
+    const WordNode *node = &self->node[number];
+    return Py_BuildValue("(OKi)", live, (unsigned long long)node->starts, (int)node->joined);
 }
 
 /* Where a transition stands, or would; there is always a free place. */
@@ -246,16 +285,18 @@ word_table_link(WordTable *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* The first word that does not stand before a text; NULL if there is none, or with an error set. */
-static PyObject *
-word_from(const WordTable *self, PyObject *text)
+#define COMPLETE 2 /* a text is a word */
+
+/* Whether a text begins one of `words` that is longer, or is COMPLETE; ERROR with an error set. */
+static int
+word_goes_on(PyObject *words, PyObject *text)
 {
-    Py_ssize_t low = 0, high = PyList_Size(self->words), count = high;
+    Py_ssize_t low = 0, high = PyList_Size(words), count = high;
     while (low < high) {
         Py_ssize_t middle = low + (high - low) / 2;
-        int order = PyUnicode_Compare(PyList_GetItem(self->words, middle), text);
+        int order = PyUnicode_Compare(PyList_GetItem(words, middle), text);
         if (order == -1 && PyErr_Occurred()) {
-            return NULL;
+            return ERROR;
         }
         if (order < 0) {
             low = middle + 1;
@@ -264,52 +305,81 @@ word_from(const WordTable *self, PyObject *text)
             high = middle;
         }
     }
-    return low == count ? NULL : PyList_GetItem(self->words, low);
+    if (low == count) {
+        return 0;
+    }
+    PyObject *word = PyList_GetItem(words, low);
+    int begins = (int)PyUnicode_Tailmatch(word, text, 0, PY_SSIZE_T_MAX, -1);
+    return begins > 0 && PyUnicode_GetLength(word) == PyUnicode_GetLength(text) ? COMPLETE
+                                                                                : begins;
 }
 
-/* Tell where a class of characters leads from a state in which nothing but the beginning of a word
-   lives, by the `text` that stands there then; the target stays NONE if Python has to. */
+/* The same of the words that may begin with a text: returns COMPLETE if it is one of them. */
 static int
-word_led(WordTable *self, int32_t class, PyObject *text, int32_t *target)
+word_lives(const WordTable *self, PyObject *text, int may_begin)
 {
-    PyObject *word = word_from(self, text);
-    if (word == NULL && PyErr_Occurred()) {
-        return ERROR;
-    }
-    int joins = ints_get(&self->joins, class);
-    int begins = word == NULL ? 0 : (int)PyUnicode_Tailmatch(word, text, 0, PY_SSIZE_T_MAX, -1);
-    if (begins <= 0) {
-        *target = joins ? WORDLESS : AT_BOUNDARY;
-        return begins;
-    }
-    Py_ssize_t length = PyUnicode_GetLength(text);
-    if (!joins || PyUnicode_GetLength(word) == length) {
-        return 0; /* the word is complete, or a character in it continues none */
-    }
-    *target = word_node(self, Py_None, (int32_t)length, 0, text);
-    return *target < 0 ? ERROR : 0;
+    int part = word_goes_on(self->parts, text);
+    int whole = part >= 0 && may_begin ? word_goes_on(self->whole, text) : 0;
+    return part < 0 || whole < 0 ? ERROR : part > whole ? part : whole;
 }
 
-/* Make the transition from a state in which nothing but the beginning of one word lives, as most
-   are; the target stays NONE if Python has to build it. */
+/* Find where the live text begins of a `text` that has grown by a letter; its length if none of it
+   lives, NONE if a word is complete, or ERROR. */
+static Py_ssize_t
+word_first(const WordTable *self, PyObject *text, uint64_t starts)
+{
+    Py_ssize_t length = PyUnicode_GetLength(text), first = length;
+    for (Py_ssize_t begin = length - 1; begin >= 0; begin--) {
+        int may_begin = (int)(starts >> begin & 1);
+        if (!may_begin && !PyList_Size(self->parts)) {
+            continue;
+        }
+        PyObject *end = PyUnicode_Substring(text, begin, length);
+        int lives = end == NULL ? ERROR : word_lives(self, end, may_begin);
+        Py_XDECREF(end);
+        if (lives < 0 || lives == COMPLETE) {
+            return lives < 0 ? ERROR : NONE;
+        }
+        first = lives ? begin : first;
+    }
+    return first;
+}
+
+/* Make the transition from a state in which nothing but a live text lives, as in most; the target
+   stays NONE if Python has to build it (`WordIndex._grown`). */
 static int
 word_made(WordTable *self, int32_t node, int32_t class, int32_t *target)
 {
     int32_t code = ints_get(&self->letters, class);
-    PyObject *begun = PyList_GetItem(self->begun, node);
-    if (code == NONE || begun == NULL || begun == Py_None || self->edges >= MAX_WORD_EDGES
-        || self->nodes <= AT_BOUNDARY) {
-        return begun == NULL ? ERROR : 0;
+    PyObject *live = PyList_GetItem(self->live, node);
+    if (live == NULL) {
+        return ERROR;
     }
-    PyObject *letter = PyUnicode_FromOrdinal(code);
-    PyObject *text = letter == NULL ? NULL : PyUnicode_Concat(begun, letter);
-    int result = text == NULL ? ERROR : word_led(self, class, text, target);
+    if (code == NONE || live == Py_None || self->edges >= MAX_WORD_EDGES
+        || PyUnicode_GetLength(live) >= MOST_LETTERS) {
+        return 0;
+    }
+    PyObject *letter = PyUnicode_FromOrdinal(code), *left = NULL;
+    PyObject *text = letter == NULL ? NULL : PyUnicode_Concat(live, letter);
     Py_XDECREF(letter);
-    Py_XDECREF(text);
-    if (result == 0 && *target != NONE) {
-        result = word_table_put(self, node, class, *target);
+    if (text == NULL) {
+        return ERROR;
     }
-    return result;
+    Py_ssize_t length = PyUnicode_GetLength(text);
+    uint64_t begins = !self->node[node].joined, starts = self->node[node].starts;
+    starts |= begins << (length - 1);
+    Py_ssize_t first = word_first(self, text, starts);
+    if (first >= 0 && (left = PyUnicode_Substring(text, first, length)) != NULL) {
+        WordNode made = {(int32_t)(length - first), 0, ints_get(&self->joins, class),
+                         first < length ? starts >> first : 0};
+        *target = word_living(self, Py_None, &made, left);
+    }
+    Py_XDECREF(left);
+    Py_DECREF(text);
+    if (PyErr_Occurred()) {
+        return ERROR;
+    }
+    return *target == NONE ? 0 : word_table_put(self, node, class, *target);
 }
 
 static PyObject *
@@ -325,7 +395,7 @@ static PyGetSetDef word_table_members[] = {
 
 static PyMethodDef word_table_methods[] = {
     {"add", (PyCFunction)word_table_add, METH_VARARGS, "Add a state; return its number."},
-    {"begun", (PyCFunction)word_table_begun, METH_O, "What has begun of a word in a state."},
+    {"live", (PyCFunction)word_table_live, METH_O, "The live text, if nothing else lives."},
     {"link", (PyCFunction)word_table_link, METH_VARARGS, "Add a transition between two states."},
     {NULL, NULL, 0, NULL},
 };

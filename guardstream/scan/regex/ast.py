@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 
@@ -11,6 +12,12 @@ class Char:
     """One character out of a set, as a fragment of `regex` syntax that stands alone."""
 
     fragment: str
+
+
+@lru_cache(4_096)
+def char(fragment: str) -> Char:
+    """The same object for the same fragment: there are few, and patterns use them often."""
+    return Char(fragment)
 
 
 @dataclass(frozen=True, slots=True)

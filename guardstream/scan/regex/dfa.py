@@ -166,7 +166,8 @@ class Alphabet:
 
 class Automaton:
     """One program's states. `least_hold`: of candidates that meet, the hold-back that began first
-    counts, since either may turn out to be the match."""
+    counts, since either may turn out to be the match; `blurred` once a hold-back may have begun
+    before its match's own group."""
 
     def __init__(
         self, program: Program, alphabet: Alphabet, *, cuts: bool, least_hold: bool = False
@@ -175,6 +176,7 @@ class Automaton:
         self.alphabet = alphabet
         self.generation = 0
         self.least_hold = least_hold and bool(program.group)
+        self.blurred = False
         self.cuts = cuts
         self._weight = 0
         self._start()
@@ -354,8 +356,17 @@ class Automaton:
     def ended(self, thread: Thread) -> Accept:
         """The accept of a thread whose match is decided by the next character."""
         start, end = start_of(thread), HERE if thread.end == NOWHERE else thread.end
-        hold = hold_of(thread) if self.program.group else (start,)
-        return Accept(start, hold or (start,), end, thread.end != NOWHERE)
+        return Accept(start, self.opened(start, hold_of(thread), end), end, thread.end != NOWHERE)
+
+    def opened(self, start: Source, hold: Least | None, end: Source) -> Least:
+        """Where an accept's group opened: at its end if it never did, since it is empty then; its
+        start without a group, and where all from there on may have to be read again."""
+        if not self.program.group:
+            return (start,)
+        if hold is not None:
+            return hold
+        self.blurred = self.blurred or self.least_hold
+        return (end,) if self.cuts and not self.least_hold else (start,)
 
 
 class _Step:
@@ -401,7 +412,7 @@ class _Step:
             return
         accept = self.accepts[-1]
         holds = {source for thread in cut for source in hold_of(thread) or ()}
-        self.accepts[-1] = accept._replace(hold=tuple(sorted({*accept.hold, *holds})))
+        self.accepts[-1] = accept._replace(hold=self._least(accept.hold, holds))
 
     def begin(self, root: Item) -> None:
         """Begin the pattern at this character."""
@@ -420,7 +431,7 @@ class _Step:
                 self._held_by_both(known, hold)
             return False
         if item.accepts:
-            opened = (hold if self._automaton.program.group else None) or (start,)
+            opened = self._automaton.opened(start, hold, AFTER)
             self.accepts.append(Accept(start, opened, AFTER, late=False))
         self._seen[item] = -1
         # What can become of it may already be what can become of those before it.
@@ -434,6 +445,12 @@ class _Step:
         """Let a candidate be held from where the first of two that meet is."""
         if known < 0 or hold is None:
             return
-        other = self.threads[known].hold
-        least = hold if other is None else tuple(sorted({*hold, *other}))
+        least = self._least(self.threads[known].hold, hold)
         self.threads[known] = self.threads[known]._replace(hold=least)
+
+    def _least(self, own: Least | None, others: Iterable[Source]) -> Least:
+        """The least of a candidate's own hold-back and others."""
+        least = tuple(sorted({*(own or ()), *others}))
+        if least != own:
+            self._automaton.blurred = True
+        return least

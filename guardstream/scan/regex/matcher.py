@@ -144,12 +144,12 @@ class Matcher:
     def ends_at(
         self, text: str, start: int, end: int, from_start: bool, budget: Budget
     ) -> list[tuple[int, int]] | None:
-        """What is masked of a match from `start` to `end`, whichever `regex` would prefer; None
-        if there is no such match."""
+        """What is masked of a match from `start` to `end`, whichever `regex` would prefer: nothing
+        if the group has captured nothing; None if there is no such match."""
         found = self.run(Attempt(text, from_start, budget), start, end)
         if found is None:
             return None
-        return found.spans or [(start, end)]
+        return found.spans if self.group else [(start, end)]
 
     def opened_at(
         self, text: str, hold: int, end: int, budget: Budget

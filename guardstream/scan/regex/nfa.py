@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
+from functools import lru_cache
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
@@ -71,6 +72,12 @@ class Condition(NamedTuple):
 
 
 FREE = Condition()
+
+
+@lru_cache(4_096)
+def _taking(bit: int) -> Condition:
+    """The same object for the same set: there are few, and places have it often."""
+    return Condition(bit)
 
 
 class Kind(IntEnum):
@@ -206,7 +213,7 @@ class Program:
     def _compile(self, node: Node, after: Place) -> Place:  # noqa: C901 - one case a kind
         match node:
             case Char(fragment):
-                condition = Condition(self.sets.bit(fragment))
+                condition = _taking(self.sets.bit(fragment))
                 return self._place(Kind.CHAR, condition, after, source=node)
             case Cat(items):
                 for item in reversed(items):

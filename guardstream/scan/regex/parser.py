@@ -29,6 +29,7 @@ from guardstream.scan.regex.ast import (
     Node,
     Reference,
     Repeat,
+    char,
 )
 
 
@@ -70,27 +71,30 @@ _REFUSED_FLAGS = {
     "w": "WORD changes the boundaries; use lookarounds",
 }
 
-_ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]"
-_LETTER = r"\w \"'<>=!@%,:;`/#.\u0080-\U0010ffff"
-_RANGE = r"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]"
+_ESCAPE = r"\\[dDwWsSnrtfv]|\\[!-/:-@\[-^`{-~]|\\u[0-9A-Fa-f]{4}"
+_BEYOND = r"\u0080-\U0010ffff"
+_LETTER = rf"\w \"'<>=!@%,:;`/#.~&{_BEYOND}"
+_RANGE = rf"[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[{_BEYOND}]-[{_BEYOND}]"
 _SET = rf"\[\^?-?(?:{_RANGE}|[{_LETTER}*+?$()|{{}}]|{_ESCAPE})++-?\]"
-_TAKES = rf"[{_LETTER}~&-]|{_ESCAPE}|{_SET}|\)"
+_TAKES = rf"[{_LETTER}-]|{_ESCAPE}|{_SET}|\)"
 _TIMES = r"(?:[*+?]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\})[?+]?"
-_OPENS = r"\((?:\?(?:[:=!>]|<[=!]|i:|P?<[a-z]{1,20}>))?"
+_OPENS = r"\((?:\?(?:[:=!>]|<[=!]|-?i:|P?<[a-z]{1,20}>))?"
 _PLAIN = re.compile(
-    rf"(?:\(\?[ims]\))?+(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bB])*+"
+    rf"(?:\(\?[ims]\))?+(?:(?:(?:{_TAKES})(?:{_TIMES})?)++|{_OPENS}|\||\^|\$|\\[bBAZ])*+"
 )
 """A pattern of constructs that `regex` never refuses where this parser does not, `(?a)` not being
 among them: `regex` takes as long to read it as all else here takes."""
 
-_RANGES = re.compile(r"(?=([0-9A-Za-z])-([0-9A-Za-z]))")
+_SETS = re.compile(_SET)
+_RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
 
 def _is_plain(pattern: str) -> bool:
     """Whether `regex` need not be asked about a pattern that this parser has read."""
     if _PLAIN.fullmatch(pattern) is None:
         return False
-    return all(low <= high for low, high in _RANGES.findall(pattern))
+    sets = _SETS.findall(pattern)
+    return all(low <= high for each in sets for low, high in _RANGES.findall(each))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ class _Parser:
             raise PatternError("nothing to repeat", self.at)
         self.at += 1
         if character == ".":
-            return ANY if flags.dotall else Char(r"[^\n]")
+            return ANY if flags.dotall else char(r"[^\n]")
         if character == "^":
             return Assert("line_start" if flags.multiline else "start")
         if character == "$":
@@ -215,7 +219,7 @@ class _Parser:
     def _char(self, fragment: str, flags: Flags) -> Char:
         if (flags.ascii or (self.ascii and flags.ascii is None)) and "\\p" in fragment.lower():
             raise PatternError(r"\p has no clear meaning under (?a)", self.at)
-        return Char(self._judged(fragment, flags))
+        return char(self._judged(fragment, flags))
 
     def _judged(self, fragment: str, flags: Flags) -> str:
         """The fragment so that `regex` judges it alone as it would in the pattern: whether `(?a)`

@@ -28,6 +28,7 @@ from guardstream.scan.regex.ast import (
     Node,
     Reference,
     Repeat,
+    char,
 )
 
 MAX_TEXTS = 64
@@ -180,7 +181,7 @@ def _referring(node: Node, number: int, text: str | None) -> Node:
 
 def _spelled(text: str, ignore_case: bool = False) -> Node:
     mode = "(?i:{})" if ignore_case else "{}"
-    return Cat(tuple(Char(mode.format(literal(character))) for character in text))
+    return Cat(tuple(char(mode.format(literal(character))) for character in text))
 
 
 def has_choices(node: Node) -> bool:
@@ -241,7 +242,7 @@ def members(fragment: str) -> tuple[str, ...]:
 def ignoring_case(node: Node) -> Node:
     """The node with its characters compared ignoring case."""
     if isinstance(node, Char):
-        return Char(f"(?i:{node.fragment})")
+        return char(f"(?i:{node.fragment})")
     return with_inside(node, tuple(map(ignoring_case, inside(node))))
 
 

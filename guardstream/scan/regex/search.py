@@ -212,7 +212,8 @@ class PatternScan:
             for start in range(max(match.start, base), match.end):
                 spans = matcher.ends_at(text, start - base, match.end - base, base == 0, self)
                 if spans is not None:
-                    return [Match(rule, spans[0][0] + base, match.end)]
+                    begin = spans[0][0] + base if spans else start
+                    return [Match(rule, begin, match.end)]
         except OverBudgetError:
             return [Match(rule, match.hold, self.offset, failed=True)]
         return []
@@ -245,10 +246,10 @@ class PatternScan:
         """Take a pattern's oldest match: nothing can undo it, but its judge may refuse it."""
         pattern, compiled = match.pattern, self._set.patterns[match.pattern]
         tested = compiled.confirm is not None
-        if tested and not compiled.group and match.start < self._horizon():
-            # It has overflowed long ago, and there is no text left to be judged.
-            return [Match(compiled.rule, match.start, match.end, judged=False)]
         spans = self._spans(pattern, match, window)
+        if tested and spans and spans[0][0] < self._horizon():
+            # It has overflowed long ago, and there is no text left to be judged.
+            return [Match(compiled.rule, start, end, judged=False) for start, end in spans]
         if tested and not self._holds_true(pattern, spans, window):
             # It hides nothing then: the search goes on after its first character.
             self._restart(pattern, match.start + 1, window, ended=ended)
@@ -303,27 +304,31 @@ class PatternScan:
         compiled, base = self._set.patterns[pattern], window.base
         if not compiled.group:
             return [(match.start, match.end)]
-        if compiled.tail is not None and compiled.confirm is None:
+        # Where the group began the automaton knows, unless the hold-back is another match's too.
+        exact = self._set.automata[pattern].program.exact
+        known = exact and not self._steps.blurred(pattern)
+        if known and compiled.tail is not None:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []
-        begin, end = match.start - base, match.end - base
-        text, matcher = self._read_as(window), self._set.matcher(pattern)
-        if compiled.after is not None and compiled.confirm is None and match.hold >= base:
+        text, end = self._read_as(window), match.end - base
+        if known and compiled.after is not None:
             ends = [
-                end - width
+                match.end - width
                 for width in compiled.widths
-                if end - width >= match.hold - base
+                if match.end - width >= match.hold
                 and self._set.follows(pattern, text, end - width, end, base == 0, self)
             ]
-            if len(ends) == 1 and match.hold - base < ends[0]:
-                # Where the group began the automaton knows; it can only have ended there.
-                return [(match.hold, ends[0] + base)]
+            if len(ends) == 1:
+                # It can only have ended there.
+                return [(match.hold, ends[0])] if match.hold < ends[0] else []
+        matcher, found = self._set.matcher(pattern), None
         if match.start >= self._horizon():
-            found = matcher.ends_at(text, begin, end, base == 0, self)
-        else:
-            begin = max(match.hold - base, 0)
-            found = matcher.opened_at(text, begin, end, self)
-        return [(first + base, last + base) for first, last in found or [(begin, end)]]
+            found = matcher.ends_at(text, match.start - base, end, base == 0, self)
+        elif match.hold >= self._horizon():
+            found = matcher.opened_at(text, match.hold - base, end, self)
+        if found is None:
+            return [(match.hold, match.end)]
+        return [(first + base, last + base) for first, last in found]
 
     # Reading again
 

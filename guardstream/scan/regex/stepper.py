@@ -449,6 +449,10 @@ class Stepper:
         """Hold the pattern's candidates from `hold` no more, but say when they have ended."""
         self._lost[pattern] = hold
 
+    def blurred(self, pattern: int) -> bool:
+        """Whether a match's hold-back may have begun before its group."""
+        return self._machine.automata[pattern].blurred
+
     def lost(self) -> list[int]:
         """The patterns whose candidates have overflowed and live on; others are forgotten."""
         self._lost = self._living()

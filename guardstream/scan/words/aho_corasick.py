@@ -35,6 +35,9 @@ MAX_AGE = 1 << 20
 MAX_COUNT = 9
 """How many repetitions of a letter are counted."""
 
+MAX_LIVING = 63
+"""The longest live text that the native form goes on with by itself."""
+
 _LAST = "\U0010ffff"
 
 
@@ -74,6 +77,21 @@ class Shape(NamedTuple):
     alone: bool = False
     spaced: bool = False
     after_space: bool = False
+
+
+class Living(NamedTuple):
+    """A live text, a character for each of its letters; `starts` has a bit for each of them, the
+    first the lowest, and means with `joined` what it does in a shape."""
+
+    prefix: str
+    starts: int
+    joined: bool
+
+    def shape(self) -> Shape:
+        """The shape in which nothing else lives."""
+        count = len(self.prefix)
+        starts = tuple([bool(self.starts >> letter & 1) for letter in range(count)])
+        return Shape(self.prefix, tuple(range(count, 0, -1)), starts, self.joined)
 
 
 class Compared(NamedTuple):
@@ -219,27 +237,21 @@ class WordIndex:
                 state.clear()
                 state.built.clear()
 
-    @property
-    def alone(self) -> list[str]:
-        """The words that must stand alone, as compared and in order, if there are no others."""
-        return [] if self.parts else self.whole.words
-
-    def dead(self) -> WordState:
-        """The state behind a letter with which no word goes on."""
-        return self._state(Shape(joined=True))
-
-    def begun(self, state: WordState) -> str | None:
-        """What has begun of the words, if that is one beginning of those that stand alone, a
-        character for each letter, and they end where it does not go on."""
+    def living(self, state: WordState) -> Living | None:
+        """The live text of a state, if nothing else lives in it, each of its letters was one
+        character, and there are not too many; None too where letters may be repeated or separated.
+        """
         shape = state.shape
-        plain = not self.parts and self.folding.names.isdisjoint(("repeats", "separators"))
-        if not plain or not shape.prefix or shape.waiting:
+        plain = self.folding.names.isdisjoint(("repeats", "separators"))
+        if not plain or shape.waiting or len(shape.prefix) > MAX_LIVING:
             return None
-        return shape.prefix if shape._replace(found=()) == _behind(shape.prefix) else None
+        starts = sum(may_begin << letter for letter, may_begin in enumerate(shape.starts))
+        living = Living(shape.prefix, starts, shape.joined)
+        return living if shape._replace(found=()) == living.shape() else None
 
-    def behind(self, begun: str) -> WordState:
-        """The state behind this beginning of a word, and nothing else: see `begun`."""
-        return self._state(_behind(begun))
+    def alive(self, prefix: str, starts: int, joined: bool) -> WordState:
+        """The state in which this lives, and nothing else: see `living`."""
+        return self._state(Living(prefix, starts, joined).shape())
 
     def letter(self, number: int) -> tuple[int, bool]:
         """The one letter that a class of characters is compared as, -1 if that is not one, and
@@ -392,12 +404,6 @@ class WordIndex:
             starts=shape.starts[last:],
             counts=shape.counts[last:],
         )
-
-
-def _behind(begun: str) -> Shape:
-    """The shape behind the beginning of a word that stands alone, a character for each letter."""
-    ages = tuple(range(len(begun), 0, -1))
-    return Shape(begun, ages, (True, *[False] * (len(begun) - 1)), joined=True)
 
 
 def _once_more(counts: tuple[int, ...]) -> tuple[int, ...]:

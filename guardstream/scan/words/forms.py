@@ -2,8 +2,8 @@
 
 The extension keeps the states of an index as numbers in a table, with their transitions by class of
 characters. Python builds what is missing, but most of it the extension sees in the sorted words
-itself: with which letters the beginning of a word goes on, and with which it does not. After a
-flush there is a new table.
+itself: while no word is complete, which ends of the text so far begin one. After a flush there is a
+new table.
 """
 
 from __future__ import annotations
@@ -56,13 +56,11 @@ else:
             self._begun()
 
         def _begun(self) -> None:
-            self._start = self.index.start
             index = self.index
+            self._start = index.start
             self._table = _native.WordTable(
-                self._class_of, self._built, [], index.alone, index.holds
+                self._class_of, self._built, [], index.whole.words, index.parts.words, index.holds
             )
-            self._entered(index.dead())
-            self._entered(index.start)
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:
             """Where a state stands; it is entered when first asked for."""
@@ -76,8 +74,8 @@ else:
             return state.place or self._entered(state)
 
         def _entered(self, state: WordState) -> tuple[_native.WordTable, int]:
-            begun = self.index.begun(state)
-            number = self._table.add(state, state.held, bool(state.found), begun)
+            living = self.index.living(state)
+            number = self._table.add(state, state.held, bool(state.found), living)
             state.place = self._table, number
             return state.place
 
@@ -85,9 +83,9 @@ else:
             """A state as Python knows it, also one that the extension has made."""
             state = table.states[node]
             if state is None:
-                begun = table.begun(node)
-                assert begun is not None
-                state = table.states[node] = self.index.behind(begun)
+                live = table.live(node)
+                assert live is not None
+                state = table.states[node] = self.index.alive(*live)
                 if state.place is None and table is self._table:
                     state.place = table, node
             return state
