@@ -35,7 +35,6 @@ MAX_REST = 262_144
 Run: TypeAlias = tuple[State, tuple[int, ...]]
 """A pattern that is awake: its state and its registers."""
 
-
 Notes: TypeAlias = tuple[tuple[Least, ...] | None, tuple[tuple[int, Accept], ...]]
 """What a transition does besides: what each register is the least of (None if they stay as they
 are), and what it accepts, by pattern."""
@@ -50,7 +49,7 @@ class Joint(dict[int, Leap]):
     patterns that are awake, in order, and `numbers` tell of each which registers its own are.
     """
 
-    __slots__ = ("_began", "_holds", "_waits", "kind", "numbers", "owner", "plain", "states")
+    __slots__ = ("_began", "_holds", "_waits", "kind", "numbers", "owner", "states")
 
     def __init__(
         self,
@@ -63,7 +62,6 @@ class Joint(dict[int, Leap]):
         self.kind = kind
         self.states = states
         self.numbers = numbers
-        self.plain: Leap = self, None
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
@@ -116,7 +114,11 @@ class Joint(dict[int, Leap]):
 
 class Joints:
     """The joint states of a machine: bounded, and let be where a text keeps coming to new ones,
-    since building one costs more than stepping its patterns."""
+    since building one costs more than stepping its patterns.
+
+    `read` counts the characters that have been read by them, `rest` those for which they are still
+    let be.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -206,5 +208,5 @@ class Joints:
         after = self._joint(kind, tuple(states), tuple(numbers))
         stay = all(least == (place,) for least, place in places.items())
         if stay and not accepts:
-            return after.plain
+            return after, None
         return after, (None if stay else tuple(distinct), tuple(accepts))

@@ -260,6 +260,7 @@ class Stepper:
         joints = self._joints
         if self._off or joints.rest > 0:
             joints.rest -= length
+            # As runs, without the joint state.
             self.awake = self.awake
             return True
         joints.read += length
