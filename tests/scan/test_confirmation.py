@@ -150,3 +150,11 @@ def test_a_judge_is_given_what_the_group_has_captured(pattern: str) -> None:
             at = found.end() if taken else found.start() + 1
         rule = Rule("r", patterns=(pattern,), group=1, allow_words=tuple(refused) or ("-",))
         assert answer(rule, text)[2] == wanted
+
+
+@pytest.mark.parametrize("pattern", [r"key=(\w*)(?!\w)[^;]{0,900};", r"key=(?>(\w*))[^;]*;"])
+def test_nothing_waits_for_a_group_that_has_captured_nothing(pattern: str) -> None:
+    stage = RuleSet([Rule("r", patterns=(pattern,), group=1)], max_holdback=64).stage()
+    text = "key= " + "and so on, " * 30
+    assert stage.feed(text) == [Text(text)]
+    assert stage.feed("; key=ab and")[0] == Text("; key=")

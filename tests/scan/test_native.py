@@ -19,7 +19,7 @@ def ints(*numbers: int) -> bytes:
 PLACE = (1, 0, 1, -1, -1, 0, 0, 0, 0, 0)
 """A place that takes a character, and leads to the second."""
 
-MATCH = (8, 0, -1, -1, -1, 0, 1, 0, 0, 0)
+MATCH = (9, 0, -1, -1, -1, 0, 1, 0, 0, 0)
 PLACES = 3, ints(0, 0, 4, 0), ints(0, *PLACE, 1, *MATCH, 2, *MATCH), b""
 
 
@@ -107,7 +107,7 @@ def test_a_machine_of_wrong_tables_is_refused(given: dict[str, Any]) -> None:
         (3, PLACES[1], ints(0, *PLACE)[:-4], b""),
         (3, PLACES[1], ints(9, *PLACE), b""),
         (3, PLACES[1], ints(-1, *PLACE), b""),
-        (3, PLACES[1], ints(0, 9, *PLACE[1:]), b""),
+        (3, PLACES[1], ints(0, 10, *PLACE[1:]), b""),
         (3, PLACES[1], ints(0, 1, 7, *PLACE[2:]), b""),
         (3, PLACES[1], ints(0, 1, 0, 3, *PLACE[3:]), b""),
         (3, PLACES[1], ints(0, *PLACE[:8], 0, 1), b""),

@@ -14,7 +14,7 @@
 #define UNMET (-3) /* an obligation has failed */
 #define BROKEN (-4)
 
-enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SPLIT, LOOP, MATCH };
+enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, MATCH };
 
 #define VARIABLE (-1)
 
@@ -497,8 +497,8 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
                 return ERROR;
             }
         }
-        else if (place.kind == OPEN) {
-            next[3] = 1;
+        else if (place.kind == OPEN || place.kind == SHUT) {
+            next[3] = place.kind == OPEN;
         }
         else if (place.kind == LOOK && place.aside != NONE) {
             *looked_back = 1;

@@ -265,8 +265,8 @@ class Items:
                     continue
             elif place.kind is Kind.AHEAD:
                 condition = condition.and_(place.condition)
-            elif place.kind is Kind.OPEN:
-                opened = True
+            elif place.kind in (Kind.OPEN, Kind.SHUT):
+                opened = place.kind is Kind.OPEN
             elif place.kind is Kind.LOOK and place.aside is not None:
                 looked_back = True
                 aside = self.at(place.aside, left)

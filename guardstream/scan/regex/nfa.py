@@ -88,6 +88,7 @@ class Kind(IntEnum):
     BEHIND = auto()  # asks for the last character, the start, or a lookbehind's bit
     LOOK = auto()  # begins an obligation: `aside` must, or must not, match from here
     OPEN = auto()  # the masked group begins
+    SHUT = auto()  # it ends, where it can be empty
     SPLIT = auto()  # choices in order of preference
     LOOP = auto()  # the same, for a body that can be empty: coming round again leads out
     MATCH = auto()  # the pattern, or what was looked for, has matched
@@ -224,8 +225,9 @@ class Program:
             case Repeat():
                 return self._repeat(node, after)
             case Group(item, number):
-                inner = self._compile(item, after)
-                return self._place(Kind.OPEN, FREE, inner) if number == self.group else inner
+                opens = number == self.group
+                inner = self._compile(item, self._shut(item, after) if opens else after)
+                return self._place(Kind.OPEN, FREE, inner) if opens else inner
             case Atomic(item):
                 if not has_choices(item) or referred(item):
                     return self._compile(item, after)
@@ -238,6 +240,10 @@ class Program:
                 self.exact = False
                 like: Node = captures_of(Alt(tuple(self._groups.get(number, ()))))
                 return self._compile(ignoring_case(like) if ignore_case else like, after)
+
+    def _shut(self, item: Node, after: Place) -> Place:
+        """What follows the masked group: if nothing was read in it, it has not opened."""
+        return after if min_width(item) else self._place(Kind.SHUT, FREE, after)
 
     def _split(self, ways: Sequence[Place]) -> Place:
         return self._place(Kind.SPLIT, ways=ways)
@@ -310,8 +316,9 @@ class Program:
             case Alt(items):
                 return self._first_of([self._committed(item, after, held) for item in items])
             case Group(item, number):
-                inner, aside = self._committed(item, after, held)
                 opens = number == self.group
+                end = self._shut(item, after) if opens else after
+                inner, aside = self._committed(item, end, held)
                 return (self._place(Kind.OPEN, FREE, inner) if opens else inner), aside
             case Repeat(item, low, high, lazy):
                 return self._committed_repeat(item, (low, high), lazy, (after, held))
@@ -433,7 +440,11 @@ def _beyond(place: Place) -> tuple[int, int]:
     distance, opened = place.distance, place.opened
     if place.kind is Kind.CHAR:
         return distance + (distance >= 0), opened + (opened >= 0)
-    return distance, 0 if place.kind is Kind.OPEN and opened == BEFORE else opened
+    if place.kind is Kind.OPEN and opened == BEFORE:
+        opened = 0
+    elif place.kind is Kind.SHUT and opened == 0:
+        opened = BEFORE
+    return distance, opened
 
 
 def size(node: Node) -> int:
