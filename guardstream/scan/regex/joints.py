@@ -16,7 +16,7 @@ from guardstream.scan.regex.registers import Accept, Least, Live, mapped, togeth
 if TYPE_CHECKING:
     from guardstream.scan.regex.stepper import Machine
 
-MAX_WEIGHT = 300_000
+MAX_WEIGHT = 120_000
 """The weight of all joint states of a set of patterns before they are flushed; a unit is about 100
 bytes."""
 
