@@ -458,7 +458,7 @@ _SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array", b"\0": "even
 def sniffed(start: bytes) -> Media | None:
     """Tell JSON and coded lines from server-sent events by how they begin; None if not yet.
 
-    What begins with more than 1,024 bytes of white space are events.
+    What begins with more than 1,024 bytes of white space, or has them after a code, are events.
     """
     if codecs.BOM_UTF8.startswith(start):
         return None
@@ -496,5 +496,5 @@ def sniffed_text(start: bytes) -> Media | None:
 _CODED_STARTS = (b'0:"', b'f:{"messageId"')
 _CODED_LINE = re.compile(rb'(?:[28]:\[|[3gj]:["{]|[9bchik]:\{)')
 _LINE_CODE = re.compile(rb"[2389bcg-k]:?")
-_CODE = re.compile(rb"[0-9a-z](?::\s*)?")
-_CODE_START = re.compile(rb'[0-9a-z]:\s*["{\[]')
+_CODE = re.compile(rb"[0-9a-z](?::\s{0,%d})?" % _MAX_SPACE)
+_CODE_START = re.compile(rb'[0-9a-z]:\s{0,%d}["{\[]' % _MAX_SPACE)

@@ -1,20 +1,25 @@
 """JSON objects as they come and go over the wire.
 
 What is passed on byte for byte must not say more than was read of it: an object that names a key
-twice is refused, as one reader takes the first value and another one the last.
+twice is refused, as one reader takes the first value and another one the last. What is written anew
+must say what was read: numbers that were too large for that are refused there.
 """
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
+from math import isinf
 from typing import Any, Literal
 
 from guardstream.errors import AdapterError
 
 _SPACE = " \t\r\n"
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+class _Constant(float):
+    """`NaN` or `Infinity`, which some servers write although it is no JSON: it stays as it is."""
 
 
 def json_object(data: str | bytes) -> dict[str, Any] | None:
@@ -61,12 +66,37 @@ def json_data(
 def json_bytes(value: Any, size: int = 0) -> bytes:
     """Return a value as JSON in UTF-8. `size` is about how many bytes it will have.
 
-    One that is long is written piece by piece, so that other threads have their turn.
+    One that is long is written piece by piece, so that other threads have their turn. AdapterError
+    if it has a number that was too large to be read, such as 1e999.
     """
     try:
-        return _written(_ENCODER, value, size)
+        return _encoded(value, size, _STRICT)
+    except ValueError:
+        if _has_overflown(value):
+            raise AdapterError("a number in JSON is too large to be written anew") from None
+        return _encoded(value, size, _AS_READ)
+
+
+def _has_overflown(value: Any) -> bool:
+    """Tell whether a value has a float that is infinite, and was not written so."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, (list, tuple)):
+            left += each
+        elif isinstance(each, float) and isinf(each) and not isinstance(each, _Constant):
+            return True
+    return False
+
+
+def _encoded(value: Any, size: int, encoders: tuple[json.JSONEncoder, json.JSONEncoder]) -> bytes:
+    plain, ascii_only = encoders
+    try:
+        return _written(plain, value, size)
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
-        return _written(_ASCII_ENCODER, value, size)
+        return _written(ascii_only, value, size)
 
 
 def _written(encoder: json.JSONEncoder, value: Any, size: int) -> bytes:
@@ -87,12 +117,21 @@ class _Interruptible(json.JSONDecoder):
     would hold them all up for a tenth of a second, a hundred long strings for a fiftieth."""
 
     def __init__(self) -> None:
-        super().__init__(object_pairs_hook=_unique)
+        super().__init__(object_pairs_hook=_unique, parse_constant=_Constant)
         self.scan_once = py_make_scanner(self)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_Constant)
 _LONG_DECODER = _Interruptible()
+
+
+def _encoders(*, allow_nan: bool) -> tuple[json.JSONEncoder, json.JSONEncoder]:
+    written = partial(json.JSONEncoder, separators=(",", ":"), allow_nan=allow_nan)
+    return written(ensure_ascii=False), written()
+
+
+_STRICT = _encoders(allow_nan=False)
+_AS_READ = _encoders(allow_nan=True)
 
 _LONG = 1024 * 1024
 """Characters from which on others would notice how long a text takes."""

@@ -489,8 +489,9 @@ class GatedStream(AsyncContext, Generic[C]):
             self._calls.update(reading.calls)
             self._usage = self._usage if reading.usage is None else reading.usage
             over = {*reading.closed, *reading.complete}
-            done = [s for s in self._calls if s in over or s.choice in reading.finished]
-            self._delivered.add([Part(slot, "", done=True) for slot in done])
+            if over or reading.finished:
+                done = [s for s in self._calls if s in over or s.choice in reading.finished]
+                self._delivered.add([Part(slot, "", done=True) for slot in done])
         return chunk
 
     def _ends(self) -> list[C]:

@@ -15,7 +15,7 @@ from guardstream.providers.fields import map_strings
 from guardstream.providers.whole import BODIES, SAID, Body
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.flow import Flow, adapter_error
+from guardstream.stream.flow import Flow, fail_closed
 from guardstream.stream.observers import Observing
 from guardstream.stream.options import Delivering
 from guardstream.stream.result import Meter, Result
@@ -120,10 +120,8 @@ def _completed(adapter: Body, sent: Sequence[Any], body: dict[str, Any]) -> dict
     try:
         guarded: dict[str, Any] = sent[0] if sent else adapter.silent(body)
         return adapter.completed(guarded, body) if adapter.reasons else guarded
-    except AdapterError:
-        raise
     except Exception as error:
-        raise adapter_error(error) from error
+        fail_closed(error)
 
 
 class _Answer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias, cast
@@ -19,6 +20,15 @@ class RefusedError(Exception):
     def __init__(self, status: int, code: str, message: str, rule: str | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.rule = status, code, message, rule
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Refuse a request whose JSON cannot be read or written."""
+    try:
+        yield
+    except AdapterError as error:
+        raise RefusedError(400, "invalid_json", str(error)) from error
 
 
 _LISTS = {
@@ -120,13 +130,11 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     """Return the `body` that may be sent on: the same bytes unless a rule changes it.
 
     The `input` of the policy of `guard` judges it; `provider` names the adapter of the answer's
-    stream, and so the format of the request. Raises RefusedError for a body that is no JSON object
-    or that a rule forbids.
+    stream, and so the format of the request. Raises RefusedError for a body that is no JSON object,
+    cannot be written anew, or that a rule forbids.
     """
-    try:
+    with refused():
         request = json_object(body)
-    except AdapterError as error:
-        raise RefusedError(400, "invalid_json", str(error)) from error
     if request is None:
         raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
     if guard.policy.input is None:
@@ -136,7 +144,8 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     checked = check() if guard.vault is None else guard.vault.settled(check)
     if all(value is request[field] for field, value in checked.items()):
         return body
-    return json_bytes({**request, **checked}, len(body))
+    with refused():
+        return json_bytes({**request, **checked}, len(body))
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:

@@ -216,24 +216,24 @@ class GuardTransport(_Guarding):
         response = await self._inner(sent).handle_async_request(sent)
         try:
             kind = self._kind(request, response)
-            if kind not in ("stream", "pass"):
-                body = await response.aread()
-                if kind == "body":
-                    provider, value = self._said(request, body)
-                    guarded, _ = await aguard_body(guard, provider, value, keep_text=False)
-                    body = body if guarded is value else json_bytes(guarded)
-                whole = _answer(guard, response, content=_unsaid(guard, kind, body))
-                await response.aclose()
-                return whole
+            if kind == "pass":
+                return response
+            if kind == "stream":
+                adapter = self._adapter_of(request, body, guard)
+                stream = guard.wrap(_AsyncSource(response), provider=adapter)
+                made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
+                return _answer(guard, response, stream=made(stream))
+            body = await response.aread()
+            if kind == "body":
+                provider, value = self._said(request, body)
+                guarded, _ = await aguard_body(guard, provider, value, keep_text=False)
+                body = body if guarded is value else json_bytes(guarded)
+            whole = _answer(guard, response, content=_unsaid(guard, kind, body))
+            await response.aclose()
+            return whole
         except BaseException:
             await response.aclose()
             raise
-        if kind == "pass":
-            return response
-        adapter = self._adapter_of(request, await request.aread(), guard)
-        stream = guard.wrap(_AsyncSource(response), provider=adapter)
-        made = _async_body(_base(response, "AsyncByteStream"))  # type: ignore[arg-type]
-        return _answer(guard, response, stream=made(stream))
 
     async def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
@@ -276,24 +276,24 @@ class SyncGuardTransport(_Guarding):
         response = self._inner(sent).handle_request(sent)
         try:
             kind = self._kind(request, response)
-            if kind not in ("stream", "pass"):
-                body = response.read()
-                if kind == "body":
-                    provider, value = self._said(request, body)
-                    guarded, _ = guard_body(guard, provider, value, keep_text=False)
-                    body = body if guarded is value else json_bytes(guarded)
-                whole = _answer(guard, response, content=_unsaid(guard, kind, body))
-                response.close()
-                return whole
+            if kind == "pass":
+                return response
+            if kind == "stream":
+                adapter = self._adapter_of(request, body, guard)
+                stream = guard.wrap_sync(_SyncSource(response), provider=adapter)
+                made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
+                return _answer(guard, response, stream=made(stream))
+            body = response.read()
+            if kind == "body":
+                provider, value = self._said(request, body)
+                guarded, _ = guard_body(guard, provider, value, keep_text=False)
+                body = body if guarded is value else json_bytes(guarded)
+            whole = _answer(guard, response, content=_unsaid(guard, kind, body))
+            response.close()
+            return whole
         except BaseException:
             response.close()
             raise
-        if kind == "pass":
-            return response
-        adapter = self._adapter_of(request, request.read(), guard)
-        stream = guard.wrap_sync(_SyncSource(response), provider=adapter)
-        made = _sync_body(_base(response, "SyncByteStream"))  # type: ignore[arg-type]
-        return _answer(guard, response, stream=made(stream))
 
     def _masked(self, request: Any, body: bytes, guard: Guard) -> tuple[Guard, Any]:
         """Return the guard of the exchange, with its vault, and the request that is sent."""
@@ -385,12 +385,12 @@ def _error(guard: Guard, body: bytes) -> bytes:
     """Return an error's JSON guarded; nothing if it cannot be, as its status says enough."""
     try:
         value = json_object(body)
-        guarded = None if value is None else guard_error(guard, value)
+        if value is None:
+            return b""
+        guarded = guard_error(guard, value)
+        return body if guarded is value else json_bytes(guarded)
     except AdapterError:
         return b""
-    if guarded is None:
-        return b""
-    return body if guarded is value else json_bytes(guarded)
 
 
 def _base(response: Any, name: str) -> type[Any]:

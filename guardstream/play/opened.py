@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ruamel.yaml.nodes import MappingNode, Node
+
 from guardstream.errors import PolicyError
 from guardstream.policy.build import beside, words_in
+from guardstream.policy.document import Path as Key
 from guardstream.policy.document import read
 from guardstream.policy.sources import read_text
 
@@ -24,17 +27,20 @@ def opened(path: Path) -> str:
     A word file that is not there, or outside of the policy's folder, stays named.
     """
     text = read_text(path)
-    try:
-        nodes = read(text).values
-    except PolicyError:
-        return text  # the page says what is wrong
+    nodes: dict[Key, Node] = {}
+    read(text, nodes=nodes)
+    named: dict[int, tuple[int, str]] = {}  # by place: an alias names a file once more
+    for key, file in nodes.items():
+        if key[-2:] == ("words", "file"):
+            words = nodes[key[:-1]]
+            assert isinstance(words, MappingNode)
+            # An anchor before the words stays.
+            begin = words.start_mark if words.flow_style else words.value[0][0].start_mark
+            start = text.index("{", begin.index) if words.flow_style else begin.index
+            named[start] = (words if words.flow_style else file).end_mark.index, str(file.value)
     made = text
-    files = [(node, key) for key, node in nodes.items() if key[-2:] == ("words", "file")]
-    for file, key in sorted(files, key=lambda each: each[0].start_mark.index, reverse=True):
-        words = nodes[key[:-1]]
-        start = words.start_mark.index
-        end = (words if text[start] == "{" else file).end_mark.index
-        listed = _listed(path.parent, str(file.value))
+    for start, (end, name) in sorted(named.items(), reverse=True):
+        listed = _listed(path.parent, name)
         made = made[:start] + listed + made[end:] if listed else made
     return made if len(made) <= LONGEST else text
 

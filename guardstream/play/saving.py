@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, SequenceNode
@@ -12,7 +13,7 @@ from guardstream.events import Text
 from guardstream.play.policies import built
 from guardstream.policy import inline
 from guardstream.policy.build import CHANNELS, Built
-from guardstream.policy.document import Document, read
+from guardstream.policy.document import Path, read
 from guardstream.policy.sources import Placed
 
 _WHOLE = 200
@@ -80,12 +81,13 @@ def _own(policy: Built, placed: Placed) -> int | None:
 
 
 def _with_test(policy: str, placed: Placed, index: int | None, case: str, output: str) -> str:
-    document = read(policy)
+    nodes: dict[Path, Node] = {}
+    read(policy, nodes=nodes)
     test = [f"input: {_quoted(case)}", f"output: {_quoted(output)}"]
     if index is None:
-        return _with_rule(policy, document, placed.rule.id, test)
-    rule = document.values["rules", index]
-    tests = document.values.get(("rules", index, "tests"))
+        return _with_rule(policy, nodes, placed.rule.id, test)
+    rule = nodes["rules", index]
+    tests = nodes.get(("rules", index, "tests"))
     if isinstance(tests, SequenceNode):
         return _appended(policy, tests, f"{{{', '.join(test)}}}", test)
     assert isinstance(rule, MappingNode)
@@ -95,14 +97,14 @@ def _with_test(policy: str, placed: Placed, index: int | None, case: str, output
     return _after(policy, rule, [f"{pad}tests:", f"{pad}  - {test[0]}", f"{pad}    {test[1]}"])
 
 
-def _with_rule(policy: str, document: Document, rule: str, test: list[str]) -> str:
+def _with_rule(policy: str, nodes: Mapping[Path, Node], rule: str, test: list[str]) -> str:
     """Add an entry that gives an inherited rule a test, and nothing else."""
     flow = f"{{id: {rule}, tests: [{{{', '.join(test)}}}]}}"
     block = [f"id: {rule}", "tests:", f"  - {test[0]}", f"    {test[1]}"]
-    rules = document.values.get(("rules",))
+    rules = nodes.get(("rules",))
     if isinstance(rules, SequenceNode):
         return _appended(policy, rules, flow, block)
-    root = document.values[()]
+    root = nodes[()]
     assert isinstance(root, MappingNode)
     if root.flow_style:
         return _in_flow(policy, root, f"rules: [{flow}]")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -79,10 +79,13 @@ class Document:
         return Mark(line, column + len(quotes) + offset + doubled)
 
 
-def read(text: str, *, sound: bool = False) -> Document:
+def read(
+    text: str, *, sound: bool = False, nodes: MutableMapping[Path, Node] | None = None
+) -> Document:
     """Read `text` into plain values: dict, list, str, int, float, bool, None.
 
-    `sound` says that the text is known to be good YAML, as that of the packs is.
+    `sound` says that the text is known to be good YAML, as that of the packs is. `nodes` is given
+    the YAML node of each value, for who writes into the text.
     """
     document = Document()
     root = composing.compose(text) if sound else None
@@ -108,7 +111,7 @@ def read(text: str, *, sound: bool = False) -> Document:
         document.problems.append(Problem(Mark(1, 1), message))
     else:
         if root is not None:
-            document.value = _Reader(document).read(root, (), 0)
+            document.value = _Reader(document, nodes).read(root, (), 0)
     return document
 
 
@@ -166,8 +169,9 @@ class _LimitError(Exception):
 
 
 class _Reader:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, nodes: MutableMapping[Path, Node] | None = None) -> None:
         self._document = document
+        self._nodes = nodes
         self._count = 0
 
     def read(self, node: Node, path: Path, depth: int) -> object:
@@ -189,6 +193,8 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise _LimitError(f"nested deeper than {MAX_DEPTH}, or an alias inside its own value")
         self._document.values[path] = _spot(node)
+        if self._nodes is not None:
+            self._nodes[path] = node
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, SequenceNode):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from types import MemberDescriptorType
@@ -63,6 +63,14 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     return {**fields, **extra} if extra else fields
 
 
+def names_in(value: Any) -> Collection[str]:
+    """Return the names of a value's fields that could be any text: those that no class declares."""
+    if isinstance(value, Mapping):
+        return value.keys()
+    extra = getattr(value, "__pydantic_extra__", None)
+    return extra.keys() if isinstance(extra, dict) else ()
+
+
 def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
     """Return the number that tells a value from others like it; `otherwise`, if it is none.
 
@@ -111,6 +119,20 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         except AttributeError:  # it is frozen; the copy is nobody's yet
             object.__setattr__(clone, name, new)
     return clone
+
+
+def with_names(value: Any, fields: Mapping[str, Any]) -> Any:
+    """Return a copy of a mapping, or of a model with fields that it does not declare, with `fields`
+    in place of all of those; what a model declares must be among them."""
+    if not getattr(value, "__pydantic_extra__", None):
+        return dict(fields)
+    own = value.__dict__.keys()
+    copied = replaced(value, {name: fields[name] for name in own})
+    extra = {name: new for name, new in fields.items() if name not in own}
+    _put(copied, "__pydantic_extra__", extra)
+    given = value.__pydantic_fields_set__ - value.__pydantic_extra__.keys()
+    _put(copied, "__pydantic_fields_set__", given | extra.keys())
+    return copied
 
 
 def with_field(value: Any, name: str, new: Any) -> Any:
@@ -276,7 +298,7 @@ def _spell(value: Any, found: list[str], names: list[str]) -> None:
         if all(type(each) in _NUMBERS for each in fields.values()):
             found += [name for name in fields if name and isinstance(name, str)]
             return
-        named = fields if fields is value else getattr(value, "__pydantic_extra__", None) or ()
+        named = names_in(value)
         names += [name for name in named if isinstance(name, str) and name not in _SPELLING]
         for each in fields.values():
             if type(each) not in _SILENT:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
-from guardstream.providers.fields import LISTS, fields_of, listed, replaced
+from guardstream.providers.fields import LISTS, fields_of, listed, replaced, with_names
 
 Steps: TypeAlias = tuple[Any, ...]
 
@@ -126,4 +126,4 @@ def _rebuilt(value: Any, node: Any) -> Any:
     kept = {name: new for name in fields if (new := renamed.get(name, name))}
     if len({*kept.values()}) < len(kept):
         raise AdapterError("two keys of an object became the same: neither can be sent")
-    return {new: changed.get(name, fields[name]) for name, new in kept.items()}
+    return with_names(value, {new: changed.get(name, fields[name]) for name, new in kept.items()})

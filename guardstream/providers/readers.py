@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
 from guardstream.framing.padding import is_padding
-from guardstream.providers.fields import BYTES, LISTS, fields_of, has_text
+from guardstream.providers.fields import BYTES, LISTS, fields_of, has_text, names_in
 from guardstream.providers.marks import KNOWN, is_mark
 from guardstream.providers.nodes import (
     ABOUT,
@@ -228,9 +228,9 @@ def _read_counts(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         for place, item in enumerate(value):
             _read_counts(item, (steps, place), (*path, place), found)
     elif not isinstance(value, (bool, int, float)):
-        fields = fields_of(value)
-        for name, inner in fields.items():
-            if fields is value and name not in _COUNTED:
+        named = names_in(value)
+        for name, inner in fields_of(value).items():
+            if name in named and name not in _COUNTED:
                 _read_key(name, steps, path, found)
             if not inner or type(inner) in _NUMBERS:
                 continue
@@ -266,7 +266,7 @@ def _object_reader(readers: Mapping[str, Reader | None]) -> Reader:
         for name, inner in fields.items():
             reader = get(name, _MISSING)
             if reader is _MISSING:
-                _read_field(fields is value, name, inner, steps, path, found)
+                _read_field(name in names_in(value), name, inner, steps, path, found)
             elif inner:
                 if reader is not None:
                     reader(inner, (steps, name), path, found)
@@ -365,9 +365,8 @@ def _read_in_tree(
 
 def _read_keys(value: Any, steps: Steps, path: Path, found: Findings, leaf: Leaf) -> None:
     """Find what the fields of a value are called, as an aside where the value is one."""
-    if type(value) is dict or isinstance(value, Mapping):
-        for name in value:
-            _read_key(name, steps, path, found, leaf if leaf.kind == "aside" else UNKNOWN)
+    for name in names_in(value):
+        _read_key(name, steps, path, found, leaf if leaf.kind == "aside" else UNKNOWN)
 
 
 def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
@@ -388,9 +387,9 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         if isinstance(value, Iterator):
             kind = type(value).__qualname__
             raise AdapterError(f"text at {spoken(steps)} cannot be read: it is a {kind!r}")
-        fields = fields_of(value)
-        for name, inner in fields.items():
-            _read_field(fields is value, name, inner, steps, path, found)
+        named = names_in(value)
+        for name, inner in fields_of(value).items():
+            _read_field(name in named, name, inner, steps, path, found)
 
 
 def _read_field(

@@ -75,8 +75,8 @@ def confirmation_of(rule: Rule, timeout: float) -> Confirm | None:
 # Where a name in code has another word: `homePhone`, `SSNNumber`.
 _HUMP = r"(?-i:(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll}))"
 _GAP = regex.compile(r"[\s_-]+")
-_BEGIN = rf"(?:(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP})"
-_END = rf"(?:(?!{JOINS})|(?=_)|{_HUMP})"
+_BEGINS = regex.compile(rf"(?i)(?<!{JOINS})|(?<=_|\\[nrt])|{_HUMP}", regex.V0)
+_ENDS = regex.compile(rf"(?i)(?!{JOINS})|(?=_)|{_HUMP}", regex.V0)
 
 _LIKE_ASCII = frozenset("\u0130\u0131\u017f\u212a")
 """Letters beyond ASCII that are compared as letters of ASCII where case is ignored."""
@@ -99,20 +99,28 @@ def _near(keywords: tuple[str, ...]) -> Callable[[str], bool]:
         return [*found, *(like_ascii if is_ascii else others)]
 
     def near(before: str) -> bool:
-        return any(_search(word).search(before) for word in possible(before))
+        return any(_stands(word, before) for word in possible(before))
 
     return near
 
 
-@lru_cache(maxsize=4096)
-def _search(keyword: str) -> regex.Pattern[str]:
-    """A search for a keyword, as a whole where words are found as wholes.
+def _stands(keyword: str, text: str) -> bool:
+    """Whether a keyword stands in a text, as a whole where words are found as wholes.
 
     Names in code have words too: `phone` is found in `home_phone` and `homePhone`, `phone number`
     and `phone-number` in `phone_number`, and all after an escape such as `\\n`.
     """
-    pattern = regex.escape(keyword)
-    if whole_by_default(keyword):
-        parts = map(regex.escape, _GAP.split(keyword))
-        pattern = _BEGIN + rf"(?:[\s_-]|{_HUMP})".join(parts) + _END
-    return regex.compile(pattern, regex.V0 | regex.IGNORECASE)
+    if not whole_by_default(keyword):
+        return _spelled(keyword).search(text) is not None
+    return any(
+        _BEGINS.match(text, found.start()) and _ENDS.match(text, found.end())
+        for found in _spelled(keyword).finditer(text, overlapped=True)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _spelled(keyword: str) -> regex.Pattern[str]:
+    """A search for a keyword, without its boundaries: it is compiled when first asked for."""
+    between = rf"(?:[\s_-]|{_HUMP})"
+    parts = _GAP.split(keyword) if whole_by_default(keyword) else [keyword]
+    return regex.compile(between.join(map(regex.escape, parts)), regex.V0 | regex.IGNORECASE)

@@ -24,12 +24,12 @@ from guardstream.framing.frames import (
     sniffed_text,
 )
 from guardstream.framing.json import json_bytes, json_data, json_object
-from guardstream.providers.adapter import Adapter, Call, Slot, Unknown
+from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
 from guardstream.stream.beside import Beside
 from guardstream.stream.chunks import ChunkFlow
-from guardstream.stream.flow import Part, Sent
+from guardstream.stream.flow import Known, Part, Sent
 from guardstream.stream.short import Short
 from guardstream.stream.spoken import SpokenText
 from guardstream.stream.text import TextFlow
@@ -125,7 +125,7 @@ class WireFlow:
 
     @property
     def calls(self) -> Mapping[Slot, Call]:
-        return self._chunks.calls if self._chunks else {}
+        return self._chunks.calls if self._chunks else NONE
 
     @property
     def ending(self) -> Sequence[Part]:
@@ -134,6 +134,10 @@ class WireFlow:
     @property
     def usage(self) -> Any:
         return self._chunks.usage if self._chunks else None
+
+    @property
+    def _known(self) -> Known:
+        return Known(len(self.findings), self.calls, self.usage)
 
     @property
     def provider(self) -> str:
@@ -236,15 +240,16 @@ class WireFlow:
     def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
         """Take frames until one ends the stream; a fault is raised after what came before it."""
         sent: list[Sent[bytes]] = []
-        noted = 0
+        noted, known = 0, self._known
         try:
             for frame in frames:
-                earlier, found = len(sent), len(self.findings)
+                earlier = len(sent)
                 sent += self._pass(frame)
-                if len(self.findings) > found:
+                now = self._known
+                if now.has_grown(known):
                     for each in sent[noted:earlier]:
-                        each.found = found
-                    noted = earlier
+                        each.known = known
+                    noted, known = earlier, now
                 if self.ended is not None:
                     break
         except (AdapterError, StageError) as error:

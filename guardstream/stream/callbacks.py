@@ -88,7 +88,8 @@ class Callbacks:
     def before(self, sent: Sent[Any], flow: Flow[Any], kept: Delivered | None) -> list[Due]:
         """What is due before a chunk is delivered."""
         hooks, text, parts = self._hooks, sent.text, sent.parts
-        due = self.found(flow, sent.found) if len(flow.findings) > self._told else []
+        known = len(flow.findings) if sent.known is None else sent.known.findings
+        due = self.found(flow, known) if known > self._told else []
         if text and hooks.on_text:
             due.append((hooks.on_text, text))
         if hooks.on_part:
@@ -104,9 +105,9 @@ class Callbacks:
         on_tool_call = self._hooks.on_tool_call
         return [(on_tool_call, call) for call in kept.completed(parts)] if on_tool_call else []
 
-    def found(self, flow: Flow[Any], end: int | None = None) -> list[Due]:
-        """What is due for findings that are new, up to the number `end`, if there is one."""
-        found = flow.findings[self._told : end]
+    def found(self, flow: Flow[Any], known: int) -> list[Due]:
+        """What is due for findings that are new, of as many as are `known`."""
+        found = flow.findings[self._told : known]
         self._told += len(found)
         on_finding = self._hooks.on_finding
         return [(on_finding, finding) for finding in found] if on_finding else []

@@ -9,11 +9,11 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
-from guardstream.errors import AdapterError, StageError
+from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
 from guardstream.stages.passing import Passing
-from guardstream.stream.flow import MakeStage, Part, Sent, adapter_error, blocking, following
+from guardstream.stream.flow import MakeStage, Part, Sent, blocking, fail_closed, following
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.short import Short
@@ -65,14 +65,14 @@ class ChunkFlow(Generic[C]):
         self.blocked_by: str | None = None
         self.error: Exception | None = None
         self.ending: Sequence[Part] = ()
-        self.calls: dict[Slot, Call] = {}
+        self.calls: Mapping[Slot, Call] = {}  # never changed: another, once there are more
         self.usage: Any = None
         self.said = ""
         self.rest: Sequence[Sent[C]] = ()
         self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
-        self._lanes = Lanes(make_stage, self.calls)
+        self._lanes = Lanes(make_stage)
         self._unknown = UnknownTexts(
             partial(self._lanes.check, UNKNOWN),
             memory,
@@ -115,21 +115,21 @@ class ChunkFlow(Generic[C]):
         What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
         """
         short = self._short
-        text = None if short is None else short.compared.text(chunk)
-        if short is None or text is None:
-            self.rest = self.feed(chunk)
-            self._short = self.short if self._compared else None
-            return None
-        self._open[short.choice] = short.track.chunk = chunk
-        released = short.feed(text)
-        if released:
-            self.said = released
-            try:
+        try:
+            text = None if short is None else short.compared.text(chunk)
+            if short is None or text is None:
+                self.rest = self.feed(chunk)
+                self._short = self.short if self._compared else None
+                return None
+            self._open[short.choice] = short.track.chunk = chunk
+            released = short.feed(text)
+            if released:
+                self.said = released
                 made: C = chunk if released is text else short.compared.saying(released, chunk)
-            except Exception as error:
-                raise adapter_error(error) from error
-            return made
-        self.rest = () if released is not None else self.said_more(short, text, chunk)
+                return made
+            self.rest = () if released is not None else self.said_more(short, text, chunk)
+        except Exception as error:
+            fail_closed(error)
         return None
 
     def said_more(
@@ -146,10 +146,8 @@ class ChunkFlow(Generic[C]):
             return self._sent_text(
                 short.track, text, short.events, chunk, origin, write or self._write
             )
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
 
     @property
     def short(self) -> Short | None:
@@ -188,10 +186,8 @@ class ChunkFlow(Generic[C]):
                 model = self._without_unknown(chunk)
             self._note_choices(model, reading)
             sent = self._admit(Incoming(chunk, reading, origin, model))
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
@@ -226,10 +222,8 @@ class ChunkFlow(Generic[C]):
         self._unread = model, whole
         try:
             return self._feed_text(origin.value, self._like, text, origin, model, write, whole)
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
 
     def note_last(self, whole: Callable[[], C]) -> None:
         """Note another chunk as the last that was not read."""
@@ -318,6 +312,12 @@ class ChunkFlow(Generic[C]):
     def forget(self) -> None:
         """Let go of the last chunk's text, if that is all it said and nothing can ask for it."""
         self._short = None
+        try:
+            self._forget()
+        except Exception as error:
+            fail_closed(error)
+
+    def _forget(self) -> None:
         if self._like is None or self._adapter.repeats or self._is_busy:
             return
         self._read_last()
@@ -340,6 +340,12 @@ class ChunkFlow(Generic[C]):
 
     def finish(self) -> Sequence[Sent[C]]:
         self._short = None
+        try:
+            return self._finish()
+        except Exception as error:
+            fail_closed(error)
+
+    def _finish(self) -> list[Sent[C]]:
         self._read_last()
         kept = self._kept() if self._kept else None
         sent = [] if kept is None else list(self.feed(kept))
@@ -347,15 +353,10 @@ class ChunkFlow(Generic[C]):
             return sent
         if self._failed:
             self._lanes.drop()
-        try:
-            sent += self._settle(self._lanes.open())
-            if self.ended:
-                return sent + self._end_stream()
-            sent += self._release_waiting()
-        except StageError:
-            raise
-        except Exception as error:
-            raise adapter_error(error) from error
+        sent += self._settle(self._lanes.open())
+        if self.ended:
+            return sent + self._end_stream()
+        sent += self._release_waiting()
         if self._failed:
             self.ended = "error"
             return sent
@@ -383,10 +384,8 @@ class ChunkFlow(Generic[C]):
         try:
             self._read_last()
             return self._end_stream()
-        except (AdapterError, StageError):
-            raise
         except Exception as error:
-            raise adapter_error(error) from error
+            fail_closed(error)
 
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""
@@ -431,10 +430,11 @@ class ChunkFlow(Generic[C]):
 
     def _announce(self, calls: Mapping[Slot, Call]) -> None:
         """Note tool calls that begin. A name may come in pieces, but not after arguments."""
+        known = {**self.calls}
         for slot, call in calls.items():
-            before = self.calls.get(slot)
+            before = known.get(slot)
             if before is None or before.name == call.name or call.id not in (None, before.id):
-                self.calls[slot] = call
+                known[slot] = call
             elif self._lanes.get(slot) is not None:
                 raise AdapterError(
                     f"the tool call {slot.number} has another name after its arguments began"
@@ -442,7 +442,8 @@ class ChunkFlow(Generic[C]):
             else:
                 whole = call.name.startswith(before.name)
                 name = call.name if whole else before.name + call.name
-                self.calls[slot] = Call(name, before.id)
+                known[slot] = Call(name, before.id)
+        self.calls = self._lanes.calls = known
 
     def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
         """End the stream before a chunk, or after it, if it is the end of a block and no more."""
@@ -601,11 +602,11 @@ class ChunkFlow(Generic[C]):
             piece.slot: place for place, piece in enumerate(reading.pieces) if piece.kind == "delta"
         }
         before: list[Sent[C]] = []
-        lanes = list(self._lanes.of(reading.complete))
+        lanes = dict.fromkeys(self._lanes.of(reading.complete))
         for choice, reason in reading.finished.items():
             if reason == "error":
                 self._lanes.drop(choice)
-            lanes += [lane for lane in self._lanes.open(choice) if lane not in lanes]
+            lanes |= dict.fromkeys(self._lanes.open(choice))
         for lane in lanes:
             track = lane.track
             text = self._settle_lane(lane)
@@ -682,7 +683,8 @@ class ChunkFlow(Generic[C]):
             elif text:
                 parts.append(Part(slot, text))
         if self.calls:
-            done = [slot for slot in self.calls if slot.choice in reading.finished]
+            ended = reading.finished
+            done = [slot for slot in self.calls if slot.choice in ended] if ended else []
             done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
             if self.ended != "content_filter":
                 parts += [self._done(slot) for slot in done if slot.choice not in self._cut]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from guardstream.errors import AdapterError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Stage
@@ -37,6 +37,19 @@ class Part(NamedTuple):
         return self.slot.channel
 
 
+class Known(NamedTuple):
+    """What a stream has come to at some point: how many findings, which calls, what usage."""
+
+    findings: int
+    calls: Mapping[Slot, Call]
+    usage: Any
+
+    def has_grown(self, before: Known) -> bool:
+        """Tell whether more is known than `before`."""
+        news = self.calls is not before.calls or self.usage is not before.usage
+        return news or self.findings > before.findings
+
+
 @dataclass(slots=True)
 class Sent(Generic[C]):
     """A chunk that may go out, and what it says for the first time. Not to be changed.
@@ -45,8 +58,7 @@ class Sent(Generic[C]):
     points of both. `origin` is what was fed together with the chunk that it came as, or was written
     from, such as a frame of bytes; None if the flow made it, for held text or to end a choice.
 
-    `found` is how many findings there were then, if there are more by now: several frames may come
-    at once.
+    `known` is what was known then, if more is by now: several frames may come at once.
 
     There is one for nearly every chunk, and a frozen dataclass takes twice as long to make.
     """
@@ -56,7 +68,7 @@ class Sent(Generic[C]):
     characters: int = 0
     parts: Sequence[Part] = ()
     origin: Any = None
-    found: int | None = None
+    known: Known | None = None
 
 
 class MakeStage(Protocol):
@@ -69,8 +81,8 @@ class Flow(Protocol[C]):
     """One stream's way through the guard.
 
     `ended` is the reason to stop reading the source, `blocked_by` the rule that blocked it. `calls`
-    are the tool calls announced so far, by the slot of their arguments; `usage` is the provider's,
-    `provider` the adapter's name.
+    are the tool calls announced so far, by the slot of their arguments: another mapping, once there
+    are more; `usage` is the provider's, `provider` the adapter's name.
     `error` is raised after what was sent, by a flow that takes several chunks at once. `ending` is
     what the source's end completes, where no chunk is left to say so.
     """
@@ -134,6 +146,13 @@ def stage_error(error: Exception) -> StageError:
     return StageError(f"a stage failed ({type(error).__name__}): the stream was blocked")
 
 
-def adapter_error(error: Exception) -> AdapterError:
-    """Return the error of an adapter that raised `error`."""
-    return AdapterError(f"malformed chunk ({type(error).__name__}): the stream was blocked")
+def fail_closed(error: Exception) -> NoReturn:
+    """Raise what ends a stream whose flow has raised `error`: only an adapter's foreign one is new.
+
+    StageError and AdapterError are raised as they are; anything else is an AdapterError that tells
+    the type alone, as messages may have text in them.
+    """
+    if isinstance(error, (AdapterError, StageError)):
+        raise error
+    name = type(error).__name__
+    raise AdapterError(f"malformed chunk ({name}): the stream was blocked") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guardstream.events import Event, Finish, Stage, Text
-from guardstream.providers.adapter import Call, Piece, Slot
+from guardstream.providers.adapter import NONE, Call, Piece, Slot
 from guardstream.stream.continued import Continued
 from guardstream.stream.flow import MakeStage, stage_error
 
@@ -19,6 +19,7 @@ class Lane:
     stage: Stage
     track: Track = field(init=False)
     done: bool = False
+    held: int = 0  # code points, after its last text
     rest: str = ""  # what was held at the end, and released there
 
 
@@ -46,24 +47,25 @@ class Track:
 class Lanes:
     """Tracks by slot; consecutive blocks have a track each and share one lane.
 
-    Texts are kept from where on `remember` is set: an adapter may see late that chunks repeat them.
+    `calls` says which tool's arguments a slot has. Texts are kept from where on `remember` is set:
+    an adapter may see late that chunks repeat them.
     """
 
-    def __init__(self, make_stage: MakeStage, calls: Mapping[Slot, Call]) -> None:
+    def __init__(self, make_stage: MakeStage) -> None:
+        self.calls: Mapping[Slot, Call] = NONE
         self._make_stage = make_stage
-        self._calls = calls
         self.remember = False
         self._tracks: dict[Slot, Track] = {}
-        self._lanes: list[Lane] = []
+        self._lanes: dict[Lane, None] = {}  # those that are not done, in the order they began in
+        self._held = 0  # over all of them, unless there is one alone
         self._wholes: dict[tuple[Slot, str], str] = {}
 
     @property
     def held(self) -> int:
         """How many code points are held back now, over all lanes that are open."""
-        if len(self._lanes) == 1:
-            lane = self._lanes[0]
-            return 0 if lane.done else lane.stage.held
-        return sum([lane.stage.held for lane in self._lanes if not lane.done])
+        if len(self._lanes) == 1:  # whose text may not have come through `feed`
+            return next(iter(self._lanes)).stage.held
+        return self._held
 
     def get(self, slot: Slot) -> Track | None:
         """The track of a slot that has had text."""
@@ -72,12 +74,12 @@ class Lanes:
     def only(self, slot: Slot) -> Track | None:
         """The track of a slot of the answer, if no other pipeline is open."""
         track = self._tracks.get(slot)
-        alone = track is not None and track.is_answer and self._lanes == [track.lane]
+        alone = track is not None and track.is_answer and [*self._lanes] == [track.lane]
         return track if alone else None
 
     def open(self, choice: int | None = None) -> Iterator[Lane]:
         """The lanes, of one choice or all, that are not done."""
-        for lane in self._lanes:
+        for lane in [*self._lanes]:
             if not lane.done and (choice is None or lane.track.slot.choice == choice):
                 yield lane
 
@@ -105,14 +107,16 @@ class Lanes:
         track.chunk = chunk
         if self.remember:
             track.source.append(text)
-        track.lane.track = track
-        return track, _run(track.lane.stage.feed, text)
+        lane = track.lane
+        lane.track = track
+        events = _run(lane.stage.feed, text)
+        self._note_held(lane, lane.stage.held)
+        return track, events
 
     def again(self, slot: Slot, text: str) -> tuple[Track, Sequence[Event]]:
         """Guard a slot's text from its beginning, as it reads now; its lane so far is dropped."""
         before = self._tracks.pop(slot)
-        before.lane.done = True
-        self._lanes = [each for each in self._lanes if not each.done]
+        self._close(before.lane)
         return self.feed(slot, text, before.chunk)
 
     def _begin(self, slot: Slot, chunk: Any) -> Track:
@@ -122,13 +126,23 @@ class Lanes:
             stage = Continued(stage, before.lane.rest)
         lane = Lane(stage)
         lane.track = self._tracks[slot] = Track(slot, chunk, lane)
-        self._lanes.append(lane)
+        for alone in [*self._lanes] if len(self._lanes) == 1 else ():
+            self._note_held(alone, alone.stage.held)
+        self._lanes[lane] = None
         return lane.track
+
+    def _note_held(self, lane: Lane, held: int) -> None:
+        self._held += held - lane.held
+        lane.held = held
+
+    def _close(self, lane: Lane) -> None:
+        lane.done = True
+        self._note_held(lane, 0)
+        self._lanes.pop(lane, None)
 
     def finish(self, lane: Lane) -> Sequence[Event]:
         """Settle a lane at its source's end."""
-        lane.done = True
-        self._lanes = [each for each in self._lanes if not each.done]
+        self._close(lane)
         held = lane.stage.held
         events = _run(lane.stage.finish)
         rest = "".join([event.text for event in events if isinstance(event, Text)])
@@ -136,7 +150,7 @@ class Lanes:
         return events
 
     def _stage(self, slot: Slot) -> Stage:
-        call = self._calls.get(slot)
+        call = self.calls.get(slot)
         return self._make_stage(slot.channel, call.name if call else None)
 
     def check(self, channel: str, text: str, slot: Slot | None = None) -> Sequence[Event]:
@@ -195,7 +209,7 @@ class Lanes:
     def drop(self, choice: int | None = None, slot: Slot | None = None) -> None:
         """Forget what is held, of one slot, of one choice or all."""
         for lane in self.of([slot]) if slot else self.open(choice):
-            lane.done = True
+            self._close(lane)
 
 
 def _run(step: Callable[..., Sequence[Event]], *text: str) -> Sequence[Event]:

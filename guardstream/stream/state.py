@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from guardstream.errors import AdapterError, BlockedError, StageError
 from guardstream.events import Finding, FinishReason
+from guardstream.providers.adapter import NONE
 from guardstream.stream.callbacks import Callbacks, Due
 from guardstream.stream.deadlines import Watch
-from guardstream.stream.flow import Flow, Sent
+from guardstream.stream.flow import Flow, Known, Sent
 from guardstream.stream.observers import Observation, StreamRecord, StreamStart
 from guardstream.stream.options import Options
 from guardstream.stream.result import Meter, Result, Stats
@@ -59,7 +60,7 @@ class StreamState(Generic[C]):
         self._observed = Observation(options.observing) if options.observing else None
         self._alone: Any = None  # the flow, if no one else is told of its chunks
         self._delivered = Delivered() if options.keep_text else None
-        self._found: int | None = None  # how many findings count, if not all
+        self._left_at: Known | None = None  # what was known when a callback failed, if not all
         self._last_due: list[Due] = []  # of calls that the source's end completes
         self._meter = Meter()
         self._make_flow = make_flow
@@ -72,12 +73,12 @@ class StreamState(Generic[C]):
     @property
     def findings(self) -> Sequence[Finding]:
         """What the rules have found so far, over all choices and channels."""
-        return tuple(self.flow.findings[: self._found]) if self.flow else ()
+        return tuple(self.flow.findings[: self._known.findings]) if self.flow else ()
 
     @property
     def blocked_by(self) -> str | None:
         """The id of the rule that blocked the stream, if one did."""
-        return self.flow.blocked_by if self.flow else None
+        return self.flow.blocked_by if self.flow and self._left_at is None else None
 
     @property
     def ended(self) -> FinishReason | None:
@@ -92,15 +93,23 @@ class StreamState(Generic[C]):
     @property
     def stats(self) -> Stats:
         """The counters as they stand."""
-        return self._meter.stats(self.flow.usage if self.flow else None)
+        return self._meter.stats(self._known.usage)
 
     @property
     def result(self) -> Result:
         """A snapshot of what was delivered so far."""
-        flow = self.flow
-        if flow is None:
+        if self.flow is None:
             return Result("", (), self.finish)
-        return result_of(self._delivered, self.findings, self.finish, flow.calls, flow.usage)
+        known = self._known
+        return result_of(self._delivered, self.findings, self.finish, known.calls, known.usage)
+
+    @property
+    def _known(self) -> Known:
+        """What counts of what the flow knows: less than all, once a callback has failed."""
+        if self._left_at is not None:
+            return self._left_at
+        flow = self.flow
+        return Known(len(flow.findings), flow.calls, flow.usage) if flow else Known(0, NONE, None)
 
     def check_kept(self) -> None:
         """Raise RuntimeError if the delivered text is not kept."""
@@ -228,7 +237,7 @@ class StreamState(Generic[C]):
         if self.callbacks is None or self.flow is None:
             return []
         last, self._last_due = self._last_due, []
-        return self.callbacks.found(self.flow, self._found) + last
+        return self.callbacks.found(self.flow, self._known.findings) + last
 
     def due_at_end(self) -> list[Due]:
         """The callbacks that are due once, at the end."""
@@ -238,7 +247,8 @@ class StreamState(Generic[C]):
         """Drop what callbacks were not told of, because of `error`."""
         self.callback_error = error
         if self.queue:  # what came with the chunk, but after it, is as if it had not come
-            self._found = self.queue[0].found
+            self._left_at = self.queue[0].known
+            self._fault_raised = self.flow is not None and self.flow.error is not None
         self.queue.clear()
         if self.finish is not None:
             self.finish = reason_of(error)
@@ -270,7 +280,7 @@ class StreamState(Generic[C]):
             error=self._error,
             findings=self.findings,
             stats=self.stats,
-            usage=flow.usage if flow else None,
+            usage=self._known.usage,
         )
 
 

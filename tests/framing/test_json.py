@@ -57,6 +57,25 @@ def test_a_long_value_is_written_as_a_short_one_is(value: object) -> None:
     assert json_bytes(document, 10_000_000) == json_bytes(document)
 
 
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN"])
+@pytest.mark.parametrize(
+    "read", ['{"said":%s,"half":"\ud83d"}', '{"said":[{"deep":%s}]}', long("%s")]
+)
+def test_what_servers_write_in_place_of_a_number_is_written_as_it_came(
+    read: str, value: str
+) -> None:
+    document = read % value
+    assert f":{value}".encode() in json_bytes(json_object(document))
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", f"{'9' * 400}.0"])
+def test_a_number_that_is_too_large_to_be_read_is_never_written_as_another(value: str) -> None:
+    for read in (json_object(f'{{"a": [1, {{"b": {value}}}]}}'), json_object(long(value))):
+        assert read is not None
+        with pytest.raises(AdapterError, match="too large"):
+            json_bytes(read)
+
+
 def test_others_have_their_turn_while_a_few_long_strings_are_read_and_written() -> None:
     document = {"messages": [{"content": "wörds " * 20_000}] * 100}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

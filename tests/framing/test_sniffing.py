@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardstream.framing.frames import sniffed_text
+from guardstream.framing.frames import sniffed, sniffed_text
 from guardstream.framing.sse import MAX_LINE
 from tests.providers.laws import GUARD, on_the_wire
 
@@ -34,6 +34,14 @@ def test_each_first_line_of_a_data_stream_is_known(line: bytes) -> None:
 )
 def test_other_text_stays_text(text: bytes) -> None:
     assert sniffed_text(text) == "text"
+
+
+@pytest.mark.parametrize(("spaces", "media"), [(1024, "data_stream"), (1025, "sse")])
+def test_a_format_is_told_within_so_many_bytes_of_white_space(spaces: int, media: str) -> None:
+    start = b"0:" + b" " * spaces + b'"'
+    told = [sniffed(start[:size]) for size in range(1, len(start) + 1)]
+    assert told[:1026] == [None] * 1026
+    assert set(told[1026:]) == {media}
 
 
 def test_a_first_line_that_is_too_long_is_text_whether_it_has_ended_or_not() -> None:

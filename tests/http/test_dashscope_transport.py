@@ -10,8 +10,9 @@ import anyio
 import httpx
 import pytest
 
-from guardstream import Guard, Policy
+from guardstream import AdapterError, Guard, Policy
 from guardstream.http.transport import GuardTransport, SyncGuardTransport
+from tests.http.test_transport import Source
 from tests.providers.laws import events
 from tests.providers.test_dashscope import said, told
 
@@ -47,3 +48,20 @@ def test_the_request_says_how_a_text_is_told(
         response = httpx.Client(transport=SyncGuardTransport(GUARD, inner)).post(URL, json=request)
     texts = [said(chunk) for chunk in map(json.loads, re.findall("data: (.*)", response.text))]
     assert (texts[-1] if incremental is False else "".join(texts)) == shown
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_answer_to_a_request_that_cannot_be_read_is_closed(asynchronous: bool) -> None:
+    source = Source(events(*told(["1", "2"])))
+    headers = {"content-type": "text/event-stream"}
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=source))
+    twice = b'{"parameters": {}, "parameters": {"incremental_output": true}}'
+
+    async def put() -> httpx.Response:
+        async with httpx.AsyncClient(transport=GuardTransport(GUARD, inner)) as client:
+            return await client.put(URL, content=twice)
+
+    client = httpx.Client(transport=SyncGuardTransport(GUARD, inner))
+    with pytest.raises(AdapterError, match="twice"):
+        anyio.run(put) if asynchronous else client.put(URL, content=twice)
+    assert source.closed

@@ -108,6 +108,14 @@ def test_a_request_that_others_may_read_otherwise_is_refused(body: bytes, why: s
     assert refused.value.status == 400
 
 
+def test_a_number_that_is_too_large_to_be_written_anew_is_refused_where_that_has_to_be() -> None:
+    body = b'{"messages": [{"role": "user", "content": "%b"}], "seed": 1e999}'
+    assert checked_request(guard(), "openai_chat", body % b"hi") == body % b"hi"
+    with pytest.raises(RefusedError, match="too large") as refused:
+        checked_request(guard(), "openai_chat", body % b"zebra")
+    assert refused.value.status == 400
+
+
 def test_half_a_surrogate_pair_beside_masked_text_is_sent_on() -> None:
     body = rb'{"messages": [{"role": "user", "content": "zebra \ud83d"}]}'
     checked = json.loads(checked_request(guard(), "openai_chat", body))

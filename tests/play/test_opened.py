@@ -62,3 +62,13 @@ def test_other_files_stay_named(folder: Path, text: str) -> None:
     (folder / "empty.txt").write_text("# none", encoding="utf-8")
     (folder / "long.txt").write_text("word\n" * LONGEST, encoding="utf-8")
     assert opened(written(folder, text)) == text
+
+
+def test_a_file_that_an_alias_names_again_is_written_out_once(folder: Path) -> None:
+    text = """rules:
+  - {id: b, words: &ours { file: 'words/b.txt', }}
+  - {id: c, words: *ours}
+"""
+    shown = opened(written(folder, text))
+    assert shown == text.replace("{ file: 'words/b.txt', }", '["敏感词", "no"]')
+    assert guard_of(shown).check("敏感词").text == "[b]"

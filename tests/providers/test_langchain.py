@@ -43,6 +43,23 @@ def fake(*answers: str) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter([AIMessage(answer) for answer in answers]))
 
 
+def test_calls_that_take_the_same_index_are_told_apart_by_their_ids() -> None:
+    source = [
+        say(tool_call_chunks=args('{"q": "a', name="find", id="a")),
+        say(tool_call_chunks=args(' secret"}')),
+        say(tool_call_chunks=args('{"to": "sec', name="send", id="b")),
+        say(tool_call_chunks=args('ret"}')),
+        say(response_metadata={"finish_reason": "tool_calls"}, chunk_position="last"),
+    ]
+    stream = GUARD.wrap_sync(source)
+    list(stream)
+    assert [(each.id, each.name, each.arguments) for each in stream.result.tool_calls] == [
+        ("a", "find", '{"q": "a ######"}'),
+        ("b", "send", '{"to": "######"}'),
+    ]
+    assert all(each.complete for each in stream.result.tool_calls)
+
+
 def test_text_thinking_and_arguments_are_masked_in_any_cut() -> None:
     for pieces in cuttings('{"q": "a secret, no sec"}'):
         source = [say(additional_kwargs={"reasoning_content": piece}) for piece in pieces]

@@ -11,6 +11,7 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy, StageError
 from guardstream.providers import OpenAIChat, detect
+from guardstream.stream.result import ToolCall
 from tests.providers.chunks import accumulate, call, chunk, model, whole
 from tests.providers.laws import GUARD, events, in_any_cut, left_raw
 from tests.support.sources import Source, broken_guard
@@ -50,6 +51,11 @@ def deltas(chunks: list[Any]) -> list[dict[str, Any]]:
 def finishes(chunks: list[Any]) -> list[tuple[int, str]]:
     choices = [choice for item in plain(chunks) for choice in item["choices"]]
     return [(item["index"], item["finish_reason"]) for item in choices if item["finish_reason"]]
+
+
+def calling(chunks: list[Any]) -> list[dict[str, Any]]:
+    choices = [choice for item in plain(chunks) for choice in item["choices"]]
+    return [choice for choice in choices if choice["delta"].get("tool_calls")]
 
 
 def stream(text: list[str], *, finish: str = "stop") -> list[dict[str, Any]]:
@@ -181,6 +187,68 @@ def test_tool_calls_are_guarded_each_on_its_own(make: Make) -> None:
     assert texts[0, "tool_calls", 0, "id"] == "a"
     assert texts[0, "tool_calls", 0, "function", "name"] == "find"
     assert finishes(out) == [(0, "tool_calls")]
+
+
+SCHEMAS = """
+rules: [{id: word, words: [secret], replacement: "*"}]
+json: {tools: {find: {schema: {required: [q]}}, send: {schema: {required: [to]}}}}
+"""
+
+
+def test_calls_that_take_the_same_index_are_told_apart_by_their_ids(make: Make) -> None:
+    first, second, masked = '{"q": "a secret"}', '{"to": "secret"}', '{"to": "******"}'
+    for cut in range(1, len(second) + 1):
+        called: list[ToolCall] = []
+        source = [
+            make(chunk(call(0, first[:cut], id="a", type="function", name="find"))),
+            make(chunk(call(0, first[cut:]))),
+            make(chunk(call(0, second[:cut], id="b", type="function", name="send"))),
+            make(chunk(call(0, second[cut:]))),
+            make(chunk(call(0, second, id="c", type="function", name="send"))),
+            make(chunk(finish="tool_calls")),
+        ]
+        stream = Guard(Policy.parse(SCHEMAS)).wrap_sync(source, on_tool_call=called.append)
+        out = list(stream)
+        assert stream.finish == "tool_calls"
+        assert [(each.id, each.name, each.arguments) for each in called] == [
+            ("a", "find", '{"q": "a ******"}'),
+            ("b", "send", masked),
+            ("c", "send", masked),
+        ]
+        assert stream.result.tool_calls == tuple(called)
+        assert {each["delta"]["tool_calls"][0]["index"] for each in calling(out)} == {0}
+
+
+def test_calls_of_one_chunk_that_have_the_same_index_are_told_apart(make: Make) -> None:
+    both = [
+        *call(0, '"secret"}', id="a", type="function", name="find")["tool_calls"],
+        *call(0, '{"to": "sec', id="b", type="function", name="send")["tool_calls"],
+    ]
+    source = [
+        make(chunk(call(0, '{"q": ', id="a", type="function", name="find"))),
+        make(chunk({"tool_calls": both})),
+        make(chunk(call(0, 'ret"}'))),
+        make(chunk(finish="tool_calls")),
+    ]
+    stream = Guard(Policy.parse(SCHEMAS)).wrap_sync(source)
+    list(stream)
+    assert [each.arguments for each in stream.result.tool_calls] == [
+        '{"q": "******"}',
+        '{"to": "******"}',
+    ]
+
+
+@pytest.mark.parametrize("name", ["find", None])
+def test_an_id_for_each_piece_of_a_call_does_not_hide_what_the_pieces_say(
+    make: Make, name: str | None
+) -> None:
+    pieces = ['{"q": "a sec', 'ret", ', '"n": 1}']
+    source = [
+        make(chunk(call(0, piece, id=f"id-{place}", type="function", name=name or named)))
+        for place, (piece, named) in enumerate(zip(pieces, ("find", None, None), strict=True))
+    ]
+    texts = accumulate(guarded([*source, make(chunk(finish="tool_calls"))]))
+    assert texts[0, "tool_calls", 0, "function", "arguments"] == '{"q": "a ******", "n": 1}'
 
 
 def test_held_arguments_go_out_before_the_finish_reason(make: Make) -> None:

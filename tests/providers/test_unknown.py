@@ -10,9 +10,11 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
+from openai.types.chat import ChatCompletionChunk
+from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
-from tests.providers.chunks import call, chunk
+from tests.providers.chunks import call, chunk, model
 
 GUARD = Guard(
     Policy.parse(
@@ -49,6 +51,10 @@ FORMATS: dict[str, dict[str, Any]] = {
     "watsonx": {"results": [{"generated_text": "so ", "stop_reason": "not_finished"}]},
     "json": {"some": "so "},
 }
+
+
+class Loose(BaseModel, extra="allow"):
+    """A model that takes fields of any name."""
 
 
 def with_text(name: str, *values: Any) -> list[dict[str, Any]]:
@@ -101,6 +107,30 @@ def test_keys_are_guarded_too() -> None:
     clash = with_text("openai_chat", {"blue bird": 1, "blue-bird": 2, "*********": 3})
     with pytest.raises(AdapterError, match="two keys"):
         list(GUARD.wrap_sync(clash))
+
+
+@pytest.mark.parametrize("place", ["chunk", "choice", "delta", "usage", "inside"])
+def test_names_that_a_model_does_not_declare_are_guarded_too(place: str) -> None:
+    def made(**named: Any) -> Any:
+        given = chunk({"content": "so "})
+        choice = given["choices"][0]
+        given["usage"] = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+        inside = choice["delta"]["made_up"] = Loose(given="x")
+        within = {"chunk": given, "choice": choice, "delta": choice["delta"]}
+        if place == "inside":
+            choice["delta"]["made_up"] = inside.model_copy(update=named)
+        else:
+            (given["usage"] if place == "usage" else within[place]).update(named)
+        return model(given)
+
+    (out,) = GUARD.wrap_sync([made(**{"a blue bird": 1, "other": 2})])
+    assert out == made(**{"a *********": 1, "other": 2})
+    assert type(out) is ChatCompletionChunk
+    with pytest.raises(AdapterError):  # a name of another field
+        list(GUARD.wrap_sync([made(**{"a blue bird": 1, "a *********": 2})]))
+    stream = GUARD.wrap_sync([made(**{"red fish": 1})])
+    list(stream)
+    assert stream.blocked_by == "fish"
 
 
 def test_a_value_that_grows_is_judged_as_it_stands() -> None:

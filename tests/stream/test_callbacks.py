@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import suppress
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from guardstream import BlockedError, Finding, GuardedStream, Part, Result, ToolCall
+from guardstream import AdapterError, BlockedError, Finding, GuardedStream, Part, Result, ToolCall
 from tests.providers.chunks import call, chunk
 from tests.support.sources import Silent, Source, gen, guard
 from tests.support.streams import ARGUMENTS, CUTS, GUARD, Cut, chat, message
@@ -89,8 +88,8 @@ def events(*chunks: Any) -> list[bytes]:
     return [f"data: {json.dumps(each)}\n\n".encode() for each in chunks]
 
 
-def heard_of(parts: list[bytes], failing: str = "") -> tuple[list[Any], str | None]:
-    """What is heard and got of a stream of bytes, until the callback of that name fails."""
+def heard_of(parts: list[bytes], failing: str = "") -> tuple[list[Any], Any]:
+    """What is heard and got of a stream until the callback of that name fails, and its end."""
     log: list[Any] = []
 
     def make(name: str) -> Any:
@@ -101,11 +100,14 @@ def heard_of(parts: list[bytes], failing: str = "") -> tuple[list[Any], str | No
 
         return hear
 
-    hooks: Any = {name: make(name) for name in Heard().hooks() if name != "on_finish"}
+    hooks: Any = {name: make(name) for name in Heard().hooks()}
     stream = guard().wrap_sync(iter(parts), **hooks)
-    with suppress(LookupError):
-        log.extend(stream)
-    return log, stream.finish
+    for _ in range(2):  # nothing of what came after the failure is left for the next reader
+        try:
+            log.extend(stream)
+        except (LookupError, AdapterError) as error:
+            log.append(type(error))
+    return log, (stream.finish, stream.blocked_by, stream.result, stream.stats.tokens_out)
 
 
 SAID = events(
@@ -121,10 +123,17 @@ CALLS = events(
     chunk(call(0, '{"b": 2}', id="c2", name="second")),
     chunk(finish="tool_calls"),
 )
+COUNTED = events(
+    chunk({"content": "so "}),
+    *({**chunk({"content": "it is "}), "usage": {"completion_tokens": n}} for n in range(3)),
+)
+BROKEN = [*SAID[:3], b'data: {"named": 1, "named": 2}\n\n']
 
 
 @pytest.mark.parametrize("failing", ["", "on_text", "on_part", "on_finding", "on_tool_call"])
-@pytest.mark.parametrize("frames", [SAID, CALLS], ids=["text", "calls"])
+@pytest.mark.parametrize(
+    "frames", [SAID, CALLS, COUNTED, BROKEN], ids=["text", "calls", "counted", "broken"]
+)
 def test_the_same_is_heard_in_the_same_order_of_events_that_come_together(
     frames: list[bytes], failing: str
 ) -> None:

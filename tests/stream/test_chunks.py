@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from guardstream import Guard, Policy
+from guardstream.errors import AdapterError
 from guardstream.providers import OpenAIChat
 from guardstream.providers.adapter import Reading
 
@@ -166,6 +167,39 @@ def test_a_chunk_of_text_that_is_held_is_not_written() -> None:
     OnlyText.wrote.clear()
     assert list(guard.wrap_sync(source, provider=OnlyText())) == expected
     assert OnlyText.wrote == [[""], ["#### "]]
+
+
+class Failing(OpenAIChat):
+    """Fails in one of its methods, each of which the stream below asks for something."""
+
+    method = ""
+    error: ClassVar[Exception] = KeyError("a secret")
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == Failing.method:
+            return self._fail
+        return super().__getattribute__(name)
+
+    def kept(self) -> None:
+        return None
+
+    def _fail(self, *_: Any, **__: Any) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyError("a secret"), AdapterError("no place for it")])
+@pytest.mark.parametrize("method", ["alike", "read", "write", "extra", "end", "kept"])
+def test_whatever_fails_in_an_adapter_its_stream_is_blocked(
+    method: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Failing, "method", method)
+    monkeypatch.setattr(Failing, "error", error)
+    texts = ("a", "b", "b ", "abba ", "ab", "END" if method == "end" else "")
+    stream = STOPPING.wrap_sync([chunk(0, {"content": each}) for each in texts], provider=Failing())
+    said = "no place" if isinstance(error, AdapterError) else "malformed"
+    with pytest.raises(AdapterError, match=said):
+        list(stream)
+    assert stream.finish == "content_filter"
 
 
 @pytest.mark.anyio

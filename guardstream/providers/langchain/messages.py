@@ -14,6 +14,7 @@ from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.langchain.spec import JSON_SPEC, SPEC
 from guardstream.providers.parsed import same_value
+from guardstream.providers.reused import Reused
 from guardstream.providers.runs import Runs
 from guardstream.providers.spec import Leaf, Path, SpecAdapter, sibling
 
@@ -46,6 +47,7 @@ class Messages(SpecAdapter):
         super().__init__(unknown=unknown)
         self._runs = Runs(tools=("tool_result",))
         self._numbers: dict[Hashable, int] = {}  # of calls, by message and index
+        self._reused = Reused()
         self._indices: list[Any] = []
         self._live: dict[Hashable, set[Slot]] = {}  # what each open message has said something in
         self._called: set[Hashable] = set()
@@ -113,7 +115,7 @@ class Messages(SpecAdapter):
     def _calls_in(
         self, key: Hashable, event: Mapping[str, Any]
     ) -> tuple[dict[int, Slot], dict[Slot, Call], list[Slot]]:
-        """Return the slots of a message's calls by place, those that begin, and whole ones."""
+        """Return the slots of a message's calls by place, those that begin, and those complete."""
         slots: dict[int, Slot] = {}
         calls: dict[Slot, Call] = {}
         whole: list[Slot] = []
@@ -123,14 +125,17 @@ class Messages(SpecAdapter):
         for place, call in enumerate(found):
             index = call.get("index")
             known = (key, index) if index is not None else None
+            name, given = call.get("name"), call.get("id")
+            if known and self._reused.take(known, name, given, call.get("args")):
+                whole.append(Slot(0, "tool_args", "tool_calls", self._numbers.pop(known)))
             number = self._numbers.get(known, len(self._indices)) if known else len(self._indices)
             if number == len(self._indices):
                 self._indices.append(index)
             if known:
                 self._numbers[known] = number
             slots[place] = slot = Slot(0, "tool_args", "tool_calls", number)
-            if call.get("name"):
-                calls[slot] = Call(call["name"], call.get("id"))
+            if name:
+                calls[slot] = Call(name, given)
                 self._called.add(key)
             if known is None:
                 whole.append(slot)

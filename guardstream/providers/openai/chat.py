@@ -17,8 +17,8 @@ from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in, only
 from guardstream.providers.openai.chat_chunk_spec import BESIDE, CHUNK, PADDING, SO_FAR, TEXT
 from guardstream.providers.openai.chat_chunks import (
+    Calls,
     bare,
-    calls_in,
     choice_of,
     only_arguments,
     only_part,
@@ -52,10 +52,12 @@ class OpenAIChat(SpecAdapter):
     steady = True
     padding = PADDING
     sse_end = "[DONE]"
+    calls_by_id: ClassVar[bool] = True  # where an index is taken again
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
         self._slots: dict[tuple[int, Leaf, int], Slot] = {}
+        self._calls = Calls(by_id=self.calls_by_id)
         self._said: dict[int, str] | None = None  # where chunks say all so far, too
 
     @staticmethod
@@ -73,6 +75,9 @@ class OpenAIChat(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in `chunk`, and remember it where chunks say all so far beside it."""
+        choices = fields_of(chunk).get("choices")
+        if isinstance(choices, (list, tuple)):
+            self._calls.read(choices)
         reading = super().read(chunk)
         if self._said is None and self._last is not None and self._last.origins:
             self._so_far()
@@ -115,7 +120,7 @@ class OpenAIChat(SpecAdapter):
         number = 0
         if leaf.field == "tool_calls":
             call = fields_of(fields_of(choice)["delta"])["tool_calls"][path[1]]
-            number = index_in(call, path[1])
+            number = self._calls.number(path[0], path[1], call)
         key = (index_in(choice, 0), leaf, number)
         slot = self._slots.get(key)
         if slot is None:
@@ -138,10 +143,11 @@ class OpenAIChat(SpecAdapter):
                 finished[index] = REASONS.get(str(reason), "stop")
             said = fields_of(values.get("delta")).get
             marked = marked or any(map(said, _MARKS))
-        closed = litellm.signed(choices) if marked else ()
-        calls = calls_in(choices) if marked else {}
         usage = event.get("usage")
-        return Reading(pieces, indices, finished, False, closed, {}, None, calls, usage)
+        if not marked:
+            return Reading(pieces, indices, finished, usage=usage)
+        closed, calls, over = litellm.signed(choices), self._calls.begun, self._calls.over
+        return Reading(pieces, indices, finished, False, closed, {}, None, calls, usage, over)
 
     @staticmethod
     def without(value: Any) -> None:
@@ -153,7 +159,7 @@ class OpenAIChat(SpecAdapter):
         delta = fields_of(choice).get("delta") or {}
         value: Any = fields_of(delta).get(slot.field)
         if slot.field == "tool_calls":
-            value = [only_arguments(value, slot.number, text)]
+            value = [only_arguments(value, self._calls.index(slot.number), text)]
         elif slot.field == "function_call":
             value = only(value, {"arguments": text})
         elif slot.field == "audio":

@@ -1,13 +1,14 @@
-"""Chat-completion chunks: the tool calls in one, and others made of it that say one thing only."""
+"""Chat-completion chunks: their tool calls, and others made of one that say one thing only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
 from guardstream.providers.adapter import Call, Slot
 from guardstream.providers.fields import fields_of, index_in, only, replaced
+from guardstream.providers.reused import Reused
 
 PART_TEXT = {
     "text": "text",
@@ -26,25 +27,58 @@ ASIDE = (
 """Fields of a chunk itself that hold text: what an answer rests on (Perplexity), errors."""
 
 
-def calls_in(choices: Sequence[Any]) -> Mapping[Slot, Call]:
-    """The tool calls that begin in a chunk: a name comes once, with a call's first piece."""
-    found: dict[Slot, Call] = {}
-    for choice in choices:
-        values = fields_of(choice)
-        delta = fields_of(values.get("delta"))
-        if not (delta.get("tool_calls") or delta.get("function_call")):
-            continue
-        index = index_in(choice, 0)
-        for place, call in enumerate(delta.get("tool_calls") or ()):
-            fields = fields_of(call)
-            name = fields_of(fields.get("function") or fields.get("custom")).get("name")
+class Calls:
+    """The tool calls of a stream of chunks, and what the last chunk says of them.
+
+    A call's number is its index; if that is taken again, one below zero. `begun` are the calls that
+    begin in the chunk: a name comes once, with a call's first piece. `over` are the slots of those
+    whose index another one takes; never any unless `by_id`.
+    """
+
+    def __init__(self, *, by_id: bool) -> None:
+        self.begun: dict[Slot, Call] = {}
+        self.over: list[Slot] = []
+        self._reused = Reused() if by_id else None
+        self._numbers: dict[tuple[int, int], int] = {}  # of what took its index again
+        self._indices: dict[int, int] = {}
+        self._placed: dict[tuple[int, int], int] = {}
+
+    def read(self, choices: Sequence[Any]) -> None:
+        """Take the calls of the next chunk."""
+        self.begun, self.over, self._placed = {}, [], {}
+        for at, choice in enumerate(choices):
+            delta = fields_of(fields_of(choice).get("delta"))
+            for place, call in enumerate(delta.get("tool_calls") or ()):
+                self._placed[at, place] = self._read_call(index_in(choice), call, place)
+            name = fields_of(delta.get("function_call")).get("name")
             if name:
-                slot = Slot(index, "tool_args", "tool_calls", index_in(call, place))
-                found[slot] = Call(name, fields.get("id"))
-        name = fields_of(delta.get("function_call")).get("name")
+                self.begun[Slot(index_in(choice), "tool_args", "function_call")] = Call(name)
+
+    def _read_call(self, choice: int, call: Any, place: int) -> int:
+        fields, index = fields_of(call), index_in(call, place)
+        said = fields_of(fields.get("function") or fields.get("custom"))
+        name, given = said.get("name"), fields.get("id")
+        text = said.get("arguments", said.get("input"))
+        if self._reused and self._reused.take((choice, index), name, given, text):
+            self.over.append(self._slot(choice, index))
+            number = self._numbers[choice, index] = -1 - len(self._indices)
+            self._indices[number] = index
+        slot = self._slot(choice, index)
         if name:
-            found[Slot(index, "tool_args", "function_call")] = Call(name)
-    return found
+            self.begun[slot] = Call(name, given)
+        return slot.number
+
+    def _slot(self, choice: int, index: int) -> Slot:
+        number = self._numbers.get((choice, index), index)
+        return Slot(choice, "tool_args", "tool_calls", number)
+
+    def number(self, at: int, place: int, call: Any) -> int:
+        """Return the number of a call in the chunk: at a place in it, of the choice at a place."""
+        return self._placed.get((at, place), index_in(call, place))
+
+    def index(self, number: int) -> int:
+        """Return the index of the call that has a number."""
+        return self._indices.get(number, number)
 
 
 def only_arguments(calls: Sequence[Any], index: int, text: str) -> Any:

@@ -93,6 +93,12 @@ _SPEC = OneOf(
 )
 
 
+class _Chunks(OpenAIChat):
+    """Their chunks: the helper joins calls of the same index."""
+
+    calls_by_id = False
+
+
 class OpenAIChatEvents(SpecAdapter):
     """The adapter for the helper's events."""
 
@@ -102,7 +108,7 @@ class OpenAIChatEvents(SpecAdapter):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(unknown=unknown)
-        self._chat = OpenAIChat(unknown=unknown)
+        self._chat = _Chunks(unknown=unknown)
         self._choice = 0
         self._texts: dict[Slot, str] = {}
         self._snapshot: Any = None

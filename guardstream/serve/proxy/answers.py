@@ -149,9 +149,9 @@ def guarded_error(guard: Guard, body: bytes) -> bytes:
     value = _object(body)
     try:
         guarded = guard_error(guard, value)
+        return body if guarded is value else json_bytes(guarded, len(body))
     except GuardstreamError as error:
         raise _unguarded("the upstream's error cannot be guarded") from error
-    return body if guarded is value else json_bytes(guarded, len(body))
 
 
 def _by_kind(

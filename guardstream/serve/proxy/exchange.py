@@ -283,6 +283,8 @@ class ProxyExchange:
             await self._refuse(429, "too_many_requests", str(error), headers)
         except StateError as error:
             await self._refuse(503, "state_failed", str(error))
+        except AdapterError as error:  # of an answer that is made of others
+            await self._refuse(502, "upstream_invalid", str(error))
 
     def _place(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.place()

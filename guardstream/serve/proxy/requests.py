@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from guardstream.errors import AdapterError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
-from guardstream.http.request import RefusedError, checked_request
+from guardstream.http.request import RefusedError, checked_request, refused
 from guardstream.serve.proxy.endpoints import Endpoint, Table
 from guardstream.serve.proxy.forms import Part, read_form, write_form
 
@@ -108,8 +106,8 @@ def _checked_line(guard: Guard, table: Table, line: bytes) -> bytes:
     endpoint = table.find(str(value.get("method", "POST")).upper(), value["url"]).endpoint
     if not endpoint.sends or endpoint.sends in ("form", "batch"):
         raise RefusedError(400, "invalid_batch", "a line of the batch is for no known endpoint")
-    body = checked_request(guard, endpoint.sends, json_bytes(value["body"]))
-    return json_bytes({**value, "body": json.loads(body)}) + b"\n"
+    body = checked_request(guard, endpoint.sends, _json(value["body"]))
+    return _json({**value, "body": _object(body)}) + b"\n"
 
 
 def _checked_batch(guard: Guard, endpoint: Endpoint, body: bytes) -> bytes:
@@ -117,9 +115,9 @@ def _checked_batch(guard: Guard, endpoint: Endpoint, body: bytes) -> bytes:
     whole = _object(body)
     requests = []
     for each in _requests(whole):
-        params = checked_request(guard, endpoint.provider, json_bytes(each["params"]))
-        requests.append({**each, "params": json.loads(params)})
-    return json_bytes({**whole, "requests": requests})
+        params = checked_request(guard, endpoint.provider, _json(each["params"]))
+        requests.append({**each, "params": _object(params)})
+    return _json({**whole, "requests": requests})
 
 
 def _requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,10 +130,13 @@ def _requests(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
+    with refused():
         value = json_object(body)
-    except AdapterError as error:
-        raise RefusedError(400, "invalid_json", str(error)) from error
     if value is None:
         raise RefusedError(400, "invalid_json", "the request's body is no JSON object")
     return value
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    with refused():
+        return json_bytes(value)

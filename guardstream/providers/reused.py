@@ -1,0 +1,71 @@
+"""Which tool call a piece of arguments belongs to, where a server gives several the same index.
+
+Gemini's and Ollama's compatible servers give each call of a turn the index 0. Their ids tell them
+apart; but an id that is new is not enough, since some servers make one up for each piece of a call,
+and a client that goes by the index reads what stands in both as one text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+_LONG = 1 << 20
+"""Code points of arguments that are kept; after longer ones no other call is told apart."""
+
+
+@dataclass(slots=True, eq=False)
+class _Latest:
+    """The latest call of an index: its id, and its arguments so far."""
+
+    id: object
+    arguments: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, text: str) -> None:
+        self.size += len(text)
+        if self.size <= _LONG:
+            self.arguments.append(text)
+        else:
+            self.arguments.clear()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arguments are an object of JSON, to which nothing can be added."""
+        if not self.arguments or self.arguments[-1][-1] not in "} \t\r\n":
+            return False
+        try:
+            return isinstance(json.loads("".join(self.arguments)), dict)
+        except (ValueError, RecursionError):
+            return False
+
+
+class Reused:
+    """Tells where an index is taken again.
+
+    A piece begins another call than the latest of its index if it has another id and a name, and
+    the arguments of the latest are a whole object.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[Hashable, _Latest] = {}
+
+    def take(self, index: Hashable, name: object, given: object, text: object) -> bool:
+        """Take a piece of a call; return whether it begins another than the latest of its index.
+
+        It has a name, an id that is `given`, and arguments, or None in place of each.
+        """
+        latest = self._latest.get(index)
+        another = (
+            latest is not None
+            and bool(name and given and latest.id)
+            and given != latest.id
+            and latest.is_whole
+        )
+        if latest is None or another:
+            latest = self._latest[index] = _Latest(given)
+        latest.id = latest.id or given
+        if text and isinstance(text, str):
+            latest.add(text)
+        return another
