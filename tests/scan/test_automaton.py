@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from guardstream.scan.regex.alphabet import END, START, CharSets
 from guardstream.scan.regex.ast import Alt, Atomic, Cat, Char, Group, Look, Node, Reference, Repeat
 from guardstream.scan.regex.closure import Items
-from guardstream.scan.regex.dfa import Alphabet, Automaton, Transition
+from guardstream.scan.regex.dfa import Alphabet, Automaton, State
 from guardstream.scan.regex.nfa import Condition, Kind, Program
 from guardstream.scan.regex.parser import parse
 from guardstream.scan.regex.registers import (
@@ -17,6 +19,7 @@ from guardstream.scan.regex.registers import (
     NOWHERE,
     Accept,
     Advanced,
+    Least,
     Live,
     back,
     live,
@@ -26,6 +29,14 @@ from guardstream.scan.regex.registers import (
 from guardstream.scan.regex.rewrite import without_lead, without_references
 
 A, B = Char("a"), Char("b")
+
+
+class Step(NamedTuple):
+    """A transition with names."""
+
+    target: State
+    moves: tuple[Least, ...] | None
+    accepts: tuple[Accept, ...]
 
 
 def program(pattern: str, group: int = 0) -> tuple[Program, CharSets]:
@@ -39,13 +50,13 @@ def automaton(pattern: str, *, cuts: bool = True, group: int = 0) -> Automaton:
     return Automaton(program(pattern, group)[0], Alphabet(), cuts=cuts)
 
 
-def followed(made: Automaton, text: str) -> list[Transition]:
+def followed(made: Automaton, text: str) -> list[Step]:
     """The transitions over a text, from its start."""
     state, steps = made.idle(START), []
     for character in text:
         signature = made.program.sets.signature(character)
         made.alphabet.signatures.append(signature)
-        steps.append(state[len(made.alphabet.signatures) - 1])
+        steps.append(Step(*state[len(made.alphabet.signatures) - 1]))
         state = steps[-1].target
     return steps
 
@@ -166,12 +177,22 @@ def test_a_lookbehind_runs_beside_the_text() -> None:
     assert len(steps[-1].accepts) == 1
 
 
+def test_a_state_tells_apart_only_what_it_asks() -> None:
+    made = automaton("(?<![qr])a[bc]d")
+    after, state = followed(made, "xbdqa")[:4], followed(made, "xa")[-1].target
+    numbers = {c: n + 1 for n, c in enumerate("xbdqa")}
+    assert made.transition(state, numbers["x"]) is made.transition(state, numbers["d"])
+    assert made.transition(state, numbers["x"]) is not made.transition(state, numbers["b"])
+    assert made.transition(state, numbers["x"]) is not made.transition(state, numbers["q"])
+    assert all(step.target.idle for step in after)
+
+
 def test_a_flush_leaves_streams_where_they_are() -> None:
     made = automaton("abc")
     state = followed(made, "ab")[-1].target
     made.flush()
     made.alphabet.signatures.append(made.program.sets.signature("c"))
-    step = state[len(made.alphabet.signatures) - 1]
+    step = Step(*state[len(made.alphabet.signatures) - 1])
     assert len(step.accepts) == 1
     assert step.target.generation == made.generation
 

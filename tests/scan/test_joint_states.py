@@ -11,7 +11,7 @@ import pytest
 import regex
 
 from guardstream.events import Finding
-from guardstream.scan.regex import dfa
+from guardstream.scan.regex import dfa, joints
 from guardstream.stages.redact import Redact, RuleSet
 from guardstream.stages.rules import Rule
 
@@ -77,3 +77,31 @@ def test_streams_go_on_where_joint_states_are_forgotten_meanwhile(weight: int) -
             assert {(e.rule, e.start, e.end) for e in out if isinstance(e, Finding)} == expected(
                 text
             )
+
+
+@pytest.mark.parametrize("weight", [100, 3_000])
+@pytest.mark.parametrize("trial", [8, 100])
+def test_a_stream_goes_back_and_forth_between_joint_states_and_none(
+    weight: int, trial: int
+) -> None:
+    text = "".join(usual(1_500, seed) + unusual(500, seed) for seed in range(4))
+    with (
+        patch.object(joints, "MAX_WEIGHT", weight),
+        patch.object(joints, "TRIAL", trial),
+        patch.object(joints, "REST", 50),
+        patch.object(joints, "MAX_REST", 400),
+    ):
+        assert found(rules().stage(), text) == expected(text)
+
+
+def test_text_is_held_from_where_the_older_of_two_candidates_began() -> None:
+    """Both began at one character, and share a register until one begins again."""
+    stage = RuleSet(
+        [Rule("ends", patterns=(r"a+[ab]*y",)), Rule("other", patterns=(r"a+c*z",))]
+    ).stage()
+    held = []
+    for part in ("-", "a", "ab", "a", "c"):
+        stage.feed(part)
+        held.append(stage.held)
+    assert held == [0, 1, 3, 4, 2]
+    assert [e.start for e in stage.feed("z") if isinstance(e, Finding)] == [4]

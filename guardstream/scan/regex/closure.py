@@ -61,13 +61,15 @@ class Item:
 
     `accepts`: the pattern has matched here. `alive`: it can go on, or wait for a lookahead. `ends`:
     it matches here if the text ends. `ahead` is all that can become of it: of two items with the
-    same, one is needless. `number` counts a pattern's items.
+    same, one is needless. `asks` are the bits that it asks of the next character. `number` counts a
+    pattern's items.
     """
 
     __slots__ = (
         "accepts",
         "ahead",
         "alive",
+        "asks",
         "ends",
         "entries",
         "left",
@@ -101,8 +103,20 @@ class Item:
         self.entries = entries
         self.alive = bool(entries)
         self.ahead = frozenset((*entry[:3], obligations) for entry in entries)
+        self.asks = _asked(obligations)
+        for _, condition, begun, _ in entries:
+            self.asks |= condition.needs | condition.bars | _asked(begun)
         self.ends = False
         self.steps: dict[int, Steps] = {}
+
+
+def _asked(obligations: Iterable[Obligation]) -> int:
+    """The bits that obligations ask of the next character."""
+    bits = 0
+    for _, items in obligations:
+        for item in items:
+            bits |= item.asks
+    return bits
 
 
 def _is_certain(entry: Entry) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from threading import RLock
-from typing import NamedTuple
+from typing import TypeAlias
 
 from guardstream.errors import PatternError
 from guardstream.scan.regex.alphabet import START
@@ -46,25 +46,23 @@ MAX_THREADS = 4_000
 """How many threads a state may have. Only counters within counters come there, and the stream is
 blocked: beyond it each character would cost milliseconds."""
 
-MAX_SHARE = 8
+MAX_SHARE = 4
 """One automaton may take a part of that; with more it is flushed alone."""
 
 
-class Transition(NamedTuple):
-    """Where a character leads: the state, what each of its registers is the least of (None if they
-    stay as they are), and the matches that the character completes."""
-
-    target: State
-    moves: tuple[Least, ...] | None
-    accepts: tuple[Accept, ...]
-
-    def moved(self, registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
-        """The registers after the character at `offset`."""
-        return registers if self.moves is None else moved(self.moves, registers, offset)
+Transition: TypeAlias = "tuple[State, tuple[Least, ...] | None, tuple[Accept, ...]]"
+"""Where a character leads: the state, what each of its registers is the least of (None if they stay
+as they are), and the matches that the character completes. A plain tuple is taken apart in a third
+of the time that one with names takes."""
 
 
-def moved(moves: Iterable[Least], registers: tuple[int, ...], offset: int) -> tuple[int, ...]:
-    """What registers become; nearly always each is that of one source alone."""
+def moved(
+    moves: Iterable[Least] | None, registers: tuple[int, ...], offset: int
+) -> tuple[int, ...]:
+    """What registers become with the character at `offset`; nearly always each is that of one
+    source alone."""
+    if moves is None:
+        return registers
     beyond = offset + 2
     return tuple(
         [
@@ -79,21 +77,29 @@ def moved(moves: Iterable[Least], registers: tuple[int, ...], offset: int) -> tu
 class State(dict[int, Transition]):
     """The transitions by class of characters; a missing one is built when it is first needed.
 
-    `starts` and `holds` tell where its candidates and their hold-backs began. An `idle` state has
-    no candidate: it depends on the last character alone.
+    `starts` and `holds` tell where its candidates and their hold-backs began, for which it has
+    `size` registers. An `idle` state has no candidate: it depends on the last character alone.
+    `pattern` is its automaton's number.
     """
 
     __slots__ = (
+        "asks",
         "automaton",
         "built",
         "generation",
         "holds",
         "idle",
         "left",
+        "pattern",
         "sides",
+        "size",
         "starts",
         "threads",
     )
+
+    # Two states are never the same, whatever transitions they have.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -103,12 +109,15 @@ class State(dict[int, Transition]):
         sides: tuple[frozenset[Item], ...],
     ) -> None:
         self.automaton = automaton
+        self.pattern = automaton.number
         self.generation = automaton.generation
+        self.asks: int | None = None
         self.built: dict[tuple[int, bool, bool], Transition] = {}
         self.threads = threads
         self.left = left
         self.sides = sides
         self.idle = not threads and not any(sides) and not left & automaton.program.looks
+        self.size = max([-1, *(max(t.start, t.hold, t.end) for t in threads)]) + 1
         self.starts: Live = live((t.start, t.item.place.distance) for t in threads)
         self.holds: Live = self.starts
         if automaton.program.group:
@@ -118,7 +127,6 @@ class State(dict[int, Transition]):
     def __missing__(self, number: int) -> Transition:
         with self.automaton.alphabet.lock:
             transition = self[number] = self.automaton.transition(self, number)
-            self.automaton.count(1)
         return transition
 
     def without(
@@ -146,12 +154,11 @@ class Alphabet:
         self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []
-        self.wakes: dict[tuple[int, int], tuple[tuple[int, Transition], ...]] = {}
+        self.wakes: dict[tuple[int, int], dict[int, Transition]] = {}
         self.flushed: list[Callable[[Automaton], None]] = []
 
-    def count(self, weight: int) -> None:
-        """Count what all automata keep; flush them when it is too much."""
-        self.weight += weight
+    def bound(self) -> None:
+        """Flush all automata when they keep too much."""
         if self.weight > MAX_WEIGHT:
             for automaton in self.automata:
                 automaton.flush()
@@ -173,6 +180,7 @@ class Automaton:
         self.cuts = cuts
         self._weight = 0
         self._start()
+        self.number = len(alphabet.automata)
         alphabet.automata.append(self)
 
     def _start(self) -> None:
@@ -180,11 +188,15 @@ class Automaton:
         self._states: dict[tuple[object, ...], State] = {}
 
     def count(self, weight: int) -> None:
-        """Count what was added to the cache."""
-        self._weight += weight
+        """Count what was added to the cache, and flush it when it is too much."""
+        self._weigh(weight)
         if self._weight > MAX_WEIGHT // MAX_SHARE:
             self.flush()
-        self.alphabet.count(weight)
+        self.alphabet.bound()
+
+    def _weigh(self, weight: int) -> None:
+        self._weight += weight
+        self.alphabet.weight += weight
 
     def flush(self) -> None:
         """Forget all states and transitions. Streams keep the states they are in; those are
@@ -257,22 +269,40 @@ class Automaton:
         """The transition of `state` on a class of characters; `begins`: a match may begin at it;
         `opens`: the masked group may open before it."""
         with self.alphabet.lock:
-            signature = self.alphabet.signatures[number] & self.program.mask
-            # Classes that this pattern does not tell apart share a transition.
-            transition = state.built.get((signature, begins, opens))
-            if transition is None:
-                known = len(self._states), len(self.items)
-                transition = self._build(self._renewed(state), signature, begins, opens)
-                state.built[signature, begins, opens] = transition
-                states, items = len(self._states) - known[0], len(self.items) - known[1]
-                threads = len(transition.target.threads)
-                self.count(3 + states * (6 + 2 * threads) + 4 * items)
+            transition = self._known(state, self.alphabet.signatures[number], begins, opens)
+            self.count(1)
         return transition
 
+    def _known(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
+        """The transition of `state` on a character; nothing is flushed meanwhile."""
+        if state.asks is None:
+            state.asks = self._asked(state)
+        # Classes that this state does not tell apart share a transition.
+        signature &= state.asks
+        transition = state.built.get((signature, begins, opens))
+        if transition is None:
+            known = len(self._states), len(self.items)
+            transition = self._build(self._renewed(state), signature, begins, opens)
+            state.built[signature, begins, opens] = transition
+            states, items = len(self._states) - known[0], len(self.items) - known[1]
+            threads = len(transition[0].threads)
+            self._weigh(3 + states * (6 + 2 * threads) + 4 * items)
+        return transition
+
+    def _asked(self, state: State) -> int:
+        """The bits that a state asks of the next character, or its followers of that one."""
+        at, program = self.items.at, self.program
+        firsts = (program.first, *(lookbehind.first for lookbehind in program.lookbehinds))
+        items = [at(first, state.left) for first in firsts]
+        items += [thread.item for thread in state.threads]
+        items += [item for side in state.sides for item in side]
+        bits = program.behind
+        for item in items:
+            bits |= item.asks
+        return bits
+
     def _build(self, state: State, signature: int, begins: bool, opens: bool) -> Transition:
-        sides, matched = self._sides(state, signature)
-        left = signature & self.program.behind | matched
-        sides = tuple(frozenset(item for item in side if item.alive) for side in sides)
+        left, sides = self._before(state, signature)
         step = _Step(self, signature | left, opens=opens)
         complete = step.advance(state.threads)
         if begins and not complete:
@@ -280,7 +310,19 @@ class Automaton:
         if len(step.threads) > MAX_THREADS:
             raise PatternError("the pattern follows too many ways at once; lower its counters")
         threads, moves = renumbered(step.threads)
-        return Transition(self._state(threads, left, sides), moves, tuple(step.accepts))
+        return self._state(threads, left, sides), moves, tuple(step.accepts)
+
+    def _before(self, state: State, signature: int) -> tuple[int, tuple[frozenset[Item], ...]]:
+        """What a character leads to beside the threads: the bits of what then stands before, and
+        the lookbehinds' items."""
+        if state.threads and self.program.lookbehinds:
+            # It does not depend on the threads: the state without them remembers it.
+            alone = self._state((), state.left, state.sides)
+            after, _, _ = self._known(alone, signature, False, True)
+            return after.left, after.sides
+        sides, matched = self._sides(state, signature)
+        alive = tuple(frozenset(item for item in side if item.alive) for side in sides)
+        return signature & self.program.behind | matched, alive
 
     def _sides(self, state: State, signature: int) -> tuple[tuple[frozenset[Item], ...], int]:
         """What the lookbehinds' own items lead to, those that accept among them, and the bits of

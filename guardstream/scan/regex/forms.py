@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from guardstream.scan.regex.joints import Joints
 from guardstream.scan.regex.matcher import Matcher
-from guardstream.scan.regex.stepper import Joints, Machine, Stepper
+from guardstream.scan.regex.stepper import Machine, Stepper
 
 try:
     from guardstream.scan.regex import native

@@ -35,6 +35,13 @@ def back(distance: int) -> Source:
     return HERE - distance
 
 
+def mapped(least: Least, registers: tuple[int, ...]) -> Least:
+    """The sources with other numbers of registers in place of their own."""
+    if len(least) == 1:
+        return (registers[least[0]],) if least[0] >= 0 else least
+    return tuple(sorted({registers[source] if source >= 0 else source for source in least}))
+
+
 def resolve(source: Source, registers: tuple[int, ...], offset: int) -> int:
     """The offset that `source` means in a transition on the character at `offset`."""
     return registers[source] if source >= 0 else offset + 2 + source
@@ -76,6 +83,11 @@ class Accept(NamedTuple):
     end: Source
     late: bool
 
+    def of(self, registers: tuple[int, ...]) -> Accept:
+        """The accept with other numbers of registers in place of its own."""
+        (start,), (end,) = mapped((self.start,), registers), mapped((self.end,), registers)
+        return Accept(start, mapped(self.hold, registers), end, self.late)
+
 
 class Live(NamedTuple):
     """Where candidates began: the longest fixed distance (-1 if none), and the registers of the
@@ -92,6 +104,10 @@ class Live(NamedTuple):
                 oldest = registers[register]
         return oldest
 
+    def of(self, registers: tuple[int, ...]) -> Live:
+        """The same with other numbers of registers in place of its own."""
+        return Live(self.distance, tuple([registers[own] for own in self.registers]))
+
 
 def live(entries: Iterable[tuple[int, int]]) -> Live:
     """Where candidates began, given each one's register and fixed distance."""
@@ -101,6 +117,16 @@ def live(entries: Iterable[tuple[int, int]]) -> Live:
             distance = max(distance, fixed)
         elif register >= 0:
             registers.add(register)
+    return Live(distance, tuple(sorted(registers)))
+
+
+def together(lives: Iterable[Live]) -> Live:
+    """Where the candidates of some states began."""
+    distance = -1
+    registers: set[int] = set()
+    for live in lives:
+        distance = max(distance, live.distance)
+        registers.update(live.registers)
     return Live(distance, tuple(sorted(registers)))
 
 
@@ -132,7 +158,7 @@ def renumbered(
             used[hold] = None
         if end is not None:
             used[(end,)] = None
-    sources = sorted(used, key=_order)
+    sources = sorted(used, key=by_age)
     numbers = {source: number for number, source in enumerate(sources)}
     threads = []
     for item, start, hold, end in advanced:
@@ -152,6 +178,6 @@ def renumbered(
     return tuple(threads), None if stay else tuple(sources)
 
 
-def _order(source: Least) -> tuple[bool, int, Least]:
-    # Registers first, in their order; then what is new, the oldest first.
+def by_age(source: Least) -> tuple[bool, int, Least]:
+    """Orders sources: registers first, in their order; then what is new, the oldest first."""
     return len(source) > 1 or source[0] < 0, min(source), source

@@ -6,15 +6,16 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.pages import Row
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.regex.closure import first_conditions
 from guardstream.scan.regex.dfa import Alphabet, Automaton, State, Transition, moved
+from guardstream.scan.regex.joints import Joint, Joints, Run
 from guardstream.scan.regex.nfa import Condition
-from guardstream.scan.regex.registers import Accept, Least, resolve
+from guardstream.scan.regex.registers import Accept, resolve
 from guardstream.scan.words.normalize import Table
 
 MAX_CHARACTERS = 50_000
@@ -40,7 +41,9 @@ class Candidate(NamedTuple):
 def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: int) -> Candidate:
     """What a transition on the character at `offset` accepts."""
     start = resolve(accept.start, registers, offset)
-    hold = min([resolve(source, registers, offset) for source in accept.hold])
+    hold = start
+    if accept.hold != (accept.start,):
+        hold = min([resolve(source, registers, offset) for source in accept.hold])
     return Candidate(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
 
 
@@ -126,19 +129,20 @@ class Machine:
         """What of a character's class the sleeping patterns ask after it."""
         return self.alphabet.signatures[last] & self.asked
 
-    def wakes(self, kind: int, number: int) -> tuple[tuple[int, Transition], ...]:
+    def wakes(self, kind: int, number: int) -> Mapping[int, Transition]:
         """The sleeping patterns that a character of class `number` wakes after one of a kind, with
         their transitions."""
         known = self.alphabet.wakes.get((kind, number))
         if known is None:
             with self.alphabet.lock:
-                found = []
+                known = {}
                 for index in self._starting(number):
                     automaton = self.automata[index]
                     transition = automaton.transition(automaton.idle(kind), number)
-                    if transition.accepts or not transition.target.idle:
-                        found.append((index, transition))
-                known = self.alphabet.wakes[kind, number] = tuple(found)
+                    target, _, accepts = transition
+                    if accepts or not target.idle:
+                        known[index] = transition
+                self.alphabet.wakes[kind, number] = known
         return known
 
     def _starting(self, number: int) -> list[int]:
@@ -154,282 +158,184 @@ class Machine:
         return starters
 
 
-Run = tuple[State, tuple[int, ...]]
-"""A pattern that is awake: its state and its registers."""
-
-MAX_JOINED = 60_000
-"""How many transitions of joint states are kept, about 300 bytes each."""
-
-TRIAL = 4_096
-"""After so many characters it is looked whether joint states are worth their building."""
-
-REST = 65_536
-"""For so many characters they are left alone where more than one in `WORTH` was new."""
-
-WORTH = 3
-
-
-class Moved(NamedTuple):
-    """Where a joint state leads: what the registers of some patterns become, and whether a match
-    completes, for which the patterns are stepped one by one."""
-
-    target: Joint
-    moves: tuple[tuple[int, tuple[Least, ...]], ...]
-    accepts: bool
-
-
-class Joint(dict[int, Moved]):
-    """The states of all patterns that are awake as one, so that a character is one look-up.
-
-    There are few of them while a text goes on as it did. `kind` is what the sleeping patterns ask
-    of the last character; `distance` and `registers` tell where the oldest hold-back began.
-    """
-
-    __slots__ = ("distance", "kind", "members", "owner", "registers")
-
-    def __init__(self, owner: Joints, members: Sequence[tuple[int, State]], kind: int) -> None:
-        self.owner = owner
-        self.members = members
-        self.kind = kind
-        handling = owner.machine.handling
-        holds = [(p, state.holds) for p, state in members if handling[p].holds]
-        self.distance = max([0, *(hold.distance for _, hold in holds)])
-        self.registers = [(p, register) for p, hold in holds for register in hold.registers]
-
-    def __missing__(self, number: int) -> Moved:
-        moved = self[number] = self.owner.moved(self, number)
-        return moved
-
-
-class Joints:
-    """The joint states of a machine, for the Python form: bounded, and let be where a text keeps
-    coming to new ones, since building one costs more than stepping its patterns."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self._known: dict[tuple[tuple[int, int], ...], Joint] = {}
-        self._made = 0
-        self._missed = 0
-        self._read = 0
-        self._rest = 0
-        machine.alphabet.flushed.append(lambda _: self.flush())
-
-    def flush(self) -> None:
-        """Forget all joint states; streams go on from those they are in."""
-        with self.machine.alphabet.lock:
-            known, self._known, self._made = self._known, {}, 0
-            for joint in known.values():
-                joint.clear()
-
-    def worth(self, length: int) -> bool:
-        """Whether the next characters should be read by joint states."""
-        if self._rest > 0:
-            self._rest -= length
-            return False
-        self._read += length
-        if self._read > TRIAL:
-            self._rest = REST if WORTH * self._missed > self._read else 0
-            self._read = self._missed = 0
-        return True
-
-    def of(self, members: Iterable[tuple[int, State]], kind: int) -> Joint:
-        """The joint state of some patterns' states."""
-        ordered = sorted(members, key=_pattern)
-        key = ((kind, 0), *((pattern, id(state)) for pattern, state in ordered))
-        joint = self._known.get(key)
-        if joint is None:
-            # It keeps its states, so that their identities are not given to others meanwhile.
-            joint = self._known.setdefault(key, Joint(self, ordered, kind))
-        return joint
-
-    def moved(self, joint: Joint, number: int) -> Moved:
-        """The transition of a joint state."""
-        machine = self.machine
-        with machine.alphabet.lock:
-            self._missed += 1
-            self._made += 1
-            if self._made > MAX_JOINED:
-                self.flush()
-            after: list[tuple[int, State]] = []
-            moves = []
-            accepts = False
-            awake = {pattern for pattern, _ in joint.members}
-            steps = [(pattern, state[number]) for pattern, state in joint.members]
-            woken = machine.wakes(joint.kind, number)
-            steps += [(pattern, step) for pattern, step in woken if pattern not in awake]
-            for pattern, transition in steps:
-                accepts |= bool(transition.accepts)
-                if not transition.target.idle:
-                    after.append((pattern, transition.target))
-                    if transition.moves is not None:
-                        moves.append((pattern, transition.moves))
-            return Moved(self.of(after, machine.kind(number)), tuple(moves), accepts)
-
-
-def _pattern(member: tuple[int, State]) -> int:
-    return member[0]
+_Stand: TypeAlias = tuple[
+    Joint | None, tuple[int, ...], dict[int, Run] | None, dict[int, tuple[Candidate, ...]], int, int
+]
 
 
 class Stepper:
-    """One stream's patterns that are awake, and their matches that are not settled."""
+    """One stream's patterns that are awake, and their matches that are not settled.
+
+    The patterns stand in a joint state with the registers of all, or each by itself as a run.
+    `due` says that somebody must look: a match may be certain, or a candidate that is masked as it
+    comes has ended; `plain` that there is nothing but certain matches, which `settled` takes.
+    """
 
     __slots__ = (
-        "_awake",
         "_hits",
         "_joint",
         "_joints",
+        "_kind",
         "_lost",
         "_machine",
         "_mark",
         "_off",
         "_open",
         "_registers",
+        "_runs",
         "due",
-        "last",
         "offset",
+        "plain",
     )
 
     def __init__(self, machine: Machine, joints: Joints) -> None:
         self._machine = machine
         self._joints = joints
-        self._awake: dict[int, Run] = {}
         self._joint: Joint | None = None
-        self._registers: dict[int, tuple[int, ...]] = {}
+        self._registers: tuple[int, ...] = ()
+        self._runs: dict[int, Run] | None = {}
         self._open: dict[int, tuple[Candidate, ...]] = {}
         self._hits: list[Candidate] = []
         self._lost: dict[int, int] = {}
         self._off: frozenset[int] = frozenset()
+        self._kind = machine.kind(Alphabet.BEGIN)
         self.offset = 0
-        self.due = False
-        self.last = Alphabet.BEGIN
+        self.due = self.plain = False
         self._mark = self._here()
 
     def _here(self) -> _Stand:
-        return _Stand(self._awake, self._joint, self._registers, self._open, self.offset, self.last)
-
-    def _back(self) -> None:
-        self._awake, self._joint, self._registers, self._open, self.offset, self.last = self._mark
-        self._hits = []
-        self.due = False
+        return self._joint, self._registers, self._runs, self._open, self.offset, self._kind
 
     @property
     def awake(self) -> dict[int, Run]:
         """The patterns that are awake."""
-        if self._joint is not None:
-            registers = self._registers
-            self._awake = {
-                pattern: (state, registers.get(pattern, ()))
-                for pattern, state in self._joint.members
-            }
-            self._joint = None
-        return self._awake
+        if self._runs is None:
+            assert self._joint is not None
+            self._runs = self._joint.runs(self._registers)
+        return self._runs
 
     @awake.setter
     def awake(self, runs: dict[int, Run]) -> None:
-        self._awake, self._joint = runs, None
+        if self._joint is not None:
+            self._kind = self._joint.kind
+        self._joint, self._runs = None, runs
 
     # Reading
 
+    def glide(self, text: str) -> int:
+        """Read all of the text and return how many characters are held then; or nothing, where
+        somebody must look before its end or joint states do not do, and return -1."""
+        joint, registers, offset = self._joint, self._registers, self.offset
+        if joint is None or self._open or self._lost or self._joints.rest > 0:
+            return -1
+        for number in map(self._machine.classes.__getitem__, text):
+            joint, notes = joint[number]
+            if notes is not None:
+                moves, accepts = notes
+                if accepts or moves is None:
+                    return -1
+                registers = moved(moves, registers, offset)
+            offset += 1
+        self._mark = self._here()
+        self._joints.read += len(text)
+        self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
+        return max(offset - joint.holds().oldest(registers, offset), 0)
+
     def run(self, text: str, begin: int, end: int) -> int:
-        """See `Steps.run`: a match may be certain, or a candidate that is masked as it comes has
-        ended."""
+        """See `Steps.run`."""
         self._mark = self._here()
         self._hits = []
-        self.due = False
-        if not (self._off or self._open or self._lost) and self._joints.worth(end - begin):
-            begin = self._run_joint(text, begin, end)
+        self.due = self.plain = False
+        step = self._step if self._is_apart(end - begin) else self._leap
+        classes = self._machine.classes
         while begin < end and not self.due:
-            self.due = self._step(text[begin])
+            step(classes[text[begin]])
+            if self._hits or self._open or self._lost:
+                self._look()
             begin += 1
         return begin
 
-    def _run_joint(self, text: str, begin: int, end: int) -> int:
-        """Read up to the first character that completes a match, but not that character; return its
-        index."""
-        joint, registers, offset = self._joint, self._registers, self.offset
-        if joint is None:
-            members = [(pattern, run[0]) for pattern, run in self._awake.items()]
-            joint = self._joints.of(members, self._machine.kind(self.last))
-            registers = {pattern: run[1] for pattern, run in self._awake.items() if run[1]}
-        classes = self._machine.classes
-        last = self.last
-        while begin < end:
-            number = classes[text[begin]]
-            after, moves, accepts = joint[number]
-            if accepts:
-                break
-            joint, last = after, number
-            if moves:
-                registers = registers.copy()
-                for pattern, sources in moves:
-                    before = registers.get(pattern, ())
-                    registers[pattern] = moved(sources, before, offset)
-            offset += 1
-            begin += 1
-        self._joint, self._registers, self.offset, self.last = joint, registers, offset, last
-        return begin
+    def _is_apart(self, length: int) -> bool:
+        """Whether each pattern is to be stepped by itself for the next characters."""
+        joints = self._joints
+        if self._off or joints.rest > 0:
+            joints.rest -= length
+            # As runs, without the joint state.
+            self.awake = self.awake
+            return True
+        joints.read += length
+        if self._joint is None:
+            self._joint, self._registers = joints.of(self.awake, self._kind)
+        return False
 
     def unread(self) -> None:
         """See `Steps.unread`."""
-        self._back()
+        self._joint, self._registers, self._runs, self._open, self.offset, self._kind = self._mark
+        self._hits = []
+        self.due = self.plain = False
 
     def held_back(self) -> int:
         """See `Steps.held_back`."""
-        joint = self._joint
-        if joint is None or self._lost:
-            return self.offset - self.held()
-        held = joint.distance
-        for pattern, register in joint.registers:
-            held = max(held, self.offset - self._registers[pattern][register])
-        return held
+        return self.offset - self.held()
 
-    def _step(self, character: str) -> bool:
-        """Read a character; return whether somebody must look: a match may be certain, or a
-        candidate that is masked as it comes has ended."""
+    def _leap(self, number: int) -> None:
+        """Read a character of the class by the joint state."""
+        assert self._joint is not None
+        offset, registers = self.offset, self._registers
+        self._joint, notes = self._joint[number]
+        self._runs = None
+        self.offset = offset + 1
+        if notes is not None:
+            moves, accepts = notes
+            if moves is not None:
+                self._registers = moved(moves, registers, offset)
+            for pattern, accept in accepts:
+                self._note(accepted(pattern, accept, registers, offset))
+
+    def _step(self, number: int) -> None:
+        """Read a character of the class by each pattern that is awake."""
         machine, offset, awake = self._machine, self.offset, self.awake
-        number = machine.classes[character]
         after: dict[int, Run] = {}
         found: list[Candidate] = []
         for pattern, (state, registers) in awake.items():
-            transition = state[number]
-            target, moves, accepts = transition
+            target, moves, accepts = state[number]
             if accepts:
                 found += [accepted(pattern, accept, registers, offset) for accept in accepts]
             if not target.idle:
-                if moves is not None:
-                    registers = transition.moved(registers, offset)
-                after[pattern] = target, registers
-        key = machine.kind(self.last), number
-        wakes = machine.alphabet.wakes.get(key)
-        for pattern, transition in machine.wakes(*key) if wakes is None else wakes:
-            if pattern not in awake and pattern not in self._off:
-                target, _, accepts = transition
+                after[pattern] = target, moved(moves, registers, offset) if moves else registers
+        off = self._off
+        for pattern, (target, moves, accepts) in machine.wakes(self._kind, number).items():
+            if pattern not in awake and pattern not in off:
                 if accepts:
                     found += [accepted(pattern, accept, (), offset) for accept in accepts]
                 if not target.idle:
-                    after[pattern] = target, transition.moved((), offset)
-        self.awake = after
+                    after[pattern] = target, moved(moves, (), offset) if moves else ()
+        self._runs = after
+        self._kind = machine.kind(number)
         self.offset = offset + 1
-        self.last = number
-        if found:
-            self._note(found)
-        return bool(self._hits or self._open or self._lost) and self._needs_attention()
+        for candidate in found:
+            self._note(candidate)
 
-    def _needs_attention(self) -> bool:
-        return (
-            bool(self._hits)
-            or any(found[0].start < self.began(pattern) for pattern, found in self._open.items())
-            or any(self.waits(pattern) > hold for pattern, hold in self._lost.items())
-        )
+    def _look(self) -> None:
+        """Find out whether somebody must look, and for what."""
+        handling = self._machine.handling
+        self.due = other = bool(self._hits)
+        for pattern, found in self._open.items():
+            if found[0].start < self.began(pattern):
+                self.due = True
+                other = other or not handling[pattern].plain
+        for pattern, hold in self._lost.items():
+            if self.waits(pattern) > hold:
+                self.due = other = True
+        self.plain = not other
 
     # What is accepted
 
-    def _note(self, found: Iterable[Candidate]) -> None:
-        for candidate in found:
-            if self._machine.handling[candidate.pattern].eager:
-                self._hits.append(candidate)
-            else:
-                self._file(candidate)
+    def _note(self, candidate: Candidate) -> None:
+        if self._machine.handling[candidate.pattern].eager:
+            self._hits.append(candidate)
+        else:
+            self._file(candidate)
 
     def _file(self, candidate: Candidate) -> None:
         known = self._open.get(candidate.pattern, ())
@@ -452,18 +358,22 @@ class Stepper:
         not plain but have one that nothing older can undo."""
         found: list[Candidate] = []
         others = []
-        for pattern, candidates in self._open.items():
+        for pattern, candidates in list(self._open.items()):
             oldest = self.began(pattern)
-            if candidates[0].start < oldest:
-                if self._machine.handling[pattern].plain:
-                    found += [candidate for candidate in candidates if candidate.start < oldest]
-                else:
-                    others.append(pattern)
-        for pattern in {candidate.pattern for candidate in found}:
-            oldest = self.began(pattern)
-            self.keep(pattern, [c for c in self._open[pattern] if c.start >= oldest])
+            if candidates[0].start >= oldest:
+                continue
+            if self._machine.handling[pattern].plain:
+                found += [c for c in candidates if c.start < oldest]
+                self.keep(pattern, [c for c in candidates if c.start >= oldest])
+            else:
+                others.append(pattern)
         masked = [self._machine.handling[match.pattern].masked(match) for match in found]
         return [each for each in masked if each[1] < each[2]], others
+
+    def settled(self) -> list[tuple[int, int, int]]:
+        """What is masked of the matches that have become certain, where nothing else is `due`."""
+        self.due = self.plain = False
+        return self.certain()[0]
 
     def waiting(self) -> list[int]:
         """The patterns that have matches which are not settled."""
@@ -483,19 +393,24 @@ class Stepper:
         """Note what the end of the text accepts."""
         self._hits = []
         for pattern, (state, registers) in self.awake.items():
-            self._note([accepted(pattern, a, registers, self.offset) for a in state.end()])
+            for accept in state.end():
+                self._note(accepted(pattern, accept, registers, self.offset))
 
     # Where candidates began
 
     def held(self) -> int:
         """Where the oldest hold-back begins; the present offset if there is none."""
-        handling, offset = self._machine.handling, self.offset
+        handling, offset, joint = self._machine.handling, self.offset, self._joint
         held, lost = offset, self._living()
-        for pattern, (state, registers) in self.awake.items():
-            if handling[pattern].holds and pattern not in lost:
-                oldest = state.holds.oldest(registers, offset)
-                if oldest < held:
-                    held = oldest
+        if joint is not None:
+            live = joint.holds(frozenset(lost)) if lost else joint.holds()
+            held = min(held, live.oldest(self._registers, offset))
+        else:
+            for pattern, (state, registers) in self.awake.items():
+                if handling[pattern].holds and pattern not in lost:
+                    oldest = state.holds.oldest(registers, offset)
+                    if oldest < held:
+                        held = oldest
         for pattern, candidates in self._open.items():
             if handling[pattern].holds and pattern not in lost:
                 held = min([held, *(c.hold for c in candidates if not c.written)])
@@ -509,11 +424,15 @@ class Stepper:
 
     def began(self, pattern: int) -> int:
         """Where the pattern's oldest candidate began; beyond the present offset if none lives."""
+        if self._joint is not None:
+            return self._joint.began(pattern).oldest(self._registers, self.offset)
         run = self.awake.get(pattern)
         return self.offset + 1 if run is None else run[0].starts.oldest(run[1], self.offset)
 
     def waits(self, pattern: int) -> int:
         """Where the pattern's oldest hold-back began; beyond the present offset if none has."""
+        if self._joint is not None:
+            return self._joint.waits(pattern).oldest(self._registers, self.offset)
         run = self.awake.get(pattern)
         return self.offset + 1 if run is None else run[0].holds.oldest(run[1], self.offset)
 
@@ -579,17 +498,16 @@ class Stepper:
         state = automaton.idle(automaton.alphabet.signatures[before])
         for offset, character in enumerate(text[begin:at], base + begin):
             opens = offset > until
-            step = automaton.transition(state, classes[character], begins=False, opens=opens)
-            state = step.target
+            state, _, _ = automaton.transition(state, classes[character], begins=False, opens=opens)
         registers: tuple[int, ...] = ()
         for offset, character in enumerate(text[at:], base + at):
             number = classes[character]
             opens = offset > until
             step = state[number] if opens else automaton.transition(state, number, opens=False)
-            for accept in step.accepts:
+            state, moves, accepts = step
+            for accept in accepts:
                 self._file(accepted(pattern, accept, registers, offset))
-            registers = step.moved(registers, offset)
-            state = step.target
+            registers = moved(moves, registers, offset)
         for accept in state.end() if ended else ():
             self._file(accepted(pattern, accept, registers, self.offset))
         self._put(pattern, state, registers)
@@ -598,14 +516,3 @@ class Stepper:
         self.awake = {number: run for number, run in self.awake.items() if number != pattern}
         if not state.idle:
             self.awake[pattern] = state, registers
-
-
-class _Stand(NamedTuple):
-    """Where a stream stands."""
-
-    awake: dict[int, Run]
-    joint: Joint | None
-    registers: dict[int, tuple[int, ...]]
-    open: dict[int, tuple[Candidate, ...]]
-    offset: int
-    last: int

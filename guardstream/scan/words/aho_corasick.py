@@ -496,6 +496,27 @@ class WordStepper:
         """See `Steps.unread`."""
         self.state, self.offset = self._mark
 
+    @property
+    def plain(self) -> bool:
+        """See `Stepper.plain`: a word may be refused."""
+        return False
+
+    def settled(self) -> list[tuple[int, int, int]]:
+        """See `Stepper.settled`."""
+        return []
+
+    def glide(self, text: str) -> int:
+        """See `Stepper.glide`."""
+        state = self.state
+        for character in text:
+            state = state[character]
+            if state.found:
+                return -1
+        self._mark = self.state, self.offset
+        self.state = state
+        self.offset += len(text)
+        return state.held if state.index.holds else 0
+
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`: words are complete."""
         self._mark = state, _ = self.state, self.offset

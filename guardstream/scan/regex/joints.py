@@ -1,0 +1,212 @@
+"""Joint states: the states of all patterns that are awake as one, so that a character is one
+look-up.
+
+There are few of them while a text goes on as it did. Patterns whose registers hold the same offset
+share one here: what begins at one character nearly always begins for several of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from guardstream.scan.regex.dfa import State, Transition
+from guardstream.scan.regex.registers import Accept, Least, Live, mapped, together
+
+if TYPE_CHECKING:
+    from guardstream.scan.regex.stepper import Machine
+
+MAX_WEIGHT = 120_000
+"""The weight of all joint states of a set of patterns before they are flushed; a unit is about 100
+bytes."""
+
+TRIAL = 1_024
+"""After so many transitions had to be built it is looked whether that was worth while."""
+
+WORTH = 3
+"""How many characters must have been read for each of them."""
+
+REST = 2_048
+"""For so many characters joint states are let be where there were fewer, for twice as many each
+time, up to MAX_REST."""
+
+MAX_REST = 262_144
+
+Run: TypeAlias = tuple[State, tuple[int, ...]]
+"""A pattern that is awake: its state and its registers."""
+
+Notes: TypeAlias = tuple[tuple[Least, ...] | None, tuple[tuple[int, Accept], ...]]
+"""What a transition does besides: what each register is the least of (None if they stay as they
+are), and what it accepts, by pattern."""
+
+Leap: TypeAlias = "tuple[Joint, Notes | None]"
+
+
+class Joint(dict[int, Leap]):
+    """The transitions by class of characters; a missing one is built when it is first needed.
+
+    `kind` is what the sleeping patterns ask of the last character. `states` are those of the
+    patterns that are awake, in order, and `numbers` tell of each which registers its own are.
+    """
+
+    __slots__ = ("_began", "_holds", "_waits", "kind", "numbers", "owner", "states")
+
+    def __init__(
+        self,
+        owner: Joints,
+        kind: int,
+        states: tuple[State, ...],
+        numbers: tuple[tuple[int, ...], ...],
+    ) -> None:
+        self.owner = owner
+        self.kind = kind
+        self.states = states
+        self.numbers = numbers
+        self._began: dict[int, Live] = {}
+        self._waits: dict[int, Live] = {}
+        self._holds: dict[frozenset[int], Live] = {}
+
+    def __missing__(self, number: int) -> Leap:
+        leap = self[number] = self.owner.leap(self, number)
+        return leap
+
+    def began(self, pattern: int) -> Live:
+        """Where a pattern's candidates began."""
+        live = self._began.get(pattern)
+        if live is None:
+            live = self._began[pattern] = together(
+                state.starts.of(own) for state, own in self.members() if state.pattern == pattern
+            )
+        return live
+
+    def waits(self, pattern: int) -> Live:
+        """Where a pattern's hold-backs began."""
+        live = self._waits.get(pattern)
+        if live is None:
+            live = self._waits[pattern] = together(
+                state.holds.of(own) for state, own in self.members() if state.pattern == pattern
+            )
+        return live
+
+    def holds(self, lost: frozenset[int] = frozenset()) -> Live:
+        """Where the hold-backs began that text waits for, but for those of `lost` patterns."""
+        live = self._holds.get(lost)
+        if live is None:
+            handling = self.owner.machine.handling
+            live = self._holds[lost] = together(
+                state.holds.of(own)
+                for state, own in self.members()
+                if handling[state.pattern].holds and state.pattern not in lost
+            )
+        return live
+
+    def runs(self, registers: tuple[int, ...]) -> dict[int, Run]:
+        """The patterns that are awake."""
+        return {
+            state.pattern: (state, tuple([registers[n] for n in numbers]))
+            for state, numbers in self.members()
+        }
+
+    def members(self) -> Iterable[tuple[State, tuple[int, ...]]]:
+        """The states, each with the numbers of its registers."""
+        return zip(self.states, self.numbers, strict=True)
+
+
+class Joints:
+    """The joint states of a machine: bounded, and let be where a text keeps coming to new ones,
+    since building one costs more than stepping its patterns.
+
+    `read` counts the characters that have been read by them, `rest` those for which they are still
+    let be.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.read = 0
+        self.rest = 0
+        self._known: dict[tuple[object, ...], Joint] = {}
+        self._weight = 0
+        self._missed = 0
+        self._pause = REST
+        machine.alphabet.flushed.append(lambda _: self.flush())
+
+    def flush(self) -> None:
+        """Forget all joint states; streams go on from those they are in."""
+        with self.machine.alphabet.lock:
+            known, self._known, self._weight = self._known, {}, 0
+            for joint in known.values():
+                joint.clear()
+
+    def of(self, runs: Mapping[int, Run], kind: int) -> tuple[Joint, tuple[int, ...]]:
+        """The joint state of some patterns, and its registers."""
+        states = tuple([runs[pattern][0] for pattern in sorted(runs)])
+        owned = [runs[state.pattern][1][: state.size] for state in states]
+        offsets = sorted({offset for own in owned for offset in own})
+        places = {offset: place for place, offset in enumerate(offsets)}
+        numbers = tuple([tuple([places[offset] for offset in own]) for own in owned])
+        with self.machine.alphabet.lock:
+            return self._joint(kind, states, numbers), tuple(offsets)
+
+    def _joint(
+        self, kind: int, states: tuple[State, ...], numbers: tuple[tuple[int, ...], ...]
+    ) -> Joint:
+        key = kind, states, numbers
+        joint = self._known.get(key)
+        if joint is None:
+            self._weight += 8 + len(states) // 4
+            if self._weight > MAX_WEIGHT:
+                self.flush()
+            joint = self._known[key] = Joint(self, *key)
+        return joint
+
+    def leap(self, joint: Joint, number: int) -> Leap:
+        """The transition of a joint state on a class of characters."""
+        with self.machine.alphabet.lock:
+            self._missed += 1
+            self._weight += 1
+            if self._missed > TRIAL:
+                self._judge()
+            steps = {**self.machine.wakes(joint.kind, number)}
+            for state in joint.states:
+                steps[state.pattern] = state[number]
+            return self._led(joint, steps, self.machine.kind(number))
+
+    def _judge(self) -> None:
+        """Let joint states be for a while, unless building them was worth while."""
+        if self.read < WORTH * self._missed:
+            self.rest, self._pause = self._pause, min(2 * self._pause, MAX_REST)
+        else:
+            self._pause = REST
+        self.read = self._missed = 0
+
+    def _led(self, joint: Joint, steps: Mapping[int, Transition], kind: int) -> Leap:
+        """Where the steps of a joint state's patterns lead."""
+        owned = {state.pattern: own for state, own in joint.members() if own}
+        states: list[State] = []
+        sources: dict[int, tuple[Least, ...]] = {}
+        accepts: list[tuple[int, Accept]] = []
+        for pattern in sorted(steps):
+            target, moves, accepted = steps[pattern]
+            if accepted:
+                own = owned.get(pattern, ())
+                accepts += [(pattern, accept.of(own)) for accept in accepted]
+            if target.idle:
+                continue
+            if target.size:
+                own = owned.get(pattern, ())
+                sources[len(states)] = (
+                    tuple([(number,) for number in own[: target.size]])
+                    if moves is None
+                    else tuple([mapped(least, own) for least in moves])
+                )
+            states.append(target)
+        distinct = dict.fromkeys([least for each in sources.values() for least in each])
+        places = {least: place for place, least in enumerate(distinct)}
+        numbers: list[tuple[int, ...]] = [()] * len(states)
+        for index, leasts in sources.items():
+            numbers[index] = tuple([places[least] for least in leasts])
+        after = self._joint(kind, tuple(states), tuple(numbers))
+        stay = all(least == (place,) for least, place in places.items())
+        if stay and not accepts:
+            return after, None
+        return after, (None if stay else tuple(distinct), tuple(accepts))
