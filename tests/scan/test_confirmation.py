@@ -159,3 +159,10 @@ def test_nothing_waits_for_a_group_that_has_captured_nothing(pattern: str) -> No
     shown = [event.text for event in stage.feed(text + "; key=ab") if isinstance(event, Text)]
     assert "".join(shown) == text + "; key="
     assert stage.held == 2
+
+
+def test_no_text_waits_with_a_match_that_masks_nothing() -> None:
+    stage = RuleSet([Rule("r", patterns=(r"(?:k(\d*)x)+",), group=1, replacement="*")]).stage()
+    assert stage.feed("kxk") == [Text("kxk")]
+    assert stage.feed("1xk") == []
+    assert stage.feed(" ")[0] == Text("*xk ")

@@ -325,6 +325,9 @@ accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *re
         found.end = resolved(note[1], registers, offset);
         found.late = (uint8_t)note[2];
         found.hold = least_of(note + 4, note[3], registers, offset);
+        /* If the group has captured nothing, nothing is written: only what is read again must
+           wait. */
+        found.written = !found.late && found.hold >= found.end;
         note += 4 + note[3];
         if (candidates_push(into, &found) < 0) {
             return ERROR;

@@ -44,7 +44,9 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
     hold = start
     if accept.hold != (accept.start,):
         hold = min([resolve(source, registers, offset) for source in accept.hold])
-    return Candidate(pattern, start, hold, resolve(accept.end, registers, offset), accept.late)
+    end = resolve(accept.end, registers, offset)
+    # If the group has captured nothing, nothing is written: only what is read again must wait.
+    return Candidate(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
 
 
 NO_GROUP = -1
