@@ -181,6 +181,8 @@ class Drawer:
         """A pattern that an automaton cannot follow exactly, or not as it is written."""
         one, two = self.solid_text(), self.solid_text()
         a, b = self.letter(), self.letter()
+        if "[^" in one and "[^" in two:
+            two = b  # as in `alternation`
         if self.chance(25):
             return self.random.choice(
                 (
