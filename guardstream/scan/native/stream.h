@@ -11,7 +11,7 @@ typedef struct {
     int64_t start, end, hold;
     int32_t pattern;
     uint8_t late;    /* the automaton went on without what begins after it */
-    uint8_t written; /* it has overflowed, so that nothing waits for it any more */
+    uint8_t written; /* nothing waits for it: it has overflowed, or its group captured nothing */
 } Candidate;
 
 typedef struct {
@@ -325,8 +325,7 @@ accepts_taken(const Cache *cache, int32_t at, int32_t pattern, const int64_t *re
         found.end = resolved(note[1], registers, offset);
         found.late = (uint8_t)note[2];
         found.hold = least_of(note + 4, note[3], registers, offset);
-        /* If the group has captured nothing, nothing is written: only what is read again must
-           wait. */
+        /* Where nothing is masked, text waits only if what comes after the match is read again. */
         found.written = !found.late && found.hold >= found.end;
         note += 4 + note[3];
         if (candidates_push(into, &found) < 0) {

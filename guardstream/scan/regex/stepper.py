@@ -26,8 +26,8 @@ class Candidate(NamedTuple):
     """An accepted match that something older may still undo, or that may be refused.
 
     It has the pattern's index, where it began, where its hold-back began, and where it ended; it is
-    `late` if the automaton went on without what begins after it, and `written` if it has
-    overflowed, so that nothing waits for it any more.
+    `late` if the automaton went on without what begins after it, and `written` if nothing waits for
+    it: it has overflowed, or its group has captured nothing.
     """
 
     pattern: int
@@ -45,7 +45,7 @@ def accepted(pattern: int, accept: Accept, registers: tuple[int, ...], offset: i
     if accept.hold != (accept.start,):
         hold = min([resolve(source, registers, offset) for source in accept.hold])
     end = resolve(accept.end, registers, offset)
-    # If the group has captured nothing, nothing is written: only what is read again must wait.
+    # Where nothing is masked, text waits only if what comes after the match is read again.
     return Candidate(pattern, start, hold, end, accept.late, hold >= end and not accept.late)
 
 
