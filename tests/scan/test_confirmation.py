@@ -166,3 +166,20 @@ def test_no_text_waits_with_a_match_that_masks_nothing() -> None:
     assert stage.feed("kxk") == [Text("kxk")]
     assert stage.feed("1xk") == []
     assert stage.feed(" ")[0] == Text("*xk ")
+
+
+@pytest.mark.parametrize("judged", [{}, {"allow_words": ("zz",)}])
+def test_a_match_far_longer_than_the_window_is_told_alike_in_all_chunkings(
+    judged: dict[str, tuple[str, ...]],
+) -> None:
+    rule = Rule("r", patterns=(r"k(\w+);x{2100}-?",), group=1, replacement="*", **judged)
+    text = "kab;" + "x" * 2100 + " and on"
+    said = set()
+    for size in (1, 7, len(text)):
+        stage = RuleSet([rule], max_holdback=16).stage()
+        chunks = [text[at : at + size] for at in range(0, len(text), size)]
+        events = [event for chunk in chunks for event in stage.feed(chunk)] + stage.finish()
+        shown = "".join(event.text for event in events if isinstance(event, Text))
+        assert shown == "k" + "*" * 2103 + " and on"
+        said.add(tuple((e.kind, e.start, e.end) for e in events if isinstance(e, Finding)))
+    assert len(said) == 1

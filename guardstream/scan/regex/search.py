@@ -310,21 +310,21 @@ class PatternScan:
         if known and compiled.tail is not None:
             end = match.end - compiled.tail
             return [(match.hold, end)] if match.hold < end else []
-        text, end = self._read_as(window), match.end - base
+        text, end, horizon = self._read_as(window), match.end - base, self._horizon()
         if known and compiled.after is not None:
             ends = [
                 match.end - width
                 for width in compiled.widths
-                if match.end - width >= match.hold
+                if match.end - width >= max(match.hold, horizon)
                 and self._set.follows(pattern, text, end - width, end, base == 0, self)
             ]
             if len(ends) == 1:
                 # It can only have ended there.
                 return [(match.hold, ends[0])] if match.hold < ends[0] else []
         matcher, found = self._set.matcher(pattern), None
-        if match.start >= self._horizon():
+        if match.start >= horizon:
             found = matcher.ends_at(text, match.start - base, end, base == 0, self)
-        elif match.hold >= self._horizon():
+        elif match.hold >= horizon:
             found = matcher.opened_at(text, match.hold - base, end, self)
         if found is None:
             return [(match.hold, match.end)]
