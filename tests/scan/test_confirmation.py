@@ -183,3 +183,8 @@ def test_a_match_far_longer_than_the_window_is_told_alike_in_all_chunkings(
         assert shown == "k" + "*" * 2103 + " and on"
         said.add(tuple((e.kind, e.start, e.end) for e in events if isinstance(e, Finding)))
     assert len(said) == 1
+
+
+def test_a_match_that_the_end_decides_is_found_after_a_confirmed_one() -> None:
+    rule = Rule("r", patterns=(r"((?:[^a]{1,3}?)|.)b(?:(?!\1).)*b",), replacement="*")
+    assert answer(rule, "xbbxqbxb")[2] == [(0, 3), (3, 8)]

@@ -233,7 +233,7 @@ class PatternScan:
                 if cuts:
                     self._steps.keep(pattern, candidates[1:])
                     found += self._taken(candidates[0], window, ended=ended)
-                elif self._confirmed(candidates, oldest, window, found):
+                elif self._confirmed(candidates, oldest, window, found, ended=ended):
                     break
         except Exception:
             rule = self._set.patterns[pattern].rule
@@ -263,10 +263,16 @@ class PatternScan:
         return self.offset - self._set.window
 
     def _confirmed(
-        self, candidates: Sequence[Candidate], oldest: int, window: Window, found: list[Match]
+        self,
+        candidates: Sequence[Candidate],
+        oldest: int,
+        window: Window,
+        found: list[Match],
+        *,
+        ended: bool,
     ) -> bool:
         """Confirm an approximated pattern's matches that began before `oldest`, up to the first
-        that is not refused; returns whether there was none."""
+        that is not refused; returns whether there was none. `ended` if the text ends here."""
         pattern = candidates[0].pattern
         compiled = self._set.patterns[pattern]
         begin = max(candidates[0].start, self._horizon())
@@ -276,7 +282,7 @@ class PatternScan:
             spans = self._spans(pattern, match, window)
             if self._holds_true(pattern, spans, window):
                 found += [Match(compiled.rule, start, end) for start, end in spans]
-                self._restart(pattern, match.end, window)
+                self._restart(pattern, match.end, window, ended=ended)
                 return False
             begin = match.start + 1
         kept = [candidate for candidate in candidates if candidate.start >= oldest]
