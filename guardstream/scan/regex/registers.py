@@ -158,7 +158,7 @@ def renumbered(
             used[hold] = None
         if end is not None:
             used[(end,)] = None
-    sources = sorted(used, key=by_age)
+    sources = sorted(used, key=_order)
     numbers = {source: number for number, source in enumerate(sources)}
     threads = []
     for item, start, hold, end in advanced:
@@ -178,6 +178,6 @@ def renumbered(
     return tuple(threads), None if stay else tuple(sources)
 
 
-def by_age(source: Least) -> tuple[bool, int, Least]:
-    """Orders sources: registers first, in their order; then what is new, the oldest first."""
+def _order(source: Least) -> tuple[bool, int, Least]:
+    # Registers first, in their order; then what is new, the oldest first.
     return len(source) > 1 or source[0] < 0, min(source), source
