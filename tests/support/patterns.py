@@ -178,9 +178,15 @@ class Tree:
                 for item in self.after(Thread(rest), previous, char, 0):
                     if isinstance(item, Matched) or item.rest is None:
                         return True
-                    if (item.rest, char) not in seen:
-                        seen.add((item.rest, char))
-                        todo.append((item.rest, char))
+                    reached = (item.rest, char)
+                    if reached in seen:
+                        continue
+                    if self.hopes.get(reached):
+                        return True
+                    seen.add(reached)
+                    if reached not in self.hopes:
+                        todo.append(reached)
+        self.hopes.update(dict.fromkeys(seen, False))
         return False
 
     def _walk(
