@@ -29,24 +29,31 @@ typedef struct {
 typedef struct {
     int32_t first, count; /* its runs, in `run` */
     int32_t registers;    /* how many a stream has here */
+    /* Where its oldest hold-back began: the least of these registers, in `holds`, or so far back.
+       NOT_YET as long as nobody has asked. */
+    int32_t hold, holds, distance;
 } Joint;
 
+#define NOT_YET (-2)
+
 /* Where a joint state leads on a class of characters. Its notes, from `first` on, are NOTE_INTS
-   each: what registers become, if they do not stay, and what matches. */
+   each: what registers become, if they do not stay, and what matches. It stands in a table by
+   joint state and class, where one look finds all of it; the joint state of a free place is NONE. */
 typedef struct {
-    int32_t target, first, moves, accepts;
+    int32_t joint, class;
+    int32_t target, registers, first;
+    uint16_t moves, accepts; /* a pattern makes one of each at most */
 } Leap;
 
 #define NOTE_INTS 4 /* pattern, note of the pattern's edge, first register before, how many after */
 
 typedef struct {
     Numbers known; /* by what the sleeping patterns ask of the last character, patterns and nodes */
-    Numbers led;   /* by joint state and class: the number of a leap */
     Joint *joint;
     Run *run;
-    Leap *leap;
-    int32_t joint_room, runs, run_room, leap_room;
-    Ints notes, key;
+    Leap *leap; /* an open hash table */
+    int32_t joint_room, runs, run_room, leaps, leap_room;
+    Ints notes, holds, key;
     Ints moves, accepts; /* the notes of the character that is being read */
     int32_t read, missed; /* in this trial */
     int32_t rest, pause;  /* for how many characters more, and for how many the last time */
@@ -55,12 +62,11 @@ typedef struct {
 static void
 joints_free(Joints *self)
 {
-    Ints *ints[] = {&self->notes, &self->key, &self->moves, &self->accepts};
-    for (int index = 0; index < 4; index++) {
+    Ints *ints[] = {&self->notes, &self->holds, &self->key, &self->moves, &self->accepts};
+    for (int index = 0; index < 5; index++) {
         ints_free(ints[index]);
     }
     numbers_free(&self->known);
-    numbers_free(&self->led);
     PyMem_Free(self->joint);
     PyMem_Free(self->run);
     PyMem_Free(self->leap);
@@ -72,10 +78,9 @@ joints_free(Joints *self)
 static int64_t
 joints_bytes(const Joints *self)
 {
-    return numbers_bytes(&self->known) + numbers_bytes(&self->led)
-        + (int64_t)sizeof(Joint) * self->joint_room
+    return numbers_bytes(&self->known) + (int64_t)sizeof(Joint) * self->joint_room
         + (int64_t)sizeof(Run) * self->run_room + (int64_t)sizeof(Leap) * self->leap_room
-        + (int64_t)sizeof(int32_t) * self->notes.room;
+        + (int64_t)sizeof(int32_t) * ((int64_t)self->notes.room + self->holds.room);
 }
 
 /* Whether the next character should be read by joint states. */
@@ -116,7 +121,7 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     if (number < known) {
         return number;
     }
-    Joint joint = {self->runs, runs->count, runs->register_count};
+    Joint joint = {self->runs, runs->count, runs->register_count, 0, 0, NOT_YET};
     if (runs->count) {
         memcpy(self->run + self->runs, runs->runs, (size_t)runs->count * sizeof(Run));
     }
@@ -125,13 +130,52 @@ joint_of(Joints *self, int32_t kind, const Runs *runs)
     return number;
 }
 
+/* The place of a joint state and class in a table that has room. */
+static Leap *
+leap_place(const Joints *self, int32_t joint, int32_t class)
+{
+    const int32_t key[2] = {joint, class};
+    uint32_t mask = (uint32_t)self->leap_room - 1, place = hash_of(key, 2) & mask;
+    while (self->leap[place].joint != NONE
+           && (self->leap[place].joint != joint || self->leap[place].class != class)) {
+        place = (place + 1) & mask;
+    }
+    return &self->leap[place];
+}
+
 /* Where a joint state has led on a class; NULL if it has not been there. */
 static const Leap *
 joints_leap(const Joints *self, int32_t joint, int32_t class)
 {
-    const int32_t key[2] = {joint, class};
-    int32_t number = numbers_find(&self->led, key, 2);
-    return number == NONE ? NULL : &self->leap[number];
+    const Leap *leap = self->leap_room ? leap_place(self, joint, class) : NULL;
+    return leap == NULL || leap->joint == NONE ? NULL : leap;
+}
+
+/* Keep half of the table of leaps free. */
+static int
+leaps_grown(Joints *self)
+{
+    if (2 * (self->leaps + 1) <= self->leap_room) {
+        return 0;
+    }
+    Leap *old = self->leap;
+    int32_t room = self->leap_room;
+    self->leap = NULL;
+    self->leap_room = 0;
+    if (grown((void **)&self->leap, &self->leap_room, 4 * ((int64_t)self->leaps + 1),
+              sizeof(Leap)) < 0) {
+        self->leap = old;
+        self->leap_room = room;
+        return ERROR;
+    }
+    memset(self->leap, 0xFF, (size_t)self->leap_room * sizeof(Leap));
+    for (int32_t place = 0; place < room; place++) {
+        if (old[place].joint != NONE) {
+            *leap_place(self, old[place].joint, old[place].class) = old[place];
+        }
+    }
+    PyMem_Free(old);
+    return 0;
 }
 
 /* Whether all registers stay where they are and what they are. */
@@ -152,35 +196,15 @@ registers_stay(const Ints *moves)
 static int
 joints_link(Joints *self, int32_t joint, int32_t class, int32_t target)
 {
-    const int32_t from[2] = {joint, class};
     int32_t moves = registers_stay(&self->moves) ? 0 : self->moves.count;
-    Leap leap = {target, self->notes.count, moves / NOTE_INTS, self->accepts.count / NOTE_INTS};
-    if (ints_append(&self->notes, self->moves.at, moves) < 0
-        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0
-        || grown((void **)&self->leap, &self->leap_room, (int64_t)self->led.count + 1,
-                 sizeof(Leap)) < 0) {
+    Leap leap = {joint, class, target, self->joint[target].registers, self->notes.count,
+                 (uint16_t)(moves / NOTE_INTS), (uint16_t)(self->accepts.count / NOTE_INTS)};
+    if (leaps_grown(self) < 0 || ints_append(&self->notes, self->moves.at, moves) < 0
+        || ints_append(&self->notes, self->accepts.at, self->accepts.count) < 0) {
         return ERROR;
     }
-    int32_t number = numbers_of(&self->led, from, 2);
-    if (number < 0) {
-        return ERROR;
-    }
-    self->leap[number] = leap;
-    return 0;
-}
-
-/* Put a joint state's runs in the place of others. */
-static int
-joint_placed(const Joints *self, const Joint *joint, Runs *runs)
-{
-    if (grown((void **)&runs->runs, &runs->room, joint->count, sizeof(Run)) < 0) {
-        return ERROR;
-    }
-    if (joint->count) {
-        memcpy(runs->runs, self->run + joint->first, (size_t)joint->count * sizeof(Run));
-    }
-    runs->count = joint->count;
-    runs->register_count = joint->registers;
+    *leap_place(self, joint, class) = leap;
+    self->leaps++;
     return 0;
 }
 

@@ -64,7 +64,7 @@ typedef struct {
 } Machine;
 
 static int streams_renew(Machine *self, int32_t pattern, const Cache *old);
-static void streams_part(Machine *self);
+static int streams_part(Machine *self);
 
 /* --- reading what Python gives -------------------------------------------------------------- */
 
@@ -471,11 +471,12 @@ wakes_forget(Machine *self)
     self->wakes = self->spans = 0;
 }
 
-static void
+static int
 joints_forget(Machine *self)
 {
-    streams_part(self);
+    int result = streams_part(self);
     joints_free(&self->joints);
+    return result;
 }
 
 /* Forget an automaton's states; the streams keep those they are in. */
@@ -486,8 +487,10 @@ machine_flush(Machine *self, int32_t pattern)
     Cache old = automaton->cache;
     memset(&automaton->cache, 0, sizeof(Cache));
     wakes_forget(self);
-    joints_forget(self);
-    int result = cache_start(&automaton->cache);
+    int result = joints_forget(self);
+    if (cache_start(&automaton->cache) < 0) {
+        result = ERROR;
+    }
     if (streams_renew(self, pattern, &old) < 0) {
         result = ERROR;
     }

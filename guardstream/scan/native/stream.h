@@ -21,7 +21,7 @@ typedef struct {
 
 /* Where a stream stands. */
 typedef struct {
-    Runs runs;
+    Runs runs; /* in a joint state only the registers: the runs themselves stand there */
     Candidates open;
     int64_t offset;
     int32_t last;
@@ -76,18 +76,55 @@ candidates_push(Candidates *all, const Candidate *candidate)
     return 0;
 }
 
+/* Put runs in the place of others. */
+static int
+runs_taken(Runs *to, const Run *runs, int32_t count)
+{
+    if (grown((void **)&to->runs, &to->room, count, sizeof(Run)) < 0) {
+        return ERROR;
+    }
+    if (count) {
+        memcpy(to->runs, runs, (size_t)count * sizeof(Run));
+    }
+    to->count = count;
+    return 0;
+}
+
+/* The patterns that are awake. */
+static const Run *
+stand_runs(const Machine *machine, const Stand *stand, int32_t *count)
+{
+    if (stand->joint == NONE) {
+        *count = stand->runs.count;
+        return stand->runs.runs;
+    }
+    const Joint *joint = &machine->joints.joint[stand->joint];
+    *count = joint->count;
+    return machine->joints.run + joint->first;
+}
+
+/* Leave the joint state: the runs are the stand's own. */
+static int
+stand_part(const Machine *machine, Stand *stand)
+{
+    if (stand->joint == NONE) {
+        return 0;
+    }
+    int32_t count;
+    const Run *runs = stand_runs(machine, stand, &count);
+    stand->joint = NONE;
+    return runs_taken(&stand->runs, runs, count);
+}
+
 static int
 stand_copy(Stand *to, const Stand *from)
 {
-    if (grown((void **)&to->runs.runs, &to->runs.room, from->runs.count, sizeof(Run)) < 0
+    if ((from->joint == NONE && runs_taken(&to->runs, from->runs.runs, from->runs.count) < 0)
         || grown((void **)&to->runs.registers, &to->runs.register_room,
                  from->runs.register_count, sizeof(int64_t)) < 0
         || grown((void **)&to->open.at, &to->open.room, from->open.count,
                  sizeof(Candidate)) < 0) {
         return ERROR;
-    }
-    if (from->runs.count) {
-        memcpy(to->runs.runs, from->runs.runs, (size_t)from->runs.count * sizeof(Run));
     }
     if (from->runs.register_count) {
         memcpy(to->runs.registers, from->runs.registers,
@@ -96,7 +133,6 @@ stand_copy(Stand *to, const Stand *from)
     if (from->open.count) {
         memcpy(to->open.at, from->open.at, (size_t)from->open.count * sizeof(Candidate));
     }
-    to->runs.count = from->runs.count;
     to->runs.register_count = from->runs.register_count;
     to->open.count = from->open.count;
     to->offset = from->offset;
@@ -162,12 +198,15 @@ runs_follow(Runs *runs, int32_t pattern, const Cache *cache, const Edge *edge,
     return 0;
 }
 
+/* The run of a pattern, NULL if it sleeps. */
 static const Run *
-runs_find(const Runs *runs, int32_t pattern)
+run_of(const Stream *self, int32_t pattern)
 {
-    for (int32_t index = 0; index < runs->count; index++) {
-        if (runs->runs[index].pattern == pattern) {
-            return &runs->runs[index];
+    int32_t count;
+    const Run *run = stand_runs(self->machine, &self->now, &count);
+    for (; count; run++, count--) {
+        if (run->pattern == pattern) {
+            return run;
         }
     }
     return NULL;
@@ -209,17 +248,24 @@ run_oldest(const Stream *self, const Run *run, int holding)
 static int64_t
 pattern_oldest(const Stream *self, int32_t pattern, int holding)
 {
-    const Run *run = runs_find(&self->now.runs, pattern);
+    const Run *run = run_of(self, pattern);
     return run == NULL ? self->now.offset + 1 : run_oldest(self, run, holding);
 }
 
-/* Let every stream forget its joint state. */
-static void
+/* Let every stream leave its joint state. */
+static int
 streams_part(Machine *machine)
 {
+    int result = 0;
     for (Stream *stream = machine->streams; stream != NULL; stream = stream->after) {
-        stream->now.joint = stream->mark.joint = NONE;
+        if (stand_part(machine, &stream->now) < 0 || stand_part(machine, &stream->mark) < 0) {
+            stream->now.runs.count = stream->mark.runs.count = 0;
+            stream->now.joint = stream->mark.joint = NONE;
+            stream->broken = 1;
+            result = ERROR;
+        }
     }
+    return result;
 }
 
 /* After a flush: let every stream stand in the states as they are known now. */
@@ -450,8 +496,9 @@ stream_advance(Stream *self, int32_t class, int worth)
         machine->clock = 0;
     }
     machine->clock++;
-    for (int32_t index = 0; index < self->now.runs.count; index++) {
-        const Run *run = &self->now.runs.runs[index];
+    int32_t count;
+    const Run *run = stand_runs(machine, &self->now, &count);
+    for (; count; run++, count--) {
         machine->awake[run->pattern] = machine->clock;
         int32_t number = machine_edge(machine, run->pattern, run->node, class);
         if (number < 0) {
@@ -478,12 +525,11 @@ stream_leap(Stream *self, int32_t class)
     if (leap == NULL) {
         return 0;
     }
-    const Joint *joint = &joints->joint[leap->target];
     const int32_t *note = joints->notes.at + leap->first;
     Runs *now = &self->now.runs, *next = &machine->next;
     int32_t filled = 0;
     self->hits.count = 0;
-    if (leap->moves && grown((void **)&next->registers, &next->register_room, joint->registers,
+    if (leap->moves && grown((void **)&next->registers, &next->register_room, leap->registers,
                              sizeof(int64_t)) < 0) {
         return ERROR;
     }
@@ -506,9 +552,7 @@ stream_leap(Stream *self, int32_t class)
         next->registers = registers;
         next->register_room = room;
     }
-    if (leap->target != self->now.joint && joint_placed(joints, joint, now) < 0) {
-        return ERROR;
-    }
+    now->register_count = leap->registers;
     self->now.joint = leap->target;
     return 1;
 }
@@ -523,8 +567,8 @@ stream_arrive(Stream *self, int32_t class, int worth)
     if (worth) {
         int32_t kind = machine_kind(machine, class);
         joints->missed++;
-        if (joints_bytes(joints) > machine->limit / JOINT_SHARE) {
-            joints_forget(machine);
+        if (joints_bytes(joints) > machine->limit / JOINT_SHARE && joints_forget(machine) < 0) {
+            return ERROR;
         }
         if (kind < 0 || (joint = joint_of(joints, kind, &machine->next)) < 0
             || (self->now.joint != NONE
@@ -597,18 +641,72 @@ stream_read(Stream *self, PyObject *text, Py_ssize_t begin, Py_ssize_t end)
     return begin;
 }
 
-static int64_t
-oldest_hold(const Stream *self)
+/* A joint state with where its oldest hold-back began; NULL if there is no room to note that. */
+static const Joint *
+joint_asked(Machine *machine, int32_t number)
 {
+    Joint *joint = &machine->joints.joint[number];
+    if (joint->distance != NOT_YET) {
+        return joint;
+    }
+    Ints *holds = &machine->joints.holds;
+    const Run *run = machine->joints.run + joint->first;
+    int32_t first = holds->count, distance = NONE;
+    for (int32_t index = 0; index < joint->count; index++, run++) {
+        if (!(machine->flags[run->pattern] & HOLDS)) {
+            continue;
+        }
+        const Cache *cache = &machine->automata[run->pattern].cache;
+        const Live *live = &cache->node[run->node].holds;
+        distance = live->distance > distance ? live->distance : distance;
+        for (int32_t which = 0; which < live->count; which++) {
+            if (ints_push(holds, run->registers + cache->registers.at[live->first + which]) < 0) {
+                PyErr_Clear();
+                holds->count = first;
+                return NULL;
+            }
+        }
+    }
+    joint->hold = first;
+    joint->holds = holds->count - first;
+    joint->distance = distance;
+    return joint;
+}
+
+/* Where the oldest hold-back of what is awake began. */
+static int64_t
+runs_hold(const Stream *self)
+{
+    const Stand *now = &self->now;
     const uint8_t *flags = self->machine->flags;
-    int64_t oldest = self->now.offset;
-    for (int32_t index = 0; index < self->now.runs.count; index++) {
-        const Run *run = &self->now.runs.runs[index];
+    int64_t oldest = now->offset;
+    const Joint *joint =
+        now->joint == NONE || self->lost_count ? NULL : joint_asked(self->machine, now->joint);
+    if (joint != NULL) {
+        const int32_t *hold = self->machine->joints.holds.at + joint->hold;
+        oldest = joint->distance > 0 ? oldest - joint->distance : oldest;
+        for (int32_t index = 0; index < joint->holds; index++) {
+            int64_t began = now->runs.registers[hold[index]];
+            oldest = began < oldest ? began : oldest;
+        }
+        return oldest;
+    }
+    int32_t count;
+    const Run *run = stand_runs(self->machine, now, &count);
+    for (; count; run++, count--) {
         if (flags[run->pattern] & HOLDS && !(self->lost_count && is_lost(self, run->pattern))) {
             int64_t began = run_oldest(self, run, 1);
             oldest = began < oldest ? began : oldest;
         }
     }
+    return oldest;
+}
+
+static int64_t
+oldest_hold(const Stream *self)
+{
+    const uint8_t *flags = self->machine->flags;
+    int64_t oldest = runs_hold(self);
     for (int32_t index = 0; index < self->now.open.count; index++) {
         const Candidate *open = &self->now.open.at[index];
         if (open->hold < oldest && !open->written && flags[open->pattern] & HOLDS
@@ -741,8 +839,10 @@ static PyObject *
 stream_oldest(Stream *self, PyObject *Py_UNUSED(ignored))
 {
     int64_t oldest = self->now.offset;
-    for (int32_t index = 0; index < self->now.runs.count; index++) {
-        int64_t began = run_oldest(self, &self->now.runs.runs[index], 0);
+    int32_t count;
+    const Run *run = stand_runs(self->machine, &self->now, &count);
+    for (; count; run++, count--) {
+        int64_t began = run_oldest(self, run, 0);
         oldest = began < oldest ? began : oldest;
     }
     return PyLong_FromLongLong(oldest);
@@ -783,8 +883,10 @@ static PyObject *
 stream_patterns(Stream *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *found = PyList_New(0);
-    for (int32_t index = 0; found && index < self->now.runs.count; index++) {
-        if (append_pattern(found, self->now.runs.runs[index].pattern) < 0) {
+    int32_t count;
+    const Run *run = stand_runs(self->machine, &self->now, &count);
+    for (; found && count; run++, count--) {
+        if (append_pattern(found, run->pattern) < 0) {
             Py_CLEAR(found);
         }
     }
@@ -971,8 +1073,9 @@ stream_ends(Stream *self, PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     self->hits.count = 0;
-    for (int32_t index = 0; index < self->now.runs.count; index++) {
-        const Run *run = &self->now.runs.runs[index];
+    int32_t count;
+    const Run *run = stand_runs(self->machine, &self->now, &count);
+    for (; count; run++, count--) {
         Automaton *automaton = &self->machine->automata[run->pattern];
         Ints *accepts = &self->machine->bench.accepts;
         accepts->count = 0;
@@ -1056,6 +1159,9 @@ stream_disable(Stream *self, PyObject *given)
     if (is_busy(self) || pattern_of(self, given, &pattern) < 0) {
         return NULL;
     }
+    if (stand_part(self->machine, &self->now) < 0) {
+        return NULL;
+    }
     if (self->off == NULL) {
         self->off = PyMem_Calloc((size_t)self->machine->patterns, 1);
         if (self->off == NULL) {
@@ -1063,7 +1169,6 @@ stream_disable(Stream *self, PyObject *given)
         }
     }
     self->off[pattern] = 1;
-    self->now.joint = NONE;
     runs_remove(&self->now.runs, pattern);
     candidates_remove(&self->now.open, pattern);
     stream_unlose(self, pattern);
@@ -1186,7 +1291,9 @@ run_put(Stream *self, int32_t pattern)
     const Cache *cache = &self->machine->automata[pattern].cache;
     Edge edge = {run.node, NONE, NONE, NONE};
     self->other.count = 0;
-    self->now.joint = NONE;
+    if (stand_part(self->machine, &self->now) < 0) {
+        return ERROR;
+    }
     runs_remove(&self->now.runs, pattern);
     return cache->node[run.node].idle
         ? 0
@@ -1218,7 +1325,7 @@ stream_restart(Stream *self, PyObject *args)
     if (result == 0) {
         result = run_put(self, pattern);
     }
-    const Run *run = runs_find(&self->now.runs, pattern);
+    const Run *run = run_of(self, pattern);
     if (result == 0 && ended && run != NULL) {
         Automaton *automaton = &self->machine->automata[pattern];
         Ints *accepts = &self->machine->bench.accepts;
@@ -1285,7 +1392,7 @@ stream_drop(Stream *self, PyObject *args)
         || !is_within(pattern, 0, self->machine->patterns)) {
         return NULL;
     }
-    const Run *run = runs_find(&self->now.runs, pattern);
+    const Run *run = run_of(self, pattern);
     if (run == NULL) {
         Py_RETURN_NONE;
     }
