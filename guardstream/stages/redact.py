@@ -111,7 +111,7 @@ class RuleSet:
         return Redact(self, [search() for search in self._searches])
 
     def _pattern_sets(self) -> Iterable[Callable[[], Scan]]:
-        """One automaton for each way in which patterns read the text."""
+        """What searches for patterns, for each way in which they read the text."""
         kinds: dict[frozenset[str], list[tuple[int, int]]] = {}
         for number, rule in enumerate(self.rules):
             if rule.patterns:
@@ -120,11 +120,11 @@ class RuleSet:
         for names, places in kinds.items():
             patterns = [self._pattern(number, index) for number, index in places]
             try:
-                yield PatternSet(
+                yield from PatternSet(
                     patterns,
                     window=4 * self.max_holdback,
                     table=Table(names) if names else None,
-                ).scan
+                ).searches
             except TooLargeError as error:
                 number, index = places[error.index]
                 raise RuleError(self.rules[number].id, str(error), index) from error

@@ -67,8 +67,16 @@ BUGS = {
     ),
     "text before a candidate is forgotten": Change(
         "stream.h",
-        "int64_t began = run_oldest(self, &self->now.runs.runs[index], 0);",
-        "int64_t began = run_oldest(self, &self->now.runs.runs[index], 1);",
+        "int64_t began = run_oldest(self, run, 0);",
+        "int64_t began = run_oldest(self, run, 1);",
+    ),
+    "a joint state forgets a hold-back": Change(
+        "stream.h",
+        "joint->holds = holds->count - first;",
+        "joint->holds = holds->count - first > 1;",
+    ),
+    "a joint state forgets a hold-back of fixed length": Change(
+        "stream.h", "joint->distance = distance;", "joint->distance = 0;"
     ),
     "a word ends where it goes on": Change("words.h", "if (low == count) {", "if (low <= count) {"),
     "a word that is complete goes on alone": Change(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from guardstream.errors import PatternError
 from guardstream.scan.regex.ast import (
     Alt,
@@ -15,7 +17,10 @@ from guardstream.scan.regex.ast import (
     Reference,
     Repeat,
 )
-from guardstream.scan.regex.rewrite import has_choices
+from guardstream.scan.regex.rewrite import has_choices, walk
+
+_LETTER = re.compile(r"(?:\(\?\w+:)?[^\W\d_]\)?")
+"""A fragment that is one letter, whatever its flags."""
 
 
 def min_width(node: Node) -> int:
@@ -57,6 +62,12 @@ def max_width(node: Node) -> int | None:
             return max_width(item)
         case _:
             return 0
+
+
+def letters(node: Node) -> int:
+    """How many letters the node tells apart from all others."""
+    fragments = {each.fragment for each in walk(node) if isinstance(each, Char)}
+    return sum(_LETTER.fullmatch(fragment) is not None for fragment in fragments)
 
 
 def look_behind(node: Node) -> int:

@@ -39,7 +39,7 @@ def rows(pattern: str, text: str, group: str | int | None = None) -> Iterator[Ro
     compiled = compile_pattern(pattern, group=group)
     patterns = PatternSet([compiled], window=len(text), stepping=in_python)
     program = patterns.automata[0].program
-    scan, window = patterns.scan(), Window()
+    scan, window = patterns.searches[0](), Window()
     steps = cast("Stepper", scan.steps)
     window.text = text
     for offset, character in enumerate(text):

@@ -143,8 +143,8 @@ class State(dict[int, Transition]):
 class Alphabet:
     """The classes of characters of a set of patterns, by number, with their signatures.
 
-    The class `BEGIN` is no character: what stands before the text. `wakes` is kept for the
-    stepping of all patterns; `flushed` are called with an automaton that forgets its states.
+    The class `BEGIN` is no character: what stands before the text. `flushed` are called with an
+    automaton that forgets its states.
     """
 
     BEGIN = 0
@@ -154,7 +154,6 @@ class Alphabet:
         self.signatures = [START]
         self.weight = 0
         self.automata: list[Automaton] = []
-        self.wakes: dict[tuple[int, int], dict[int, Transition]] = {}
         self.flushed: list[Callable[[Automaton], None]] = []
 
     def bound(self) -> None:
@@ -206,7 +205,6 @@ class Automaton:
         self._weight = 0
         self.generation += 1
         self._start()
-        self.alphabet.wakes.clear()
         for forget in self.alphabet.flushed:
             forget(self)
         for state in states.values():

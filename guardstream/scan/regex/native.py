@@ -130,7 +130,7 @@ class NativeMachine:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._rows = [_Rows(automaton) for automaton in machine.automata]
+        self._rows = {index: _Rows(machine.automata[index]) for index in machine.members}
         sets = max((automaton.program.sets.width for automaton in machine.automata), default=2)
         self._size = (sets + 31) // 32 * 4
         first_at, firsts = array("i"), array("i")

@@ -10,13 +10,15 @@ search goes on after what was confirmed, as if it began there.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from guardstream.errors import PatternError
 from guardstream.scan.match import Match, Window
 from guardstream.scan.regex import forms
 from guardstream.scan.regex.alphabet import ASCII, CharSets
+from guardstream.scan.regex.analysis import letters
 from guardstream.scan.regex.ast import Cat
 from guardstream.scan.regex.dfa import Alphabet, Automaton
 from guardstream.scan.regex.forms import AnyStepper, Stepping
@@ -28,6 +30,10 @@ from guardstream.scan.words.normalize import Table
 
 MIN_WINDOW = 2_048
 """How many code points before the present a confirmation may always look at."""
+
+SPELLED = 3
+"""Patterns that tell so many letters apart are searched for by themselves. Their states follow what
+is spelled, those of the others the shape of words: there are far fewer of each than of pairs."""
 
 STEPS_PER_CHARACTER = 1_000
 """How many steps of confirming each character read pays for, up to those of a whole window."""
@@ -50,7 +56,8 @@ class PatternSet:
 
     `window` is how many code points confirmations may look back over. With a `table` the text is
     read as translated by it, character for character. `stepping` is the form of the search, the
-    one that there is unless told otherwise.
+    one that there is unless told otherwise. `searches` make what a stream is searched by: each of
+    them looks for some of the patterns.
     """
 
     def __init__(
@@ -80,19 +87,34 @@ class PatternSet:
         self._tails: dict[int, Matcher] = {}
         self.classes = Classes(sets, alphabet, table)
         handling = [self._handling(index) for index in range(len(patterns))]
-        machine = Machine(self.automata, handling, self.classes, alphabet)
-        self.steps = (stepping or forms.stepping)(machine)
+        self.searches: list[Callable[[], PatternScan]] = []
+        for members in self._apart():
+            machine = Machine(self.automata, handling, self.classes, alphabet, members)
+            steps = (stepping or forms.stepping)(machine)
+            self.searches.append(partial(PatternScan, self, steps))
         self.approximated = [index for index, program in enumerate(programs) if not program.exact]
         self.reach = max(
             [p.behind + (p.confirm.reach if p.confirm else 0) for p in self.patterns], default=0
         )
         self._warm()
 
+    def _apart(self) -> Iterable[Sequence[int]]:
+        """The patterns that are searched for together, those of a rule always."""
+        spelled: dict[int, int] = {}
+        for pattern in self.patterns:
+            told = letters(pattern.tree)
+            spelled[pattern.rule] = max(spelled.get(pattern.rule, 0), told)
+        kinds: dict[bool, list[int]] = {}
+        for index, pattern in enumerate(self.patterns):
+            kinds.setdefault(spelled[pattern.rule] >= SPELLED, []).append(index)
+        return kinds.values()
+
     def _warm(self) -> None:
         """Read the ASCII characters, so that the first stream need not judge them. A pattern that
         fails there does so again in a stream, where it is reported."""
-        with suppress(PatternError, ValueError):
-            self.steps().run(ASCII, 0, len(ASCII))
+        for search in self.searches:
+            with suppress(PatternError, ValueError):
+                search().steps.run(ASCII, 0, len(ASCII))
 
     def settling(self, index: int) -> Settling:
         """How a pattern's matches become certain; where the automaton only approximates it, all
@@ -133,10 +155,6 @@ class PatternSet:
             known = self._tails[index] = self._matching(after or Cat(()), 0)
         return known.ends_at(text, start, end, from_start, budget) is not None
 
-    def scan(self) -> PatternScan:
-        """A search over one stream."""
-        return PatternScan(self)
-
 
 def _program(index: int, pattern: Pattern, sets: CharSets) -> Program:
     try:
@@ -150,9 +168,9 @@ class PatternScan:
 
     __slots__ = ("_masked", "_set", "_spent", "_standing", "_steps")
 
-    def __init__(self, patterns: PatternSet) -> None:
+    def __init__(self, patterns: PatternSet, steps: Callable[[], AnyStepper]) -> None:
         self._set = patterns
-        self._steps = patterns.steps()
+        self._steps = steps()
         self._standing: list[Match] = []
         self._masked: dict[tuple[int, int, int], int] = {}
         self._spent = 0

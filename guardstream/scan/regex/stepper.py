@@ -6,7 +6,7 @@ tells for each pair of classes of characters which sleeping patterns it wakes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from guardstream.scan.pages import Row
@@ -104,10 +104,10 @@ class Classes(dict[str, int]):
 
 
 class Machine:
-    """The automata of all patterns of a set, by index, what is done about each, and what wakes it.
+    """The automata of a set's patterns, by index, what is done about each, and what wakes it.
 
-    `asked` are the bits that a sleeping pattern asks of the last character, `firsts` what the first
-    character of each pattern's matches must be.
+    Those of `members` alone ever wake. `asked` are the bits that one of them asks of the last
+    character while it sleeps, `firsts` what the first character of each pattern's matches must be.
     """
 
     def __init__(
@@ -116,16 +116,22 @@ class Machine:
         handling: Sequence[Handling],
         classes: Classes,
         alphabet: Alphabet,
+        members: Collection[int],
     ) -> None:
         self.automata = automata
+        self.members = members
         self.handling = handling
         self.classes = classes
         self.alphabet = alphabet
-        self.firsts: list[list[Condition]] = [first_conditions(a.program) for a in automata]
+        self.firsts: list[list[Condition]] = [[] for _ in automata]
         self.asked = 0
-        for automaton in automata:
-            self.asked |= automaton.program.behind & ~automaton.program.looks
+        for index in members:
+            program = automata[index].program
+            self.firsts[index] = first_conditions(program)
+            self.asked |= program.behind & ~program.looks
         self._starters: dict[int, list[int]] = {}
+        self._wakes: dict[tuple[int, int], dict[int, Transition]] = {}
+        alphabet.flushed.append(lambda _: self._wakes.clear())
 
     def kind(self, last: int) -> int:
         """What of a character's class the sleeping patterns ask after it."""
@@ -134,7 +140,7 @@ class Machine:
     def wakes(self, kind: int, number: int) -> Mapping[int, Transition]:
         """The sleeping patterns that a character of class `number` wakes after one of a kind, with
         their transitions."""
-        known = self.alphabet.wakes.get((kind, number))
+        known = self._wakes.get((kind, number))
         if known is None:
             with self.alphabet.lock:
                 known = {}
@@ -144,7 +150,7 @@ class Machine:
                     target, _, accepts = transition
                     if accepts or not target.idle:
                         known[index] = transition
-                self.alphabet.wakes[kind, number] = known
+                self._wakes[kind, number] = known
         return known
 
     def _starting(self, number: int) -> list[int]:
