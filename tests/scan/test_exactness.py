@@ -224,6 +224,24 @@ REFERENCES = [
     (r"([a-z]+)-(?>\1|[a-z]+b)c", "ab-abc ab-abbc ab-abb"),
     (r"([a-z])(?>x\1|x)y", "qxqy qxy axay axy"),
     (r"(\w)-(?!.*\1)\w", "a-b, c-d; a\nc-x"),
+    (r"\b(\w+)\b(?=.*\b\1\b)", "the cat, the dog\nthe cat"),
+    (r"(\w+),(?=\w+(?=\1))", "ab,cdab ab,cd;"),
+    (r"(\w+),(?!(?=\w+\1))", "ab,cdab ab,cd;"),
+    (r"(\w+),(?!\w(?!\1))", "a,bacd a,bcad"),
+    (r"(\w)b(?!.\1$)", "abxac abxa"),
+    (r"(\w)b(?!.\1\b)", "abxac abxa; abxa"),
+    (r"(?=(\w+))\1:", "abc: d ef:"),
+    (r"x(?=,?(\w))\W?\1+", "x,aab xbbc x,"),
+    (r"(?<=(['\"=]))\w+\1", "='ab' \"cd' =ef="),
+]
+
+# --- lookbehinds, which may match in any of their ways -----------------------------------------
+
+LOOKBEHINDS = [
+    (r"\w(?<!a.{1,2}?)", "abb xabbb"),
+    (r"(?<=x\d{1,3}?)y", "x1y x12y x1234y"),
+    (r"(?<=x(?:|b|cd))y", "xy xby xcdy xbcdy"),
+    (r"(?<=^(a?)(b??|cd))e", "acde"),
 ]
 
 
@@ -241,13 +259,22 @@ EMPTY_ROUNDS = [
     (r"(?:a?){2,}+b", "aab b"),
     (r"(?:a?)*+ab", "aab b"),
     (r"(?:(?=a)|b)*+c", "bbc abc"),
+    (r"a(?:b?\b)++", "a ab abb"),
+    (r"a(?>(?:b?(?=c))*)c", "ac abc abbc"),
+    (r"a(?:b?\b)*c?", "a ab abc ac"),
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text"), REFERENCES + EMPTY_ROUNDS)
+@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + EMPTY_ROUNDS)
 def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
     rule = Rule("p", patterns=(pattern,), replacement="*")
     shown = list(text)
     for match in regex.finditer(pattern, text):
         shown[match.start() : match.end()] = "*" * len(match[0])
     assert joined(events_of(rule, text, 64)) == "".join(shown)
+
+
+@pytest.mark.parametrize("pattern", [r"a(b?){2,}+", r"a(?>(b?){2,})", r"a(c|b{0,2}){2,}+"])
+def test_the_group_of_a_round_that_matches_nothing_is_found(pattern: str) -> None:
+    rule = Rule("p", patterns=(pattern,), group=1, replacement="*")
+    assert joined(events_of(rule, "ab, abb, a", 64)) == check_whole([rule], "ab, abb, a")[0]

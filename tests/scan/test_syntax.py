@@ -33,6 +33,7 @@ REFUSED = {
     r"\L<words>": "named lists",
     r"(a(?R)?b)": "recursion",
     r"(?<=a+)b": "unbounded lookbehind",
+    r"(?<=(a|ab))c\1": "group in a lookbehind",
     r"a(?<!(?=b))c": "looks ahead",
     r"a*": "match nothing",
     r"\b": "match nothing",
