@@ -32,6 +32,7 @@ SETS = [
     r"\u4e00", r"[\u4e00-\u9fff]", r"[\x00-\uffff]", r"\U0001f600", r"[\U0001f600-\U0001f64f]",
     r"\x41", r"[\x41-\xff]", r"\101", r"[\101-\377]", r"\0", r"\N{GREEK SMALL LETTER ALPHA}",
     r"\p{L}", r"\P{L}", r"\p{Script=Han}", r"\pN", r"[[:alpha:]]", r"[[:^alpha:]]", r"[^a]",
+    r"[[:]+:\]", r"[[:.]\w:\]",
     r"\w", r"\W", r"\d", r"\D", r"\s", r"\S", r"\h", r"\v", r"\R", r"\t", r"\n", r"\r", r"\f",
     r"\a", r"[^\w]",
     r".", r"(?s).", r"[\w--a]", r"(?i)k", r"(?i)[k-s]", r"(?i)ß", r"(?i)\u212b", r"[a\]]", r"[]a]",

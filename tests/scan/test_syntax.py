@@ -42,6 +42,13 @@ REFUSED = {
     r"(a": "missing",
     r"a)": "unbalanced",
     r"[a": "missing",
+    r"(?u)a(?a)": "incompatible",
+    r"(?<q>['\"])\w\k<q>": r"write \(\?P=name\)",
+    r"\e\[0m": r"write \\x1b",
+    r"\Qa.b\E": "write \\\\ before",
+    r"\x{e9}": r"\\uHHHH",
+    r"[\u{1f600}]": r"\\uHHHH",
+    r"(?'q'a)": r"\(\?<name>a\)",
     r"*a": "nothing to repeat",
     "(?:" * 200 + "a" + ")" * 200: "nest",
 }
