@@ -39,7 +39,8 @@ SETS = [
     r"(?a)\w", r"(?a:\w)", r"(?a)[^\W\d]", r"(?a)\s", r"(?a)[^\d]",
     r"(?ai)k", r"(?ai:k)",
     r"(?ia)é", r"(?ia:é)", r"(?a)[[:alpha:]]", r"(?a:[[:alpha:]])", r"(?a)(?u:\w)", r"(?ai)[k-s]",
-    r"\m\w", r"\w\M", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
+    r"\m\w", r"\w\M", r"(?a:\m)\w", r"\w(?a:\M)",
+    r"(?a)(?u:\m)\w", r"(?a)\m\w", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
 ]  # fmt: skip
 EDGES = "aAkKsSſ\u212aßẞéÉ中\uffff\U0001f600\u2003\u00a0\u0663\u2028\x85\r\n\v\f\0_-."
 

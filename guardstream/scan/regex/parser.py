@@ -430,6 +430,8 @@ class _Parser:
         if letter in ("b", "B"):
             return Assert("word" if letter == "b" else "not_word", word)
         if letter in ("m", "M"):
+            # Here `(?a)` counts only where it holds for all of the pattern.
+            word = self._judged(r"\w", flags._replace(ignore_case=False, ascii=None))
             edge = Look(Char(word), ahead=letter == "m", negate=False)
             return Cat((Assert("word", word), edge))
         if letter == "R":
