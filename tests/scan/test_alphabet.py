@@ -12,7 +12,8 @@ from guardstream.scan.regex.alphabet import CharSets
 FRAGMENTS = (
     "a", "(?i:k)", "(?i:s)", "[a-f0-9]", "[^a-z]", r"[^\n]", r"\w", r"\W", r"\d", r"\D", r"\s",
     r"\S", r"[\w.-]", r"[^\s,]",
-    r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]",
+    r"(?i:[^\w])", r"[\s\S]", "[中文]", "[^中]", r"\p{L}", "[[:alnum:]]", "[$[:alpha:]]",
+    r"[^\w[:punct:]]", "[x[:^alpha:]]",
     r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
     r"[\s，。；]", r"[^\s，]", "(?i:[号群])", "(?i:[ⓐ群])", "[A-Z挂学]", r"\U0000ff5c", "[！-～]",
     r"[\U00004e00-\U00004e7f]", r"(?i:[^\W丁])",

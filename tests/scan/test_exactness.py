@@ -32,13 +32,15 @@ SETS = [
     r"\u4e00", r"[\u4e00-\u9fff]", r"[\x00-\uffff]", r"\U0001f600", r"[\U0001f600-\U0001f64f]",
     r"\x41", r"[\x41-\xff]", r"\101", r"[\101-\377]", r"\0", r"\N{GREEK SMALL LETTER ALPHA}",
     r"\p{L}", r"\P{L}", r"\p{Script=Han}", r"\pN", r"[[:alpha:]]", r"[[:^alpha:]]", r"[^a]",
+    r"[[:]+:\]", r"[[:.]\w:\]",
     r"\w", r"\W", r"\d", r"\D", r"\s", r"\S", r"\h", r"\v", r"\R", r"\t", r"\n", r"\r", r"\f",
     r"\a", r"[^\w]",
     r".", r"(?s).", r"[\w--a]", r"(?i)k", r"(?i)[k-s]", r"(?i)ß", r"(?i)\u212b", r"[a\]]", r"[]a]",
     r"(?a)\w", r"(?a:\w)", r"(?a)[^\W\d]", r"(?a)\s", r"(?a)[^\d]",
     r"(?ai)k", r"(?ai:k)",
     r"(?ia)é", r"(?ia:é)", r"(?a)[[:alpha:]]", r"(?a:[[:alpha:]])", r"(?a)(?u:\w)", r"(?ai)[k-s]",
-    r"\m\w", r"\w\M", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
+    r"\m\w", r"\w\M", r"(?a:\m)\w", r"\w(?a:\M)",
+    r"(?a)(?u:\m)\w", r"(?a)\m\w", r"(?a)\b\w", r"(?a:\b\w)", r"\w(?a)\w",
 ]  # fmt: skip
 EDGES = "aAkKsSſ\u212aßẞéÉ中\uffff\U0001f600\u2003\u00a0\u0663\u2028\x85\r\n\v\f\0_-."
 
@@ -224,6 +226,24 @@ REFERENCES = [
     (r"([a-z]+)-(?>\1|[a-z]+b)c", "ab-abc ab-abbc ab-abb"),
     (r"([a-z])(?>x\1|x)y", "qxqy qxy axay axy"),
     (r"(\w)-(?!.*\1)\w", "a-b, c-d; a\nc-x"),
+    (r"\b(\w+)\b(?=.*\b\1\b)", "the cat, the dog\nthe cat"),
+    (r"(\w+),(?=\w+(?=\1))", "ab,cdab ab,cd;"),
+    (r"(\w+),(?!(?=\w+\1))", "ab,cdab ab,cd;"),
+    (r"(\w+),(?!\w(?!\1))", "a,bacd a,bcad"),
+    (r"(\w)b(?!.\1$)", "abxac abxa"),
+    (r"(\w)b(?!.\1\b)", "abxac abxa; abxa"),
+    (r"(?=(\w+))\1:", "abc: d ef:"),
+    (r"x(?=,?(\w))\W?\1+", "x,aab xbbc x,"),
+    (r"(?<=(['\"=]))\w+\1", "='ab' \"cd' =ef="),
+]
+
+# --- lookbehinds, which may match in any of their ways -----------------------------------------
+
+LOOKBEHINDS = [
+    (r"\w(?<!a.{1,2}?)", "abb xabbb"),
+    (r"(?<=x\d{1,3}?)y", "x1y x12y x1234y"),
+    (r"(?<=x(?:|b|cd))y", "xy xby xcdy xbcdy"),
+    (r"(?<=^(a?)(b??|cd))e", "acde"),
 ]
 
 
@@ -241,13 +261,22 @@ EMPTY_ROUNDS = [
     (r"(?:a?){2,}+b", "aab b"),
     (r"(?:a?)*+ab", "aab b"),
     (r"(?:(?=a)|b)*+c", "bbc abc"),
+    (r"a(?:b?\b)++", "a ab abb"),
+    (r"a(?>(?:b?(?=c))*)c", "ac abc abbc"),
+    (r"a(?:b?\b)*c?", "a ab abc ac"),
 ]
 
 
-@pytest.mark.parametrize(("pattern", "text"), REFERENCES + EMPTY_ROUNDS)
+@pytest.mark.parametrize(("pattern", "text"), REFERENCES + LOOKBEHINDS + EMPTY_ROUNDS)
 def test_what_is_masked_is_what_finditer_finds(pattern: str, text: str) -> None:
     rule = Rule("p", patterns=(pattern,), replacement="*")
     shown = list(text)
     for match in regex.finditer(pattern, text):
         shown[match.start() : match.end()] = "*" * len(match[0])
     assert joined(events_of(rule, text, 64)) == "".join(shown)
+
+
+@pytest.mark.parametrize("pattern", [r"a(b?){2,}+", r"a(?>(b?){2,})", r"a(c|b{0,2}){2,}+"])
+def test_the_group_of_a_round_that_matches_nothing_is_found(pattern: str) -> None:
+    rule = Rule("p", patterns=(pattern,), group=1, replacement="*")
+    assert joined(events_of(rule, "ab, abb, a", 64)) == check_whole([rule], "ab, abb, a")[0]

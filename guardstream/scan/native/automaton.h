@@ -14,6 +14,9 @@
 #define UNMET (-3) /* an obligation has failed */
 #define BROKEN (-4)
 
+/* The place that is made first: there the pattern has matched, no lookaround of it. */
+#define MATCHED 0
+
 enum kind { UNKNOWN, CHAR, AHEAD, BEHIND, LOOK, OPEN, SHUT, SPLIT, LOOP, MATCH };
 
 #define VARIABLE (-1)
@@ -436,38 +439,49 @@ duties_advanced(Automaton *self, int32_t duties, int32_t signature)
     return result;
 }
 
+/* Whether a round of the loop is among those begun on the way. */
+static int
+has_begun(const Ints *rounds, int32_t round, int32_t loop)
+{
+    while (round != NONE && rounds->at[round] != loop) {
+        round = rounds->at[round + 1];
+    }
+    return round != NONE;
+}
+
 /* Find what may follow a place, in order of preference, in entries (place, condition, duties,
-   opens); the list `found` gets 4 ints for each. */
+   opens); `rounds` are the rounds begun on the way: a loop, and the round before or NONE. */
 static int
 followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pending, Numbers *kept,
-         Ints *opens, int32_t *looked_back)
+         Ints *opens, Ints *rounds, int32_t *looked_back)
 {
-    int32_t start[4] = {first, FREE, NOTHING, 0};
-    if (ints_append(pending, start, 4) < 0) {
+    int32_t start[5] = {first, FREE, NOTHING, 0, NONE};
+    if (ints_append(pending, start, 5) < 0) {
         return ERROR;
     }
     while (pending->count) {
-        int32_t key[3], count = pending->count - 4;
+        int32_t key[3], count = pending->count - 5;
         memcpy(key, pending->at + count, 3 * sizeof(int32_t));
-        int32_t opened = pending->at[count + 3];
+        int32_t opened = pending->at[count + 3], round = pending->at[count + 4];
         pending->count = count;
         const Place place = self->place[key[0]];
         if (place.kind == UNKNOWN) {
             self->wanted = key[0];
             return WANTED;
         }
+        if (place.kind == LOOP && place.out != NONE && has_begun(rounds, round, key[0])) {
+            /* An empty round ends the loop, as in `regex`, whatever it has asked. */
+            int32_t next[5] = {place.out, key[1], key[2], opened, round};
+            if (ints_append(pending, next, 5) < 0) {
+                return ERROR;
+            }
+            continue;
+        }
         int32_t known = seen->count, number = numbers_of(seen, key, 3);
         if (number < 0) {
             return ERROR;
         }
         if (number < known) {
-            if (place.kind == LOOP && place.out != NONE) {
-                /* An empty round ends the loop, as in `regex`. */
-                int32_t next[4] = {place.out, key[1], key[2], opened};
-                if (ints_append(pending, next, 4) < 0) {
-                    return ERROR;
-                }
-            }
             continue;
         }
         if (place.kind == CHAR || place.kind == MATCH) {
@@ -484,7 +498,7 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
             }
             continue;
         }
-        int32_t next[4] = {NONE, key[1], key[2], opened};
+        int32_t next[5] = {NONE, key[1], key[2], opened, round};
         if (place.kind == BEHIND) {
             *looked_back = 1;
             if (!holds(self, place.condition, left)) {
@@ -517,16 +531,23 @@ followed(Automaton *self, int32_t first, int32_t left, Numbers *seen, Ints *pend
                 }
             }
         }
+        else if (place.kind == LOOP) {
+            int32_t begun[2] = {key[0], round};
+            next[4] = rounds->count;
+            if (ints_append(rounds, begun, 2) < 0) {
+                return ERROR;
+            }
+        }
         if (place.after != NONE) {
             next[0] = place.after;
-            if (ints_append(pending, next, 4) < 0) {
+            if (ints_append(pending, next, 5) < 0) {
                 return ERROR;
             }
             continue;
         }
         for (int32_t way = place.count - 1; way >= 0; way--) {
             next[0] = self->ways.at[place.first + way];
-            if (ints_append(pending, next, 4) < 0) {
+            if (ints_append(pending, next, 5) < 0) {
                 return ERROR;
             }
         }
@@ -548,10 +569,11 @@ closure_of(Automaton *self, int32_t place, int32_t left)
         return failed("lookaheads stand too deep within one another");
     }
     Numbers seen = {0}, kept = {0};
-    Ints pending = {0}, opens = {0};
+    Ints pending = {0}, opens = {0}, rounds = {0};
     int32_t looked_back = 0;
     self->depth++;
-    int32_t result = followed(self, place, left, &seen, &pending, &kept, &opens, &looked_back);
+    int32_t result = followed(self, place, left, &seen, &pending, &kept, &opens, &rounds,
+                              &looked_back);
     self->depth--;
     if (result >= 0
         && (grown((void **)&cache->entry, &cache->entry_room,
@@ -575,6 +597,7 @@ closure_of(Automaton *self, int32_t place, int32_t left)
     numbers_free(&kept);
     ints_free(&pending);
     ints_free(&opens);
+    ints_free(&rounds);
     return result;
 }
 
@@ -585,21 +608,26 @@ is_certain(const Automaton *self, const Entry *entry)
         && entry->duties == NOTHING;
 }
 
-/* Take an item's entries over from its closure: a match cuts what is less preferred. */
+/* Take an item's entries over from its closure: a match cuts what is less preferred; a lookaround
+   may match in any way. */
 static int
 item_filled(Automaton *self, Item *item, Part part)
 {
     Cache *cache = &self->cache;
-    int32_t certain = 0, length = 0;
+    int32_t certain = 0, length = 0, cuts = 0;
     for (int32_t index = 0; item->duties == NOTHING && index < part.count; index++) {
         if (is_certain(self, &cache->entry[part.first + index])) {
             length = certain++ ? length : index;
         }
     }
+    if (certain) {
+        int32_t place = cache->entry[part.first + length].place;
+        cuts = self->cuts && (place == MATCHED || place == self->pending);
+    }
     item->accepts = certain > 0;
     item->first = part.first;
     item->count = certain ? length : part.count;
-    if (certain && !self->cuts) {
+    if (certain && !cuts) {
         if (grown((void **)&cache->entry, &cache->entry_room,
                   (int64_t)cache->entries + part.count, sizeof(Entry)) < 0) {
             return ERROR;

@@ -290,19 +290,22 @@ repeated(Attempt *attempt, const Step *step, int32_t at, int32_t captures)
 static int32_t matched(Attempt *attempt, int32_t first, int32_t start, int32_t captures, int32_t end,
                        int32_t *into, int depth);
 
-/* Whether a lookaround holds: 1, 0, or below 0 as `matched` says. */
+/* Whether a lookaround holds: 1, 0, or below 0 as `matched` says; sets what it has captured. */
 static int32_t
-looks(Attempt *attempt, const Step *step, int32_t at, int32_t captures, int depth)
+looks(Attempt *attempt, const Step *step, int32_t at, int32_t *captures, int depth)
 {
-    int32_t found = NO_MATCH, ignored;
+    int32_t found = NO_MATCH, into = *captures;
     if (step->kind == STEP_AHEAD) {
-        found = matched(attempt, step->aside, at, captures, NONE, &ignored, depth);
+        found = matched(attempt, step->aside, at, *captures, NONE, &into, depth);
     }
     else {
         int32_t most = step->most < at ? step->most : at;
         for (int32_t width = step->least; width <= most && found == NO_MATCH; width++) {
-            found = matched(attempt, step->aside, at - width, captures, at, &ignored, depth);
+            found = matched(attempt, step->aside, at - width, *captures, at, &into, depth);
         }
+    }
+    if (found >= 0 && !step->negate) {
+        *captures = into;
     }
     return found == NO_MATCH ? step->negate : found < 0 ? found : !step->negate;
 }
@@ -337,7 +340,7 @@ taken(Attempt *attempt, const Step *step, int32_t *at, int32_t *captures, int de
         break;
     case STEP_AHEAD:
     case STEP_BEHIND:
-        return looks(attempt, step, *at, *captures, depth + 1);
+        return looks(attempt, step, *at, captures, depth + 1);
     default:
         return holds_at(attempt, step, *at);
     }

@@ -28,10 +28,10 @@ _FIRST_WITHOUT_FOLDS = 0x2200
 """Above it no character folds to ASCII; the last that does is U+212B, the Angstrom sign."""
 
 _ESCAPED = r"\\(?:U0000[01][0-9a-f]{3}|[nrtfv.*+?^$|/\-\\\"'#&~ (){}\[\]<>=!@%,:;`_])"
-_NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*")
+_NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[|:)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*")
 """A fragment of ASCII characters and what they fold to: nothing above is in its set."""
 
-_KINDS = re.compile(rf"(?:\(\?[i]*:|\[(?!\[)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
+_KINDS = re.compile(rf"(?:\(\?[i]*:|\[(?!\[|:)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
 """A fragment that tells characters above by these classes only."""
 
 _LISTED = re.compile(r"(?<!-)(?:\\U000[0-9a-f]{5}|[^\x00-\x7f])(?!-)")

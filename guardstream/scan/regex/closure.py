@@ -86,8 +86,7 @@ class Item:
         obligations: frozenset[Obligation],
         entries: Sequence[Entry],
         number: int,
-        *,
-        cuts: bool,
+        finals: Sequence[Place],
     ) -> None:
         self.place = place
         self.left = left
@@ -95,8 +94,8 @@ class Item:
         self.number = number
         certain = [] if obligations else [n for n, e in enumerate(entries) if _is_certain(e)]
         self.accepts = bool(certain)
-        if certain and cuts:
-            # A match cuts what is less preferred.
+        if certain and entries[certain[0]].place in finals:
+            # A match cuts what is less preferred; a lookaround may match in any way.
             entries = entries[: certain[0]]
         elif certain:
             entries = [entry for entry in entries if not _is_certain(entry)]
@@ -132,6 +131,7 @@ class Items:
     def __init__(self, program: Program, *, cuts: bool) -> None:
         self.program = program
         self.cuts = cuts
+        self._finals = (program.matched, program.pending) if cuts else ()
         self._closures: dict[tuple[Place, int], tuple[list[Entry], bool]] = {}
         self._items: dict[tuple[Place, int, frozenset[Obligation]], Item] = {}
 
@@ -146,7 +146,7 @@ class Items:
         item = self._items.get(key)
         if item is None:
             number = len(self._items)
-            item = Item(place, key[1], obligations, entries, number, cuts=self.cuts)
+            item = Item(place, key[1], obligations, entries, number, self._finals)
             self._items[key] = item
             item.ends = self.advance(item, END).matched
         return item
@@ -244,14 +244,16 @@ class Items:
         found: dict[tuple[Place, Condition, frozenset[Obligation]], bool] = {}
         looked_back = False
         seen: set[tuple[Place, Condition, frozenset[Obligation]]] = set()
-        pending = [(first, FREE, NOTHING, False)]
+        rounds: tuple[Place, ...] = ()
+        pending = [(first, FREE, NOTHING, False, rounds)]
         while pending:
-            place, condition, begun, opened = pending.pop()
+            place, condition, begun, opened, rounds = pending.pop()
+            if place in rounds and place.out is not None:
+                # An empty round ends the loop, as in `regex`, whatever it has asked.
+                pending.append((place.out, condition, begun, opened, rounds))
+                continue
             key = place, condition, begun
             if key in seen:
-                if place.kind is Kind.LOOP and place.out is not None:
-                    # An empty round ends the loop, as in `regex`.
-                    pending.append((place.out, condition, begun, opened))
                 continue
             seen.add(key)
             if place.kind in (Kind.CHAR, Kind.MATCH):
@@ -274,7 +276,11 @@ class Items:
                     continue
                 if not aside.accepts and aside.alive:
                     begun = begun | {Obligation(place.negate, frozenset((aside,)))}
-            pending += [(after, condition, begun, opened) for after in reversed(place.leads_to())]
+            elif place.kind is Kind.LOOP:
+                rounds = (*rounds, place)
+            pending += [
+                (after, condition, begun, opened, rounds) for after in reversed(place.leads_to())
+            ]
         return [Entry(*key, opened) for key, opened in found.items()], looked_back
 
 

@@ -255,7 +255,7 @@ class Matcher:
                 assert step.aside is not None
                 return self._matched(attempt, step.aside, at, captures, None)
             case Kind.LOOK:
-                return (at, captures) if self._looks(attempt, step, at, captures) else None
+                return self._looked(attempt, step, at, captures)
             case _:
                 assert isinstance(node, Assert)
                 return (at, captures) if attempt.holds(node, at) else None
@@ -282,19 +282,25 @@ class Matcher:
                 return None
         return at + found.end - found.start, captures
 
-    def _looks(self, attempt: Attempt, step: Step, at: int, captures: _Captures | None) -> bool:
+    def _looked(
+        self, attempt: Attempt, step: Step, at: int, captures: _Captures | None
+    ) -> tuple[int, _Captures | None] | None:
+        """Where a lookaround leads: on from `at` with what it has captured, None if it fails."""
         node = step.node
         assert isinstance(node, Look)
         assert step.aside is not None
         if node.ahead:
-            met = self._matched(attempt, step.aside, at, captures, None) is not None
-            return met is not node.negate
-        least, most = min_width(node.item), max_width(node.item) or 0
-        met = any(
-            self._matched(attempt, step.aside, at - width, captures, at) is not None
-            for width in range(least, min(most, at) + 1)
-        )
-        return met is not node.negate
+            found = self._matched(attempt, step.aside, at, captures, None)
+        else:
+            least, most = min_width(node.item), max_width(node.item) or 0
+            tried = (
+                self._matched(attempt, step.aside, at - width, captures, at)
+                for width in range(least, min(most, at) + 1)
+            )
+            found = next((each for each in tried if each is not None), None)
+        if node.negate:
+            return (at, captures) if found is None else None
+        return None if found is None else (at, found[1])
 
     # Compiling: each case takes what follows and returns what comes first
 

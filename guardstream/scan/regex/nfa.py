@@ -35,6 +35,7 @@ from guardstream.scan.regex.rewrite import (
     has_choices,
     ignoring_case,
     inside,
+    reaching,
     referred,
     walk,
 )
@@ -365,13 +366,12 @@ class Program:
     # Assertions
 
     def _look(self, node: Look, after: Place) -> Place:
-        if node.negate and referred(node.item):
-            # What a reference may be is more than what it is: this would exclude too much. So it
-            # excludes nothing, but a match waits until what it may look at has come.
+        if node.ahead and referred(node.item):
+            # What a reference may be is more than what it is: a negative lookahead excludes nothing
+            # then, and a match waits until all has come that the lookahead may look at.
             self.exact = False
-            if not node.ahead:
-                return after
-            node = replace(node, item=Cat((node.item, NEVER)))
+            seen = self._obliged(Cat((reaching(node.item), NEVER)), True, after)
+            return seen if node.negate else self._obliged(node.item, False, seen)
         single = self._single(node.item, "end" if node.ahead else "start")
         if single is not None:
             kind = Kind.AHEAD if node.ahead else Kind.BEHIND
@@ -388,9 +388,13 @@ class Program:
                 self.looks |= bit
             condition = Condition(0, bit) if node.negate else Condition(bit)
             return self._place(Kind.BEHIND, condition, after)
+        return self._obliged(node.item, node.negate, after)
+
+    def _obliged(self, item: Node, negate: bool, after: Place) -> Place:
+        """A longer lookahead: an obligation of the threads that come through it."""
         self.late = True
         look = self._place(Kind.LOOK, FREE, after)
-        look.aside, look.negate = self._compile(node.item, self._place(Kind.MATCH)), node.negate
+        look.aside, look.negate = self._compile(item, self._place(Kind.MATCH)), negate
         return look
 
     def _single(self, node: Node, edge: str) -> list[int] | None:

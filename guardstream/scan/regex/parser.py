@@ -51,6 +51,7 @@ MAX_DEPTH = 100
 
 _FUZZY = re.compile(r"\{(?=[^}:]*[iesd])[\d\s<=+,iesd]+(?::[^}]*)?\}")
 _BLANK_COUNTER = re.compile(r"\{(?=[^}]*\s)[\d\s]*,?[\d\s]*\}")
+_NAMED_SET = re.compile(r"\[:\^?[A-Za-z0-9 &_.-]*(?:[:=][A-Za-z0-9 &_./-]+)?:\]")
 _OCTAL = re.compile(r"\\[0-7]{3}")
 DIGITS = tuple("0123456789")
 _SINGLE_ESCAPES = frozenset("dDwWsShHtnrfvaN")
@@ -61,6 +62,15 @@ _REFUSED_ESCAPES = {
     "L": "named lists are not known here; write the words as a word rule",
     "C": r"\C is not supported",
 }
+_OTHERWISE = {
+    "k": "; write (?P=name) for a reference to a group",
+    "e": r"; write \x1b",
+    "Q": r"; write \ before each character that would mean something else",
+    "E": r"; write \ before each character that would mean something else",
+    "c": r"; write the character by its number, as in \x03",
+}
+"""How what other dialects know is written here."""
+
 _REFUSED_FLAGS = {
     "b": "BESTMATCH compares matches that are not there yet",
     "e": "ENHANCEMATCH compares matches that are not there yet",
@@ -117,6 +127,9 @@ def parse(pattern: str) -> Parsed:
         flags = 0 if _is_plain(pattern) else regex.compile(pattern, regex.V0).flags
     except regex.error as error:
         raise PatternError(error.msg, error.pos) from error
+    except ValueError as error:
+        # Flags of the whole pattern that contradict each other.
+        raise PatternError(str(error)) from error
     if flags & regex.ASCII and not parser.ascii:
         # Only the compiled pattern tells whether `(?a)` holds for all of it, before and after.
         parser = _Parser(pattern, ascii_pattern=True)
@@ -348,7 +361,8 @@ class _Parser:
         if self.peek() in ("R", "&") or letters.isdigit():
             raise PatternError("recursion is not supported", start)
         if self.pattern[end : end + 1] != ":":
-            raise PatternError("unknown extension", start)
+            hint = "; write a group's name as in (?<name>a)" if self.peek() == "'" else ""
+            raise PatternError(f"unknown extension{hint}", start)
         changed = self._changed(flags, letters)
         self.at = end + 1
         return self._closed(changed, depth, start)
@@ -394,10 +408,12 @@ class _Parser:
         while not self.take("]"):
             if self.at >= len(self.pattern):
                 raise PatternError("missing ']'", start)
-            if self.peek(2) == "[:" and ":]" in self.pattern[self.at + 2 :]:
-                self.until(":]")
-                continue
-            self.at += 2 if self.peek() == "\\" else 1
+            named = _NAMED_SET.match(self.pattern, self.at)
+            if named is not None:
+                self.at = named.end()
+            else:
+                self._check_number(self.at)
+                self.at += 2 if self.peek() == "\\" else 1
         return self.pattern[start : self.at]
 
     def _escape(self, flags: Flags) -> Node:
@@ -414,6 +430,8 @@ class _Parser:
         if letter in ("b", "B"):
             return Assert("word" if letter == "b" else "not_word", word)
         if letter in ("m", "M"):
+            # Here `(?a)` counts only where it holds for all of the pattern.
+            word = self._judged(r"\w", flags._replace(ignore_case=False, ascii=None))
             edge = Look(Char(word), ahead=letter == "m", negate=False)
             return Cat((Assert("word", word), edge))
         if letter == "R":
@@ -427,6 +445,10 @@ class _Parser:
         if letter.isdigit() and letter != "0":
             return self._numbered(letter, flags, start)
         return self._char(self._single_escape(letter, start), flags)
+
+    def _check_number(self, start: int) -> None:
+        if self.pattern[start + 1 : start + 3] in ("x{", "u{"):
+            raise PatternError(r"write the character as \xHH, \uHHHH or \UHHHHHHHH", start)
 
     def _reference(self, flags: Flags, start: int) -> Node:
         if self.take("<"):
@@ -454,6 +476,7 @@ class _Parser:
         if not letter:
             raise PatternError("a pattern cannot end in a backslash", start)
         if letter in widths:
+            self._check_number(start)
             self.at += widths[letter]
         elif letter in "pP" or (letter == "N" and self.peek() == "{"):
             if self.take("{"):
@@ -464,7 +487,8 @@ class _Parser:
             while self.peek() and self.peek() in "01234567" and self.at - start < 4:
                 self.at += 1
         elif letter.isalnum() and letter not in _SINGLE_ESCAPES:
-            raise PatternError(f"unknown escape \\{letter}", start)
+            hint = _OTHERWISE.get(letter, "")
+            raise PatternError(f"unknown escape \\{letter}{hint}", start)
         return self.pattern[start : self.at]
 
 

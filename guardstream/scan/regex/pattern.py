@@ -15,9 +15,16 @@ from guardstream.scan.regex.analysis import (
     min_width,
     tail_after,
 )
-from guardstream.scan.regex.ast import Node, Reference
+from guardstream.scan.regex.ast import Look, Node, Reference
 from guardstream.scan.regex.parser import Parsed, parse
-from guardstream.scan.regex.rewrite import walk, without_lead, without_references
+from guardstream.scan.regex.rewrite import (
+    captured,
+    is_ambiguous,
+    referred,
+    walk,
+    without_lead,
+    without_references,
+)
 
 MAX_WIDTHS = 8
 """How many widths of what follows a group are tried before a match is looked at as a whole."""
@@ -72,6 +79,7 @@ def compile_pattern(
     number = _group_number(parsed, group)
     behind = look_behind(parsed.tree) + 1
     tree = without_references(parsed.tree)
+    _check_lookbehinds(tree)
     settling = Settling.ORDERED
     if confirm is not None:
         settling = Settling.TESTED
@@ -82,6 +90,18 @@ def compile_pattern(
     tail = fixed_tail(tree, number) if number else 0
     after, widths = (None, range(0)) if tail is not None else _after(tree, number)
     return Pattern(rule, tree, number, tail, after, widths, behind, settling, holds, confirm)
+
+
+def _check_lookbehinds(tree: Node) -> None:
+    """Refuse what depends on the order in which `regex` tries a lookbehind's ways: from its end."""
+    names = referred(tree)
+    for node in walk(tree):
+        match node:
+            case Look(item, False, False) if names & captured(item) and is_ambiguous(item):
+                raise PatternError(
+                    "a back-reference to a group in a lookbehind that can match in several ways is "
+                    "not supported; give the group one length and no choice"
+                )
 
 
 def _after(tree: Node, group: int) -> tuple[Node | None, range]:

@@ -8,6 +8,7 @@ beginning outside the masked group, which only widens the match, is dropped.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -197,6 +198,17 @@ def has_choices(node: Node) -> bool:
             return any(map(has_choices, inside(node)))
 
 
+def is_ambiguous(node: Node) -> bool:
+    """Whether the node may match in more ways than one before the same place."""
+    if not has_choices(node):
+        return False
+    try:
+        found = texts(node)
+    except _NotFiniteError:
+        return True
+    return len(set(found)) < len(found) or len(set(map(len, found))) > 1
+
+
 def texts(node: Node) -> list[str]:
     """All texts that the node matches, in order of preference."""
     match node:
@@ -229,7 +241,9 @@ def _check(found: list[str]) -> None:
 
 @cache
 def _all_characters() -> str:
-    return "".join(map(chr, range(sys.maxunicode + 1)))
+    # An object for each character would take 90 MB meanwhile.
+    codes = array("I", range(sys.maxunicode + 1))
+    return codes.tobytes().decode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass")
 
 
 @cache
@@ -260,6 +274,22 @@ def captures_of(node: Node) -> Node:
             return Repeat(ANY, 0, None, False)
         case _:
             return with_inside(node, tuple(map(captures_of, inside(node))))
+
+
+def reaching(node: Node) -> Node:
+    """What reads at least as far as the node looks, where that may not be known exactly: each
+    assertion about what follows is a choice between looking at it and passing it by."""
+    match node:
+        case Look(item, True):
+            return Alt((Cat((reaching(item), NEVER)), Cat(())))
+        case Assert("end" | "line_end" | "word" | "not_word"):
+            return Alt((Cat((ANY, NEVER)), Cat(())))
+        case Atomic(item):
+            return reaching(item)
+        case Look():
+            return node
+        case _:
+            return with_inside(node, tuple(map(reaching, inside(node))))
 
 
 # A beginning that only widens the match
