@@ -25,6 +25,7 @@ from guardstream.stream.callbacks import Hooks
 from guardstream.stream.choosing import check_text, choosing, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.event_lines import EventLines
 from guardstream.stream.flow import Flow
 from guardstream.stream.format_hints import FormatHints
 from guardstream.stream.make import flow_of
@@ -612,6 +613,10 @@ class Guard:
                 return WireFlow(media or framing, choose, make, harmless, passing)
             if isinstance(chunk, str) and framing is None and provider is None:
                 check_text(chunk, own_formats(policy, passing))
+                flow = make(choose(chunk))
+                if isinstance(flow, TextFlow):
+                    flow.watch = EventLines().may_be_events
+                return flow
             return make(choose(chunk))
 
         return make_flow

@@ -1,18 +1,19 @@
 """Events whose data differs from an earlier one's in a single string are read without parsing them.
 
 What stands around that string is the same, character for character: so the rest of the object is
-the same, too, and keys that were unique are. Fields that mean nothing and are never the same
-(a running number, padding) may differ: they hold a number where one was, or a string.
+the same, too, and keys that were unique are. Fields that mean nothing may differ (a running number,
+a time, padding): they hold a number where one was, or a string.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import deepcopy
 from itertools import pairwise
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any, NamedTuple
+from typing import Any, AnyStr, Generic, NamedTuple, TypeAlias
 
 from guardstream.framing.padding import PADDING
 
@@ -21,8 +22,19 @@ _PADS: dict[type, Any] = {str: "0probe", int: 8675309}
 
 _TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*')
 _STRING = re.compile(PADDING + '(?=")', re.ASCII)
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?![0-9.eE])")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)(?![0-9.eE])")
+_NUMBER = re.compile(
+    r"(?:-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?(?![0-9.eE])"
+    r"|true|false|null)"
+)
 """What stands in a place that differs: between the quotes of a string, or for a number."""
+
+_IN_BYTES = {
+    each: re.compile(each.pattern.encode()) for each in (_TEXT, _STRING, _INTEGER, _NUMBER)
+}
+
+Way: TypeAlias = tuple[str | int, ...]
+"""The names and places that lead to a field of an object."""
 
 
 class _Place(NamedTuple):
@@ -32,6 +44,36 @@ class _Place(NamedTuple):
     end: int
     may_be: re.Pattern[str]
     probe: str
+
+
+class _Places(Generic[AnyStr]):
+    """What stands around the places that differ, and what may stand in each; `at` has the text."""
+
+    __slots__ = ("at", "last", "parts")
+
+    def __init__(
+        self, parts: Sequence[tuple[AnyStr, re.Pattern[AnyStr]]], last: AnyStr, at: int
+    ) -> None:
+        self.parts: Sequence[tuple[AnyStr, re.Pattern[AnyStr]]] = parts
+        self.last: AnyStr = last
+        self.at = at
+
+    def text(self, data: AnyStr) -> tuple[int, int] | None:
+        """Return where the text stands in data that is like this; None if it is not."""
+        at = 0
+        found = (0, 0)
+        for number, (literal, may_be) in enumerate(self.parts):
+            if not data.startswith(literal, at):
+                return None
+            start = at + len(literal)
+            match = may_be.match(data, start)
+            if match is None:
+                return None
+            at = match.end()
+            if number == self.at:
+                found = (start, at)
+        same = data.startswith(self.last, at) and len(data) == at + len(self.last)
+        return found if same else None
 
 
 class Template:
@@ -46,11 +88,8 @@ class Template:
         self, literals: list[str], may_be: list[re.Pattern[str]], at: int, value: dict[str, Any]
     ) -> None:
         self.value = value
-        self._parts = list(zip(literals, may_be, strict=False))
-        self._last = literals[-1]
-        self._at = at
+        self._places = _Places(list(zip(literals, may_be, strict=False)), literals[-1], at)
         self._before = self._after = "?"  # no data begins and ends so
-        self.stays = False
         self._read = "", 0, 0  # the last data, and where its text stands
 
     def text(self, data: str) -> str | None:
@@ -58,70 +97,57 @@ class Template:
         start, end = len(self._before), len(data) - len(self._after)
         same = start <= end and data.startswith(self._before) and data.startswith(self._after, end)
         if not same:
-            place = self._place(data)
+            place = self._places.text(data)
             if place is None:
                 return None
             start, end = place
             self._before, self._after = data[:start], data[end:]
         self._read = data, start, end
-        self.stays = same
         return _string(data[start:end])
 
-    def around(self) -> tuple[str, str]:
-        """What stands before and after the text in the data read last; it `stays` if it did."""
-        return self._before, self._after
+    def around(self, lead: str) -> Around:
+        """Return what bytes are compared with that are `lead`, such data and a blank line."""
+        parts = [(literal.encode(), _IN_BYTES[may_be]) for literal, may_be in self._places.parts]
+        (first, may_be), *others = parts
+        parts = [(lead.encode() + first, may_be), *others]
+        last = self._places.last.encode() + b"\n\n"
+        return Around(_Places(parts, last, self._places.at), len(lead.encode()))
 
     def saying(self, text: str, data: str) -> str:
         """Return data that says another text, like `data`, which is like this."""
         read, start, end = self._read
         if read is not data:
-            place = self._place(data)
+            place = self._places.text(data)
             assert place is not None
             start, end = place
         return data[:start] + _literal(text) + data[end:]
 
-    def _place(self, data: str) -> tuple[int, int] | None:
-        """Return where the text stands in data that is like this; None if it is not."""
-        at = 0
-        found = (0, 0)
-        for number, (literal, may_be) in enumerate(self._parts):
-            if not data.startswith(literal, at):
-                return None
-            start = at + len(literal)
-            match = may_be.match(data, start)
-            if match is None:
-                return None
-            at = match.end()
-            if number == self._at:
-                found = (start, at)
-        same = data.startswith(self._last, at) and len(data) == at + len(self._last)
-        return found if same else None
-
 
 class Around:
-    """The bytes of an event of which later ones differ in a text alone.
+    """The bytes of an event of which later ones differ in a text, and in what means nothing.
 
-    `lead` stands before the data, `before` in it before the text, `after` after that.
+    `lead` counts the bytes before the data. What stood before and after the last text is tried
+    first, as in a Template.
     """
 
-    __slots__ = ("_after", "_before", "_lead", "_size")
+    __slots__ = ("_after", "_before", "_lead", "_places")
 
-    def __init__(self, lead: str, before: str, after: str) -> None:
-        self._lead = len(lead.encode())
-        self._before = f"{lead}{before}".encode()
-        self._after = after.encode()
-        self._size = len(self._before) + len(self._after)
+    def __init__(self, places: _Places[bytes], lead: int) -> None:
+        self._places = places
+        self._lead = lead
+        self._before = self._after = b"?"
 
     def text(self, raw: bytes) -> str | None:
         """Return the text in some bytes; None if they are not one such event."""
-        if (
-            len(raw) <= self._size
-            or not raw.startswith(self._before)
-            or not raw.endswith(self._after)
-        ):
-            return None
+        start, end = len(self._before), len(raw) - len(self._after)
+        if start > end or not (raw.startswith(self._before) and raw.startswith(self._after, end)):
+            place = self._places.text(raw)
+            if place is None:
+                return None
+            start, end = place
+            self._before, self._after = raw[:start], raw[end:]
         try:
-            return _string(raw[len(self._before) : -len(self._after)].decode())
+            return _string(raw[start:end].decode())
         except UnicodeDecodeError:
             return None
 
@@ -160,23 +186,35 @@ def template(
     text: str,
     padding: Collection[str],
     saying: Callable[[str], dict[str, Any]],
+    measured: Iterable[Way] = (),
 ) -> Template | None:
     """Return what later data is compared with; None if it cannot be told where the text stands.
 
     `saying` makes an object like `value` that says another text, `padding` are fields of `value`
-    that mean nothing.
+    that mean nothing, `measured` lead to other such fields, with numbers and objects of numbers.
     """
     said = _string_at(data, text)
-    places = [said, *_padding_at(data, value, padding)]
+    told = deepcopy(saying(_PROBE))
+    places = [said]
+    for name in padding:
+        if type(value.get(name)) in _PADS and value[name] != "":
+            told[name] = _PADS[type(value[name])]
+            places.append(_padding_at(data, name, value[name]))
+    for way in measured:
+        *steps, last = way
+        holder: Any = value
+        probed: Any = told
+        for step in steps:
+            holder, probed = holder[step], probed[step]
+        places += _measured_at(data, last, holder[last], probed)
     if said is None or None in places:
         return None
     inner = sorted(place for place in places if place is not None)
     edges = [0, *(edge for place in inner for edge in (place.start, place.end)), len(data)]
     literals = [data[start:end] for start, end in list(pairwise(edges))[::2]]
-    probed = "".join(literal + place.probe for literal, place in zip(literals, inner, strict=False))
-    told = {**saying(_PROBE), **{name: _PADS[type(value[name])] for name in _given(value, padding)}}
+    probes = "".join(literal + place.probe for literal, place in zip(literals, inner, strict=False))
     try:
-        same = json.loads(probed + literals[-1]) == told
+        same = json.loads(probes + literals[-1]) == told
     except ValueError:
         return None
     if not same:
@@ -184,25 +222,36 @@ def template(
     return Template(literals, [place.may_be for place in inner], inner.index(said), value)
 
 
-def _given(value: dict[str, Any], padding: Collection[str]) -> list[str]:
-    """Return the fields of padding that an object has, and that hold something."""
-    return [name for name in padding if type(value.get(name)) in _PADS and value[name] != ""]
+def _padding_at(data: str, name: str, value: str | int) -> _Place | None:
+    """Return where an object's padding stands; None if nobody can tell."""
+    if isinstance(value, int):
+        return _number_at(data, name, value, _INTEGER)
+    place = _string_at(data, value)
+    return place and place._replace(may_be=_STRING, probe=str(_PADS[str]))
 
 
-def _padding_at(
-    data: str, value: dict[str, Any], padding: Collection[str]
-) -> Iterator[_Place | None]:
-    """The places of an object's padding; None for one of which nobody can tell."""
-    for name in _given(value, padding):
-        if isinstance(value[name], str):
-            place = _string_at(data, value[name])
-            probe = str(_PADS[str])
-            yield place and place._replace(may_be=_STRING, probe=probe)
-        else:
-            key = re.escape(json.dumps(name))
-            found = list(re.finditer(rf"{key}\s*:\s*({_NUMBER.pattern})", data))
-            span = found[0].span(1) if len(found) == 1 else None
-            yield span and _Place(*span, _NUMBER, str(_PADS[int]))
+def _measured_at(data: str, name: Any, value: Any, probed: Any) -> Iterator[_Place | None]:
+    """The places of a number, or of each in an object; None for one of which nobody can tell.
+
+    `probed` is given what they are probed with.
+    """
+    if isinstance(value, dict):
+        for inner, each in value.items():
+            yield from _measured_at(data, inner, each, probed[name])
+    else:
+        probed[name] = _PADS[int]
+        yield _number_at(data, name, value, _NUMBER)
+
+
+def _number_at(data: str, name: str, value: Any, may_be: re.Pattern[str]) -> _Place | None:
+    """Return where a field with a number stands, if there is one alone."""
+    key = re.escape(json.dumps(name))
+    found = [
+        each.span(1)
+        for each in re.finditer(rf"{key}\s*:\s*({may_be.pattern})", data)
+        if json.loads(each[1]) == value
+    ]
+    return _Place(*found[0], may_be, str(_PADS[int])) if len(found) == 1 else None
 
 
 def _string_at(data: str, text: str) -> _Place | None:

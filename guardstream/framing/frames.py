@@ -127,16 +127,15 @@ class EventFrames(_Plain):
     def around(self, frame: Frame) -> Around | None:
         """Return what the bytes of the next event may be compared with, after one that is alike.
 
-        None where they differ too often, or more is to be read of an event than its data.
+        None where more is to be read of an event than its data.
         """
         template = self.template
-        if template is None or not template.stays or not self._decoder.is_between:
+        if template is None or not self._decoder.is_between:
             return None
         name = "" if frame.name == "message" else f"event: {frame.name}\n"
         if frame.raw != f"{name}data: {frame.data}\n\n".encode():
             return None
-        before, after = template.around()
-        return Around(f"{name}data: ", before, f"{after}\n\n")
+        return template.around(f"{name}data: ")
 
     def skip(self, size: int) -> None:
         """Count the bytes of events that were compared, not read."""
@@ -451,6 +450,9 @@ FRAMES: dict[Media, type[Frames]] = {
 
 _MAX_SPACE = 1024
 """Bytes of white space before what tells a format."""
+
+MAX_MARK = 2 * _MAX_SPACE + 8
+"""Bytes by which a format is told, unless it takes the whole of a first line."""
 
 _SNIFFED: dict[bytes, Media] = {b"{": "ndjson", b"[": "json_array", b"\0": "event_stream"}
 

@@ -175,6 +175,9 @@ class Adapter(Protocol[C]):
     `notes_alike = "last"` of the last of those in a row, as it came in.
     `judge_marks(passes)` is called before the first chunk: `passes(steps, mark)` tells, each time
     the same, whether a mark may go out; one that may not is a piece.
+    `judge_keys(is_harmless)` is, too, of an adapter that is `steady`: `is_harmless(name)` tells,
+    each time the same, whether no rule says anything about what an unknown field is called; the
+    name need not be a piece then.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
     `signs_thinking = False` says that no signature forbids to change what a model thinks,
     `tells_apart = True` that texts of their own are never what a tool is given.

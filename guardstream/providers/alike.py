@@ -7,8 +7,9 @@ characters. To compare them costs a fraction of what it takes to look at each fi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.framing.padding import is_padding
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
@@ -20,13 +21,25 @@ PATIENCE = 16
 
 _SCALARS = (str, int, float, bool, type(None))
 
+_NUMBERS = frozenset({int, float, bool, type(None)})
+"""What an unknown field may hold without being text."""
+
+Way: TypeAlias = tuple[str | int, ...]
+"""The names and places that lead to a field."""
+
+Names: TypeAlias = Mapping[Steps, Collection[str]]
+"""Names of fields, by the steps to the object that has them."""
+
+MayBe: TypeAlias = Callable[[Any], bool]
+"""Tells whether a field may hold a value in an event that means the same."""
+
 
 class _Level(NamedTuple):
     """An object on the way to the text: the field that leads on, and the fields beside it.
 
     It has `size` fields, and what `beside` gets of them is `same`; None if there are no others.
-    `listed` tells that it is the only item of a list, `padding` are fields that mean nothing and
-    are never the same, with what each is: a string or a number.
+    `listed` tells that it is the only item of a list, `free` are fields that mean nothing and may
+    differ, with what each may hold.
     """
 
     step: str
@@ -34,7 +47,7 @@ class _Level(NamedTuple):
     beside: Callable[[Mapping[str, Any]], Any] | None
     same: Any
     listed: bool
-    padding: Mapping[str, type[Any]]
+    free: Mapping[str, MayBe]
 
 
 class Alike:
@@ -50,13 +63,30 @@ class Alike:
 
     @property
     def padding(self) -> Collection[str]:
-        """The fields of an event that mean nothing and are never the same."""
-        return self._levels[0].padding
+        """The fields of an event that mean nothing, with a running number or padding."""
+        free = self._levels[0].free
+        return [name for name, may_be in free.items() if may_be in (_is_integer, _is_string)]
+
+    @property
+    def measured(self) -> Collection[Way]:
+        """The ways to other fields that mean nothing, with numbers."""
+        return [way for way in self.free if len(way) > 1 or way[0] not in self.padding]
+
+    @property
+    def free(self) -> Mapping[Way, MayBe]:
+        """The ways to the fields that mean nothing and may differ, with what each may hold."""
+        found: dict[Way, MayBe] = {}
+        way: Way = ()
+        for level in self._levels:
+            way = (*way, 0) if level.listed else way
+            found |= {(*way, name): may_be for name, may_be in level.free.items()}
+            way = (*way, level.step)
+        return found
 
     def text(self, event: Any) -> str | None:
         """Return what an event says if it is like this one but for its text; otherwise None."""
         value = event
-        for step, size, beside, same, listed, padding in self._levels:
+        for step, size, beside, same, listed, free in self._levels:
             if listed:
                 if type(value) is not list or len(value) != 1:
                     return None
@@ -67,9 +97,8 @@ class Alike:
             try:
                 if beside is not None and beside(fields) != same:
                     return None
-                for name, kind in padding.items():
-                    pad = fields[name]
-                    if type(pad) is not kind or (kind is str and not is_padding(pad)):
+                for name, may_be in free.items():
+                    if not may_be(fields[name]):
                         return None
                 value = fields[step]
             except KeyError:
@@ -104,7 +133,7 @@ class AlikeDicts(Alike):
     half of what it takes to compare the objects on the way one by one.
     """
 
-    __slots__ = ("_holder", "_last", "_like", "_steps")
+    __slots__ = ("_free", "_holder", "_last", "_like", "_steps")
 
     def __init__(
         self, levels: Sequence[_Level], slot: Slot, choices: Sequence[int], event: dict[str, Any]
@@ -113,6 +142,12 @@ class AlikeDicts(Alike):
         steps = [step for level in levels for step in ((0, level.step)[not level.listed :])]
         *self._steps, self._last = steps
         self._like, self._holder = _copied(event, self._steps)
+        self._free: list[tuple[Way, str | int, MayBe, Any]] = []
+        for (*way, name), may_be in self.free.items():
+            like: Any = self._like
+            for step in way:
+                like = like[step]
+            self._free.append((tuple(way), name, may_be, like))
 
     def text(self, event: Any) -> str | None:
         """Return what an event says if it is like this one but for its text; otherwise None."""
@@ -123,11 +158,14 @@ class AlikeDicts(Alike):
             for step in self._steps:
                 holder = holder[step]
             text = holder[self._last]
-            for name, kind in self._levels[0].padding.items():
-                pad = event[name]
-                if type(pad) is not kind or (kind is str and not is_padding(pad)):
+            for way, name, may_be, like in self._free:
+                holder = event
+                for step in way:
+                    holder = holder[step]
+                given = holder[name]
+                if not may_be(given):
                     return None
-                self._like[name] = pad
+                like[name] = given
         except (KeyError, IndexError, TypeError):
             return None
         if type(text) is not str or not text:
@@ -145,15 +183,15 @@ class AlikeDicts(Alike):
 class _Model(NamedTuple):
     """A model on the way to the text, as a _Level is; its fields are compared with `like`.
 
-    `pads` is what padding there is beyond the fields of its class.
+    `free` and `extra` are its fields that may differ: those of its class, and those beyond them.
     """
 
     kind: type[Any]
     step: str
     like: dict[str, Any]
     listed: bool
-    padding: Sequence[tuple[str, type[Any]]]
-    pads: Mapping[str, type[Any]]
+    free: Sequence[tuple[str, MayBe]]
+    extra: Mapping[str, MayBe]
 
 
 class AlikeModels(Alike):
@@ -170,7 +208,7 @@ class AlikeModels(Alike):
     def text(self, event: Any) -> str | None:
         """Return what an event says if it is like this one but for its text; otherwise None."""
         value = event
-        for kind, step, like, listed, padding, pads in self._models:
+        for kind, step, like, listed, free, free_extra in self._models:
             if listed:
                 if type(value) is not list or len(value) != 1:
                     return None
@@ -178,13 +216,13 @@ class AlikeModels(Alike):
             if type(value) is not kind:
                 return None
             extra = value.__pydantic_extra__
-            if (extra or pads) and not _is_padded(extra or {}, pads):
+            if (extra or free_extra) and not _are_free(free_extra, extra):
                 return None
             fields = value.__dict__
             try:
-                for name, pad in padding:
+                for name, may_be in free:
                     like[name] = given = fields[name]
-                    if type(given) is not pad or (pad is str and not is_padding(given)):
+                    if not may_be(given):
                         return None
                 like[step] = value = fields[step]
             except KeyError:
@@ -194,12 +232,47 @@ class AlikeModels(Alike):
         return value if type(value) is str and value else None
 
 
-def _is_padded(extra: Mapping[str, Any], pads: Mapping[str, type[Any]]) -> bool:
-    """Tell whether a model has that padding, and nothing else, beyond its class's fields."""
-    return extra.keys() == pads.keys() and all(
-        type(each) is pads[name] and (type(each) is not str or is_padding(each))
-        for name, each in extra.items()
-    )
+def _is_string(value: Any) -> bool:
+    return type(value) is str and is_padding(value) is not None
+
+
+def _is_integer(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in _NUMBERS
+
+
+def _are_free(fields: Mapping[str, MayBe], value: Any) -> bool:
+    """Tell whether a value is a dict of these fields alone, each with what it may hold."""
+    if type(value) is not dict or len(value) != len(fields):
+        return False
+    for name, each in value.items():
+        may_be = fields.get(name)
+        if may_be is None or not may_be(each):
+            return False
+    return True
+
+
+def _padding(value: Any) -> MayBe | None:
+    """Return what padding like a value may be; None if it is none."""
+    if type(value) is int:
+        return _is_integer
+    if type(value) is str and value:
+        return _is_string
+    return _numbers(value) if type(value) is dict else None
+
+
+def _numbers(value: Any) -> MayBe | None:
+    """Return what may stand for numbers, in an object or not; None if a value is more than that."""
+    if type(value) in _NUMBERS:
+        return _is_number
+    if type(value) is not dict:
+        return None
+    inner = {name: _numbers(each) for name, each in value.items()}
+    fields = {name: may_be for name, may_be in inner.items() if may_be is not None}
+    return partial(_are_free, fields) if len(fields) == len(value) else None
 
 
 def _models(event: Any, levels: Sequence[_Level]) -> list[_Model] | None:
@@ -211,11 +284,11 @@ def _models(event: Any, levels: Sequence[_Level]) -> list[_Model] | None:
         if not plain_model(value):
             return None
         fields, extra = value.__dict__, value.__pydantic_extra__ or {}
-        if level.step in extra or not extra.keys() <= level.padding.keys():
+        if level.step in extra or not extra.keys() <= level.free.keys():
             return None
-        padding = tuple((name, kind) for name, kind in level.padding.items() if name in fields)
-        pads = {name: kind for name, kind in level.padding.items() if name not in fields}
-        models.append(_Model(type(value), level.step, dict(fields), level.listed, padding, pads))
+        free = tuple((name, may_be) for name, may_be in level.free.items() if name in fields)
+        beyond = {name: may_be for name, may_be in level.free.items() if name not in fields}
+        models.append(_Model(type(value), level.step, dict(fields), level.listed, free, beyond))
         value = fields[level.step]
     return models
 
@@ -229,35 +302,41 @@ def _copied(event: dict[str, Any], steps: Sequence[Any]) -> tuple[Any, Any]:
 
 
 def alike(
-    event: Any, steps: Steps, slot: Slot, choices: Sequence[int], padding: frozenset[str]
+    event: Any,
+    steps: Steps,
+    slot: Slot,
+    choices: Sequence[int],
+    padding: frozenset[str],
+    unknown: Names,
 ) -> Alike | None:
     """Return what later events are compared with.
 
     None where that is not worth it: for a text in one of several items, or objects beside it.
-    `padding` are fields of the event itself.
+    `padding` are fields of the event itself, `unknown` are fields of which nothing is known, and
+    that hold no text: numbers in them may be others.
     """
     levels: list[_Level] = []
     value = event
     listed = False
+    at: Steps = ()
     for step in keys(steps):
         if isinstance(step, int):
             if listed or type(value) is not list or len(value) != 1:
                 return None
-            value, listed = value[0], True
+            value, listed, at = value[0], True, (at, step)
             continue
         fields = fields_of(value)
-        padded = {
-            name: type(fields[name])
-            for name in (padding.intersection(fields) if value is event else ())
-            if type(fields[name]) in (str, int)
-        }
-        names = [name for name in fields if name not in padded and name != step]
+        given = {name: _numbers(fields[name]) for name in unknown.get(at, ())}
+        if value is event:
+            given |= {name: _padding(fields[name]) for name in padding.intersection(fields)}
+        free = {name: may_be for name, may_be in given.items() if may_be is not None}
+        names = [name for name in fields if name not in free and name != step]
         if not all(_is_plain(fields[name]) for name in names):
             return None
         beside = itemgetter(*names) if names else None
         same = beside(fields) if beside else None
-        levels.append(_Level(step, len(fields), beside, same, listed, padded))
-        value, listed = fields[step], False
+        levels.append(_Level(step, len(fields), beside, same, listed, free))
+        value, listed, at = fields[step], False, (at, step)
     if listed:
         return None
     if _is_plain(event):

@@ -40,6 +40,9 @@ PADDED = Leaf("meta", "text", "padding")
 MARK = Leaf("mark", "text", "mark")
 """Stands for a string in the place of a mark that could be a text."""
 
+NAMED = Leaf("meta", "text", "key")
+"""Stands for the name of an unknown field of which no rule says anything."""
+
 NAME = Leaf("name")
 """A name or id that something else goes by: it cannot be masked, so a match in it blocks."""
 

@@ -52,10 +52,15 @@ class Findings(list[Found]):
     """What is found in an event, in its order; and whether there is unknown text, or a mirror.
 
     `marks` tells that something stands for a mark that could be a text. What stands at the paths
-    that are `passing`, or below them, is not looked at.
+    that are `passing`, or below them, is not looked at. `fields` are those of which nothing is
+    known, by name, with the steps to the object that has them.
     """
 
     passing: Set[str] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: list[tuple[Steps, str]] = []
 
     unknown = False  # set where there is any: nearly every event has none
     marks = False
@@ -400,6 +405,7 @@ def _read_field(
         return
     if named:
         _read_key(name, steps, path, found)
+    found.fields.append((steps, name))
     read_unknown(value, (steps, name), path, found)
 
 

@@ -38,6 +38,7 @@ from guardstream.providers.nodes import (
     MARK,
     META,
     NAME,
+    NAMED,
     NUMBER,
     PADDED,
     PASSED,
@@ -119,7 +120,7 @@ class Read(NamedTuple):
     """What was found in a chunk, kept for writing it.
 
     `owners` are the places of the leaves that the pieces come from, `origins` the leaf that each
-    mirror repeats, `kinds` are those of the leaves.
+    mirror repeats, `kinds` are those of the leaves, `fields` those of which nothing is known.
     """
 
     chunk: Any
@@ -128,6 +129,7 @@ class Read(NamedTuple):
     owners: Sequence[int]
     origins: Mapping[int, int]
     kinds: Set[str]
+    fields: Sequence[tuple[Steps, str]]
 
 
 class SpecAdapter:
@@ -138,7 +140,8 @@ class SpecAdapter:
     many of the outermost lists tell texts apart that have nothing to do with each other: 1 where
     those are the choices. `steady` tells that an event which says a text and nothing else changes
     nothing in the adapter, so that one like it, right after it, means the same; `padding` are
-    fields of the event that differ each time and mean nothing.
+    fields of the event that differ each time and mean nothing, as do numbers in fields that the
+    spec does not name.
     """
 
     name: ClassVar[str]
@@ -154,6 +157,7 @@ class SpecAdapter:
         self._last: Read | None = None
         self._alike: Alike | None = None
         self._passes: Passes = passes_any
+        self._is_harmless: Callable[[str], bool] | None = None
         self._kinds: dict[tuple[str, ...], int] = {}
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
@@ -211,12 +215,21 @@ class SpecAdapter:
         found = read.found[read.owners[0]]
         if not found.mirrors:
             slot = reading.pieces[0].slot
-            self._alike = alike(read.chunk, found.steps, slot, reading.choices, self.padding)
+            unknown: dict[Steps, list[str]] = {}
+            for steps, name in read.fields:
+                unknown.setdefault(steps, []).append(name)
+            self._alike = alike(
+                read.chunk, found.steps, slot, reading.choices, self.padding, unknown
+            )
         return reading
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks from now on."""
         self._passes = passes
+
+    def judge_keys(self, is_harmless: Callable[[str], bool]) -> None:
+        """Ask `is_harmless` about names of unknown fields from now on."""
+        self._is_harmless = is_harmless
 
     def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
         """Return the pieces of text in `chunk`, in its order."""
@@ -235,7 +248,7 @@ class SpecAdapter:
     def without_unknown(self, chunk: Any) -> Any:
         """Return `chunk` without text that the spec does not know, nor marks that may not pass."""
         found = self._read(chunk, fields_of(chunk)).found
-        gone = (UNKNOWN, MARK)
+        gone = (UNKNOWN, NAMED, MARK)
         return rebuilt(chunk, {e.steps: _like(e.value, "") for e in found if e.leaf in gone})
 
     def forget(self) -> None:
@@ -263,7 +276,7 @@ class SpecAdapter:
         if found.marks:
             leaves = self._judged(found)
         if found.unknown:
-            leaves = self._unknowns.judged(leaves)
+            leaves = self._without_harmless(self._unknowns.judged(leaves))
         origins = self._origins(leaves) if found.mirrors else {}
         pieces: list[Piece] = []
         owners: list[int] = []
@@ -280,8 +293,20 @@ class SpecAdapter:
                 owners += [place] * (len(pieces) - len(owners))
         if "about" in kinds:
             self._number_spelled(leaves, pieces, owners)
-        self._last = Read(chunk, leaves, pieces, owners, origins, kinds)
+        self._last = Read(chunk, leaves, pieces, owners, origins, kinds, found.fields)
         return self._last
+
+    def _without_harmless(self, found: Sequence[Found]) -> Sequence[Found]:
+        """Return what was found; names of unknown fields that are harmless are nothing to guard."""
+        is_harmless = self._is_harmless
+        if is_harmless is None:
+            return found
+        return [
+            each._replace(leaf=NAMED)
+            if each.leaf is UNKNOWN and _is_key(each.steps) and is_harmless(each.value)
+            else each
+            for each in found
+        ]
 
     def _judged(self, found: Sequence[Found]) -> Sequence[Found]:
         """Return what was found; what stands for a mark and may go out is one."""

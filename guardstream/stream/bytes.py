@@ -16,6 +16,7 @@ from guardstream.events import Finding, FinishReason
 from guardstream.framing.alike import Around, template
 from guardstream.framing.frames import (
     FRAMES,
+    MAX_MARK,
     EventFrames,
     Frame,
     Frames,
@@ -24,6 +25,7 @@ from guardstream.framing.frames import (
     sniffed_text,
 )
 from guardstream.framing.json import json_bytes, json_data, json_object
+from guardstream.framing.sse import MAX_LINE
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.text import PlainText
@@ -96,7 +98,7 @@ class WireFlow:
         self._make = make
         self._check = check
         self._unknown = unknown
-        self._start = b""
+        self._start = bytearray()
         self._chunks: ChunkFlow[Any] | None = None
         self._text: SpokenText | None = None
         self._other: Beside | None = None
@@ -216,19 +218,28 @@ class WireFlow:
             raise AdapterError(f"a chunk of type {type(chunk).__qualname__!r} in a stream of bytes")
         data = bytes(chunk)
         if self._frames is None:
-            data = self._start = self._start + data
-            media = self._sniff(data)
+            self._start += data
+            media = self._sniffed(data)
             if media is None:
                 return ()
-            self._frames = FRAMES[media]()
+            self._frames, data = FRAMES[media](), bytes(self._start)
+            self._start.clear()
         return self._take(self._frames.feed(data))
+
+    def _sniffed(self, data: bytes) -> Media | None:
+        """Return what the source is, of which some more has come; None if that is yet to be told.
+
+        A long start that is not known waits for the end of a line, and is not read before that.
+        """
+        waits = len(self._start) - len(data) > MAX_MARK and len(self._start) <= MAX_LINE
+        return None if waits and b"\n" not in data else self._sniff(bytes(self._start))
 
     def finish(self) -> Sequence[Sent[bytes]]:
         self._read_compared()
         frames = self._frames
         if frames is None:
             frames = self._frames = FRAMES[self._otherwise]()
-            sent = self._take(chain(frames.feed(self._start), frames.finish()))
+            sent = self._take(chain(frames.feed(bytes(self._start)), frames.finish()))
         else:
             sent = self._take(frames.finish())
         if self.ended is None:
@@ -375,6 +386,7 @@ class WireFlow:
                 text,
                 compared.padding,
                 lambda said: compared.saying(said, frame.value),
+                compared.measured,
             )
             frames.named = frame.name
             self._compared = compared

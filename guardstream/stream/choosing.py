@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -102,15 +101,10 @@ def own_formats(policy: Policy, unknown: Unknown) -> Mapping[str, JSONFormat]:
 
 
 def check_text(first: str, own: Mapping[str, JSONFormat]) -> None:
-    """Raise AdapterError if the first `str` of a stream is a line of what carries chunks.
+    """Raise AdapterError if the first `str` of a stream is a line of JSON that is a chunk.
 
-    That is a server-sent event, or JSON of one of the policy's formats or of a provider's.
+    That is one of the policy's formats or of a provider's.
     """
-    if _EVENT_LINE.fullmatch(first):
-        raise AdapterError(
-            "the first str is a line of a server-sent event: wrap such lines with framing='sse', "
-            "or the response's bytes; if it is text, say framing='text'"
-        )
     if first[:1] == "{" and (found := _format_of(first, own)):
         raise AdapterError(
             f"the first str is a line of JSON in the format {found!r}: wrap the response's bytes, "
@@ -139,5 +133,3 @@ _ON_THE_WIRE = (
     "ollama",
 )
 """The formats whose lines are most often read as `str`, and that no answer looks like."""
-
-_EVENT_LINE = re.compile(r"(?:(?:data|event|id|retry):[^\n]*\n*)+|: ?[^\s:][^\n]{3,}\n*")

@@ -88,7 +88,13 @@ class ChunkFlow(Generic[C]):
         judge_marks = getattr(adapter, "judge_marks", None)
         if judge_marks is not None:
             judge_marks(self._unknown.passes)
+        judge_keys = getattr(adapter, "judge_keys", None)
+        if judge_keys is not None and not getattr(adapter, "steady", False):
+            judge_keys = None
+        if judge_keys is not None:
+            judge_keys(self._unknown.is_harmless)
         self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
+        self._bare = _itself if judge_keys is None else self._without_unknown
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
         self._notes_alike = getattr(adapter, "notes_alike", True)
@@ -326,7 +332,7 @@ class ChunkFlow(Generic[C]):
             return
         last = track.chunk
         try:
-            made = self._adapter.extra(last, track.slot, " ", self._lanes.released)
+            made = self._adapter.extra(self._bare(last), track.slot, " ", self._lanes.released)
         except Exception:
             return  # it fails where that counts
         if len(made) != 1:
@@ -473,7 +479,8 @@ class ChunkFlow(Generic[C]):
             if self.ended:
                 break
             if rest := _after(text, again.shown):
-                made = self._adapter.extra(track.chunk, slot, rest, self._lanes.released)
+                last = self._bare(track.chunk)
+                made = self._adapter.extra(last, slot, rest, self._lanes.released)
                 sent += [self._with_untold(Sent(each)) for each in made]
         return sent
 
@@ -772,7 +779,7 @@ class ChunkFlow(Generic[C]):
         return sent
 
     def _end_choice(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
-        chunks = self._adapter.end(chunk, choice, reason, self._lanes.released)
+        chunks = self._adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
         return [Sent(each) for each in chunks]
 
     def _block_messages(self) -> list[Sent[C]]:
@@ -800,7 +807,7 @@ class ChunkFlow(Generic[C]):
 
     def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
         """Return chunks that carry `text` alone; it is counted with the first of them."""
-        chunks = self._adapter.extra(chunk, slot, text, self._lanes.released)
+        chunks = self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
         sent: list[Sent[C]] = [Sent(each) for each in chunks]
         if sent:
             first = sent[0]
@@ -837,6 +844,10 @@ def _goes_out_now(reading: Reading) -> bool:
     """Tell whether a chunk must not wait for held text: it adds to what is said, or ends it."""
     ends = bool(reading.finished) or reading.failed
     return ends or any(piece.kind in NEW for piece in reading.pieces)
+
+
+def _itself(chunk: Any) -> Any:
+    return chunk
 
 
 def _needed(_chunk: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from guardstream.errors import AdapterError
@@ -13,13 +13,21 @@ from guardstream.stream.result import Meter
 
 
 class TextFlow:
-    """One stream of text; every chunk is part of the answer."""
+    """One stream of text; every chunk is part of the answer.
+
+    `watch` is shown each chunk before it is guarded, until it says that this is enough.
+    """
 
     error: Exception | None = None
     ending = ()
     provider = "text"
 
-    def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        meter: Meter,
+        block_message: str = "",
+    ) -> None:
         self.findings: list[Finding] = []
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
@@ -30,6 +38,7 @@ class TextFlow:
         self._feed = feed_of(stage)
         self._meter = meter
         self._block_message = block_message
+        self.watch: Callable[[str], bool] | None = None
         self.said = ""  # what was released last
 
     @property
@@ -50,6 +59,8 @@ class TextFlow:
             given = type(chunk).__qualname__
             hint = ": leave it out" if chunk is None else ": give text alone"
             raise AdapterError(f"a chunk of type {given!r} in a stream of text{hint}")
+        if self.watch is not None and not self.watch(chunk):
+            self.watch = None
         try:
             said = self._feed(chunk)
             held = self._stage.held

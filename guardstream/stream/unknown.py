@@ -22,6 +22,9 @@ PATHS = 256
 REQUESTED = 4096
 """How many texts of the request are told apart; more are left out."""
 
+_SHORT = 1024
+"""How many code points a text has at most that is kept with what became of it."""
+
 _LONG = 8
 """How many code points a value has at least that is known again by them."""
 
@@ -49,6 +52,7 @@ class UnknownTexts:
         self._kinds: dict[str, int] = {}  # the first kind that had a path
         self._mixed: set[str] = set()  # paths that several have
         self._grown: dict[Hashable, str] = {}  # the last value of each path that only grew
+        self._last: dict[Hashable, tuple[str, Sequence[Event]]] = {}
         self._shown: dict[str, str] = {}
         self._requested: dict[Slot, tuple[str, str]] = {}  # each text of it, and those before it
         self._marks: dict[Hashable, str] = {}  # those that went out, by their places
@@ -78,7 +82,7 @@ class UnknownTexts:
             return [Text(text)]
         if path.endswith("~"):
             return self._judge_key(text)
-        alone = self._check(text)
+        alone = self._checked(("", path), text)
         if path not in self._tails and len(self._tails) == PATHS:
             raise AdapterError(f"text at more than {PATHS} paths that are not known: blocked")
         keys: list[Hashable] = [path]
@@ -107,7 +111,20 @@ class UnknownTexts:
         tails[key] = joined[-self._memory :]
         if not tail or apart:
             return ()
-        return self._across(self._check(joined), len(tail), joined)
+        return self._across(self._checked(key, joined), len(tail), joined)
+
+    def _checked(self, place: Hashable, text: str) -> Sequence[Event]:
+        """Guard a text, which is often the one that stood in its place before.
+
+        That is so of values that are in each chunk, such as a region: joined with those before
+        them they soon are the same, too.
+        """
+        last, events = self._last.get(place, ("", ()))
+        if text != last:
+            events = self._check(text)
+            if len(text) <= _SHORT:
+                self._last[place] = text, events
+        return events
 
     def goes_on(self, piece: Piece) -> bool:
         """Tell whether a text that is not said may go on what stood in its place before it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from guardstream.framing.frames import sniffed, sniffed_text
@@ -47,6 +49,19 @@ def test_a_format_is_told_within_so_many_bytes_of_white_space(spaces: int, media
 def test_a_first_line_that_is_too_long_is_text_whether_it_has_ended_or_not() -> None:
     line = b'g:"' + b"x" * MAX_LINE + b'"\n'
     assert sniffed_text(line) == sniffed_text(line[:-1]) == "text"
+
+
+def test_a_long_first_line_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = b'g:"' + b"x" * 60_000 + b'"\n0:"so"\n'
+    read = []
+
+    def counted(start: bytes) -> Any:
+        read.append(len(start))
+        return sniffed_text(start)
+
+    monkeypatch.setattr("guardstream.stream.bytes.sniffed_text", counted)
+    assert on_the_wire(line, GUARD, range(0, len(line), 100), media="text") == line
+    assert sum(read) < 2 * len(line)
 
 
 def test_thinking_that_comes_first_is_joined() -> None:

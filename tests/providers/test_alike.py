@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from random import Random
@@ -16,6 +17,7 @@ from guardstream.providers.openai.chat import OpenAIChat
 from guardstream.providers.openai.responses import OpenAIResponses
 from guardstream.providers.own import JSONFormat
 from guardstream.providers.spec import SpecAdapter
+from tests.providers.laws import on_the_wire
 
 
 def chat(text: str, **fields: Any) -> dict[str, Any]:
@@ -136,3 +138,119 @@ def test_streams_whose_events_always_differ_are_not_compared_for_ever() -> None:
     for number in range(40):
         adapter.read(chat("a", id=str(number)))
     assert adapter._patience == 0
+
+
+MASK = Guard(Policy.parse("rules: [{id: r, words: [bluebird], replacement: '#'}]"))
+
+MEASURED: list[Callable[[int], Any]] = [
+    lambda number: number,
+    lambda number: number * 1.25,
+    lambda number: {"n": number, "of": {"ms": number / 7, "ok": number % 2 == 0, "at": None}},
+    lambda number: [None, True, False, number, 1e300, -number / 3][number % 6],
+]
+"""What a field may hold that no spec names, and that is no text: other in each event."""
+
+PLACES: list[Callable[[Any], Any]] = [
+    lambda event: event,
+    lambda event: event["choices"][0],
+    lambda event: event["choices"][0]["delta"],
+]
+
+
+def measured(
+    texts: Sequence[str], value: Callable[[int], Any], place: Callable[[Any], Any]
+) -> list[dict[str, Any]]:
+    events = [chat(text, obfuscation="aB") for text in texts]
+    for number, event in enumerate(events):
+        place(event)["x_seq"] = value(number)
+    return events
+
+
+def said(events: Sequence[Any]) -> str:
+    return "".join(event["choices"][0]["delta"]["content"] for event in events)
+
+
+@pytest.mark.parametrize("value", MEASURED)
+@pytest.mark.parametrize("place", PLACES)
+def test_numbers_in_unknown_fields_pass_and_change_nothing(
+    value: Callable[[int], Any], place: Callable[[Any], Any]
+) -> None:
+    texts = ["one", " two", " blue", "bird", " three", " bluebird", " four", " blue", "ish"]
+    events = measured(texts, value, place)
+    for source in (events, [ChatCompletionChunk.model_validate(event) for event in events]):
+        stream = MASK.wrap_sync(iter(source))
+        sent = [event if isinstance(event, dict) else event.to_dict() for event in stream]
+        assert said(sent) == "one two ######## three ######## four blueish"
+        plain = MASK.wrap_sync(iter([chat(text) for text in texts]))
+        plain.text()
+        assert stream.findings == plain.findings
+        given = [place(event)["x_seq"] for event in sent if "x_seq" in place(event)]
+        assert given[:2] == [value(0), value(1)]
+        assert all(one in map(value, range(len(texts))) for one in given)
+
+
+@pytest.mark.parametrize("value", MEASURED)
+@pytest.mark.parametrize("place", PLACES)
+def test_events_with_such_numbers_are_compared(
+    value: Callable[[int], Any], place: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = measured(["one"] * 9, value, place)
+    for source in (events, [ChatCompletionChunk.model_validate(event) for event in events]):
+        adapter = OpenAIChat()
+        adapter.judge_keys(lambda name: name == "x_seq" or len(name) == 2 or name == "n")
+        adapter.read(source[0])
+        monkeypatch.setattr(adapter, "_read", None)
+        assert [adapter.alike(event) for event in source[1:]] == ["one"] * 8
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("value", MEASURED)
+@pytest.mark.parametrize("place", PLACES)
+def test_bytes_with_such_numbers_say_the_same_in_every_cut(
+    value: Callable[[int], Any], place: Callable[[Any], Any]
+) -> None:
+    texts = ["one", " two", " blue", "bird", ' "three"', " bluebird", " four", " blue", "ish"]
+    raw = [b"data: %b\n\n" % json.dumps(event).encode() for event in measured(texts, value, place)]
+    whole = b"".join(raw)
+    clean = Guard(Policy.parse("rules: [{id: r, words: [nothing]}]"))
+    assert b"".join(clean.wrap_sync(iter(raw))) == whole
+    out = b"".join(MASK.wrap_sync(iter(raw)))
+    found = [json.loads(line[6:]) for line in out.splitlines() if line]
+    assert said(found) == 'one two ######## "three" ######## four blueish'
+    for step in (1, 7, 31):
+        assert on_the_wire(whole, MASK, range(0, len(whole), step)) == out
+
+
+@pytest.mark.parametrize("other", ["a bluebird", {"n": "bluebird"}, {"bluebird": 1}, ["bluebird"]])
+@pytest.mark.parametrize("place", PLACES)
+def test_text_where_numbers_were_is_guarded(other: Any, place: Callable[[Any], Any]) -> None:
+    before: tuple[Callable[[int], Any], ...] = (int, MEASURED[2])
+    for value in before:
+        events = measured(list("abcdef"), value, place)
+        place(events[4])["x_seq"] = other
+        models = [ChatCompletionChunk.model_validate(event) for event in events]
+        raw = [b"data: %b\n\n" % json.dumps(event).encode() for event in events]
+        for source in (events, models, raw):
+            stream = MASK.wrap_sync(iter(source))
+            assert "bluebird" not in "".join(map(str, stream))
+            assert [finding.rule for finding in stream.findings] == ["r"]
+
+
+def test_the_name_of_such_a_field_is_guarded_each_time() -> None:
+    events = [chat(text, bluebird=number) for number, text in enumerate("abc")]
+    stream = MASK.wrap_sync(iter(events))
+    assert "bluebird" not in "".join(map(str, stream))
+    assert len(stream.findings) == 3
+
+
+def test_what_the_guard_adds_has_no_such_field() -> None:
+    events = [chat(text, x_seq=number) for number, text in enumerate(["a ", "b ", "blue"])]
+    *sent, last = MASK.wrap_sync(iter(events))
+    assert [event["x_seq"] for event in sent] == [0, 1]
+    assert said([last]) == "blue"
+    assert "x_seq" not in last
+
+
+def test_padding_that_was_empty_may_not_become_text_at_a_known_number() -> None:
+    events = [chat("a", created=""), chat("b", created="bluebird.1")]
+    assert "bluebird" not in "".join(map(str, MASK.wrap_sync(iter(events))))

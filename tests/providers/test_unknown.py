@@ -14,6 +14,8 @@ from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
 from guardstream import AdapterError, Guard, Policy, PolicyError
+from guardstream.events import Text
+from guardstream.stream.unknown import UnknownTexts
 from tests.providers.chunks import call, chunk, model
 
 GUARD = Guard(
@@ -514,3 +516,27 @@ def test_what_is_below_a_path_that_passes_does_too() -> None:
     source = [{"own": {"deep": ["blue bird"], "blue bird": 1}, "other": "a blue bird"}]
     (out,) = GUARD.wrap_sync(source, unknown={"pass": ["$.own"]})
     assert out == {"own": source[0]["own"], "other": "a *********"}
+
+
+def test_a_value_that_is_the_same_in_each_chunk_is_soon_judged_no_more() -> None:
+    checked: list[str] = []
+
+    def check(text: str) -> list[Text]:
+        checked.append(text)
+        return [Text(text)]
+
+    texts = UnknownTexts(check, 64, lambda: False)
+    for _ in range(500):
+        assert texts.judge("$.region", "eu-west") == [Text("eu-west")]
+        assert texts.judge("$.zone", "b") == [Text("b")]
+    assert len(checked) < 90
+    texts.judge("$.region", "us")
+    assert checked[-2:] == ["us", ("eu-west" * 10)[-64:] + "us"]
+
+
+def test_what_is_found_in_such_a_value_is_reported_each_time() -> None:
+    rules = "rules: [{id: r, words: [bluebird], action: monitor}]"
+    chunks = [{"choices": [{"index": 0, "delta": {"content": "a"}}], "note": "a bluebird,"}] * 90
+    stream = Guard(Policy.parse(rules)).wrap_sync(iter(chunks))
+    stream.text()
+    assert len(stream.findings) == 90

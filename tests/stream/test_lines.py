@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import anyio
@@ -51,18 +53,70 @@ def test_a_block_ends_the_lines() -> None:
     assert "data: [DONE]" in out
 
 
-@pytest.mark.parametrize(
-    "first", [chunk("a"), "data: text", "event: x\n", "event: x\ndata: a\n\n", ": PROCESSING"]
-)
-def test_lines_that_are_not_declared_are_refused(first: str) -> None:
+LINES = [
+    [chunk("a")],
+    ['data: {"x": 1}'],
+    ["data:{}"],
+    ["data: [DONE]"],
+    ['data: [{"x": 1}]'],
+    ["event: x", chunk("a")],
+    [": PROCESSING", "", ": PROCESSING", "", chunk("a")],
+    ["id: 1", "event: x", "retry: 9", chunk("a")],
+    ["data: sec", "", "data: ret", ""],
+    ["data: sec", "data: ret", ""],
+    ["event: x", "data: sec", ""],
+    ["data: sec", "id: 7", ""],
+]
+"""Lines of server-sent events, each without its end."""
+
+
+@pytest.mark.parametrize("lines", LINES)
+def test_lines_that_are_not_declared_are_refused(lines: list[str]) -> None:
     with pytest.raises(AdapterError, match=r"framing='sse'.*framing='text'"):
-        list(GUARD.wrap_sync([first, "rest"]))
-    assert list(GUARD.wrap_sync([first], framing="text")) == [first]
+        list(GUARD.wrap_sync([*lines, "rest"]))
+    whole = [f"{line}\n" for line in lines]
+    assert "".join(GUARD.wrap_sync(whole, framing="text")) == "".join(whole)
 
 
-def test_text_is_taken_for_no_event() -> None:
-    for parts in (["data", ": secret"], ["data: a\nmore"], ["note: a secret"], [""]):
-        assert "secret" not in GUARD.wrap_sync(parts).text()
+@pytest.mark.parametrize("lines", LINES)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_such_lines_are_refused_in_every_cut(lines: list[str], end: str) -> None:
+    text = "".join(f"{line}{end}" for line in lines)
+    chance = Random(text)
+    cuts = [[], list(range(1, len(text))), *(chance.sample(range(len(text)), 3) for _ in range(20))]
+    for each in cuts:
+        parts = [text[at:to] for at, to in pairwise([0, *sorted(each), len(text)])]
+        stream = GUARD.wrap_sync(parts)
+        with pytest.raises(AdapterError, match="server-sent"):
+            stream.text()
+        assert "data: ret" not in stream.result.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id: 3",
+        "id: 3\nname: a secret",
+        "data: the secret results",
+        "data: the results\n\nThey are a secret.",
+        "data: {x | x is a secret}",
+        "data: [1, 2] and a secret",
+        "event: birthday\nplace: a secret",
+        "event: birthday\ndata: a secret\nplace: here\n\nmore",
+        "retry: later, it is a secret",
+        "retry\ndata: a secret",
+        ": a secret\n\n: and more",
+        ":) a secret",
+        "eve\ndata: a secret\n\ndata: b",
+        "",
+    ],
+)
+def test_text_that_begins_like_an_event_is_guarded_in_every_cut(text: str) -> None:
+    expected = GUARD.check(text).text
+    assert "secret" not in expected
+    for size in (1, 2, 3, 5, 8, 13, len(text) or 1):
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        assert GUARD.wrap_sync(parts).text() == expected
 
 
 def test_another_framing_is_an_error() -> None:

@@ -50,7 +50,7 @@ class OpenAIChat(SpecAdapter):
     repeats = False  # but where a chunk says all so far
     scope = 1
     steady = True
-    padding = PADDING
+    padding = PADDING | {"timings"}
     sse_end = "[DONE]"
     calls_by_id: ClassVar[bool] = True  # where an index is taken again
 
