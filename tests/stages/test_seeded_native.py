@@ -101,17 +101,21 @@ BUGS = {
     "registers stay as they are in joint states": Change(
         "joints.h", "registers_stay(&self->moves) ? 0 : self->moves.count;", "0;"
     ),
-    "joint states accept nothing": Change("joints.h", "self->accepts.count / NOTE_INTS};", "0};"),
+    "joint states accept nothing": Change(
+        "joints.h", "(uint16_t)(self->accepts.count / NOTE_INTS)};", "0};"
+    ),
     "joint states lead on from any other": Change(
-        "joints.h", "key[2] = {joint, class};", "key[2] = {0, class};"
+        "joints.h",
+        "(self->leap[place].joint != joint || self->leap[place].class != class)",
+        "self->leap[place].class != class",
     ),
     "joint states do not know what stands before": Change(
         "joints.h", "ints_push(&self->key, kind);", "ints_push(&self->key, 0);"
     ),
     "a stream keeps its joint state when a search goes on elsewhere": Change(
         "stream.h",
-        "    self->now.joint = NONE;\n    runs_remove(&self->now.runs, pattern);\n    return cache",
-        "    runs_remove(&self->now.runs, pattern);\n    return cache",
+        "    if (stand_part(self->machine, &self->now) < 0) {\n        return ERROR;\n",
+        "    if (0) {\n        return ERROR;\n",
     ),
     "the group of a match found again is where it first opened": Change(
         "matcher.h", "    return made < 0 ? made : first;", "    return captures;"
