@@ -7,10 +7,12 @@ share one here: what begins at one character nearly always begins for several of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from guardstream.scan.regex.dfa import State, Transition
+from guardstream.scan.regex.dfa import State, Transition, moved
 from guardstream.scan.regex.registers import Accept, Least, Live, mapped, together
 
 if TYPE_CHECKING:
@@ -35,11 +37,30 @@ MAX_REST = 262_144
 Run: TypeAlias = tuple[State, tuple[int, ...]]
 """A pattern that is awake: its state and its registers."""
 
-Notes: TypeAlias = tuple[tuple[Least, ...] | None, tuple[tuple[int, Accept], ...]]
-"""What a transition does besides: what each register is the least of (None if they stay as they
-are), and what it accepts, by pattern."""
+Moves: TypeAlias = Callable[[tuple[int, ...], int], tuple[int, ...]]
+"""What registers become with the character at an offset."""
+
+Notes: TypeAlias = tuple[Moves | None, tuple[tuple[int, Accept], ...]]
+"""What a transition does besides: what registers become (None if they stay as they are), and what
+it accepts, by pattern."""
 
 Leap: TypeAlias = "tuple[Joint, Notes | None]"
+
+
+RECENT = 3
+"""How many offsets up to the one after a character are at hand for registers that begin there."""
+
+
+def moving(leasts: Sequence[Least]) -> Moves:
+    """What `moved` does by these, sooner where each register is that of one source alone."""
+    picked = [least[0] for least in leasts]
+    if not picked or min(picked) < -RECENT or any(len(least) > 1 for least in leasts):
+        return partial(moved, leasts)
+    # A source below 0 counts from the end, as it does in a tuple.
+    pick = itemgetter(*picked)
+    if len(picked) == 1:
+        return lambda registers, offset: (pick((*registers, offset - 1, offset, offset + 1)),)
+    return lambda registers, offset: pick((*registers, offset - 1, offset, offset + 1))
 
 
 class Joint(dict[int, Leap]):
@@ -49,7 +70,7 @@ class Joint(dict[int, Leap]):
     patterns that are awake, in order, and `numbers` tell of each which registers its own are.
     """
 
-    __slots__ = ("_began", "_holds", "_waits", "kind", "numbers", "owner", "states")
+    __slots__ = ("_began", "_held", "_holds", "_waits", "kind", "numbers", "owner", "states")
 
     def __init__(
         self,
@@ -65,6 +86,7 @@ class Joint(dict[int, Leap]):
         self._began: dict[int, Live] = {}
         self._waits: dict[int, Live] = {}
         self._holds: dict[frozenset[int], Live] = {}
+        self._held: Live | None = None
 
     def __missing__(self, number: int) -> Leap:
         leap = self[number] = self.owner.leap(self, number)
@@ -88,8 +110,14 @@ class Joint(dict[int, Leap]):
             )
         return live
 
-    def holds(self, lost: frozenset[int] = frozenset()) -> Live:
-        """Where the hold-backs began that text waits for, but for those of `lost` patterns."""
+    def held(self) -> Live:
+        """Where the hold-backs began that text waits for."""
+        if self._held is None:
+            self._held = self.holds(frozenset())
+        return self._held
+
+    def holds(self, lost: frozenset[int]) -> Live:
+        """The same, but for those of `lost` patterns."""
         live = self._holds.get(lost)
         if live is None:
             handling = self.owner.machine.handling
@@ -209,4 +237,4 @@ class Joints:
         stay = all(least == (place,) for least, place in places.items())
         if stay and not accepts:
             return after, None
-        return after, (None if stay else tuple(distinct), tuple(accepts))
+        return after, (None if stay else moving(tuple(distinct)), tuple(accepts))

@@ -242,12 +242,13 @@ class Stepper:
                 moves, accepts = notes
                 if accepts or moves is None:
                     return -1
-                registers = moved(moves, registers, offset)
+                registers = moves(registers, offset)
             offset += 1
         self._mark = self._here()
         self._joints.read += len(text)
         self._joint, self._registers, self._runs, self.offset = joint, registers, None, offset
-        return max(offset - joint.holds().oldest(registers, offset), 0)
+        held = offset - joint.held().oldest(registers, offset)
+        return held if held > 0 else 0
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`."""
@@ -296,7 +297,7 @@ class Stepper:
         if notes is not None:
             moves, accepts = notes
             if moves is not None:
-                self._registers = moved(moves, registers, offset)
+                self._registers = moves(registers, offset)
             for pattern, accept in accepts:
                 self._note(accepted(pattern, accept, registers, offset))
 
@@ -411,7 +412,7 @@ class Stepper:
         handling, offset, joint = self._machine.handling, self.offset, self._joint
         held, lost = offset, self._living()
         if joint is not None:
-            live = joint.holds(frozenset(lost)) if lost else joint.holds()
+            live = joint.holds(frozenset(lost)) if lost else joint.held()
             held = min(held, live.oldest(self._registers, offset))
         else:
             for pattern, (state, registers) in self.awake.items():
