@@ -22,12 +22,7 @@ class TextFlow:
     ending = ()
     provider = "text"
 
-    def __init__(
-        self,
-        stage: Stage,
-        meter: Meter,
-        block_message: str = "",
-    ) -> None:
+    def __init__(self, stage: Stage, meter: Meter, block_message: str = "") -> None:
         self.findings: list[Finding] = []
         self.calls: dict[Slot, Call] = {}
         self.usage: Any = None
