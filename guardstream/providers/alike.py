@@ -11,6 +11,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
+from guardstream.framing.alike import Way
 from guardstream.framing.padding import is_padding
 from guardstream.providers.adapter import NONE, Piece, Reading, Slot
 from guardstream.providers.fields import fields_of, plain_model, with_field
@@ -23,9 +24,6 @@ _SCALARS = (str, int, float, bool, type(None))
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
 """What an unknown field may hold without being text."""
-
-Way: TypeAlias = tuple[str | int, ...]
-"""The names and places that lead to a field."""
 
 Names: TypeAlias = Mapping[Steps, Collection[str]]
 """Names of fields, by the steps to the object that has them."""
