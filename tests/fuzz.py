@@ -23,12 +23,8 @@ BATCH = 1_000
 def batch(seeds: range) -> tuple[Composition, str]:
     """One process's share: each case on both forms of the search, where there are two."""
     composition = Composition()
-    problems = told(hunt(seeds, composition))
-    if forms.NATIVE and not problems:
-        forms.NATIVE = False
-        problems = told(hunt(seeds))
-        forms.NATIVE = True
-    return composition, problems
+    found = hunt(seeds, composition, natives=(True, False) if forms.NATIVE else ())
+    return composition, told(found)
 
 
 def options() -> argparse.Namespace:

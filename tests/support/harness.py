@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +14,7 @@ from guardstream.cli.debug import table
 from guardstream.errors import PatternError
 from guardstream.events import Event, Finding
 from guardstream.scan.regex import dfa as automaton
+from guardstream.scan.regex import forms
 from guardstream.scan.words import aho_corasick as words
 from guardstream.stages import redact
 from guardstream.stages.redact import RuleSet
@@ -21,6 +22,8 @@ from guardstream.stages.redact import RuleSet
 from .chunking import joined, one_by_one, play, random_split
 from .generate import Case, Composition, draw_case
 from .reference import Judged, check_whole, has_match
+
+Chunkings = tuple[list[str], ...]
 
 
 def rule_set(case: Case) -> RuleSet:
@@ -39,13 +42,31 @@ def forgetful() -> Iterator[None]:
         yield
 
 
-def difference(case: Case, random: Random, composition: Composition | None = None) -> str | None:
-    """What the engine does otherwise than the contract says, in one chunking or another."""
+def difference(
+    case: Case,
+    random: Random,
+    composition: Composition | None = None,
+    natives: Iterable[bool] = (),
+) -> str | None:
+    """What the engine does otherwise than the contract says, in one chunking or another.
+
+    `natives` says whether it runs on the C extension, once for each; unless told, as it is now.
+    """
     judged = case.judged() if case.has_trees else None
     if composition is not None:
         composition.add(case, judged)
+    chunkings = one_by_one(case.text), random_split(case.text, random)
+    for native in natives or [forms.NATIVE]:
+        with patch.object(forms, "NATIVE", native):
+            problem = _told_difference(case, judged, chunkings)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _told_difference(case: Case, judged: Judged | None, chunkings: Chunkings) -> str | None:
     try:
-        return _difference(case, judged, random)
+        return _difference(case, judged, chunkings)
     except PatternError as error:
         return f"refused at load: {error}"
     except AssertionError as error:
@@ -54,11 +75,11 @@ def difference(case: Case, random: Random, composition: Composition | None = Non
         return f"raised {error!r}"
 
 
-def _difference(case: Case, judged: Judged | None, random: Random) -> str | None:
+def _difference(case: Case, judged: Judged | None, chunkings: Chunkings) -> str | None:
     rules = rule_set(case)
     limit = case.max_holdback
     whole = play(rules.stage(), [case.text], limit)
-    for chunks in (one_by_one(case.text), random_split(case.text, random)):
+    for chunks in chunkings:
         with forgetful():
             got = play(rules.stage(), chunks, limit)
         if got != whole:
@@ -98,14 +119,17 @@ def _report(what: str, expected: object, got: object) -> str:
 
 
 def hunt(
-    seeds: range, composition: Composition | None = None, most: int = 5
+    seeds: range,
+    composition: Composition | None = None,
+    most: int = 5,
+    natives: Iterable[bool] = (),
 ) -> list[tuple[int, Case, str]]:
-    """The first few differences among the cases of these seeds."""
+    """The first few differences among the cases of these seeds, see `difference`."""
     found: list[tuple[int, Case, str]] = []
     for seed in seeds:
         random = Random(seed)
         case = draw_case(random)
-        problem = difference(case, random, composition)
+        problem = difference(case, random, composition, natives)
         if problem is not None:
             found.append((seed, case, problem))
             if len(found) == most:
