@@ -170,24 +170,32 @@ class Tree:
         return not all(self.hopes.values())
 
     def _search_hope(self, thread: Thread, before: str) -> bool:
-        todo: list[tuple[Rest, str]] = [(thread.rest, before)]
-        seen = set(todo)
+        start = (thread.rest, before)
+        came_from: dict[tuple[Rest, str], tuple[Rest, str] | None] = {start: None}
+        todo = [start]
         while todo:
-            rest, previous = todo.pop()
+            here = todo.pop()
             for char in (*self.alphabet, END):
-                for item in self.after(Thread(rest), previous, char, 0):
-                    if isinstance(item, Matched) or item.rest is None:
+                for item in self.after(Thread(here[0]), here[1], char, 0):
+                    reached = None if isinstance(item, Matched) else (item.rest, char)
+                    if reached is None or reached[0] is None or self.hopes.get(reached):
+                        self._note_hope(came_from, here)
                         return True
-                    reached = (item.rest, char)
-                    if reached in seen:
-                        continue
-                    if self.hopes.get(reached):
-                        return True
-                    seen.add(reached)
-                    if reached not in self.hopes:
-                        todo.append(reached)
-        self.hopes.update(dict.fromkeys(seen, False))
+                    if reached not in came_from:
+                        came_from[reached] = here
+                        if reached not in self.hopes:
+                            todo.append(reached)
+        self.hopes.update(dict.fromkeys(came_from, False))
         return False
+
+    def _note_hope(
+        self,
+        came_from: dict[tuple[Rest, str], tuple[Rest, str] | None],
+        last: tuple[Rest, str] | None,
+    ) -> None:
+        while last is not None:
+            self.hopes[last] = True
+            last = came_from[last]
 
     def _walk(
         self, thread: Thread, before: str, char: str | None, at: int
