@@ -51,14 +51,33 @@ def choosing(
             hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
             raise AdapterError(f"{error}; {hint}") from None
         if mine is None and getattr(adapter, "name", "") == "json":
-            from guardstream.providers.any_json import AnyJSON
-
-            if format_hints and isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
-                check = partial(is_harmless, policy)
-                adapter.report_to(partial(format_hints.warn, check=check))
+            _look_further(adapter, choose, policy, format_hints)
         return adapter
 
     return choose
+
+
+def _look_further(
+    adapter: Adapter[Any],
+    choose: Callable[[Any], Adapter[Any]],
+    policy: Policy,
+    format_hints: FormatHints | None,
+) -> None:
+    """Let the adapter of a stream in no known format look for one, and report where text stands."""
+    from guardstream.providers.any_json import AnyJSON
+
+    def recognise(chunk: Any) -> Adapter[Any] | None:
+        try:
+            known = choose(chunk)
+        except AdapterError:
+            return None
+        return None if getattr(known, "name", "") in ("json", "text") else known
+
+    if not isinstance(adapter, AnyJSON):
+        return
+    adapter.recognise_by(recognise)
+    if format_hints and guards(policy, UNKNOWN):
+        adapter.report_to(partial(format_hints.warn, check=partial(is_harmless, policy)))
 
 
 def _may_begin(own: JSONFormat, chunk: Any) -> bool:
