@@ -57,6 +57,10 @@ def choosing(
     return choose
 
 
+_ANYWHERE = ("error", "ping")
+"""Types of events that many formats have: among others they show none."""
+
+
 def _look_further(
     adapter: Adapter[Any],
     choose: Callable[[Any], Adapter[Any]],
@@ -67,6 +71,8 @@ def _look_further(
     from guardstream.providers.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
+        if isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE:
+            return None
         try:
             known = choose(chunk)
         except AdapterError:

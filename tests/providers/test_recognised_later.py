@@ -120,3 +120,12 @@ def test_a_format_of_the_policy_is_found_later_too() -> None:
 def test_chunks_that_no_format_reads_are_guarded_on() -> None:
     source = [STARTED, ["a secret"], {"more": "a secret"}]
     assert not left_raw(list(GUARD.wrap_sync(source)))
+
+
+@pytest.mark.parametrize("kind", ["error", "ping"])
+def test_an_event_that_many_formats_have_shows_none(kind: str) -> None:
+    told = {"type": kind, "error": {"type": "overloaded_error", "message": "later"}}
+    source = [STARTED, told, *openai(["a sec", "ret"])]
+    stream = GUARD.wrap_sync(source)
+    assert not left_raw(list(stream))
+    assert (stream.result.text, stream.finish) == ("a ######", "stop")
