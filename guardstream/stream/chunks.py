@@ -305,7 +305,11 @@ class ChunkFlow(Generic[C]):
         self._lanes.note_released(track, released)
         if released is not text and released:
             rewritten = write(chunk, (released,))
-            assert rewritten is not None  # it says something
+            if rewritten is None:
+                raise AdapterError(
+                    f"the adapter {self.provider!r} writes no chunk for text: `write` may return "
+                    "None only if nothing is left to say"
+                )
             written = rewritten
         sent: list[Sent[C]] = []
         if released:
