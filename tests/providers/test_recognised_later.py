@@ -91,8 +91,12 @@ def test_a_block_ends_the_stream_as_its_format_does() -> None:
 
 def test_a_text_that_has_begun_goes_on_by_its_path() -> None:
     """Another reader would not know what came before, and let the rest of a match out."""
-    first = {"message": {"content": "a sec"}}
-    later = {"model": "m-1", "message": {"role": "assistant", "content": "ret"}, "done": False}
+    first: Event = {"message": {"content": "a sec"}}
+    later: Event = {
+        "model": "m-1",
+        "message": {"role": "assistant", "content": "ret"},
+        "done": False,
+    }
     stream = GUARD.wrap_sync([first, later, later])
     texts = [each["message"]["content"] for each in stream]
     assert "secret" not in "".join(texts)
