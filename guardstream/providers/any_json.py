@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 from guardstream.providers.adapter import Adapter, Piece, Reading, Unknown
 from guardstream.providers.marks import is_mark
 from guardstream.providers.nodes import Spec
-from guardstream.providers.spec import KINDS, SpecAdapter
+from guardstream.providers.spec import KEEP, KINDS, SpecAdapter
 
 EVENTS = 32
 """How many events are looked at before a report, and for a known format."""
@@ -108,3 +108,9 @@ class AnyJSON(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         return Reading(pieces, ())
+
+
+class Begun(AnyJSON):
+    """The adapter for a first chunk that says its kind and no more, until the next has come."""
+
+    spec: ClassVar[Spec] = {"type": KEEP}

@@ -52,9 +52,39 @@ def choosing(
             raise AdapterError(f"{error}; {hint}") from None
         if mine is None and getattr(adapter, "name", "") == "json":
             _look_further(adapter, choose, policy, format_hints)
+        if mine is None and _says_kind_alone(chunk):
+            return _after_kind(adapter, choose)
         return adapter
 
     return choose
+
+
+def _says_kind_alone(chunk: object) -> bool:
+    return isinstance(chunk, dict) and chunk.keys() == {"type"}
+
+
+def _after_kind(first: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any]:
+    """Return the adapter of a stream whose first chunk says its kind alone (`{"type": "start"}`).
+
+    An application may send that before the chunks of another format than `first`: the next tells.
+    """
+    if getattr(first, "name", "") in ("json", "text"):
+        return first
+    from guardstream.providers.any_json import Begun
+
+    def recognise(chunk: Any) -> Adapter[Any] | None:
+        if _says_kind_alone(chunk):
+            return None
+        accepts: Callable[[Any], bool] = getattr(first, "accepts", lambda _: True)
+        try:
+            known = first if accepts(chunk) else choose(chunk)
+        except AdapterError:
+            return first
+        return first if getattr(known, "name", "") in ("json", "text") else known
+
+    begun = Begun()
+    begun.recognise_by(recognise)
+    return begun
 
 
 _ANYWHERE = ("error", "ping")
@@ -71,7 +101,7 @@ def _look_further(
     from guardstream.providers.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
-        if isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE:
+        if _says_kind_alone(chunk) or (isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE):
             return None
         try:
             known = choose(chunk)

@@ -52,7 +52,7 @@ FORMATS = {"openai_chat": openai, "anthropic": anthropic, "ui_messages": ui}
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("before", [1, 3, EVENTS - 1])
+@pytest.mark.parametrize("before", [1, 3, EVENTS - 2])
 def test_what_comes_after_is_guarded_as_if_it_came_first(name: str, before: int) -> None:
     for pieces in cuttings(TEXT):
         source = FORMATS[name](pieces)
@@ -133,3 +133,23 @@ def test_an_event_that_many_formats_have_shows_none(kind: str) -> None:
     stream = GUARD.wrap_sync(source)
     assert not left_raw(list(stream))
     assert (stream.result.text, stream.finish) == ("a ######", "stop")
+
+
+@pytest.mark.parametrize("kind", ["start", "ping"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_first_event_of_a_kind_alone_may_be_of_any_format(name: str, kind: str) -> None:
+    for pieces in cuttings(TEXT):
+        source = FORMATS[name](pieces)
+        stream = GUARD.wrap_sync([{"type": kind}, *source])
+        assert list(stream)[1:] == list(GUARD.wrap_sync(source))
+        assert (stream.result.text, stream.finish) == (MASKED, "stop")
+    assert unchanged([{"type": kind}, *FORMATS[name]([TEXT])])
+
+
+def test_what_no_format_knows_leaves_the_first_ones() -> None:
+    source = [{"type": "start"}, {"type": "finish", "finishReason": "length"}]
+    stream = GUARD.wrap_sync(source, unknown="refuse")
+    assert list(stream) == source
+    assert stream.finish == "length"
+    assert stream.state.flow is not None
+    assert stream.state.flow.provider == "ui_messages"
