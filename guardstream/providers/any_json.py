@@ -2,7 +2,8 @@
 
 It stands in where no adapter knows a stream's chunks. Nobody can tell there which values go on with
 one another, so each is judged at once, alone and with what came before at its path. A format that
-is described, as `provider=` or in a policy, is guarded exactly.
+is described, as `provider=` or in a policy, is guarded exactly; so is one that shows later, after
+events of an application's own.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
-from guardstream.providers.adapter import Piece, Reading, Unknown
+from guardstream.providers.adapter import Adapter, Piece, Reading, Unknown
 from guardstream.providers.marks import is_mark
 from guardstream.providers.nodes import Spec
-from guardstream.providers.spec import SpecAdapter
+from guardstream.providers.spec import KEEP, KINDS, SpecAdapter
 
 EVENTS = 32
-"""How many events are looked at before a report."""
+"""How many events are looked at before a report, and for a known format."""
+
+_TOLD_BY = tuple(f".{name}" for name in KINDS)
 
 _PATHS = 64
 """How many paths a report has at most."""
 
 Report: TypeAlias = Callable[[Mapping[str, int]], None]
 """Is told once of a stream: the paths where text stood, and how many code points each had."""
+
+Recognise: TypeAlias = Callable[[Any], Adapter[Any] | None]
+"""Returns the adapter of a known format that a chunk has."""
 
 
 class AnyJSON(SpecAdapter):
@@ -37,6 +43,35 @@ class AnyJSON(SpecAdapter):
         self._report: Report | None = None
         self._lengths: dict[str, int] = {}
         self._events = 0
+        self._recognise: Recognise | None = None
+        self._looks = EVENTS
+        self._said: set[str] = set()  # paths where text stood
+
+    def recognise_by(self, recognise: Recognise) -> None:
+        """Look whether one of the next chunks has a known format."""
+        self._recognise = recognise
+
+    def recognised(self, chunk: Any, reading: Reading) -> Adapter[Any] | None:
+        """Return the adapter of the known format that a chunk shows, which was read as `reading`.
+
+        None if text of earlier chunks stands where some of this one's does: they are judged
+        together, and would not be by another.
+        """
+        recognise = self._recognise
+        if recognise is None:
+            return None
+        known = recognise(chunk)
+        texts = {
+            slot.field
+            for slot, text, _ in reading.pieces
+            if not (slot.field.endswith(("~", *_TOLD_BY)) or is_mark(text))
+        }
+        taken = known is not None and not self._said.isdisjoint(texts)
+        self._said |= texts
+        self._looks -= 1
+        if taken or not self._looks:
+            self._recognise = None
+        return None if taken else known
 
     def report_to(self, report: Report) -> None:
         """Report where text stands, after some events or at the end."""
@@ -73,3 +108,9 @@ class AnyJSON(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         return Reading(pieces, ())
+
+
+class Begun(AnyJSON):
+    """The adapter for a first chunk that says its kind and no more, until the next has come."""
+
+    spec: ClassVar[Spec] = {"type": KEEP}

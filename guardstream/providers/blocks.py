@@ -84,13 +84,17 @@ class Blocks(SpecAdapter):
                 self._text = slot
             return Reading(pieces, (0,))
         self.beginning = self.beginning or fields_of(self.without_unknown(chunk))
-        finished: dict[int, FinishReason] = {0: "stop"} if kind == self.finished else {}
+        finished = {0: self._reason(event)} if kind == self.finished else {}
         failed = self._fails(event)
         return Reading(pieces, (0,), finished, failed, closed=self._over() if finished else ())
 
     def _fails(self, event: Mapping[str, Any]) -> bool:
         """Tell whether an event reports an error that ends the stream."""
         raise NotImplementedError
+
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:  # noqa: ARG002
+        """Return the reason that the event that ends the stream gives."""
+        return "stop"
 
     def _started(
         self, block: Block, slot: Slot, event: Mapping[str, Any], pieces: Sequence[Piece]
@@ -110,6 +114,15 @@ class Blocks(SpecAdapter):
         """Return the text that is over where a call begins, or all ends."""
         text, self._text = self._text, None
         return () if text is None else (text,)
+
+    def _forgotten(self) -> Sequence[Slot]:
+        """Return the slots of all that is open, which nothing goes on with or ends from here on."""
+        slots = [
+            Slot(0, block.channel, block.channel, number) for number, block in self._open.items()
+        ]
+        self._open.clear()
+        self._numbers.clear()  # what begins with the same id is another
+        return [*dict.fromkeys((*slots, *self._over()))]
 
     def _block_of(self, event: Mapping[str, Any]) -> Block | None:
         kind = event.get("type")

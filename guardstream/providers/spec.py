@@ -99,7 +99,7 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 """Kinds of leaves without pieces."""
 
 
-_KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
+KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
 """Fields of events that tell apart what they say, in formats that are not known."""
 
 _MOST_KINDS = 64
@@ -383,7 +383,7 @@ class SpecAdapter:
 
     def _kind_of(self, event: Mapping[str, Any]) -> int:
         """Return the number of an event's kind: those that have what tells kinds apart alike."""
-        found = [event.get(name) for name in _KINDS]
+        found = [event.get(name) for name in KINDS]
         kind = tuple(each if isinstance(each, str) else "" for each in found)
         if not any(kind) or (kind not in self._kinds and len(self._kinds) == _MOST_KINDS):
             return 0

@@ -41,6 +41,7 @@ _CALL: dict[str, Spec] = {
 }
 _MARK: dict[str, Spec] = {"type": KEEP}
 _PART: dict[str, Spec] = {"type": KEEP, "id": META, "providerMetadata": _PROVIDERS}
+_FILE: dict[str, Spec] = dict.fromkeys(("type", "url", "mediaType"), KEEP)
 
 
 def _said(channel: str) -> dict[str, Spec]:
@@ -52,7 +53,9 @@ def _said(channel: str) -> dict[str, Spec]:
 _EVENTS: dict[str, Spec] = {
     "start": {"type": KEEP, "messageId": META},
     **dict.fromkeys(("start-step", "finish-step", "message-metadata"), _MARK),
-    **dict.fromkeys(("text-start", "text-end", "reasoning-start", "reasoning-end"), _PART),
+    "reset-step": _MARK,
+    **dict.fromkeys(("text-start", "reasoning-start", "reasoning-end"), _PART),
+    "text-end": {**_PART, "citations": _RESULT},
     "text-delta": _said("text"),
     "reasoning-delta": _said("thinking"),
     "tool-input-start": _CALL,
@@ -67,7 +70,11 @@ _EVENTS: dict[str, Spec] = {
         "input": Leaf("parsed", "tool_args", "tool_args"),
         "errorText": _ERROR,
     },
-    "tool-approval-request": {**_CALL, **dict.fromkeys(("approvalId", "signature"), META)},
+    "tool-approval-request": {
+        **_CALL,
+        **dict.fromkeys(("approvalId", "signature", "isAutomatic"), META),
+    },
+    "tool-approval-response": {**_CALL, **dict.fromkeys(("approvalId", "approved"), META)},
     "tool-output-available": {**_CALL, "output": _RESULT},
     "tool-output-error": {**_CALL, "errorText": _ERROR},
     "tool-output-denied": _CALL,
@@ -76,15 +83,36 @@ _EVENTS: dict[str, Spec] = {
         **dict.fromkeys(("type", "sourceId", "mediaType"), KEEP),
         **dict.fromkeys(("title", "filename"), _RESULT),
     },
-    "file": dict.fromkeys(("type", "url", "mediaType"), KEEP),
+    "file": {**_FILE, "filename": _RESULT},
+    "reasoning-file": _FILE,
     "finish": {"type": KEEP, "finishReason": END},
     "abort": {"type": KEEP, "reason": _ERROR},
     "error": {"type": KEEP, "errorText": _ERROR},
 }
 
 
-_DATA = frozenset({"type", "id", "data", "transient"})
-"""The fields of a part that is an application's own."""
+_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "content-filter": "content_filter",
+    "tool-calls": "tool_calls",
+    "error": "error",
+}
+_STOPS = {reason: name for name, reason in _REASONS.items()}
+
+_SHOWN_BY = {
+    **dict.fromkeys(("text-start", "text-delta", "text-end"), "id"),
+    **dict.fromkeys(("reasoning-start", "reasoning-delta", "reasoning-end"), "id"),
+    **dict.fromkeys((kind for kind in _EVENTS if kind.startswith("tool-")), "toolCallId"),
+    **dict.fromkeys(("source-url", "source-document"), "sourceId"),
+    **dict.fromkeys(("start-step", "finish-step", "reset-step"), "type"),
+    **dict.fromkeys(("file", "reasoning-file"), "mediaType"),
+    "tool-approval-response": "approvalId",
+    "error": "errorText",
+}
+"""The field with a string that shows that a first part is of this format, by the part's type.
+
+A stream without `sendStart`, or what an application writes before its model answers, begins so.
+"""
 
 
 class UIMessages(Blocks):
@@ -111,20 +139,28 @@ class UIMessages(Blocks):
             return False
         kind = chunk.get("type")
         if kind == "start":
-            return chunk.keys() <= {"type", "messageId", "messageMetadata"}
-        if kind in ("text-start", "reasoning-start"):
-            return isinstance(chunk.get("id"), str)
-        if kind in ("error", "tool-input-start", "tool-input-available"):
-            return isinstance(chunk.get("errorText" if kind == "error" else "toolCallId"), str)
-        return str(kind).startswith("data-") and chunk.keys() <= _DATA
+            return len(chunk) == 1 or not chunk.keys().isdisjoint({"messageId", "messageMetadata"})
+        if kind == "message-metadata":
+            return "messageMetadata" in chunk
+        if isinstance(kind, str) and kind in _SHOWN_BY:
+            return isinstance(chunk.get(_SHOWN_BY[kind]), str)
+        return str(kind).startswith("data-") and "data" in chunk
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if leaf.kind == "parsed":
             return self._slot(self.blocks[2], event)
         return super().slot(leaf, event, path)
 
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        if event.get("type") == "reset-step":  # a client forgets the parts of the step
+            return Reading(pieces, (0,), closed=self._forgotten())
+        return super().meaning(chunk, event, pieces)
+
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "error"
+
+    def _reason(self, event: Mapping[str, Any]) -> FinishReason:
+        return _REASONS.get(str(event.get("finishReason")), "stop")
 
     def _field(self, block: Block, chunk: Any) -> str:
         return "text" if block.channel != "tool_args" and "text" in chunk else block.text
@@ -156,14 +192,6 @@ _LINES: Spec = {
     "k": {"data": KEEP, "mimeType": META},
     **dict.fromkeys(("2", "8"), UNKNOWN),
 }
-
-_REASONS: dict[str, FinishReason] = {
-    "length": "length",
-    "content-filter": "content_filter",
-    "tool-calls": "tool_calls",
-    "error": "error",
-}
-_STOPS = {reason: name for name, reason in _REASONS.items()}
 
 
 class DataStream(SpecAdapter):

@@ -105,8 +105,6 @@ class WireFlow:
         self._by_event = False  # chunks are events with their names
         self._compared: Any = None  # what the template of the frames was made of
         self._tries = 16  # how many templates are made until no more are
-        self._sse_end = ""
-        self._name: Callable[[Any], str] | None = None
         self._said_by = ""  # the name of the last event that had text
         self._last: Frame | None = None
         self._settled = False
@@ -409,8 +407,6 @@ class WireFlow:
     def _begin_chunks(self, value: Any) -> None:
         """Make the flow for a provider's chunks; for text, if that is what was asked for."""
         adapter = self._choose(value)
-        self._sse_end = getattr(adapter, "sse_end", "")
-        self._name = getattr(adapter, "event_name", None)
         flow = self._shared(self._make(adapter))
         if isinstance(flow, ChunkFlow):
             self._chunks = flow
@@ -513,7 +509,8 @@ class WireFlow:
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends such streams, where the guard ends it before the source."""
         assert self._frames is not None
-        end = self._frames.close("" if self.ended == "error" else self._sse_end)
+        mark = getattr(self._chunks.adapter, "sse_end", "") if self._chunks else ""
+        end = self._frames.close("" if self.ended == "error" else mark)
         return [Sent(end)] if end else []
 
     def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
@@ -542,6 +539,7 @@ class WireFlow:
         if self._by_event:
             return str(chunk["event"])
         named = self._other is not None and self._other.knows_names
-        if self._name and named:
-            return self._name(chunk)
+        name = getattr(self._chunks.adapter, "event_name", None) if self._chunks else None
+        if name and named:
+            return str(name(chunk))
         return self._said_by if said and not _names_itself(chunk) else ""

@@ -51,14 +51,69 @@ def choosing(
             hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
             raise AdapterError(f"{error}; {hint}") from None
         if mine is None and getattr(adapter, "name", "") == "json":
-            from guardstream.providers.any_json import AnyJSON
-
-            if format_hints and isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
-                check = partial(is_harmless, policy)
-                adapter.report_to(partial(format_hints.warn, check=check))
+            _look_further(adapter, choose, policy, format_hints)
+        if mine is None and _says_kind_alone(chunk):
+            return _after_kind(adapter, choose)
         return adapter
 
     return choose
+
+
+def _says_kind_alone(chunk: object) -> bool:
+    return isinstance(chunk, dict) and chunk.keys() == {"type"}
+
+
+def _after_kind(first: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any]:
+    """Return the adapter of a stream whose first chunk says its kind alone (`{"type": "start"}`).
+
+    An application may send that before the chunks of another format than `first`: the next tells.
+    """
+    if getattr(first, "name", "") in ("json", "text"):
+        return first
+    from guardstream.providers.any_json import Begun
+
+    def recognise(chunk: Any) -> Adapter[Any] | None:
+        if _says_kind_alone(chunk):
+            return None
+        accepts: Callable[[Any], bool] = getattr(first, "accepts", lambda _: True)
+        try:
+            known = first if accepts(chunk) else choose(chunk)
+        except AdapterError:
+            return first
+        return first if getattr(known, "name", "") in ("json", "text") else known
+
+    begun = Begun()
+    begun.recognise_by(recognise)
+    return begun
+
+
+_ANYWHERE = ("error", "ping")
+"""Types of events that many formats have: among others they show none."""
+
+
+def _look_further(
+    adapter: Adapter[Any],
+    choose: Callable[[Any], Adapter[Any]],
+    policy: Policy,
+    format_hints: FormatHints | None,
+) -> None:
+    """Let the adapter of a stream in no known format look for one, and report where text stands."""
+    from guardstream.providers.any_json import AnyJSON
+
+    def recognise(chunk: Any) -> Adapter[Any] | None:
+        if _says_kind_alone(chunk) or (isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE):
+            return None
+        try:
+            known = choose(chunk)
+        except AdapterError:
+            return None
+        return None if getattr(known, "name", "") in ("json", "text") else known
+
+    if not isinstance(adapter, AnyJSON):
+        return
+    adapter.recognise_by(recognise)
+    if format_hints and guards(policy, UNKNOWN):
+        adapter.report_to(partial(format_hints.warn, check=partial(is_harmless, policy)))
 
 
 def _may_begin(own: JSONFormat, chunk: Any) -> bool:

@@ -48,6 +48,8 @@ _WITHOUT = frozenset({"unknown", "mark"})
 class ChunkFlow(Generic[C]):
     """One stream of chunks. A chunk whose text did not change is passed on as the same object.
 
+    `adapter` reads them: another, once chunks of no known format are followed by those of one.
+
     A block ends the stream; a stop or a limit ends its choice, and the stream with the last one.
     """
 
@@ -69,7 +71,6 @@ class ChunkFlow(Generic[C]):
         self.usage: Any = None
         self.said = ""
         self.rest: Sequence[Sent[C]] = ()
-        self._adapter = adapter
         self._meter = meter
         self._block_message = block_message
         self._lanes = Lanes(make_stage)
@@ -84,6 +85,16 @@ class ChunkFlow(Generic[C]):
         self._failed = False  # whether the source reported an error, whatever it sends after it
         self._waiting: list[Incoming[C]] = []
         self._untold: list[Part] = []  # what went out before it was known to be said
+        self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
+        self._unnoted: Callable[[], C] | None = None  # the last of those that went out
+        self._like: Reading | None = None  # of the last chunk, if it said one text alone
+        self._compared = False  # whether the last chunk was like the one before
+        self._short: Short | None = None
+        self._read_by(adapter)
+
+    def _read_by(self, adapter: Adapter[C]) -> None:
+        """Let an adapter read and write the chunks from here on."""
+        self.adapter = adapter
         # An adapter may leave these methods out.
         judge_marks = getattr(adapter, "judge_marks", None)
         if judge_marks is not None:
@@ -98,14 +109,10 @@ class ChunkFlow(Generic[C]):
         self._stand_in = getattr(adapter, "taken", None)
         self._note_passed = getattr(adapter, "passed", None)
         self._notes_alike = getattr(adapter, "notes_alike", True)
-        self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
-        self._unnoted: Callable[[], C] | None = None  # the last of those that went out
         self._kept = getattr(adapter, "kept", None)
         self._forgets = getattr(adapter, "forget", None)
         self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
-        self._like: Reading | None = None  # of the last chunk, if it said one text alone
-        self._compared = False  # whether the last chunk was like the one before
-        self._short: Short | None = None
+        self._recognised = getattr(adapter, "recognised", None)
 
     @property
     def held(self) -> int:
@@ -113,7 +120,7 @@ class ChunkFlow(Generic[C]):
 
     @property
     def provider(self) -> str:
-        return str(getattr(self._adapter, "name", type(self._adapter).__name__))
+        return str(getattr(self.adapter, "name", type(self.adapter).__name__))
 
     def feed_chunk(self, chunk: C) -> C | None:
         """Take a chunk; return the one that goes out, if that is all that came of it.
@@ -162,7 +169,7 @@ class ChunkFlow(Generic[C]):
             return None
         if self._lanes.remember:
             return None
-        compared = getattr(self._adapter, "compared", None)
+        compared = getattr(self.adapter, "compared", None)
         track = self._lanes.only(self._like.pieces[0].slot)
         if compared is None or track is None or self._note_passed or len(self._like.choices) != 1:
             return None
@@ -179,9 +186,14 @@ class ChunkFlow(Generic[C]):
                     self._compared = True
                     return self._feed_text(chunk, self._like, text, origin, chunk, self._write)
             chunk = self._stand_in(chunk) if self._stand_in else chunk
-            reading = self._adapter.read(chunk)
+            reading = self.adapter.read(chunk)
+            if self._recognised is not None:
+                known = self._recognised(chunk, reading)
+                if known is not None:
+                    self._read_by(known)
+                    return self.feed(chunk, origin)
             self._like = None
-            self._lanes.remember = self._adapter.repeats
+            self._lanes.remember = self.adapter.repeats
             alone = reading.only_text and len(reading.pieces) == 1
             if alone and not (self._is_busy or self._unknown.found):
                 self._like = reading
@@ -208,7 +220,7 @@ class ChunkFlow(Generic[C]):
         """What chunks are compared with, if the last one said a text and nothing else."""
         if self._like is None or (self._note_passed and self._notes_alike is True):
             return None
-        return getattr(self._adapter, "compared", None)
+        return getattr(self.adapter, "compared", None)
 
     def feed_alike(
         self,
@@ -251,7 +263,7 @@ class ChunkFlow(Generic[C]):
                 track.chunk = last
 
     def _write(self, chunk: C, texts: Sequence[str]) -> C | None:
-        return self._adapter.write(chunk, texts)
+        return self.adapter.write(chunk, texts)
 
     def _feed_text(
         self,
@@ -293,7 +305,11 @@ class ChunkFlow(Generic[C]):
         self._lanes.note_released(track, released)
         if released is not text and released:
             rewritten = write(chunk, (released,))
-            assert rewritten is not None  # it says something
+            if rewritten is None:
+                raise AdapterError(
+                    f"the adapter {self.provider!r} writes no chunk for text: `write` may return "
+                    "None only if nothing is left to say"
+                )
             written = rewritten
         sent: list[Sent[C]] = []
         if released:
@@ -324,7 +340,7 @@ class ChunkFlow(Generic[C]):
             fail_closed(error)
 
     def _forget(self) -> None:
-        if self._like is None or self._adapter.repeats or self._is_busy:
+        if self._like is None or self.adapter.repeats or self._is_busy:
             return
         self._read_last()
         track = self._lanes.get(self._like.pieces[0].slot)
@@ -332,7 +348,7 @@ class ChunkFlow(Generic[C]):
             return
         last = track.chunk
         try:
-            made = self._adapter.extra(self._bare(last), track.slot, " ", self._lanes.released)
+            made = self.adapter.extra(self._bare(last), track.slot, " ", self._lanes.released)
         except Exception:
             return  # it fails where that counts
         if len(made) != 1:
@@ -368,7 +384,7 @@ class ChunkFlow(Generic[C]):
             return sent
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
         self.said_its_end = True
-        if self.calls and getattr(self._adapter, "ends_with_source", False):
+        if self.calls and getattr(self.adapter, "ends_with_source", False):
             self._complete_calls(sent)
         return sent
 
@@ -480,7 +496,7 @@ class ChunkFlow(Generic[C]):
                 break
             if rest := _after(text, again.shown):
                 last = self._bare(track.chunk)
-                made = self._adapter.extra(last, slot, rest, self._lanes.released)
+                made = self.adapter.extra(last, slot, rest, self._lanes.released)
                 sent += [self._with_untold(Sent(each)) for each in made]
         return sent
 
@@ -546,7 +562,7 @@ class ChunkFlow(Generic[C]):
                 texts[place] = self._guard_unknown(pieces[place])
             elif kind == "whole":
                 texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
-                if self._adapter.repeats:
+                if self.adapter.repeats:
                     lanes.note_whole(pieces[place], texts[place])
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
@@ -670,7 +686,7 @@ class ChunkFlow(Generic[C]):
         ends = self.ended is None and not cut
         written: C | None = chunk
         if texts != [piece.text for piece in reading.pieces] or (reading.finished and not ends):
-            written = self._adapter.write(chunk, texts, ends=ends)
+            written = self.adapter.write(chunk, texts, ends=ends)
         if written is None:
             return []
         if self._note_passed:
@@ -779,7 +795,7 @@ class ChunkFlow(Generic[C]):
         return sent
 
     def _end_choice(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
-        chunks = self._adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
+        chunks = self.adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
         return [Sent(each) for each in chunks]
 
     def _block_messages(self) -> list[Sent[C]]:
@@ -807,7 +823,7 @@ class ChunkFlow(Generic[C]):
 
     def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
         """Return chunks that carry `text` alone; it is counted with the first of them."""
-        chunks = self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
+        chunks = self.adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
         sent: list[Sent[C]] = [Sent(each) for each in chunks]
         if sent:
             first = sent[0]

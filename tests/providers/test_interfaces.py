@@ -225,10 +225,89 @@ def test_a_stream_goes_on_after_an_error_part() -> None:
         {"type": "data-status", "data": {"status": "so"}, "transient": True},
         {"type": "error", "errorText": "no"},
         {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"},
+        {"type": "start", "messageId": "m", "of_later": 1},
+        {"type": "data-status", "data": {"status": "so"}, "of_later": 1},
+        {"type": "start-step"},
+        {"type": "message-metadata", "messageMetadata": {"model": "m-1"}},
+        {"type": "source-url", "sourceId": "s", "url": "https://example.com"},
+        {"type": "source-document", "sourceId": "s", "mediaType": "text/plain", "title": "no"},
+        {"type": "file", "url": "https://example.com/a.png", "mediaType": "image/png"},
+        {"type": "tool-output-available", "toolCallId": "c", "output": {}},
+        {"type": "tool-approval-response", "approvalId": "a", "approved": True},
+        {"type": "text-delta", "id": "t", "delta": "so "},
     ],
 )
 def test_a_stream_may_begin_with_any_part(first: Event) -> None:
     assert isinstance(detect(first), UIMessages)
+    source = [first, {"type": "text-start", "id": "t"}]
+    source += [{"type": "text-delta", "id": "t", "delta": piece} for piece in ("a sec", "ret")]
+    source += [{"type": "text-end", "id": "t"}, {"type": "finish"}]
+    stream = GUARD.wrap_sync(source)
+    assert not left_raw(list(stream))
+    assert stream.result.text.removeprefix("so ") == "a ######"
+
+
+def test_what_is_held_of_a_step_goes_out_before_it_is_reset() -> None:
+    said = [{"type": "text-start", "id": "t"}, {"type": "text-delta", "id": "t", "delta": "a sec"}]
+    call: list[Event] = [
+        {"type": "tool-input-start", "toolCallId": "c", "toolName": "find"},
+        {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": '{"q": "a sec'},
+    ]
+    again = [{**each, "delta": "ret"} if "delta" in each else each for each in said]
+    source: list[Event] = [{"type": "start"}, {"type": "start-step"}, *said, *call]
+    source += [{"type": "reset-step"}, *again, {"type": "text-end", "id": "t"}, *call]
+    source += [{**call[0], "type": "tool-input-available", "input": {"q": "a sec"}}]
+    source += [{"type": "finish"}]
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    kinds = [each["type"] for each in out]
+    texts = [(place, each["delta"]) for place, each in enumerate(out) if "delta" in each]
+    before = "".join(text for place, text in texts if place < kinds.index("reset-step"))
+    after = "".join(text for place, text in texts if place > kinds.index("reset-step"))
+    assert (before, after) == ("a sec", "ret")
+    assert [event["type"] for event in in_order(out)] == [event["type"] for event in source]
+    assert unchanged(source)
+
+
+def in_order(source: Sequence[Event]) -> list[Event]:
+    """Events, of deltas in a row the first."""
+    kept: list[Event] = []
+    for each in source:
+        if not (kept and "delta" in each["type"] and kept[-1]["type"] == each["type"]):
+            kept.append(each)
+    return kept
+
+
+def test_a_block_after_a_reset_ends_no_part_of_before() -> None:
+    guard = Guard(Policy.parse("rules: [{id: b, words: [bad], action: block}]"))
+    source: list[Event] = [{"type": "start"}, {"type": "text-start", "id": "t"}]
+    source += [{"type": "text-delta", "id": "t", "delta": "so"}, {"type": "reset-step"}]
+    source += [{"type": "reasoning-start", "id": "r"}]
+    source += [{"type": "reasoning-delta", "id": "r", "delta": "bad"}, {"type": "finish"}]
+    kinds = [each["type"] for each in guard.wrap_sync(source)]
+    assert kinds[-2:] == ["reasoning-end", "finish"]
+    assert "text-end" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [("stop", "stop"), ("length", "length"), ("tool-calls", "tool_calls"), ("other", "stop")],
+)
+def test_the_reason_of_a_finish_part_is_the_streams(said: str, finish: str) -> None:
+    stream = GUARD.wrap_sync([{"type": "start"}, {"type": "finish", "finishReason": said}])
+    assert [each["type"] for each in stream] == ["start", "finish"]
+    assert stream.finish == finish
+
+
+def test_citations_of_a_text_are_guarded_at_its_end() -> None:
+    cited = [{"type": "url", "url": "https://example.com", "title": "a secret", "text": "no"}]
+    for last in ("a sec", "a secret", "so"):
+        source: list[Event] = [{"type": "start"}, {"type": "text-start", "id": "t"}]
+        source += [{"type": "text-delta", "id": "t", "delta": last}]
+        source += [{"type": "text-end", "id": "t", "citations": cited}, {"type": "finish"}]
+        out = list(GUARD.wrap_sync(source))
+        assert not left_raw(out)
+        assert out[-2]["citations"] == [{**cited[0], "title": "a ######"}]
 
 
 def test_parts_of_a_full_stream_say_their_text_alike() -> None:

@@ -169,6 +169,21 @@ def test_a_chunk_of_text_that_is_held_is_not_written() -> None:
     assert OnlyText.wrote == [[""], ["#### "]]
 
 
+class Silent(OnlyText):
+    """Writes no chunk, whatever it is to say."""
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any:  # noqa: ARG002
+        return None
+
+
+def test_an_adapter_that_writes_no_chunk_for_text_is_told_so() -> None:
+    source = [chunk(0, {"content": text}) for text in ("so ", "abba ")]
+    stream = STOPPING.wrap_sync(source, provider=Silent())
+    with pytest.raises(AdapterError, match="writes no chunk for text"):
+        list(stream)
+    assert (stream.finish, stream.result.text) == ("content_filter", "so ")
+
+
 class Failing(OpenAIChat):
     """Fails in one of its methods, each of which the stream below asks for something."""
 
