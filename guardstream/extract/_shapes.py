@@ -227,7 +227,7 @@ def _shape(kind: Any, is_object: bool) -> Shape | None:
     origin, arguments = get_origin(kind) or kind, get_args(kind)
     if _is_class(kind, RootModel):
         return _Root(kind, shape(kind.model_fields["root"].annotation, is_object=is_object))
-    if kind is Any or isinstance(kind, TypeVar):
+    if kind is Any:
         return PLAIN
     record = _record(kind)
     if record is not None:
@@ -288,8 +288,19 @@ def _filled(kind: Any, variables: Mapping[Any, Any]) -> Any:
     return kind[tuple(variables.get(each, each) for each in free)] if free else kind
 
 
+def _open(variable: TypeVar) -> Any:
+    """What pydantic takes for a type variable that nothing was said for."""
+    if getattr(variable, "has_default", bool)():
+        return variable.__default__  # type: ignore[attr-defined]  # of typing_extensions
+    if variable.__constraints__:
+        return Union[variable.__constraints__]  # noqa: UP007  # of a tuple
+    return variable.__bound__ or Any
+
+
 def branches(kind: Any) -> list[Any]:
     """The types that a declared type leaves open, but for None."""
+    if isinstance(kind, TypeVar):
+        return branches(_open(kind))
     origin = get_origin(kind)
     alias = origin or kind
     value = getattr(alias, "__value__", None)  # of a `type` statement

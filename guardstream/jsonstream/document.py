@@ -244,7 +244,7 @@ class Document:
     def _explanation(self, refused: Refused, tokens: list[Token]) -> Explanation:
         assert self._schema
         path, value = refused.path or [], self.value
-        pointer, words = self._schema.explain(path, refused.keyword, value)
+        pointer, words = self._schema.explain(path, refused.told, value)
         for part in path:
             inside = isinstance(value, dict) and part in value
             inside |= isinstance(value, list) and isinstance(part, int) and part < len(value)

@@ -1,7 +1,7 @@
 """JSON Schemas in files: a schema, and the files beside it that it refers to.
 
-A relative `$ref` leads to a file beside the one it stands in, an absolute one to a file that was
-given and calls itself so. Nothing is fetched.
+A relative `$ref` leads to a file beside the one it stands in, also where that one has an `$id` of
+another place; an absolute one to a file that was given and calls itself so. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from guardstream.errors import PolicyError
 from guardstream.jsonstream.errors import SchemaError
@@ -32,21 +32,43 @@ class Beside(Mapping[str, Any]):
     def __init__(self, read: Read, given: Sequence[Path] = ()) -> None:
         self._read = read
         self._known: dict[str, Any] = {}
+        self._folders: dict[tuple[str, Path], None] = {}  # with what the addresses there begin
         for path in given:
             schema = parsed(read(path), str(path))
-            own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
             self._known[address(path)] = schema
-            if isinstance(own, str):
-                self._known[own.rstrip("#")] = schema
+            own = self.note(schema, path.parent)
+            if own is not None:
+                self._known[own] = schema
+
+    def note(self, schema: Any, folder: Path) -> str | None:
+        """Take what stands beside a schema for that; returns what the schema calls itself."""
+        own = schema.get("$id", schema.get("id")) if isinstance(schema, dict) else None
+        if not isinstance(own, str):
+            return None
+        place = urljoin(own, ".")
+        if urlsplit(place).netloc:
+            self._folders[place, folder] = None
+        return own.rstrip("#")
 
     def __getitem__(self, uri: str) -> Any:
         if uri not in self._known:
-            parts = urlsplit(uri)
-            if parts.scheme != "file" or parts.netloc:
+            path = self._path(uri)
+            if path is None:
                 raise KeyError(uri)
-            path = Path(unquote(parts.path))
-            self._known[uri] = parsed(self._read(path), str(path))
+            self._known[uri] = schema = parsed(self._read(path), str(path))
+            self.note(schema, path.parent)
         return self._known[uri]
+
+    def _path(self, uri: str) -> Path | None:
+        """The file that an address means; None if it means none."""
+        parts = urlsplit(uri)
+        if parts.scheme == "file" and not parts.netloc:
+            return Path(unquote(parts.path))
+        for place, folder in self._folders:
+            path = folder / unquote(uri.removeprefix(place))
+            if uri.startswith(place) and path.is_file():
+                return path
+        return None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)
@@ -72,6 +94,7 @@ def from_file(
     text, name = read(path), str(path)
     schema = parsed(text, name)
     documents, base = Beside(read, given), address(path)
+    documents.note(schema, path.parent)
     try:
         return Schema(schema, draft=draft, formats=formats, documents=documents, base=base)
     except SchemaError as error:

@@ -247,11 +247,13 @@ def _schema(
                 formats=section.formats,
                 given=others,
             )
+        beside = json_schemas.Beside(loader.read_text, others)
+        beside.note(given, source.folder)
         return Schema(
             given,
             draft=draft,
             formats=section.formats,
-            documents=json_schemas.Beside(loader.read_text, others),
+            documents=beside,
             base=f"{json_schemas.address(source.folder)}/",
         )
     except PolicyError as error:

@@ -12,6 +12,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from guardstream import extract
 
@@ -262,3 +263,26 @@ def test_a_field_is_refused_as_soon_as_it_is_over():
         with pytest.raises(extract.ExtractError) as caught:
             grown(text, Form)
         assert caught.value.offset == offset
+
+
+Bound = TypeVar("Bound", bound=Closed)
+Constrained = TypeVar("Constrained", Cat, list[datetime.date])
+Defaulted = TypeVarWithDefault("Defaulted", default=Closed)
+
+
+class Open(BaseModel, Generic[Bound, Constrained, Defaulted]):
+    bound: list[Bound]
+    constrained: Constrained
+    defaulted: Defaulted
+    name: str
+
+
+def test_a_type_variable_of_which_nothing_was_said_is_what_it_may_be_at_most():
+    text = (
+        '{"bound": [{"size": 1}], "constrained": ["2024-01-02"], '
+        '"defaulted": {"size": 2}, "name": "x"}'
+    )
+    *_, before, last = extract.snapshots_sync(text, Open)
+    assert last == Open.model_validate_json(text) == before
+    assert isinstance(before.bound[0], Closed)
+    assert before.constrained == [datetime.date(2024, 1, 2)]

@@ -217,3 +217,18 @@ def test_slips_in_the_address_of_a_draft_are_understood(uri, draft):
     assert found is not None
     assert found.name == draft
     assert Schema({"$schema": uri, "type": "string"})
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("STRING", "did you mean 'string'?"),
+        ("int", "did you mean 'integer'?"),
+        ("float", "the types are: array, boolean, integer, null, number, object, string"),
+    ],
+)
+def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(name, said):
+    with pytest.raises(SchemaError) as refused:
+        Schema({"items": {"type": name}})
+    message = f"/items/type: not a valid schema: there is no type {name!r}: {said}"
+    assert str(refused.value) == message

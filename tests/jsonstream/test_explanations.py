@@ -24,11 +24,26 @@ ORDER = {
                  {"type": "object", "required": ["sku"]}]}},
         "more": {"additionalProperties": {"type": "boolean"}},
         "unique": {"uniqueItems": True},
-        "not": {"not": {"required": ["x"]}},
+        "not": {"not": {"$ref": "#/$defs/x"}},
+        "pets": {"oneOf": [{"$ref": "#/$defs/cat"}, {"$ref": "#/$defs/dog"}]},
+        "mixed": {"anyOf": [
+            {"properties": {"a": {"type": "null"}, "b": {"type": "string"}}},
+            {"properties": {"b": {"type": "null"}}}]},
+        "open": {"allOf": [{"properties": {"only": {"const": "x"}}}],
+                 "unevaluatedProperties": False},
+        "patterns": {"patternProperties": {"^x-": {}, "^x-no$": False},
+                     "additionalProperties": False},
     },
     "required": ["id", "name"],
     "additionalProperties": False,
-    "$defs": {"name": {"type": "string", "maxLength": 5, "pattern": "^[a-z]*$"}},
+    "$defs": {
+        "name": {"type": "string", "maxLength": 5, "pattern": "^[a-z]*$"},
+        "x": {"title": "X", "required": ["x"]},
+        "cat": {"type": "object", "properties": {"kind": {"const": "cat"}},
+                "additionalProperties": False},
+        "dog": {"type": "object", "additionalProperties": False,
+                "properties": {"kind": {"const": "dog"}, "name": {"type": "string"}}},
+    },
 }  # fmt: skip
 
 
@@ -44,8 +59,26 @@ ORDER = {
          "but a string came"),
         ('{"kind": "secret"}', 'at /kind: expected enum ["a", "b"], but a string came'),
         ('{"id": 1}', 'at /: expected required ["id", "name"], but an object with 1 members came'),
-        ('{"id": 1, "secret": 2}', "at /: expected additionalProperties false, "
-         "but an object with 1 members came"),
+        ('{"id": 1, "secret": 2}', 'at /: expected additionalProperties false beside properties '
+         '["id", "name", "kind", "rows", "more", "unique", "not", "pets", "mixed", "open", '
+         '"patterns"], but a key came'),
+        ('{"pets": {"kind": "secret"}}', 'at /pets/kind: expected enum ["cat", "dog"], '
+         "but a string came"),
+        # Its branches failed of different values, which are not told together.
+        ('{"pets": {"kind": "dog", "name": 7}}', "at /pets/name: expected oneOf, "
+         "but a number came"),
+        ('{"pets": {"secret": 7}}', "at /pets: expected additionalProperties false beside "
+         'properties ["kind", "name"], but a key came'),
+        ('{"pets": {"kind": "cow"}}', 'at /pets/kind: expected enum ["cat", "dog"], '
+         "but a string came"),
+        ('{"mixed": {"a": 1, "b": "secret"}}', "at /mixed/b: expected anyOf, but a string came"),
+        ('{"open": {"secret": 7}}', "at /open: expected unevaluatedProperties false beside "
+         'properties ["only"], but a key came'),
+        ('{"open": {"only": "secret"}}', 'at /open/only: expected const "x", but a string came'),
+        ('{"patterns": {"secret": 7}}', "at /patterns: expected additionalProperties false beside "
+         'patternProperties ["^x-", "^x-no$"], but a key came'),
+        ('{"patterns": {"x-no": 7}}', 'at /patterns: expected patternProperties {"^x-": {}, '
+         '"^x-no$": false}, but a key came'),
         ('{"rows": [null, null, 3]}', "at /rows: expected maxItems 2, "
          "but an array with 2 elements came"),
         ('{"rows": [true]}', 'at /rows/0: expected type ["null", "object"], but a boolean came'),

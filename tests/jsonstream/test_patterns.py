@@ -7,6 +7,7 @@ import pytest
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.schema.patterns import STEPS, check, loosened
 from guardstream.jsonstream.schema.schema import Schema
+from guardstream.jsonstream.verdict import verdict
 
 
 @pytest.mark.parametrize(
@@ -21,12 +22,49 @@ from guardstream.jsonstream.schema.schema import Schema
         (r"^\${.*}$", "${a}", "$a"),
         (r"^{a}{2}$", "{a}}", "{a}"),
         (r"^a{1,}{$", "aa{", "{"),
+        (r"^\<b\>$", "<b>", "b"),
+        (r"^[\<\b]$", "<", "b"),
+        (r"^[\p{L}-_]+$", "é-_", "!"),
+        # What other dialects call the ends.
+        (r"\Aab\Z", "ab", "cab"),
+        (r"^ab\z", "ab", "abz"),
+        # Halves of surrogate pairs: two are a character, one is in no document.
+        (r"^\u{1F600}$", "😀", "u"),
+        (r"^\uD83D\uDE00$", "😀", "a"),
+        (r"^[\uD83D\uDE00-\uD83D\uDE02]$", "😁", "😃"),
+        (r"^[ -\uD7FF\uD800\uDBFF-\uDC00\uDFFF\t]*$", "a\t퟿", "\x01"),
+        (r"^[\uDC00-\uE001]$", "\ue000", "\ud7ff"),
+        (r"^[\u0061-\uDBFF]$", "\ud7ff", "\ue000"),
+        (r"^[^\uD800-\uDFFF]$", "a", ""),
+        (r"^\uD800?\\uD800$", r"\uD800", "a"),
     ],
 )
 def test_patterns_mean_what_they_mean_elsewhere(pattern, allowed, refused):
     found = check(pattern)
     assert found(allowed)
     assert not found(refused)
+
+
+@pytest.mark.parametrize("letter", "dDwWsS")
+@pytest.mark.parametrize("shape", [r"\{}", r"[\{}]", r"[^\{}]"])
+def test_classes_are_the_same_in_both_engines(letter, shape):
+    name = shape.format(letter)
+    linear, backtracking = check(f"^{name}$"), check(f"^(?!ab){name}$")
+    codes = (*range(0x3100), *range(0xFE00, 0x10010), 0x1D7D8, 0x10FFFF)
+    for char in map(chr, codes):
+        assert linear(char) == backtracking(char), hex(ord(char))
+
+
+def test_a_pair_of_surrogates_in_a_pattern_refuses_no_beginning_of_its_character():
+    schema = Schema({"pattern": r"^\uD83D\uDE00+$"})
+    for text in ('"😀😀"', r'"\ud83d\ude00"'):
+        assert verdict(list(text), schema) is None
+    assert verdict(['"a"'], schema) is not None
+
+
+def test_a_pattern_that_is_too_large_says_what_to_do():
+    with pytest.raises(SchemaError, match="use 'maxLength'"):
+        check("^.{1,65535}$")
 
 
 @pytest.mark.parametrize("pattern", [r"^[\w-.]$", r"a{2}{", r"]", r"\]", "[a]", r"[x-\d]"])

@@ -88,7 +88,7 @@ EARLIEST = [
     ({"contains": {"type": "string"}}, "[1, 2|]", "contains"),
     ({"dependentRequired": {"a": ["b"]}}, '{"a": 1|}', "dependentRequired"),
     ({"properties": {"a": {}}, "unevaluatedProperties": False}, '{"|b": 1}',
-     "additionalProperties"),
+     "unevaluatedProperties"),
     ({"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}, "type": "array"}}},
      "[[], [[|1]]]", "type"),
     ({"$ref": "#here", "$defs": {"a": {"$anchor": "here", "type": "array"}}}, "|1", "type"),

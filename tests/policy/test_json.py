@@ -192,6 +192,26 @@ def test_a_schema_may_refer_to_files_by_their_identifier(folder):
     assert "nothing is fetched" in message
 
 
+def test_a_schema_with_the_address_of_another_place_refers_to_files_beside_it(folder):
+    place = "https://example.com/schemas"
+    for name, schema in {
+        "order": {"properties": {"id": {"$ref": "parts/id%20of.json#/$defs/id"}}},
+        "parts/id of": {"$defs": {"id": {"$ref": "number.json"}}},
+        "parts/number": {"type": "integer"},
+    }.items():
+        path = folder / "schemas" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"$id": f"{place}/v1/{path.name}", **schema}))
+    expected = [("json", 7, 8)]
+    found = outcome("json: {schema: schemas/order.json}\n", '{"id": "x"}', folder=folder)
+    assert found[1] == expected
+    inline = f"json: {{schema: {{$id: '{place}/a', $ref: 'v1/order.json'}}}}\n"
+    (folder / "schemas").rename(folder / "v1")
+    assert outcome(inline, '{"id": "x"}', folder=folder)[1] == expected
+    (folder / "v1" / "parts" / "number.json").unlink()
+    assert "'number.json' leads nowhere" in refusal(inline, folder)
+
+
 def test_a_file_that_a_schema_refers_to_must_be_there(folder):
     (folder / "schemas" / "order.json").write_text('{"$ref": "no.json"}')
     message = refusal("json: {schema: schemas/order.json}\n", folder)

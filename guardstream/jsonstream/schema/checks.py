@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import jsonschema_rs
 
+from guardstream.hints import hint
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema import patterns
@@ -142,7 +143,14 @@ def is_integer(value: float) -> bool:
 def _complaint(error: Exception) -> str:
     first = str(error).partition("\n")[0]
     path = getattr(error, "instance_path", ())
+    name = getattr(error, "instance", None)
+    if path and path[-1] == "type" and isinstance(name, str):
+        near = name.lower() if name.lower() in _TYPES else name
+        first = f"there is no type {name!r}: {hint(near, _TYPES, 'the types are')}"
     return f"{json_pointer(path) or '/'}: not a valid schema: {first}"
+
+
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
 #: Python compares integers and floats exactly, and knows infinity.

@@ -219,6 +219,7 @@ class Compiler:
             node.names = dict.fromkeys(reach.names, ANY) | node.names
             node.patterns += tuple((self._check("pattern", each), ANY) for each in reach.patterns)
             node.extra = self._node(read["unevaluatedProperties"])
+            node.extra_keyword = "unevaluatedProperties"
         if "unevaluatedItems" in read and not reach.any_item:
             node.prefix += (ANY,) * (reach.items - len(node.prefix))
             node.items = self._node(read["unevaluatedItems"])

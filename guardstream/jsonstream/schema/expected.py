@@ -14,11 +14,13 @@ from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.dialects import Schema
+from guardstream.jsonstream.schema.dialects import Schema, without_annotations
 from guardstream.jsonstream.schema.refs import META, References
 
 _LONGEST = 300  # code points of what was expected: an `enum` may have thousands of values
 _CHOICES = ("anyOf", "oneOf")
+_VALUES = ("enum", "const")
+_OTHERS = ("additionalProperties", "unevaluatedProperties")
 _OF_CONTAINERS = frozenset(
     (
         "additionalProperties", "contains", "dependentRequired", "dependentSchemas", "items",
@@ -31,6 +33,7 @@ _NAMES = {
     n.TRUE: "a boolean", n.FALSE: "a boolean", n.NULL: "null",
 }  # fmt: skip
 _CLOSES = (t.CLOSE_OBJECT, t.CLOSE_ARRAY)
+_KEYS = (t.KEY, t.KEY_PART)
 _BEGUN = {"t": "a boolean", "f": "a boolean", "n": "null"}
 _TOKENS = {
     t.OPEN_OBJECT: "an object", t.OPEN_ARRAY: "an array", t.STRING: "a string",
@@ -48,13 +51,19 @@ class Expectations:
 
     def words(self, path: Sequence[str | int], keyword: str) -> str:
         """What `keyword` expects of the value at `path`; only the keyword if it is not found."""
-        operands = [read[keyword] for read in self._reads(self._at(path)) if keyword in read]
+        reads = list(self._reads(self._at(path)))
+        if keyword in _VALUES:
+            return _one_of(reads, keyword)
+        operands = [read[keyword] for read in reads if keyword in read]
         if not operands:
             return keyword
         if keyword == "type":  # of all branches: none of them was left
             types = dict.fromkeys(name for each in operands for name in _listed(each))
             return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
-        return f"{keyword} {_shown(self._plain(keyword, operands[0]))}"
+        if keyword in _OTHERS and operands[0] is False:
+            return _only(keyword, reads)
+        plain = self._plain(keyword, operands[0])
+        return keyword if plain is None else f"{keyword} {_shown(plain)}"
 
     def pointer(self, path: Sequence[str | int], value: Any) -> str:
         """The pointer to `path` in `value`; keys that the schema does not name by position."""
@@ -97,13 +106,17 @@ class Expectations:
             todo += reversed(inner)
 
     def _plain(self, keyword: str, operand: Any) -> Any:
-        """Of choices only the types that they begin with: the rest is long and says less."""
-        if keyword not in _CHOICES:
-            return operand
-        return [
-            next((read["type"] for read in self._reads([each]) if "type" in read), "any type")
-            for each in operand
-        ]
+        """What says most in few words; None if nothing does.
+
+        Of choices only the types that they begin with: the rest is long and says less.
+        """
+        if keyword in _CHOICES:
+            types = [read["type"] for read in self._reads(operand) if "type" in read]
+            return list(dict.fromkeys(name for each in types for name in _listed(each))) or None
+        if isinstance(operand, dict) and operand.keys() == {"$ref"}:
+            read = self._reads([operand])
+            operand = next((each for each in read if "$ref" not in each), operand)
+        return without_annotations(operand) if isinstance(operand, dict) else operand
 
 
 def came(keyword: str, offset: int, tokens: Sequence[Token], value: Any) -> str:
@@ -111,6 +124,10 @@ def came(keyword: str, offset: int, tokens: Sequence[Token], value: Any) -> str:
 
     `value` is what stands at the path by now, None if nothing does.
     """
+    if keyword in _OTHERS and any(
+        kind in _KEYS and start - 1 <= offset < end for kind, _, start, end in tokens
+    ):
+        return "a key"
     closes = any(kind in _CLOSES and start == offset for kind, _, start, _ in tokens)
     if isinstance(value, dict | list) and (closes or keyword in _OF_CONTAINERS):
         return described(value)
@@ -135,6 +152,28 @@ def described(value: Any) -> str:
     if isinstance(value, str):
         return f"a string of {len(value)} characters"
     return _NAMES[n.kind_of(value)]
+
+
+def _one_of(reads: list[Schema], keyword: str) -> str:
+    """The values that are allowed, in `enum` or alone."""
+    values: list[Any] = []
+    for read in reads:
+        new = [*read.get("enum", ()), *([read["const"]] if "const" in read else [])]
+        values += [each for each in new if each not in values]
+    if len(values) == 1 and not any("enum" in read for read in reads):
+        return f"const {_shown(values[0])}"
+    return f"enum {_shown(values)}" if values else keyword
+
+
+def _only(keyword: str, reads: list[Schema]) -> str:
+    """That there are no other members than those that have a schema."""
+    if keyword == "additionalProperties":
+        reads = [read for read in reads if read.get(keyword) is False]
+    members = [name for read in reads for name in read.get("properties", ())]
+    patterns = [name for read in reads for name in read.get("patternProperties", ())]
+    known = [f"properties {_shown(list(dict.fromkeys(members)))}"] if members else []
+    known += [f"patternProperties {_shown(list(dict.fromkeys(patterns)))}"] if patterns else []
+    return f"{keyword} false beside {' and '.join(known)}" if known else f"{keyword} false"
 
 
 def _stepped(read: Schema, part: str | int) -> Iterator[Any]:

@@ -88,12 +88,12 @@ def key_part_fault(
         return None
     taken: Any = () if duplicates else used
     if not so_far and not name_left(node, taken, ""):
-        return start - 1, "additionalProperties"
+        return start - 1, node.extra_keyword
     if name_left(node, taken, so_far + part):
         return None
     cuts = range(1, len(part) + 1)
     first = next(i for i in cuts if not name_left(node, taken, so_far + part[:i])) - 1
-    return (start + first if end - start == len(part) else end - 1), "additionalProperties"
+    return (start + first if end - start == len(part) else end - 1), node.extra_keyword
 
 
 def key_fault(
@@ -105,7 +105,7 @@ def key_fault(
     if fault:
         return fault
     if node.closed is not None and name not in node.closed:
-        return end - 1, "additionalProperties"
+        return end - 1, node.extra_keyword
     if node.name_check and not node.name_check(name):
         return end - 1, "propertyNames"
     return None
@@ -122,7 +122,7 @@ def comma_fault(node: Node, container: Sized, duplicates: bool) -> str | None:
     if _full(node.max_properties, container):
         return "maxProperties"
     return (
-        "additionalProperties"
+        node.extra_keyword
         if _full(len(node.closed) if node.closed is not None else None, container)
         else None
     )

@@ -80,6 +80,8 @@ class Node:
     names: dict[str, Node] = field(default_factory=dict)
     patterns: tuple[tuple[Callable[[str], bool], Node], ...] = ()
     extra: Node | None = None
+    #: The keyword that `extra` comes from.
+    extra_keyword: str = "additionalProperties"
     name_check: Callable[[str], bool] | None = None
     required: tuple[str, ...] = ()
     max_properties: int | None = None
@@ -154,6 +156,13 @@ class Node:
             both.allows = both.allowed()
             return both
         return matching[0] if matching else self.extra or ANY
+
+    def refusing(self, name: str) -> str:
+        """The keyword that allows no member `name`, where none is allowed."""
+        if name in self.names:
+            return "properties"
+        named = any(check(name) for check, _ in self.patterns)
+        return "patternProperties" if named else self.extra_keyword
 
     def item(self, index: int) -> Node:
         """The node for an array's element `index`."""

@@ -72,14 +72,18 @@ class Run:
 
 
 class Split:
-    """A choice that a run depends on, and how many of its branches are left."""
+    """A choice that a run depends on, and how many of its branches are left.
 
-    __slots__ = ("choice", "left", "owner")
+    `failed` is the place where branches failed, None if none did yet; -1 stands for several places.
+    """
 
-    def __init__(self, owner: Run, choice: Choice, left: int) -> None:
+    __slots__ = ("choice", "failed", "left", "owner")
+
+    def __init__(self, owner: Run, choice: Choice, left: int, failed: int | None) -> None:
         self.owner = owner
         self.choice = choice
         self.left = left
+        self.failed = failed
 
     @property
     def keyword(self) -> str:
@@ -87,8 +91,13 @@ class Split:
         return "oneOf" if self.choice.exclusive else "anyOf"
 
 
-def fail(run: Run, offset: int, keyword: str) -> None:
-    """Fail a run and what needs it. Raises Refused where that leaves the value without a way."""
+def fail(run: Run, offset: int, keyword: str, place: int) -> None:
+    """Fail a run and what needs it. Raises Refused where that leaves the value without a way.
+
+    `place` is the number of the key or value that came last: branches that fail at the same one
+    fail of the same.
+    """
+    cause = keyword
     todo = [(run, keyword)]
     while todo:
         run, keyword = todo.pop()
@@ -97,12 +106,14 @@ def fail(run: Run, offset: int, keyword: str) -> None:
         run.end()
         for owner in run.owners:
             if owner is None:
-                raise Refused(offset, keyword)
+                raise Refused(offset, keyword, cause=cause)
             if isinstance(owner, Run):
                 todo.append((owner, keyword))
                 continue
             owner.left -= 1
+            owner.failed = place if owner.failed in (None, place) else -1
             if not owner.left:
+                cause = cause if owner.failed == place else owner.keyword
                 todo.append((owner.owner, owner.keyword))
 
 
@@ -125,6 +136,7 @@ class Parallel:
         self._runs: list[Run] = []  # of the scalar, or the container that begins or ends
         self._failed: list[tuple[int, int, Run, str]] = []
         self._seen: dict[int, set[Any]] = {}  # the elements of open arrays, by their depth
+        self._place = 0  # keys and values that have begun
         self._begun = False
         self._few = False  # so few runs that the digits of a number are judged as they come
         self._text = ""
@@ -149,6 +161,7 @@ class Parallel:
     # -- runs
 
     def _begin(self, kind: int, offset: int) -> None:
+        self._place += 1
         self._runs = []
         for _, around in self._goals:
             if around:
@@ -184,10 +197,11 @@ class Parallel:
         needs += ((each, run, False) for each in node.all_of)
         for choice in node.choices:
             branches = [each for each in choice.branches if each.allows >> kind & 1]
-            split = Split(run, choice, len(branches))
+            failed = self._place if len(branches) < len(choice.branches) else None
+            split = Split(run, choice, len(branches), failed)
             run.splits.append(split)
             if not branches:
-                self._fail(run, offset, split.keyword)
+                self._fail(run, offset, "type")
             needs += ((branch, split, False) for branch in branches)
         return needs
 
@@ -201,7 +215,7 @@ class Parallel:
             return
         failed, self._failed = sorted(self._failed, key=lambda each: each[:2]), []
         for offset, _, run, keyword in failed:
-            fail(run, offset, keyword)
+            fail(run, offset, keyword, self._place)
         self._runs = [run for run in self._runs if not run.over]
 
     def _around(self) -> list[Run]:
@@ -318,6 +332,7 @@ class Parallel:
 
     def _key(self, kind: int, value: str, start: int, end: int, container: Any) -> None:
         if not self._begun:
+            self._place += 1
             self._text = ""
         self._begun = kind == t.KEY_PART
         for run in self._around():
@@ -325,7 +340,7 @@ class Parallel:
             if kind == t.KEY:
                 fault = faults.key_fault(node, container, value, start, end, twice)
                 if not fault and not node.member(value).allows:
-                    fault = end - 1, "properties"
+                    fault = end - 1, node.refusing(value)
             else:
                 fault = faults.key_part_fault(node, container, self._text, value, start, end, twice)
             if fault:

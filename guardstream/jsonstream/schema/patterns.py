@@ -4,6 +4,8 @@ Most patterns run in jsonschema-rs's linear engine. One with look-around or back
 its backtracking engine, which gives up after a fixed number of steps, and then refuses the text.
 What only JavaScript without its flag `u` accepts is read as it is there (ECMA-262, annex B.1.2): a
 bracket or brace that closes or opens nothing, and a hyphen beside `\\w`, stand for themselves.
+`\\A` and `\\Z` of other dialects are `^` and `$`. Halves of surrogate pairs are joined; alone they
+match nothing, as no document has any.
 """
 
 from __future__ import annotations
@@ -23,48 +25,100 @@ _LINEAR = jsonschema_rs.RegexOptions()
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=STEPS)
 
 _quantifier = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}").match
-_CLASSES = frozenset("dDwWsS")
+_ATOM = re.compile(r"\\[pPux]\{[^}]*\}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_atom, _atoms = _ATOM.match, _ATOM.findall
+_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_half = re.compile(_HALF).fullmatch
+_halves = re.compile(rf"({_HALF})-{_HALF}").match
+_pair = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB]..)\\u([dD][c-fC-F]..)").sub
+_CLASSES = frozenset("dDwWsSpP")
+_OUTSIDE = {
+    "]": r"\]", "{": r"\{", "}": r"\}", r"\<": "<", r"\>": ">", r"\A": "^", r"\Z": "$", r"\z": "$",
+}  # fmt: skip
+_NOTHING = r"\P{Any}"
+# ECMA-262, 22.2.2.9. The linear engine is told by jsonschema-rs, the backtracking one is not.
+_RANGES = {
+    r"\d": "0-9",
+    r"\D": "\x00-/:-\U0010ffff",
+    r"\w": "0-9A-Z_a-z",
+    r"\W": "\x00-/:-@\\[-\\^`{-\U0010ffff",
+    r"\s": "\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff",
+    r"\S": "\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e"
+    "\u2030-\u205e\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
+}
+_INSIDE = {r"\<": "<", r"\>": ">", r"\b": r"\x08"}
 
 
 def check(pattern: str) -> Callable[[str], bool]:
     """The check for `pattern`. Raises SchemaError for one that no engine runs."""
-    for options in (_LINEAR, _BACKTRACKING):
-        for text in (pattern, loosened(pattern)):
+    texts = (loosened(pattern), pattern)
+    for options, read in ((_LINEAR, texts), (_BACKTRACKING, map(spelled_out, texts))):
+        for text in read:
             with suppress(jsonschema_rs.ValidationError, ValueError):
                 made = jsonschema_rs.Draft202012Validator(
                     {"pattern": text}, pattern_options=options, offline=True
                 )
                 return made.is_valid
-    raise SchemaError("/: a pattern is no regular expression of ECMA-262")
+    raise SchemaError(
+        "/: a pattern is no regular expression of ECMA-262, or a large one: "
+        "for many repeats use 'maxLength'"
+    )
 
 
 def loosened(pattern: str) -> str:
-    """The pattern with a backslash before what stands for itself only without the flag `u`."""
+    """The pattern as the engines read it: what stands for itself is escaped, or has no escape."""
+    joined = _pair(_joined, pattern)
     out: list[str] = []
     in_class = False
     at = 0
-    while at < len(pattern):
-        atom = pattern[at : at + 2] if pattern[at] == "\\" else pattern[at]
-        counted = None if in_class else _quantifier(pattern, at)
-        if counted and out:
-            atom = counted[0]
+    while at < len(joined):
+        counted = None if in_class or not out else _quantifier(joined, at)
+        found = counted or (in_class and _halves(joined, at)) or _atom(joined, at)
+        assert found  # any character is an atom
+        atom, at = found[found.lastindex or 0], found.end()
+        if counted:
+            out.append(atom)
         elif in_class:
-            if atom == "-" and _beside_class(out[-1], pattern[at + 1 : at + 3]):
-                atom = "\\-"
             in_class = atom != "]"
-        elif atom == "[":
-            in_class = True
-        elif atom in ("]", "{", "}"):
-            atom = "\\" + atom
-        out.append(atom)
-        at += len(atom) - (atom in _ADDED and pattern[at] != "\\")
+            _add_to_class(out, atom, joined[at : at + 2])
+        else:
+            in_class = atom == "["
+            out.append(_NOTHING if _half(atom) else _OUTSIDE.get(atom, atom))
     return "".join(out)
 
 
-_ADDED = frozenset(("\\-", "\\]", "\\{", "\\}"))
+def spelled_out(pattern: str) -> str:
+    """The pattern with the ranges of `\\d`, `\\s` and `\\w` in their place."""
+    out: list[str] = []
+    in_class = False
+    for atom in _atoms(pattern):
+        ranges = _RANGES.get(atom, atom)
+        out.append(f"[{ranges}]" if atom in _RANGES and not in_class else ranges)
+        in_class = atom != "]" if in_class else atom == "["
+    return "".join(out)
+
+
+def _joined(found: re.Match[str]) -> str:
+    """The character whose two halves an escape each stands for."""
+    high, low = int(found[2], 16), int(found[3], 16)
+    return found[1] + chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
+
+
+def _add_to_class(out: list[str], atom: str, after: str) -> None:
+    """Add an atom of a character class, before `after`; of a range what is no half is left."""
+    if atom == "-" and _beside_class(out[-1], after):
+        out.append(r"\-")
+    elif not _half(atom):
+        out.append(_INSIDE.get(atom, atom))
+    elif out[-1] == "-" and out[-2] not in ("[", "^"):
+        out.append(r"\uD7FF")
+    elif after[:1] == "-" and after[1:] != "]":
+        out.append(r"\uE000")
+    else:
+        out.append(_NOTHING)
 
 
 def _beside_class(before: str, after: str) -> bool:
-    return (before[0] == "\\" and before[1:] in _CLASSES) or (
+    return (before[0] == "\\" and before[1:2] in _CLASSES) or (
         after[:1] == "\\" and after[1:] in _CLASSES
     )

@@ -21,7 +21,9 @@ _MOST_STATES = 2_000  # of an NFA
 _MOST_SETS = 2_000  # that are kept
 
 # What `regex` reads as ECMA-262 does, or as more: other escapes and properties are left alone.
-_foreign = re.compile(r"\\[^dDwWsSBbnrtfv0xu\W]|\[:|\{,|\(\?[^:<]|\[\[|&&|\|\||~~").search
+_foreign = re.compile(
+    r"\\[^dDwWsSBbnrtfv0xu\W]|\\u[dD][89a-fA-F]|\[:|\{,|\(\?[^:<]|\[\[|&&|\|\||~~"
+).search
 _space = re.compile(r"\\[sS]").search
 
 

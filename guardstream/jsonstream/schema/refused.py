@@ -10,10 +10,15 @@ from guardstream.jsonstream.schema.nodes import Node
 _SHARE = 8
 _FREE = 4_096
 _KNOWN = 10_000
+_ADDED_UP = ("type", "enum", "const", "additionalProperties")
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
-    """From `offset` on no value that the schema allows can follow; `keyword` refused it."""
+    """From `offset` on no value that the schema allows can follow; `keyword` refused it.
+
+    Where `keyword` is a choice, `cause` is what refused its last branch. `told` is the one of them
+    to explain: what all branches say of the value together, if they can be added up.
+    """
 
     def __init__(
         self,
@@ -22,10 +27,12 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
         path: list[str | int] | None = None,
         *,
         whole: bool = False,
+        cause: str = "",
     ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
+        self.told = cause if cause in _ADDED_UP else keyword
         self.whole = whole  # it was judged when all of it was there
         self.path = path  # to the value in question, where it is not the one that has begun
 

@@ -369,7 +369,7 @@ class Walker:
                 raise Refused(*fault)
             child = node.member(name)
             if not child.allows:
-                raise Refused(end - 1, "properties")
+                raise Refused(end - 1, node.refusing(name))
             self._child = child
         self._key = name
 
