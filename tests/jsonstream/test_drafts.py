@@ -232,3 +232,32 @@ def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(name, said)
         Schema({"items": {"type": name}})
     message = f"/items/type: not a valid schema: there is no type {name!r}: {said}"
     assert str(refused.value) == message
+
+
+WRAPPED = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "answer", "strict": True, "schema": WRAPPED}, "stands under 'schema'"),
+        ({"name": "find", "description": "d", "parameters": WRAPPED}, "stands under 'parameters'"),
+        ({"name": "find", "input_schema": WRAPPED}, "stands under 'input_schema'"),
+        ({"openapi": "3.1.0", "components": {"schemas": {"N": WRAPPED}}}, r"say which, .*'\$ref'"),
+    ],
+)
+def test_what_only_has_a_schema_in_it_is_refused(given, message):
+    with pytest.raises(SchemaError, match=message):
+        Schema(given)
+
+
+def test_one_schema_of_a_document_is_told_by_a_reference_beside_it():
+    document = {"openapi": "3.1.0", "components": {"schemas": {"N": {"type": "integer"}}}}
+    schema = Schema(document | {"$ref": "#/components/schemas/N"})
+    assert schema.verdict("no", '"no"')
+    assert schema.verdict(1, "1") is None
+
+
+def test_other_fields_beside_keywords_are_left_alone():
+    assert Schema({"type": "string", "parameters": {}}).verdict("yes", '"yes"') is None
+    assert Schema({"title": "anything", "x-note": 1}).verdict(1, "1") is None

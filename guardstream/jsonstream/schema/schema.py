@@ -8,6 +8,7 @@ from typing import Any
 
 from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
+from guardstream.jsonstream.schema.dialects import Dialect
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
@@ -16,6 +17,9 @@ from guardstream.jsonstream.schema.nodes import ANY, NEVER, Node
 from guardstream.jsonstream.schema.refs import ROOT, Documents, References
 
 __all__ = ["Schema", "Verdict"]
+
+_WRAPPERS = ("schema", "json_schema", "parameters", "input_schema", "inputSchema")
+"""The fields under which requests and tools of providers have a schema."""
 
 #: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None
@@ -30,7 +34,8 @@ class Schema:
     own address. Nothing is ever fetched.
 
     Raises SchemaError for what is no schema of that draft, refers to what is not there, or has a
-    pattern that cannot run in linear time.
+    pattern that cannot run in linear time; and for what only has a schema in it, as a tool's
+    description or an OpenAPI document has: as a schema it would allow anything.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Schema:
         base: str,
     ) -> None:
         dialect = draft_of(schema, draft)
+        _check_unwrapped(schema, dialect)
         references = References(schema, dialect, documents, base)
         self._expectations = Expectations(schema, references)
         checks = Checks(dialect)
@@ -110,3 +116,17 @@ class Schema:
         elif followed and self._exact:
             return None
         return self._evaluator.fault(self._schema, value)
+
+
+def _check_unwrapped(schema: Mapping[str, Any], dialect: Dialect) -> None:
+    """Raise SchemaError for what has a schema in it, and no keyword of its own."""
+    if not dialect.keywords.isdisjoint(schema):
+        return
+    for name in _WRAPPERS:
+        if isinstance(schema.get(name), dict):
+            raise SchemaError(f"/: the schema is what stands under {name!r}: give that alone")
+    if "openapi" in schema or "swagger" in schema:
+        raise SchemaError(
+            "/: an OpenAPI document has many schemas: say which, with a '$ref' beside them such as "
+            "'#/components/schemas/NAME'"
+        )
