@@ -221,6 +221,21 @@ def test_messages_at_the_same_time_do_not_mix() -> None:
     assert stream.result.text == "a ######"
 
 
+def test_a_block_ends_each_message_and_then_the_run() -> None:
+    first = [event("messages", e) for e in [begin("m1"), *say("a ", "bad"), finish()]]
+    other = [event("messages", e, "tools:1") for e in [begin("m2"), *say("x ", "y"), finish()]]
+    mixed = [each for both in zip(first, other, strict=True) for each in both]
+    out = list(BLOCKING.wrap_sync([event("lifecycle", {"event": "started"}), *mixed]))
+    kinds = [(each.get("event"), each.get("index")) for each in inner(out)]
+    for place in ([], ["tools:1"]):
+        own = [e for e in out[1:-1] if e["params"]["namespace"] == place]
+        starts = [e["index"] for e in inner(own) if e["event"] == "content-block-start"]
+        assert starts == [e["index"] for e in inner(own) if e["event"] == "content-block-finish"]
+        assert len(starts) == len(set(starts))
+    assert kinds.count(("message-finish", None)) == 2
+    assert kinds[-1] == ("completed", None)
+
+
 def test_messages_one_after_another_are_the_answer() -> None:
     source = [begin("m1"), *say("a "), finish(), begin("m2"), *say("b secret"), finish()]
     stream = GUARD.wrap_sync(source)

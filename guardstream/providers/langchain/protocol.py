@@ -280,7 +280,9 @@ class LangChainProtocol(SpecAdapter):
             held = self._values.pieces(_params(event).get("data"))
             return Reading([*reading.pieces, *held], ())
         data = _data(event)
-        if data.get("event") == "message-start":
+        kind = data.get("event")
+        says = event.get("method", "messages") == "messages" and kind in _MESSAGE.specs
+        if says and (kind == "message-start" or self._known(event, data) is None):
             self._begin(event, data)
         reading = super().read(chunk)
         self._values.streamed.note(reading.pieces)
@@ -391,7 +393,7 @@ class LangChainProtocol(SpecAdapter):
     ) -> Reading:
         closed = () if message.text is None else (message.text,)
         message.text = None
-        self._messages = {k: each for k, each in self._messages.items() if each is not message}
+        self._forget_message(message)
         failed = data.get("event") == "error"
         if failed or not message.is_said:
             return Reading(pieces, (message.choice,), closed=closed, failed=failed)
@@ -402,6 +404,9 @@ class LangChainProtocol(SpecAdapter):
             self._usage = data["usage"]
         finished = {message.choice: reason}
         return Reading(pieces, (message.choice,), finished, closed=closed, usage=self._usage)
+
+    def _forget_message(self, message: _Message | None) -> None:
+        self._messages = {k: each for k, each in self._messages.items() if each is not message}
 
     def _worked(self, data: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Read what a tool says: its output ends where the tool does."""
@@ -433,7 +438,10 @@ class LangChainProtocol(SpecAdapter):
         return str(params.get("namespace")), None if own is None else str(own)
 
     def _message(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> _Message:
-        """Return the message that an event belongs to; one that nothing began is an answer."""
+        """Return the message that an event belongs to; one like it, if that is over."""
+        return self._known(event, data) or _Message(0, 0, None)
+
+    def _known(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> _Message | None:
         place, own = key = self._key(event, data)
         if key in self._messages:
             return self._messages[key]
@@ -441,9 +449,9 @@ class LangChainProtocol(SpecAdapter):
             for (where, _), message in reversed(self._messages.items()):
                 if where == place:
                     return message
-        return self._begin(event, data)
+        return None
 
-    def _begin(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> _Message:
+    def _begin(self, event: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         namespace = _params(event).get("namespace") or ()
         by_tool = any(str(each).startswith("tools:") for each in namespace)
         role = data.get("role") if data.get("event") == "message-start" else None
@@ -452,7 +460,6 @@ class LangChainProtocol(SpecAdapter):
         message = _Message(self._count + 1 if aside else 0, self._count, role)
         self._count += 1
         self._messages[self._key(event, data)] = self._latest[message.choice] = message
-        return message
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return a delta of the slot's block; of a new block, if that one is over."""
@@ -485,7 +492,8 @@ class LangChainProtocol(SpecAdapter):
         made = [] if message is None else self._close(chunk, message, said)
         about = {"finish_reason": "tool_calls" if reason == "tool_calls" else reason}
         made.append(_made(chunk, {"event": "message-finish", "metadata": about}))
-        if choice == 0 and self._reports:
+        self._forget_message(message)
+        if self._reports and not self._messages:
             made.append(_made(chunk, {"event": "completed"}, "lifecycle"))
         return made
 
