@@ -48,6 +48,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "mistral": "guardstream.providers.mistral:Mistral",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
+        "langchain_protocol": "guardstream.providers.langchain.protocol:LangChainProtocol",
         "langgraph": "guardstream.providers.langchain.graph:LangGraph",
         "langgraph_events": "guardstream.providers.langchain.graph:LangGraphEvents",
         "pydantic_ai": "guardstream.providers.pydantic_ai.events:PydanticAI",

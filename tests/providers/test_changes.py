@@ -14,6 +14,7 @@ from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_interfaces as interfaces
 from tests.providers import test_json_rpc as rpc
+from tests.providers import test_langchain_protocol as protocol
 from tests.providers import test_langgraph as graph
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
@@ -160,6 +161,9 @@ SAMPLES: dict[str, list[Event]] = {
         {"event": "metadata", "data": {"run_id": "r"}},
         *({"event": "messages", "data": [graph.as_json(said), {"n": 1}]} for said in ("so ", "it")),
         {"event": "values", "data": {"messages": [graph.as_json("so it", "ai")]}},
+    ],
+    "langchain_protocol": [
+        each for each in protocol.graph(["so ", "it"]) if each["method"] != "values"
     ],
     "json": [{"some": "so ", "more": [{"deep": "it"}]}, {"some": "it", "more": []}],
 }

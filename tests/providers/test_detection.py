@@ -24,6 +24,15 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("cohere", {"type": "message-start", "id": "i", "delta": {}}),
     ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
     ("langchain_events", {"event": "on_chain_start", "run_id": "r", "data": {"input": "a"}}),
+    ("langchain_protocol", {"event": "message-start", "role": "ai", "id": "m"}),
+    (
+        "langchain_protocol",
+        {"event": "content-block-delta", "index": 0, "delta": {"type": "text-delta", "text": "a"}},
+    ),
+    (
+        "langchain_protocol",
+        {"type": "event", "method": "values", "params": {"namespace": [], "data": {}}},
+    ),
     ("pydantic_ai", {"event_kind": "part_start", "index": 0, "part": {"part_kind": "text"}}),
     ("kosong", {"type": "text", "text": "a"}),
     ("kosong", {"type": "think", "think": "a", "encrypted": None}),
