@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from guardstream.stream.flow import Part
     from guardstream.stream.result import Result, Stats, ToolCall
     from guardstream.stream.synchronous import SyncGuardedStream
+    from guardstream.version import __version__
 else:
     __getattr__, __dir__ = exporting(
         __name__,
@@ -44,6 +45,7 @@ else:
             "SyncGuardedStream": "guardstream.stream.synchronous",
             "Text": "guardstream.events",
             "ToolCall": "guardstream.stream.result",
+            "__version__": "guardstream.version",
             "pack": "guardstream.policy",
         },
     )
@@ -68,5 +70,6 @@ __all__ = [
     "SyncGuardedStream",
     "Text",
     "ToolCall",
+    "__version__",
     "pack",
 ]

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib import metadata
 from typing import Any, TypeAlias
 
 from guardstream.bulk import engines
@@ -30,6 +29,7 @@ from guardstream.bulk.files import (
 from guardstream.bulk.records import Redactor
 from guardstream.bulk.report import BulkError, Report
 from guardstream.guard import Guard
+from guardstream.version import __version__
 
 Progress: TypeAlias = Callable[[Iterable[Report], int], Iterable[Report]]
 
@@ -243,7 +243,7 @@ def _plan(job: Job, files: Sequence[File]) -> Mapping[str, Any]:
     """What has to be the same for a run to go on."""
     told = [(file.path, file.format, file.target, file.key) for file in files]
     return {
-        "version": metadata.version("guardstream"),
+        "version": __version__,
         "policy": job.guard.policy.fingerprint,
         "columns": job.columns,
         "parts": sum(len(file.parts) for file in files),

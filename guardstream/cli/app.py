@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +33,7 @@ from guardstream.errors import GuardstreamError
 from guardstream.policy import schema as policy_schema
 from guardstream.policy.plugins import allowed
 from guardstream.scan.regex.forms import form
+from guardstream.version import __version__
 
 BAD_INPUT = 2
 
@@ -110,7 +110,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"guardstream {metadata.version('guardstream')}, search: {form()}")
+        typer.echo(f"guardstream {__version__}, search: {form()}")
         raise typer.Exit
 
 

@@ -6,12 +6,12 @@ Format: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from guardstream.policy.notes import Note
+from guardstream.version import __version__
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -22,7 +22,7 @@ def log(notes: Iterable[Note]) -> dict[str, Any]:
         {"id": "error", "shortDescription": {"text": "the policy does not load"}},
         {"id": "warning", "shortDescription": {"text": "allowed, and probably not meant"}},
     ]
-    driver = {"name": "guardstream", "version": metadata.version("guardstream"), "rules": rules}
+    driver = {"name": "guardstream", "version": __version__, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",

@@ -63,12 +63,25 @@ def _says_kind_alone(chunk: object) -> bool:
     return isinstance(chunk, dict) and chunk.keys() == {"type"}
 
 
+def _is_known(adapter: Adapter[Any]) -> bool:
+    return getattr(adapter, "name", "") not in ("json", "text")
+
+
+def _known(chunk: Any, choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any] | None:
+    """Return the adapter of the known format that a chunk has."""
+    try:
+        adapter = choose(chunk)
+    except AdapterError:
+        return None
+    return adapter if _is_known(adapter) else None
+
+
 def _after_kind(first: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any]:
     """Return the adapter of a stream whose first chunk says its kind alone (`{"type": "start"}`).
 
     An application may send that before the chunks of another format than `first`: the next tells.
     """
-    if getattr(first, "name", "") in ("json", "text"):
+    if not _is_known(first):
         return first
     from guardstream.providers.any_json import Begun
 
@@ -76,11 +89,7 @@ def _after_kind(first: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> A
         if _says_kind_alone(chunk):
             return None
         accepts: Callable[[Any], bool] = getattr(first, "accepts", lambda _: True)
-        try:
-            known = first if accepts(chunk) else choose(chunk)
-        except AdapterError:
-            return first
-        return first if getattr(known, "name", "") in ("json", "text") else known
+        return first if accepts(chunk) else _known(chunk, choose) or first
 
     begun = Begun()
     begun.recognise_by(recognise)
@@ -103,11 +112,7 @@ def _look_further(
     def recognise(chunk: Any) -> Adapter[Any] | None:
         if _says_kind_alone(chunk) or (isinstance(chunk, dict) and chunk.get("type") in _ANYWHERE):
             return None
-        try:
-            known = choose(chunk)
-        except AdapterError:
-            return None
-        return None if getattr(known, "name", "") in ("json", "text") else known
+        return _known(chunk, choose)
 
     if not isinstance(adapter, AnyJSON):
         return
@@ -126,7 +131,7 @@ def _may_begin(own: JSONFormat, chunk: Any) -> bool:
 
     if not isinstance(chunk, dict):
         return False
-    bare = chunk.keys() == {"type"} and own.describes("type")
+    bare = _says_kind_alone(chunk) and own.describes("type")
     return bare or isinstance(detect(chunk), AnyJSON)
 
 

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from guardstream import Guard, Policy
 from guardstream.http.stream import WireGuard
 from guardstream.providers import detect
+from guardstream.stream.result import Result
 from tests.providers.recordings import FOLDER
 
 GUARD = Guard(
@@ -28,6 +29,8 @@ rules:
     )
 )
 EMPTY = Guard(Policy.parse("version: 1"))
+ARGUMENTS = '{"q": "a secret, no sec"}'
+MASKED = '{"q": "a ######, no sec"}'
 
 
 def cuttings(text: str) -> Iterator[list[str]]:
@@ -72,6 +75,21 @@ def in_any_cut(data: bytes, guard: Guard = EMPTY, **options: Any) -> bytes:
 def left_raw(chunks: Any, word: str = "secret") -> bool:
     """Whether a word stands anywhere in some chunks."""
     return word in to_json(chunks, serialize_unknown=True).decode()
+
+
+def guarded(source: Sequence[Any], provider: str) -> tuple[list[Any], Result]:
+    """What comes of a source of which text, thinking and a call each say `ARGUMENTS`."""
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    assert stream.state.flow is not None
+    assert stream.state.flow.provider == provider
+    assert not left_raw(out)
+    result = stream.result
+    assert (result.text, result.thinking) == (MASKED, MASKED)
+    first = result.tool_calls[0]
+    assert (first.name, first.id, first.arguments) == ("find", "call_1", MASKED)
+    assert first.complete
+    return out, result
 
 
 def lines(*chunks: dict[str, Any]) -> bytes:

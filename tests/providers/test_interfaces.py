@@ -11,12 +11,19 @@ import pytest
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.providers.ui_messages import UIMessages
-from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
+from tests.providers.laws import (
+    ARGUMENTS,
+    GUARD,
+    MASKED,
+    cuttings,
+    events,
+    guarded,
+    in_any_cut,
+    left_raw,
+    unchanged,
+)
 
 Event = dict[str, Any]
-
-ARGUMENTS = '{"q": "a secret, no sec"}'
-MASKED = '{"q": "a ######, no sec"}'
 
 
 def ui(pieces: Sequence[str]) -> list[Event]:
@@ -98,16 +105,7 @@ def strings(value: Any) -> Iterator[str]:
 def test_every_text_is_masked_in_any_cut(name: str) -> None:
     for pieces in cuttings(ARGUMENTS):
         source = FORMATS[name](pieces)
-        stream = GUARD.wrap_sync(source)
-        out = list(stream)
-        assert stream.state.flow is not None
-        assert stream.state.flow.provider == name
-        assert not left_raw(out)
-        result = stream.result
-        assert (result.text, result.thinking) == (MASKED, MASKED)
-        first = result.tool_calls[0]
-        assert (first.name, first.id, first.arguments) == ("find", "call_1", MASKED)
-        assert first.complete
+        out, result = guarded(source, name)
         assert result.finish == "stop"
         assert [next(iter(strings([each]))) for each in out][-1:] == [
             next(iter(strings([each]))) for each in source

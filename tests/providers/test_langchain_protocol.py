@@ -10,12 +10,20 @@ import pytest
 
 from guardstream import Guard, Policy
 from guardstream.providers import detect
-from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, unchanged
+from tests.providers.laws import (
+    ARGUMENTS,
+    GUARD,
+    MASKED,
+    cuttings,
+    events,
+    guarded,
+    in_any_cut,
+    left_raw,
+    unchanged,
+)
 
 Event = dict[str, Any]
 
-ARGUMENTS = '{"q": "a secret, no sec"}'
-MASKED = '{"q": "a ######, no sec"}'
 SAYS = {"text": "text-delta", "reasoning": "reasoning-delta", "args": "tool-call-delta"}
 BLOCKING = Guard(Policy.parse("block_message: no\nrules: [{id: b, words: [bad], action: block}]"))
 
@@ -124,22 +132,12 @@ def finished(chunks: Sequence[Event]) -> list[Event]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_text_is_masked_in_any_cut(name: str) -> None:
     for pieces in cuttings(ARGUMENTS):
-        source = FORMATS[name](pieces)
-        stream = GUARD.wrap_sync(source)
-        out = list(stream)
-        assert stream.state.flow is not None
-        assert stream.state.flow.provider == "langchain_protocol"
-        assert not left_raw(out)
+        out, result = guarded(FORMATS[name](pieces), "langchain_protocol")
         for kind in SAYS.values():
             assert joined(out, kind) == MASKED
         thought, text, called = finished(out)
         assert (thought["reasoning"], text["text"]) == (MASKED, MASKED)
         assert called["args"] == json.loads(MASKED)
-        result = stream.result
-        assert (result.text, result.thinking) == (MASKED, MASKED)
-        first = result.tool_calls[0]
-        assert (first.name, first.id, first.arguments) == ("find", "call_1", MASKED)
-        assert first.complete
         assert result.finish == "tool_calls"
         assert result.usage is not None
 

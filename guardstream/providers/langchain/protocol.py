@@ -159,7 +159,7 @@ _SLOTS = {
     "text": ("text", "text"),
     "reasoning": ("thinking", "thinking"),
     **dict.fromkeys(
-        (*("tool_call", "tool_call_chunk", "server_tool_call", "server_tool_call_chunk"),),
+        ("tool_call", "tool_call_chunk", "server_tool_call", "server_tool_call_chunk"),
         ("tool_args", "args"),
     ),
     "invalid_tool_call": ("tool_args", "args"),
@@ -256,10 +256,9 @@ class LangChainProtocol(SpecAdapter):
         data = _data(event)
         if event.get("method") == "tools":
             return self._tool_slot(leaf, data)
-        index = index_in(data)
+        index, message = index_in(data), self._message(event, data)
         if leaf.field in ("text", "thinking", "args"):
-            return self._message(event, data).slot(leaf.channel, leaf.field, index)
-        message = self._message(event, data)
+            return message.slot(leaf.channel, leaf.field, index)
         return Slot(message.choice, leaf.channel, leaf.field, message.turn * _TURN + index)
 
     def _tool_slot(self, leaf: Leaf, data: Mapping[str, Any]) -> Slot:
@@ -411,8 +410,8 @@ class LangChainProtocol(SpecAdapter):
     def _worked(self, data: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Read what a tool says: its output ends where the tool does."""
         slot = self._outputs.get(str(data.get("tool_call_id")))
-        over = data.get("event") in ("tool-finished", "tool-error") and slot is not None
-        return Reading(pieces, (), closed=(slot,) if over and slot else ())
+        over = data.get("event") in ("tool-finished", "tool-error")
+        return Reading(pieces, (), closed=(slot,) if over and slot is not None else ())
 
     def _called(
         self, message: _Message, slot: Slot | None, block: Mapping[str, Any]
@@ -490,8 +489,8 @@ class LangChainProtocol(SpecAdapter):
         """Return what ends the open blocks, the message, and the run of a graph that reports it."""
         message = self._latest.get(choice)
         made = [] if message is None else self._close(chunk, message, said)
-        about = {"finish_reason": "tool_calls" if reason == "tool_calls" else reason}
-        made.append(_made(chunk, {"event": "message-finish", "metadata": about}))
+        finish = {"event": "message-finish", "metadata": {"finish_reason": reason}}
+        made.append(_made(chunk, finish))
         self._forget_message(message)
         if self._reports and not self._messages:
             made.append(_made(chunk, {"event": "completed"}, "lifecycle"))
@@ -570,15 +569,13 @@ def _made(chunk: Any, data: Mapping[str, Any], method: str | None = None) -> dic
     params = chunk["params"]
     old = params.get("data")
     if method is None and _is_pair(old):
-        return _event_of(
-            chunk, [data, old[1]] if isinstance(old, list) else (data, old[1]), chunk["method"]
-        )
+        pair = (data, old[1])
+        return _event_of(chunk, list(pair) if isinstance(old, list) else pair, chunk["method"])
     return _event_of(chunk, data, method or chunk["method"])
 
 
 def _event_of(chunk: Mapping[str, Any], data: Any, method: str) -> dict[str, Any]:
-    params = {**chunk["params"], "data": data}
+    about = chunk["params"]
     if method == "lifecycle":  # of the whole run
-        params = {**{k: v for k, v in params.items() if k == "timestamp"}, "namespace": []}
-        params["data"] = data
-    return {"type": "event", "method": method, "params": params}
+        about = {k: v for k, v in about.items() if k == "timestamp"} | {"namespace": []}
+    return {"type": "event", "method": method, "params": {**about, "data": data}}
