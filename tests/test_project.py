@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import guardstream
+
 ROOT = Path(__file__).resolve().parent.parent
 
 PAGES = ("CONTRIBUTING.md", "SECURITY.md")
@@ -45,6 +47,11 @@ def test_the_files_and_commands_it_names_exist(page: str) -> None:
     for module in re.findall(r"`python -m ((?:tests|benchmarks)[\w.]*)", text):
         place = ROOT.joinpath(*module.split("."))
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
+def test_the_package_says_the_projects_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert guardstream.__version__ == project["project"]["version"]
 
 
 def wanted() -> Iterator[Requirement]:
