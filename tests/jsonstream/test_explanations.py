@@ -64,14 +64,15 @@ ORDER = {
          '"patterns"], but a key came'),
         ('{"pets": {"kind": "secret"}}', 'at /pets/kind: expected enum ["cat", "dog"], '
          "but a string came"),
-        # Its branches failed of different values, which are not told together.
-        ('{"pets": {"kind": "dog", "name": 7}}', "at /pets/name: expected oneOf, "
+        # The other branch was refused before: what is left is told alone.
+        ('{"pets": {"kind": "dog", "name": 7}}', 'at /pets/name: expected type "string", '
          "but a number came"),
         ('{"pets": {"secret": 7}}', "at /pets: expected additionalProperties false beside "
          'properties ["kind", "name"], but a key came'),
         ('{"pets": {"kind": "cow"}}', 'at /pets/kind: expected enum ["cat", "dog"], '
          "but a string came"),
-        ('{"mixed": {"a": 1, "b": "secret"}}', "at /mixed/b: expected anyOf, but a string came"),
+        ('{"mixed": {"a": 1, "b": "secret"}}', 'at /mixed/b: expected type "null", '
+         "but a string came"),
         ('{"open": {"secret": 7}}', "at /open: expected unevaluatedProperties false beside "
          'properties ["only"], but a key came'),
         ('{"open": {"only": "secret"}}', 'at /open/only: expected const "x", but a string came'),
@@ -98,6 +99,50 @@ def test_what_was_expected_and_what_came_stand_in_one_line(text, line):
         found = verdict(chunks, schema)
         assert isinstance(found, SchemaViolationError)
         assert str(found.explanation) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"kind": "cat"}', 'at /: expected required ["kind", "lives"], '
+         "but an object with 1 members came"),
+        ('{"kind": "cat", "lives": 12}', "at /lives: expected maximum 9, but a number came"),
+        ('{"kind": "cat", "name": 1}', "at /: expected additionalProperties false beside "
+         'properties ["kind", "lives"], but a key came'),
+        ('{"kind": "dog", "name": "secret"}', "at /name: expected maxLength 5, but a string came"),
+        # Nothing has told the branches apart yet.
+        ("{}", 'at /: expected oneOf ["object"], but an object with 0 members came'),
+    ],
+)  # fmt: skip
+def test_the_branch_that_is_left_of_a_union_says_what_it_expected(text, line):
+    cat = {"kind": {"const": "cat"}, "lives": {"type": "integer", "maximum": 9}}
+    dog = {"kind": {"const": "dog"}, "name": {"type": "string", "maxLength": 5}}
+    branches = [
+        {"type": "object", "properties": each, "required": [*each], "additionalProperties": False}
+        for each in (cat, dog)
+    ]
+    schema = Schema({"oneOf": branches})
+    for chunks in cuttings(text, random.Random(0)):
+        assert str(verdict(chunks, schema).explanation) == line
+
+
+def test_a_condition_is_not_called_a_union():
+    schema = Schema({"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": False})
+    found = verdict(['{"a": 1}'], schema)
+    assert (found.keyword, found.explanation.expected) == ("if", 'required ["b"]')
+
+
+def test_the_one_of_several_that_refuses_is_told():
+    found = verdict(['"abc"'], Schema({"allOf": [{"minLength": 2}, {"minLength": 4}]}))
+    assert found.explanation.expected == "minLength 4"
+
+
+def test_an_encoding_is_told_as_the_schema_has_it():
+    found = verdict(['"%"'], Schema({"contentEncoding": "base64"}, draft="draft-07"))
+    assert (found.keyword, found.explanation.expected) == (
+        "contentEncoding",
+        'contentEncoding "base64"',
+    )
 
 
 def test_a_long_list_of_values_is_cut():

@@ -14,7 +14,7 @@ from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.dialects import Schema, without_annotations
+from guardstream.jsonstream.schema.dialects import CONTENT, Schema, without_annotations
 from guardstream.jsonstream.schema.refs import META, References
 
 _LONGEST = 300  # code points of what was expected: an `enum` may have thousands of values
@@ -49,11 +49,15 @@ class Expectations:
         self._root = root
         self._references = references
 
-    def words(self, path: Sequence[str | int], keyword: str) -> str:
-        """What `keyword` expects of the value at `path`; only the keyword if it is not found."""
-        reads = list(self._reads(self._at(path)))
+    def words(self, path: Sequence[str | int], keyword: str, by: Any = None) -> str:
+        """What `keyword` expects of the value at `path`; only the keyword if it is not found.
+
+        `by` is the schema that it stands in; without, it is any that may hold for the value.
+        """
+        reads = list(self._reads(self._at(path) if by is None else [by]))
         if keyword in _VALUES:
             return _one_of(reads, keyword)
+        reads = [{**read, **read.get(CONTENT, {})} for read in reads]
         operands = [read[keyword] for read in reads if keyword in read]
         if not operands:
             return keyword

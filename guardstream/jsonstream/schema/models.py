@@ -49,7 +49,13 @@ class EarlySchema:
         self.node = early(core, judge_items=False)
         self._unions = Unions(core)
 
-    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
+    def explain(
+        self,
+        path: list[str | int],
+        keyword: str,
+        value: Any,  # noqa: ARG002
+        by: Any = None,  # noqa: ARG002
+    ) -> tuple[str, str]:
         """The pointer to what was refused, and the model's word; keys stand as they came."""
         return json_pointer(path), keyword
 
@@ -76,7 +82,13 @@ class ModelSchema:
         """What can be decided while the document arrives."""
         return self._node
 
-    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
+    def explain(
+        self,
+        path: list[str | int],
+        keyword: str,
+        value: Any,  # noqa: ARG002
+        by: Any = None,  # noqa: ARG002
+    ) -> tuple[str, str]:
         """The pointer to what was refused, and the model's word; keys stand as they came."""
         return json_pointer(path), keyword
 

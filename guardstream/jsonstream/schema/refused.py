@@ -17,7 +17,8 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
     """From `offset` on no value that the schema allows can follow; `keyword` refused it.
 
     Where `keyword` is a choice, `cause` is what refused its last branch. `told` is the one of them
-    to explain: what all branches say of the value together, if they can be added up.
+    to explain: the cause, if the schema `by` alone was left, or if it is what all branches say of
+    the value and they can be added up.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
         *,
         whole: bool = False,
         cause: str = "",
+        by: Any = None,
     ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
-        self.told = cause if cause in _ADDED_UP else keyword
+        self.told = cause if by is not None or cause in _ADDED_UP else keyword
+        self.by = by
         self.whole = whole  # it was judged when all of it was there
         self.path = path  # to the value in question, where it is not the one that has begun
 
