@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.schema.models import ModelSchema
@@ -154,6 +158,50 @@ def test_a_long_list_of_values_is_cut():
 def test_a_model_says_what_it_says():
     found = verdict(['{"a": 1}'], ModelSchema(dict[str, str]))
     assert found.explanation.pointer == "/a"
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: Annotated[int, Field(description="left", ge=0)]
+
+
+class Dog(BaseModel):
+    model_config = {"extra": "forbid"}
+    kind: Literal["dog"]
+    name: str | None = None
+    born: date = date.min
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{}", 'at /: expected type "array", but an object came'),
+        ('[{"kind": "cow"}]', 'at /0/kind: expected enum ["cat", "dog"], but a string came'),
+        ('[{"kind": "cat"}]', 'at /0: expected required ["kind", "lives"], '
+         "but an object with 1 members came"),
+        ('[{"kind": "cat", "lives": -1}]', 'at /0/lives: expected int {"minimum": 0, '
+         '"type": "integer"}, but a number came'),
+        ('[{"kind": "dog", "lives": 1}]', "at /0: expected additionalProperties false beside "
+         'properties ["kind", "name", "born"], but a key came'),
+        ('[{"kind": "dog", "name": 5}]', 'at /0/name: expected type ["string", "null"], '
+         "but a number came"),
+        ('[{"kind": "dog", "born": "x"}]', 'at /0/born: expected date {"format": "date", '
+         '"type": "string"}, but a string of 1 characters came'),
+    ],
+)  # fmt: skip
+def test_a_model_says_what_its_json_schema_does(text, line):
+    schema = ModelSchema(list[Annotated[Cat | Dog, Field(discriminator="kind")]])
+    for chunks in cuttings(text, random.Random(0)):
+        assert str(verdict(chunks, schema).explanation) == line
+
+
+def test_a_model_without_a_json_schema_says_the_keyword():
+    class Other(BaseModel):
+        call: Callable[[], None] | None = None
+        text: str = ""
+
+    found = verdict(['{"text": 5}'], ModelSchema(Other))
+    assert found.explanation.expected == "type"
 
 
 @pytest.mark.parametrize("seed", range(4))

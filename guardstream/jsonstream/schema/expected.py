@@ -66,8 +66,15 @@ class Expectations:
             return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
         if keyword in _OTHERS and operands[0] is False:
             return _only(keyword, reads)
+        if by is None and any(each != operands[0] for each in operands):
+            return keyword  # one of several that differ
         plain = self._plain(keyword, operands[0])
         return keyword if plain is None else f"{keyword} {_shown(plain)}"
+
+    def value(self, path: Sequence[str | int]) -> str:
+        """The schema of the value at `path`; empty if there is none, or more than one."""
+        found = [each for each in self._at(path) if isinstance(each, dict)]
+        return _shown(self._plain("", found[0])) if len(found) == 1 else ""
 
     def pointer(self, path: Sequence[str | int], value: Any) -> str:
         """The pointer to `path` in `value`; keys that the schema does not name by position."""

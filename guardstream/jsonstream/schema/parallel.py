@@ -23,6 +23,9 @@ from guardstream.jsonstream.schema.refused import Budget, Refused
 #: very many branches costs no more.
 _MOST = 256
 
+_ADDED_UP = ("type", "enum", "const", "additionalProperties")
+"""What branches that fail of the same are told together by."""
+
 _FEW = 8  # runs of a number whose digits are judged
 
 _KINDS = {t.STRING: n.STRING, t.STRING_PART: n.STRING, t.INTEGER: n.NUMBER, t.FLOAT: n.NUMBER}
@@ -111,7 +114,7 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
         run.end()
         for owner in run.owners:
             if owner is None:
-                raise Refused(offset, keyword, cause=told[0], by=told[1])
+                raise Refused(offset, keyword, told=told[0], by=told[1])
             if isinstance(owner, Run):
                 todo.append((owner, keyword))
                 continue
@@ -119,7 +122,8 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
             if owner.left:
                 continue
             if not owner.alone:
-                told = (told[0] if owner.first == place else owner.choice.keyword), None
+                together = owner.first == place and told[0] in _ADDED_UP
+                told = (told[0] if together else owner.choice.keyword), None
             todo.append((owner.owner, owner.choice.keyword))
 
 

@@ -10,15 +10,13 @@ from guardstream.jsonstream.schema.nodes import Node
 _SHARE = 8
 _FREE = 4_096
 _KNOWN = 10_000
-_ADDED_UP = ("type", "enum", "const", "additionalProperties")
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
     """From `offset` on no value that the schema allows can follow; `keyword` refused it.
 
-    Where `keyword` is a choice, `cause` is what refused its last branch. `told` is the one of them
-    to explain: the cause, if the schema `by` alone was left, or if it is what all branches say of
-    the value and they can be added up.
+    `told` is the keyword to explain, where another says more: that of the branch which alone was
+    left of a choice. `by` is the schema that it stands in, where that is known.
     """
 
     def __init__(
@@ -28,13 +26,13 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
         path: list[str | int] | None = None,
         *,
         whole: bool = False,
-        cause: str = "",
+        told: str = "",
         by: Any = None,
     ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
-        self.told = cause if by is not None or cause in _ADDED_UP else keyword
+        self.told = told or keyword
         self.by = by
         self.whole = whole  # it was judged when all of it was there
         self.path = path  # to the value in question, where it is not the one that has begun
