@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaError, SchemaViolationError
 from guardstream.jsonstream.lexer.lexer import Limits
+from guardstream.jsonstream.schema.refused import Budget
 from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream import bfcl
 from tests.jsonstream.corpora import cut, cuttings, needs_corpus, schema_groups
@@ -246,6 +247,14 @@ def test_a_union_of_many_resources_is_followed():
     union = {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds], "$defs": resources}
     error = check(Schema(union), ['{"type": "Kind199", "Kind1": {}}']).error
     assert (error.offset, error.keyword) == (26, "oneOf")
+
+
+def test_a_union_that_stays_open_is_followed_in_part():
+    budget = Budget(0)
+    assert budget.runs() == 256
+    for _ in range(9):
+        budget.follow(budget.runs())
+    assert budget.runs() == 136
 
 
 def test_a_scalar_document_is_judged_at_its_end():

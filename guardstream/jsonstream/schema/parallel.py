@@ -19,10 +19,6 @@ from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node
 from guardstream.jsonstream.schema.prefixes import PrefixState
 from guardstream.jsonstream.schema.refused import Budget, Refused
 
-#: Runs of one value. Past it further nodes are left to the judge of the whole, so that a schema of
-#: very many branches costs no more.
-_MOST = 256
-
 _ADDED_UP = ("type", "enum", "const", "additionalProperties")
 """What branches that fail of the same are told together by."""
 
@@ -177,6 +173,7 @@ class Parallel:
             if around:
                 around.within = []
         begun: dict[int, Run] = {}
+        most = self._budget.runs()
         todo: list[tuple[Node, Run | Split | None, bool]] = []
         todo += ((node, owner, True) for node, owner in reversed(self._goals))
         while todo:
@@ -186,12 +183,13 @@ class Parallel:
             known = begun.get(id(node))
             if known:
                 known.serve(owner, inside=inside)
-            elif len(begun) == _MOST:
+            elif len(begun) == most:
                 self._budget.complete = False
             else:
                 known = begun[id(node)] = Run(node)
                 known.serve(owner, inside=inside)
                 todo += reversed(self._needs(known, kind, offset))
+        self._budget.follow(len(begun))
         self._settle()
 
     def _needs(

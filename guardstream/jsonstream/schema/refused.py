@@ -10,6 +10,7 @@ from guardstream.jsonstream.schema.nodes import Node
 _SHARE = 8
 _FREE = 4_096
 _KNOWN = 10_000
+_RUNS, _SPARE, _EARNED = 128, 128, 8
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
@@ -41,6 +42,8 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
 class Budget:
     """Keeps the judges' work linear: a judge reads a whole value, and values nest.
 
+    The nodes that are followed side by side are bounded, too, so that many cost no more.
+
     A value is judged as it closes while all judging together stays within eight times the text so
     far; otherwise it is left to the judge of the whole. This depends on the text alone.
     """
@@ -48,8 +51,21 @@ class Budget:
     def __init__(self, offset: int) -> None:
         self._first = offset
         self._spent = 0
+        self._spare = _SPARE
         self.complete = True  # nothing was left to the judge of the whole
         self.known: dict[Any, Any] = {}  # what judges have found, for the next
+
+    def runs(self) -> int:
+        """How many nodes may be followed through the value that begins; what is past it is not.
+
+        There are more at first and now and then, for a large union until it is told apart.
+        """
+        self._spare = min(self._spare + _EARNED, _SPARE)
+        return _RUNS + self._spare
+
+    def follow(self, count: int) -> None:
+        """Note that so many nodes are followed through the value."""
+        self._spare -= max(count - _RUNS, 0)
 
     def judge(
         self,
