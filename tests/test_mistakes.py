@@ -192,6 +192,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         "the model is a type, not the text 'item'",
     ),
     "a value for a model": (lambda: FINAL(["1"], 5), "pydantic knows no type 5"),
+    "a class of another library": (
+        lambda: FINAL(["1"], Guard),
+        "give a model, a dataclass, a TypedDict or a list of them; or take plain values",
+    ),
     "an option that is misspelt": (
         lambda: list(ITEMS(["[]"], "item", document="many")),
         "there is no option 'document': did you mean 'documents'?",

@@ -149,6 +149,12 @@ def json(
     draft: Annotated[
         str | None, typer.Option(help="Its draft, if not what it declares, such as draft-07.")
     ] = None,
+    schemas: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="SCHEMA", help="Another, to which it refers by its identifier; once for each."
+        ),
+    ] = None,
     formats: Annotated[bool, typer.Option("--formats", help="Assert `format`.")] = False,
     chunk: Annotated[
         int | None, typer.Option(min=1, help="Feed so many characters at a time.")
@@ -175,7 +181,7 @@ def json(
 ) -> None:
     """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
     ask = json_command.Ask(
-        schema=json_command.schema_of(schema, draft, formats=formats),
+        schema=json_command.schema_of(schema, draft, schemas or [], formats=formats),
         chunk=chunk,
         duplicates=duplicates,
         repair=json_command.kinds_of(repair),

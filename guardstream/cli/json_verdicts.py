@@ -31,12 +31,19 @@ _BYTES = 64 * 1024
 _BOM = "\ufeff"
 
 
-def schema_of(path: Path | None, draft: str | None, *, formats: bool) -> Schema | None:
-    """The schema in a file; GuardstreamError for what is none, and for options without one."""
+def schema_of(
+    path: Path | None, draft: str | None, others: Sequence[Path], *, formats: bool
+) -> Schema | None:
+    """The schema in a file, which may refer to the `others`.
+
+    Raises GuardstreamError for what is none, and for options without one.
+    """
     if path is not None:
-        return from_file(path, read_text, draft=draft, formats=formats)
-    if draft is not None or formats:
-        raise GuardstreamError("--draft and --formats are about a schema: name one with --schema")
+        return from_file(path, read_text, draft=draft, formats=formats, given=others)
+    if draft is not None or others or formats:
+        raise GuardstreamError(
+            "--draft, --schemas and --formats are about a schema: name one with --schema"
+        )
     return None
 
 

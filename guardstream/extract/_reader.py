@@ -13,7 +13,11 @@ from guardstream.extract._texts import TextOf, Texts
 from guardstream.hints import hint
 from guardstream.jsonstream.document import Checks, Document, Source
 from guardstream.jsonstream.documents import Documents, Fences, Part, Piece
-from guardstream.jsonstream.errors import DocumentError
+from guardstream.jsonstream.errors import (
+    DocumentError,
+    JSONSyntaxError,
+    SchemaViolationError,
+)
 from guardstream.jsonstream.lexer.scalars import in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
 from guardstream.jsonstream.lexer.tokens import STRING
@@ -22,6 +26,15 @@ from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.schema.schema import Schema
 from guardstream.providers import Adapter
 
+_CUT = {
+    "length": "; the answer was cut at a limit of its length: allow more",
+    "content_filter": "; a content filter ended the answer",
+    "timeout": "; the answer took longer than a deadline allows",
+    "cancelled": "; the stream was cancelled",
+}
+"""What is said of a document that the text's end cuts, by how the answer ended."""
+
+_BRACKETS = ("an object", "an array")
 _FENCES = "; if prose or a ``` fence surrounds the JSON, pass fences='strip'"
 
 
@@ -88,6 +101,7 @@ class Reader:
         self._document: Document | None = None
         self._source = Source(0)
         self._ended = False
+        self._cut = ""
 
     @property
     def partial(self) -> Any:
@@ -112,20 +126,24 @@ class Reader:
         self.offset += len(text)
         return self._parts(self._finder.feed(text))
 
-    def finish(self, blocked_by: object = None) -> Iterator[Part]:
-        """Take the stream's end; `blocked_by` names the rule, where one blocked it."""
+    def finish(self, stream: object) -> Iterator[Part]:
+        """Take the end of `stream`, which may say by which rule it was blocked, or how it ended."""
         self._ended = True
+        blocked_by = getattr(stream, "blocked_by", None)
+        known = self.text.finish if isinstance(self.text, Texts) else None
+        self._cut = _CUT.get(str(known or getattr(stream, "finish", None)), "")
         if isinstance(blocked_by, str):
             reason = f"the stream was blocked by rule {blocked_by!r}"
             raise ExtractError(reason, self.offset, self.partial)
         yield from self._parts(self._finder.finish())
         if self._document is None and not self._many:
             why = "" if self.offset else self._no_text()
-            raise ExtractError(f"the stream holds no document{why}", self.offset, None)
+            raise ExtractError(f"the stream holds no document{why}{self._cut}", self.offset, None)
 
     def _no_text(self) -> str:
         missing = self.text.missing if isinstance(self.text, Texts) else ""
-        return f": {missing or 'no text came; was the stream read before?'}"
+        unread = "" if self._cut else "; was the stream read before?"
+        return f": {missing or f'no text came{unread}'}"
 
     def refusal(
         self, error: ValidationError, index: int | None = None, hint: str = ""
@@ -152,13 +170,26 @@ class Reader:
                 self._source = Source(document.offset - len(piece.text))
             error: DocumentError | None = document.error
             if error:
-                hint = "" if self._fenced or error.pointer or self.partial is not None else _FENCES
-                raise ExtractError(f"{error}{hint}", error.offset, self.partial) from error
+                raise ExtractError(self._said(error), error.offset, self.partial) from error
             self._source.add(piece.text)
             yield piece
             if document.done and not self._many:
                 self.over = True
                 return
+
+    def _said(self, error: DocumentError) -> str:
+        """What is wrong with the document, and what may help."""
+        if isinstance(error, JSONSyntaxError):
+            prose = not (self._fenced or error.pointer or self.partial is not None)
+            return f"{error}{self._cut if self._ended else _FENCES if prose else ''}"
+        if not isinstance(error, SchemaViolationError):
+            return str(error)
+        found = error.explanation
+        prose = not (self._fenced or error.pointer or found.came in _BRACKETS)
+        prose = prose and self.partial is None
+        return (
+            f"{error}: expected {found.expected}, but {found.came} came{_FENCES if prose else ''}"
+        )
 
     def _new(self, offset: int, line: int, column: int) -> Document:
         return self._new_document(offset=offset, line=line, column=column)

@@ -20,7 +20,7 @@ class Work(Protocol[T_co]):
     @property
     def over(self) -> bool: ...
     def feed(self, chunk: Any) -> Iterator[T_co]: ...
-    def finish(self, blocked_by: object) -> Iterator[T_co]: ...
+    def finish(self, stream: object) -> Iterator[T_co]: ...
 
 
 async def values(stream: Stream, work: Work[T]) -> AsyncGenerator[T, None]:
@@ -32,7 +32,7 @@ async def values(stream: Stream, work: Work[T]) -> AsyncGenerator[T, None]:
                 yield value
             if work.over:
                 return
-        for value in work.finish(getattr(stream, "blocked_by", None)):
+        for value in work.finish(stream):
             yield value
     finally:
         await chunks.aclose()
@@ -49,7 +49,7 @@ def values_sync(stream: Iterable[Any], work: Work[T]) -> Generator[T, None, None
             yield from work.feed(chunk)
             if work.over:
                 return
-        yield from work.finish(getattr(stream, "blocked_by", None))
+        yield from work.finish(stream)
     finally:
         for each in (chunks, stream):
             close: Callable[[], object] | None = getattr(each, "close", None)

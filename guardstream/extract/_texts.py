@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from guardstream.events import FinishReason
 from guardstream.providers import Adapter, detect, named
 from guardstream.providers.adapter import NEW, Piece, Slot
 from guardstream.providers.any_json import AnyJSON
@@ -30,6 +31,9 @@ class Texts:
         self._tool = tool
         self._slot: Slot | None = None  # the call's
         self._others: list[str] = []  # the tools of the calls before it
+        self._refused = False
+        self.finish: FinishReason | None = None
+        """How the first choice ended, as far as its chunks say."""
 
     def __call__(self, chunk: Any) -> str:
         if isinstance(chunk, str) and self._adapter is None:
@@ -40,7 +44,9 @@ class Texts:
             raise TypeError("extract reads text or chunks, not bytes: decode them first")
         adapter = self._adapter = self._adapter or _known(chunk)
         reading = adapter.read(chunk)
-        if self._tool is not None and self._slot is None:
+        self.finish = reading.finished.get(0, self.finish)
+        self._refused |= any(_is_refusal(piece.slot) for piece in reading.pieces)
+        if self._slot is None:
             calls = [(slot, call.name) for slot, call in reading.calls.items() if not slot.choice]
             self._slot = next((slot for slot, name in calls if name == self._tool), None)
             self._others += [name for _, name in calls if name and name not in self._others]
@@ -49,9 +55,14 @@ class Texts:
     @property
     def missing(self) -> str:
         """Why no text came; empty where some should have."""
-        if self._tool is None or self._slot is not None:
+        if self._slot is not None:
             return ""
+        if self._refused:
+            return "the model refused, and said why in place of an answer"
         names = ", ".join(map(repr, self._others))
+        if self._tool is None:
+            one = f"; tool={self._others[0]!r} reads the arguments of one" if names else ""
+            return f"no text came, but calls of tools: {names}{one}" if names else ""
         others = f", but these were: {names}" if names else ""
         return f"the tool {self._tool!r} was not called{others}"
 
@@ -60,3 +71,7 @@ class Texts:
         if self._tool is not None:  # some formats give a call's arguments at once
             return slot == self._slot and piece.kind in NEW
         return slot.choice == 0 and slot.channel == "text" and piece.kind in ("delta", "last")
+
+
+def _is_refusal(slot: Slot) -> bool:
+    return slot.choice == 0 and slot.channel == "refusal"

@@ -32,7 +32,10 @@ def adapter_of(model: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(model)
     except PydanticSchemaGenerationError as error:
-        raise TypeError(f"pydantic knows no type {model!r}: give a model, or a type") from error
+        raise TypeError(
+            f"pydantic knows no type {model!r}: give a model, a dataclass, a TypedDict or a list "
+            "of them; or take plain values, of the type Any, and make it of those"
+        ) from error
 
 
 class _Work(Generic[T]):
@@ -53,9 +56,9 @@ class _Work(Generic[T]):
         if self.over:
             yield from self._end()
 
-    def finish(self, blocked_by: object) -> Iterator[T]:
-        """Take the stream's end."""
-        for part in self.reader.finish(blocked_by):
+    def finish(self, stream: object) -> Iterator[T]:
+        """Take the end of `stream`, which may say how it ended."""
+        for part in self.reader.finish(stream):
             yield from self._take(part)
         yield from self._end()
 

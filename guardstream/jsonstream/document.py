@@ -43,8 +43,13 @@ class Checks(Protocol):
         """What can be decided while the document arrives."""
         ...
 
-    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:
-        """The pointer to what was refused, and what was expected there; no text of the document."""
+    def explain(
+        self, path: list[str | int], keyword: str, value: Any, by: Any = None
+    ) -> tuple[str, str]:
+        """The pointer to what was refused, and what was expected there; no text of the document.
+
+        `by` is the schema that the keyword stands in, where that is known.
+        """
         ...
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
@@ -244,14 +249,14 @@ class Document:
     def _explanation(self, refused: Refused, tokens: list[Token]) -> Explanation:
         assert self._schema
         path, value = refused.path or [], self.value
-        pointer, words = self._schema.explain(path, refused.told, value)
+        pointer, words = self._schema.explain(path, refused.told, value, refused.by)
         for part in path:
             inside = isinstance(value, dict) and part in value
             inside |= isinstance(value, list) and isinstance(part, int) and part < len(value)
             value = value[part] if inside else None
         if refused.whole:
             return Explanation(pointer, words, described(value))
-        return Explanation(pointer, words, came(refused.keyword, refused.offset, tokens, value))
+        return Explanation(pointer, words, came(refused.told, refused.offset, tokens, value))
 
 
 def cut(tokens: list[Token], offset: int) -> tuple[list[Token], list[Token]]:

@@ -123,6 +123,21 @@ def test_the_draft_and_formats_may_be_given(cli: Cli, tmp_path: Path) -> None:
     assert "name one with --schema" in cli("--formats", stdin=b"1").err
 
 
+def test_a_schema_may_refer_to_others_by_their_identifiers(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "order.json").write_text('{"$ref": "https://example.com/money"}')
+    (tmp_path / "money.json").write_text(
+        '{"$id": "https://example.com/money", "properties": {"cents": {"$ref": "/whole"}}}'
+    )
+    (tmp_path / "whole.json").write_text('{"$id": "https://example.com/whole", "type": "integer"}')
+    others = ("--schemas", "money.json", "--schemas", "whole.json")
+    assert cli("--schema", "order.json", *others, stdin=b'{"cents": 7}') == Outcome(0, [VALID], "")
+    found = verdict(10, 1, 11, "/cents", "the schema's 'type' does not allow this")
+    assert cli("--schema", "order.json", *others, stdin=b'{"cents": "7"}').verdicts == [found]
+    alone = cli("--schema", "order.json", *others[:2], stdin=b"{}")
+    assert alone.status == 2
+    assert "https://example.com/money#/properties/cents: reference '/whole'" in alone.err
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [

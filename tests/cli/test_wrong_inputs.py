@@ -206,6 +206,8 @@ CALLS = {
     ("json", "--schema", "binary", "good.jsonl"): "not valid UTF-8: save it as UTF-8",
     ("json", "--schema", "good.jsonl", "--draft", "3", "good.jsonl"): "'3'",
     ("json", "--draft", "draft-07"): "name one with --schema",
+    ("json", "--schemas", "good.jsonl"): "name one with --schema",
+    ("json", "--schema", "good.jsonl", "--schemas", "missing"): "missing:1:1: cannot be read",
     ("json", "--repair", "everything", "good.jsonl"): "no kind of repair is called 'everything'",
     ("json", "--chunk", "0"): "'--chunk'",
     ("serve", "--policy", "good.yaml"): "no upstream: give --upstream",

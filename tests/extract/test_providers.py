@@ -82,6 +82,39 @@ def test_a_tool_that_is_not_called_is_an_error():
         collect(lambda: extract.items(texts("[]"), "item", tool="other"))
 
 
+@pytest.mark.parametrize(
+    ("finish", "said"),
+    [
+        ("length", "cut at a limit of its length: allow more$"),
+        ("content_filter", "a content filter ended the answer$"),
+        ("stop", r"unexpected end of text at line 1, column 9 \(/0/id\)$"),
+    ],
+)
+def test_a_document_that_is_cut_says_how_the_answer_ended(finish, said):
+    chunks = [*texts('[{"id": ')[:-1], chunk(finish=finish)]
+    for stream in (chunks, guard().wrap_sync(iter(chunks))):
+        with pytest.raises(extract.ExtractError, match=said) as caught:
+            extract.final_sync(stream, list[Order])
+        assert caught.value.partial == [{}]
+
+
+def test_the_limit_of_a_policy_says_that_it_cut_the_document():
+    stream = guard("limits: {max_chars: 5}").wrap_sync(['{"id": 1', "}"])
+    with pytest.raises(extract.ExtractError, match="cut at a limit of its length"):
+        extract.final_sync(stream, dict)
+
+
+def test_an_answer_without_text_says_what_came_instead():
+    with pytest.raises(extract.ExtractError, match="calls of tools: 'create_order'; tool='create"):
+        extract.final_sync(calls("[]"), list[Order])
+    refusal = [chunk({"refusal": "I cannot"}), chunk(finish="stop")]
+    with pytest.raises(extract.ExtractError, match="no document: the model refused") as caught:
+        extract.final_sync(refusal, list[Order])
+    assert "I cannot" not in str(caught.value)
+    with pytest.raises(extract.ExtractError, match="no text came; the answer was cut"):
+        extract.final_sync([chunk(finish="length")], list[Order])
+
+
 def test_a_stream_of_text_has_no_tools():
     with pytest.raises(TypeError, match="no tool calls"):
         collect(lambda: extract.items(["[]"], "item", tool="other"))

@@ -95,6 +95,18 @@ def test_text_before_the_json_is_an_error_that_names_the_option():
     with pytest.raises(extract.ExtractError) as caught:
         items("[1, oh]", "item")
     assert "fences" not in str(caught.value)
+    with pytest.raises(
+        extract.ExtractError, match=r"expected type .*, but a number came; if prose"
+    ):
+        extract.final_sync(["42 things"], list[Order])
+
+
+def test_a_violation_says_what_was_expected():
+    with pytest.raises(extract.ExtractError) as caught:
+        extract.final_sync(['{"orders": []}'], list[Order])
+    assert str(caught.value).endswith('(/): expected type "array", but an object came')
+    with pytest.raises(extract.ExtractError, match=r'expected required .*"id".*, but an object'):
+        extract.final_sync(["{}"], Order)
 
 
 def test_an_empty_array_has_no_items():

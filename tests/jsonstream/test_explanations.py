@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from guardstream.jsonstream.errors import SchemaViolationError
 from guardstream.jsonstream.schema.models import ModelSchema
@@ -64,14 +68,15 @@ ORDER = {
          '"patterns"], but a key came'),
         ('{"pets": {"kind": "secret"}}', 'at /pets/kind: expected enum ["cat", "dog"], '
          "but a string came"),
-        # Its branches failed of different values, which are not told together.
-        ('{"pets": {"kind": "dog", "name": 7}}', "at /pets/name: expected oneOf, "
+        # The other branch was refused before: what is left is told alone.
+        ('{"pets": {"kind": "dog", "name": 7}}', 'at /pets/name: expected type "string", '
          "but a number came"),
         ('{"pets": {"secret": 7}}', "at /pets: expected additionalProperties false beside "
          'properties ["kind", "name"], but a key came'),
         ('{"pets": {"kind": "cow"}}', 'at /pets/kind: expected enum ["cat", "dog"], '
          "but a string came"),
-        ('{"mixed": {"a": 1, "b": "secret"}}', "at /mixed/b: expected anyOf, but a string came"),
+        ('{"mixed": {"a": 1, "b": "secret"}}', 'at /mixed/b: expected type "null", '
+         "but a string came"),
         ('{"open": {"secret": 7}}', "at /open: expected unevaluatedProperties false beside "
          'properties ["only"], but a key came'),
         ('{"open": {"only": "secret"}}', 'at /open/only: expected const "x", but a string came'),
@@ -100,6 +105,50 @@ def test_what_was_expected_and_what_came_stand_in_one_line(text, line):
         assert str(found.explanation) == line
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"kind": "cat"}', 'at /: expected required ["kind", "lives"], '
+         "but an object with 1 members came"),
+        ('{"kind": "cat", "lives": 12}', "at /lives: expected maximum 9, but a number came"),
+        ('{"kind": "cat", "name": 1}', "at /: expected additionalProperties false beside "
+         'properties ["kind", "lives"], but a key came'),
+        ('{"kind": "dog", "name": "secret"}', "at /name: expected maxLength 5, but a string came"),
+        # Nothing has told the branches apart yet.
+        ("{}", 'at /: expected oneOf ["object"], but an object with 0 members came'),
+    ],
+)  # fmt: skip
+def test_the_branch_that_is_left_of_a_union_says_what_it_expected(text, line):
+    cat = {"kind": {"const": "cat"}, "lives": {"type": "integer", "maximum": 9}}
+    dog = {"kind": {"const": "dog"}, "name": {"type": "string", "maxLength": 5}}
+    branches = [
+        {"type": "object", "properties": each, "required": [*each], "additionalProperties": False}
+        for each in (cat, dog)
+    ]
+    schema = Schema({"oneOf": branches})
+    for chunks in cuttings(text, random.Random(0)):
+        assert str(verdict(chunks, schema).explanation) == line
+
+
+def test_a_condition_is_not_called_a_union():
+    schema = Schema({"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": False})
+    found = verdict(['{"a": 1}'], schema)
+    assert (found.keyword, found.explanation.expected) == ("if", 'required ["b"]')
+
+
+def test_the_one_of_several_that_refuses_is_told():
+    found = verdict(['"abc"'], Schema({"allOf": [{"minLength": 2}, {"minLength": 4}]}))
+    assert found.explanation.expected == "minLength 4"
+
+
+def test_an_encoding_is_told_as_the_schema_has_it():
+    found = verdict(['"%"'], Schema({"contentEncoding": "base64"}, draft="draft-07"))
+    assert (found.keyword, found.explanation.expected) == (
+        "contentEncoding",
+        'contentEncoding "base64"',
+    )
+
+
 def test_a_long_list_of_values_is_cut():
     schema = Schema({"enum": [f"value {at}" for at in range(1_000)]})
     found = verdict(['"x"'], schema)
@@ -109,6 +158,50 @@ def test_a_long_list_of_values_is_cut():
 def test_a_model_says_what_it_says():
     found = verdict(['{"a": 1}'], ModelSchema(dict[str, str]))
     assert found.explanation.pointer == "/a"
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: Annotated[int, Field(description="left", ge=0)]
+
+
+class Dog(BaseModel):
+    model_config = {"extra": "forbid"}
+    kind: Literal["dog"]
+    name: str | None = None
+    born: date = date.min
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{}", 'at /: expected type "array", but an object came'),
+        ('[{"kind": "cow"}]', 'at /0/kind: expected enum ["cat", "dog"], but a string came'),
+        ('[{"kind": "cat"}]', 'at /0: expected required ["kind", "lives"], '
+         "but an object with 1 members came"),
+        ('[{"kind": "cat", "lives": -1}]', 'at /0/lives: expected int {"minimum": 0, '
+         '"type": "integer"}, but a number came'),
+        ('[{"kind": "dog", "lives": 1}]', "at /0: expected additionalProperties false beside "
+         'properties ["kind", "name", "born"], but a key came'),
+        ('[{"kind": "dog", "name": 5}]', 'at /0/name: expected type ["string", "null"], '
+         "but a number came"),
+        ('[{"kind": "dog", "born": "x"}]', 'at /0/born: expected date {"format": "date", '
+         '"type": "string"}, but a string of 1 characters came'),
+    ],
+)  # fmt: skip
+def test_a_model_says_what_its_json_schema_does(text, line):
+    schema = ModelSchema(list[Annotated[Cat | Dog, Field(discriminator="kind")]])
+    for chunks in cuttings(text, random.Random(0)):
+        assert str(verdict(chunks, schema).explanation) == line
+
+
+def test_a_model_without_a_json_schema_says_the_keyword():
+    class Other(BaseModel):
+        call: Callable[[], None] | None = None
+        text: str = ""
+
+    found = verdict(['{"text": 5}'], ModelSchema(Other))
+    assert found.explanation.expected == "type"
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -11,10 +11,12 @@ import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.errors import SchemaError, SchemaViolationError
 from guardstream.jsonstream.lexer.lexer import Limits
+from guardstream.jsonstream.schema.refused import Budget
 from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream import bfcl
 from tests.jsonstream.corpora import cut, cuttings, needs_corpus, schema_groups
@@ -190,6 +192,39 @@ def test_what_cannot_be_checked_is_refused_when_loaded(schema, part):
         Schema(schema)
 
 
+@pytest.mark.parametrize(
+    ("wrapped", "place"),
+    [
+        ({"type": "json_schema", "json_schema": {"schema": {}}}, "'json_schema.schema'"),
+        ({"type": "function", "function": {"parameters": {}}}, "'function.parameters'"),
+        ({"type": "function", "name": "f", "parameters": {}}, "'parameters'"),
+        ({"format": {"type": "json_schema", "schema": {}}}, "'format.schema'"),
+        ({"name": "f", "inputSchema": {}}, "'inputSchema'"),
+        ({"name": {"type": "string"}}, "put members under 'properties'"),
+        ({"functionDeclarations": [{"parameters": {}}]}, "no keyword of JSON Schema"),
+    ],
+)
+def test_what_has_a_schema_in_it_is_refused_with_where_it_is(wrapped, place):
+    with pytest.raises(SchemaError, match=re.escape(place)):
+        Schema(wrapped)
+
+
+@pytest.mark.parametrize("plain", [{}, {"title": "X"}, {"$comment": "x", "more": {}}, {"x": "y"}])
+def test_a_schema_may_say_nothing(plain):
+    assert check(Schema(plain), ["[1]"]).done
+
+
+def test_what_is_no_schema_is_named():
+    class Order(BaseModel):
+        id: int
+
+    with pytest.raises(TypeError, match="Order': use ModelSchema"):
+        Schema(Order)
+    for other in ('{"type": "object"}', [{"type": "object"}], Order(id=1), None):
+        with pytest.raises(TypeError, match="a schema is a mapping, True or False, not"):
+            Schema(other)
+
+
 def test_a_pattern_that_explodes_elsewhere_is_linear():
     schema = Schema({"pattern": "^(a+)+$"})
     document = check(schema, ['"' + "a" * 100_000 + 'b"'])
@@ -201,6 +236,25 @@ def test_branches_that_multiply_are_bounded():
     schema = Schema({"anyOf": [branch, {**branch, "minItems": 0}, {**branch, "maxItems": 9}]})
     text = "[" * 60 + "]" * 60
     assert check(schema, [text]).done
+
+
+def test_a_union_of_many_resources_is_followed():
+    kinds = [f"Kind{at}" for at in range(200)]
+    resources = {
+        kind: {"properties": {"type": {"const": kind}, kind: {}}, "additionalProperties": False}
+        for kind in kinds
+    }
+    union = {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in kinds], "$defs": resources}
+    error = check(Schema(union), ['{"type": "Kind199", "Kind1": {}}']).error
+    assert (error.offset, error.keyword) == (26, "oneOf")
+
+
+def test_a_union_that_stays_open_is_followed_in_part():
+    budget = Budget(0)
+    assert budget.runs() == 256
+    for _ in range(9):
+        budget.follow(budget.runs())
+    assert budget.runs() == 136
 
 
 def test_a_scalar_document_is_judged_at_its_end():

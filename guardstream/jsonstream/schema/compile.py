@@ -13,7 +13,7 @@ from typing import Any
 
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.checks import Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema
+from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword
 from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
@@ -80,7 +80,7 @@ class Compiler:
             return ANY if schema else NEVER
         known = self._nodes.get(id(schema))
         if known is None:
-            known = self._nodes[id(schema)] = Node()
+            known = self._nodes[id(schema)] = Node(schema=schema)
             self._todo.append((known, schema))
         return known
 
@@ -113,14 +113,25 @@ class Compiler:
         choices = []
         for keyword in ("anyOf", "oneOf"):
             if keyword in read:
-                branches = tuple(self._node(each) for each in read[keyword])
-                choices.append(Choice(branches, keyword == "oneOf"))
+                branches = tuple(self._node(self._aim(each)) for each in read[keyword])
+                choices.append(Choice(branches, keyword))
         if "if" in read and ("then" in read or "else" in read):
             then = self._made(all_of=(self._node(read["if"]), self._node(read.get("then", True))))
-            choices.append(Choice((then, self._node(read.get("else", True)))))
+            choices.append(Choice((then, self._node(read.get("else", True))), "if"))
         node.choices = tuple(choices)
         if "oneOf" in read:
             self._judge(node, schema)
+
+    def _aim(self, schema: Any) -> Any:
+        """The schema that `schema` leads to, where it is nothing but a reference."""
+        passed: set[int] = set()
+        while isinstance(schema, dict) and id(schema) not in passed:
+            passed.add(id(schema))
+            read = self._references.read(schema)
+            if read.keys() != {"$ref"}:
+                break
+            schema = self._references.resolve(schema, read["$ref"])
+        return schema
 
     def _made(self, **fields: Any) -> Node:
         """A node that no schema stands for alone."""
@@ -152,7 +163,7 @@ class Compiler:
     def _one_of_values(self, node: Node, keyword: str, values: list[Any]) -> None:
         node.mask &= _union(1 << n.kind_of(value) for value in values)
         if any(isinstance(value, dict | list) for value in values):
-            node.choices += (Choice(tuple(map(n.constant, values))),)
+            node.choices += (Choice(tuple(map(n.constant, values)), keyword),)
             return
         texts = {value for value in values if isinstance(value, str)}
         node.texts = tuple(sorted(texts if node.texts is None else texts.intersection(node.texts)))
@@ -168,7 +179,7 @@ class Compiler:
             early = of_pattern(read["pattern"])
             node.prefixes = ("pattern", early) if early else None
         if CONTENT in read:
-            node.text_checks += (("contentMediaType", self._check(CONTENT, read[CONTENT])),)
+            node.text_checks += ((content_keyword(read), self._check(CONTENT, read[CONTENT])),)
         if self._formats and "format" in read:
             check = self._check("format", read["format"])
             node.text_checks += (("format", check),)

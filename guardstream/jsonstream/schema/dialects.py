@@ -224,6 +224,11 @@ def vocabulary(uri: str) -> Dialect | None:
     return DIALECTS[found[1]] if found else None
 
 
+def content_keyword(read: Schema) -> str:
+    """The keyword of the schema behind `CONTENT` in its reading."""
+    return next(name for name in reversed(_CONTENT) if name in read[CONTENT])
+
+
 def declared(schema: Schema, given: str | None) -> Dialect:
     """The dialect of a schema: the one that is `given`, or that it declares, or 2020-12."""
     if given is not None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.jsonstream.schema import nodes as n
 from guardstream.jsonstream.schema.checks import Checks, is_integer
-from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema
+from guardstream.jsonstream.schema.dialects import CONTENT, WRITTEN, Schema, content_keyword
 from guardstream.jsonstream.schema.refs import META, References
 
 
@@ -190,7 +190,8 @@ class Evaluator:
             return "maxLength"
         if len(value) < read.get("minLength", 0):
             return "minLength"
-        return self._asked(read, _TEXTS if self._formats else _TEXTS[:-1], value)
+        fault = self._asked(read, _TEXTS if self._formats else _TEXTS[:-1], value)
+        return content_keyword(read) if fault == CONTENT else fault
 
     # -- references
 

@@ -14,7 +14,7 @@ from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.schema import nodes as n
-from guardstream.jsonstream.schema.dialects import Schema, without_annotations
+from guardstream.jsonstream.schema.dialects import CONTENT, Schema, without_annotations
 from guardstream.jsonstream.schema.refs import META, References
 
 _LONGEST = 300  # code points of what was expected: an `enum` may have thousands of values
@@ -49,11 +49,15 @@ class Expectations:
         self._root = root
         self._references = references
 
-    def words(self, path: Sequence[str | int], keyword: str) -> str:
-        """What `keyword` expects of the value at `path`; only the keyword if it is not found."""
-        reads = list(self._reads(self._at(path)))
+    def words(self, path: Sequence[str | int], keyword: str, by: Any = None) -> str:
+        """What `keyword` expects of the value at `path`; only the keyword if it is not found.
+
+        `by` is the schema that it stands in; without, it is any that may hold for the value.
+        """
+        reads = list(self._reads(self._at(path) if by is None else [by]))
         if keyword in _VALUES:
             return _one_of(reads, keyword)
+        reads = [{**read, **read.get(CONTENT, {})} for read in reads]
         operands = [read[keyword] for read in reads if keyword in read]
         if not operands:
             return keyword
@@ -62,8 +66,15 @@ class Expectations:
             return f"type {_shown(next(iter(types)) if len(types) == 1 else list(types))}"
         if keyword in _OTHERS and operands[0] is False:
             return _only(keyword, reads)
+        if by is None and any(each != operands[0] for each in operands):
+            return keyword  # one of several that differ
         plain = self._plain(keyword, operands[0])
         return keyword if plain is None else f"{keyword} {_shown(plain)}"
+
+    def value(self, path: Sequence[str | int]) -> str:
+        """The schema of the value at `path`; empty if there is none, or more than one."""
+        found = [each for each in self._at(path) if isinstance(each, dict)]
+        return _shown(self._plain("", found[0])) if len(found) == 1 else ""
 
     def pointer(self, path: Sequence[str | int], value: Any) -> str:
         """The pointer to `path` in `value`; keys that the schema does not name by position."""

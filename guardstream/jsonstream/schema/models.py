@@ -14,11 +14,15 @@ from enum import Enum
 from typing import Any, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaValidator
 
 from guardstream.jsonstream.lexer.errors import json_pointer
 from guardstream.jsonstream.schema import nodes as n
+from guardstream.jsonstream.schema.dialects import DRAFT_2020
+from guardstream.jsonstream.schema.expected import Expectations
 from guardstream.jsonstream.schema.nodes import ANY, NEVER, Choice, Node
+from guardstream.jsonstream.schema.refs import References
 from guardstream.jsonstream.schema.schema import Verdict
 from guardstream.jsonstream.schema.unions import Unions
 
@@ -44,14 +48,20 @@ class EarlySchema:
     reads_source = True
 
     def __init__(self, model: Any) -> None:
-        adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
-        core = adapter.core_schema
+        self._adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
+        core = self._adapter.core_schema
         self.node = early(core, judge_items=False)
         self._unions = Unions(core)
 
-    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
-        """The pointer to what was refused, and the model's word; keys stand as they came."""
-        return json_pointer(path), keyword
+    def explain(
+        self,
+        path: list[str | int],
+        keyword: str,
+        value: Any,  # noqa: ARG002
+        by: Any = None,
+    ) -> tuple[str, str]:
+        """The pointer to what was refused, and what its JSON Schema says; keys as they came."""
+        return json_pointer(path), _words(self._adapter, path, keyword, by)
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None where the model may be built, as whoever builds it hears its word."""
@@ -76,15 +86,45 @@ class ModelSchema:
         """What can be decided while the document arrives."""
         return self._node
 
-    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:  # noqa: ARG002
-        """The pointer to what was refused, and the model's word; keys stand as they came."""
-        return json_pointer(path), keyword
+    def explain(
+        self,
+        path: list[str | int],
+        keyword: str,
+        value: Any,  # noqa: ARG002
+        by: Any = None,
+    ) -> tuple[str, str]:
+        """The pointer to what was refused, and what its JSON Schema says; keys as they came."""
+        return json_pointer(path), _words(self._adapter, path, keyword, by)
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """The model's word on the whole document."""
         if self._unions.too_many(value, len(text)):
             return "union", []
         return _verdict(self._adapter.validate_json, text)
+
+
+class _Quiet(GenerateJsonSchema):
+    """Makes JSON Schemas without warnings: whoever reads them did not ask for one."""
+
+    def emit_warning(self, kind: Any, detail: str) -> None:
+        pass
+
+
+def _words(adapter: TypeAdapter[Any], path: list[str | int], keyword: str, by: Any) -> str:
+    """What the model's JSON Schema says there; only the keyword if that says nothing of it."""
+    if by and keyword in by:
+        return _expectations(by).words([], keyword)
+    try:
+        said = _expectations(adapter.json_schema(schema_generator=_Quiet))
+    except Exception:  # a type without a JSON Schema, or one of the user's own making
+        return keyword
+    if keyword == "str" or keyword in _SCALAR_TYPES:
+        return f"{keyword} {said.value(path)}".rstrip()
+    return said.words(path, keyword)
+
+
+def _expectations(schema: dict[str, Any]) -> Expectations:
+    return Expectations(schema, References(schema, DRAFT_2020))
 
 
 def _verdict(validate: Callable[[str], object], text: str) -> Verdict:
@@ -173,6 +213,8 @@ class _Translator:
         extra = core.get("extra_behavior") or config.get("extra_fields_behavior")
         if extra == "forbid":
             node.extra = NEVER
+        node.schema = {"properties": {key: {} for key in node.names}, "required": required}
+        node.schema |= {"additionalProperties": False} if extra == "forbid" else {}
 
     def _array(self, node: Node, core: Core, config: Core, outer: bool) -> None:
         node.mask = 1 << n.ARRAY

@@ -49,10 +49,15 @@ class Beginnings(dict[str, tuple[str, ...]]):
 
 @dataclass(slots=True, eq=False)
 class Choice:
-    """Alternatives of which one must hold; exactly one, if `exclusive`."""
+    """Alternatives of which one must hold; exactly one, if it is `oneOf`."""
 
     branches: tuple[Node, ...]
-    exclusive: bool = False
+    keyword: str = "anyOf"
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no two may hold."""
+        return self.keyword == "oneOf"
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +69,8 @@ class Node:
     """
 
     mask: int = ANYTHING
+    #: The schema that it stands for, as it is written; None if it stands for no single one.
+    schema: Any = None
     #: The kinds that are left of `mask` once `all_of` and `choices` are heard too.
     allows: int = ANYTHING
     texts: tuple[str, ...] | None = None
@@ -237,7 +244,7 @@ def _number(root: Node) -> Node | None:
         for choice in node.choices:
             branches = [each for each in choice.branches if each.allows >> NUMBER & 1]
             within = [together(each, depth + 1) for each in branches]
-            made = Alternatives(within, exclusive=choice.exclusive)
+            made = Alternatives(within, choice.keyword)
             inner.append(made)
             checks.append((made.name, made.holds))
         return Together(checks, [*parts, *inner])

@@ -64,17 +64,16 @@ class Together:
 
 
 class Alternatives(Together):
-    """One of several schemas; exactly one, if `exclusive`."""
+    """One of several schemas; exactly one, if `name` is `oneOf`."""
 
-    def __init__(self, branches: Sequence[Together], *, exclusive: bool) -> None:
+    def __init__(self, branches: Sequence[Together], name: str) -> None:
         super().__init__((), branches)
         self._branches = tuple(branches)
-        self._exclusive = exclusive
-        self.name = "oneOf" if exclusive else "anyOf"
+        self.name = name
 
     def holds(self, value: Any) -> bool:
         """Whether a whole number is allowed."""
-        if self._exclusive:
+        if self.name == "oneOf":
             return sum(branch.holds(value) for branch in self._branches) == 1
         return any(branch.holds(value) for branch in self._branches)
 

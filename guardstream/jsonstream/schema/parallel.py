@@ -19,9 +19,8 @@ from guardstream.jsonstream.schema.nodes import ANY, FIRST, NEVER, Choice, Node
 from guardstream.jsonstream.schema.prefixes import PrefixState
 from guardstream.jsonstream.schema.refused import Budget, Refused
 
-#: Runs of one value. Past it further nodes are left to the judge of the whole, so that a schema of
-#: very many branches costs no more.
-_MOST = 128
+_ADDED_UP = ("type", "enum", "const", "additionalProperties")
+"""What branches that fail of the same are told together by."""
 
 _FEW = 8  # runs of a number whose digits are judged
 
@@ -74,30 +73,35 @@ class Run:
 class Split:
     """A choice that a run depends on, and how many of its branches are left.
 
-    `failed` is the place where branches failed, None if none did yet; -1 stands for several places.
+    `first` and `last` are the places where branches failed, None if none did yet. `alone` says that
+    only one failed at the last: it was all that was left of the choice.
     """
 
-    __slots__ = ("choice", "failed", "left", "owner")
+    __slots__ = ("alone", "choice", "first", "last", "left", "owner")
 
     def __init__(self, owner: Run, choice: Choice, left: int, failed: int | None) -> None:
         self.owner = owner
         self.choice = choice
         self.left = left
-        self.failed = failed
+        self.first = self.last = failed
+        self.alone = False
 
-    @property
-    def keyword(self) -> str:
-        """The keyword that the choice stands for."""
-        return "oneOf" if self.choice.exclusive else "anyOf"
+    def lose(self, place: int) -> None:
+        """Have one branch less."""
+        self.left -= 1
+        self.alone = place != self.last
+        self.last = place
+        if self.first is None:
+            self.first = place
 
 
 def fail(run: Run, offset: int, keyword: str, place: int) -> None:
     """Fail a run and what needs it. Raises Refused where that leaves the value without a way.
 
-    `place` is the number of the key or value that came last: branches that fail at the same one
-    fail of the same.
+    `place` is the number of the key, value or end that came last: branches that fail at the same
+    one fail of the same. A branch that fails when the others have failed before is told by itself.
     """
-    cause = keyword
+    told: tuple[str, Any] = keyword, run.node.schema
     todo = [(run, keyword)]
     while todo:
         run, keyword = todo.pop()
@@ -106,15 +110,17 @@ def fail(run: Run, offset: int, keyword: str, place: int) -> None:
         run.end()
         for owner in run.owners:
             if owner is None:
-                raise Refused(offset, keyword, cause=cause)
+                raise Refused(offset, keyword, told=told[0], by=told[1])
             if isinstance(owner, Run):
                 todo.append((owner, keyword))
                 continue
-            owner.left -= 1
-            owner.failed = place if owner.failed in (None, place) else -1
-            if not owner.left:
-                cause = cause if owner.failed == place else owner.keyword
-                todo.append((owner.owner, owner.keyword))
+            owner.lose(place)
+            if owner.left:
+                continue
+            if not owner.alone:
+                together = owner.first == place and told[0] in _ADDED_UP
+                told = (told[0] if together else owner.choice.keyword), None
+            todo.append((owner.owner, owner.choice.keyword))
 
 
 class Parallel:
@@ -167,6 +173,7 @@ class Parallel:
             if around:
                 around.within = []
         begun: dict[int, Run] = {}
+        most = self._budget.runs()
         todo: list[tuple[Node, Run | Split | None, bool]] = []
         todo += ((node, owner, True) for node, owner in reversed(self._goals))
         while todo:
@@ -176,12 +183,13 @@ class Parallel:
             known = begun.get(id(node))
             if known:
                 known.serve(owner, inside=inside)
-            elif len(begun) == _MOST:
+            elif len(begun) == most:
                 self._budget.complete = False
             else:
                 known = begun[id(node)] = Run(node)
                 known.serve(owner, inside=inside)
                 todo += reversed(self._needs(known, kind, offset))
+        self._budget.follow(len(begun))
         self._settle()
 
     def _needs(
@@ -235,7 +243,7 @@ class Parallel:
                 self._ask(run, run.node.late_keyword, value, start, last)
         self._settle()
         for run in self._runs:
-            if any(split.choice.exclusive and split.left > 1 for split in run.splits):
+            if any(split.left > 1 and split.choice.exclusive for split in run.splits):
                 self._ask(run, "oneOf", value, start, last)
         self._settle()
         self.done = not self._frames
@@ -315,6 +323,7 @@ class Parallel:
 
     def _close(self, kind: int, start: int, value: Any) -> None:
         self._seen.pop(len(self._frames), None)
+        self._place += 1
         self._runs = self._around()
         _, begun = self._frames.pop()
         for run in self._runs:

@@ -10,14 +10,14 @@ from guardstream.jsonstream.schema.nodes import Node
 _SHARE = 8
 _FREE = 4_096
 _KNOWN = 10_000
-_ADDED_UP = ("type", "enum", "const", "additionalProperties")
+_RUNS, _SPARE, _EARNED = 128, 128, 8
 
 
 class Refused(Exception):  # noqa: N818  # caught where the document's error is made
     """From `offset` on no value that the schema allows can follow; `keyword` refused it.
 
-    Where `keyword` is a choice, `cause` is what refused its last branch. `told` is the one of them
-    to explain: what all branches say of the value together, if they can be added up.
+    `told` is the keyword to explain, where another says more: that of the branch which alone was
+    left of a choice. `by` is the schema that it stands in, where that is known.
     """
 
     def __init__(
@@ -27,18 +27,22 @@ class Refused(Exception):  # noqa: N818  # caught where the document's error is 
         path: list[str | int] | None = None,
         *,
         whole: bool = False,
-        cause: str = "",
+        told: str = "",
+        by: Any = None,
     ) -> None:
         super().__init__(offset, keyword)
         self.offset = offset
         self.keyword = keyword
-        self.told = cause if cause in _ADDED_UP else keyword
+        self.told = told or keyword
+        self.by = by
         self.whole = whole  # it was judged when all of it was there
         self.path = path  # to the value in question, where it is not the one that has begun
 
 
 class Budget:
     """Keeps the judges' work linear: a judge reads a whole value, and values nest.
+
+    The nodes that are followed side by side are bounded, too, so that many cost no more.
 
     A value is judged as it closes while all judging together stays within eight times the text so
     far; otherwise it is left to the judge of the whole. This depends on the text alone.
@@ -47,8 +51,21 @@ class Budget:
     def __init__(self, offset: int) -> None:
         self._first = offset
         self._spent = 0
+        self._spare = _SPARE
         self.complete = True  # nothing was left to the judge of the whole
         self.known: dict[Any, Any] = {}  # what judges have found, for the next
+
+    def runs(self) -> int:
+        """How many nodes may be followed through the value that begins; what is past it is not.
+
+        There are more at first and now and then, for a large union until it is told apart.
+        """
+        self._spare = min(self._spare + _EARNED, _SPARE)
+        return _RUNS + self._spare
+
+    def follow(self, count: int) -> None:
+        """Note that so many nodes are followed through the value."""
+        self._spare -= max(count - _RUNS, 0)
 
     def judge(
         self,

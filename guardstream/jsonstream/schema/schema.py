@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from guardstream.jsonstream.schema.checks import Checks, draft_of, validator
 from guardstream.jsonstream.schema.compile import Compiler
-from guardstream.jsonstream.schema.dialects import Dialect
+from guardstream.jsonstream.schema.dialects import ANNOTATIONS, DIALECTS
 from guardstream.jsonstream.schema.doubling import doubles
 from guardstream.jsonstream.schema.errors import SchemaError
 from guardstream.jsonstream.schema.evaluate import Evaluator
@@ -18,8 +18,15 @@ from guardstream.jsonstream.schema.refs import ROOT, Documents, References
 
 __all__ = ["Schema", "Verdict"]
 
-_WRAPPERS = ("schema", "json_schema", "parameters", "input_schema", "inputSchema")
+_WRAPPERS = (
+    "json_schema", "function", "format", "schema", "parameters", "input_schema", "inputSchema"
+)  # fmt: skip
 """The fields under which requests and tools of providers have a schema."""
+
+_WRAPPING = ("json_schema", "function")
+"""What they say under `type`, where a schema has a type of values."""
+
+_KEYWORDS = frozenset(name for dialect in DIALECTS.values() for name in dialect.keywords)
 
 #: A verdict on a whole value: the keyword that refuses it and the path to where, or None.
 Verdict = tuple[str, list[str | int]] | None
@@ -47,7 +54,7 @@ class Schema:
         documents: Documents | None = None,
         base: str = ROOT,
     ) -> None:
-        plain = schema if isinstance(schema, bool) else dict(schema)
+        plain = schema if isinstance(schema, bool) else _plain(schema)
         self._schema = plain
         self._fast: Callable[[Any], bool] | None = None
         self._exact = True
@@ -68,8 +75,8 @@ class Schema:
         documents: Documents | None,
         base: str,
     ) -> None:
+        _check_unwrapped(schema)
         dialect = draft_of(schema, draft)
-        _check_unwrapped(schema, dialect)
         references = References(schema, dialect, documents, base)
         self._expectations = Expectations(schema, references)
         checks = Checks(dialect)
@@ -95,11 +102,16 @@ class Schema:
         """The node of the root, for a walker."""
         return self._node
 
-    def explain(self, path: list[str | int], keyword: str, value: Any) -> tuple[str, str]:
-        """The pointer to what was refused, and what was expected there; no text of the document."""
+    def explain(
+        self, path: list[str | int], keyword: str, value: Any, by: Any = None
+    ) -> tuple[str, str]:
+        """The pointer to what was refused, and what was expected there; no text of the document.
+
+        `by` is the schema that the keyword stands in, where that is known.
+        """
         if self._expectations is None:
             return "", keyword
-        words = self._expectations.words(path, keyword)
+        words = self._expectations.words(path, keyword, by)
         return self._expectations.pointer(path, value), words
 
     def verdict(self, value: Any, _text: str, *, followed: bool = False) -> Verdict:
@@ -118,15 +130,53 @@ class Schema:
         return self._evaluator.fault(self._schema, value)
 
 
-def _check_unwrapped(schema: Mapping[str, Any], dialect: Dialect) -> None:
+def _plain(schema: object) -> dict[str, Any]:
+    """The mapping that a schema is; TypeError for what is none, a model above all."""
+    if isinstance(schema, Mapping):
+        return dict(schema)
+    if isinstance(schema, type):
+        raise TypeError(
+            f"a schema is a mapping, not the class {schema.__qualname__!r}: use ModelSchema, or "
+            "what its model_json_schema() returns"
+        )
+    raise TypeError(f"a schema is a mapping, True or False, not {type(schema).__qualname__!r}")
+
+
+def _check_unwrapped(schema: Mapping[str, Any]) -> None:
     """Raise SchemaError for what has a schema in it, and no keyword of its own."""
-    if not dialect.keywords.isdisjoint(schema):
+    if any(_is_own(name, schema[name]) for name in _KEYWORDS & schema.keys()):
         return
-    for name in _WRAPPERS:
-        if isinstance(schema.get(name), dict):
-            raise SchemaError(f"/: the schema is what stands under {name!r}: give that alone")
+    way = list(_wrappers(schema))
+    if way:
+        raise SchemaError(f"/: the schema is what stands under {'.'.join(way)!r}: give that alone")
     if "openapi" in schema or "swagger" in schema:
         raise SchemaError(
             "/: an OpenAPI document has many schemas: say which, with a '$ref' beside them such as "
             "'#/components/schemas/NAME'"
         )
+    if any(name.startswith("$") for name in schema):
+        return
+    if any(
+        isinstance(each, dict | list) for name, each in schema.items() if name not in ANNOTATIONS
+    ):
+        raise SchemaError(
+            "/: no keyword of JSON Schema stands here, so that anything would be allowed: put "
+            "members under 'properties', and give the schema alone"
+        )
+
+
+def _is_own(keyword: str, operand: Any) -> bool:
+    """Whether it is said of values, and not of what has the schema in it."""
+    if keyword == "type":
+        return operand not in _WRAPPING
+    return not (keyword == "format" and isinstance(operand, dict))
+
+
+def _wrappers(schema: Any) -> Iterator[str]:
+    """The fields, one in the other, that lead to the schema."""
+    while True:
+        name = next((each for each in _WRAPPERS if isinstance(schema.get(each), dict)), None)
+        if name is None:
+            return
+        yield name
+        schema = schema[name]
