@@ -46,6 +46,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "bedrock_invoke": "guardstream.providers.bedrock_invoke:BedrockInvoke",
         "cohere": "guardstream.providers.cohere:Cohere",
         "mistral": "guardstream.providers.mistral:Mistral",
+        "mistral_conversations": "guardstream.providers.conversations:Conversations",
         "langchain": "guardstream.providers.langchain.chunks:LangChain",
         "langchain_events": "guardstream.providers.langchain.events:LangChainEvents",
         "langchain_protocol": "guardstream.providers.langchain.protocol:LangChainProtocol",

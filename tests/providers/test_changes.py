@@ -16,6 +16,7 @@ from tests.providers import test_interfaces as interfaces
 from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langchain_protocol as protocol
 from tests.providers import test_langgraph as graph
+from tests.providers import test_mistral_conversations as conversations
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
 from tests.providers.changes import (
@@ -99,6 +100,17 @@ SAMPLES: dict[str, list[Event]] = {
         stop(1),
         COMPLETED,
     ],
+    "mistral_conversations": conversations.response(
+        conversations.thinking("hm"),
+        conversations.said("so "),
+        conversations.text("it "),
+        conversations.reference("page"),
+        conversations.tool("started", 1, arguments="{"),
+        conversations.tool("delta", 1, arguments="}"),
+        conversations.tool("done", 1, info={"code_output": "1"}),
+        conversations.call('{"q": ', 2),
+        conversations.call("1}", 2),
+    ),
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
         {"model": "m", "message": {"content": "it", "thinking": "hm"}, "done": False},
@@ -286,6 +298,7 @@ KINDS = {
     "openai_responses": "type",
     "anthropic": "type",
     "cohere": "type",
+    "mistral_conversations": "type",
     "interactions": "event_type",
     "assistants": "object",
     "ui_messages": "type",

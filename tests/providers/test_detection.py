@@ -23,6 +23,17 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("bedrock", {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "a"}}}),
     ("cohere", {"type": "message-start", "id": "i", "delta": {}}),
     ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
+    (
+        "mistral_conversations",
+        {"type": "conversation.response.started", "conversation_id": "conv_1"},
+    ),
+    (
+        "mistral_conversations",
+        {
+            "event": "message.output.delta",
+            "data": {"type": "message.output.delta", "id": "m", "content": "a"},
+        },
+    ),
     ("langchain_events", {"event": "on_chain_start", "run_id": "r", "data": {"input": "a"}}),
     ("langchain_protocol", {"event": "message-start", "role": "ai", "id": "m"}),
     (
