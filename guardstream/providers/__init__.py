@@ -38,6 +38,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_chat_events": "guardstream.providers.openai.chat_events:OpenAIChatEvents",
         "openai_completions": "guardstream.providers.openai.completions:OpenAICompletions",
         "openai_responses": "guardstream.providers.openai.responses:OpenAIResponses",
+        "openai_realtime": "guardstream.providers.openai.realtime:Realtime",
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
         "anthropic": "guardstream.providers.anthropic.messages:Anthropic",
         "gemini": "guardstream.providers.google.gemini:Gemini",

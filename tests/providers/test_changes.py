@@ -19,6 +19,7 @@ from tests.providers import test_langgraph as graph
 from tests.providers import test_mistral_conversations as conversations
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
+from tests.providers import test_realtime as realtime
 from tests.providers.changes import (
     CHANGES,
     Event,
@@ -111,6 +112,11 @@ SAMPLES: dict[str, list[Event]] = {
         conversations.call('{"q": ', 2),
         conversations.call("1}", 2),
     ),
+    "openai_realtime": [
+        realtime.SESSION,
+        realtime.heard("delta", delta="hm"),
+        *realtime.response(realtime.speech(("so ", "it is")), realtime.call(('{"q": ', "1}"))),
+    ],
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
         {"model": "m", "message": {"content": "it", "thinking": "hm"}, "done": False},
@@ -299,6 +305,7 @@ KINDS = {
     "anthropic": "type",
     "cohere": "type",
     "mistral_conversations": "type",
+    "openai_realtime": "type",
     "interactions": "event_type",
     "assistants": "object",
     "ui_messages": "type",

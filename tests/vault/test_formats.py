@@ -44,6 +44,7 @@ from tests.providers import (
     test_openai_completions,
     test_openai_media,
     test_plain_formats,
+    test_realtime,
 )
 from tests.providers.laws import EMPTY
 from tests.providers.served import Body, openai_client, sse
@@ -141,6 +142,7 @@ FORMATS: dict[str, Make] = {
     "openai_chat_events": _chat_events,
     "openai_completions": _between(None, test_openai_completions.chunk),
     "openai_responses": lambda pieces: responses.stream(responses.text(*pieces)),
+    "openai_realtime": test_realtime.answer,
     "openai_media": lambda pieces: test_openai_media.transcript(list(pieces)),
     "anthropic": lambda pieces: messages.message(messages.text(*pieces)),
     "gemini": _between(None, test_gemini.text, test_gemini.text("", finish="STOP")),
