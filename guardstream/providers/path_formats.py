@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Unknown
 from guardstream.providers.fields import fields_of
-from guardstream.providers.nodes import META
+from guardstream.providers.nodes import ABOUT, META, NUMBER, Leaf
 from guardstream.providers.own import JSONFormat
 
 
@@ -57,12 +57,24 @@ class TGI(_PathFormat):
         "copies": "$.generated_text",
         "done": "$.details.finish_reason",
     }
+    beside: ClassVar[dict[str, Leaf]] = {
+        **dict.fromkeys(("$.index", "$.token.logprob", "$.token.special"), NUMBER),
+        **{f"$.details.{name}": NUMBER for name in ("generated_tokens", "input_length", "seed")},
+        **dict.fromkeys(("$.token.id", "$.top_tokens"), ABOUT),
+        **{f"$.details.{name}": ABOUT for name in ("tokens", "top_tokens", "prefill")},
+    }
+    """Tokens spell out the text, by their ids too."""
 
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Tell whether `chunk` is a token."""
         fields = fields_of(chunk)
         return "generated_text" in fields and "text" in fields_of(fields.get("token"))
+
+    @staticmethod
+    def without(value: Any) -> Any:
+        """Return what stands for tokens whose text has changed: clients ask for an id."""
+        return 0 if isinstance(value, int) else JSONFormat.without(value)
 
 
 class Llama(_PathFormat):

@@ -160,3 +160,35 @@ def test_an_error_line_of_llama_cpp_ends_the_stream() -> None:
     assert b"".join(stream) == wire
     assert stream.finish == "error"
     assert b"secret" not in in_any_cut(wire, GUARD)
+
+
+def spelled(said: str, whole: str | None = None) -> dict[str, Any]:
+    """A token of TGI's, with those that were as likely; the last with all of them."""
+    own = 7 if said in ("sec", "ret") else 5
+    made = {"id": own, "text": said, "logprob": -0.5, "special": False}
+    details = {"finish_reason": "eos_token", "generated_tokens": 2, "seed": None}
+    if whole is not None:
+        details |= {"prefill": [], "tokens": [{**made, "text": whole, "id": 7}]}
+    ends = {"generated_text": whole, "details": details if whole else None}
+    return {"index": 1, "token": made, "top_tokens": [made], **ends}
+
+
+def test_tgis_tokens_go_where_their_text_changes() -> None:
+    source = [*map(spelled, ("a ", "sec", "ret", " so")), spelled("", "a secret so")]
+    out = list(GUARD.wrap_sync(source))
+    assert out[0] == source[0]
+    assert not left_raw(out, "sec")
+    assert not left_raw(out, '"id":7')
+    assert [each["token"]["id"] for each in out] == [5, 0, 0]
+    assert out[-1]["generated_text"] == "a ###### so"
+    guard = Guard(
+        Policy.parse("block_message: no\nrules: [{id: b, words: [secret], action: block}]")
+    )
+    out = list(guard.wrap_sync(source))
+    assert not left_raw(out, "ret")
+    assert not left_raw(out, '"id":7')
+    assert "".join(each["token"]["text"] for each in out) == "a no"
+    assert out[-1]["token"] == {"id": 0, "text": "", "logprob": -0.5, "special": False}
+    assert list(GUARD.wrap_sync([spelled("so "), spelled("it", "so it")])) == [
+        spelled("so "), spelled("it", "so it")
+    ]  # fmt: skip

@@ -86,6 +86,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
                 "content_filter_results": RESULTS,
                 "content_filter_offsets": OFFSETS,
                 "logprobs": ABOUT,
+                "reasoning_logprobs": ABOUT,
                 "token_ids": ABOUT,
                 **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
                 "message": _message(kind),
