@@ -61,6 +61,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "writer": "guardstream.providers.writer:Writer",
         "anthropic_completions": "guardstream.providers.path_formats:AnthropicCompletions",
         "tgi": "guardstream.providers.path_formats:TGI",
+        "llama_cpp": "guardstream.providers.path_formats:LlamaCpp",
         "cohere_v1": "guardstream.providers.path_formats:CohereV1",
         "bedrock_llama": "guardstream.providers.path_formats:Llama",
         "bedrock_mistral": "guardstream.providers.path_formats:MistralOutputs",

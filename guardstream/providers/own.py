@@ -46,7 +46,7 @@ class JSONFormat(SpecAdapter):
     steady = True
     signs_thinking = False
     harmless: ClassVar[Leaf] = PASSED
-    beside: ClassVar[Mapping[str, Leaf]] = {}
+    beside: ClassVar[Mapping[str, Spec]] = {}
     """What else stands in chunks, by paths: of formats that the package knows."""
 
     def __init__(
@@ -61,7 +61,7 @@ class JSONFormat(SpecAdapter):
         harmless: str | Sequence[str] = (),
         unknown: Unknown = "guard",
     ) -> None:
-        leaves: dict[str, Leaf] = {}
+        leaves: dict[str, Spec] = {}
         for paths, leaf in (
             (text, Leaf("delta", "text", "text")),
             (thinking, Leaf("delta", "thinking", "thinking")),
@@ -141,7 +141,7 @@ class JSONFormat(SpecAdapter):
         return True
 
 
-def _spec_of(leaves: Mapping[str, Leaf]) -> Spec:
+def _spec_of(leaves: Mapping[str, Spec]) -> Spec:
     """Return the spec of leaves by their paths, which do not lead into one another."""
     spec: Any = {}
     for path, leaf in leaves.items():

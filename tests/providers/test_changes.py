@@ -35,7 +35,7 @@ from tests.providers.changes import (
 )
 from tests.providers.chunks import call, chunk
 from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
-from tests.providers.test_plain_formats import completion, token
+from tests.providers.test_plain_formats import completion, llama_cpp, token
 
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
@@ -112,6 +112,10 @@ SAMPLES: dict[str, list[Event]] = {
         conversations.call('{"q": ', 2),
         conversations.call("1}", 2),
     ),
+    "llama_cpp": [
+        {name: each[name] for name in each if name != "completion_probabilities"}
+        for each in llama_cpp(("so ", "it ", "is"))
+    ],
     "openai_realtime": [
         realtime.SESSION,
         realtime.heard("delta", delta="hm"),

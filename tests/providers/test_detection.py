@@ -54,6 +54,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("interactions", {"event_type": "interaction.created", "interaction": {}}),
     ("watsonx", {"model_id": "m", "results": [{"generated_text": ""}]}),
     ("writer", {"value": "a"}),
+    ("llama_cpp", {"index": 0, "content": "a", "stop": False, "id_slot": 0}),
     ("events", {"text": "a"}),
 ]
 

@@ -190,6 +190,7 @@ FORMATS: dict[str, Make] = {
         None, test_plain_formats.completion, test_plain_formats.completion("", "stop_sequence")
     ),
     "tgi": _tgi,
+    "llama_cpp": test_plain_formats.llama_cpp,
     "cohere_v1": _generation,
     "bedrock_llama": test_bedrock_invoke.llama,
     "bedrock_mistral": test_bedrock_invoke.mistral,
