@@ -270,6 +270,13 @@ def spelled(value: Any) -> list[str]:
     return found + names
 
 
+def spelled_whole(value: Any) -> str:
+    """Return what log probabilities say together: the text's tokens, or else all there are."""
+    found: list[str] = []
+    _spell(value, found, [])
+    return chosen(value) or "".join(found)
+
+
 _NUMBERS = frozenset({int, float})
 _SILENT = _NUMBERS | {bool, type(None)}
 
@@ -281,6 +288,7 @@ _SPELLING = frozenset(
         *("chosenCandidates", "chosen_candidates", "topCandidates", "top_candidates"),
         *("candidates", "logProbability", "log_probability"),
         *("logProbabilitySum", "log_probability_sum"),
+        *(f"{of}_{what}" for of in ("input", "output") for what in ("tokens", "token_ids")),
     }
 )
 """What log probabilities call their fields; another name could be any text."""
@@ -305,7 +313,10 @@ def _spell(value: Any, found: list[str], names: list[str]) -> None:
                 _spell(each, found, names)
 
 
-_CHOSEN = ("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates")
+_CHOSEN = (
+    *("tokens", "content", "refusal", "chosenCandidates", "chosen_candidates"),
+    "output_tokens",  # Groq
+)
 """Where log probabilities tell the tokens of the text, not those that were as likely."""
 
 

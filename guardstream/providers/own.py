@@ -16,7 +16,7 @@ from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
-from guardstream.providers.nodes import END, PASSED, Leaf, Spec
+from guardstream.providers.nodes import ABOUT, END, PASSED, Leaf, Spec
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.spec import SpecAdapter
 
@@ -46,6 +46,8 @@ class JSONFormat(SpecAdapter):
     steady = True
     signs_thinking = False
     harmless: ClassVar[Leaf] = PASSED
+    beside: ClassVar[Mapping[str, Spec]] = {}
+    """What else stands in chunks, by paths: of formats that the package knows."""
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class JSONFormat(SpecAdapter):
         harmless: str | Sequence[str] = (),
         unknown: Unknown = "guard",
     ) -> None:
-        leaves: dict[str, Leaf] = {}
+        leaves: dict[str, Spec] = {}
         for paths, leaf in (
             (text, Leaf("delta", "text", "text")),
             (thinking, Leaf("delta", "thinking", "thinking")),
@@ -72,6 +74,7 @@ class JSONFormat(SpecAdapter):
                 if path in leaves:
                     raise ValueError(f"format {name!r}: the path {path!r} stands for two things")
                 leaves[path] = leaf
+        leaves |= self.beside
         if not text:
             raise ValueError(f"format {name!r}: no path to its text")
         self.name = name  # type: ignore[misc]  # each format has its own
@@ -114,6 +117,7 @@ class JSONFormat(SpecAdapter):
                 updates[steps] = said(slot) if mine else ""
             elif leaf is END:
                 updates[steps] = None
+        updates |= self._without_about(chunk)
         return [rebuilt(chunk, updates)] if given else []
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
@@ -124,15 +128,20 @@ class JSONFormat(SpecAdapter):
         for leaf, _, steps, _, _ in self._read(chunk, fields_of(chunk)).found:
             if leaf.kind in ("delta", "copy"):
                 updates[steps] = ""
-        quiet = rebuilt(chunk, updates)
+        quiet = rebuilt(chunk, updates | self._without_about(chunk))
         return [_with(quiet, self._done, self.done_as(reason))]
+
+    def _without_about(self, chunk: Any) -> dict[Steps, Any]:
+        """Return what stands for what spells out the text of another chunk."""
+        found = self._read(chunk, fields_of(chunk)).found
+        return {each.steps: self.without(each.value) for each in found if each.leaf is ABOUT}
 
     def done_as(self, reason: FinishReason) -> Any:  # noqa: ARG002
         """Return what marks the end of a stream that the guard ends."""
         return True
 
 
-def _spec_of(leaves: Mapping[str, Leaf]) -> Spec:
+def _spec_of(leaves: Mapping[str, Spec]) -> Spec:
     """Return the spec of leaves by their paths, which do not lead into one another."""
     spec: Any = {}
     for path, leaf in leaves.items():

@@ -2,6 +2,7 @@
 
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
+llama.cpp's own completions (https://github.com/ggml-org/llama.cpp/tree/master/tools/server),
 Cohere's first chat API (https://docs.cohere.com/v1/docs/streaming), and what models on Amazon
 Bedrock stream by InvokeModel:
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
@@ -9,12 +10,13 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Unknown
-from guardstream.providers.fields import fields_of
-from guardstream.providers.nodes import META
+from guardstream.providers.adapter import Piece, Reading, Slot, Unknown
+from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.nodes import ABOUT, META, NUMBER, REQUEST, Leaf, Path, Spec
 from guardstream.providers.own import JSONFormat
 
 
@@ -57,12 +59,60 @@ class TGI(_PathFormat):
         "copies": "$.generated_text",
         "done": "$.details.finish_reason",
     }
+    beside: ClassVar[dict[str, Leaf]] = {
+        **dict.fromkeys(("$.index", "$.token.logprob", "$.token.special"), NUMBER),
+        **{f"$.details.{name}": NUMBER for name in ("generated_tokens", "input_length", "seed")},
+        **dict.fromkeys(("$.token.id", "$.top_tokens"), ABOUT),
+        **{f"$.details.{name}": ABOUT for name in ("tokens", "top_tokens", "prefill")},
+    }
+    """Tokens spell out the text, by their ids too."""
 
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Tell whether `chunk` is a token."""
         fields = fields_of(chunk)
         return "generated_text" in fields and "text" in fields_of(fields.get("token"))
+
+    @staticmethod
+    def without(value: Any) -> Any:
+        """Return what stands for tokens whose text has changed: clients ask for an id."""
+        return 0 if isinstance(value, int) else JSONFormat.without(value)
+
+
+class LlamaCpp(_PathFormat):
+    """The adapter for the answers of llama.cpp's own `/completion`; each prompt's is a choice."""
+
+    name = "llama_cpp"
+    paths: ClassVar[dict[str, Any]] = {
+        "text": "$.content",
+        "done": "$.stop",
+        "harmless": ["$.model", "$.stop_type"],
+    }
+    beside: ClassVar[dict[str, Spec]] = {
+        **{f"$.{name}": NUMBER for name in ("index", "id_slot", "truncated", "has_new_line")},
+        **{f"$.tokens_{what}": NUMBER for what in ("predicted", "evaluated", "cached")},
+        **dict.fromkeys(("$.prompt", "$.generation_settings", "$.stopping_word"), REQUEST),
+        **dict.fromkeys(("$.tokens", "$.completion_probabilities"), ABOUT),
+    }
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece of a completion: each says whether it is the last."""
+        if not isinstance(chunk, dict) or type(chunk.get("stop")) is not bool:
+            return False
+        return "content" in chunk and ("id_slot" in chunk or "tokens_predicted" in chunk)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        return Slot(index_in(event), leaf.channel, leaf.field)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        reading, choice = super().meaning(chunk, event, pieces), index_in(event)
+        reason: FinishReason = "length" if event.get("stop_type") == "limit" else "stop"
+        finished = {choice: reason} if reading.finished else {}
+        return Reading(pieces, (choice,), finished)
+
+    def done_as(self, reason: FinishReason) -> bool:  # noqa: ARG002
+        return True
 
 
 class Llama(_PathFormat):

@@ -28,7 +28,7 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.alike import PATIENCE, Alike, alike
-from guardstream.providers.fields import chosen, fields_of, same_or, spelled
+from guardstream.providers.fields import chosen, fields_of, same_or, spelled, spelled_whole
 from guardstream.providers.nodes import (
     ABOUT,
     APART,
@@ -292,7 +292,7 @@ class SpecAdapter:
                 self._add_pieces(pieces, each, event)
                 owners += [place] * (len(pieces) - len(owners))
         if "about" in kinds:
-            self._number_spelled(leaves, pieces, owners)
+            pieces, owners = self._with_numbers(leaves, pieces, owners)
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds, found.fields)
         return self._last
 
@@ -318,12 +318,13 @@ class SpecAdapter:
             for each in found
         ]
 
-    def _number_spelled(
-        self, leaves: Sequence[Found], pieces: list[Piece], owners: Sequence[int]
-    ) -> None:
+    def _with_numbers(
+        self, leaves: Sequence[Found], pieces: Sequence[Piece], owners: Sequence[int]
+    ) -> tuple[list[Piece], list[int]]:
         """Number the tokens of log probabilities that do not spell out their chunk's text.
 
-        What they spell out may be text of another chunk: then they go on with those before them.
+        What they spell out may be text of another chunk: then they go on with those before them,
+        and so does all that they spell together.
         """
         texts: dict[Path, str] = {}
         for owner, piece in zip(owners, pieces, strict=True):
@@ -334,14 +335,24 @@ class SpecAdapter:
             place
             for place, each in enumerate(leaves)
             if each.leaf.kind == "about"
-            and chosen(each.value) != texts.get(each.path[: self.scope])
+            and chosen(each.value) != (texts.get(each.path[: self.scope]) or None)
         }
+        found: list[Piece] = []
+        places: list[int] = []
         numbers: dict[int, int] = {}
-        for at, owner in enumerate(owners):
-            if owner in apart:
-                numbers[owner] = number = numbers.get(owner, 0) + 1
-                slot = pieces[at].slot
-                pieces[at] = pieces[at]._replace(slot=slot._replace(number=number))
+        for owner, piece in zip(owners, pieces, strict=True):
+            told = [piece]
+            if owner in apart and owner not in numbers:
+                whole = spelled_whole(leaves[owner].value)
+                told = [piece._replace(text=whole), piece] if whole else told
+            for each in told:
+                slot = each.slot
+                if owner in apart:
+                    numbers[owner] = numbers.get(owner, 0) + 1
+                    slot = slot._replace(number=numbers[owner])
+                found.append(each._replace(slot=slot))
+                places.append(owner)
+        return found, places
 
     def _origins(self, found: Sequence[Found]) -> dict[int, int]:
         """Return which leaf each mirror repeats, by their places."""
@@ -451,6 +462,8 @@ class SpecAdapter:
             for owner, piece, text in zip(read.owners, read.pieces, texts, strict=True)
             if piece.kind == "aside" and piece.text != text
         }
+        if changed:
+            changed.add(())  # what stands beside all choices spells out any of them
         return {
             place: self.without(each.value)
             for place, each in enumerate(read.found)

@@ -234,3 +234,16 @@ def test_unknown_text_is_refused(provider: str) -> None:
     assert [found.path for found in result.findings] == ["$.dream"]
     with pytest.raises(AdapterError, match="no whole answers of 'x'"):
         guard_body(GUARD, "x", body)
+
+
+def test_what_spells_out_an_answer_once_more_is_left_out_of_it() -> None:
+    body = chat("", "a secret", "")[1]
+    choice = body["choices"][0]
+    choice["message"]["tokens"] = choice["token_ids"] = [77]
+    spelled = {"token": "secret", "logprob": -0.1, "bytes": [77], "top_logprobs": []}
+    choice["reasoning_logprobs"] = {"content": [spelled]}
+    body["__verbose"] = {"content": "a secret", "tokens": [77]}
+    body["x_groq"] = {"id": "req_1", "debug": {"output_tokens": ["secret"]}}
+    guarded, _ = guard_body(GUARD, "openai_chat", body)
+    assert not has_word("secret", guarded)
+    assert "77" not in str(guarded)

@@ -16,8 +16,10 @@ from tests.providers import test_interfaces as interfaces
 from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langchain_protocol as protocol
 from tests.providers import test_langgraph as graph
+from tests.providers import test_mistral_conversations as conversations
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
+from tests.providers import test_realtime as realtime
 from tests.providers.changes import (
     CHANGES,
     Event,
@@ -33,7 +35,7 @@ from tests.providers.changes import (
 )
 from tests.providers.chunks import call, chunk
 from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
-from tests.providers.test_plain_formats import completion, token
+from tests.providers.test_plain_formats import completion, llama_cpp, token
 
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
@@ -98,6 +100,26 @@ SAMPLES: dict[str, list[Event]] = {
         text("it", 1),
         stop(1),
         COMPLETED,
+    ],
+    "mistral_conversations": conversations.response(
+        conversations.thinking("hm"),
+        conversations.said("so "),
+        conversations.text("it "),
+        conversations.reference("page"),
+        conversations.tool("started", 1, arguments="{"),
+        conversations.tool("delta", 1, arguments="}"),
+        conversations.tool("done", 1, info={"code_output": "1"}),
+        conversations.call('{"q": ', 2),
+        conversations.call("1}", 2),
+    ),
+    "llama_cpp": [
+        {name: each[name] for name in each if name != "completion_probabilities"}
+        for each in llama_cpp(("so ", "it ", "is"))
+    ],
+    "openai_realtime": [
+        realtime.SESSION,
+        realtime.heard("delta", delta="hm"),
+        *realtime.response(realtime.speech(("so ", "it is")), realtime.call(('{"q": ', "1}"))),
     ],
     "ollama": [
         {"model": "m", "message": {"role": "assistant", "content": "so "}, "done": False},
@@ -286,6 +308,8 @@ KINDS = {
     "openai_responses": "type",
     "anthropic": "type",
     "cohere": "type",
+    "mistral_conversations": "type",
+    "openai_realtime": "type",
     "interactions": "event_type",
     "assistants": "object",
     "ui_messages": "type",

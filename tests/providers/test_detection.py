@@ -22,7 +22,20 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("bedrock", {"messageStart": {"role": "assistant"}}),
     ("bedrock", {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "a"}}}),
     ("cohere", {"type": "message-start", "id": "i", "delta": {}}),
+    ("openai_realtime", {"type": "session.created", "event_id": "e_1", "session": {}}),
+    ("openai_realtime", {"type": "error", "event_id": "e_1", "error": {"message": "a"}}),
     ("mistral", {"data": {"choices": [{"index": 0, "delta": {}}]}}),
+    (
+        "mistral_conversations",
+        {"type": "conversation.response.started", "conversation_id": "conv_1"},
+    ),
+    (
+        "mistral_conversations",
+        {
+            "event": "message.output.delta",
+            "data": {"type": "message.output.delta", "id": "m", "content": "a"},
+        },
+    ),
     ("langchain_events", {"event": "on_chain_start", "run_id": "r", "data": {"input": "a"}}),
     ("langchain_protocol", {"event": "message-start", "role": "ai", "id": "m"}),
     (
@@ -41,6 +54,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("interactions", {"event_type": "interaction.created", "interaction": {}}),
     ("watsonx", {"model_id": "m", "results": [{"generated_text": ""}]}),
     ("writer", {"value": "a"}),
+    ("llama_cpp", {"index": 0, "content": "a", "stop": False, "id_slot": 0}),
     ("events", {"text": "a"}),
 ]
 

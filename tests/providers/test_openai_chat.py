@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -756,3 +757,70 @@ def test_a_text_that_differs_from_the_delta_is_not_known() -> None:
     assert stream.findings[0].path == "$.choices[*].text"
     with pytest.raises(AdapterError, match="choices"):
         list(GUARD.wrap_sync(source, unknown="refuse"))
+
+
+BLOCKING = Guard(
+    Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")
+)
+
+
+def _spelled(*tokens: str) -> dict[str, Any]:
+    each = [{"token": token, "logprob": -0.5, "bytes": [*token.encode()]} for token in tokens]
+    return {"content": each, "refusal": None}
+
+
+def _spelled_out(source: list[dict[str, Any]]) -> str:
+    """What comes out of a guard that masks `secret`."""
+    return json.dumps(list(GUARD.wrap_sync(source)))
+
+
+def test_tokens_of_a_text_that_came_before_are_judged_together() -> None:
+    late = chunk({"content": ""})
+    late["choices"][0]["logprobs"] = _spelled("a ", "sec", "ret", " so")
+    out = _spelled_out([chunk({"content": "a secret so"}), late, chunk(finish="stop")])
+    assert "sec" not in out
+    assert "[115, 101, 99]" not in out
+    late["choices"][0]["logprobs"] = _spelled("so ", "it ", "is")
+    source = [chunk({"content": "so it is"}), late, chunk(finish="stop")]
+    assert list(GUARD.wrap_sync(source)) == source
+
+
+def _cerebras(piece: str) -> dict[str, Any]:
+    made = chunk({"reasoning": piece, "tokens": [7 if piece in ("sec", "ret") else 5]})
+    made["choices"][0]["reasoning_logprobs"] = _spelled(piece)
+    return made
+
+
+def _llama_cpp(piece: str) -> dict[str, Any]:
+    again = {"content": piece, "tokens": [7 if piece in ("sec", "ret") else 5], "stop": False}
+    return chunk({"content": piece}, __verbose=again)
+
+
+@pytest.mark.parametrize("make", [_cerebras, _llama_cpp])
+def test_token_ids_and_what_else_spells_out_the_text_go_where_it_changes(make: Any) -> None:
+    source = [*map(make, ("a ", "sec", "ret", " so")), chunk(finish="stop")]
+    out = _spelled_out(source)
+    assert "sec" not in out
+    assert "[7]" not in out
+    assert "[5]" in out
+    source = [*map(make, ("a ", "for", "bidden ")), chunk(finish="stop")]
+    out = json.dumps(list(BLOCKING.wrap_sync(source)))
+    assert "bidden" not in out
+    assert "no" in out
+
+
+def test_groqs_debugging_tokens_go_where_they_spell_out_what_a_rule_finds() -> None:
+    def said(*tokens: str) -> list[dict[str, Any]]:
+        debug = {"output_tokens": list(tokens), "output_token_ids": [7]}
+        last = chunk(finish="stop", x_groq={"id": "req_1", "debug": debug})
+        return [*(chunk({"content": token}) for token in tokens), last]
+
+    assert list(GUARD.wrap_sync(said("so ", "it"))) == said("so ", "it")
+    for tokens in (("a ", "sec", "ret", " so"), ("a ", "sec", "ret")):
+        out = _spelled_out(said(*tokens))
+        assert "sec" not in out
+        assert "[7]" not in out
+    for guard in (GUARD, BLOCKING):
+        out = json.dumps(list(guard.wrap_sync(said("a ", "for", "bidden"))))
+        assert "bidden" not in out
+        assert "[7]" not in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,88 @@ def test_an_error_line_of_llama_cpp_ends_the_stream() -> None:
     assert b"".join(stream) == wire
     assert stream.finish == "error"
     assert b"secret" not in in_any_cut(wire, GUARD)
+
+
+def spelled(said: str, whole: str | None = None) -> dict[str, Any]:
+    """A token of TGI's, with those that were as likely; the last with all of them."""
+    own = 7 if said in ("sec", "ret") else 5
+    made = {"id": own, "text": said, "logprob": -0.5, "special": False}
+    details = {"finish_reason": "eos_token", "generated_tokens": 2, "seed": None}
+    if whole is not None:
+        details |= {"prefill": [], "tokens": [{**made, "text": whole, "id": 7}]}
+    ends = {"generated_text": whole, "details": details if whole else None}
+    return {"index": 1, "token": made, "top_tokens": [made], **ends}
+
+
+def test_tgis_tokens_go_where_their_text_changes() -> None:
+    source = [*map(spelled, ("a ", "sec", "ret", " so")), spelled("", "a secret so")]
+    out = list(GUARD.wrap_sync(source))
+    assert out[0] == source[0]
+    assert not left_raw(out, "sec")
+    assert not left_raw(out, '"id":7')
+    assert [each["token"]["id"] for each in out] == [5, 0, 0]
+    assert out[-1]["generated_text"] == "a ###### so"
+    guard = Guard(
+        Policy.parse("block_message: no\nrules: [{id: b, words: [secret], action: block}]")
+    )
+    out = list(guard.wrap_sync(source))
+    assert not left_raw(out, "ret")
+    assert not left_raw(out, '"id":7')
+    assert "".join(each["token"]["text"] for each in out) == "a no"
+    assert out[-1]["token"] == {"id": 0, "text": "", "logprob": -0.5, "special": False}
+    assert list(GUARD.wrap_sync([spelled("so "), spelled("it", "so it")])) == [
+        spelled("so "), spelled("it", "so it")
+    ]  # fmt: skip
+
+
+def llama_cpp(pieces: Sequence[str], index: int = 0, **ends: Any) -> list[dict[str, Any]]:
+    """An answer of llama.cpp's `/completion`, with token ids and probabilities."""
+
+    def made(piece: str) -> dict[str, Any]:
+        own = 77 if piece in ("sec", "ret") else 5
+        spelled = {"id": own, "token": piece, "bytes": [*piece.encode()], "logprob": -0.5}
+        probable = [{**spelled, "top_logprobs": [spelled]}]
+        counted = {"tokens_predicted": 1, "tokens_evaluated": 2, "id_slot": 0}
+        place = {"index": index, "content": piece, "tokens": [own], "stop": False}
+        return {**place, **counted, "completion_probabilities": probable}
+
+    asked = {"prompt": "<s>hi", "generation_settings": {"seed": 1, "stop": ["###"]}}
+    last = {"index": index, "content": "", "tokens": [], "stop": True, "id_slot": 0, "model": "m-1"}
+    last |= {"stop_type": "eos", "stopping_word": "", "timings": {"prompt_n": 1}, **asked, **ends}
+    return [*map(made, pieces), last]
+
+
+def test_llama_cpps_answers_are_guarded_with_all_that_spells_them_out() -> None:
+    for pieces in [*cuttings("a secret, no sec"), ["a ", "sec", "ret", " so"]]:
+        source = llama_cpp(pieces)
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert not left_raw(out)
+        assert not left_raw(out, "77")
+        assert stream.result.text == GUARD.check("".join(pieces)).text
+        assert stream.finish == "stop"
+    assert in_any_cut(events(*llama_cpp(["so ", "it"]))) == events(*llama_cpp(["so ", "it"]))
+
+
+def test_each_prompt_of_llama_cpp_has_an_answer_of_its_own() -> None:
+    one, two = llama_cpp(["a sec", "ret"]), llama_cpp(["no for", "mal"], 1, stop_type="limit")
+    source = [one[0], two[0], one[1], two[1], one[2], two[2]]
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    told = ["".join(each["content"] for each in out if each["index"] == at) for at in (0, 1)]
+    assert told == ["a ######", "no formal"]
+    assert stream.finish == "stop"
+    stream = GUARD.wrap_sync(llama_cpp(["so"], stop_type="limit"))
+    assert list(stream)
+    assert stream.finish == "length"
+
+
+def test_a_block_ends_llama_cpps_answer_and_what_was_asked_ends_nothing() -> None:
+    out = list(BLOCK.wrap_sync(llama_cpp(["so ", "forbidden ", "x"])))
+    assert "".join(each["content"] for each in out) == "so no"
+    assert (out[-1]["stop"], out[-1]["tokens"]) == (True, [])
+    assert not left_raw(out, "forbidden")
+    stream = BLOCK.wrap_sync(llama_cpp(["so"], prompt="say forbidden"))
+    assert not left_raw(list(stream), "forbidden")
+    assert (stream.finish, stream.findings) == ("stop", ())

@@ -38,11 +38,13 @@ from tests.providers import (
     test_langchain_protocol,
     test_langgraph,
     test_mistral,
+    test_mistral_conversations,
     test_ollama,
     test_openai_chat_events,
     test_openai_completions,
     test_openai_media,
     test_plain_formats,
+    test_realtime,
 )
 from tests.providers.laws import EMPTY
 from tests.providers.served import Body, openai_client, sse
@@ -140,6 +142,7 @@ FORMATS: dict[str, Make] = {
     "openai_chat_events": _chat_events,
     "openai_completions": _between(None, test_openai_completions.chunk),
     "openai_responses": lambda pieces: responses.stream(responses.text(*pieces)),
+    "openai_realtime": test_realtime.answer,
     "openai_media": lambda pieces: test_openai_media.transcript(list(pieces)),
     "anthropic": lambda pieces: messages.message(messages.text(*pieces)),
     "gemini": _between(None, test_gemini.text, test_gemini.text("", finish="STOP")),
@@ -158,6 +161,7 @@ FORMATS: dict[str, Make] = {
         test_cohere.finish(),
     ],
     "mistral": _mistral,
+    "mistral_conversations": test_mistral_conversations.answer,
     "langchain": _langchain,
     "langchain_events": _chain_events,
     "langgraph": lambda pieces: [("messages", each) for each in test_langgraph.messages(pieces)],
@@ -186,6 +190,7 @@ FORMATS: dict[str, Make] = {
         None, test_plain_formats.completion, test_plain_formats.completion("", "stop_sequence")
     ),
     "tgi": _tgi,
+    "llama_cpp": test_plain_formats.llama_cpp,
     "cohere_v1": _generation,
     "bedrock_llama": test_bedrock_invoke.llama,
     "bedrock_mistral": test_bedrock_invoke.mistral,

@@ -71,6 +71,8 @@ class Anthropic(SpecAdapter):
             return "message" in fields
         if kind in ("content_block_start", "content_block_delta", "content_block_stop"):
             return "index" in fields
+        if "event_id" in fields:  # the realtime API's
+            return False
         return kind == "ping" or (kind == "error" and "error" in fields)
 
     def taken(self, chunk: Any) -> Any:

@@ -117,6 +117,7 @@ _DELTA: Spec = {
         "transcript": Leaf("delta", "text", "audio"),
     },
     "tool_calls": Each(_TOOL_CALL),
+    "tokens": ABOUT,  # Cerebras
     "function_call": _called("arguments", "function_call"),
     **{name: Tree(Leaf("copy", "text", name)) for name in ("executed_tools", "annotations")},
     "error": Tree(Leaf("copy", "text", "error")),
@@ -148,7 +149,7 @@ _TIMINGS = (
 
 USED: Spec = {"models": [{"model": META, "usage": META}]}
 
-GROQ: Spec = {"id": META, "usage": META, "seed": NUMBER, "usage_breakdown": USED}
+GROQ: Spec = {"debug": ABOUT, "id": META, "usage": META, "seed": NUMBER, "usage_breakdown": USED}
 """What Groq says beside an answer: https://console.groq.com/docs/api-reference."""
 
 CHUNK: Spec = {
@@ -159,6 +160,7 @@ CHUNK: Spec = {
     **dict.fromkeys(("model_id", "model_version", "created_at"), META),  # watsonx
     "system": Tree(Leaf("copy", "text", f"{BESIDE}system"), frozenset({"id", "more_info"})),
     "timings": dict.fromkeys(_TIMINGS, NUMBER),
+    "__verbose": ABOUT,  # llama.cpp's own form of the chunk, once more
     "x_groq": GROQ,
     "usage_breakdown": USED,
     "prompt_filter_results": [FILTERED],
@@ -170,7 +172,7 @@ CHUNK: Spec = {
             "content_filter_results": RESULTS,
             "content_filter_offsets": OFFSETS,
             "obfuscation": PADDED,  # Bedrock pads here
-            **dict.fromkeys(("logprobs", "token_ids"), ABOUT),
+            **dict.fromkeys(("logprobs", "reasoning_logprobs", "token_ids"), ABOUT),
             **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
             "delta": _DELTA,
             "message": _MESSAGE,

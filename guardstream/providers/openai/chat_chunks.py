@@ -27,6 +27,10 @@ ASIDE = (
 """Fields of a chunk itself that hold text: what an answer rests on (Perplexity), errors."""
 
 
+_AGAIN = ("__verbose",)
+"""Fields of a chunk itself that spell out its text once more (llama.cpp)."""
+
+
 class Calls:
     """The tool calls of a stream of chunks, and what the last chunk says of them.
 
@@ -127,5 +131,7 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = ""
         updates["text"] = said
     new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)
     given = fields_of(chunk)
-    others = {name: None for name in ("usage", *ASIDE) if given.get(name) is not None}
+    others = {name: None for name in ("usage", *ASIDE, *_AGAIN) if given.get(name) is not None}
+    if fields_of(given.get("x_groq")).get("debug") is not None:
+        others["x_groq"] = replaced(given["x_groq"], {"debug": None})
     return replaced(chunk, {"choices": [new], **others})

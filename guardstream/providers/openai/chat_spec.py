@@ -36,6 +36,7 @@ def _message(kind: Kind) -> Spec:
     return {
         **dict.fromkeys(("role", "channel", "tool_call_id"), META),
         "content": Leaf(kind, "text", "content"),
+        "tokens": ABOUT,  # Cerebras
         "parsed": Leaf("parsed", "text", "content"),
         "refusal": Leaf(kind, "refusal", "refusal"),
         "reasoning_content": Leaf(kind, "thinking", "reasoning_content"),
@@ -71,6 +72,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
         **dict.fromkeys(("id", "object", "created", "model", "usage", "service_tier"), META),
         **dict.fromkeys(("system_fingerprint", "provider", "timings"), META),
         "x_groq": GROQ,
+        "__verbose": ABOUT,  # llama.cpp
         "usage_breakdown": USED,
         "p": PADDED,
         **dict.fromkeys(("moderation", "request_id"), META),
@@ -86,6 +88,7 @@ def completion_spec(kind: Kind) -> dict[str, Spec]:
                 "content_filter_results": RESULTS,
                 "content_filter_offsets": OFFSETS,
                 "logprobs": ABOUT,
+                "reasoning_logprobs": ABOUT,
                 "token_ids": ABOUT,
                 **dict.fromkeys(("finish_reason", "native_finish_reason", "stop_reason"), END),
                 "message": _message(kind),
