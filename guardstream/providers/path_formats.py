@@ -3,6 +3,7 @@
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
 llama.cpp's own completions (https://github.com/ggml-org/llama.cpp/tree/master/tools/server),
+Cloudflare's Workers AI (https://developers.cloudflare.com/workers-ai, `env.AI.run`),
 Cohere's first chat API (https://docs.cohere.com/v1/docs/streaming), and what models on Amazon
 Bedrock stream by InvokeModel:
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html.
@@ -14,9 +15,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Piece, Reading, Slot, Unknown
+from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of, index_in
-from guardstream.providers.nodes import ABOUT, META, NUMBER, REQUEST, Leaf, Path, Spec
+from guardstream.providers.nodes import (
+    ABOUT,
+    META,
+    NAME,
+    NUMBER,
+    PADDED,
+    REQUEST,
+    Leaf,
+    Path,
+    Spec,
+)
 from guardstream.providers.own import JSONFormat
 
 
@@ -113,6 +124,51 @@ class LlamaCpp(_PathFormat):
 
     def done_as(self, reason: FinishReason) -> bool:  # noqa: ARG002
         return True
+
+
+class WorkersAI(_PathFormat):
+    """The adapter for what models of Cloudflare's Workers AI stream on their own."""
+
+    name = "workers_ai"
+    sse_end = "[DONE]"
+    paths: ClassVar[dict[str, Any]] = {
+        "text": "$.response",
+        "tool_args": "$.tool_calls[*].function.arguments",
+        "done": "$.finish_reason",
+        "harmless": ["$.tool_calls[*].id", "$.tool_calls[*].type"],
+    }
+    beside: ClassVar[dict[str, Spec]] = {
+        "$.p": PADDED,
+        "$.usage": META,
+        "$.tool_calls[*].index": NUMBER,
+        "$.tool_calls[*].function.name": NAME,
+    }
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a piece of a response: each is padded."""
+        return isinstance(chunk, dict) and {"response", "p"} <= chunk.keys()
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.channel != "tool_args":
+            return super().slot(leaf, event, path)
+        return Slot(0, leaf.channel, leaf.field, index_in(event["tool_calls"][path[0]], path[0]))
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        reading = super().meaning(chunk, event, pieces)
+        return reading._replace(calls=_calls(event), usage=event.get("usage"))
+
+
+def _calls(event: Mapping[str, Any]) -> dict[Slot, Call]:
+    """The calls that have a name in a chunk."""
+    told = event.get("tool_calls")
+    calls: dict[Slot, Call] = {}
+    for place, call in enumerate(told if isinstance(told, list) else ()):
+        fields = fields_of(call)
+        if name := fields_of(fields.get("function")).get("name"):
+            slot = Slot(0, "tool_args", "arguments", index_in(call, place))
+            calls[slot] = Call(name, fields.get("id"))
+    return calls
 
 
 class Llama(_PathFormat):

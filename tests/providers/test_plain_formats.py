@@ -246,3 +246,53 @@ def test_a_block_ends_llama_cpps_answer_and_what_was_asked_ends_nothing() -> Non
     stream = BLOCK.wrap_sync(llama_cpp(["so"], prompt="say forbidden"))
     assert not left_raw(list(stream), "forbidden")
     assert (stream.finish, stream.findings) == ("stop", ())
+
+
+def workers_ai(pieces: Sequence[str]) -> list[dict[str, Any]]:
+    """What a model of Workers AI streams: padded texts, and what they cost."""
+    told = [{"response": piece, "p": "abdefghij"[: 9 - len(piece)]} for piece in pieces]
+    counted = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    return [*told, {"response": "", "usage": counted, "p": "ab"}]
+
+
+def test_workers_ais_texts_are_guarded_in_any_cut() -> None:
+    for pieces in cuttings("a secret, no sec"):
+        source = workers_ai(pieces)
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert not left_raw(out)
+        assert "".join(each["response"] for each in out) == "a ######, no sec"
+        assert (stream.result.text, stream.finish) == ("a ######, no sec", "stop")
+        assert stream.result.usage == source[-1]["usage"]
+    said = events(*workers_ai(["so ", "it"])) + b"data: [DONE]\n\n"
+    assert in_any_cut(said) == said
+
+
+def test_workers_ais_calls_are_told_by_their_names() -> None:
+    def called(place: int, said: str | None, name: str | None = None) -> dict[str, Any]:
+        call = {"id": f"call_{place}" if name else None, "type": "function", "index": place}
+        return {
+            "response": "",
+            "tool_calls": [{**call, "function": {"name": name, "arguments": said}}],
+            "p": "ab",
+        }
+
+    source = [called(0, "", "find"), called(0, '{"q": "a sec'), called(0, 'ret"}')]
+    source += [called(1, "{}", "stop"), {"response": "", "finish_reason": "tool_calls", "p": ""}]
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    assert not left_raw(out)
+    told = [(call.name, call.id, call.arguments) for call in stream.result.tool_calls]
+    assert told == [("find", "call_0", '{"q": "a ######"}'), ("stop", "call_1", "{}")]
+    assert stream.finish == "tool_calls"
+    assert unchanged(source)
+
+
+def test_a_block_ends_workers_ais_answer() -> None:
+    out = list(BLOCK.wrap_sync(workers_ai(["so ", "forbidden ", "x"])))
+    assert "".join(each["response"] for each in out) == "so no"
+    assert out[-1]["finish_reason"] == "content_filter"
+    assert not left_raw(out, "forbidden")
+    wire = b"".join(BLOCK.wrap_sync([events(*workers_ai(["so ", "forbidden"]))]))
+    assert wire.endswith(b"data: [DONE]\n\n")

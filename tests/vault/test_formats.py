@@ -191,6 +191,7 @@ FORMATS: dict[str, Make] = {
     ),
     "tgi": _tgi,
     "llama_cpp": test_plain_formats.llama_cpp,
+    "workers_ai": test_plain_formats.workers_ai,
     "cohere_v1": _generation,
     "bedrock_llama": test_bedrock_invoke.llama,
     "bedrock_mistral": test_bedrock_invoke.mistral,
