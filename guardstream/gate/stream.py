@@ -20,6 +20,7 @@ from guardstream.gate.judging import GateError
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
+from guardstream.providers.any_json import read_by
 from guardstream.stages.units import Units
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
@@ -451,9 +452,9 @@ class GatedStream(AsyncContext, Generic[C]):
 
     def _pass(self, passed: Passed[Any]) -> None:
         chunk, written, reading, texts = passed
-        adapter = self._core.adapter
-        assert adapter is not None
-        adapter.read(chunk)
+        assert self._core.adapter is not None
+        adapter, _ = read_by(self._core.adapter, chunk)
+        self._core.adapter = adapter
         for choice in reading.choices:
             if choice not in self._finished:
                 self._open[choice] = chunk
