@@ -24,7 +24,7 @@ from guardstream.providers.any_json import read_by
 from guardstream.stages.units import Units
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
-from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, running_loop
+from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.observers import Joined, ObserverError, StreamRecord
 from guardstream.stream.protocol import ChunkStream
 from guardstream.stream.result import Meter, Result, Stats
@@ -157,7 +157,7 @@ class _Core(Generic[C]):
 
     async def _read(self) -> None:
         source = self._source
-        iterator = source if hasattr(source, "__anext__") else source.__aiter__()
+        iterator = iterator_of(source)
         try:
             await self._read_all(iterator)
         except Exception as error:
