@@ -181,6 +181,11 @@ class FrameAdapter:
         """What ends a stream of this format."""
         return getattr(self._chunks, "sse_end", "")
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether a frame can be written only before the next one is read."""
+        return getattr(self._chunks, "in_turn", False)
+
     def read(self, chunk: Frame) -> Reading:
         """Find the text in a frame. AdapterError for what its format does not know."""
         if not chunk.value:

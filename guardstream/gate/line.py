@@ -151,6 +151,9 @@ class Line(Generic[C]):
 
     def take(self, chunk: C) -> list[Unit]:
         """Take a chunk; return the units that are over with it and need a verdict."""
+        taken = getattr(self._adapter, "taken", None)
+        if taken is not None:
+            chunk = taken(chunk)
         self._adapter, reading = read_by(self._adapter, chunk)
         for slot, earlier in reading.joined.items():
             self._tracks[slot] = self._track(earlier)
@@ -248,6 +251,8 @@ class Line(Generic[C]):
         self._report(unit)
         self.blocked = unit
         self._entries.clear()
+        if getattr(entry.adapter, "in_turn", False):
+            texts = []  # later ones have been read
         texts += [""] * (len(entry.pieces) - len(texts))
         written = entry.adapter.write(entry.chunk, texts, ends=False) if any(texts) else None
         return Passed(entry.chunk, written, entry.reading, texts)
