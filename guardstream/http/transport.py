@@ -152,7 +152,7 @@ class _Guarding:
 
     def _kind(self, request: Any, response: Any) -> _Kind:
         """Tell what becomes of an answer."""
-        if response.status_code in _BODILESS:
+        if response.status_code in _BODILESS or request.method == "HEAD":
             return "nothing"
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not in_utf8(response.headers.get("content-type", "")):

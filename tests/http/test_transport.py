@@ -168,6 +168,15 @@ def test_no_status_is_a_way_around(status: int, media: str, body: bytes, shown: 
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/files/model.bin"])
+def test_an_answer_without_a_body_needs_no_guard(path: str) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "application/json", "etag": "e"})
+
+    with sync_client(answer) as http:
+        assert http.head(f"http://provider{path}").headers["etag"] == "e"
+
+
 def test_an_answer_in_another_charset_is_refused() -> None:
     def answer(_request: httpx.Request) -> httpx.Response:
         headers = {"content-type": "application/json; charset=utf-7"}
