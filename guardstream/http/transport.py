@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import cache, partial
 from threading import Lock
 from types import TracebackType
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
@@ -59,7 +59,13 @@ _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 _Kind: TypeAlias = Literal["stream", "body", "error", "text", "nothing", "pass"]
 
 
-class _Guarding:
+if TYPE_CHECKING:
+    _Base = Any  # a client of httpx wants its own base class, one of httpx2 another
+else:
+    _Base = object
+
+
+class _Guarding(_Base):  # type: ignore[misc]
     """What both transports share: which requests and answers are guarded, and how.
 
     Requests and responses are made of the classes of those that come in: of httpx, or like it.

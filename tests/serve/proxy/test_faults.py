@@ -37,7 +37,8 @@ def test_coheres_client_is_told_that_an_answer_broke_off() -> None:
     upstream = proxied(lambda provider, _: provider.stream([first, cut]))
     with upstream as (url, _), httpx.Client() as http:
         client = cohere.ClientV2("k", base_url=url, httpx_client=http)
-        *_, last = client.chat_stream(model="m", messages=[{"role": "user", "content": "hello"}])
+        hello: Any = [{"role": "user", "content": "hello"}]
+        *_, last = client.chat_stream(model="m", messages=hello)
     assert isinstance(last, cohere.MessageEndV2ChatStreamResponse)
     assert last.delta is not None
     assert last.delta.finish_reason == "ERROR"
