@@ -14,10 +14,11 @@ from guardstream.gate.judging import GateError
 from guardstream.gate.planned import UNITS
 from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
-from guardstream.providers import Adapter, chosen
+from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
+from guardstream.stream.choosing import choosing
 
 __all__ = ["Check", "Context", "GateError", "GatedStream", "Verdict", "gate"]
 
@@ -65,7 +66,7 @@ def gate(
         given = type(stream).__qualname__
         raise TypeError(f"gate() needs a stream, such as guard.wrap(stream), not {given!r}")
     kept = None if channels is None else frozenset(channels)
-    choose = partial(chosen, provider, unknown=unknown)
+    choose = choosing(None, provider, unknown)
     judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)
     return GatedStream(stream, check, judging)
 

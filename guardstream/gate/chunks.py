@@ -93,9 +93,7 @@ class _Bytes:
 
     def adapter(self, first: Any) -> Adapter[Any]:  # noqa: ARG002
         assert self._out is not None
-        adapter = FrameAdapter(self._choose, self._out)
-        self._adapters.append(adapter)
-        return adapter
+        return FrameAdapter(self._choose, self._out, self._adapters)
 
     def cut(self, chunk: Any) -> Sequence[Frame]:
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
@@ -162,10 +160,15 @@ _UNNAMED = ("", "message")
 
 
 class FrameAdapter:
-    """Reads frames as the chunks in them: by the stream's format, as text, or as any JSON."""
+    """Reads frames as the chunks in them: by the stream's format, as text, or as any JSON.
 
-    def __init__(self, choose: Choose, out: Frames) -> None:
+    It is one of `adapters`, all that read the stream.
+    """
+
+    def __init__(self, choose: Choose, out: Frames, adapters: list[FrameAdapter]) -> None:
         self.repeats = False
+        self._adapters = adapters
+        adapters.append(self)
         self._choose = choose
         self._out = out
         self._chunks: Adapter[Any] | None = None
@@ -178,6 +181,11 @@ class FrameAdapter:
         """What ends a stream of this format."""
         return getattr(self._chunks, "sse_end", "")
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether a frame can be written only before the next one is read."""
+        return getattr(self._chunks, "in_turn", False)
+
     def read(self, chunk: Frame) -> Reading:
         """Find the text in a frame. AdapterError for what its format does not know."""
         if not chunk.value:
@@ -186,6 +194,14 @@ class FrameAdapter:
             self._begin(chunk)
         adapter, value = self._of(chunk)
         return adapter.read(value)
+
+    def recognised(self, chunk: Frame, reading: Reading) -> FrameAdapter | None:
+        """Return what reads the stream from this frame on, if it shows a known format."""
+        recognised = getattr(self._chunks, "recognised", None)
+        if recognised is None or chunk.form != "object":
+            return None
+        known = recognised(chunk.value, reading)
+        return FrameAdapter(lambda _: known, self._out, self._adapters) if known else None
 
     def write(self, chunk: Frame, texts: Sequence[str], *, ends: bool = True) -> Frame | None:
         """Return a frame like `chunk` that says `texts` instead; None if nothing is left of it."""

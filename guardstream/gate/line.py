@@ -11,6 +11,7 @@ from guardstream.events import Finding, FindingKind
 from guardstream.gate.verdict import ALLOW, BLOCK, Context, Verdict
 from guardstream.providers import PlainText
 from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
+from guardstream.providers.any_json import read_by
 from guardstream.stages.units import Units
 
 C = TypeVar("C")
@@ -18,7 +19,10 @@ C = TypeVar("C")
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """A text that is judged as one, a sentence say: once it is `over`, and has a verdict then."""
+    """A text that is judged as one, a sentence say: once it is `over`, and has a verdict then.
+
+    What `repeats` will be said again, so it cannot be changed.
+    """
 
     slot: Slot
     number: int
@@ -27,6 +31,7 @@ class Unit:
     length: int = 0
     before: str = ""
     over: bool = False
+    repeats: bool = False
     verdict: Verdict | None = None
     kind: FindingKind = "match"
     reported: bool = False
@@ -84,11 +89,12 @@ class _Track:
 
 
 class Entry(NamedTuple, Generic[C]):
-    """A chunk that waits, with the segments of each of its pieces."""
+    """A chunk that waits, with the segments of each of its pieces, and what has read it."""
 
     chunk: C
     reading: Reading
     pieces: list[list[Segment]]
+    adapter: Adapter[C]
 
 
 class Passed(NamedTuple, Generic[C]):
@@ -145,7 +151,10 @@ class Line(Generic[C]):
 
     def take(self, chunk: C) -> list[Unit]:
         """Take a chunk; return the units that are over with it and need a verdict."""
-        reading = self._adapter.read(chunk)
+        taken = getattr(self._adapter, "taken", None)
+        if taken is not None:
+            chunk = taken(chunk)
+        self._adapter, reading = read_by(self._adapter, chunk)
         for slot, earlier in reading.joined.items():
             self._tracks[slot] = self._track(earlier)
         over: list[Unit] = []
@@ -159,9 +168,10 @@ class Line(Generic[C]):
             # Text can be cut: each unit goes out by itself.
             for segment in pieces[0]:
                 text: Any = segment.text
-                self._entries.append(Entry(text, self._adapter.read(text), [[segment]]))
+                read = self._adapter.read(text)
+                self._entries.append(Entry(text, read, [[segment]], self._adapter))
         else:
-            self._entries.append(Entry(chunk, reading, pieces))
+            self._entries.append(Entry(chunk, reading, pieces, self._adapter))
         self.waiting += sum([len(piece.text) for piece in reading.pieces])
         self.taken += sum([len(piece.text) for piece in reading.pieces if piece.kind in NEW])
         return over
@@ -190,7 +200,7 @@ class Line(Generic[C]):
     ) -> None:
         """Set a unit's verdict; `left` if nobody waited for one, as the stream has ended."""
         changes = verdict.action in ("mask", "replace")
-        late = self._adapter.repeats or not self._hold
+        late = unit.repeats or not self._hold
         unit.verdict = replace(verdict, action="block") if changes and late else verdict
         unit.kind = kind
         self.pending -= 1
@@ -230,7 +240,7 @@ class Line(Generic[C]):
         for segment in _all(entry) if self._hold else ():
             self._report(segment.unit)
         same = texts == [piece.text for piece in entry.reading.pieces]
-        written = entry.chunk if same else self._adapter.write(entry.chunk, texts)
+        written = entry.chunk if same else entry.adapter.write(entry.chunk, texts)
         return Passed(entry.chunk, written, entry.reading, texts)
 
     def _block(self, entry: Entry[C], unit: Unit | None, texts: list[str]) -> Passed[C]:
@@ -241,8 +251,10 @@ class Line(Generic[C]):
         self._report(unit)
         self.blocked = unit
         self._entries.clear()
+        if getattr(entry.adapter, "in_turn", False):
+            texts = []  # later ones have been read
         texts += [""] * (len(entry.pieces) - len(texts))
-        written = self._adapter.write(entry.chunk, texts, ends=False) if any(texts) else None
+        written = entry.adapter.write(entry.chunk, texts, ends=False) if any(texts) else None
         return Passed(entry.chunk, written, entry.reading, texts)
 
     def _report(self, unit: Unit | None) -> None:
@@ -319,7 +331,7 @@ class Line(Generic[C]):
             self._over(unit, over)
 
     def _over(self, unit: Unit, over: list[Unit]) -> None:
-        unit.over = True
+        unit.over, unit.repeats = True, self._adapter.repeats
         if unit.verdict is None and unit.text.strip():
             self.pending += 1
             over.append(unit)

@@ -20,10 +20,11 @@ from guardstream.gate.judging import GateError
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
+from guardstream.providers.any_json import read_by
 from guardstream.stages.units import Units
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
-from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, running_loop
+from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.observers import Joined, ObserverError, StreamRecord
 from guardstream.stream.protocol import ChunkStream
 from guardstream.stream.result import Meter, Result, Stats
@@ -156,7 +157,7 @@ class _Core(Generic[C]):
 
     async def _read(self) -> None:
         source = self._source
-        iterator = source if hasattr(source, "__anext__") else source.__aiter__()
+        iterator = iterator_of(source)
         try:
             await self._read_all(iterator)
         except Exception as error:
@@ -451,9 +452,9 @@ class GatedStream(AsyncContext, Generic[C]):
 
     def _pass(self, passed: Passed[Any]) -> None:
         chunk, written, reading, texts = passed
-        adapter = self._core.adapter
-        assert adapter is not None
-        adapter.read(chunk)
+        assert self._core.adapter is not None
+        adapter, _ = read_by(self._core.adapter, chunk)
+        self._core.adapter = adapter
         for choice in reading.choices:
             if choice not in self._finished:
                 self._open[choice] = chunk

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import cache, partial
 from threading import Lock
 from types import TracebackType
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
@@ -59,7 +59,13 @@ _ABOUT_BYTES = ("content-length", "content-encoding", "transfer-encoding")
 _Kind: TypeAlias = Literal["stream", "body", "error", "text", "nothing", "pass"]
 
 
-class _Guarding:
+if TYPE_CHECKING:
+    _Base = Any  # a client of httpx wants its own base class, one of httpx2 another
+else:
+    _Base = object
+
+
+class _Guarding(_Base):  # type: ignore[misc]
     """What both transports share: which requests and answers are guarded, and how.
 
     Requests and responses are made of the classes of those that come in: of httpx, or like it.
@@ -152,7 +158,7 @@ class _Guarding:
 
     def _kind(self, request: Any, response: Any) -> _Kind:
         """Tell what becomes of an answer."""
-        if response.status_code in _BODILESS:
+        if response.status_code in _BODILESS or request.method == "HEAD":
             return "nothing"
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not in_utf8(response.headers.get("content-type", "")):

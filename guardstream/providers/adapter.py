@@ -179,6 +179,7 @@ class Adapter(Protocol[C]):
     each time the same, whether no rule says anything about what an unknown field is called; the
     name need not be a piece then.
     `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
+    `in_turn = True` says that a chunk can be written only before the next one is read.
     `signs_thinking = False` says that no signature forbids to change what a model thinks,
     `tells_apart = True` that texts of their own are never what a tool is given.
     `kept()` is asked where the source ends: it returns the last chunk, if pieces of it waited

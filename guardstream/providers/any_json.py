@@ -9,12 +9,14 @@ events of an application's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from guardstream.providers.adapter import Adapter, Piece, Reading, Unknown
 from guardstream.providers.marks import is_mark
 from guardstream.providers.nodes import Spec
 from guardstream.providers.spec import KEEP, KINDS, SpecAdapter
+
+C = TypeVar("C")
 
 EVENTS = 32
 """How many events are looked at before a report, and for a known format."""
@@ -108,6 +110,17 @@ class AnyJSON(SpecAdapter):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         return Reading(pieces, ())
+
+
+def read_by(adapter: Adapter[C], chunk: C) -> tuple[Adapter[C], Reading]:
+    """Read a chunk; return its reading, and the adapter of it and of what comes after.
+
+    That is another one where the chunk shows a known format after chunks of none.
+    """
+    reading = adapter.read(chunk)
+    recognised = getattr(adapter, "recognised", None)
+    known = recognised(chunk, reading) if recognised is not None else None
+    return (adapter, reading) if known is None else (known, known.read(chunk))
 
 
 class Begun(AnyJSON):

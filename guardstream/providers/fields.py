@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
@@ -33,7 +33,11 @@ _SETTERS: list[Callable[[Any, Any], None]] = []
 
 
 def fields_of(value: Any) -> Mapping[str, Any]:
-    """The fields of a mapping or an object, those outside its model or its `__dict__` too."""
+    """The fields of a mapping or an object, those outside its model or its `__dict__` too.
+
+    Those of a dict with attributes are both, and where both have a name, that of the attribute:
+    Hugging Face's chunks say all of it twice, and are classes of their own there.
+    """
     kind = type(value)
     if kind is dict:
         return value  # type: ignore[no-any-return]
@@ -55,12 +59,19 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     slots = _SLOTS[kind]
     if slots is None:
         mapping: Mapping[str, Any] = value
-        return mapping
+        own = _attributes(value) if isinstance(value, dict) else None
+        return {**mapping, **own} if own else mapping
     fields: dict[str, Any] = getattr(value, "__dict__", None) or {}
     if slots:
         fields = {**fields, **{name: getattr(value, name, None) for name in slots}}
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if extra else fields
+
+
+def _attributes(value: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a dict of another class that are not its items by another way."""
+    own: dict[str, Any] = getattr(value, "__dict__", {})
+    return {} if own is value else own
 
 
 def names_in(value: Any) -> Collection[str]:
@@ -178,15 +189,27 @@ def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
 
 
 def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a dict of another class, such as those whose keys are attributes, too.
+    """Return a copy of a dict of another class, with some of its items and attributes changed."""
+    own = _attributes(value)
+    items = {name: new for name, new in updates.items() if name in value or name not in own}
+    attributes = {name: updates.get(name, old) for name, old in own.items()}
+    return _made_like(value, {**value, **items}, attributes)
 
-    Its own `__init__` may ask for anything.
-    """
+
+def _made_like(
+    value: dict[str, Any], items: Mapping[str, Any], attributes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a dict of the class of `value`, whose own methods may ask for anything."""
     clone = type(value).__new__(type(value))
-    for fields in (value, updates):
-        dict.update(clone, fields)
-    for name, own in getattr(value, "__dict__", {}).items():
-        object.__setattr__(clone, name, own)
+    put: Callable[..., None] = dict.__setitem__
+    if isinstance(clone, OrderedDict):
+        put = OrderedDict.__setitem__
+    for name, item in items.items():
+        put(clone, name, item)
+    if getattr(value, "__dict__", None) is value:
+        _put(clone, "__dict__", clone)
+    for name, attribute in attributes.items():
+        _put(clone, name, attribute)
     return clone
 
 
@@ -228,8 +251,10 @@ def listed(like: Any, items: Sequence[Any]) -> Any:
 
 def only(value: Any, updates: Mapping[str, Any]) -> Any:
     """Return a copy that has nothing but `updates`: other keys left out, or None in an object."""
-    if isinstance(value, dict):
+    if type(value) is dict:
         return dict(updates)
+    if isinstance(value, dict):
+        return _made_like(value, updates, {name: updates.get(name) for name in _attributes(value)})
     blank = {name: None for name, old in fields_of(value).items() if old}
     return replaced(value, {**blank, **updates})
 

@@ -44,6 +44,7 @@ class Growing(SpecAdapter):
     """
 
     ends_with_source = True
+    in_turn = True
 
     def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
         super().__init__(unknown=unknown)

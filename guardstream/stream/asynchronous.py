@@ -18,7 +18,14 @@ import anyio
 from guardstream.events import FinishReason
 from guardstream.stream.callbacks import Due
 from guardstream.stream.context import AsyncContext, TextStream, hide, log
-from guardstream.stream.loops import CLOSE_SECONDS, Loop, TrioLoop, aclose_source, running_loop
+from guardstream.stream.loops import (
+    CLOSE_SECONDS,
+    Loop,
+    TrioLoop,
+    aclose_source,
+    iterator_of,
+    running_loop,
+)
 from guardstream.stream.options import Options
 from guardstream.stream.outcome import Outcome
 from guardstream.stream.state import MakeFlow, StopRequestedError, StreamState, reason_of
@@ -35,7 +42,7 @@ class GuardedStream(Outcome[C], AsyncContext):
 
     def __init__(self, source: AsyncIterable[C], make_flow: MakeFlow[C], options: Options) -> None:
         super().__init__(StreamState(make_flow, options))
-        iterator = source if hasattr(source, "__anext__") else source.__aiter__()
+        iterator = iterator_of(source)
         self._next = cast("Callable[[], Awaitable[C]]", iterator.__anext__)
         self._sources: tuple[object, ...] = (source,)
         if iterator is not source:

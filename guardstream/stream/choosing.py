@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def choosing(
-    policy: Policy,
+    policy: Policy | None,
     provider: str | Adapter[Any] | None,
     unknown: Unknown,
     format_hints: FormatHints | None = None,
 ) -> Callable[[Any], Adapter[Any]]:
-    """Return what chooses the adapter of a stream by its first chunk.
+    """Return what chooses the adapter of a stream by its first chunk, which is None for no stream.
 
     `format_hints` is told of streams in no known format. AdapterError for a name that is not known:
     at once, not with the first chunk.
     """
     check_provider(provider)
-    own = own_formats(policy, unknown)
+    own = own_formats(policy, unknown) if policy else {}
     asked = provider
     if isinstance(asked, str):
         asked = own.get(asked) or named(asked, unknown=unknown, beside=own)
@@ -51,7 +51,9 @@ def choosing(
             hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
             raise AdapterError(f"{error}; {hint}") from None
         if mine is None and getattr(adapter, "name", "") == "json":
-            _look_further(adapter, choose, policy, format_hints)
+            _look_further(adapter, choose)
+            if policy and format_hints:
+                _report_unknown(adapter, policy, format_hints)
         if mine is None and _says_kind_alone(chunk):
             return _after_kind(adapter, choose)
         return adapter
@@ -100,13 +102,8 @@ _ANYWHERE = ("error", "ping")
 """Types of events that many formats have: among others they show none."""
 
 
-def _look_further(
-    adapter: Adapter[Any],
-    choose: Callable[[Any], Adapter[Any]],
-    policy: Policy,
-    format_hints: FormatHints | None,
-) -> None:
-    """Let the adapter of a stream in no known format look for one, and report where text stands."""
+def _look_further(adapter: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> None:
+    """Let the adapter of a stream in no known format look for one."""
     from guardstream.providers.any_json import AnyJSON
 
     def recognise(chunk: Any) -> Adapter[Any] | None:
@@ -114,10 +111,15 @@ def _look_further(
             return None
         return _known(chunk, choose)
 
-    if not isinstance(adapter, AnyJSON):
-        return
-    adapter.recognise_by(recognise)
-    if format_hints and guards(policy, UNKNOWN):
+    if isinstance(adapter, AnyJSON):
+        adapter.recognise_by(recognise)
+
+
+def _report_unknown(adapter: Adapter[Any], policy: Policy, format_hints: FormatHints) -> None:
+    """Let the adapter of a stream in no known format report where text stands."""
+    from guardstream.providers.any_json import AnyJSON
+
+    if isinstance(adapter, AnyJSON) and guards(policy, UNKNOWN):
         adapter.report_to(partial(format_hints.warn, check=partial(is_harmless, policy)))
 
 

@@ -9,6 +9,7 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
+import anyio
 import pytest
 
 from guardstream import AdapterError, Guard, Policy, Result
@@ -238,3 +239,30 @@ async def test_an_answer_that_is_bad_from_the_start_says_nothing() -> None:
     body, _, _ = await body_of("bad. Never.")
     assert body["choices"][0]["message"]["content"] in ("", None)
     assert body["choices"][0]["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize("verdict", [False, Verdict("mask")])
+@pytest.mark.parametrize("cut", [3, 8, 100])
+async def test_texts_so_far_end_before_what_a_check_blocks(
+    cut: int, verdict: bool | Verdict
+) -> None:
+    """Such formats cannot say a part of a chunk after later ones were read."""
+    text = "All is fine. It is bad. Never seen."
+    parts = [text[:end] for end in range(cut, len(text) + cut, cut)]
+    outputs = [{"text": part, "finish_reason": "null"} for part in parts]
+    outputs.append({"text": text, "finish_reason": "stop"})
+    chunks = [{"output": output, "usage": {}, "request_id": "r1"} for output in outputs]
+
+    async def check(said: str, _: Context) -> bool | Verdict:
+        await anyio.sleep(0.001)
+        return verdict if "bad" in said else True
+
+    for source in (chunks, [b"data: %b\n\n" % json.dumps(each).encode() for each in chunks]):
+        stream = gate(Source(source), check)
+        out = [each async for each in stream]
+        out = of_events(b"".join(out)) if out and isinstance(out[0], bytes) else out
+        texts = [each["output"]["text"] for each in out]
+        assert texts == sorted(texts, key=len)
+        assert all("All is fine. ".startswith(said) for said in texts)
+        assert out[-1]["output"]["finish_reason"] == "content_filter"
+        assert stream.finish == "content_filter"

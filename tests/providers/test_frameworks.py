@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from guardstream import Guard, Policy
+from guardstream.gate import gate
 from guardstream.providers import detect
 from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
 
@@ -43,6 +44,25 @@ def llama_index(pieces: Sequence[str]) -> Iterator[Any]:
         said += piece
         raw = {"choices": [{"delta": {"content": piece}}]}
         yield ChatResponse(message=Message(blocks=[TextBlock(text=said)]), raw=raw, delta=piece)
+
+
+class Function(BaseModel):
+    name: str
+    arguments: str
+
+
+class ToolCall(BaseModel):
+    id: str
+    function: Function
+
+
+def calling(pieces: Sequence[str]) -> Iterator[Any]:
+    """One call, whose arguments grow in the responses that were given before, too."""
+    call = ToolCall(id="c1", function=Function(name="find", arguments=""))
+    message = Message(blocks=[], additional_kwargs={"tool_calls": [call]})
+    for piece in ["", *pieces]:
+        call.function.arguments += piece
+        yield ChatResponse(message=message.model_copy(), raw=call, delta="")
 
 
 def told_as_a_whole(pieces: Sequence[str]) -> Iterator[Any]:
@@ -233,6 +253,26 @@ def test_responses_without_what_is_new_are_read_either_way() -> None:
     assert said(["1", "11", "112", "1123", "11234"])[-1] == "#####"
     assert said(["1", "11", "112", "1123", "1123 is all"])[-1] == "1123 is all"
     assert said(["1", "12"])[-1] == "12"
+
+
+@pytest.mark.anyio
+async def test_arguments_that_grow_later_do_not_show_in_responses_that_went_out() -> None:
+    def told(responses: Sequence[Any]) -> list[str]:
+        return [
+            each.message.additional_kwargs["tool_calls"][0].function.arguments for each in responses
+        ]
+
+    for pieces in cuttings('{"q": "a secret"}'):
+        out = list(GUARD.wrap_sync(calling(pieces)))
+        assert not left_raw([each.model_dump() for each in out])
+        assert told(out)[-1] == '{"q": "a ######"}'
+
+    async def source() -> AsyncIterator[Any]:
+        for each in calling(['{"q": ', '"bad"}']):
+            yield each
+
+    judged = gate(source(), lambda text, _: "bad" not in text)
+    assert "bad" not in str([each.model_dump() async for each in judged])
 
 
 def test_arguments_so_far_become_what_was_released_so_far() -> None:

@@ -11,12 +11,18 @@ import anyio.lowlevel
 import pytest
 
 from guardstream import GuardedStream, StageError
+from guardstream.gate import gate
 from tests.support.sources import Silent, Source, agen, broken_guard, guard
 from tests.support.streams import chat, event_stream
 
 pytestmark = pytest.mark.anyio
 
 CHUNKS = ["a ", "sec", "ret", " and", " more"]
+
+
+def gated(source: Any) -> Any:
+    """A gate that lets all through, before a stream that has no guard."""
+    return gate(source, lambda text, _: bool(text))
 
 
 async def drain(stream: GuardedStream[Any]) -> str:
@@ -26,6 +32,28 @@ async def drain(stream: GuardedStream[Any]) -> str:
 async def test_closed_at_its_end() -> None:
     source = Source(CHUNKS)
     assert await drain(guard().wrap(source)) == "a ****** and more"
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("through", [lambda source: guard().wrap(source), gated])
+async def test_a_source_may_have_a_generator_for_its_next(through: Any) -> None:
+    """As event streams of aiobotocore do."""
+
+    class Events:
+        closed = 0
+
+        def __aiter__(self) -> Any:
+            return self.__anext__()
+
+        async def __anext__(self) -> Any:
+            for chunk in CHUNKS:
+                yield chunk
+
+        def close(self) -> None:
+            self.closed += 1
+
+    source = Events()
+    assert "".join([chunk async for chunk in through(source)]).endswith(" and more")
     assert source.closed == 1
 
 

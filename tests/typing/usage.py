@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from dataclasses import dataclass
 from typing import Any, assert_type
 
+import httpx
 from pydantic import BaseModel
 
 from guardstream import (
@@ -27,6 +28,7 @@ from guardstream import (
 )
 from guardstream.events import FinishReason
 from guardstream.gate import Context, GatedStream, Verdict, gate
+from guardstream.http import GuardTransport, SyncGuardTransport
 from guardstream.vault import MemoryStore, Vault, Vaults
 
 
@@ -138,3 +140,8 @@ async def checks_that_wait(guard: Guard, source: AsyncIterator[Chunk]) -> None:
 def told_by(guard: Guard, source: AsyncIterator[Chunk]) -> GuardedStream[Chunk]:
     """Streams of an open source are guarded streams, and can be annotated as such."""
     return guard.wrap(source, on_finding=lambda finding: print(finding.rule))
+
+
+def below_a_client(guard: Guard) -> None:
+    httpx.Client(transport=SyncGuardTransport(guard)).close()
+    httpx.AsyncClient(transport=GuardTransport(guard, other="pass"))

@@ -7,10 +7,11 @@ in `delta`, and the whole message so far beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.spec import ABOUT, META, NAME, Either, Leaf, OneOf, Path, Spec, Tree
 
@@ -84,6 +85,17 @@ class LlamaIndex(Growing):
         keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
         return any(kind <= keys for kind in _KINDS)
 
+    def taken(self, chunk: Any) -> Any:
+        """Return a copy of a response with calls: its maker goes on adding to their arguments."""
+        fields = fields_of(chunk)
+        more = fields_of(fields.get("message")).get("additional_kwargs")
+        calls = fields_of(more).get("tool_calls")
+        if not isinstance(calls, list) or all(isinstance(call, dict) for call in calls):
+            return chunk
+        message = replaced(fields["message"], {"additional_kwargs": deepcopy(more)})
+        raw = {"raw": deepcopy(fields["raw"])} if fields.get("raw") is not None else {}
+        return replaced(chunk, {"message": message, **raw})
+
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         """Return the number of a call: another one may stand in its place later."""
         if leaf.channel != "tool_args" or not path:
@@ -107,7 +119,7 @@ def _calls(event: Mapping[str, Any]) -> Iterator[tuple[int, Leaf, Call]]:
     """The calls in a response that have a name: their places, and what their arguments are."""
     message = fields_of(event.get("message"))
     more = fields_of(message.get("additional_kwargs") or event.get("additional_kwargs"))
-    lists = (message.get("blocks"), more.get("tool_calls"), event.get("tool_calls"))
+    lists = (more.get("tool_calls"), message.get("blocks"), event.get("tool_calls"))
     for listed in lists:
         for place, told in enumerate(listed if isinstance(listed, (list, tuple)) else ()):
             call = fields_of(told)

@@ -129,7 +129,7 @@ def bare(chunk: Any, choice: Any, delta: Any, reason: str | None, said: str = ""
     updates = {**blank, "index": index_in(choice, 0), "delta": delta, "finish_reason": reason}
     if isinstance(values.get("text"), str):
         updates["text"] = said
-    new = dict(updates) if isinstance(choice, dict) else replaced(choice, updates)
+    new = only(choice, updates)
     given = fields_of(chunk)
     others = {name: None for name in ("usage", *ASIDE, *_AGAIN) if given.get(name) is not None}
     if fields_of(given.get("x_groq")).get("debug") is not None:

@@ -17,7 +17,15 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
-from guardstream.serve.proxy.errors import ANTHROPIC, GOOGLE, OLLAMA, OPENAI, RESPONSES, Errors
+from guardstream.serve.proxy.errors import (
+    ANTHROPIC,
+    COHERE,
+    GOOGLE,
+    OLLAMA,
+    OPENAI,
+    RESPONSES,
+    Errors,
+)
 
 Answer: TypeAlias = Literal[
     "said", "strings", "plain", "results", "file", "transcript", "images", "speech"
@@ -206,7 +214,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *_anthropic(),
     *_google(),
     *(replace(each, errors=OLLAMA) for each in _OLLAMA),
-    Endpoint("POST", "/v2/chat", "said", "cohere", "cohere"),
+    Endpoint("POST", "/v2/chat", "said", "cohere", "cohere", errors=COHERE),
 )
 """All endpoints, the first that fits is taken."""
 

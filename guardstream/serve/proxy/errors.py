@@ -81,8 +81,20 @@ def _ollama(status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": f"{message} ({code})"}
 
 
+def _cohere(status: int, code: str, message: str) -> dict[str, Any]:
+    del status
+    return {"message": f"{message} ({code})"}
+
+
+def _cohere_end(status: int, code: str, message: str) -> dict[str, Any]:
+    """Cohere's client passes over events that it does not know; the last one may tell an error."""
+    told = _cohere(status, code, message)["message"]
+    return {"type": "message-end", "delta": {"error": told, "finish_reason": "ERROR"}}
+
+
 OPENAI = Errors(_openai)
 RESPONSES = Errors(_openai, "error", _response)
 ANTHROPIC = Errors(_anthropic, "error")
 GOOGLE = Errors(_google)
 OLLAMA = Errors(_ollama)
+COHERE = Errors(_cohere, "message-end", _cohere_end)

@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Any
 
+import cohere
 import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -27,6 +28,21 @@ def post(url: str, path: str = CHAT, body: Any = BODY, **headers: str) -> httpx.
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
     return dict(json.loads(response.content)["error"])
+
+
+def test_coheres_client_is_told_that_an_answer_broke_off() -> None:
+    """It passes over events that it does not know."""
+    said = {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "it "}}}}
+    first, cut = event(json.dumps(said), "content-delta"), b'event: content-delta\ndata: {"ty'
+    upstream = proxied(lambda provider, _: provider.stream([first, cut]))
+    with upstream as (url, _), httpx.Client() as http:
+        client = cohere.ClientV2("k", base_url=url, httpx_client=http)
+        hello: Any = [{"role": "user", "content": "hello"}]
+        *_, last = client.chat_stream(model="m", messages=hello)
+    assert isinstance(last, cohere.MessageEndV2ChatStreamResponse)
+    assert last.delta is not None
+    assert last.delta.finish_reason == "ERROR"
+    assert "ends inside" in str(last.delta.error)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Chunks of dicts with classes of their own: every way to read them shows guarded text."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytest
+
+from guardstream.providers.fields import fields_of, only, replaced
+from tests.providers.laws import GUARD, cuttings
+
+TEXT = "it is a secret."
+MASKED = "it is a ######."
+
+
+@dataclass
+class Twice(dict[str, Any]):
+    """A dict that says all of its fields twice, as Hugging Face's chunks do."""
+
+    def __post_init__(self) -> None:
+        self.update(asdict(self))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if self.get(name) != value:
+            self[name] = value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+
+
+@dataclass
+class Function(Twice):
+    name: str | None
+    arguments: str
+
+
+@dataclass
+class ToolCall(Twice):
+    index: int
+    id: str | None
+    function: Function
+
+
+@dataclass
+class Delta(Twice):
+    role: str | None = None
+    content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+@dataclass
+class Choice(Twice):
+    index: int
+    delta: Delta
+    finish_reason: str | None = None
+
+
+@dataclass
+class Chunk(Twice):
+    choices: list[Choice]
+    model: str = "m"
+    usage: None = None
+
+
+def chunk(delta: Delta, finish: str | None = None) -> Chunk:
+    return Chunk([Choice(0, delta, finish)])
+
+
+def call(arguments: str, name: str | None = None) -> Delta:
+    return Delta(tool_calls=[ToolCall(0, name and "c1", Function(name, arguments))])
+
+
+class Mirrored(dict[str, Any]):
+    """A dict whose attributes are its items."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
+        self.__dict__ = self
+
+
+def test_both_ways_to_read_a_chunk_are_guarded() -> None:
+    for pieces in cuttings(TEXT):
+        source = [
+            *(chunk(Delta("assistant", piece)) for piece in pieces),
+            *(chunk(call(piece, "find")) for piece in ['{"a": "']),
+            *(chunk(call(piece)) for piece in [*pieces, '"}']),
+            chunk(Delta(), "tool_calls"),
+        ]
+        out = list(GUARD.wrap_sync(source))
+        assert "secret" not in repr(out)
+        deltas = [each.choices[0].delta for each in out]
+        assert "".join(each.content or "" for each in deltas) == MASKED
+        calls = [each.tool_calls[0] for each in deltas if each.tool_calls]
+        assert "".join(each.function.arguments for each in calls) == f'{{"a": "{MASKED}"}}'
+        items = [each["choices"][0]["delta"].get("content") or "" for each in out]
+        assert "".join(items) == MASKED
+        assert {type(each) for each in out} == {Chunk}
+        assert {type(each) for each in deltas} == {Delta}
+
+
+def test_the_end_of_a_block_is_of_the_same_classes() -> None:
+    out = list(GUARD.wrap_sync([chunk(Delta("assistant", "it is forbidden"))]))
+    assert [each.choices[0].finish_reason for each in out] == [None, "content_filter"]
+    assert {type(each.choices[0].delta) for each in out} == {Delta}
+
+
+def test_what_a_whole_text_repeats_is_guarded_in_both() -> None:
+    @dataclass
+    class Token(Twice):
+        text: str
+
+    @dataclass
+    class Generated(Twice):
+        token: Token
+        generated_text: str | None = None
+
+    source = [Generated(Token("a sec")), Generated(Token("ret"), "a secret")]
+    *_, last = GUARD.wrap_sync(source)
+    assert last.generated_text == last["generated_text"] == "a ######"
+
+
+def test_attributes_that_are_no_items_are_guarded_too() -> None:
+    class Noted(dict[str, Any]):
+        note = ""
+
+    noted = Noted(choices=[{"index": 0, "delta": {"content": "well"}}])
+    noted.note = "a secret"
+    (out,) = GUARD.wrap_sync([noted])
+    assert "secret" not in out.note
+
+
+@pytest.mark.parametrize("make", [Mirrored, lambda **fields: OrderedDict(fields)])
+def test_copies_have_what_their_class_shows(make: Any) -> None:
+    copied = replaced(make(a="secret", b="so"), {"a": "######"})
+    assert list(copied.items()) == [("a", "######"), ("b", "so")]
+    assert list(only(copied, {"b": "then"}).items()) == [("b", "then")]
+    assert getattr(copied, "a", "######") == "######"
+    assert type(copied) is type(make())
+    assert dict(fields_of(copied)) == {"a": "######", "b": "so"}
