@@ -45,35 +45,10 @@ _INNER = {
 class EarlySchema:
     """A model's early schema alone, without the model's own word."""
 
-    reads_source = True
-
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, judge_items: bool = False) -> None:
+        self._adapter: TypeAdapter[Any]
         self._adapter = model if isinstance(model, TypeAdapter) else TypeAdapter(model)
-        core = self._adapter.core_schema
-        self.node = early(core, judge_items=False)
-        self._unions = Unions(core)
-
-    def explain(
-        self,
-        path: list[str | int],
-        keyword: str,
-        value: Any,  # noqa: ARG002
-        by: Any = None,
-    ) -> tuple[str, str]:
-        """The pointer to what was refused, and what its JSON Schema says; keys as they came."""
-        return json_pointer(path), _words(self._adapter, path, keyword, by)
-
-    def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
-        """None where the model may be built, as whoever builds it hears its word."""
-        return ("union", []) if self._unions.too_many(value, len(text)) else None
-
-
-class ModelSchema:
-    """What a document is checked against if it is to become a `model`, any type pydantic knows."""
-
-    def __init__(self, model: Any) -> None:
-        self._adapter: TypeAdapter[Any] = TypeAdapter(model)
-        self._node = early(self._adapter.core_schema)
+        self._node = early(self._adapter.core_schema, judge_items=judge_items)
         self._unions = Unions(self._adapter.core_schema)
 
     @property
@@ -97,10 +72,20 @@ class ModelSchema:
         return json_pointer(path), _words(self._adapter, path, keyword, by)
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
+        """None where the model may be built, as whoever builds it hears its word."""
+        return ("union", []) if self._unions.too_many(value, len(text)) else None
+
+
+class ModelSchema(EarlySchema):
+    """What a document is checked against if it is to become a `model`, any type pydantic knows."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model, judge_items=True)
+
+    def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:
         """The model's word on the whole document."""
-        if self._unions.too_many(value, len(text)):
-            return "union", []
-        return _verdict(self._adapter.validate_json, text)
+        refused = super().verdict(value, text, followed=followed)
+        return refused or _verdict(self._adapter.validate_json, text)
 
 
 class _Quiet(GenerateJsonSchema):
