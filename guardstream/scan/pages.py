@@ -1,19 +1,20 @@
-"""Answers for characters that are asked for one by one, and together once many of them are.
-
-A text of one script asks for a few of each page of 256 characters; one of all scripts, or of random
-ones, for nearly all of them. To answer for a page costs as much as for a dozen characters.
+"""Answers for characters by page: to answer for a page of 256 characters costs hardly more than for
+a few of them, as long as neighbours mostly have the same answer.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
-ENOUGH = 8
-"""How many characters of a page are answered for one by one."""
+import regex
+
+SIZE = 256
+"""How many characters a page has."""
 
 Answer = TypeVar("Answer")
 
@@ -27,38 +28,57 @@ class Row(NamedTuple, Generic[Answer]):
 
 
 class Pages(Generic[Answer]):
-    """Answers by page. `one` answers for a character, `whole` for each character of a page."""
+    """The rows of pages. `judge` makes those of a page, in their order; see `page_of`."""
 
-    def __init__(
-        self, one: Callable[[str], Answer], whole: Callable[[str], Sequence[Answer]]
-    ) -> None:
-        self._one = one
-        self._whole = whole
-        self._asked: dict[int, int] = {}
+    def __init__(self, judge: Callable[[str], Iterable[Row[Answer]]]) -> None:
+        self._judge = judge
         self._known: dict[int, tuple[list[int], list[Row[Answer]]]] = {}
 
     def clear(self) -> None:
         """Forget all answers."""
-        self._asked.clear()
         self._known.clear()
 
     def row(self, character: str) -> Row[Answer]:
         """The answer for a character."""
         code = ord(character)
-        page = code >> 8
-        known = self._known.get(page)
+        known = self._known.get(code // SIZE)
         if known is None:
-            asked = self._asked[page] = self._asked.get(page, 0) + 1
-            if asked <= ENOUGH:
-                return Row(self._one(character), code, code)
-            known = self._known[page] = self._judged(page << 8)
+            rows = list(self._judge(page_of(character)))
+            known = self._known[code // SIZE] = [row.first for row in rows], rows
         firsts, rows = known
         return rows[bisect_right(firsts, code) - 1]
 
-    def _judged(self, begin: int) -> tuple[list[int], list[Row[Answer]]]:
-        answers = self._whole("".join(map(chr, range(begin, begin + 256))))
-        rows = []
-        for answer, places in groupby(enumerate(answers), key=itemgetter(1)):
-            codes = [begin + place for place, _ in places]
-            rows.append(Row(answer, codes[0], codes[-1]))
-        return [row.first for row in rows], rows
+
+def page_of(character: str) -> str:
+    """All characters of the page that a character is in."""
+    begin = ord(character) // SIZE * SIZE
+    codes = array("I", range(begin, begin + SIZE))
+    return codes.tobytes().decode("utf-32", "surrogatepass")
+
+
+def rows_of(page: str, answers: Iterable[Answer]) -> Iterator[Row[Answer]]:
+    """The rows of a page that has these answers."""
+    for answer, places in groupby(enumerate(answers, ord(page[0])), key=itemgetter(1)):
+        codes = [code for code, _ in places]
+        yield Row(answer, codes[0], codes[-1])
+
+
+def told_apart(
+    page: str, judges: Iterable[tuple[int, regex.Pattern[str]]], alone: Iterable[str] = ()
+) -> Iterator[Row[int]]:
+    """The rows of a page as patterns tell its characters apart: each pattern finds the runs of its
+    characters, and its bit is in the answers of these. Some characters stand `alone`."""
+    begin = ord(page[0])
+    changes = {0: 0, SIZE: 0}
+    for bit, judge in judges:
+        for run in judge.finditer(page):
+            for place in run.span():
+                changes[place] = changes.get(place, 0) ^ bit
+    for character in alone:
+        place = ord(character) - begin
+        changes.setdefault(place, 0)
+        changes.setdefault(place + 1, 0)
+    answer = 0
+    for first, end in pairwise(sorted(changes)):
+        answer ^= changes[first]
+        yield Row(answer, begin + first, begin + end - 1)

@@ -16,7 +16,10 @@ FRAGMENTS = (
     r"[^\w[:punct:]]", "[x[:^alpha:]]",
     r"[\u4e00-\u9fff]", "(?a)[^\\w]", "(?i:[à-ü])", "(?i:ⓐ)", r"[\dＡ]",
     r"[\s，。；]", r"[^\s，]", "(?i:[号群])", "(?i:[ⓐ群])", "[A-Z挂学]", r"\U0000ff5c", "[！-～]",
-    r"[\U00004e00-\U00004e7f]", r"(?i:[^\W丁])",
+    r"[\U00004e00-\U00004e7f]", r"(?i:[^\W丁])", "(?i:é)", r"(?i:[é\s])",
+    r"(?i:[^é\s])", r"(?i:\xe9)", r"[ \u00A0\u202F-]", r"[-\u2011]", r"[\x60'\s;]", r"\x60",
+    "[:?.|]", "[:alpha:]", "[A-ZÄÖÜ]", r"[A-Za-z\xc0-\u024F]", "(?i:ɐ)", "(?i:[ɡ中])",
+    r"\U0001F600", r"(?a)(?a:[^\w])", "(?i:ῼ)", "[\\\\xe9]",
 )  # fmt: skip
 
 
@@ -26,11 +29,14 @@ def test_a_signature_is_what_regex_says_of_each_set(seed: int) -> None:
     bits = {sets.bit(fragment): regex.compile(fragment, regex.V0) for fragment in FRAGMENTS}
     codes = [
         *range(0x400),
+        *range(0x1F00, 0x2200),
+        *range(0x2C60, 0x2C80),
+        *range(0xA7A0, 0xA7B0),
         *range(0x4E00, 0x4F00),
         *range(0xFF00, 0x10000),
         *(random.randrange(0x110000) for _ in range(3_000)),
     ]
     letters = [chr(code) for code in codes if not 0xD800 <= code < 0xE000]
-    for letter in [*letters, *"中文Ａ，。；号群挂学丁！～ⓐ\u2028\u3000１ⒶK"]:
+    for letter in [*letters, *"😀中文Ａ，。；号群挂学丁！～ⓐ\u2028\u3000１ⒶK"]:
         expected = sum(bit for bit, judge in bits.items() if judge.match(letter))
         assert sets.signature(letter) == expected, (letter, ascii(letter))

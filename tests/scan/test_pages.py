@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import regex
 
-from guardstream.scan.pages import ENOUGH, Pages, Row
+from guardstream.scan.pages import Pages, Row, page_of, rows_of, told_apart
 from guardstream.scan.regex.alphabet import CharSets
 from guardstream.scan.words.aho_corasick import WordIndex
-from guardstream.scan.words.normalize import NAMES, Folding, joining, joins_words
+from guardstream.scan.words.normalize import NAMES, Folding
 
 SETS = (
     r"\w",
@@ -28,22 +30,39 @@ def characters(page: int) -> str:
     return "".join(map(chr, range(page << 8, (page + 1) << 8)))
 
 
-def test_a_page_is_judged_together_once_many_of_it_are_asked_for() -> None:
+def test_a_page_is_judged_once() -> None:
     asked: list[str] = []
 
-    def whole(page: str) -> list[bool]:
+    def judge(page: str) -> Iterator[Row[bool]]:
         asked.append(page)
-        return [character > "\u0180" for character in page]
+        return rows_of(page, (character > "\u0180" for character in page))
 
-    pages = Pages(lambda character: character > "\u0180", whole)
-    for number, character in enumerate(characters(1)):
-        row = pages.row(character)
-        assert row.answer is (character > "\u0180")
-        if number < ENOUGH:
-            assert row[1:] == (ord(character), ord(character))
-        else:
-            assert row in (Row(False, 0x100, 0x180), Row(True, 0x181, 0x1FF))
+    pages = Pages(judge)
+    for character in characters(1):
+        row = Row(True, 0x181, 0x1FF) if character > "\u0180" else Row(False, 0x100, 0x180)
+        assert pages.row(character) == row
     assert asked == [characters(1)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_the_characters_around_one(page: int) -> None:
+    assert {page_of(character) for character in characters(page)} == {characters(page)}
+
+
+def test_patterns_tell_the_characters_of_a_page_apart() -> None:
+    page, bits = (
+        characters(0x21),
+        {1: r"\w", 2: r"\p{Lu}", 4: "[Ⅰ-Ⅻ]", 8: "\u212a", 16: "[^\u212a]"},
+    )
+    judges = [(bit, regex.compile(f"(?:{one})+")) for bit, one in bits.items()]
+    rows = list(told_apart(page, judges, "\u2126\u2163"))
+    assert [row.first for row in rows] == [0x2100, *(row.last + 1 for row in rows[:-1])]
+    assert rows[-1].last == 0x21FF
+    assert {row[1:] for row in rows} >= {(0x2126, 0x2126), (0x2163, 0x2163)}
+    for answer, first, last in rows:
+        for code in range(first, last + 1):
+            assert answer == sum(bit for bit, one in bits.items() if regex.match(one, chr(code)))
+    assert "".join(map(chr, range(rows[0].first, rows[-1].last + 1))) == page
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -67,10 +86,5 @@ def test_words_judge_a_page_as_its_characters(page: int, names: tuple[str, ...])
         row = index.class_row(character)
         assert row.first <= ord(character) <= row.last
     classes = [index.class_of(character) for character in characters(page)]
-    alone = [again._classes_of(character)[0] for character in characters(page)]
+    alone = [again._class_of_one(character) for character in characters(page)]
     assert classes == alone
-
-
-def test_what_joins_words_is_told_together() -> None:
-    for page in PAGES:
-        assert joining(characters(page)) == frozenset(filter(joins_words, characters(page)))

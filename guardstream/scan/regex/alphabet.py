@@ -8,11 +8,12 @@ each character once, so that no Unicode table is needed and none can disagree.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator
 
 import regex
 
-from guardstream.scan.pages import Pages, Row
+from guardstream.scan.pages import Pages, Row, told_apart
 
 START = 1
 """The bit of what stands before the text: no character."""
@@ -24,20 +25,33 @@ ASCII = "".join(map(chr, range(128)))
 
 ANYTHING = r"[\s\S]"
 
-_FIRST_WITHOUT_FOLDS = 0x2200
-"""Above it no character folds to ASCII; the last that does is U+212B, the Angstrom sign."""
+_FOLDED = frozenset(regex.findall(r"(?i:[\x00-\x7f])", "".join(map(chr, range(0x2200))), regex.V0))
+"""What is ASCII or folds to it: the last is U+212A, the Kelvin sign."""
 
-_ESCAPED = r"\\(?:U0000[01][0-9a-f]{3}|[nrtfv.*+?^$|/\-\\\"'#&~ (){}\[\]<>=!@%,:;`_])"
-_NARROW = re.compile(rf"(?:\(\?[ai]*:|\(\?a\)|\[(?!\^|\]|\[|:)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*")
-"""A fragment of ASCII characters and what they fold to: nothing above is in its set."""
+_HEX = "[0-9a-fA-F]"
+_CODE = rf"U000000[0-7]{_HEX}|u00[0-7]{_HEX}|x[0-7]{_HEX}"
+_ESCAPED = rf"\\(?:{_CODE}|[nrtfv.*+?^$|/\-\\\"'#&~ (){{}}\[\]<>=!@%,:;`_])"
+_OPENED = r"\[(?!\[|:[^\]]*:\])"
+_NARROW = re.compile(
+    rf"(?:\(\?[ai]*:|\(\?a\)|(?!\[[\^\]]){_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED})*"
+)
+"""A fragment of ASCII characters and what folds to them: nothing else is in its set."""
 
-_KINDS = re.compile(rf"(?:\(\?[i]*:|\[(?!\[|:)|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
-"""A fragment that tells characters above by these classes only."""
+_KINDS = re.compile(rf"(?:\(\?[i]*:|{_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\[wWdDsS])*")
+"""A fragment that tells other characters apart by these classes only."""
 
-_LISTED = re.compile(r"(?<!-)(?:\\U000[0-9a-f]{5}|[^\x00-\x7f])(?!-)")
-"""A character above that a fragment names, alone and not as an end of a range."""
+_NAMED = re.compile(rf"\\U000{_HEX}{{5}}|\\u{_HEX}{{4}}|\\x[89a-fA-F]{_HEX}|[^\x00-\x7f]")
+"""A character beyond ASCII that a fragment names."""
 
-_ASKED = [(1 << n, regex.compile(rf"\{letter}", regex.V0)) for n, letter in enumerate("wds")]
+_LISTED = re.compile(rf"(?<![^\[]-)(?:{_NAMED.pattern})(?!-[^\]])")
+"""One that stands alone and is not an end of a range."""
+
+_PLAIN = re.compile(rf"\[(?!\^)(?:{_NAMED.pattern}|{_ESCAPED}|[^\\\[\]])*\]")
+"""A fragment of the characters and ranges that it names, without their other cases."""
+
+_ASKED = [(1 << n, regex.compile(rf"\{letter}+", regex.V0)) for n, letter in enumerate("wds")]
+_KIND = (1 << len(_ASKED)) - 1
+_CASED = regex.compile(r"\p{Cased}")
 
 
 class CharSets:
@@ -51,12 +65,14 @@ class CharSets:
         self._bits: dict[str, int] = {}
         self._next = 4
         self._all: list[tuple[int, regex.Pattern[str]]] = []
-        self._wide: list[tuple[int, regex.Pattern[str]]] = []
+        # Of those that have more than ASCII: the sets that tell kinds of characters apart; those
+        # that do so as long as no letter has another case; others, with their last character.
         self._by_kind: list[tuple[int, regex.Pattern[str]]] = []
-        self._kinds: dict[int, int] = {}
+        self._by_case: list[tuple[int, regex.Pattern[str]]] = []
+        self._wide: list[tuple[int, regex.Pattern[str], int]] = []
+        self._kinds: dict[tuple[int, bool], int] = {}
         self._listed: set[str] = set()
-        self._ascii: dict[str, int] = {}
-        self._pages = Pages(self._beyond_ascii, self._of_page)
+        self._pages = Pages(self._of_page)
 
     def bit(self, fragment: str) -> int:
         """The bit of the set that `fragment` describes, made on first sight."""
@@ -64,18 +80,18 @@ class CharSets:
         if bit is None:
             bit = self._bits[fragment] = self.fresh()
             judge = bit, regex.compile(fragment, regex.V0)
-            self._ascii.clear()
             self._pages.clear()
             self._all.append(judge)
             if _NARROW.fullmatch(fragment):
                 return bit
-            rest, listed = _without_listed(fragment)
-            if _KINDS.fullmatch(rest):
-                self._by_kind.append(judge)
-                self._kinds.clear()
+            # Something stays in the place of what is listed: an empty set is none.
+            if _KINDS.fullmatch(_LISTED.sub("x", fragment)):
+                listed = set(map(_character, _LISTED.findall(fragment)))
+                (self._by_case if any(map(_has_cases, listed)) else self._by_kind).append(judge)
                 self._listed |= listed
+                self._kinds.clear()
             else:
-                self._wide.append(judge)
+                self._wide.append((bit, _runs(fragment), _last(fragment)))
         return bit
 
     def names(self) -> dict[int, str]:
@@ -99,73 +115,67 @@ class CharSets:
 
     def row(self, character: str) -> Row[int]:
         """Which sets the character is in, and those beside it that are known to be in the same."""
-        if character in ASCII:
-            if not self._ascii:
-                self._ascii = self._of_ascii()
-            return Row(self._ascii[character], ord(character), ord(character))
         return self._pages.row(character)
 
-    def _beyond_ascii(self, character: str) -> int:
-        if ord(character) < _FIRST_WITHOUT_FOLDS:
-            return _judged(self._all, character)
-        kind = _judged(_ASKED, character)
-        return self._of_kind(kind, character) | _judged(self._wide, character)
-
-    def _of_kind(self, kind: int, character: str) -> int:
-        """The sets by kind that a character is in: those of others of its kind, unless it is named
-        by one of them."""
-        if character in self._listed:
-            return _judged(self._by_kind, character)
-        known = self._kinds.get(kind)
-        if known is None:
-            known = self._kinds[kind] = _judged(self._by_kind, character)
-        return known
-
-    def _of_ascii(self) -> dict[str, int]:
-        """The signatures of all ASCII characters: each set judges them together."""
-        signatures = dict.fromkeys(ASCII, 0)
-        for bit, judge in self._all:
-            for member in judge.findall(ASCII):
+    def _of_each(self, characters: str) -> dict[str, int]:
+        """The signature of each character: every set judges them together."""
+        signatures = dict.fromkeys(characters, 0)
+        for bit, judge in self._all if characters else ():
+            for member in judge.findall(characters):
                 signatures[member] |= bit
         return signatures
 
-    def _of_page(self, page: str) -> list[int]:
+    def _of_page(self, page: str) -> Iterator[Row[int]]:
         """The signatures of a page's characters."""
-        if ord(page[0]) < _FIRST_WITHOUT_FOLDS:
-            return _judged_together(self._all, page)
-        kinds = _judged_together(_ASKED, page)
-        wide = _judged_together(self._wide, page)
-        return [
-            known | self._of_kind(kind, character)
-            for character, kind, known in zip(page, kinds, wide, strict=True)
-        ]
+        folded = self._of_each("".join(_FOLDED.intersection(page)))
+        alone = [*folded, *self._listed.intersection(page)]
+        cased = _CASED.search(page) is not None
+        judges = [(bit, judge) for bit, judge, last in self._wide if ord(page[0]) <= last]
+        judges += self._by_case if cased else ()
+        kinds = [*_ASKED, *((bit << len(_ASKED), judge) for bit, judge in judges)]
+        for told, first, last in told_apart(page, kinds, alone):
+            signature = folded.get(chr(first))
+            if signature is None:
+                kind = self._of_kind(told & _KIND, cased, chr(first))
+                signature = told >> len(_ASKED) | kind
+            yield Row(signature, first, last)
+
+    def _of_kind(self, kind: int, cased: bool, character: str) -> int:
+        """The sets by kind that a character is in: those of others of its kind, unless it is named
+        by one of them. Where nothing on a page has other cases, case is no matter either."""
+        judges = self._by_kind if cased else self._by_kind + self._by_case
+        if character in self._listed:
+            return _judged(judges, character)
+        known = self._kinds.get((kind, cased))
+        if known is None:
+            known = self._kinds[kind, cased] = _judged(judges, character)
+        return known
 
 
-def _without_listed(fragment: str) -> tuple[str, set[str]]:
-    """A fragment without the characters above ASCII that it names, and these; as it is where they
-    have other cases, which it may mean too."""
-    named = _LISTED.findall(fragment)
-    listed = {chr(int(each[2:], 16)) if len(each) > 1 else each for each in named}
-    if any(len({c, c.lower(), c.upper(), c.title(), c.casefold()}) > 1 for c in listed):
-        return fragment, set()
-    # Something stays in its place: an empty set is none.
-    return _LISTED.sub("x", fragment), listed
+def _runs(fragment: str) -> regex.Pattern[str]:
+    """What finds the runs of the characters that a fragment describes."""
+    everywhere = "(?a)" if fragment.startswith("(?a)") else ""
+    return regex.compile(f"{everywhere}(?:{fragment})+", regex.V0)
 
 
-def _judged_together(judges: Sequence[tuple[int, regex.Pattern[str]]], page: str) -> list[int]:
-    signatures = [0] * len(page)
-    all_of_them = 0
-    for bit, judge in judges:
-        members = judge.findall(page)
-        if len(members) == len(page):
-            all_of_them |= bit
-            continue
-        for member in members:
-            signatures[ord(member) - ord(page[0])] |= bit
-    return [signature | all_of_them for signature in signatures]
+def _last(fragment: str) -> int:
+    """The last character that a fragment may describe."""
+    if not _PLAIN.fullmatch(fragment):
+        return sys.maxunicode
+    return max((ord(_character(named)) for named in _NAMED.findall(fragment)), default=0x7F)
 
 
-def _judged(judges: list[tuple[int, regex.Pattern[str]]], character: str) -> int:
+def _character(named: str) -> str:
+    """The character that a fragment names."""
+    return chr(int(named[2:], 16)) if len(named) > 1 else named
+
+
+def _has_cases(character: str) -> bool:
+    c = character
+    return len({c, c.lower(), c.upper(), c.title(), c.casefold()}) > 1
+
+
+def _judged(judges: Iterable[tuple[int, regex.Pattern[str]]], character: str) -> int:
     signature = 0
     for bit, judge in judges:
         if judge.match(character):

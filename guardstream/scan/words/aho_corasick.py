@@ -10,15 +10,15 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardstream.scan.match import Confirm, Match, Window
-from guardstream.scan.pages import Pages, Row
+from guardstream.scan.pages import SIZE, Pages, Row, page_of, rows_of, told_apart
 from guardstream.scan.words import forms
 from guardstream.scan.words.forms import AnyWordStepper
-from guardstream.scan.words.normalize import MAX_GAP, Folding, joining, joins_words, runs
+from guardstream.scan.words.normalize import JOINING, MAX_GAP, Folding, joins_words, runs
 
 if TYPE_CHECKING:
     from guardstream.scan._native import WordTable
@@ -28,6 +28,9 @@ MAX_TRANSITIONS = 60_000
 
 MAX_CHARACTERS = 50_000
 """How many characters' classes are remembered."""
+
+ENOUGH = 8
+"""How many characters of a page are told apart one by one where that is much less than the page."""
 
 MAX_AGE = 1 << 20
 """Where counting how long ago a candidate began ends; it has overflowed long before."""
@@ -153,7 +156,8 @@ class WordIndex:
         self.parts = _WordList(parts, folding)
         self._letters = frozenset().union(*self.whole.rules, *self.parts.rules)
         self._classes: dict[str, int] = {}
-        self._pages = Pages(self._class_of_one, self._classes_of)
+        self._pages = Pages(self._classes_of)
+        self._asked: dict[int, int] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
         self._compared: list[Compared] = []
         self._flushed()
@@ -185,30 +189,43 @@ class WordIndex:
 
     def class_row(self, character: str) -> Row[int]:
         """The class of a character, and those beside it that are known to be in it."""
+        if self._is_alone(character):
+            return Row(self._class_of_one(character), ord(character), ord(character))
         return self._pages.row(character)
 
-    def _class_of_one(self, character: str) -> int:
-        return self._classes_of(character)[0]
+    def _is_alone(self, character: str) -> bool:
+        """Whether a page is not worth its cost yet: of most of them a text asks for a few
+        characters."""
+        page = ord(character) // SIZE
+        asked = self._asked.get(page)
+        if asked is None:
+            asked = ENOUGH if self._has_no_letters(page_of(character)) else 0
+        self._asked[page] = asked + 1
+        return asked < ENOUGH
 
-    def _classes_of(self, characters: str) -> list[int]:
-        folding, letters_of = self.folding, self.folding.letters
-        joins = joining(characters) if self.whole else frozenset()
-        if folding.ignores_only_case and self._letters.isdisjoint(characters.casefold()):
-            # No word has any of them: of a page that is nearly always so.
-            return [
-                self._number((True, character in joins, False, False), character)
-                for character in characters
-            ]
-        classes = []
-        for character in characters:
-            letters = letters_of(character)
-            key = (
-                bool(letters) if self._letters.isdisjoint(letters) else letters,
-                character in joins,
-                *folding.gaps(character),
-            )
-            classes.append(self._number(key, character))
-        return classes
+    def _class_of_one(self, character: str) -> int:
+        letters = self.folding.letters(character)
+        key = (
+            bool(letters) if self._letters.isdisjoint(letters) else letters,
+            bool(self.whole) and joins_words(character),
+            *self.folding.gaps(character),
+        )
+        return self._number(key, character)
+
+    def _classes_of(self, page: str) -> Iterator[Row[int]]:
+        """The classes of a page's characters."""
+        if not self._has_no_letters(page):
+            yield from rows_of(page, map(self._class_of_one, page))
+            return
+        joins = [(1, JOINING)] if self.whole else []
+        for told, first, last in told_apart(page, joins):
+            yield Row(self._number((True, bool(told), False, False), chr(first)), first, last)
+
+    def _has_no_letters(self, page: str) -> bool:
+        """Whether no word has any of a page's characters, which are compared as they are."""
+        if not self.folding.ignores_only_case:
+            return False
+        return self._letters.isdisjoint(page.casefold())
 
     def _number(self, key: tuple[object, ...], character: str) -> int:
         """The number of the class with a key, which the character is in."""

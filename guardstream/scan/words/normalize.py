@@ -47,7 +47,9 @@ JOINS = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{Nd}}_])"
 """What continues a word, as a pattern: a letter, mark, digit or underscore of a script that puts
 spaces between words."""
 
-_JOINS = regex.compile(JOINS)
+JOINING = regex.compile(f"(?:{JOINS})+")
+"""Characters that continue words, see `joins_words`."""
+
 _WHOLE = regex.compile(
     rf"(?s)(?={JOINS})(?!.*(?=\p{{L}})[{_UNSPACED}])(?=.*\p{{L}}).*(?<={JOINS})\Z"
 )
@@ -166,12 +168,7 @@ def _simplified() -> dict[int, str]:
 def joins_words(character: str) -> bool:
     """Whether the character continues a word beside it: a letter, mark, digit or underscore of a
     script that puts spaces between words."""
-    return _JOINS.match(character) is not None
-
-
-def joining(characters: str) -> frozenset[str]:
-    """Those of some characters that continue words, see `joins_words`."""
-    return frozenset(_JOINS.findall(characters))
+    return JOINING.match(character) is not None
 
 
 def whole_by_default(word: str) -> bool:
