@@ -43,7 +43,7 @@ _KINDS = re.compile(rf"(?:\(\?[i]*:|{_OPENED}|[\x00-\x5a\x5d-\x7f]|{_ESCAPED}|\\
 _NAMED = re.compile(rf"\\U000{_HEX}{{5}}|\\u{_HEX}{{4}}|\\x[89a-fA-F]{_HEX}|[^\x00-\x7f]")
 """A character beyond ASCII that a fragment names."""
 
-_LISTED = re.compile(rf"(?<![^\[]-)(?:{_NAMED.pattern})(?!-[^\]])")
+_LISTED = re.compile(rf"(?<!-)(?:{_NAMED.pattern})(?!-[^\]])")
 """One that stands alone and is not an end of a range."""
 
 _PLAIN = re.compile(rf"\[(?!\^)(?:{_NAMED.pattern}|{_ESCAPED}|[^\\\[\]])*\]")
