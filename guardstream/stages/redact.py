@@ -163,9 +163,20 @@ class RuleSet:
                 alone = whole_by_default(word) if whole_word is None else whole_word
                 (whole if alone else parts).setdefault(word, []).append(number)
         confirms = {n: confirm for n, confirm in enumerate(self._confirms) if confirm}
+        plain = {number for number in words if self._is_plain(number)}
         for (holds, names), (parts, whole) in kinds.items():
-            index = WordIndex(whole, parts, Folding(names), holds=holds, confirm=confirms)
+            index = WordIndex(
+                whole, parts, Folding(names), holds=holds, confirm=confirms, plain=plain
+            )
             yield index.scan
+
+    def _is_plain(self, number: int) -> bool:
+        """Whether each word of a rule is a match that ends nothing, and stays one: no check refuses
+        it, and no pattern of the rule that fails turns the rule off."""
+        rule = self.rules[number]
+        if rule.action in ENDING or self._confirms[number]:
+            return False
+        return self.on_error == "block" or not rule.patterns
 
 
 class _End(NamedTuple):

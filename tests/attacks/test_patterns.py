@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -203,6 +204,12 @@ def test_a_confirmation_over_its_budget_of_steps_blocks() -> None:
     assert joined(events) == "before "
     assert [(e.rule, e.kind) for e in events if isinstance(e, Finding)] == [("slow", "rule_error")]
     assert events[-1] == Finish("content_filter")
+
+
+def test_a_rule_that_is_disabled_has_no_words_any_more() -> None:
+    rules = RuleSet([replace(RUNAWAY, words=("after", "before"))], on_error="allow")
+    events = play(rules.stage(), one_by_one(TRAP + " after"))
+    assert [e.kind for e in events if isinstance(e, Finding)] == ["match", "rule_error"]
 
 
 def test_a_confirmation_over_its_budget_of_steps_can_disable_its_rule_alone() -> None:

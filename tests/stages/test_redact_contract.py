@@ -372,6 +372,14 @@ def test_an_overflow_can_be_released() -> None:
     assert spans(events) == [("p", 1, 5)]
 
 
+def test_a_word_that_ends_where_a_candidate_overflows_is_told_once() -> None:
+    rules = RuleSet([pattern("k[a-z]{20}!"), word("ab")], max_holdback=8, on_overflow="release")
+    for chunks in every_split("kxxxxxxab"):
+        events = play(rules.stage(), chunks, 8)
+        assert joined(events) == "kxxxxxx**"
+        assert spans(events) == [("w", 7, 9), ("p", 0, 9)]
+
+
 def test_a_region_that_never_closes_is_written_as_known() -> None:
     text = 40 * "ab"
     assert shown(text, word("aba", "bab"), max_holdback=4) == len(text) * "*"

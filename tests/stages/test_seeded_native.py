@@ -129,6 +129,12 @@ BUGS = {
     "words lead on from any state": Change(
         "words.h", "(edge->node == node && edge->class == class)", "edge->class == class"
     ),
+    "words that are certain are told again": Change(
+        "words.h", "    self->taken = 1;\n    return result;", "    return result;"
+    ),
+    "words that are certain end where they are": Change(
+        "words.h", "(long long)(self->offset - ended)", "(long long)self->offset"
+    ),
     "the text of words is not held": Change(
         "words.h",
         "self->table->holds ? self->table->node[self->node].held : 0",

@@ -18,6 +18,10 @@
 #define LOOSE 4 /* every accept counts, until one of them is confirmed */
 #define PLAIN 8 /* its match is certain once nothing older lives */
 
+/* What a character may ask for: that somebody looks, that matches which are certain are taken. */
+#define DUE 1
+#define CERTAIN 2
+
 typedef struct {
     int32_t pattern, edge;
 } Wake;

@@ -126,7 +126,7 @@ searches_step(const Searches *all, Py_UCS4 code)
         if (found < 0) {
             return ERROR;
         }
-        due |= found ? LOOK : 0;
+        due |= found;
     }
     return due;
 }
@@ -157,6 +157,11 @@ searches_settle(const Searches *all, Py_ssize_t index, PyObject *settled)
             Py_CLEAR(found);
         }
         all->stream[which]->due = 0;
+    }
+    for (int which = 0; found != NULL && which < all->word_streams; which++) {
+        if (is_word_due(all->words[which]) && word_settle(all->words[which], found) < 0) {
+            Py_CLEAR(found);
+        }
     }
     PyObject *made =
         found == NULL ? NULL : Py_BuildValue("(nLN)", index, searches_held(all), found);

@@ -33,10 +33,6 @@ typedef struct {
     int64_t hold;
 } Lost;
 
-/* What a character may ask for: that somebody looks, that matches which are certain are taken. */
-#define LOOK 1
-#define CERTAIN 2
-
 struct stream {
     PyObject_HEAD
     Machine *machine;
@@ -415,16 +411,16 @@ is_lost(const Stream *self, int32_t pattern)
 static int
 needs_attention(const Stream *self)
 {
-    int needs = self->hits.count ? LOOK : 0;
-    for (int32_t index = 0; index < self->now.open.count && !(needs & LOOK); index++) {
+    int needs = self->hits.count ? DUE : 0;
+    for (int32_t index = 0; index < self->now.open.count && !(needs & DUE); index++) {
         const Candidate *open = &self->now.open.at[index];
         if (open->start < pattern_oldest(self, open->pattern, 0)) {
-            needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : LOOK;
+            needs |= self->machine->flags[open->pattern] & PLAIN ? CERTAIN : DUE;
         }
     }
-    for (int32_t index = 0; index < self->lost_count && !(needs & LOOK); index++) {
+    for (int32_t index = 0; index < self->lost_count && !(needs & DUE); index++) {
         if (pattern_oldest(self, self->lost[index].pattern, 1) > self->lost[index].hold) {
-            needs |= LOOK;
+            needs |= DUE;
         }
     }
     return needs;

@@ -8,7 +8,7 @@
 
 typedef struct {
     int32_t held;    /* how many characters ago the oldest live candidate began */
-    int32_t found;   /* whether words are complete here */
+    int32_t found;   /* what the words ask for that are complete here: DUE or CERTAIN, 0 if none */
     int32_t joined;  /* whether the last character continues words */
     uint64_t starts; /* a bit for each letter of the live text: whether a word may begin there */
 } WordNode;
@@ -186,14 +186,16 @@ word_living(WordTable *self, PyObject *state, const WordNode *node, PyObject *li
     return number;
 }
 
-/* add(state, held, found, living) -> its number; `living` is what `live` returns */
+/* add(state, held, found, living) -> its number; `living` is what `live` returns, and where words
+   are found `state.certain` are their matches, (label, began, ended) in characters ago, or None */
 static PyObject *
 word_table_add(WordTable *self, PyObject *args)
 {
     int held, found, joined = 0;
     unsigned long long starts = 0;
     PyObject *state, *living, *live = Py_None;
-    if (!PyArg_ParseTuple(args, "OipO", &state, &held, &found, &living)
+    if (!PyArg_ParseTuple(args, "OiiO", &state, &held, &found, &living)
+        || !is_within(found, 0, CERTAIN + 1)
         || (PyTuple_Check(living)
             && !PyArg_ParseTuple(living, "UKp", &live, &starts, &joined))) {
         return NULL;
@@ -426,7 +428,7 @@ typedef struct {
     WordTable *table, *marked;
     int32_t node, marked_node;
     int64_t offset, marked_offset;
-    uint8_t busy;
+    uint8_t busy, taken;
 } WordStream;
 
 static int
@@ -523,6 +525,7 @@ word_back(WordStream *self)
     WordTable *before = self->table;
     self->node = self->marked_node;
     self->offset = self->marked_offset;
+    self->taken = 1;
     self->table = (WordTable *)Py_NewRef((PyObject *)self->marked);
     Py_DECREF((PyObject *)before);
 }
@@ -562,7 +565,42 @@ word_step(WordStream *self, Py_UCS4 code)
         self->node = target;
     }
     self->offset++;
+    self->taken = 0;
     return self->table->node[self->node].found;
+}
+
+/* Whether there are words complete here that nobody has taken. */
+static int
+is_word_due(const WordStream *self)
+{
+    return self->table->node[self->node].found && !self->taken;
+}
+
+/* Append the matches of the words that are complete here, (label, start, end), and take them. */
+static int
+word_settle(WordStream *self, PyObject *list)
+{
+    PyObject *state = PyList_GetItem(self->table->states, self->node);
+    PyObject *certain = state == NULL ? NULL : PyObject_GetAttrString(state, "certain");
+    if (certain == NULL) {
+        return ERROR;
+    }
+    int result = PyTuple_Check(certain) ? 0 : failed("certain words must be a tuple");
+    for (Py_ssize_t index = 0; result == 0 && index < PyTuple_Size(certain); index++) {
+        PyObject *match = PyTuple_GetItem(certain, index);
+        int label, began, ended;
+        if (!PyTuple_Check(match) || !PyArg_ParseTuple(match, "iii", &label, &began, &ended)) {
+            result = PyErr_Occurred() ? ERROR : failed("a certain word must be a tuple");
+            break;
+        }
+        PyObject *made = Py_BuildValue("(iLL)", label, (long long)(self->offset - began),
+                                       (long long)(self->offset - ended));
+        result = made == NULL ? ERROR : PyList_Append(list, made);
+        Py_XDECREF(made);
+    }
+    Py_DECREF(certain);
+    self->taken = 1;
+    return result;
 }
 
 /* Read `text[begin:end]` until words are complete: returns the index after the last character. */
@@ -645,7 +683,14 @@ word_stream_held(WordStream *self, void *Py_UNUSED(closure))
 static PyObject *
 word_stream_due(WordStream *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(self->table->node[self->node].found);
+    return PyBool_FromLong(is_word_due(self));
+}
+
+static PyObject *
+word_stream_take(WordStream *self, PyObject *Py_UNUSED(ignored))
+{
+    self->taken = 1;
+    Py_RETURN_NONE;
 }
 
 static PyGetSetDef word_stream_members[] = {
@@ -660,6 +705,7 @@ static PyMethodDef word_stream_methods[] = {
     {"run", (PyCFunction)word_stream_run, METH_VARARGS, "Read on to where a word is complete."},
     {"unread", (PyCFunction)word_stream_unread, METH_NOARGS, "Go back to where that began."},
     {"move", (PyCFunction)word_stream_move, METH_O, "Go on from another state."},
+    {"take", (PyCFunction)word_stream_take, METH_NOARGS, "Let nobody look at the words again."},
     {NULL, NULL, 0, NULL},
 };
 

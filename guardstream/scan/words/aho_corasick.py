@@ -10,7 +10,7 @@ Source: A. V. Aho, M. J. Corasick, "Efficient string matching", CACM 18 (1975) 3
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,11 +109,13 @@ class Compared(NamedTuple):
 class WordState(dict[str, "WordState"]):
     """The transitions by character; a missing one is built when it is first needed.
 
-    `held` is how many characters ago the oldest live candidate began, 0 if none lives. `built` has
-    the transitions by class of characters; `place` is kept for the native form.
+    `held` is how many characters ago the oldest live candidate began, 0 if none lives. `certain`
+    are the matches of the words found, (rule, began, ended) in characters ago; None if somebody
+    must look at them. `built` has the transitions by class of characters; `place` is kept for the
+    native form.
     """
 
-    __slots__ = ("built", "found", "held", "index", "place", "shape")
+    __slots__ = ("built", "certain", "found", "held", "index", "place", "shape")
 
     def __init__(self, index: WordIndex, shape: Shape) -> None:
         self.index = index
@@ -121,6 +123,7 @@ class WordState(dict[str, "WordState"]):
         self.place: tuple[WordTable, int] | None = None
         self.shape = shape
         self.found = shape.found
+        self.certain = index.certain(shape.found)
         self.held = max(shape.ages[:1] + tuple(word.began for word in shape.waiting), default=0)
 
     def __missing__(self, character: str) -> WordState:
@@ -135,7 +138,8 @@ class WordIndex:
     """The words of some rules, sorted; shared between streams.
 
     `whole` are words that must stand alone, `parts` words that may stand anywhere; both give each
-    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words.
+    word's rules. `holds`: text waits for candidates. `confirm` may refuse a rule's words; at those
+    of `plain` rules nobody must look.
     """
 
     def __init__(
@@ -146,11 +150,13 @@ class WordIndex:
         *,
         holds: bool = True,
         confirm: Mapping[int, Confirm] | None = None,
+        plain: Container[int] = (),
     ) -> None:
         self.folding = folding
         self.lock = Lock()
         self.holds = holds
         self.confirm = confirm or {}
+        self.plain = plain
         self.reach = max([confirm.reach for confirm in self.confirm.values()], default=0)
         self.whole = _WordList(whole, folding)
         self.parts = _WordList(parts, folding)
@@ -171,6 +177,22 @@ class WordIndex:
     def scan(self) -> WordScan:
         """A search over one stream."""
         return WordScan(self)
+
+    def certain(self, found: Iterable[Found]) -> tuple[tuple[int, int, int], ...] | None:
+        """The matches of some words, if all are of plain rules: rule, and how many characters ago
+        the word began and ended."""
+        matches = []
+        for word in found:
+            for rule in self.rules_of(word):
+                if rule not in self.plain:
+                    return None
+                matches.append((rule, word.began, word.ended))
+        return tuple(matches)
+
+    def rules_of(self, found: Found) -> list[int]:
+        """The rules of a word in the text."""
+        words = self.whole if found.whole else self.parts
+        return words.of(found.word, found.counts)
 
     @property
     def letters(self) -> int:
@@ -488,22 +510,18 @@ class _WordList:
 class WordStepper:
     """Where one stream stands, stepped in Python."""
 
-    __slots__ = ("_mark", "offset", "state")
+    __slots__ = ("_mark", "due", "offset", "state")
 
     def __init__(self, index: WordIndex) -> None:
         self.state = index.start
         self.offset = 0
+        self.due = False
         self._mark = self.state, self.offset
 
     @property
     def held(self) -> int:
         """How many characters ago the oldest live candidate began, 0 if none lives."""
         return self.state.held
-
-    @property
-    def due(self) -> bool:
-        """Whether the last character has completed words."""
-        return bool(self.state.found)
 
     def held_back(self) -> int:
         """See `Steps.held_back`."""
@@ -512,15 +530,25 @@ class WordStepper:
     def unread(self) -> None:
         """See `Steps.unread`."""
         self.state, self.offset = self._mark
+        self.due = False
 
     @property
     def plain(self) -> bool:
-        """See `Stepper.plain`: a word may be refused."""
-        return False
+        """See `Stepper.plain`."""
+        return self.state.certain is not None
+
+    def take(self) -> None:
+        """Let nobody look at the words that the last character has completed again."""
+        self.due = False
 
     def settled(self) -> list[tuple[int, int, int]]:
         """See `Stepper.settled`."""
-        return []
+        self.take()
+        offset = self.offset
+        return [
+            (rule, offset - began, offset - ended)
+            for rule, began, ended in self.state.certain or ()
+        ]
 
     def glide(self, text: str) -> int:
         """See `Stepper.glide`."""
@@ -532,14 +560,17 @@ class WordStepper:
         self._mark = self.state, self.offset
         self.state = state
         self.offset += len(text)
+        self.due = False
         return state.held if state.index.holds else 0
 
     def run(self, text: str, begin: int, end: int) -> int:
         """See `Steps.run`: words are complete."""
         self._mark = state, _ = self.state, self.offset
+        self.due = False
         for index in range(begin, end):
             state = state[text[index]]
             if state.found:
+                self.due = True
                 end = index + 1
                 break
         self.state = state
@@ -554,14 +585,13 @@ class WordStepper:
 class WordScan:
     """One stream's search: a state and an offset."""
 
-    __slots__ = ("_holds", "_index", "_lost", "_off", "_settled", "_steps")
+    __slots__ = ("_holds", "_index", "_lost", "_off", "_steps")
 
     def __init__(self, index: WordIndex) -> None:
         self._index = index
         self._steps = index.steps()
         self._lost = -1
         self._off: frozenset[int] = frozenset()
-        self._settled = 0
         self._holds = index.holds
 
     @property
@@ -585,9 +615,9 @@ class WordScan:
 
     def settle(self, window: Window) -> list[Match]:
         """See `Scan.settle`."""
-        if self._settled == self._steps.offset or not self._steps.due:
+        if not self._steps.due:
             return []
-        self._settled = self._steps.offset
+        self._steps.take()
         return self._matches(self.state.found, window)
 
     def finish(self, window: Window) -> list[Match]:
@@ -602,8 +632,7 @@ class WordScan:
         matches = []
         for word in found:
             start, end = self.offset - word.began, self.offset - word.ended
-            words = self._index.whole if word.whole else self._index.parts
-            for rule in words.of(word.word, word.counts):
+            for rule in self._index.rules_of(word):
                 if rule in self._off:
                     continue
                 confirm = self._index.confirm.get(rule)

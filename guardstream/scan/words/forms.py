@@ -75,7 +75,8 @@ else:
 
         def _entered(self, state: WordState) -> tuple[_native.WordTable, int]:
             living = self.index.living(state)
-            number = self._table.add(state, state.held, bool(state.found), living)
+            due = 0 if not state.found else DUE if state.certain is None else CERTAIN
+            number = self._table.add(state, state.held, due, living)
             state.place = self._table, number
             return state.place
 
@@ -106,6 +107,9 @@ else:
 
 
 AnyWordStepper: TypeAlias = "WordStepper | NativeWordStepper"
+
+DUE, CERTAIN = 1, 2
+"""What a state in which words are complete asks for, as the extension numbers it."""
 
 MAX_LETTERS = 50_000
 """How many letters words may have altogether for the extension to number their classes."""
