@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from guardstream.errors import PatternError
-from guardstream.events import Event, Finding, FindingKind, Finish, Text
+from guardstream.events import Event, Finding, FindingKind, Finish, Text, match_found
 from guardstream.scan.match import Match, Scan, Window
 from guardstream.scan.regex.pattern import Pattern, compile_pattern
 from guardstream.scan.regex.search import PatternSet, TooLargeError
@@ -370,7 +370,7 @@ class Redact:
             found.sort(key=_place)
             for rule, start, end in found:
                 made = rules[rule]
-                events.append(Finding(made.id, start, end, made.action, made.severity))
+                events.append(match_found(made.id, start, end, made.action, made.severity))
 
     def _say(self, events: list[Event], number: int, start: int, end: int, hold: int) -> None:
         """Say of the only match of a rule that ends nothing, and release up to `hold`."""
@@ -379,7 +379,7 @@ class Redact:
         text = regions.mask(start, end, number, hold) if masks else regions.release(hold)
         if text:
             events.append(Text(text))
-        events.append(Finding(rule.id, start, end, rule.action, rule.severity))
+        events.append(match_found(rule.id, start, end, rule.action, rule.severity))
 
     def _move(self, events: list[Event], held: int) -> None:
         """Release what nothing holds any more, or mask it while what has overflowed lives on."""
