@@ -71,6 +71,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "data_stream": "guardstream.providers.ui_messages:DataStream",
         "ag_ui": "guardstream.providers.ag_ui:AGUI",
         "a2a": "guardstream.providers.a2a:A2A",
+        "acp": "guardstream.providers.acp:ACP",
         "mcp": "guardstream.providers.mcp:MCP",
         "dashscope": "guardstream.providers.dashscope:DashScope",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
