@@ -62,7 +62,18 @@ _CALL: dict[str, Spec] = {
     "rawOutput": _TOLD,
 }
 
-_ANY_PLAN = Tree(_REPEATED, frozenset({"sessionUpdate", "type", "priority", "status", "planId"}))
+_ENTRIES: Spec = [{**_MORE, "content": _REPEATED, "priority": META, "status": META}]
+_PLAN: dict[str, Spec] = {
+    **_MORE,
+    **dict.fromkeys(("sessionUpdate", "planId"), KEEP),
+    "entries": _ENTRIES,
+    "plan": {
+        **_MORE,
+        **dict.fromkeys(("type", "planId", "uri"), META),
+        "entries": _ENTRIES,
+        "content": _REPEATED,
+    },
+}
 _SETTINGS = Tree(
     _REPEATED, frozenset({"sessionUpdate", "id", "type", "category", "currentValue", "value"})
 )
@@ -72,7 +83,7 @@ _UPDATES: dict[str, Spec] = {
     "agent_thought_chunk": _chunk(Leaf("delta", "thinking", "thinking")),
     "user_message_chunk": REQUEST,
     **dict.fromkeys(("tool_call", "tool_call_update"), _CALL),
-    **dict.fromkeys(("plan", "plan_update", "plan_removed"), _ANY_PLAN),
+    **dict.fromkeys(("plan", "plan_update", "plan_removed"), _PLAN),
     "available_commands_update": {
         **_MORE,
         "sessionUpdate": KEEP,

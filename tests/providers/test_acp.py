@@ -95,6 +95,10 @@ def piece(text: str, kind: str = "message", own: str | None = None) -> Event:
     return {**update, **({"messageId": own} if own else {})}
 
 
+def said(text: str) -> Event:
+    return note(piece(text))
+
+
 def turn(pieces: Sequence[str]) -> list[Event]:
     thoughts = [note(piece(text, "thought")) for text in pieces]
     texts = [note(piece(text)) for text in pieces]
@@ -154,11 +158,11 @@ def test_messages_are_told_apart_by_their_ids_and_their_sessions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "finish"),
+    ("reason", "finish"),
     [("max_tokens", "length"), ("refusal", "content_filter"), ("cancelled", "cancelled")],
 )
-def test_the_reason_of_an_answer_is_the_streams(said: str, finish: str) -> None:
-    stream = GUARD.wrap_sync([note(piece("so")), {**OVER, "result": {"stopReason": said}}])
+def test_the_reason_of_an_answer_is_the_streams(reason: str, finish: str) -> None:
+    stream = GUARD.wrap_sync([note(piece("so")), {**OVER, "result": {"stopReason": reason}}])
     list(stream)
     assert stream.finish == finish
 
