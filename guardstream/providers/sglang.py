@@ -52,20 +52,22 @@ _META: dict[str, Spec] = {
     "output_token_logprobs_length": NUMBER,
 }
 
+CHUNK: dict[str, Spec] = {
+    "text": Leaf("grown", "text", "text"),
+    "output_ids": ABOUT,
+    "index": NUMBER,
+    "prompt_token_ids": META,
+    "meta_info": _META,
+    "error": Tree(_ERROR, frozenset({"type"})),
+}
+
 
 class SGLang(Growing):
     """The adapter for chunks of `/generate`; each of several samples or prompts is a choice."""
 
     name = "sglang"
     sse_end = "[DONE]"
-    spec: ClassVar[Spec] = {
-        "text": Leaf("grown", "text", "text"),
-        "output_ids": ABOUT,
-        "index": NUMBER,
-        "prompt_token_ids": META,
-        "meta_info": _META,
-        "error": Tree(_ERROR, frozenset({"type"})),
-    }
+    spec: ClassVar[Spec] = CHUNK
 
     @staticmethod
     def accepts(chunk: object) -> bool:
