@@ -35,6 +35,7 @@ __all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
 ENDPOINTS = {
     "/chat/completions": "openai_chat",
     "/completions": "openai_completions",
+    "/completion": "llama_cpp",
     "/responses": "openai_responses",
     "/messages": "anthropic",
     **dict.fromkeys((":generateContent", ":streamGenerateContent"), "gemini"),

@@ -9,11 +9,25 @@ message is a text of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from copy import deepcopy
+from typing import Any, ClassVar, TypeGuard
 
+from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.objects import (
+    Event,
+    Objects,
+    dumped,
+    is_message,
+    known_alone,
+    message_json,
+    message_like,
+    model_like,
+    root_of,
+    with_changes,
+)
 from guardstream.providers.spec import (
     APART,
     END,
@@ -28,7 +42,9 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
+    sibling,
 )
+from guardstream.providers.streamed import Streamed
 
 _MARKS = dict.fromkeys(("kind", "taskId", "contextId", "messageId", "artifactId"), META)
 _MORE: dict[str, Spec] = {"metadata": Tree(UNKNOWN), "extensions": [META]}
@@ -69,7 +85,7 @@ _STATUS = OneOf(
     dict.fromkeys(_OPEN, _WORKING),
     {**_STATE, "message": _message(_WHOLE)},
 )
-_TASK: Spec = {
+_TASK: dict[str, Spec] = {
     **_MARKS,
     **_MORE,
     "id": META,
@@ -105,8 +121,20 @@ _OVER: dict[str, FinishReason] = {
 """States in which a stream ends; version 1.0 writes them as `TASK_STATE_INPUT_REQUIRED`."""
 
 
-class A2A(SpecAdapter):
-    """The adapter for a task's events; its artifacts are the answer."""
+_SO_FAR: Spec = {
+    **_TASK,
+    "status": {**_STATE, "message": _message(Leaf("copy", "text", "status"))},
+    "artifacts": [_artifact(Leaf("copy", "text", "text"))],
+    "history": [_message(Leaf("copy", "text", "history"))],
+}
+"""A task with all that its updates have said."""
+
+
+class Events(SpecAdapter):
+    """Reads a task's events as JSON; its artifacts are the answer.
+
+    `soFar` is the task as a client has it after an event, for those that tell both.
+    """
 
     name = "a2a"
     spec: ClassVar[Spec] = {
@@ -114,6 +142,7 @@ class A2A(SpecAdapter):
         "result": OneOf("kind", _KINDS, _NAMED),
         "error": Tree(Leaf("whole", "text", "error")),
         **_NAMED,
+        "soFar": _SO_FAR,
     }
     repeats = False
 
@@ -121,6 +150,7 @@ class A2A(SpecAdapter):
         super().__init__(unknown=unknown)
         self._texts: dict[Any, int] = {}  # of artifacts, by their ids
         self._count = 0
+        self._streamed = Streamed()  # where events repeat it
 
     @staticmethod
     def accepts(chunk: object) -> bool:
@@ -140,9 +170,25 @@ class A2A(SpecAdapter):
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         number = path[0] if len(path) > 1 else 0
         if leaf.field == "text":
-            number = self._texts.get(_artifact_of(_update(event)).get("artifactId"), 0)
+            artifact = _artifact_of(_update(event))
+            if leaf.kind == "copy":
+                artifact = fields_of(fields_of(event["soFar"])["artifacts"][path[0]])
+            number = self._texts.get(artifact.get("artifactId"), 0)
         field = "content" if leaf.field == "message" else leaf.field  # it is an answer
         return Slot(0, leaf.channel, field, number)
+
+    def pieces(self, chunk: Any, event: Mapping[str, Any]) -> Sequence[Piece]:
+        """Return the pieces of text; what a task so far does not repeat is a text of its own."""
+        found = super().pieces(chunk, event)
+        if "soFar" not in event:
+            return found
+        self._streamed.note(piece for piece in found if piece.slot.field == "text")
+        return [
+            piece._replace(slot=piece.slot._replace(field="artifact"))
+            if piece.kind == "copy" and self._streamed.find(piece) != piece.slot
+            else piece
+            for piece in found
+        ]
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event; an artifact that is not appended to is another text."""
@@ -211,6 +257,150 @@ class A2A(SpecAdapter):
             return [_with(chunk, {**ids, "kind": "status-update", "status": status, "final": True})]
         status = {"state": f"TASK_STATE_{state.upper()}"}
         return [_with(chunk, {**ids, "status": status}, "statusUpdate")]
+
+
+class A2A(Objects):
+    """The adapter for a task's events as JSON, or as objects of the `a2a-sdk` package.
+
+    Those are messages of Protocol Buffers (version 1), or pydantic's models (version 0.3), whose
+    client gives pairs: the task so far, to which it goes on adding, and the update.
+    """
+
+    name = "a2a"
+    packages = frozenset({"a2a", "a2a_pb2"})
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(Events(unknown=unknown), unknown=unknown)
+        self._task: Event = {}  # as it went out last, of pairs
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Tell whether `chunk` is an event of a task, or a message, or a pair of a client's."""
+        return Events.accepts(chunk) or cls.is_own(chunk[0] if _is_pair(chunk) else chunk)
+
+    def taken(self, chunk: Any) -> Any:
+        """Return a copy of a pair, to whose parts its maker goes on adding."""
+        if _is_pair(chunk):
+            self.repeats = True
+            return deepcopy(chunk)
+        return known_alone(chunk) if is_message(chunk) else chunk
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the event that an object or a pair stands for."""
+        if _is_pair(chunk):
+            task, update = chunk
+            if update is None:
+                return _answer(task)
+            return {**_answer(update), "soFar": _with_joined_texts(dumped(task))}
+        if not self.is_own(chunk):
+            raise AdapterError(f"a2a: a {type(chunk).__qualname__!r} is no event")
+        if not is_message(chunk):
+            return _answer(chunk)
+        name = _NAMES.get(chunk.DESCRIPTOR.name)
+        return {name: message_json(chunk)} if name else message_json(chunk)
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object or a pair like `chunk` with another event in it."""
+        if _is_pair(chunk):
+            task, update = chunk
+            if update is None:
+                return (with_changes(task, old["result"], new["result"]), None)
+            same = new["soFar"] is old["soFar"]
+            return (
+                task if same else model_like(type(task), new["soFar"]),
+                with_changes(update, old["result"], new["result"]),
+            )
+        if is_message(chunk):
+            name = _NAMES.get(chunk.DESCRIPTOR.name)
+            return message_like(chunk, new[name] if name else new)
+        whole = _is_answer(chunk)
+        return with_changes(chunk, old if whole else old["result"], new if whole else new["result"])
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an object for an event; in a pair beside the task with what it adds."""
+        if is_message(chunk):
+            (name,) = event
+            kind = next((kind for kind, each in _NAMES.items() if each == name), "")
+            if chunk.DESCRIPTOR.name in _NAMES:
+                return message_like(chunk, event[name], kind)
+            return message_like(chunk, event, "StreamResponse")
+        if _is_answer(chunk):
+            return model_like(type(chunk), {**event, "id": self.held(chunk).get("id")})
+        beside = chunk[0] if _is_pair(chunk) else chunk
+        update = event["result"]
+        kind = sibling(beside, type(beside).__module__, _KIND_NAMES[update["kind"]])
+        one = model_like(kind, update)
+        if not _is_pair(chunk):
+            return one
+        self._task = _with_update(self._task, update)
+        return (model_like(type(beside), self._task), one)
+
+    def passed(self, chunk: Any) -> None:
+        """Keep the task of a pair, as it went out."""
+        if _is_pair(chunk):
+            self._task = dumped(chunk[0])
+
+
+_NAMES = {
+    "Task": "task",
+    "Message": "message",
+    "TaskStatusUpdateEvent": "statusUpdate",
+    "TaskArtifactUpdateEvent": "artifactUpdate",
+}
+"""How version 1 calls the events that it holds by name."""
+
+_KIND_NAMES = {
+    "status-update": "TaskStatusUpdateEvent",
+    "artifact-update": "TaskArtifactUpdateEvent",
+}
+
+
+def _is_pair(chunk: object) -> TypeGuard[tuple[Any, Any]]:
+    return isinstance(chunk, tuple) and len(chunk) == 2
+
+
+def _is_answer(model: Any) -> bool:
+    return "jsonrpc" in fields_of(root_of(model))
+
+
+def _answer(model: Any) -> Event:
+    """Return the answer of JSON-RPC that a model is, or would come in."""
+    told = dumped(model)
+    return told if _is_answer(model) else {"jsonrpc": "2.0", "result": told}
+
+
+def _with_joined_texts(task: Event) -> Event:
+    """Return a task in which each text is one part: one more comes with every update."""
+    joined = {**task, "artifacts": [_joined(each) for each in task.get("artifacts") or ()]}
+    joined["history"] = [_joined(each) for each in task.get("history") or ()]
+    message = task["status"].get("message")
+    return (
+        {**joined, "status": {**task["status"], "message": _joined(message)}} if message else joined
+    )
+
+
+def _joined(holder: Event) -> Event:
+    parts: list[Event] = []
+    for part in holder["parts"]:
+        if parts and part.keys() == parts[-1].keys() == {"kind", "text"}:
+            parts[-1] = {**part, "text": parts[-1]["text"] + part["text"]}
+        else:
+            parts.append(part)
+    return {**holder, "parts": parts}
+
+
+def _with_update(task: Event, update: Event) -> Event:
+    """Return a task after an update that the guard added."""
+    if "status" in update:
+        return {**task, "status": update["status"]}
+    own = update["artifact"]
+    artifacts = [
+        {**each, "parts": [*each["parts"], *own["parts"]]}
+        if each["artifactId"] == own["artifactId"]
+        else each
+        for each in task.get("artifacts") or ()
+    ]
+    return {**task, "artifacts": artifacts}
 
 
 def _update(event: Mapping[str, Any]) -> Mapping[str, Any]:

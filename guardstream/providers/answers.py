@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers import bedrock, cohere, ollama, watsonx
-from guardstream.providers.a2a import A2A
+from guardstream.providers.a2a import Events
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.dashscope import calls_in, number_in, response_spec
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.google import interactions
 from guardstream.providers.google.gemini import REASONS, STOPS, Gemini
 from guardstream.providers.google.gemini_calls import call_in, get, parts_of
-from guardstream.providers.mcp import MCP
+from guardstream.providers.mcp import Messages
 from guardstream.providers.spec import END, KEEP, META, Leaf, Path, Spec, Tree
 from guardstream.providers.whole import Body, said_in
 
@@ -373,7 +373,7 @@ class A2ABody(_RPCBody):
     """`message/send`: https://a2a-protocol.org/latest/specification/."""
 
     name = "a2a"
-    spec: ClassVar[Spec] = A2A.spec
+    spec: ClassVar[Spec] = Events.spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         field = "content" if leaf.field == "message" else leaf.field
@@ -384,7 +384,7 @@ class MCPBody(_RPCBody):
     """A server's answer: https://modelcontextprotocol.io/specification/2025-06-18/basic."""
 
     name = "mcp"
-    spec: ClassVar[Spec] = MCP.spec
+    spec: ClassVar[Spec] = Messages.spec
 
 
 def _with_text(content: Any, text: str) -> Any:

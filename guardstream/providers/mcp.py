@@ -8,10 +8,21 @@ judged at once, alone and with those before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import is_dataclass
+from typing import Any, ClassVar, get_args
 
+from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.providers.adapter import Said
+from guardstream.providers.adapter import Said, Unknown
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.objects import (
+    Event,
+    Objects,
+    dumped,
+    model_like,
+    root_of,
+    with_changes,
+)
 from guardstream.providers.spec import (
     APART,
     KEEP,
@@ -23,6 +34,7 @@ from guardstream.providers.spec import (
     Spec,
     SpecAdapter,
     Tree,
+    sibling,
 )
 
 _GIVEN = Leaf("whole", "text", "tool_result")
@@ -51,8 +63,8 @@ _RESULT: Spec = {
 }
 
 
-class MCP(SpecAdapter):
-    """The adapter for a server's messages; they have no common end."""
+class Messages(SpecAdapter):
+    """Reads a server's messages as JSON; they have no common end."""
 
     name = "mcp"
     tells_apart = True
@@ -90,3 +102,81 @@ class MCP(SpecAdapter):
             return ()
         told = {"code": -32000, "message": f"the answer was ended: {reason}"}
         return [{"jsonrpc": "2.0", "id": None, "error": told}]
+
+
+class MCP(Objects):
+    """The adapter for messages as JSON, or as objects of the `mcp` package.
+
+    Those are messages of JSON-RPC, alone or in a `SessionMessage`, and what they hold: results,
+    notifications and requests.
+    """
+
+    name = "mcp"
+    packages = frozenset({"mcp", "mcp_types"})
+    tells_apart = Messages.tells_apart
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(Messages(unknown=unknown), unknown=unknown)
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Tell whether `chunk` is a message of JSON-RPC 2.0, or what such a message holds."""
+        return Messages.accepts(chunk) or cls.is_own(_message_in(chunk))
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the message that an object stands for, or is in."""
+        message = _message_in(chunk)
+        if not self.is_own(message):
+            raise AdapterError(f"mcp: a {type(chunk).__qualname__!r} is no message")
+        told = dumped(message)
+        if _has(message, "jsonrpc"):
+            return told
+        return {"jsonrpc": "2.0", **(told if _has(message, "method") else {"result": told})}
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk` with another message in it."""
+        message = _message_in(chunk)
+        changed = with_changes(message, _stood_for(message, old), _stood_for(message, new))
+        return _with_message(chunk, changed)
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an error of JSON-RPC; version 1 of the package wants an id of it."""
+        message = _message_in(chunk)
+        beside = root_of(message)
+        kind = sibling(beside, type(beside).__module__, "JSONRPCError")
+        nullable = type(None) in get_args(kind.model_fields["id"].annotation)
+        error = model_like(kind, event if nullable else {**event, "id": ""})
+        return _with_message(chunk, error if message is beside else type(message)(error))
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return an error of JSON-RPC in the place of an answer, among messages of JSON-RPC."""
+        if not isinstance(chunk, dict) and not _has(_message_in(chunk), "jsonrpc"):
+            return ()
+        return super().end(chunk, choice, reason, said)
+
+
+def _message_in(chunk: Any) -> Any:
+    """Return the message in a `SessionMessage`, or the chunk itself."""
+    return chunk.message if _is_session(chunk) else chunk
+
+
+def _with_message(chunk: Any, message: Any) -> Any:
+    return replaced(chunk, {"message": message}) if _is_session(chunk) else message
+
+
+def _is_session(chunk: Any) -> bool:
+    return is_dataclass(chunk) and {"message", "metadata"} == fields_of(chunk).keys()
+
+
+def _stood_for(message: Any, event: Event) -> Event:
+    """Return what in an event a message stands for."""
+    if _has(message, "jsonrpc"):
+        return event
+    if _has(message, "method"):
+        return {name: value for name, value in event.items() if name != "jsonrpc"}
+    result: Event = event["result"]
+    return result
+
+
+def _has(message: Any, name: str) -> bool:
+    return name in fields_of(root_of(message))

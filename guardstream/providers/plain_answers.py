@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
+from guardstream.providers import sglang
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.answers import Answer, BedrockBody, OneAnswer
 from guardstream.providers.fields import fields_of
@@ -124,6 +125,32 @@ class TGIBody(PlainBody):
             ),
         },
     }
+
+
+class LlamaCppBody(PlainBody):
+    """llama.cpp's own `/completion`, of one prompt."""
+
+    name = "llama_cpp"
+    text, done = "content", ("stop_type",)
+    reasons_known: ClassVar[Mapping[str, FinishReason]] = {"limit": "length"}
+    stops: ClassVar[Mapping[FinishReason, str]] = {"stop": "word", "length": "limit"}
+    spec: ClassVar[Spec] = {
+        "content": _TEXT,
+        "stop_type": END,
+        **dict.fromkeys(("index", "id_slot", "stop", "truncated", "has_new_line"), NUMBER),
+        **{f"tokens_{what}": NUMBER for what in ("predicted", "evaluated", "cached")},
+        "model": META,
+        **dict.fromkeys(("prompt", "generation_settings", "stopping_word"), REQUEST),
+        **dict.fromkeys(("tokens", "completion_probabilities"), ABOUT),
+    }
+
+
+class SGLangBody(PlainBody):
+    """SGLang's `/generate`, of one prompt and one sample."""
+
+    name = "sglang"
+    text, done = "text", ("meta_info", "finish_reason", "type")
+    spec: ClassVar[Spec] = {**sglang.CHUNK, "text": _TEXT}
 
 
 class CohereV1Body(PlainBody):

@@ -277,6 +277,8 @@ BODIES: Mapping[str, type[Body]] = LazyMapping(
         "interactions": "guardstream.providers.answers:InteractionsBody",
         "anthropic_completions": "guardstream.providers.plain_answers:AnthropicCompletionsBody",
         "tgi": "guardstream.providers.plain_answers:TGIBody",
+        "llama_cpp": "guardstream.providers.plain_answers:LlamaCppBody",
+        "sglang": "guardstream.providers.plain_answers:SGLangBody",
         "cohere_v1": "guardstream.providers.plain_answers:CohereV1Body",
         "bedrock_llama": "guardstream.providers.plain_answers:LlamaBody",
         "bedrock_mistral": "guardstream.providers.plain_answers:MistralOutputsBody",

@@ -10,6 +10,7 @@ import pytest
 
 from guardstream import AdapterError, Guard, Policy
 from tests.providers import messages, responses
+from tests.providers import test_acp as acp
 from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
 from tests.providers import test_interfaces as interfaces
@@ -20,6 +21,7 @@ from tests.providers import test_mistral_conversations as conversations
 from tests.providers import test_openai_media as media
 from tests.providers import test_perplexity as perplexity
 from tests.providers import test_realtime as realtime
+from tests.providers import test_sglang as sglang
 from tests.providers.changes import (
     CHANGES,
     Event,
@@ -172,6 +174,8 @@ SAMPLES: dict[str, list[Event]] = {
     "anthropic_completions": [completion("so "), completion("it"), completion("", "stop_sequence")],
     "tgi": [token("so "), token("it", "so it")],
     "a2a": rpc.task(["so ", "it"]),
+    "acp": acp.turn(["so ", "it"]),
+    "sglang": sglang.so_far(["so ", "it"]),
     "mcp": [rpc.note("progress", progressToken="p", message="so "), rpc.tool("so ", "it")],
     "dashscope": dashscope.told(["so ", "so it"]),
     "openai_media": media.transcript(["so ", "it"]),

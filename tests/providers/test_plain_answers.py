@@ -37,6 +37,21 @@ def generate(text: str) -> Event:
     return {"generated_text": text, "details": details}
 
 
+def llama_cpp(text: str) -> Event:
+    probable = [{"id": 5, "token": text, "logprob": -0.5, "top_logprobs": []}]
+    told = {"content": text, "tokens": [5], "stop": True, "stop_type": "eos", "stopping_word": ""}
+    asked = {"prompt": "<s>so?", "generation_settings": {"seed": 1, "stop": ["###"]}}
+    counts = {"index": 0, "id_slot": 0, "tokens_predicted": 1, "timings": {"prompt_n": 1}}
+    return {**told, **asked, **counts, "model": "m-1", "completion_probabilities": probable}
+
+
+def sglang(text: str) -> Event:
+    reason = {"type": "stop", "matched": 2}
+    about = {"id": "r1", "finish_reason": reason, "prompt_tokens": 3, "completion_tokens": 1}
+    tokens = {"output_token_logprobs": [[-0.5, 5, text]], "weight_version": "default"}
+    return {"text": text, "output_ids": [5], "meta_info": {**about, **tokens}}
+
+
 def cohere(text: str) -> Event:
     history = [{"role": "USER", "message": "so?"}, {"role": "CHATBOT", "message": text}]
     told = {"text": text, "generation_id": "g-1", "finish_reason": "COMPLETE"}
@@ -77,6 +92,8 @@ def converse(text: str) -> Event:
 ANSWERS = {
     "anthropic_completions": completion,
     "tgi": generate,
+    "llama_cpp": llama_cpp,
+    "sglang": sglang,
     "cohere_v1": cohere,
     "bedrock_llama": llama,
     "bedrock_mistral": outputs,
@@ -87,7 +104,7 @@ INVOKED = (completion, llama, outputs, titan, generations, cohere, converse)
 
 EVERY = [*ANSWERS.items(), *(("bedrock_invoke", make) for make in INVOKED)]
 
-TEXTS = ("completion", "generated_text", "text", "generation", "outputText")
+TEXTS = ("completion", "content", "generated_text", "text", "generation", "outputText")
 
 
 def answer(value: Any) -> str:
@@ -107,7 +124,15 @@ def reasons(value: Any) -> list[Any]:
         return [reason for each in value for reason in reasons(each)]
     if not isinstance(value, dict):
         return []
-    names = ("stop_reason", "finish_reason", "completionReason", "stopReason", "status")
+    names = (
+        "stop_reason",
+        "finish_reason",
+        "completionReason",
+        "stopReason",
+        "status",
+        "stop_type",
+    )
+    names += ("type",) if value.keys() <= {"type", "matched"} else ()
     own = [value[name] for name in names if isinstance(value.get(name), str)]
     return own + [reason for inner in value.values() for reason in reasons(inner)]
 
@@ -139,7 +164,7 @@ def test_a_block_and_a_limit_say_so_in_the_formats_words(provider: str, make: An
     cut, result = guard_body(SHORT, provider, make("so long"))
     assert answer(cut) == "so l"
     assert result.finish == "length"
-    assert {"length", "max_tokens", "MAX_TOKENS", "LENGTH", "incomplete"}.intersection(reasons(cut))
+    assert {"length", "limit", "max_tokens", "MAX_TOKENS", "LENGTH", "incomplete"} & {*reasons(cut)}
 
 
 @pytest.mark.parametrize(("provider", "make"), EVERY)
@@ -177,6 +202,7 @@ def test_steps_of_text_in_a_row_are_one_text() -> None:
         ("/v1/complete", completion),
         ("/v1/chat", cohere),
         ("/generate", generate),
+        ("/completion", llama_cpp),
     ],
 )
 def test_a_transport_guards_such_answers(path: str, make: Any) -> None:

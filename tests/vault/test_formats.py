@@ -23,6 +23,7 @@ from tests.providers import (
     chunks,
     messages,
     responses,
+    test_acp,
     test_answers,
     test_assistants,
     test_bedrock,
@@ -45,6 +46,7 @@ from tests.providers import (
     test_openai_media,
     test_plain_formats,
     test_realtime,
+    test_sglang,
 )
 from tests.providers.laws import EMPTY
 from tests.providers.served import Body, openai_client, sse
@@ -205,6 +207,8 @@ FORMATS: dict[str, Make] = {
         test_langchain_protocol.finish(),
     ],
     "a2a": lambda pieces: test_json_rpc.task(list(pieces)),
+    "acp": lambda pieces: [*map(test_acp.said, pieces), test_acp.OVER],
+    "sglang": test_sglang.so_far,
     "mcp": lambda pieces: [test_json_rpc.tool("".join(pieces))],
     "dashscope": lambda pieces: test_dashscope.told(list(accumulate(pieces))),
     "openai_agents": lambda pieces: list(test_frameworks.openai_agents(pieces)),

@@ -1,0 +1,177 @@
+"""Objects that stand for JSON, such as pydantic's models and messages of Protocol Buffers.
+
+The adapter of a format reads and writes the JSON; here it is made of the objects, and they of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, RootModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Said, Slot
+from guardstream.providers.fields import fields_of, replaced, with_names
+from guardstream.providers.holding import Holding
+
+Event = dict[str, Any]
+
+
+class Objects(Holding):
+    """The base of adapters whose chunks are JSON, or objects of a package that stand for it.
+
+    `packages` are the outermost modules of the classes.
+    """
+
+    repeats = False
+    packages: ClassVar[frozenset[str]]
+    _read: tuple[Any, Event] = (None, {})
+
+    @classmethod
+    def is_own(cls, value: object) -> bool:
+        """Tell whether a value is a model or a message of the packages."""
+        if not isinstance(value, BaseModel) and not is_message(value):
+            return False
+        named = (base.__module__.partition(".")[0] for base in type(value).__mro__)
+        return not cls.packages.isdisjoint(named)
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the event that an object stands for."""
+        raise NotImplementedError
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk`, which stands for `old`, that stands for `new`."""
+        raise NotImplementedError
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an object beside `chunk` for an event that the guard adds."""
+        raise NotImplementedError
+
+    def held(self, chunk: Any) -> Any:
+        """Return the event in a chunk; the same one for the same chunk."""
+        if isinstance(chunk, dict):
+            return chunk
+        if self._read[0] is not chunk:
+            self._read = (chunk, self.json_of(chunk))
+        return self._read[1]
+
+    def holding(self, chunk: Any, held: Any) -> Any:
+        """Return a chunk with another event in it."""
+        return held if isinstance(chunk, dict) else self.changed(chunk, self.held(chunk), held)
+
+    def beside(self, chunk: Any) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return nothing: the event is all there is."""
+        return {}
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return chunks that say only `text`."""
+        return self._added(chunk, self._inner.extra(self.held(chunk), slot, text, said))
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return the chunks that end a choice."""
+        return self._added(chunk, self._inner.end(self.held(chunk), choice, reason, said))
+
+    def _added(self, chunk: Any, events: Sequence[Event]) -> Sequence[Any]:
+        return events if isinstance(chunk, dict) else [self.made(chunk, each) for each in events]
+
+
+def is_message(value: object) -> bool:
+    """Tell whether a value is a message of Protocol Buffers."""
+    return hasattr(type(value), "DESCRIPTOR") and hasattr(value, "DiscardUnknownFields")
+
+
+def dumped(model: BaseModel) -> Event:
+    """Return the JSON that a model stands for."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+
+
+def message_json(message: Any) -> Event:
+    """Return the JSON that a message stands for."""
+    event: Event = import_module("google.protobuf.json_format").MessageToDict(message)
+    return event
+
+
+def message_like(message: Any, event: Event, name: str = "") -> Any:
+    """Return a message of the same class, or of the one called `name` beside it, for an event.
+
+    AdapterError if that class has no such fields.
+    """
+    formats = import_module("google.protobuf.json_format")
+    factory = import_module("google.protobuf.message_factory")
+    descriptor = message.DESCRIPTOR
+    descriptor = descriptor.file.message_types_by_name[name] if name else descriptor
+    try:
+        return formats.ParseDict(event, factory.GetMessageClass(descriptor)())
+    except formats.ParseError:
+        raise AdapterError(f"an event cannot be a {descriptor.name!r}") from None
+
+
+def known_alone(message: Any) -> Any:
+    """Return a message without fields that its class does not know: they cannot be read."""
+    known = type(message)()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    return message if known.ByteSize() == message.ByteSize() else known
+
+
+def model_like(kind: type[BaseModel], event: Any) -> Any:
+    """Return a model of a class for an event; AdapterError if that is not valid for it."""
+    try:
+        return kind.model_validate(event)
+    except ValidationError:
+        raise AdapterError(f"an event cannot be a {kind.__name__!r}") from None
+
+
+def with_changes(value: Any, old: Any, new: Any) -> Any:
+    """Return a copy of what stands for the JSON `old`, in which is changed what differs in `new`.
+
+    What did not change is the same object in both, and so it is in the copy.
+    """
+    if new is old:
+        return value
+    if isinstance(value, RootModel):
+        return replaced(value, {"root": with_changes(value.root, old, new)})
+    if isinstance(value, BaseModel) and isinstance(old, dict) and isinstance(new, dict):
+        return _with_changed_fields(value, old, new)
+    if isinstance(value, list) and isinstance(new, list) and len(new) == len(value):
+        return [with_changes(*each) for each in zip(value, old, new, strict=True)]
+    return new
+
+
+def root_of(model: Any) -> Any:
+    """Return what a model stands for, if it is nothing but one of several."""
+    while isinstance(model, RootModel):
+        model = model.root
+    return model
+
+
+def _with_changed_fields(model: BaseModel, old: Event, new: Event) -> Any:
+    """Do so for a model. What its class calls a field is no text; another field's name may be."""
+    held = fields_of(model)
+    declared = type(model).model_fields
+    names = {_alias(declared.get(name)) or name: name for name in held}
+    if old.keys() - names.keys():
+        raise AdapterError(f"a {type(model).__name__!r} stands for more than its fields")
+    fresh = dict(held)
+    renamed = False
+    for key, other in zip(old, new if len(new) == len(old) else old, strict=True):
+        name = names[key]
+        value = with_changes(held[name], old[key], new.get(other))
+        if name in declared or other == name in new:
+            fresh[name] = value
+            continue
+        renamed = True
+        del fresh[name]
+        if other in new:
+            fresh[other] = value
+    if renamed:
+        return with_names(model, fresh)
+    return replaced(model, {name: fresh[name] for name in held if fresh[name] is not held[name]})
+
+
+def _alias(field: FieldInfo | None) -> str | None:
+    return (field.serialization_alias or field.alias) if field else None

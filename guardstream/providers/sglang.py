@@ -1,0 +1,146 @@
+"""SGLang's `/generate`: all of a text so far, or with incremental streaming what is new in it.
+
+https://docs.sglang.ai/basic_usage/native_api.html. The numbers of tokens say which of the two a
+stream does: those of a chunk, and those generated so far. Where they do not, its texts do: see
+`guardstream.providers.telling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
+from guardstream.providers.fields import fields_of, index_in, replaced
+from guardstream.providers.growing import Growing
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    META,
+    NUMBER,
+    REQUEST,
+    Leaf,
+    Path,
+    Read,
+    Spec,
+    Tree,
+)
+
+_ERROR = Leaf("whole", "text", "error")
+
+_COUNTS = ("prompt", "completion", "cached", "reasoning", "image", "audio", "video")
+
+_META: dict[str, Spec] = {
+    "id": META,
+    "finish_reason": {
+        "type": END,
+        "matched": REQUEST,
+        "message": _ERROR,
+        **dict.fromkeys(("length", "status_code"), NUMBER),
+        "err_type": META,
+    },
+    **{f"{what}_tokens": NUMBER for what in _COUNTS},
+    **dict.fromkeys(("num_retractions", "e2e_latency", "dp_rank"), NUMBER),
+    **dict.fromkeys(("response_sent_to_client_ts", "queue_time", "ttft"), NUMBER),
+    "weight_version": META,
+    **{
+        f"{of}_{what}": ABOUT
+        for of in ("input", "output")
+        for what in ("token_logprobs", "top_logprobs", "token_ids_logprobs")
+    },
+    "output_token_logprobs_length": NUMBER,
+}
+
+CHUNK: dict[str, Spec] = {
+    "text": Leaf("grown", "text", "text"),
+    "output_ids": ABOUT,
+    "index": NUMBER,
+    "prompt_token_ids": META,
+    "meta_info": _META,
+    "error": Tree(_ERROR, frozenset({"type"})),
+}
+
+
+class SGLang(Growing):
+    """The adapter for chunks of `/generate`; each of several samples or prompts is a choice."""
+
+    name = "sglang"
+    sse_end = "[DONE]"
+    spec: ClassVar[Spec] = CHUNK
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` has a text and what is known of its request."""
+        if not isinstance(chunk, dict) or not isinstance(chunk.get("meta_info"), dict):
+            return False
+        return "text" in chunk and {"id", "finish_reason"} <= chunk["meta_info"].keys()
+
+    def __init__(self, *, unknown: Unknown = "guard", incremental: bool | None = None) -> None:
+        super().__init__(unknown=unknown, incremental=incremental)
+        self._counts: dict[int, int] = {}  # of tokens so far, by choices
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in `chunk`; a later one that has all tokens has all of the text."""
+        event = fields_of(chunk)
+        ids, count = _tokens_in(event)
+        before = self._counts.get(index_in(event), 0)
+        if self._incremental is None and 0 < before < count == ids:
+            self._incremental = False
+        self._counts[index_in(event)] = count
+        return super().read(chunk)
+
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
+        """Return which sample or prompt a chunk is of."""
+        return index_in(event)
+
+    def _tells_new(self, read: Read) -> bool:
+        """Tell whether a value is not all so far: a chunk has not all of the tokens, either."""
+        ids, count = _tokens_in(fields_of(read.chunk))
+        return 0 < ids < count or super()._tells_new(read)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what a chunk says; a request that was aborted did not end by itself."""
+        reading = super().meaning(chunk, event, pieces)
+        if "error" in event:
+            return reading._replace(failed=True)
+        finish: FinishReason = "error"
+        if _reason_in(event).get("type") == "abort":
+            reading = reading._replace(finished=dict.fromkeys(reading.finished, finish))
+        return reading._replace(choices=(index_in(event),))
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a chunk that says `texts`; without `ends` its text goes on."""
+        written = super().write(chunk, texts, ends=ends)
+        if ends or written is None or not _reason_in(written):
+            return written
+        return _with_reason(written, None)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return a chunk like the last that had such text, whose text goes on."""
+        made = super().extra(chunk, slot, text, said)
+        return [_with_reason(each, None) for each in made]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return a chunk like the last that had text, with a finish reason."""
+        slot = self.slot(Leaf("grown"), fields_of(chunk), ())._replace(choice=choice)
+        made = self.extra(chunk, slot, "", said) or [chunk]
+        return [_with_reason(made[-1], {"type": reason})]
+
+
+def _reason_in(event: Any) -> Mapping[str, Any]:
+    return fields_of(fields_of(fields_of(event).get("meta_info")).get("finish_reason"))
+
+
+def _with_reason(chunk: Any, reason: Mapping[str, Any] | None) -> Any:
+    told = fields_of(chunk).get("meta_info")
+    return replaced(chunk, {"meta_info": {**fields_of(told), "finish_reason": reason}})
+
+
+def _tokens_in(event: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many tokens a chunk has, and how many were generated; 0 if it does not say."""
+    ids, count = event.get("output_ids"), fields_of(event.get("meta_info")).get("completion_tokens")
+    return (
+        len(ids) if isinstance(ids, list) else 0,
+        count if isinstance(count, int) else 0,
+    )
