@@ -83,3 +83,9 @@ def test_a_word_begins_with_a_letter_that_another_has_before(text: str) -> None:
     names = ("width", "repeats", "separators")
     rules = RuleSet([Rule("w", words=("ofx", "fin"), normalize=names)])
     assert spans(rules, text) == [(text.index("n") - (1 if "ﬁ" in text else 2), len(text))]
+
+
+def test_a_letter_that_is_in_no_word_is_never_the_last_one_again() -> None:
+    rules = RuleSet([Rule("w", words=("i",), normalize=("width", "repeats"))])
+    assert spans(rules, "v Ⅳk") == []
+    assert spans(rules, "Ⅳ.") == [(0, 1)]

@@ -408,8 +408,9 @@ class WordIndex:
                     first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
             counts = counts[first:]
-        # Where nothing lives, the class may be that of all letters that are in no word.
-        last = letters[-1] if repeats and (prefix or waiting) else ""
+        # A letter that is in no word may stand for others of its class.
+        lives = bool(prefix or waiting) and letters[-1] in self._letters
+        last = letters[-1] if repeats and lives else ""
         grown = Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last, 0, counts)
         if not prefix or "separators" not in self.folding.names:
             return grown
