@@ -40,3 +40,12 @@ def test_a_signature_is_what_regex_says_of_each_set(seed: int) -> None:
     for letter in [*letters, *"😀中文Ａ，。；号群挂学丁！～ⓐ\u2028\u3000１ⒶK"]:
         expected = sum(bit for bit, judge in bits.items() if judge.match(letter))
         assert sets.signature(letter) == expected, (letter, ascii(letter))
+
+
+@pytest.mark.parametrize("letter", "ɤƛ\ua7cc\u1c89\U00010d50𐐀")
+def test_regex_says_what_other_cases_a_letter_has(letter: str) -> None:
+    # It knows later letters than the interpreter does.
+    sets, fragment = CharSets(), f"(?i:{letter})"
+    bit = sets.bit(fragment)
+    both = [c for c in map(chr, range(0x11000)) if regex.match(fragment, c, regex.V0)]
+    assert all(sets.signature(character) & bit for character in both), both

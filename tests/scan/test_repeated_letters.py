@@ -36,3 +36,56 @@ def test_letters_are_counted_from_the_candidate_that_stays_when_an_older_one_is_
     # Of `bccx` only one c is there; that `aabbcc…` was dropped must not shift the count.
     assert spans(rules, "aabbcx.") == []
     assert spans(rules, "bccx.") == [(0, 4)]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("straße", "straße"),
+        ("straße", "strasse"),
+        ("straße", "STRASSSSE"),
+        ("pass", "paß"),
+        ("pass", "pasß"),
+        ("pass", "paßß"),
+        ("office", "oﬃce"),
+        ("office", "ofﬁce"),
+        ("office", "oﬀﬀﬁce"),
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_character_may_be_several_letters(word: str, text: str, whole: bool) -> None:
+    rules = RuleSet(
+        [Rule("w", words=(word,), whole_word=whole, normalize=("width", "repeats"), action="mask")]
+    )
+    assert spans(rules, text) == [(0, len(text))]
+    assert spans(rules, f"a {text}.") == [(2, 2 + len(text))]
+    assert spans(rules, f"{text}a") == ([] if whole else [(0, len(text))])
+
+
+def test_a_letter_twice_in_one_character_counts_twice() -> None:
+    rules = RuleSet([Rule("w", words=("passss",), normalize=("repeats",))])
+    assert spans(rules, "paß") == spans(rules, "paßs") == []
+    assert spans(rules, "paßß") == [(0, 4)]
+
+
+@pytest.mark.parametrize("before", ["", "＿", "_", "!", "1①", "①1", "½", "x①"])
+@pytest.mark.parametrize("text", ["_-ab", "1①ab", "1½ab", "x＿ab", "x①1a", "z①ab"])
+def test_where_a_word_begins_depends_on_its_neighbour_alone(before: str, text: str) -> None:
+    # The first character of a class stands for it: its letter must not be taken for another's.
+    for names in ("width", "repeats"), ("width", "repeats", "separators"):
+        rules = RuleSet([Rule("w", words=("ab", "1a", "zc"), normalize=names)])
+        spans(rules, before)
+        assert spans(rules, text) == [(len(text) - 2, len(text))]
+
+
+@pytest.mark.parametrize("text", ["of-fin", "of-ﬁn", "oⓕfin", "oⓕﬁn"])
+def test_a_word_begins_with_a_letter_that_another_has_before(text: str) -> None:
+    names = ("width", "repeats", "separators")
+    rules = RuleSet([Rule("w", words=("ofx", "fin"), normalize=names)])
+    assert spans(rules, text) == [(text.index("n") - (1 if "ﬁ" in text else 2), len(text))]
+
+
+def test_a_letter_that_is_in_no_word_is_never_the_last_one_again() -> None:
+    rules = RuleSet([Rule("w", words=("i",), normalize=("width", "repeats"))])
+    assert spans(rules, "v Ⅳk") == []
+    assert spans(rules, "Ⅳ.") == [(0, 1)]

@@ -87,7 +87,7 @@ class CharSets:
             # Something stays in the place of what is listed: an empty set is none.
             if _KINDS.fullmatch(_LISTED.sub("x", fragment)):
                 listed = set(map(_character, _LISTED.findall(fragment)))
-                (self._by_case if any(map(_has_cases, listed)) else self._by_kind).append(judge)
+                (self._by_case if any(map(_CASED.match, listed)) else self._by_kind).append(judge)
                 self._listed |= listed
                 self._kinds.clear()
             else:
@@ -168,11 +168,6 @@ def _last(fragment: str) -> int:
 def _character(named: str) -> str:
     """The character that a fragment names."""
     return chr(int(named[2:], 16)) if len(named) > 1 else named
-
-
-def _has_cases(character: str) -> bool:
-    c = character
-    return len({c, c.lower(), c.upper(), c.title(), c.casefold()}) > 1
 
 
 def _judged(judges: Iterable[tuple[int, regex.Pattern[str]]], character: str) -> int:

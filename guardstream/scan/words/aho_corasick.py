@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -335,8 +336,8 @@ class WordIndex:
         character, letters, joins = compared
         if not letters:
             return self._state(self._unseen(shape))
-        if self.folding.repeats and letters == shape.last:
-            return self._state(self._repeated(shape))
+        if self.folding.repeats and set(letters) == {shape.last}:
+            return self._state(self._repeated(shape, len(letters), joins))
         decided = tuple(_older((w for w in shape.waiting if not (joins and w.whole)), ended=1))
         alive = bool(shape.prefix) and shape.gap < MAX_GAP
         if alive and self.folding.separates(character, shape.prefix[-1]):
@@ -353,15 +354,12 @@ class WordIndex:
             ages=_aged(shape), waiting=tuple(_older(shape.waiting, ended=1)), found=()
         )
 
-    def _repeated(self, shape: Shape) -> Shape:
-        """Behind a letter once more: words that end in it reach further, and where separators
-        stand between, another word may begin with it."""
-        ages, starts = _aged(shape), shape.starts
-        if shape.gap and starts and not starts[-1]:
-            ages, starts = (*ages[:-1], 1), (*starts[:-1], not shape.joined)
-        counts = _once_more(shape.counts)
+    def _repeated(self, shape: Shape, times: int, joins: bool) -> Shape:
+        """Behind a letter once more, or several times: words that end in it reach further."""
+        ages, starts = _begun(shape, shape.last)
+        counts = _more(shape.counts, times)
         waiting = {
-            word._replace(ended=0, counts=_once_more(word.counts)): None
+            word._replace(ended=0, counts=_more(word.counts, times)): None
             for word in _older(shape.waiting, ended=0)
         }
         for begin in range(len(shape.prefix)):
@@ -369,6 +367,7 @@ class WordIndex:
         return shape._replace(
             ages=ages,
             starts=starts,
+            joined=joins,
             waiting=tuple(waiting),
             found=(),
             gap=0,
@@ -407,12 +406,16 @@ class WordIndex:
         if shape.after_space and not shape.gap:
             # Spelled out, each letter stands alone: `p a ss` is no `pass`.
             shape = self._last_alone(shape)
-        prefix, ages, starts = shape.prefix, _aged(shape), shape.starts
+        prefix, (ages, starts) = shape.prefix, _begun(shape, letters[0])
         repeats, counts = self.folding.repeats, shape.counts
         parts, whole = self.parts.rules, self.whole.rules
-        for letter in letters:
-            prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
-            counts = (*counts, 1) if repeats else ()
+        # A character may be several letters, some of them the same: `ß` is `ss`.
+        for letter, times in zip(*runs(letters), strict=True) if repeats else product(letters, [1]):
+            if repeats and prefix[-1:] == letter:
+                counts = _more(counts, times)
+            else:
+                prefix, ages, starts = prefix + letter, (*ages, 1), (*starts, not shape.joined)
+                counts = (*counts, min(times, MAX_COUNT)) if repeats else ()
             first = len(prefix)
             for begin in range(len(prefix) - 1, -1, -1):
                 may_begin = starts[begin]
@@ -427,7 +430,9 @@ class WordIndex:
                     first = begin
             prefix, ages, starts = prefix[first:], ages[first:], starts[first:]
             counts = counts[first:]
-        last = letters[-1] if repeats else ""
+        # A letter that is in no word may stand for others of its class.
+        lives = bool(prefix or waiting) and letters[-1] in self._letters
+        last = letters[-1] if repeats and lives else ""
         grown = Shape(prefix, ages, starts, joins, tuple(waiting), tuple(found), last, 0, counts)
         if not prefix or "separators" not in self.folding.names:
             return grown
@@ -445,13 +450,22 @@ class WordIndex:
         )
 
 
-def _once_more(counts: tuple[int, ...]) -> tuple[int, ...]:
-    """The counts with the last letter read once more."""
-    return (*counts[:-1], min(counts[-1] + 1, MAX_COUNT)) if counts else ()
+def _more(counts: tuple[int, ...], times: int) -> tuple[int, ...]:
+    """The counts with the last letter read so many times more."""
+    return (*counts[:-1], min(counts[-1] + times, MAX_COUNT)) if counts else ()
 
 
 def _aged(shape: Shape) -> tuple[int, ...]:
     return tuple([min(age + 1, MAX_AGE) for age in shape.ages])
+
+
+def _begun(shape: Shape, letter: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """The ages and starts before a letter. Where it is the last one once more, another word may
+    begin with it if separators stand between, or if the last character continues no word."""
+    ages, starts = _aged(shape), shape.starts
+    if letter == shape.last and starts and not starts[-1] and (shape.gap or not shape.joined):
+        return (*ages[:-1], 1), (*starts[:-1], not shape.joined)
+    return ages, starts
 
 
 def _older(words: Iterable[Found], *, ended: int) -> Iterable[Found]:
