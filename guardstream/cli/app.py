@@ -1,4 +1,7 @@
-"""The commands and their options; what they do is in a module each."""
+"""The commands and their options; what they do is in a module each.
+
+Each command imports its own module: help, and completion at each Tab, wait for none of them.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from guardstream.bulk.batches import guard_of
-from guardstream.cli import bulk as bulk_command
-from guardstream.cli import debug as debug_command
-from guardstream.cli import demo as demo_command
-from guardstream.cli import diff as diff_command
-from guardstream.cli import evaluate as evaluate_command
-from guardstream.cli import explain as explain_command
-from guardstream.cli import extproc as extproc_command
-from guardstream.cli import importing
-from guardstream.cli import init as init_command
-from guardstream.cli import json_verdicts as json_command
-from guardstream.cli import key as key_command
-from guardstream.cli import lint as lint_command
-from guardstream.cli import play as play_command
-from guardstream.cli import report as report_command
-from guardstream.cli import run as run_command
-from guardstream.cli import serve as serve_command
-from guardstream.cli import test as test_command
-from guardstream.cli import verify as verify_command
 from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
 from guardstream.errors import GuardstreamError
-from guardstream.policy import schema as policy_schema
-from guardstream.policy.plugins import allowed
-from guardstream.scan.regex.forms import form
 from guardstream.version import __version__
 
 BAD_INPUT = 2
@@ -110,6 +91,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from guardstream.scan.regex.forms import form
+
         typer.echo(f"guardstream {__version__}, search: {form()}")
         raise typer.Exit
 
@@ -129,6 +112,8 @@ def run(
     allow_code: CodeOption = None,
 ) -> None:
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
+    from guardstream.cli import run as run_command
+
     raise typer.Exit(run_command.run(policy, file, chunk, findings, timeline, allow_code or []))
 
 
@@ -137,6 +122,8 @@ def init(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("policy.yaml"),
 ) -> None:
     """Write a first policy, with comments and tests, to a new file."""
+    from guardstream.cli import init as init_command
+
     note(init_command.init(file))
 
 
@@ -180,6 +167,8 @@ def json(
     ] = False,
 ) -> None:
     """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
+    from guardstream.cli import json_verdicts as json_command
+
     ask = json_command.Ask(
         schema=json_command.schema_of(schema, draft, schemas or [], formats=formats),
         chunk=chunk,
@@ -201,6 +190,8 @@ def demo(
     allow_code: CodeOption = None,
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
+    from guardstream.cli import demo as demo_command
+
     demo_command.demo(policy, speed, timeline, allow_code or [])
 
 
@@ -223,6 +214,8 @@ def play(
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Show in a browser what a policy does to a stream, and write one; until Ctrl-C."""
+    from guardstream.cli import play as play_command
+
     play_command.play(
         policy, port=port, upstream=upstream, model=model, key_env=key_env, browser=browser
     )
@@ -241,6 +234,8 @@ def lint(
     sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0.")] = False,
 ) -> None:
     """Say what is wrong and what is doubtful in policies: exit 0, 1 with --strict, 2 wrong."""
+    from guardstream.cli import lint as lint_command
+
     if json and sarif:
         raise GuardstreamError("--json and --sarif are two forms of one answer: ask for one")
     form: lint_command.Form = "sarif" if sarif else "json" if json else "lines"
@@ -259,6 +254,9 @@ def run_tests(
     allow_code: CodeOption = None,
 ) -> None:
     """Run the inline tests of policies in every chunking that could matter: exit 1 on failure."""
+    from guardstream.cli import test as test_command
+    from guardstream.policy.plugins import allowed
+
     status = test_command.test(
         policies,
         inherited=inherited,
@@ -286,6 +284,8 @@ def explain(
     allow_code: CodeOption = None,
 ) -> None:
     """Print what a policy does on one screen, all of it, one rule, or why a text comes out so."""
+    from guardstream.cli import explain as explain_command
+
     if (text is not None) + (rule is not None) + yaml > 1:
         raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
     if text is not None:
@@ -320,6 +320,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure recall and precision by source and rule, and findings in harmless text by kind."""
+    from guardstream.cli import evaluate as evaluate_command
+
     ask = evaluate_command.Ask(
         policy=policy,
         dataset=dataset,
@@ -343,6 +345,8 @@ def diff(
     allow_code: CodeOption = None,
 ) -> None:
     """Say which rules, or which texts of a dataset, change from one policy to another: exit 1."""
+    from guardstream.cli import diff as diff_command
+
     if dataset is None:
         raise typer.Exit(diff_command.rules(before, after, as_json=json))
     status = diff_command.diff(
@@ -362,6 +366,8 @@ def import_(
     ] = None,
 ) -> None:
     """Make a policy of another tool's configuration; what is left out is said on stderr."""
+    from guardstream.cli import importing
+
     made, notes = importing.convert(file, kind)
     for line in notes:
         note(line)
@@ -381,6 +387,8 @@ def report(
     ] = None,
 ) -> None:
     """Say what audit logs hold in sum: ends, findings, blocks, times."""
+    from guardstream.cli import report as report_command
+
     if json and html is not None:
         raise GuardstreamError("--json and --html are two forms of one answer: ask for one")
     report_command.report(audit, as_json=json, html=html)
@@ -445,6 +453,8 @@ def serve(
     allow_code: CodeOption = None,
 ) -> None:
     """Run a proxy that guards the APIs of models: answers, prompts, files, who may use them."""
+    from guardstream.cli import serve as serve_command
+
     serve_command.serve(
         file,
         policy or [],
@@ -493,6 +503,8 @@ def new(
     ] = None,
 ) -> None:
     """Make a key and print it, once; what the proxy has to know of it is its SHA-256."""
+    from guardstream.cli import key as key_command
+
     print(key_command.new(name, file=file, policy=policy, at_once=at_once, tokens=tokens))
 
 
@@ -537,6 +549,9 @@ def redact(
     allow_code: CodeOption = None,
 ) -> None:
     """Write the files with all texts in them guarded; a run that was stopped goes on."""
+    from guardstream.bulk.batches import guard_of
+    from guardstream.cli import bulk as bulk_command
+
     job = bulk_command.job(
         guard_of(policy, allow_code or []),
         source,
@@ -564,6 +579,9 @@ def survey(
     allow_code: CodeOption = None,
 ) -> None:
     """Say what a policy finds in the files, and write nothing."""
+    from guardstream.bulk.batches import guard_of
+    from guardstream.cli import bulk as bulk_command
+
     job = bulk_command.job(
         guard_of(policy, allow_code or []),
         source,
@@ -591,6 +609,9 @@ def compare(
     allow_code: CodeOption = None,
 ) -> None:
     """Say in how many records two policies differ, and in which: exit 1 if in any."""
+    from guardstream.bulk.batches import guard_of
+    from guardstream.cli import bulk as bulk_command
+
     code = allow_code or []
     job = bulk_command.job(
         guard_of(after, code),
@@ -618,6 +639,8 @@ def extproc(
     allow_code: CodeOption = None,
 ) -> None:
     """Guard what goes through Envoy: its external processor, by the policy's section serve."""
+    from guardstream.cli import extproc as extproc_command
+
     extproc_command.extproc(policy, listen=listen, grace=grace, allow_code=allow_code or [])
 
 
@@ -639,6 +662,8 @@ def verify(
     ] = None,
 ) -> None:
     """Say whether an answer is what its receipt says: exit 0, or 1 and what differs."""
+    from guardstream.cli import verify as verify_command
+
     status = verify_command.check(
         answer, key, receipt=receipt, request=request, nonce=nonce, max_age=max_age
     )
@@ -653,12 +678,16 @@ def verify_audit(
     ] = None,
 ) -> None:
     """Say whether audit logs with chained lines are whole: exit 0, or 1 and what is wrong."""
+    from guardstream.cli import verify as verify_command
+
     raise typer.Exit(verify_command.check_audit(logs, key))
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of policy files."""
+    from guardstream.policy import schema as policy_schema
+
     print(policy_schema.text(), end="")
 
 
@@ -672,6 +701,8 @@ def debug(
     ] = False,
 ) -> None:
     """Show how a pattern is searched: after each character its threads, what is held, accepts."""
+    from guardstream.cli import debug as debug_command
+
     raise typer.Exit(debug_command.debug(pattern, text, group, dot=dot))
 
 
@@ -725,4 +756,5 @@ def _said(error: Any) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
         message = f"name a command: {', '.join(error.ctx.command.commands)}"
-    return f"{path}: {message[:1].lower()}{message[1:]}; see '{path} --help'"
+    see = " See" if message.endswith("?") else "; see"
+    return f"{path}: {message[:1].lower()}{message[1:]}{see} '{path} --help'"
