@@ -123,6 +123,9 @@ class Guard:
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
 
+    def __repr__(self) -> str:
+        return f"<Guard of {self._watched or self._policy!r}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the policy as it is now, and the settings; a copy does not follow files.
 

@@ -63,6 +63,10 @@ class Policy:
             self._json = structured.asked_for(self._json, built.file.json_, tools)
         self._input = Policy(built.input) if built.input else None
 
+    def __repr__(self) -> str:
+        name = self.name or self._built.source.name
+        return f"<Policy {name!r}, rules: {len(self.rules)}, fingerprint {self.fingerprint}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the texts of the policy's files: it is compiled anew where it is unpickled.
 
