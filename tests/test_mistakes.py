@@ -15,6 +15,7 @@ from guardstream.gate import gate
 from guardstream.http import GuardTransport
 from guardstream.providers import JSONFormat
 from guardstream.resilience import Retry
+from guardstream.stages.custom import StagePlan
 from guardstream.vault import Vault, Vaults
 
 POLICY = Policy.parse("rules: [{id: bird, words: [bluebird]}]")
@@ -169,6 +170,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap_sync(["a"], words={"brid": ["robin"]}),
         "no rule of the policy, did you mean 'bird'?",
     ),
+    "one text for a gate's channels": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, channels="text"),
+        "channels= needs a list, such as ['text'], not one text",
+    ),
+    "no function for a check": (
+        lambda: GATE(GUARD.wrap(asynchronous()), "moderate"),
+        "a check must be a function, not 'str'",
+    ),
     "a guard for a gate's stream": (
         lambda: GATE(GUARD, print),
         "gate() needs a stream, such as guard.wrap(stream), not 'Guard'",
@@ -285,6 +294,30 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 
 
 VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "a gate's channel, misspelt": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, channels=["txt"]),
+        "unknown channel 'txt', did you mean 'text'?",
+    ),
+    "a gate for no channel": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, channels=[]),
+        "channels= names none: leave it out for all",
+    ),
+    "what becomes of a check's error, misspelt": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, on_error="alow"),
+        "on_error 'alow' is not known: take 'block' or 'allow'",
+    ),
+    "a gate without time": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, deadline=0),
+        "deadline= needs a number of seconds, above 0",
+    ),
+    "a stage's channel, misspelt": (
+        lambda: StagePlan(Stage, "own", channels=frozenset(["thoughts"])),
+        "unknown channel 'thoughts', known: text, thinking, tool_args, refusal",
+    ),
+    "a stage's place, misspelt": (
+        lambda: StagePlan(Stage, "own", "first"),  # type: ignore[arg-type]
+        "position 'first' is not known: take 'before' or 'after'",
+    ),
     "what becomes of a callback's errors, misspelt": (
         lambda: GUARD.wrap_sync(["a"], callback_errors="rasie"),
         "callback_errors 'rasie' is not known: take 'raise' or 'report'",
