@@ -24,6 +24,9 @@ FinishReason: TypeAlias = Literal[
     "stop", "length", "tool_calls", "content_filter", "cancelled", "timeout", "error"
 ]
 
+Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
+"""Where a model's text flows."""
+
 UNKNOWN = "unknown"
 """The channel of text in fields that no adapter knows: all rules apply to it."""
 

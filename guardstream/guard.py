@@ -21,7 +21,7 @@ from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.arguments import check_framing, check_vault, knowing, known_arguments
-from guardstream.stream.callbacks import Hooks
+from guardstream.stream.callbacks import Hooks, check_errors
 from guardstream.stream.choosing import check_text, choosing, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
@@ -29,7 +29,7 @@ from guardstream.stream.event_lines import EventLines
 from guardstream.stream.flow import Flow
 from guardstream.stream.format_hints import FormatHints
 from guardstream.stream.make import flow_of
-from guardstream.stream.observers import Observer, Observing
+from guardstream.stream.observers import Observer, Observing, check_observer
 from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
 from guardstream.stream.result import Meter, Result
@@ -88,9 +88,10 @@ class Guard:
         - `rules_only`: the policy's `gate`, `retry`, `concurrency`, `audit` and `metrics` are left
           out: for tests, or where something else carries them out.
 
-        Raises TypeError for a policy that is none, such as a path, PolicyError for a format of
-        the policy whose name is taken, and for a section that cannot be carried out: a check that
-        cannot be made, a record that cannot be written, a package that is not installed.
+        Raises TypeError for a policy that is none, such as a path, and for stages and observers
+        that are none; PolicyError for a format of the policy whose name is taken, and for a section
+        that cannot be carried out: a check that cannot be made, a record that cannot be written, a
+        package that is not installed.
         """
         from guardstream.policy import Policy
         from guardstream.policy.reload import Watched
@@ -100,12 +101,15 @@ class Guard:
                 f"a guard is made of a Policy, not of {type(policy).__qualname__!r}: "
                 "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
             )
+        check_errors("observer_errors", observer_errors)
         self._watched = policy if isinstance(policy, Watched) else None
         self._policy = policy if isinstance(policy, Policy) else None
         self._check_formats()
         self._stages = tuple(stages)
         self._staged: tuple[Policy, Policy] | None = None
         self._observers = tuple(observers)
+        for observer in self._observers:
+            check_observer(observer)
         self._observer_errors = observer_errors
         self._rules_only = rules_only
         self._operations: Operations | None = None
@@ -118,6 +122,9 @@ class Guard:
         self._operating(self.policy)
         if self._watched is not None and not rules_only:
             self._watched.checks.append(self._operating)
+
+    def __repr__(self) -> str:
+        return f"<Guard of {self._watched or self._policy!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the policy as it is now, and the settings; a copy does not follow files.

@@ -267,3 +267,21 @@ def test_an_unknown_argument_is_refused_with_the_nearest(call: Any, message: str
 def test_a_guard_of_a_path_says_what_reads_one(policy: Any) -> None:
     with pytest.raises(TypeError, match=r"Guard\.load\(path\) reads a policy file"):
         Guard(policy)
+
+
+def test_a_guard_says_which_policy_it_applies_and_shows_no_word_of_it(tmp_path: Path) -> None:
+    policy = Policy.parse("name: support\nrules: [{id: bird, words: [bluebird]}]")
+    said = f"<Policy 'support', rules: 1, fingerprint {policy.fingerprint}>"
+    assert (repr(policy), repr(Guard(policy))) == (said, f"<Guard of {said}>")
+
+    (tmp_path / "p.yaml").write_text("reload: true\nrules: [{id: bird, words: [bluebird]}]")
+    followed = Guard.load(tmp_path / "p.yaml")
+    (tmp_path / "p.yaml").unlink()
+    assert "p.yaml', rules: 1, fingerprint " in repr(followed)
+
+
+def test_a_stream_says_whether_it_is_open() -> None:
+    stream = Guard(Policy.parse("rules: []")).wrap_sync(["a"])
+    assert repr(stream) == "<SyncGuardedStream, open>"
+    stream.text()
+    assert repr(stream) == "<SyncGuardedStream, finish 'stop'>"

@@ -57,6 +57,17 @@ def test_a_name_loads_nothing_heavy(code: str) -> None:
     assert not loaded(code) & HEAVY
 
 
+@pytest.mark.parametrize("asked", ["['guardstream', '--help']", "['guardstream', 'run', '-h']"])
+def test_help_loads_no_command(asked: str) -> None:
+    code = f"""
+from guardstream.cli import app
+sys.argv, sys.stdout = {asked}, sys.stderr
+app._run()
+sys.stdout = sys.__stdout__
+"""
+    assert not ours(code) & {"guardstream.bulk", "guardstream.cli.run", "guardstream.policy"}
+
+
 def test_a_limit_on_streams_needs_no_extra() -> None:
     assert not loaded("from guardstream.resilience import Limiter") & (HEAVY - {"anyio", "asyncio"})
 

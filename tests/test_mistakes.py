@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
+from math import nan
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from guardstream import Guard, GuardstreamError, Policy, extract
+from guardstream import Deadlines, Event, Guard, GuardstreamError, Policy, Text, extract
 from guardstream.gate import gate
 from guardstream.http import GuardTransport
 from guardstream.providers import JSONFormat
+from guardstream.resilience import Retry
+from guardstream.stages.custom import StagePlan
 from guardstream.vault import Vault, Vaults
 
-GUARD: Any = Guard(Policy.parse("rules: [{id: bird, words: [bluebird]}]"))
+POLICY = Policy.parse("rules: [{id: bird, words: [bluebird]}]")
+GUARD: Any = Guard(POLICY)
+MAKE: Any = Guard
 PARSE: Any = Policy.parse
 LOAD: Any = Guard.load
 ITEMS: Any = extract.items_sync
@@ -39,6 +45,24 @@ class Streaming:
     """Looks as a StreamingResponse does."""
 
     body_iterator = None
+
+
+class Observer:
+    """Is told of streams."""
+
+    def opened(self, start: object) -> None: ...
+
+    def closed(self, record: object) -> None: ...
+
+
+class Stage:
+    """Changes nothing."""
+
+    def feed(self, text: str) -> list[Event]:
+        return [Text(text)]
+
+    def finish(self) -> list[Event]:
+        return []
 
 
 class Answer(BaseModel):
@@ -81,6 +105,30 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: GUARD.wrap_sync(["a"], words={"bird": "robin"}),
         "words for 'bird' must be a list of words, not one text",
     ),
+    "words that are no text": (
+        lambda: GUARD.wrap_sync(["a"], words={"bird": [5]}),
+        "words for 'bird' must be a list of str, not of 'int'",
+    ),
+    "no observer": (
+        lambda: MAKE(POLICY, observers=[print]),
+        "an observer has the methods 'opened' and 'closed'",
+    ),
+    "an observer's class": (
+        lambda: MAKE(POLICY, observers=[Observer]),
+        "an observer is an object, not the class 'Observer': call it",
+    ),
+    "a stage for what makes it": (
+        lambda: MAKE(POLICY, stages=[Stage()]),
+        "a stage is given as what makes it, such as its class",
+    ),
+    "a text for seconds": (
+        lambda: Deadlines(idle="15"),  # type: ignore[arg-type]
+        "idle= needs a number of seconds, not 'str'",
+    ),
+    "a text for attempts": (
+        lambda: Retry(attempts="3"),  # type: ignore[arg-type]
+        "attempts= needs a whole number, not 'str'",
+    ),
     "a provider that is misspelt": (
         lambda: GUARD.wrap_sync(["a"], provider="opanai_chat"),
         "no adapter 'opanai_chat', did you mean 'openai_chat'?",
@@ -92,6 +140,10 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a path for a policy": (
         lambda: Guard("policy.yaml"),  # type: ignore[arg-type]
         "Guard.load(path) reads a policy file",
+    ),
+    "a path for what a policy is made of": (
+        lambda: Policy("policy.yaml"),  # type: ignore[arg-type]
+        "Policy.load(path) reads a policy file",
     ),
     "a path for a policy's text": (
         lambda: PARSE("policy.yaml"),
@@ -117,6 +169,14 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "words for a rule that is misspelt": (
         lambda: GUARD.wrap_sync(["a"], words={"brid": ["robin"]}),
         "no rule of the policy, did you mean 'bird'?",
+    ),
+    "one text for a gate's channels": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, channels="text"),
+        "channels= needs a list, such as ['text'], not one text",
+    ),
+    "no function for a check": (
+        lambda: GATE(GUARD.wrap(asynchronous()), "moderate"),
+        "a check must be a function, not 'str'",
     ),
     "a guard for a gate's stream": (
         lambda: GATE(GUARD, print),
@@ -233,6 +293,55 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
+VALUES: dict[str, tuple[Callable[[], object], str]] = {
+    "a gate's channel, misspelt": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, channels=["txt"]),
+        "unknown channel 'txt', did you mean 'text'?",
+    ),
+    "a gate for no channel": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, channels=[]),
+        "channels= names none: leave it out for all",
+    ),
+    "what becomes of a check's error, misspelt": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, on_error="alow"),
+        "on_error 'alow' is not known: take 'block' or 'allow'",
+    ),
+    "a gate without time": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, deadline=0),
+        "deadline= needs a number of seconds, above 0",
+    ),
+    "a stage's channel, misspelt": (
+        lambda: StagePlan(Stage, "own", channels=frozenset(["thoughts"])),
+        "unknown channel 'thoughts', known: text, thinking, tool_args, refusal",
+    ),
+    "a stage's place, misspelt": (
+        lambda: StagePlan(Stage, "own", "first"),  # type: ignore[arg-type]
+        "position 'first' is not known: take 'before' or 'after'",
+    ),
+    "what becomes of a callback's errors, misspelt": (
+        lambda: GUARD.wrap_sync(["a"], callback_errors="rasie"),
+        "callback_errors 'rasie' is not known: take 'raise' or 'report'",
+    ),
+    "what becomes of an observer's errors, misspelt": (
+        lambda: MAKE(POLICY, observer_errors="strict"),
+        "observer_errors 'strict' is not known: take 'raise' or 'report'",
+    ),
+    "seconds that cannot be": (
+        lambda: Deadlines(total=0),
+        "total= needs a number of seconds, above 0; None is no limit",
+    ),
+    "seconds that are no number": (
+        lambda: Deadlines(first_token=nan),
+        "first_token= needs a number of seconds, above 0",
+    ),
+    "no attempt at all": (lambda: Retry(attempts=0), "attempts= counts the first one"),
+    "a wait that cannot be": (
+        lambda: Retry(wait_max=-1),
+        "wait_max= needs a number of seconds, at least 0",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_named_with_its_remedy(name: str) -> None:
     make, said = MISTAKES[name]
@@ -240,6 +349,13 @@ def test_a_mistake_is_named_with_its_remedy(name: str) -> None:
         make()
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_that_cannot_be_is_refused(name: str) -> None:
+    make, said = VALUES[name]
+    with pytest.raises(ValueError, match=re.escape(said)):
+        make()
 
 
 def test_lines_of_json_are_text_where_that_is_said() -> None:

@@ -1,4 +1,7 @@
-"""The commands and their options; what they do is in a module each."""
+"""The commands and their options; what they do is in a module each.
+
+Each command imports its own module: help, and completion at each Tab, wait for none of them.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +12,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from guardstream.bulk.batches import guard_of
-from guardstream.cli import bulk as bulk_command
-from guardstream.cli import debug as debug_command
-from guardstream.cli import demo as demo_command
-from guardstream.cli import diff as diff_command
-from guardstream.cli import evaluate as evaluate_command
-from guardstream.cli import explain as explain_command
-from guardstream.cli import extproc as extproc_command
-from guardstream.cli import importing
-from guardstream.cli import init as init_command
-from guardstream.cli import json_verdicts as json_command
-from guardstream.cli import key as key_command
-from guardstream.cli import lint as lint_command
-from guardstream.cli import play as play_command
-from guardstream.cli import report as report_command
-from guardstream.cli import run as run_command
-from guardstream.cli import serve as serve_command
-from guardstream.cli import test as test_command
-from guardstream.cli import verify as verify_command
 from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
 from guardstream.errors import GuardstreamError
-from guardstream.policy import schema as policy_schema
-from guardstream.policy.plugins import allowed
-from guardstream.scan.regex.forms import form
 from guardstream.version import __version__
 
 BAD_INPUT = 2
@@ -86,7 +67,7 @@ CodeOption = Annotated[
     typer.Option(
         "--allow-code",
         metavar="MODULE:NAME",
-        help="Code of yours that the policy may name; once for each.",
+        help="Your own code that the policy may use; may be repeated.",
         allow_from_autoenv=False,  # what runs is said by whoever starts it
     ),
 ]
@@ -102,7 +83,7 @@ def _to_a_file(path: Path | None) -> Path | None:
 TimelineOption = Annotated[
     Path | None,
     typer.Option(
-        callback=_to_a_file, help="Draw there, as SVG, what came in, was held, and went out."
+        callback=_to_a_file, help="Draw what came in, was held and went out, to this SVG file."
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -110,6 +91,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from guardstream.scan.regex.forms import form
+
         typer.echo(f"guardstream {__version__}, search: {form()}")
         raise typer.Exit
 
@@ -119,16 +102,18 @@ def run(
     policy: Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")],
     file: Annotated[str, typer.Argument(help="The text, UTF-8; - is standard input.")] = "-",
     chunk: Annotated[
-        int | None, typer.Option(min=1, help="Feed so many characters at a time.")
+        int | None, typer.Option(min=1, help="Feed this many characters at a time.")
     ] = None,
     findings: Annotated[
         Path | None,
-        typer.Option(callback=_to_a_file, help="Write the findings there, as JSON lines."),
+        typer.Option(callback=_to_a_file, help="Write the findings to this file, as JSON lines."),
     ] = None,
     timeline: TimelineOption = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Guard a text and print what may be shown: exit 0 clean or masked, 3 blocked, 2 bad input."""
+    from guardstream.cli import run as run_command
+
     raise typer.Exit(run_command.run(policy, file, chunk, findings, timeline, allow_code or []))
 
 
@@ -137,6 +122,8 @@ def init(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("policy.yaml"),
 ) -> None:
     """Write a first policy, with comments and tests, to a new file."""
+    from guardstream.cli import init as init_command
+
     note(init_command.init(file))
 
 
@@ -147,17 +134,19 @@ def json(
     ] = None,
     schema: Annotated[Path | None, typer.Option(help="A JSON Schema.")] = None,
     draft: Annotated[
-        str | None, typer.Option(help="Its draft, if not what it declares, such as draft-07.")
+        str | None,
+        typer.Option(help="Its draft, such as draft-07, in place of the one it declares."),
     ] = None,
     schemas: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="SCHEMA", help="Another, to which it refers by its identifier; once for each."
+            metavar="SCHEMA",
+            help="Another schema, which it refers to by identifier; may be repeated.",
         ),
     ] = None,
     formats: Annotated[bool, typer.Option("--formats", help="Assert `format`.")] = False,
     chunk: Annotated[
-        int | None, typer.Option(min=1, help="Feed so many characters at a time.")
+        int | None, typer.Option(min=1, help="Feed this many characters at a time.")
     ] = None,
     duplicates: Annotated[
         bool, typer.Option("--duplicates", help="Allow an object to name a key twice.")
@@ -166,20 +155,23 @@ def json(
         str | None,
         typer.Option(
             metavar="KINDS",
-            help="Mend almost-JSON and print it: `usual`, `all`, or kinds with commas between.",
+            help="Repair almost-JSON and print it: `usual`, `all`, or kinds separated by commas.",
         ),
     ] = None,
     lines: Annotated[
         bool, typer.Option("--lines", help="Each line is a document of its own.")
     ] = False,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast/--all", help="Stop at the first that is not valid.")
+        bool,
+        typer.Option("--fail-fast/--all", help="Stop at the first document that is not valid."),
     ] = False,
     summary: Annotated[
-        bool, typer.Option("--summary", help="Say in a last line how many there were.")
+        bool, typer.Option("--summary", help="Print the totals in a last line.")
     ] = False,
 ) -> None:
-    """Say of each file, in a JSON line, whether it is valid: exit 0 all, 3 not all, 2 bad input."""
+    """Check documents of JSON, a result line for each: exit 0 all valid, 3 not all, 2 bad input."""
+    from guardstream.cli import json_verdicts as json_command
+
     ask = json_command.Ask(
         schema=json_command.schema_of(schema, draft, schemas or [], formats=formats),
         chunk=chunk,
@@ -195,12 +187,15 @@ def json(
 def demo(
     policy: Annotated[str, typer.Option(help="A policy file or pack.")] = "guardstream/chat",
     speed: Annotated[
-        float, typer.Option(min=0, help="Times faster than recorded; 0 does not wait at all.")
+        float,
+        typer.Option(min=0, help="How many times faster than recorded; 0 does not wait at all."),
     ] = 1.0,
     timeline: TimelineOption = None,
     allow_code: CodeOption = None,
 ) -> None:
     """Replay a recorded stream and show what comes in, what is held, what is released."""
+    from guardstream.cli import demo as demo_command
+
     demo_command.demo(policy, speed, timeline, allow_code or [])
 
 
@@ -222,7 +217,9 @@ def play(
     ] = None,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Show in a browser what a policy does to a stream, and write one; until Ctrl-C."""
+    """Write policies and try them in a browser, until Ctrl-C."""
+    from guardstream.cli import play as play_command
+
     play_command.play(
         policy, port=port, upstream=upstream, model=model, key_env=key_env, browser=browser
     )
@@ -240,7 +237,9 @@ def lint(
     json: JsonOption = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0.")] = False,
 ) -> None:
-    """Say what is wrong and what is doubtful in policies: exit 0, 1 with --strict, 2 wrong."""
+    """List errors and warnings in policies: exit 0, 1 warnings with --strict, 2 errors."""
+    from guardstream.cli import lint as lint_command
+
     if json and sarif:
         raise GuardstreamError("--json and --sarif are two forms of one answer: ask for one")
     form: lint_command.Form = "sarif" if sarif else "json" if json else "lines"
@@ -259,6 +258,9 @@ def run_tests(
     allow_code: CodeOption = None,
 ) -> None:
     """Run the inline tests of policies in every chunking that could matter: exit 1 on failure."""
+    from guardstream.cli import test as test_command
+    from guardstream.policy.plugins import allowed
+
     status = test_command.test(
         policies,
         inherited=inherited,
@@ -274,7 +276,7 @@ def run_tests(
 def explain(
     policy: PolicyArgument,
     text: Annotated[
-        str | None, typer.Option(help="Say why this text comes out as it does.")
+        str | None, typer.Option(help="Explain why this text comes out as it does.")
     ] = None,
     channel: Annotated[str, typer.Option(help="The channel of the text.")] = "text",
     rule: Annotated[
@@ -285,7 +287,9 @@ def explain(
     ] = False,
     allow_code: CodeOption = None,
 ) -> None:
-    """Print what a policy does on one screen, all of it, one rule, or why a text comes out so."""
+    """Print what a policy does: in short, in full, one rule, or why a text comes out as it does."""
+    from guardstream.cli import explain as explain_command
+
     if (text is not None) + (rule is not None) + yaml > 1:
         raise GuardstreamError("--text, --rule and --yaml ask for different things: give one")
     if text is not None:
@@ -304,10 +308,13 @@ def evaluate(
         Path | None, typer.Argument(help="JSON lines: text, label or spans, and source.")
     ] = None,
     harmless: Annotated[
-        Path | None, typer.Option(help="A folder of harmless texts, a file or folder for a kind.")
+        Path | None,
+        typer.Option(help="A folder of harmless texts, with a file or folder for each kind."),
     ] = None,
     monitor: Annotated[bool, typer.Option(help="Count findings of monitor rules too.")] = False,
-    misses: Annotated[int, typer.Option(min=0, help="Print so many misses of each kind.")] = 20,
+    misses: Annotated[
+        int, typer.Option(min=0, help="Print up to this many misses of each kind.")
+    ] = 20,
     json: JsonOption = False,
     allow_code: CodeOption = None,
     fail_under: Annotated[
@@ -320,6 +327,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure recall and precision by source and rule, and findings in harmless text by kind."""
+    from guardstream.cli import evaluate as evaluate_command
+
     ask = evaluate_command.Ask(
         policy=policy,
         dataset=dataset,
@@ -338,11 +347,13 @@ def diff(
     dataset: Annotated[
         Path | None, typer.Argument(help="JSON lines with texts; without it rules are compared.")
     ] = None,
-    show: Annotated[int, typer.Option(min=0, help="Print so many of the texts.")] = 20,
+    show: Annotated[int, typer.Option(min=0, help="Print up to this many of the texts.")] = 20,
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
-    """Say which rules, or which texts of a dataset, change from one policy to another: exit 1."""
+    """Show which rules, or texts of a dataset, differ between two policies: exit 1 if any do."""
+    from guardstream.cli import diff as diff_command
+
     if dataset is None:
         raise typer.Exit(diff_command.rules(before, after, as_json=json))
     status = diff_command.diff(
@@ -358,10 +369,12 @@ def import_(
         str | None, typer.Option("--from", help="gitleaks, presidio, bedrock or words.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(callback=_to_a_file, help="Write the policy there.")
+        Path | None, typer.Option(callback=_to_a_file, help="Write the policy to this file.")
     ] = None,
 ) -> None:
-    """Make a policy of another tool's configuration; what is left out is said on stderr."""
+    """Convert another tool's configuration to a policy; notes on what is left out go to stderr."""
+    from guardstream.cli import importing
+
     made, notes = importing.convert(file, kind)
     for line in notes:
         note(line)
@@ -377,10 +390,13 @@ def report(
     audit: Annotated[list[str], typer.Argument(help="Audit logs.")],
     json: JsonOption = False,
     html: Annotated[
-        Path | None, typer.Option(callback=_to_a_file, help="Write a page there instead.")
+        Path | None,
+        typer.Option(callback=_to_a_file, help="Write an HTML page to this file instead."),
     ] = None,
 ) -> None:
-    """Say what audit logs hold in sum: ends, findings, blocks, times."""
+    """Summarise audit logs: finish reasons, findings, blocks, times."""
+    from guardstream.cli import report as report_command
+
     if json and html is not None:
         raise GuardstreamError("--json and --html are two forms of one answer: ask for one")
     report_command.report(audit, as_json=json, html=html)
@@ -391,7 +407,8 @@ def serve(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="POLICY", help="The policy of all paths; its section serve says the rest."
+            metavar="POLICY",
+            help="The policy for all paths; its section serve has further settings.",
         ),
     ] = None,
     policy: Annotated[
@@ -409,18 +426,18 @@ def serve(
         typer.Option("--by-header/--no-by-header", help="Clients may name a policy in a header."),
     ] = None,
     other: Annotated[
-        str | None, typer.Option(help="What becomes of paths that are not guarded: refuse or pass.")
+        str | None, typer.Option(help="What to do with paths that are not guarded: refuse or pass.")
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="The address to listen on; 127.0.0.1 if nothing says.")
+        str | None, typer.Option(help="The address to listen on; 127.0.0.1 by default.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Its port; 8080 if nothing says.")
+        int | None, typer.Option(min=0, max=65535, help="The port to listen on; 8080 by default.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many processes.")] = None,
     reload: Annotated[
         bool | None,
-        typer.Option("--reload/--no-reload", help="Take policies anew when their files change."),
+        typer.Option("--reload/--no-reload", help="Reload policies when their files change."),
     ] = None,
     metrics: Annotated[
         bool | None,
@@ -431,10 +448,11 @@ def serve(
     ] = None,
     audit_errors: Annotated[
         str | None,
-        typer.Option(help="What an audit log that cannot be written does: report or raise."),
+        typer.Option(help="What to do if the audit log cannot be written: report or raise."),
     ] = None,
     max_connections: Annotated[
-        int | None, typer.Option(min=1, help="Connections of a process; more get a 503.")
+        int | None,
+        typer.Option(min=1, help="The most connections of a process; further ones get a 503."),
     ] = None,
     header_timeout: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds for the headers of a request.")
@@ -444,7 +462,9 @@ def serve(
     ] = None,
     allow_code: CodeOption = None,
 ) -> None:
-    """Run a proxy that guards the APIs of models: answers, prompts, files, who may use them."""
+    """Run a proxy that guards model APIs: answers, prompts, files, and who may use them."""
+    from guardstream.cli import serve as serve_command
+
     serve_command.serve(
         file,
         policy or [],
@@ -483,7 +503,8 @@ def new(
         Path | None, typer.Option(help="Add it to this file, the key_file of the section serve.")
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="The policy of all its requests, of the section's policies.")
+        str | None,
+        typer.Option(help="The policy for all its requests, one of the section's policies."),
     ] = None,
     at_once: Annotated[
         int | None, typer.Option(min=1, help="How many of its requests may run at once.")
@@ -492,7 +513,9 @@ def new(
         str | None, typer.Option(help="How many tokens in how long: 100000/d.")
     ] = None,
 ) -> None:
-    """Make a key and print it, once; what the proxy has to know of it is its SHA-256."""
+    """Make a key and print it, once; the proxy needs only its SHA-256."""
+    from guardstream.cli import key as key_command
+
     print(key_command.new(name, file=file, policy=policy, at_once=at_once, tokens=tokens))
 
 
@@ -516,7 +539,7 @@ FormatOption = Annotated[
     str | None, typer.Option("--format", help="jsonl, parquet, text, or lines of text.")
 ]
 JobsOption = Annotated[int, typer.Option(min=1, help="How many workers.")]
-EngineOption = Annotated[str, typer.Option(help="local processes, or a cluster of ray.")]
+EngineOption = Annotated[str, typer.Option(help="local (processes) or ray (a cluster).")]
 PartOption = Annotated[int, typer.Option(min=1, help="Megabytes that a worker takes at a time.")]
 
 
@@ -536,7 +559,10 @@ def redact(
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
-    """Write the files with all texts in them guarded; a run that was stopped goes on."""
+    """Write the files with all texts in them guarded; continue a run that was stopped."""
+    from guardstream.bulk.batches import guard_of
+    from guardstream.cli import bulk as bulk_command
+
     job = bulk_command.job(
         guard_of(policy, allow_code or []),
         source,
@@ -563,7 +589,10 @@ def survey(
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
-    """Say what a policy finds in the files, and write nothing."""
+    """Show what a policy finds in the files, and write nothing."""
+    from guardstream.bulk.batches import guard_of
+    from guardstream.cli import bulk as bulk_command
+
     job = bulk_command.job(
         guard_of(policy, allow_code or []),
         source,
@@ -590,7 +619,10 @@ def compare(
     json: JsonOption = False,
     allow_code: CodeOption = None,
 ) -> None:
-    """Say in how many records two policies differ, and in which: exit 1 if in any."""
+    """Show in which records two policies differ, and in how many: exit 1 if in any."""
+    from guardstream.bulk.batches import guard_of
+    from guardstream.cli import bulk as bulk_command
+
     code = allow_code or []
     job = bulk_command.job(
         guard_of(after, code),
@@ -613,32 +645,41 @@ def extproc(
     listen: Annotated[str, typer.Option(help="The address for Envoy's calls.")] = "127.0.0.1:9002",
     grace: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds that open calls have when it is told to stop: 30."),
+        typer.Option(
+            min=0, help="Seconds that open calls have to end when it is stopped; 30 by default."
+        ),
     ] = None,
     allow_code: CodeOption = None,
 ) -> None:
-    """Guard what goes through Envoy: its external processor, by the policy's section serve."""
+    """Run an external processor for Envoy, set up by the policy's section serve."""
+    from guardstream.cli import extproc as extproc_command
+
     extproc_command.extproc(policy, listen=listen, grace=grace, allow_code=allow_code or [])
 
 
 @app.command()
 def verify(
     answer: Annotated[Path, typer.Argument(help="The answer's body, as it came.")],
-    key: Annotated[Path, typer.Option(help="The signer's public key, PEM, from who you trust.")],
+    key: Annotated[
+        Path, typer.Option(help="The signer's public key, in PEM, from a source you trust.")
+    ],
     receipt: Annotated[
-        str | None, typer.Option(help="The receipt; of an event stream the one in it.")
+        str | None, typer.Option(help="The receipt; by default the one in the event stream.")
     ] = None,
     request: Annotated[
-        Path | None, typer.Option(help="The request's body, to check that it is for this one.")
+        Path | None, typer.Option(help="The request's body, to check that the receipt is for it.")
     ] = None,
     nonce: Annotated[
-        str | None, typer.Option(help="What the request's guardstream-nonce was.")
+        str | None,
+        typer.Option(help="The nonce that the request gave, in its header guardstream-nonce."),
     ] = None,
     max_age: Annotated[
-        float | None, typer.Option(min=0, help="The most seconds since it was signed.")
+        float | None, typer.Option(min=0, help="How old the receipt may be, in seconds.")
     ] = None,
 ) -> None:
-    """Say whether an answer is what its receipt says: exit 0, or 1 and what differs."""
+    """Check an answer against its receipt: exit 0, or 1 and what differs."""
+    from guardstream.cli import verify as verify_command
+
     status = verify_command.check(
         answer, key, receipt=receipt, request=request, nonce=nonce, max_age=max_age
     )
@@ -649,16 +690,20 @@ def verify(
 def verify_audit(
     logs: Annotated[list[Path], typer.Argument(help="Audit logs, the oldest first.")],
     key: Annotated[
-        Path | None, typer.Option(help="The signer's public key, PEM, from who you trust.")
+        Path | None, typer.Option(help="The signer's public key, in PEM, from a source you trust.")
     ] = None,
 ) -> None:
-    """Say whether audit logs with chained lines are whole: exit 0, or 1 and what is wrong."""
+    """Check that audit logs with chained lines are unchanged: exit 0, or 1 and what is wrong."""
+    from guardstream.cli import verify as verify_command
+
     raise typer.Exit(verify_command.check_audit(logs, key))
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of policy files."""
+    from guardstream.policy import schema as policy_schema
+
     print(policy_schema.text(), end="")
 
 
@@ -671,7 +716,9 @@ def debug(
         bool, typer.Option("--dot", help="Print the pattern's NFA for Graphviz instead.")
     ] = False,
 ) -> None:
-    """Show how a pattern is searched: after each character its threads, what is held, accepts."""
+    """Show how a pattern is searched: its threads, accepts and held text after each character."""
+    from guardstream.cli import debug as debug_command
+
     raise typer.Exit(debug_command.debug(pattern, text, group, dot=dot))
 
 
@@ -725,4 +772,5 @@ def _said(error: Any) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
         message = f"name a command: {', '.join(error.ctx.command.commands)}"
-    return f"{path}: {message[:1].lower()}{message[1:]}; see '{path} --help'"
+    see = " See" if message.endswith("?") else "; see"
+    return f"{path}: {message[:1].lower()}{message[1:]}{see} '{path} --help'"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Collection
 from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from guardstream.gate.judging import GateError
 from guardstream.gate.planned import UNITS
@@ -16,9 +16,11 @@ from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
+from guardstream.stages.custom import check_channels
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.choosing import choosing
+from guardstream.stream.deadlines import check_seconds
 
 __all__ = ["Check", "Context", "GateError", "GatedStream", "Verdict", "gate"]
 
@@ -58,13 +60,21 @@ def gate(
     - `provider`, `unknown`: as for `Guard.wrap`, and in a policy.
 
     A block closes the source and ends the stream as `content_filter`. Raises ValueError for a unit
-    that is not known, TypeError for an argument that is not there and for what is no asynchronous
-    stream. Iterating raises what `stream` raises, and AdapterError for a chunk that the adapter
-    does not know.
+    or a channel that is not known, and for other values that cannot be; TypeError for an argument
+    that is not there, for what is no asynchronous stream, and for a check that is no function.
+    Iterating raises what `stream` raises, and AdapterError for a chunk that the adapter does not
+    know.
     """
     if not hasattr(stream, "__aiter__"):
         given = type(stream).__qualname__
         raise TypeError(f"gate() needs a stream, such as guard.wrap(stream), not {given!r}")
+    if not callable(check):
+        raise TypeError(f"a check must be a function, not {type(check).__qualname__!r}")
+    for name, given in (("on_error", on_error), ("on_timeout", on_timeout)):
+        if given not in get_args(Otherwise):
+            raise ValueError(f"{name} {given!r} is not known: take 'block' or 'allow'")
+    check_seconds("deadline", deadline)
+    check_channels(channels)
     kept = None if channels is None else frozenset(channels)
     choose = choosing(None, provider, unknown)
     judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)

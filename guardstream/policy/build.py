@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from guardstream.errors import PolicyError
-from guardstream.events import UNKNOWN
+from guardstream.events import UNKNOWN, Channel
 from guardstream.hints import hint, nearest
 from guardstream.policy import checks, limited, packs, structured
 from guardstream.policy.document import Mark
@@ -25,7 +25,6 @@ from guardstream.policy.model import (
     WordFile,
 )
 from guardstream.policy.plugins import Code
-from guardstream.policy.sections import Channel
 from guardstream.policy.sources import LOOKS, Loader, Origin, Placed, Source, Whole
 from guardstream.stages.custom import StagePlan
 from guardstream.stages.redact import RuleError, RuleSet

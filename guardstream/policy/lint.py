@@ -77,7 +77,7 @@ def _nothing(built: Built) -> Iterator[Problem]:
     does = built.placed or file.json_ or file.limits or file.stages or file.gate or built.input
     if not does:
         what = "section 'input'" if source.prefix else "policy"
-        hint = "give it 'rules', or let it 'extends' one that has some"
+        hint = "give it 'rules', or name a policy that has some under 'extends'"
         yield Problem(source.document.key_mark(source.prefix), f"the {what} does nothing: {hint}")
 
 

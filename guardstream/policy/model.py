@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from guardstream.events import Action, Severity
+from guardstream.events import Action, Channel, Severity
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.policy.operational import (
     AuditFile,
@@ -34,7 +34,6 @@ from guardstream.policy.operational import (
 )
 from guardstream.policy.sections import (
     CacheFile,
-    Channel,
     GateFile,
     JsonFile,
     JsonLimitsFile,

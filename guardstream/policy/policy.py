@@ -42,6 +42,12 @@ class Policy:
         tools: Mapping[str, Any] | None = None,
         behind: Behind | None = None,
     ) -> None:
+        if not hasattr(built, "rulesets"):
+            kind = type(built).__qualname__
+            raise TypeError(
+                f"a policy is not made of {kind!r}: Policy.load(path) reads a policy file, "
+                "Policy.parse(text) takes its text"
+            )
         self._built = built
         self._behind = behind
         self._words = words
@@ -56,6 +62,10 @@ class Policy:
         if tools is not None:
             self._json = structured.asked_for(self._json, built.file.json_, tools)
         self._input = Policy(built.input) if built.input else None
+
+    def __repr__(self) -> str:
+        name = self.name or self._built.source.name
+        return f"<Policy {name!r}, rules: {len(self.rules)}, fingerprint {self.fingerprint}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the texts of the policy's files: it is compiled anew where it is unpickled.
@@ -199,17 +209,14 @@ class Policy:
         """Return this policy with more words for some of its rules, by rule id.
 
         What is compiled is shared. Raises PolicyError for a rule that the policy has not, and for
-        words that cannot be matched; TypeError for a text in place of a list of words.
+        words that cannot be matched; TypeError for what is no list of words.
         """
         if not isinstance(words, Mapping):
             given = type(words).__qualname__
             raise TypeError(
                 f"words are lists by rule, as in {{'rule-id': ['word']}}, not {given!r}"
             )
-        for rule, listed in words.items():
-            if isinstance(listed, (str, bytes)):
-                raise TypeError(f"words for {rule!r} must be a list of words, not one text")
-        return self._but(words=words)
+        return self._but(words={rule: _listed(rule, listed) for rule, listed in words.items()})
 
     @property
     def needs_request(self) -> bool:
@@ -297,7 +304,25 @@ def _revived(given: carried.Carried, *state: Any) -> Policy:
 
 
 def _plan(make: Callable[[], CustomStage]) -> StagePlan:
+    if not callable(make):
+        raise TypeError(
+            "a stage is given as what makes it, such as its class: each text has one of its own; "
+            f"not {type(make).__qualname__!r}"
+        )
     return StagePlan(make, getattr(make, "__name__", type(make).__name__))
+
+
+def _listed(rule: str, listed: Iterable[object]) -> list[str]:
+    """Return the words for a rule. TypeError for what is no list of words."""
+    if isinstance(listed, (str, bytes)):
+        raise TypeError(f"words for {rule!r} must be a list of words, not one text")
+    words = []
+    for word in listed:
+        if not isinstance(word, str):
+            kind = type(word).__qualname__
+            raise TypeError(f"words for {rule!r} must be a list of str, not of {kind!r}")
+        words.append(word)
+    return words
 
 
 def _with_words(built: Built, words: Mapping[str, Sequence[str]]) -> Mapping[str, RuleSet]:

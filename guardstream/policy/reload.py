@@ -37,6 +37,9 @@ class Watched:
         self._policy = Policy(build.load(self._path, loader))
         self._watch(loader.paths)
 
+    def __repr__(self) -> str:
+        return repr(self._policy)
+
     def policy(self) -> Policy:
         """Return the policy as its files stand now."""
         if _signature(self._paths) != self._signature:

@@ -17,10 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from guardstream.events import Severity
+from guardstream.events import Channel, Severity
 from guardstream.jsonstream.repair import USUAL, Kind
-
-Channel: TypeAlias = Literal["text", "thinking", "tool_args", "refusal"]
 
 
 class Model(BaseModel):

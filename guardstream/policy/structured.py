@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from guardstream.errors import PolicyError
+from guardstream.events import Channel
 from guardstream.jsonstream.document import Checks
 from guardstream.jsonstream.errors import SchemaError
 from guardstream.jsonstream.lexer.lexer import Limits
@@ -21,7 +22,7 @@ from guardstream.jsonstream.schema.schema import Schema
 from guardstream.policy import json_schemas
 from guardstream.policy.model import PolicyFile
 from guardstream.policy.operational import ExtractFile
-from guardstream.policy.sections import Channel, JsonFile, ToolFile
+from guardstream.policy.sections import JsonFile, ToolFile
 from guardstream.policy.sources import Loader, Source, Whole
 from guardstream.stages.json.settings import Numbers
 from guardstream.stages.json.structure import Settings

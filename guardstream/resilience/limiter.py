@@ -44,8 +44,9 @@ class Limiter:
     `key_rate` bound how many begin, as `(streams, seconds)`. `queue` is how many may wait;
     `timeout` how long each may, in seconds. It belongs to one event loop.
 
-    Raises ValueError if `total` or `per_key` is less than 1. Entering raises LimiterError where
-    there is no room; its `retry_after` is in seconds.
+    Raises ValueError if `total` or `per_key` is less than 1, for a rate that lets none begin, and
+    if nothing is bounded. Entering raises LimiterError where there is no room; its `retry_after` is
+    in seconds.
     """
 
     @known_arguments
@@ -61,10 +62,13 @@ class Limiter:
     ) -> None:
         if (total is not None and total < 1) or (per_key is not None and per_key < 1):
             raise ValueError("a limiter needs room for at least one stream")
+        if all(each is None for each in (total, per_key, rate, key_rate)):
+            raise ValueError("nothing is bounded: give total, per_key, rate or key_rate")
         self.running = 0
         self.waiting = 0
         self._all = _Key(total, rate)
         self._of_key = per_key, key_rate
+        _Key(*self._of_key)  # a rate that cannot be is refused here
         self._keys: dict[str, _Key] = {}
         self._sweep_at = _SWEEP
         self._queue = queue

@@ -8,13 +8,15 @@ Whatever it does wrong ends the stream as blocked.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from guardstream.errors import StageError
 from guardstream.events import (
+    UNKNOWN,
     Action,
+    Channel,
     Event,
     Finding,
     FindingKind,
@@ -23,10 +25,23 @@ from guardstream.events import (
     Severity,
     Text,
 )
+from guardstream.hints import hint
 
 __all__ = ["Checked", "CustomStage", "Position", "StagePlan"]
 
 Position: TypeAlias = Literal["before", "after"]
+
+
+def check_channels(given: Collection[str] | None) -> None:
+    """Refuse what names no channel: all text would pass by. None is all of them."""
+    if isinstance(given, str):
+        raise TypeError(f"channels= needs a list, such as [{given!r}], not one text")
+    if given is not None and not given:
+        raise ValueError("channels= names none: leave it out for all")
+    known = (*get_args(Channel), UNKNOWN)
+    for channel in given or ():
+        if channel not in known:
+            raise ValueError(f"unknown channel {channel!r}, {hint(str(channel), known)}")
 
 
 class CustomStage(Protocol):
@@ -52,13 +67,19 @@ class StagePlan:
     """Where a stage of your own stands, and how one is made for each pipeline.
 
     A stage "before" the rules sees the source's text, within the limits; one "after" them sees
-    guarded text, and answers itself for what it adds. `channels` are all if None.
+    guarded text, and answers itself for what it adds. `channels` are all if None. Raises ValueError
+    for a position or a channel that is not known.
     """
 
     make: Callable[[], CustomStage]
     name: str
     position: Position = "after"
     channels: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        check_channels(self.channels)
+        if self.position not in get_args(Position):
+            raise ValueError(f"position {self.position!r} is not known: take 'before' or 'after'")
 
     def stage(self) -> Checked:
         """A stage for one pipeline."""

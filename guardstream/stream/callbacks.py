@@ -45,6 +45,9 @@ class Hooks:
     """Called once, last, whatever ends the stream."""
     errors: Literal["raise", "report"] = "raise"
 
+    def __post_init__(self) -> None:
+        check_errors("callback_errors", self.errors)
+
     def __bool__(self) -> bool:
         return any(self._callbacks())
 
@@ -75,6 +78,12 @@ class Hooks:
 
     def _callbacks(self) -> tuple[Callable[[Any], Returned] | None, ...]:
         return self.on_text, self.on_part, self.on_tool_call, self.on_finding, self.on_finish
+
+
+def check_errors(name: str, given: object) -> None:
+    """Refuse what does not say what becomes of an error: it would be logged, whatever was meant."""
+    if given not in ("raise", "report"):
+        raise ValueError(f"{name} {given!r} is not known: take 'raise' or 'report'")
 
 
 class Callbacks:

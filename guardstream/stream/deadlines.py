@@ -12,15 +12,31 @@ class Deadlines:
     """Seconds, None for no limit. A stream that exceeds one ends as `timeout`, held text dropped.
 
     `first_token` is the longest time until the first chunk with text, from the moment the stream is
-    first read; `idle` the longest wait for a chunk; `total` the longest time in all.
+    first read; `idle` the longest wait for a chunk; `total` the longest time in all. Raises
+    TypeError for what is no number, ValueError for one that is not above 0.
     """
 
     first_token: float | None = None
     idle: float | None = None
     total: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("first_token", "idle", "total"):
+            check_seconds(name, getattr(self, name))
+
     def __bool__(self) -> bool:
         return not (self.first_token is None and self.idle is None and self.total is None)
+
+
+def check_seconds(name: str, given: object, *, zero: bool = False) -> None:
+    """Refuse what is no time in seconds; None is no limit."""
+    if given is None:
+        return
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise TypeError(f"{name}= needs a number of seconds, not {type(given).__qualname__!r}")
+    if not (given >= 0 if zero else given > 0):
+        least = "at least 0" if zero else "above 0; None is no limit"
+        raise ValueError(f"{name}= needs a number of seconds, {least}")
 
 
 class Watch:

@@ -72,6 +72,16 @@ class Observer(Protocol):
         ...
 
 
+def check_observer(given: object) -> None:
+    """Refuse what cannot be told of streams: its failures would only be logged."""
+    if isinstance(given, type):
+        raise TypeError(f"an observer is an object, not the class {given.__qualname__!r}: call it")
+    for method in ("opened", "closed"):
+        if not callable(getattr(given, method, None)):
+            kind = type(given).__qualname__
+            raise TypeError(f"an observer has the methods 'opened' and 'closed', {kind!r} has not")
+
+
 @dataclass(frozen=True, slots=True)
 class Observing:
     """The observers of a stream. An error of theirs is logged (`report`) or ends it (`raise`).

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from guardstream.stream.callbacks import Returned
+from guardstream.stream.deadlines import check_seconds
 from guardstream.stream.options import Delivering
 
 C = TypeVar("C")
@@ -30,7 +31,8 @@ class Retry:
 
     `attempts` counts the first one. `timeout` is for all of them, in seconds; None is no limit.
     `wait_initial` and `wait_max` are seconds before the second attempt and before any; waits
-    double, and are varied. `max_retry_after` bounds, in seconds, what a server may ask for.
+    double, and are varied. `max_retry_after` bounds, in seconds, what a server may ask for. Raises
+    TypeError or ValueError for values that cannot be.
     """
 
     attempts: int = 3
@@ -38,6 +40,16 @@ class Retry:
     wait_initial: float = 0.1
     wait_max: float = 5.0
     max_retry_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
+            given = type(self.attempts).__qualname__
+            raise TypeError(f"attempts= needs a whole number, not {given!r}")
+        if self.attempts < 1:
+            raise ValueError("attempts= counts the first one: give it at least 1")
+        check_seconds("timeout", self.timeout)
+        for name in ("wait_initial", "wait_max", "max_retry_after"):
+            check_seconds(name, getattr(self, name), zero=True)
 
     @property
     def waits(self) -> dict[str, Any]:

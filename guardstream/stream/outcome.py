@@ -19,6 +19,10 @@ class Outcome(Generic[C]):
         self.state = state
         """The stream without its I/O."""
 
+    def __repr__(self) -> str:
+        ended = self.state.finish
+        return f"<{type(self).__name__}, {'open' if ended is None else f'finish {ended!r}'}>"
+
     @property
     def findings(self) -> Sequence[Finding]:
         """What the rules have found so far, over all choices and channels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -203,7 +204,7 @@ async def test_bounds_hold_at_random() -> None:
 
 
 @pytest.mark.parametrize("bounds", [{"total": 0}, {"total": 1, "per_key": 0}])
-def test_there_is_room_for_one(bounds: dict[str, int]) -> None:
+def test_there_is_room_for_one(bounds: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         Limiter(**bounds)
 
@@ -230,6 +231,14 @@ def test_a_pacer_lets_no_more_begin_in_any_such_time_after_a_pause() -> None:
 def test_a_rate_that_lets_none_begin_is_refused(streams: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="a rate lets at least one"):
         Limiter(rate=(streams, seconds))
+    with pytest.raises(ValueError, match="a rate lets at least one"):
+        Limiter(key_rate=(streams, seconds))
+
+
+@pytest.mark.parametrize("given", [{}, {"queue": 10}, {"timeout": 5.0}])
+def test_a_limiter_that_bounds_nothing_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="nothing is bounded: give total"):
+        Limiter(**given)
 
 
 def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
