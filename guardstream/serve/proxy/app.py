@@ -19,8 +19,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guardstream.serve.proxy.exchange import Outcome, ProxyExchange
+from guardstream.serve.proxy.exchange import ProxyExchange
 from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.proxy.reply import Outcome
 from guardstream.serve.proxy.sending import Sender
 from guardstream.serve.proxy.settings import ProxySettings
 from guardstream.serve.proxy.upstreams import PATH

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from math import ceil
-from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 import anyio
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, in_utf8
@@ -25,7 +21,7 @@ from guardstream.http.request import RefusedError
 from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
-from guardstream.serve.journal import Journal, last_event_id
+from guardstream.serve.journal import last_event_id
 from guardstream.serve.proxy import budgets, models, objects, requests
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answers import (
@@ -41,6 +37,7 @@ from guardstream.serve.proxy.errors import Errors
 from guardstream.serve.proxy.keys import Key, KeysError, credential
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.proxy.reply import STREAMS, Outcome, Reply
 from guardstream.serve.proxy.requests import Sent
 from guardstream.serve.proxy.sending import Incoming, content_type, read_whole
 from guardstream.serve.proxy.settings import DEFAULT
@@ -49,7 +46,6 @@ from guardstream.serve.proxy.upstreams import returned_headers
 from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
-from guardstream.serve.streams import PING
 from guardstream.stream.asynchronous import GuardedStream
 from guardstream.stream.bytes import LONG_EVENT
 from guardstream.stream.loops import aclose_source
@@ -60,9 +56,6 @@ log = logging.getLogger("guardstream.serve")
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
 
-_PATIENCE = 1.0
-"""Seconds that a store may take to note a stream's end."""
-
 _NOTHING = 204
 _TOO_LATE = 504
 _PARTIAL = 206
@@ -72,21 +65,8 @@ _NOT_ASKED |= {b"content-type", b"content-encoding"}
 """Headers that ask for less than a whole answer, which could not be guarded; and those that say
 how a body is to be read, which the proxy says itself."""
 
-_STREAMS = ("text/event-stream", "application/x-ndjson")
-
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a request, for the log."""
-
-    status: int | None = None
-    finish: FinishReason | None = None
-    policy: str | None = None
-    blocked_by: str | None = None
-    error: str | None = None
 
 
 class ProxyExchange:
@@ -102,8 +82,7 @@ class ProxyExchange:
         self._found = parts.found(self._method, scope["path"], self._headers)
         self._query = scope["query_string"].decode("latin-1")
         self._receive = receive
-        self._send = send
-        self._label: bytes | None = None
+        self._reply = Reply(send, scope, parts, self._errors(), self.outcome)
         self._name = ""  # of the policy
         self._client = ""
         self._key: Key | None = None
@@ -112,34 +91,19 @@ class ProxyExchange:
         self._upstream = DEFAULT  # its name
         self._attributes: dict[str, str] = {}  # for records
         self._running = anyio.CancelScope()
-        self._answered = False
-        self._said = False  # whether the body has begun
-        self._gone = False  # the client has left, and the stream goes on for one that comes back
-        self._journal: Journal | None = None
-        # Heartbeats alone come from another task.
-        self._sending = nullcontext() if parts.settings.heartbeat is None else anyio.Lock()
-        self._sent_at = 0.0
-        self._media = ""  # of the stream that is sent
 
     async def run(self) -> None:
         """Answer the request, or stop as soon as its client has left."""
         with self._running:
             await self._run()
-        if self._running.cancelled_caught and not self._answered:
-            await self._break_off()
+        if self._running.cancelled_caught and not self._reply.ended:
+            self.outcome.finish = "cancelled"
+            why = "the proxy was stopped before the answer had ended"
+            await self._reply.break_off(503, "stopped", why)
 
     def stop(self) -> None:
         """Stop, although the client is there: it is told so where the answer has a place for it."""
         self._running.cancel()
-
-    async def _break_off(self) -> None:
-        self.outcome.finish = "cancelled"
-        error = (503, "stopped", "the proxy was stopped before the answer had ended")
-        if self.outcome.status is None:
-            await self._refuse(*error, [(b"retry-after", b"1")])
-        elif self._media in _STREAMS:
-            await self._say_error(*error)
-            await self._say(b"", more=False)
 
     async def _run(self) -> None:
         try:
@@ -148,7 +112,7 @@ class ProxyExchange:
                 return
             body = await self._read_body()
         except RefusedError as error:
-            await self._refuse(error.status, error.code, error.message)
+            await self._reply.refuse(error.status, error.code, error.message)
             return
         if body is None:
             self.outcome.finish = "cancelled"
@@ -173,19 +137,15 @@ class ProxyExchange:
             raise RefusedError(503, "keys_failed", str(error)) from error
         if self._key is None:
             raise RefusedError(401, "invalid_api_key", "this proxy does not know the key")
-        self._attributes["key"] = self._key.name
+        self._attributes["key"] = self._reply.caller = self._key.name
         self._caller = Caller(self._key, self._parts.state, self._settings)
 
-    @property
     def _errors(self) -> Errors:
+        """How errors are told at the endpoint."""
         endpoint = self._found.endpoint
         if endpoint is UNKNOWN:
             return errors_of(self._scope["path"], self._headers)
         return endpoint.errors
-
-    @property
-    def _caller_name(self) -> str:
-        return self._key.name if self._key is not None else ""
 
     async def _resumed(self) -> bool:
         """Answer a client that comes back for the rest of a stream, from the store."""
@@ -195,16 +155,14 @@ class ProxyExchange:
         guard = self._guard()
         route, restoring = Route(self._scope["path"], guard), await self._restoring(guard)
         return await resume(
-            self._scope, self._receive, self._send_kept, route, replay, self._caller_name, restoring
+            self._scope,
+            self._receive,
+            self._reply.send_kept,
+            route,
+            replay,
+            self._reply.caller,
+            restoring,
         )
-
-    async def _send_kept(self, message: Message) -> None:
-        """Send a part of a stream that was kept."""
-        if message["type"] == "http.response.start":
-            self.outcome.status, self._media = message["status"], "text/event-stream"
-        else:
-            self._answered = not message.get("more_body")
-        await self._send(message)
 
     async def _restoring(self, guard: Guard) -> Restoring | None:
         """Return what restores a stream that was kept, with the values of the conversation that
@@ -251,13 +209,8 @@ class ProxyExchange:
     async def _watch(self, scope: anyio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        replay = self._settings.replay
-        if self._journal is not None and replay is not None and replay.linger:
-            self._gone = followed = True
-            while followed:
-                await anyio.sleep(replay.linger)
-                followed = await self._journal.followed()
-        if not self._answered:
+        await self._reply.linger()
+        if not self._reply.ended:
             self.outcome.finish = "cancelled"
             scope.cancel()
 
@@ -271,20 +224,20 @@ class ProxyExchange:
                 await self._forward(guard, body)
         except BoundsError as error:
             after = [(b"retry-after", b"%d" % error.retry_after)]
-            await self._refuse(error.status, error.code, error.message, after)
+            await self._reply.refuse(error.status, error.code, error.message, after)
         except RefusedError as error:
-            await self._refuse(error.status, error.code, error.message)
+            await self._reply.refuse(error.status, error.code, error.message)
         except UpstreamError as error:
-            self._note(error.code, error.reason)
-            await self._refuse(error.status, error.code, error.message)
+            self.outcome.failed(error.code, error.reason)
+            await self._reply.refuse(error.status, error.code, error.message)
         except LimiterError as error:
             seconds = [] if error.retry_after is None else [b"%d" % max(1, ceil(error.retry_after))]
             headers = [(b"retry-after", each) for each in seconds]
-            await self._refuse(429, "too_many_requests", str(error), headers)
+            await self._reply.refuse(429, "too_many_requests", str(error), headers)
         except StateError as error:
-            await self._refuse(503, "state_failed", str(error))
+            await self._reply.refuse(503, "state_failed", str(error))
         except AdapterError as error:  # of an answer that is made of others
-            await self._refuse(502, "upstream_invalid", str(error))
+            await self._reply.refuse(502, "upstream_invalid", str(error))
 
     def _place(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._caller is None else self._caller.place()
@@ -300,8 +253,8 @@ class ProxyExchange:
         if around is not None and around.gates:
             guard = guard.with_gates(around.gates)
         if self._found.endpoint.guarded:
-            self._label = label(guard.policy)
-            self.outcome.policy = self._label.decode()
+            self._reply.label = label(guard.policy)
+            self.outcome.policy = self._reply.label.decode()
         return guard
 
     async def _pass(self, body: bytes) -> None:
@@ -314,15 +267,17 @@ class ProxyExchange:
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
         response = await self._send_on(Sent(body))
         try:
-            await self._start(response.status, returned_headers(response, held=self._parts.held))
+            await self._reply.start(
+                response.status, returned_headers(response, held=self._parts.held)
+            )
             async for part in response:
-                await self._say(part)
+                await self._reply.say(part)
         except UpstreamError as error:
-            self._note(error.code, error.reason)
+            self.outcome.failed(error.code, error.reason)
             return  # a body that is cut off says by itself that something is missing
         finally:
             await aclose_source(response)
-        await self._say(b"", more=False)
+        await self._reply.say(b"", more=False)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
         endpoint, kind = self._found.endpoint, self._content_type()
@@ -363,9 +318,7 @@ class ProxyExchange:
             raise failed[0]
         in_order = {name: answers[name] for name in self._parts.targets if name in answers}
         body = json_bytes(models.merged(in_order, self._parts.choice))
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._start(200, headers)
-        await self._say(body, more=False)
+        await self._reply.whole(200, [(b"content-type", b"application/json")], body)
 
     async def _asked_of(self, name: str, sent_on: Sent) -> dict[str, Any]:
         """Return the JSON that an upstream answers. UpstreamError if that is none."""
@@ -432,7 +385,7 @@ class ProxyExchange:
         """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
         path = self._found.endpoint.path
         listed = path.endswith(":streamGenerateContent") and kind == "application/json"
-        return kind in _STREAMS or listed
+        return kind in STREAMS or listed
 
     async def _answer(self, guard: Guard, response: Incoming, kind: str) -> None:
         """Guard a whole answer and send it."""
@@ -545,9 +498,10 @@ class ProxyExchange:
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         headers = returned_headers(response, guard, held=self._parts.held)
         if response.status != _NOTHING:
-            headers = [*headers, (b"content-length", b"%d" % len(answer))]
-        await self._start(response.status, headers)
-        await self._say(answer, more=False)
+            await self._reply.whole(response.status, headers, answer)
+            return
+        await self._reply.start(response.status, headers)
+        await self._reply.say(b"", more=False)
 
     async def _stream(self, guard: Guard, response: Incoming, kind: str) -> None:
         events = kind == "text/event-stream"
@@ -565,37 +519,37 @@ class ProxyExchange:
         long_events = LongEvents(self._parts.apart)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        self._media = kind
+        self._reply.media = kind
         headers = returned_headers(response, guard, held=self._parts.held)
-        await self._start(response.status, streaming(headers) if events else headers)
+        await self._reply.start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
-        async with self._kept(events, restoring), self._beating(events), stream:
+        async with self._reply.kept(restoring), self._reply.beating(), stream:
             try:
                 async for frame in stream:
                     body = b"".join([frame, *_ready(stream)])
                     if telling is not None and self._caller is not None:
                         await self._caller.keep(telling.feed(body), self._upstream)
-                    await self._say(body)
+                    await self._reply.say(body)
                     if len(body) > LONG_EVENT and isinstance(guarded, GuardedStream):
                         guarded.state.forget()
                     del frame, body  # a long one would be kept until the next comes
             except UpstreamError as error:
-                self._note(error.code, error.reason)
-                await self._say_error(error.status, error.code, error.message)
+                self.outcome.failed(error.code, error.reason)
+                await self._reply.fail(error.status, error.code, error.message)
             except GuardstreamError as error:
-                await self._say_error(502, "guard_failed", told(guard, error))
+                await self._reply.fail(502, "guard_failed", told(guard, error))
             finally:
                 long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in
                 self._spend(budgets.of_stream(self._asked.weight, usage, said))
-            if stream.finish == "content_filter" and not self._said:
+            if stream.finish == "content_filter" and not self._reply.begun:
                 # Blocked before its format had begun, which could have said so.
-                await self._say_error(502, "content_filter", "the policy blocked the answer")
+                await self._reply.fail(502, "content_filter", "the policy blocked the answer")
             if stream.finish == "timeout":
                 why = "the answer took longer than the policy allows"
-                await self._say_error(504, "deadline", why)
+                await self._reply.fail(504, "deadline", why)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        await self._say(b"", more=False)
+        await self._reply.say(b"", more=False)
 
     def _telling(self) -> objects.Telling | None:
         """What finds the objects in a stream, if they are to be remembered."""
@@ -606,99 +560,10 @@ class ProxyExchange:
 
     def _in_halves(self, guard: Guard) -> tuple[Guard, Restoring | None]:
         """Return the guard of a stream, and what restores values after it is kept."""
-        if self._settings.replay is None or self._label is None or guard.vault is None:
+        if self._settings.replay is None or self._reply.label is None or guard.vault is None:
             return guard, None
         restoring = Restoring(guard, guard.vault, self._found.endpoint.provider)
         return guard.halves()[0], restoring
-
-    @asynccontextmanager
-    async def _kept(self, events: bool, restoring: Restoring | None) -> AsyncIterator[None]:
-        """Keep what is said for clients that come back."""
-        replay = self._settings.replay
-        if replay is None or self._label is None or not events:
-            yield
-            return
-        journal = self._journal = Journal(
-            replay,
-            self._scope,
-            self._label,
-            self._caller_name,
-            restoring,
-            long=self._parts.apart.event,
-        )
-        complete = False
-        try:
-            yield
-            complete = True
-            if rest := journal.rest():
-                await self._transmit(b"".join(rest), more=True)
-        finally:
-            self._journal = None
-            with anyio.move_on_after(_PATIENCE, shield=True):
-                if not complete:
-                    last = self._errors.frame(502, "cancelled", "the answer was not finished")
-                    await journal.keep([last])
-                await journal.close()
-
-    @asynccontextmanager
-    async def _beating(self, events: bool) -> AsyncIterator[None]:
-        """Send heartbeats meanwhile, if that is asked for."""
-        seconds = self._settings.heartbeat
-        if seconds is None or not events:
-            yield
-            return
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._beat, seconds)
-            yield
-            group.cancel_scope.cancel()
-
-    async def _beat(self, seconds: float) -> None:
-        while True:
-            await anyio.sleep(max(seconds - (monotonic() - self._sent_at), 0))
-            async with self._sending:
-                if monotonic() - self._sent_at >= seconds:
-                    await self._transmit(PING, more=True)
-
-    async def _refuse(
-        self, status: int, code: str, message: str, more: Iterable[tuple[bytes, bytes]] = ()
-    ) -> None:
-        self._note(code)
-        body = json.dumps(self._errors.body(status, code, message)).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._start(status, [*headers, *more])
-        await self._say(body, more=False)
-
-    async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        named = [] if self._label is None else [(POLICY_HEADER, self._label)]
-        self.outcome.status = status
-        await self._send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *named]}
-        )
-
-    async def _say(self, body: bytes, *, more: bool = True) -> None:
-        self._answered = not more
-        self._said = self._said or bool(body)
-        async with self._sending:
-            if self._journal is not None and body:
-                body = b"".join(await self._journal.keep([body]))
-            await self._transmit(body, more=more)
-
-    async def _transmit(self, body: bytes, *, more: bool) -> None:
-        """Send a part of the body to the client, if it is still there."""
-        if not self._gone:
-            await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        self._sent_at = monotonic()
-
-    def _note(self, code: str, reason: str = "") -> None:
-        """Note for the log why a request fails: the first error counts."""
-        if self.outcome.error is None:
-            self.outcome.error = f"{code} ({reason})" if reason else code
-
-    async def _say_error(self, status: int, code: str, message: str) -> None:
-        self._note(code)
-        if self._media in _STREAMS:  # an array is cut: it has no place for an error
-            lines = self._media != "text/event-stream"
-            await self._say(self._errors.frame(status, code, message, lines=lines))
 
 
 def _ready(stream: object) -> Sequence[bytes]:

@@ -1,0 +1,186 @@
+"""What the client of one request is sent, and what of it is kept for one that comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from time import monotonic
+
+import anyio
+from starlette.types import Message, Scope, Send
+
+from guardstream.events import FinishReason
+from guardstream.serve.journal import Journal
+from guardstream.serve.proxy.errors import Errors
+from guardstream.serve.proxy.parts import Parts
+from guardstream.serve.restoring import Restoring
+from guardstream.serve.routes import POLICY_HEADER
+from guardstream.serve.streams import PING
+
+STREAMS = ("text/event-stream", "application/x-ndjson")
+"""The media types of answers that come bit by bit."""
+
+_PATIENCE = 1.0
+"""Seconds that a store may take to note a stream's end."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a request, for the log."""
+
+    status: int | None = None
+    finish: FinishReason | None = None
+    policy: str | None = None
+    blocked_by: str | None = None
+    error: str | None = None
+
+    def failed(self, code: str, reason: str = "") -> None:
+        """Note why a request fails: the first error counts."""
+        if self.error is None:
+            self.error = f"{code} ({reason})" if reason else code
+
+
+class Reply:
+    """The answer to one client: its head, its body part by part, and errors in the client's format.
+
+    `label` names the policy, `caller` whose key it is, `media` the type of a stream; each is set
+    when it is known.
+    """
+
+    def __init__(
+        self, send: Send, scope: Scope, parts: Parts, errors: Errors, outcome: Outcome
+    ) -> None:
+        self.label: bytes | None = None
+        self.caller = ""
+        self.media = ""
+        self.ended = False
+        self.begun = False  # whether the body has begun
+        self._send = send
+        self._scope = scope
+        self._parts = parts
+        self._errors = errors
+        self._outcome = outcome
+        self._journal: Journal | None = None
+        self._gone = False  # the client has left, and the stream goes on for one that comes back
+        # Heartbeats alone come from another task.
+        self._sending = nullcontext() if parts.settings.heartbeat is None else anyio.Lock()
+        self._sent_at = 0.0
+
+    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send the head."""
+        named = [] if self.label is None else [(POLICY_HEADER, self.label)]
+        self._outcome.status = status
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, *named]}
+        )
+
+    async def say(self, body: bytes, *, more: bool = True) -> None:
+        """Send a part of the body, and keep it."""
+        self.ended = not more
+        self.begun = self.begun or bool(body)
+        async with self._sending:
+            if self._journal is not None and body:
+                body = b"".join(await self._journal.keep([body]))
+            await self._transmit(body, more=more)
+
+    async def whole(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send an answer of one part."""
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self.say(body, more=False)
+
+    async def refuse(
+        self, status: int, code: str, message: str, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
+        """Answer that the request fails, and why."""
+        self._outcome.failed(code)
+        body = json.dumps(self._errors.body(status, code, message)).encode()
+        await self.whole(status, [(b"content-type", b"application/json"), *headers], body)
+
+    async def fail(self, status: int, code: str, message: str) -> None:
+        """Say within a stream that it fails, and why, if it has a place for that."""
+        self._outcome.failed(code)
+        if self.media in STREAMS:  # an array is cut: it has no place for an error
+            lines = self.media != "text/event-stream"
+            await self.say(self._errors.frame(status, code, message, lines=lines))
+
+    async def break_off(self, status: int, code: str, message: str) -> None:
+        """End an answer that is not finished, and say why where it has a place for that."""
+        if self._outcome.status is None:
+            await self.refuse(status, code, message, [(b"retry-after", b"1")])
+        elif self.media in STREAMS:
+            await self.fail(status, code, message)
+            await self.say(b"", more=False)
+
+    async def send_kept(self, message: Message) -> None:
+        """Send a part of a stream that was kept."""
+        if message["type"] == "http.response.start":
+            self._outcome.status, self.media = message["status"], "text/event-stream"
+        else:
+            self.ended = not message.get("more_body")
+        await self._send(message)
+
+    async def linger(self) -> None:
+        """Go on without the client, which has left, for as long as one may come back."""
+        replay = self._parts.settings.replay
+        if self._journal is None or replay is None or not replay.linger:
+            return
+        self._gone = followed = True
+        while followed:
+            await anyio.sleep(replay.linger)
+            followed = await self._journal.followed()
+
+    @asynccontextmanager
+    async def kept(self, restoring: Restoring | None) -> AsyncIterator[None]:
+        """Keep what is said of an event stream for clients that come back, if that is asked for."""
+        replay = self._parts.settings.replay
+        if replay is None or self.label is None or self.media != "text/event-stream":
+            yield
+            return
+        journal = self._journal = Journal(
+            replay,
+            self._scope,
+            self.label,
+            self.caller,
+            restoring,
+            long=self._parts.apart.event,
+        )
+        complete = False
+        try:
+            yield
+            complete = True
+            if rest := journal.rest():
+                await self._transmit(b"".join(rest), more=True)
+        finally:
+            self._journal = None
+            with anyio.move_on_after(_PATIENCE, shield=True):
+                if not complete:
+                    last = self._errors.frame(502, "cancelled", "the answer was not finished")
+                    await journal.keep([last])
+                await journal.close()
+
+    @asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """Send heartbeats within an event stream meanwhile, if that is asked for."""
+        seconds = self._parts.settings.heartbeat
+        if seconds is None or self.media != "text/event-stream":
+            yield
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._beat, seconds)
+            yield
+            group.cancel_scope.cancel()
+
+    async def _beat(self, seconds: float) -> None:
+        while True:
+            await anyio.sleep(max(seconds - (monotonic() - self._sent_at), 0))
+            async with self._sending:
+                if monotonic() - self._sent_at >= seconds:
+                    await self._transmit(PING, more=True)
+
+    async def _transmit(self, body: bytes, *, more: bool) -> None:
+        """Send a part of the body to the client, if it is still there."""
+        if not self._gone:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self._sent_at = monotonic()
