@@ -106,8 +106,13 @@ class _Guarding(_Base):  # type: ignore[misc]
         return self._provider or next(found, None)
 
     def _adapter_of(self, request: Any, body: bytes, guard: Guard) -> str | Adapter[Any] | None:
-        """Return what reads the stream that answers a request; DashScope's says how it is told."""
+        """Return what reads the stream that answers a request; DashScope's says how it is told.
+
+        None where the path says too little: the first chunk tells.
+        """
         provider = self._provider_of(request)
+        if provider == "tgi" and self._provider is None:  # SGLang has the same path
+            return None
         if provider != "dashscope":
             return provider
         parameters = (json_object(body) or {}).get("parameters")

@@ -107,7 +107,7 @@ class AnthropicCompletionsBody(PlainBody):
 
 
 class TGIBody(PlainBody):
-    """Text Generation Inference, `/generate`."""
+    """Text Generation Inference, `/generate`, a path that SGLang has, too."""
 
     name = "tgi"
     text, done = "generated_text", ("details", "finish_reason")
@@ -125,6 +125,11 @@ class TGIBody(PlainBody):
             ),
         },
     }
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> type[Body]:
+        """Return the adapter of a body of either."""
+        return SGLangBody if "meta_info" in body else cls
 
 
 class LlamaCppBody(PlainBody):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -72,6 +73,19 @@ async def test_a_clients_final_message_is_made_of_guarded_text() -> None:
     assert final.choices[0].message.content == "a ###### for you"
     assert not any("secret" in snapshot for snapshot in snapshots)
     assert source.closed
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_two_servers_share_a_path(streams: bool) -> None:
+    told = {"id": "1", "finish_reason": None, "completion_tokens": 2}
+    said = [{"text": each, "meta_info": told} for each in ("a sec", "a secret", "a secret is")]
+    frames = [f"data: {json.dumps(each)}\n\n".encode() for each in said]
+    source = Source(frames if streams else [json.dumps(said[-1]).encode()])
+    kind = "text/event-stream" if streams else "application/json"
+    with sync_client(provider(source, kind)) as http:
+        body = http.post("http://server/generate", json={"text": "hello"}).text
+    assert "a ###### is" in body
+    assert "sec" not in body
 
 
 def test_the_synchronous_transport_does_the_same() -> None:
