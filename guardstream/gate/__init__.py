@@ -16,7 +16,7 @@ from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
-from guardstream.stages.custom import check_channels
+from guardstream.stages.custom import known_channels
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.choosing import choosing
@@ -74,8 +74,7 @@ def gate(
         if given not in get_args(Otherwise):
             raise ValueError(f"{name} {given!r} is not known: take 'block' or 'allow'")
     check_seconds("deadline", deadline)
-    check_channels(channels)
-    kept = None if channels is None else frozenset(channels)
+    kept = known_channels(channels)
     choose = choosing(None, provider, unknown)
     judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)
     return GatedStream(stream, check, judging)

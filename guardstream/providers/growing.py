@@ -54,6 +54,7 @@ class Growing(SpecAdapter):
         self._again: dict[Slot, Slot] = {}  # where a text goes on that began again
         self._waiting: Any = None  # the last chunk, if its text waits
         self._is_over = False
+        self._over: set[int] = set()  # choices that have ended
 
     def spec_of(self, chunk: Any) -> Spec:  # noqa: ARG002
         """Return the spec of a chunk, where a stream has several kinds of objects."""
@@ -92,6 +93,7 @@ class Growing(SpecAdapter):
             read = self._read(chunk, event)
         doubtful = self._doubtful(read)
         if ended := self._ended(read):
+            self._over |= ended
             late = self._late(read, ended)
             again |= {slot: Again(told.last, "") for slot, told in late.items()}
             doubtful |= {slot: list(told.values) for slot, told in late.items()}
@@ -213,14 +215,18 @@ class Growing(SpecAdapter):
         }
 
     def _told_anew(self, read: Read) -> dict[Slot, Again]:
-        """Return the texts so far, if this chunk shows that each value was what is new."""
+        """Return the texts so far, if this chunk shows that each value was what is new.
+
+        Those of choices that have ended have been told: whichever way they are read.
+        """
         if self._incremental is not None or not self._tells_new(read):
             return {}
         self._incremental = True
+        told_all = self._over - {piece.slot.choice for piece in read.pieces}
         again = {
             slot: Again("".join(told.values), told.shown)
             for slot, told in self._tellings.items()
-            if told.values
+            if told.values and slot.choice not in told_all
         }
         self._tellings.update({slot: Telling() for slot in again})
         return again

@@ -8,7 +8,7 @@ Whatever it does wrong ends the stream as blocked.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -32,16 +32,21 @@ __all__ = ["Checked", "CustomStage", "Position", "StagePlan"]
 Position: TypeAlias = Literal["before", "after"]
 
 
-def check_channels(given: Collection[str] | None) -> None:
-    """Refuse what names no channel: all text would pass by. None is all of them."""
+def known_channels(given: Iterable[str] | None) -> frozenset[str] | None:
+    """Return channels, None for all. What names none is refused: all text would pass by."""
+    if given is None:
+        return None
     if isinstance(given, str):
         raise TypeError(f"channels= needs a list, such as [{given!r}], not one text")
-    if given is not None and not given:
-        raise ValueError("channels= names none: leave it out for all")
     known = (*get_args(Channel), UNKNOWN)
-    for channel in given or ():
+    channels = []
+    for channel in given:
         if channel not in known:
             raise ValueError(f"unknown channel {channel!r}, {hint(str(channel), known)}")
+        channels.append(channel)
+    if not channels:
+        raise ValueError("channels= names none: leave it out for all")
+    return frozenset(channels)
 
 
 class CustomStage(Protocol):
@@ -77,7 +82,7 @@ class StagePlan:
     channels: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        check_channels(self.channels)
+        object.__setattr__(self, "channels", known_channels(self.channels))
         if self.position not in get_args(Position):
             raise ValueError(f"position {self.position!r} is not known: take 'before' or 'after'")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from numbers import Real
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,10 @@ def check_seconds(name: str, given: object, *, zero: bool = False) -> None:
     """Refuse what is no time in seconds; None is no limit."""
     if given is None:
         return
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
+    if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name}= needs a number of seconds, not {type(given).__qualname__!r}")
-    if not (given >= 0 if zero else given > 0):
+    seconds = float(given)
+    if not (seconds >= 0 if zero else seconds > 0):
         least = "at least 0" if zero else "above 0; None is no limit"
         raise ValueError(f"{name}= needs a number of seconds, {least}")
 

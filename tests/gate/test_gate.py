@@ -356,6 +356,10 @@ async def test_only_the_channels_that_are_named_are_judged() -> None:
     got = await collected(gate(Source(chunks), judge, channels=["text"]))
     assert got == chunks
     assert [context.channel for _, context in judge.asked] == ["text"]
+    judge = Judge()
+    named: Any = (each for each in ["text"])
+    await collected(gate(Source(chunks), judge, channels=named))
+    assert [context.channel for _, context in judge.asked] == ["text"]
 
 
 async def test_a_block_behind_a_text_that_is_open_ends_the_stream() -> None:

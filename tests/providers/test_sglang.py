@@ -110,6 +110,16 @@ def test_the_reason_is_the_streams(reason: Event, finish: str) -> None:
     assert stream.finish == finish
 
 
+@pytest.mark.parametrize("first", ["sec", "se", "a sec", "so"])
+def test_a_sample_that_has_ended_is_not_told_again(first: str) -> None:
+    short = [{**each, "index": 0} for each in new([first])]
+    long = [{**each, "index": 1} for each in new(["so", " a sec", "ret"])]
+    for source in ([*short, *long], [long[0], *short, *long[1:]]):
+        out = list(GUARD.wrap_sync(source))
+        assert text_of([each for each in out if each["index"] == 0], new) == first
+        assert text_of([each for each in out if each["index"] == 1], new) == "so a ######"
+
+
 def test_samples_are_choices() -> None:
     told: list[Event] = []
     for text in accumulate(["a sec", "ret"]):

@@ -101,9 +101,11 @@ def test_a_stage_before_the_rules_sees_the_source() -> None:
 
 
 def test_a_stage_stands_only_in_its_channels() -> None:
-    made = guard(StagePlan(Upper, "upper", channels=frozenset(["thinking"])))
-    assert made.check("a").text == "a"
-    assert made.check("a", channel="thinking").text == "A"
+    named: Any = (each for each in ["thinking"])
+    for channels in (frozenset(["thinking"]), named):
+        made = guard(StagePlan(Upper, "upper", channels=channels))
+        assert made.check("a").text == "a"
+        assert made.check("a", channel="thinking").text == "A"
 
 
 def test_stages_stand_in_the_order_in_which_they_are_given() -> None:

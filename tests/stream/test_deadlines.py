@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import anyio
@@ -57,6 +58,7 @@ def under_trio(function: Callable[..., Any], *arguments: Any) -> Any:
         ([0, 0, 0], Deadlines(1, 1, 1), ("a b c ", "stop")),
         ([3, 0, 0], Deadlines(first_token=2), ("", "timeout")),
         ([3, 0, 0], Deadlines(idle=2), ("", "timeout")),
+        ([3, 0, 0], Deadlines(idle=Fraction(5, 2)), ("", "timeout")),  # type: ignore[arg-type]
         ([1, 9, 9], Deadlines(first_token=2), ("a b c ", "stop")),
         ([0, 1, 1, 3], Deadlines(idle=2), ("a b c ", "timeout")),
         ([0, 3, 0], Deadlines(first_token=1, idle=2), ("a ", "timeout")),
