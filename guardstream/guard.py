@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast
 
 from guardstream.errors import PolicyError, StageError
 from guardstream.events import UNKNOWN
+from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.arguments import check_framing, check_vault, knowing, known_arguments
-from guardstream.stream.callbacks import Hooks, check_errors
+from guardstream.stream.callbacks import ON_ERRORS, Hooks
 from guardstream.stream.choosing import check_text, choosing, own_formats
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.deadlines import Deadlines
@@ -101,7 +102,7 @@ class Guard:
                 f"a guard is made of a Policy, not of {type(policy).__qualname__!r}: "
                 "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
             )
-        check_errors("observer_errors", observer_errors)
+        check_known("observer_errors", observer_errors, ON_ERRORS)
         self._watched = policy if isinstance(policy, Watched) else None
         self._policy = policy if isinstance(policy, Policy) else None
         self._check_formats()

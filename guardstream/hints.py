@@ -1,8 +1,8 @@
-"""Hints for a name that is not known: the nearest one that is, or all there are."""
+"""What is said of a name that is not known: the nearest one that is, or all there are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -17,3 +17,9 @@ def hint(word: str, known: Iterable[str], others: str = "known") -> str:
     known = list(known)
     close = nearest(word, known)
     return f"did you mean {close!r}?" if close else f"{others}: {', '.join(known)}"
+
+
+def check_known(name: str, given: object, known: Collection[str]) -> None:
+    """Raise ValueError for a value of the argument `name` that is none of the few there are."""
+    if given not in known:
+        raise ValueError(f"{name} {given!r} is not known: take {' or '.join(map(repr, known))}")

@@ -14,6 +14,7 @@ from guardstream.gate.judging import GateError
 from guardstream.gate.planned import UNITS
 from guardstream.gate.stream import GatedStream, Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
+from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
 from guardstream.stages.custom import known_channels
@@ -71,8 +72,7 @@ def gate(
     if not callable(check):
         raise TypeError(f"a check must be a function, not {type(check).__qualname__!r}")
     for name, given in (("on_error", on_error), ("on_timeout", on_timeout)):
-        if given not in get_args(Otherwise):
-            raise ValueError(f"{name} {given!r} is not known: take 'block' or 'allow'")
+        check_known(name, given, get_args(Otherwise))
     check_seconds("deadline", deadline)
     kept = known_channels(channels)
     choose = choosing(None, provider, unknown)

@@ -25,7 +25,7 @@ from guardstream.events import (
     Severity,
     Text,
 )
-from guardstream.hints import hint
+from guardstream.hints import check_known, hint
 
 __all__ = ["Checked", "CustomStage", "Position", "StagePlan"]
 
@@ -83,8 +83,7 @@ class StagePlan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", known_channels(self.channels))
-        if self.position not in get_args(Position):
-            raise ValueError(f"position {self.position!r} is not known: take 'before' or 'after'")
+        check_known("position", self.position, get_args(Position))
 
     def stage(self) -> Checked:
         """A stage for one pipeline."""

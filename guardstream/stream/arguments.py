@@ -8,7 +8,7 @@ from functools import wraps
 from inspect import CO_VARKEYWORDS
 from typing import Any, TypeVar, cast
 
-from guardstream.hints import nearest
+from guardstream.hints import check_known, nearest
 from guardstream.stream.options import Delivering
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,8 +53,8 @@ def _hint(name: str, names: frozenset[str]) -> str:
 
 def check_framing(framing: str | None) -> None:
     """Refuse a way of framing that is not known."""
-    if framing not in (None, "sse", "text"):
-        raise ValueError(f"framing {framing!r} is not known: take 'sse' or 'text'")
+    if framing is not None:
+        check_known("framing", framing, ("sse", "text"))
 
 
 def check_provider(provider: object) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from guardstream.events import Finding
+from guardstream.hints import check_known
 from guardstream.providers.adapter import Slot
 from guardstream.stream.flow import Flow, Part, Sent
 from guardstream.stream.result import Result, ToolCall
@@ -19,6 +20,9 @@ Returned: TypeAlias = Awaitable[object] | object
 
 Due: TypeAlias = tuple[Callable[[Any], Returned], Any]
 """A callback, and what it is to be called with."""
+
+ON_ERRORS = ("raise", "report")
+"""What may become of an error of a callback, or of an observer."""
 
 _ANSWER = Slot(0, "text", "content")
 
@@ -46,7 +50,7 @@ class Hooks:
     errors: Literal["raise", "report"] = "raise"
 
     def __post_init__(self) -> None:
-        check_errors("callback_errors", self.errors)
+        check_known("callback_errors", self.errors, ON_ERRORS)
 
     def __bool__(self) -> bool:
         return any(self._callbacks())
@@ -78,12 +82,6 @@ class Hooks:
 
     def _callbacks(self) -> tuple[Callable[[Any], Returned] | None, ...]:
         return self.on_text, self.on_part, self.on_tool_call, self.on_finding, self.on_finish
-
-
-def check_errors(name: str, given: object) -> None:
-    """Refuse what does not say what becomes of an error: it would be logged, whatever was meant."""
-    if given not in ("raise", "report"):
-        raise ValueError(f"{name} {given!r} is not known: take 'raise' or 'report'")
 
 
 class Callbacks:

@@ -530,7 +530,7 @@ word_back(WordStream *self)
     Py_DECREF((PyObject *)before);
 }
 
-/* Read a character: returns whether words are complete, or ERROR. */
+/* Read a character: returns what the words ask for that are complete then, or ERROR. */
 static int
 word_step(WordStream *self, Py_UCS4 code)
 {
