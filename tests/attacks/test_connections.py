@@ -19,6 +19,17 @@ class Patient(BoundedProtocol):
     most = 3
 
 
+class AtOnce(BoundedProtocol):
+    """Reads all that came up to a blank line at once, however it came."""
+
+    came = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.came += data
+        if data.endswith(b"\r\n\r\n"):
+            super().data_received(self.came)
+
+
 async def nothing(_scope: Any, receive: Any, send: Any) -> None:
     """An application that answers everything with nothing."""
     await receive()
@@ -169,6 +180,29 @@ def test_what_ends_in_two_ways_is_read_in_none(whole: bytes, size: int) -> None:
             while part := connection.recv(4096):
                 said += part
     assert b"HTTP/1.1 200" not in said
+
+
+@pytest.mark.parametrize("http", [BoundedProtocol, AtOnce])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: ",
+        CHUNKED + b"0\r\nX: ",
+        CHUNKED + b"0;x=",
+    ],
+)
+def test_lines_that_are_too_long_are_refused_however_they_come(http: Any, start: bytes) -> None:
+    with (
+        serving(echo, http=http) as port,
+        connected(f"http://127.0.0.1:{port}") as connection,
+    ):
+        said = b""
+        with suppress(OSError):  # they may be refused before they are whole
+            connection.sendall(start + b"a" * 65_536 + b"\r\n\r\n")
+        with suppress(OSError):
+            while part := connection.recv(4096):
+                said += part
+    assert not said or said.startswith(b"HTTP/1.1 4")
 
 
 def asked(data: bytes) -> bytes:

@@ -4,7 +4,8 @@ Requests are read by h11, which is slower than httptools and takes less: that re
 a host, of HTTP/0.9 or with several codings, has no limit on a head, and loses the body of a request
 that offers to upgrade, as Java's client does. What h11 takes and others before the proxy may read
 in another way is refused here: lines of a head or after a body that end in a line feed alone
-(https://www.rfc-editor.org/rfc/rfc9112#section-2.2), and two lengths (section 6.3).
+(https://www.rfc-editor.org/rfc/rfc9112#section-2.2), and two lengths (section 6.3). h11's limit on
+the length of lines holds for those that come at once, too.
 """
 
 from __future__ import annotations
@@ -39,18 +40,36 @@ class _StrictBuffer(ReceiveBuffer):
 
     _seen = 0  # bytes of the lines that are coming
 
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def maybe_extract_next_line(self) -> bytearray | None:
+        """Return the line before a chunk, if it has come. RemoteProtocolError if it is too long."""
+        came = len(self._data)
+        line = super().maybe_extract_next_line()
+        self._check_length(came)
+        return line
+
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """Return the lines up to a blank one, if they have come. RemoteProtocolError as above."""
+        came = len(self._data)
         if not self._data.startswith(b"\r\n"):
             bare = _BARE.search(self._data, self._seen)
             end = _END.search(self._data, max(0, self._seen - 2))
             if bare is not None and (end is None or bare.start() < end.end()):
                 raise h11.RemoteProtocolError("a line ends in a line feed alone")
         lines = super().maybe_extract_lines()
+        self._check_length(came)
         self._seen = len(self._data) if lines is None else 0
         if lines and {bytes(line.partition(b":")[0]).lower() for line in lines} >= _LENGTHS:
             raise h11.RemoteProtocolError("a body has two lengths")
         return lines
+
+    def _check_length(self, came: int) -> None:
+        """Refuse lines that are too long, taken from `came` bytes; h11 refuses those to come."""
+        if came - len(self._data) > self._most:
+            raise h11.RemoteProtocolError("lines are too long", error_status_hint=431)
 
 
 class BoundedProtocol(H11Protocol):
@@ -68,9 +87,9 @@ class BoundedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head: ReceiveBuffer = _StrictBuffer()
-        self.conn._receive_buffer = self._head
         self._most_of_head = self.conn._max_incomplete_event_size
+        self._head: ReceiveBuffer = _StrictBuffer(self._most_of_head)
+        self.conn._receive_buffer = self._head
         self._answer, self.app = self.app, self._answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
