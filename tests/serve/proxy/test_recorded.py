@@ -37,6 +37,8 @@ def test_a_response_with_a_tool_call() -> None:
         openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client,
         client.responses.stream(model="m", input="hello") as stream,
     ):
+        last = list(stream)[-1]
+        assert last.type == "response.completed", last
         final = stream.get_final_response()
     assert final.output_text == SAID
     assert final.output[1].arguments == '{"to": "[email]"}'  # type: ignore[union-attr]
