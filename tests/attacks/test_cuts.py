@@ -1,4 +1,4 @@
-"""Requests that come cut anywhere: the answer is the same, and nothing is raised in the server."""
+"""Requests and answers that come cut anywhere are the same, and so is how they break off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.fed import TURNS, fed
+from tests.attacks.fed import TURNS, Brought, End, answered, fed
 
 pytestmark = pytest.mark.asyncio
 
@@ -93,3 +93,60 @@ async def test_a_body_that_breaks_after_its_answer_closes_the_connection(
     assert said.answer.startswith(b"HTTP/1.1 401")
     assert said.answer.count(b"HTTP/1.1") == said.closed == 1
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CODED = OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+BROKEN = Brought(200, b"hello", (502, "upstream_error", "closed early"))
+
+
+@pytest.mark.parametrize(
+    ("data", "end", "brought"),
+    [
+        (CODED + b"0\r\nx: y\r\n\r\n", "open", Brought(200, b"hello")),
+        (CODED + b"0\r\n\r\n" + OK + b"\r\nx", "open", Brought(200, b"hello")),
+        (CODED + b"ZZ\r\n", "open", BROKEN),
+        (CODED + b"-1\r\n", "close", BROKEN),
+        (CODED + b"0\r\ncontent-length: 1\r\n\r\n", "open", BROKEN),
+        (CODED, "close", BROKEN),
+        (CODED, "reset", BROKEN),
+        (OK + b"Content-Length: 9\r\n\r\nhello", "close", BROKEN),
+        (OK + b"Content-Length: 5\r\n\r\nhello world", "open", Brought(200, b"hello")),
+        (OK + b"\r\nhello", "close", Brought(200, b"hello")),
+        (OK + b"\r\nhello", "reset", BROKEN),
+        (b"HTTP/1.0 200 OK\r\n\r\nhello", "reset", BROKEN),
+        (b"HTTP/1.1 103 Hints\r\nx: y\r\n\r\n" + CODED + b"ZZ\r\n", "open", BROKEN),
+    ],
+    ids=[
+        "trailer",
+        "another after it",
+        "no chunk",
+        "no length of a chunk",
+        "a length in the trailer",
+        "closed",
+        "reset",
+        "too short",
+        "too long",
+        "without a length",
+        "without a length, reset",
+        "HTTP/1.0, reset",
+        "hints",
+    ],
+)
+async def test_an_answer_is_the_same_however_it_comes(
+    data: bytes, end: End, brought: Brought
+) -> None:
+    for pieces in ([data], *cut(data)):
+        for turns in (0, TURNS):
+            assert await asyncio.wait_for(answered(pieces, end, turns), 30) == brought
+
+
+async def test_an_answer_that_stops_is_late_and_what_came_of_it_is_good() -> None:
+    brought = await answered([CODED], patience=0.01)
+    assert brought == Brought(200, b"hello", (504, "upstream_timeout", "timed out"))
+
+
+async def test_an_upstream_that_always_speaks_first_is_none() -> None:
+    brought = await answered([CODED], early=b"220 hello\r\n")
+    assert (brought.status, brought.error) == (0, (502, "upstream_error", "no http"))
+    assert brought.connections < 100
