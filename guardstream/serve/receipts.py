@@ -6,6 +6,7 @@ at its end. Other streams have no place for one.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,9 @@ from guardstream.receipts.receipt import (
 from guardstream.serve.routes import POLICY_HEADER, values
 
 _DONE = b"data: [DONE]\n\n"
+
+_LAST = re.compile(rb"(?:\A|\n\n)((?:id: [^\r\n]*\n)?%b)\Z" % re.escape(_DONE))
+"""The event that ends a stream, with its id if it has one; one that says more is like others."""
 
 
 class ReceiptMiddleware:
@@ -107,8 +111,8 @@ class _Answer:
     async def _stream(self, body: bytes, *, more: bool) -> None:
         data = without_receipt(self._last + body)
         end = unfinished(data)
-        if data.endswith(_DONE, 0, end):
-            end -= len(_DONE)
+        if data.endswith(_DONE, 0, end) and (found := _LAST.search(data[:end])):
+            end = found.start(1)
         data, self._last = data[:end], data[end:]
         self._count(data)
         if not more:

@@ -6,13 +6,15 @@ It is told to add, follow, keep and repair nothing: what is sent is what the pro
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from functools import cache
+from functools import cache, partial
 
 import aiohttp
 import certifi
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from guardstream.serve.proxy.answers import UpstreamError
@@ -31,6 +33,11 @@ _PIECE = 64 * 1024
 _AT_ONCE = 32 * 1024
 """Bytes of an answer that are guarded at once; then other streams have their turn."""
 
+_EARLY = 32
+"""Connections that may turn out to be no good before a request is sent over one."""
+
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+
 _AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
 """Headers that aiohttp would add."""
 
@@ -45,6 +52,53 @@ def tls() -> ssl.SSLContext:
 
 class _EarlyError(aiohttp.ClientConnectionError):
     """The upstream had sent something before it was asked: that connection is closed."""
+
+
+class _Wire(ResponseHandler):
+    """What comes over a connection: the same answer however it is cut, and however it breaks off.
+
+    aiohttp drops a head that comes together with a fault in its body, lets the reader of a body
+    wait for ever after a fault in its chunks, and takes a reset for the end of a body that has no
+    length.
+    """
+
+    _before = b""  # the last bytes of a head that is coming
+
+    def data_received(self, data: bytes) -> None:
+        while data and (self._payload is None or self._payload.is_eof()):
+            found = _BLANK_LINE.search(self._before + data)
+            if found is None:
+                self._before = (self._before + data)[-2:]
+                break
+            size = found.end() - len(self._before)
+            self._before = b""
+            super().data_received(data[:size])
+            data = data[size:]
+            if not data:
+                return
+        super().data_received(data)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(exc, *cause)
+        _break_off(self._payload, exc)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        body = self._payload
+        if exc is not None:
+            _break_off(body, exc)
+        super().connection_lost(exc)
+        _break_off(body, exc)  # once more: a reader that a chunk's end has woken waits again
+
+
+def _wire(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    return _Wire(loop)
+
+
+def _break_off(body: aiohttp.StreamReader | None, why: BaseException | None) -> None:
+    """Tell the reader of a body that has not ended that it will not."""
+    if body is not None and not body.is_eof():
+        late = why if isinstance(why, TimeoutError) else None
+        body.set_exception(body.exception() or late or aiohttp.ClientPayloadError())
 
 
 class _Request(aiohttp.ClientRequest):
@@ -69,13 +123,15 @@ class Connections:
     """
 
     def __init__(self, *, connect: float, read: float, most: int | None) -> None:
+        connector = aiohttp.TCPConnector(
+            limit=most or 0,
+            ssl=tls(),
+            keepalive_timeout=_KEPT_OPEN,
+            resolver=aiohttp.ThreadedResolver(),
+        )
+        connector._factory = partial(_wire, asyncio.get_running_loop())
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=most or 0,
-                ssl=tls(),
-                keepalive_timeout=_KEPT_OPEN,
-                resolver=aiohttp.ThreadedResolver(),
-            ),
+            connector=connector,
             request_class=_Request,
             cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are not another's
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
@@ -99,7 +155,7 @@ class Connections:
         long = len(body) > _PIECE
         if long:
             headers.append(("content-length", str(len(body))))
-        while True:
+        for left in reversed(range(_EARLY)):
             try:
                 return await self._session.request(
                     request.method,
@@ -109,7 +165,10 @@ class Connections:
                     allow_redirects=False,
                 )
             except _EarlyError:
-                continue  # over another connection: nothing was sent
+                if not left:  # all of them: it speaks first, as HTTP does not
+                    raise
+                # else over another connection: nothing was sent
+        raise AssertionError("the last attempt ends with an answer or an error")
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -129,7 +188,7 @@ class _Answer:
         self.status = answer.status
         self.headers: Headers = [(name.lower(), value) for name, value in answer.raw_headers]
         self._answer = answer
-        self._read = answer.content.read
+        self._body = answer.content
         self._more = False  # whether there is more at hand than was read
 
     def __aiter__(self) -> _Answer:
@@ -139,9 +198,11 @@ class _Answer:
         if self._more:
             await asyncio.sleep(0)
         try:
-            piece = await self._read(_AT_ONCE)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise _failed(error) from error
+            piece = await self._body.read(_AT_ONCE)
+        except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError) as error:
+            piece = self._body._read_nowait(_AT_ONCE)  # what came before that
+            if not piece:
+                raise _failed(self._body.exception() or error) from error
         if not piece:
             raise StopAsyncIteration
         self._more = len(piece) == _AT_ONCE
@@ -162,7 +223,7 @@ def _sent(headers: Headers) -> list[tuple[str, str]]:
         ) from error
 
 
-def _failed(error: Exception) -> UpstreamError:
+def _failed(error: BaseException) -> UpstreamError:
     """Say what went wrong with the upstream, without its address or any text."""
     kind, reason = type(error).__name__, _reason(error)
     if isinstance(error, asyncio.TimeoutError):
@@ -174,6 +235,7 @@ def _failed(error: Exception) -> UpstreamError:
 
 
 _REASONS: Sequence[tuple[type[BaseException], str]] = (
+    (_EarlyError, "no http"),
     (socket.gaierror, "unknown host"),
     (aiohttp.ClientSSLError, "tls"),
     (ssl.SSLError, "tls"),
@@ -189,7 +251,7 @@ _REASONS: Sequence[tuple[type[BaseException], str]] = (
 """What to say of errors, the first that fits."""
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Say in a word or two how an upstream failed."""
     below = getattr(error, "os_error", error)  # why there is no connection
     for kind, said in _REASONS:

@@ -29,6 +29,10 @@ _END = re.compile(rb"\n\r?\n")
 
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
+_OVER = frozenset({h11.MUST_CLOSE, h11.CLOSED})
+"""States of a client whose last request has come: what follows is no part of it, and is not read
+(https://www.rfc-editor.org/rfc/rfc9112#section-9.6)."""
+
 _COPIED = 64 * 1024
 """Bytes up to which a part of a body is copied to be written with its length."""
 
@@ -101,6 +105,8 @@ class BoundedProtocol(H11Protocol):
             self._expect()
 
     def data_received(self, data: bytes) -> None:
+        if self.conn.their_state in _OVER:
+            return
         if self._head_goes_on(data):
             self._head += data
         else:
@@ -112,6 +118,16 @@ class BoundedProtocol(H11Protocol):
         byte by byte would keep h11 busy."""
         begun = self.conn.their_state is h11.IDLE and bool(self._head)
         return begun and b"\n" not in data and len(self._head) + len(data) <= self._most_of_head
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what came, unless an answer has begun, and close; the application's client has
+        left."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        self.transport.close()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def shutdown(self) -> None:
         """Close the connection once its answer has ended, and been read by the client."""

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guardstream import Guard, Policy, PolicyError
+from guardstream.framing.sse import Blank, Comment, Decoder, Event
 from guardstream.receipts import Receipt, ReceiptError, Signer, found_in, verify
 from guardstream.receipts.collecting import Collecting
 from guardstream.receipts.receipt import TYPE, comment
-from guardstream.serve import GuardMiddleware
+from guardstream.serve import GuardMiddleware, MemoryReplay
 from guardstream.serve.receipts import ReceiptMiddleware
 from tests.serve.apps import Upstream, streaming
 from tests.serve.proxy.test_section import CHAT, MESSAGES, served
@@ -142,6 +143,21 @@ async def test_the_middleware_around_any_application_signs() -> None:
     answer = b"".join(each.get("body", b"") for each in visit.sent)
     said = verify(found_in(answer), answer, PUBLIC, request=b"ask")
     assert (said.policy, said.findings) == ("mine", {"mask": 1})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("last", ["data: [DONE]", "id: 7\ndata: [DONE]", "data: a\ndata: [DONE]"])
+async def test_a_receipt_stands_between_events(last: str) -> None:
+    guard = Guard(Policy.parse("rules: [{id: word, words: [secret]}]"), observers=[Collecting()])
+    for replay in (None, MemoryReplay()):
+        sent = Upstream([b"data: a\n\n", f"{last}\n\n".encode()])
+        app = GuardMiddleware(streaming(sent, "text/event-stream"), guard, replay=replay)
+        visit = await Visit().to(ReceiptMiddleware(app, SIGNER))
+        assert verify(found_in(visit.body), visit.body, PUBLIC).finish == "stop"
+        read = [item for item in Decoder().feed(visit.body) if not isinstance(item, Comment)]
+        data = last.partition("data: ")[2].replace("data: ", "")
+        assert [item.data for item in read if isinstance(item, Event)] == ["a", data]
+        assert [item.id for item in read if isinstance(item, Blank)] == [None]  # the receipt's
 
 
 # Answers that are not what a receipt says
