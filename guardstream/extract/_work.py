@@ -8,34 +8,18 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._growing import Growing
+from guardstream.extract._known import known
 from guardstream.extract._places import Place, SpansAt, TextAt
 from guardstream.extract._reader import Reader, Reading
 from guardstream.jsonstream.documents import Part
-from guardstream.jsonstream.schema.models import EarlySchema
-from guardstream.jsonstream.schema.unions import Unions
 
 T = TypeVar("T")
 
 _SHARE = 64  # what snapshots may copy for each character read: entries, or 256 characters
-
-
-def adapter_of(model: Any) -> TypeAdapter[Any]:
-    """The adapter for a type, or the one that was given for it; TypeError for what is no type."""
-    if isinstance(model, TypeAdapter):
-        return model
-    if isinstance(model, str):
-        raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
-    try:
-        return TypeAdapter(model)
-    except PydanticSchemaGenerationError as error:
-        raise TypeError(
-            f"pydantic knows no type {model!r}: give a model, a dataclass, a TypedDict or a list "
-            "of them; or take plain values, of the type Any, and make it of those"
-        ) from error
 
 
 class _Work(Generic[T]):
@@ -79,8 +63,9 @@ class Whole(_Work[T]):
     """The whole document as a model, at its end."""
 
     def __init__(self, model: Any, reading: Reading) -> None:
-        self._adapter = adapter_of(model)
-        super().__init__(Reader(EarlySchema(self._adapter), reading))
+        found = known(model)
+        self._adapter = found.adapter
+        super().__init__(Reader(found.early, reading))
 
     def _take(self, part: Part) -> Iterator[T]:
         del part
@@ -125,8 +110,9 @@ class Items(_Work[T]):
         if on_invalid not in ("raise", "skip"):
             raise ValueError(f"on_invalid is 'raise' or 'skip', not {on_invalid!r}")
         super().__init__(Reader(None, reading, documents))
-        self._adapter = None if model is None else adapter_of(model)
-        self._unions = Unions(self._adapter.core_schema) if self._adapter else None
+        found = None if model is None else known(model)
+        self._adapter = found.adapter if found else None
+        self._unions = found.unions if found else None
         self._spans = SpansAt(path)
         self._skips = on_invalid == "skip"
         self._index = -1

@@ -22,6 +22,8 @@ from tests.jsonstream.corpora import cuttings
         ({"pattern": "^a$|^b$"}, '"a|a"'),
         ({"pattern": "^a+$", "maxLength": 2}, '"aa|a"'),
         ({"pattern": "^\\w+$"}, '"a\\u00e|9b"'),
+        ({"pattern": "^第\\s*\\d章$"}, '"第\u00a01|页"'),
+        ({"pattern": "^[^\\s]é\\S$"}, '"öé|\u3000"'),
         ({"pattern": "b$"}, '"xa|"'),
         ({"pattern": "^(?!x)a"}, '"b|"'),
         ({"anyOf": [{"pattern": "^a"}, {"pattern": "^b"}]}, '"|c"'),
@@ -67,6 +69,7 @@ PATTERNS = [
     "^$", "^a|b$",
     "^(a|^b)c$", "^.$", "^(a*)*b", "^\\u0061\\x62?$", "^[\\w-]+$", "(^a)?", "^a{0}b$",
     "a^b", "^(a$|b)c?$", "^é?[à-ü]$",
+    "^é\\s*[^\\s-]$", "^[\\W\\d]+[\\s\\S]b$", "^[\\s-c]é]",
 ]  # fmt: skip
 
 

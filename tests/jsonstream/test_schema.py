@@ -118,6 +118,15 @@ def test_it_refuses_at_the_earliest_character(schema, marked, keyword):
         ({"anyOf": [{"maxLength": 2}, {"minLength": 5}]}, '"abcdef"'),
         ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, '{"c": 1, "b": 2}'),
         (PET, '{"name": "x", "kind": "dog"}'),
+        (
+            {"oneOf": [{"uniqueItems": True}, {"properties": {"b": {"type": "null"}}}]},
+            '{"a": "x", "b": "x"}',
+        ),
+        ({"anyOf": [{"items": {}}, {"items": {}}], "uniqueItems": True}, '[{"a": [1], "b": [1]}]'),
+        (
+            {"properties": {"a": {"anyOf": [{"uniqueItems": True, "minItems": 1}, {"const": 1}]}}},
+            '{"a": {"b": [], "c": []}}',
+        ),
         ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, '{"b": 1, "a": 2}'),
     ],
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -69,7 +70,26 @@ class EarlySchema:
         by: Any = None,
     ) -> tuple[str, str]:
         """The pointer to what was refused, and what its JSON Schema says; keys as they came."""
-        return json_pointer(path), _words(self._adapter, path, keyword, by)
+        return json_pointer(path), self._words(path, keyword, by)
+
+    def _words(self, path: list[str | int], keyword: str, by: Any) -> str:
+        """What the model's JSON Schema says there; only the keyword if that says nothing of it."""
+        if by and keyword in by:
+            return _expectations(by).words([], keyword)
+        said = self._said
+        if said is None:
+            return keyword
+        if keyword == "str" or keyword in _SCALAR_TYPES:
+            return f"{keyword} {said.value(path)}".rstrip()
+        return said.words(path, keyword)
+
+    @cached_property
+    def _said(self) -> Expectations | None:
+        """The model's JSON Schema, made when something is refused; None for one that has none."""
+        try:
+            return _expectations(self._adapter.json_schema(schema_generator=_Quiet))
+        except Exception:  # of the user's own making, too
+            return None
 
     def verdict(self, value: Any, text: str, *, followed: bool = False) -> Verdict:  # noqa: ARG002
         """None where the model may be built, as whoever builds it hears its word."""
@@ -93,19 +113,6 @@ class _Quiet(GenerateJsonSchema):
 
     def emit_warning(self, kind: Any, detail: str) -> None:
         pass
-
-
-def _words(adapter: TypeAdapter[Any], path: list[str | int], keyword: str, by: Any) -> str:
-    """What the model's JSON Schema says there; only the keyword if that says nothing of it."""
-    if by and keyword in by:
-        return _expectations(by).words([], keyword)
-    try:
-        said = _expectations(adapter.json_schema(schema_generator=_Quiet))
-    except Exception:  # a type without a JSON Schema, or one of the user's own making
-        return keyword
-    if keyword == "str" or keyword in _SCALAR_TYPES:
-        return f"{keyword} {said.value(path)}".rstrip()
-    return said.words(path, keyword)
 
 
 def _expectations(schema: dict[str, Any]) -> Expectations:

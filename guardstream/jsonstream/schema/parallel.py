@@ -138,10 +138,10 @@ class Parallel:
         self._source = source
         self._duplicates = duplicates
         self._goals: list[tuple[Node, Run | None]] = [(root, None)]  # of the next value
-        self._frames: list[tuple[list[Run], int]] = []  # of each open container, and its start
+        # The runs of each open container, its start, and what has been seen of an array.
+        self._frames: list[tuple[list[Run], int, set[Any] | None]] = []
         self._runs: list[Run] = []  # of the scalar, or the container that begins or ends
         self._failed: list[tuple[int, int, Run, str]] = []
-        self._seen: dict[int, set[Any]] = {}  # the elements of open arrays, by their depth
         self._place = 0  # keys and values that have begun
         self._begun = False
         self._few = False  # so few runs that the digits of a number are judged as they come
@@ -228,16 +228,17 @@ class Parallel:
 
     def _around(self) -> list[Run]:
         """The runs of the open container that are not over."""
-        runs, start = self._frames[-1]
+        runs, start, seen = self._frames[-1]
         if any(run.over for run in runs):
             runs = [run for run in runs if not run.over]
-            self._frames[-1] = runs, start
+            self._frames[-1] = runs, start, seen
         return runs
 
     def _end(self, kind: int, value: Any, start: int, last: int) -> None:
         """The value is over at offset `last`: ask the judges, then the exclusive choices."""
-        if self._frames and any(run.node.unique for run in self._around()):
-            self._unique(value, last)
+        seen = self._frames[-1][2] if self._frames else None
+        if seen is not None and any(run.node.unique for run in self._around()):
+            self._unique(value, last, seen)
         for run in self._runs:
             if run.node.late >> kind & 1:
                 self._ask(run, run.node.late_keyword, value, start, last)
@@ -248,8 +249,7 @@ class Parallel:
         self._settle()
         self.done = not self._frames
 
-    def _unique(self, item: Any, last: int) -> None:
-        seen = self._seen.setdefault(len(self._frames), set())
+    def _unique(self, item: Any, last: int, seen: set[Any]) -> None:
         key = n.canonical(item)
         for run in self._around():
             if run.node.unique and key in seen:
@@ -315,17 +315,16 @@ class Parallel:
 
     def _open(self, kind: int, start: int) -> None:
         self._begin(_KINDS[kind], start)
-        self._frames.append((self._runs, start))
+        self._frames.append((self._runs, start, set() if kind == t.OPEN_ARRAY else None))
         if kind == t.OPEN_ARRAY:
             self._goals = [
                 (NEVER if run.node.max_items == 0 else run.node.item(0), run) for run in self._runs
             ]
 
     def _close(self, kind: int, start: int, value: Any) -> None:
-        self._seen.pop(len(self._frames), None)
         self._place += 1
         self._runs = self._around()
-        _, begun = self._frames.pop()
+        _, begun, _ = self._frames.pop()
         for run in self._runs:
             self._fail(run, start, faults.close_fault(run.node, value))
         self._settle()

@@ -14,6 +14,7 @@ from functools import lru_cache
 import regex
 
 from guardstream.errors import PatternError
+from guardstream.jsonstream.schema.patterns import loosened, spelled_out
 from guardstream.scan.regex.ast import Alt, Assert, Cat, Char, Group, Node, Repeat
 from guardstream.scan.regex.parser import parse
 
@@ -24,7 +25,6 @@ _MOST_SETS = 2_000  # that are kept
 _foreign = re.compile(
     r"\\[^dDwWsSBbnrtfv0xu\W]|\\u[dD][89a-fA-F]|\[:|\{,|\(\?[^:<]|\[\[|&&|\|\||~~"
 ).search
-_space = re.compile(r"\\[sS]").search
 
 
 class PrefixState(dict[str, "PrefixState | None"]):
@@ -66,11 +66,10 @@ class Early:
 class Prefixes:
     """The beginnings of what a pattern matches; `first` is the state of the empty text."""
 
-    def __init__(self, tree: Node, *, judges_all: bool) -> None:
+    def __init__(self, tree: Node) -> None:
         self._chars: list[str | None] = []  # of each state, what it takes; None takes nothing
         self._next: list[tuple[int, ...]] = []
         self._anchors: dict[int, str] = {}
-        self._judges_all = judges_all  # also what is not ASCII
         self._known: dict[frozenset[int], PrefixState] = {}
         self._matched = self._state(None)
         root = self._compile(tree, self._matched)
@@ -99,8 +98,6 @@ class Prefixes:
 
     def after(self, state: PrefixState, char: str) -> PrefixState | None:
         """The state after one more character."""
-        if not self._judges_all and not char.isascii():
-            return self._free
         reached = [
             after
             for each in state.states
@@ -191,8 +188,7 @@ def prefixes(pattern: str) -> Prefixes | None:
     if "^" not in pattern or _foreign(pattern):
         return None
     try:
-        tree = parse(f"(?a){pattern}").tree
-        found = Prefixes(tree, judges_all=_space(pattern) is None)
+        found = Prefixes(parse(spelled_out(loosened(pattern))).tree)
     except (PatternError, RecursionError):
         return None
     # Where a match may begin anywhere, there is always one to come.

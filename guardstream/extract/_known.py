@@ -1,0 +1,64 @@
+"""What is known of a type before a stream comes: its adapter, and what is read from it.
+
+For a model with hundreds of others in it this takes a tenth of a second. It is therefore remembered
+for the classes and adapters that were used last; other types, such as unions that are written where
+they are needed, are equal where pydantic tells them apart.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter
+
+from guardstream.jsonstream.schema.models import EarlySchema
+from guardstream.jsonstream.schema.unions import Unions
+
+_KEPT = 16
+
+
+class Known:
+    """An adapter, its early schema, and its unions."""
+
+    def __init__(self, model: Any) -> None:
+        self.adapter = _adapter_of(model)
+
+    @cached_property
+    def early(self) -> EarlySchema:
+        """What refuses a document while it comes."""
+        return EarlySchema(self.adapter)
+
+    @cached_property
+    def unions(self) -> Unions:
+        """What counts how often pydantic would try a value."""
+        return Unions(self.adapter.core_schema)
+
+
+def known(model: Any) -> Known:
+    """What is known of a type, or of the adapter for one; TypeError for what is no type."""
+    if isinstance(model, TypeAdapter):
+        return _kept(model, None)
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return _kept(model, model.__pydantic_validator__)  # another one when it is rebuilt
+    return Known(model)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept(model: Any, validator: object) -> Known:
+    del validator
+    return Known(model)
+
+
+def _adapter_of(model: Any) -> TypeAdapter[Any]:
+    if isinstance(model, TypeAdapter):
+        return model
+    if isinstance(model, str):
+        raise TypeError(f"the model is a type, not the text {model!r}: give it after the path")
+    try:
+        return TypeAdapter(model)
+    except PydanticSchemaGenerationError as error:
+        raise TypeError(
+            f"pydantic knows no type {model!r}: give a model, a dataclass, a TypedDict or a list "
+            "of them; or take plain values, of the type Any, and make it of those"
+        ) from error
