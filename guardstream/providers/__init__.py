@@ -41,6 +41,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "openai_realtime": "guardstream.providers.openai.realtime:Realtime",
         "openai_media": "guardstream.providers.openai.media:OpenAIMedia",
         "anthropic": "guardstream.providers.anthropic.messages:Anthropic",
+        "gemini_live": "guardstream.providers.google.live:GeminiLive",
         "gemini": "guardstream.providers.google.gemini:Gemini",
         "ollama": "guardstream.providers.ollama:Ollama",
         "bedrock": "guardstream.providers.bedrock:Bedrock",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardstream.providers.blocks import Block, Blocks
-from guardstream.providers.spec import KEEP, META, NAME, Leaf, OneOf, Spec
+from guardstream.providers.spec import ABOUT, KEEP, META, NAME, Leaf, OneOf, Spec
 
 _MARKS = dict.fromkeys(
     ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
@@ -26,7 +26,7 @@ _ARGUMENTS = Leaf("delta", "tool_args", "tool_args")
 
 
 def _delta(leaf: Leaf) -> dict[str, Spec]:
-    return {**_EVENT, "type": META, "delta": leaf}
+    return {**_EVENT, "type": META, "delta": leaf, "rawEvent": ABOUT}
 
 
 _EVENTS: dict[str, Spec] = {

@@ -21,6 +21,7 @@ from guardstream.providers.spec import (
     NAME,
     NUMBER,
     PADDED,
+    Each,
     Leaf,
     Path,
     Spec,
@@ -37,7 +38,7 @@ TOOL_USE: dict[str, Spec] = {"toolUseId": META, "name": NAME, "type": META}
 DELTA: dict[str, Spec] = {
     "text": Leaf("delta", "text", "text"),
     "toolUse": {"input": Leaf("delta", "tool_args", "input")},
-    "toolResult": _RESULT,
+    "toolResult": Each({"text": Leaf("delta", "text", "tool_result"), "json": _RESULT}),
     "reasoningContent": {
         "text": Leaf("delta", "thinking", "thinking"),
         "signature": KEEP,
@@ -190,6 +191,8 @@ class Bedrock(SpecAdapter):
             delta = {"reasoningContent": delta}
         elif slot.channel == "tool_args":
             delta = {"toolUse": {"input": text}}
+        elif slot.field == "tool_result":
+            delta = {"toolResult": [delta]}
         event = {"contentBlockIndex": slot.number, "delta": delta}
         return [*made, {"contentBlockDelta": event}]
 

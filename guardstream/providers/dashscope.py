@@ -28,6 +28,9 @@ from guardstream.providers.spec import (
 
 _TEXT = Leaf("grown", "text", "text")
 
+_THOUGHT = ("thought", "response", "action_input_stream")
+"""What an application tells of a step while it takes it; a model's thoughts stand in two places."""
+
 
 def response_spec(kind: Literal["grown", "delta"]) -> Spec:
     """A response; `kind` is that of its text."""
@@ -42,17 +45,32 @@ def response_spec(kind: Literal["grown", "delta"]) -> Spec:
         ],
     }
     choice = {"message": message, "finish_reason": END, "index": NUMBER, "logprobs": ABOUT}
+    thought: Spec = {
+        **{name: Leaf(kind, "thinking", name) for name in _THOUGHT},
+        **dict.fromkeys(("action", "action_name", "action_type"), META),
+    }
+    node: Spec = {
+        "message": {"role": META, "content": text},
+        **dict.fromkeys(("node_id", "node_name", "node_type", "node_status"), META),
+        **dict.fromkeys(("node_is_completed", "node_msg_seq_id"), NUMBER),
+    }
     return {
         "output": {
             "choices": [choice],
             "text": text,
             "finish_reason": END,
+            "session_id": META,
+            "thoughts": [thought],
+            "workflow_message": node,
             "search_info": Tree(Leaf("whole", "text", "search"), frozenset({"site_name", "icon"})),
         },
         "usage": META,
         **dict.fromkeys(("request_id", "status_code", "code"), META),
         "message": Leaf("whole", "text", "error"),
     }
+
+
+_SAID = frozenset({"choices", "text", "workflow_message"})
 
 
 class DashScope(Growing):
@@ -64,17 +82,24 @@ class DashScope(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` has an output with choices, or with text."""
+        """Tell whether `chunk` has an output with choices, with text, or of a workflow's node."""
         if isinstance(chunk, (str, bytes)):
             return False
         fields = fields_of(chunk)
         output = fields_of(fields.get("output"))
-        return "request_id" in fields and not output.keys().isdisjoint({"choices", "text"})
+        return "request_id" in fields and not output.keys().isdisjoint(_SAID)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._nodes: dict[str, int] = {}
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
         if leaf.channel == "tool_args":
             return number_in(event, path)
-        return 0
+        if leaf.field in _THOUGHT:
+            return path[0]
+        node = fields_of(fields_of(event.get("output")).get("workflow_message")).get("node_id")
+        return self._nodes.setdefault(node, len(self._nodes)) if isinstance(node, str) else 0
 
     def choice(self, event: Mapping[str, Any], path: Path) -> int:
         """Return a choice's index, or else its place; text that stands in none is choice 0."""
@@ -92,9 +117,9 @@ class DashScope(Growing):
         """Return a chunk like the last that had text, with a finish reason."""
         chunk = _alone(chunk, choice)
         output = fields_of(fields_of(chunk).get("output"))
-        field = "text" if "text" in output and not output.get("choices") else "choices"
+        field = "choices" if output.get("choices") else "text"
         slot = self.slot(_TEXT, {}, ())._replace(choice=choice)
-        made = self.extra(chunk, slot, "", said) or [chunk]
+        made = self.extra(chunk, slot, "", said) or [self.said_so_far(chunk, said)]
         output = fields_of(fields_of(made[-1])["output"])
         if field == "text":
             ended = replaced(output, {"finish_reason": reason})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from types import MemberDescriptorType
@@ -116,6 +116,8 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         return _copied(value, kind, updates)
     if isinstance(value, dict):
         return _like_dict(value, updates)
+    if isinstance(value, MutableMapping):
+        return _like_mapping(value, updates)
     if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(value, "model_copy"):
@@ -194,6 +196,21 @@ def _like_dict(value: dict[str, Any], updates: Mapping[str, Any]) -> dict[str, A
     items = {name: new for name, new in updates.items() if name in value or name not in own}
     attributes = {name: updates.get(name, old) for name, old in own.items()}
     return _made_like(value, {**value, **items}, attributes)
+
+
+def _like_mapping(
+    value: MutableMapping[str, Any], updates: Mapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Return a copy of a mapping that is no dict; a dict, if its class is not made of one.
+
+    Such are the objects of Azure's packages, whose users ask for attributes.
+    """
+    fresh = {**value, **updates}
+    with suppress(Exception):  # its own methods may ask for anything
+        made: MutableMapping[str, Any] = type(value)(fresh)  # type: ignore[call-arg]
+        if dict(made) == fresh:
+            return made
+    return fresh
 
 
 def _made_like(

@@ -290,10 +290,7 @@ class Growing(SpecAdapter):
         event = fields_of(chunk)
         updates: dict[Steps, Any] = {}
         given = told = False
-        last = self._last  # what is read now may be written next
-        found = self._read(chunk, event).found
-        self._last = last
-        for each in found:
+        for each in self._found(chunk):
             leaf, steps = each.leaf, each.steps
             if leaf.kind in ("end", "about"):
                 updates[steps] = None
@@ -307,6 +304,25 @@ class Growing(SpecAdapter):
             elif leaf.kind not in ("meta", "keep", "item", "skip", "name") and each.value:
                 updates[steps] = "" if isinstance(each.value, str) else None
         return [rebuilt(chunk, updates)] if given else []
+
+    def said_so_far(self, chunk: Any, said: Said) -> Any:
+        """Return a chunk like `chunk` that says nothing new."""
+        event = fields_of(chunk)
+        updates: dict[Steps, Any] = {}
+        for each in self._found(chunk):
+            if each.leaf.kind == "grown" and not self._incremental:
+                updates[each.steps] = said(self.slot(each.leaf, event, each.path))
+            elif each.leaf.kind not in ("meta", "keep", "item", "skip", "name"):
+                text = each.leaf.kind != "about" and isinstance(each.value, str)
+                updates[each.steps] = "" if text else None
+        return rebuilt(chunk, updates)
+
+    def _found(self, chunk: Any) -> Sequence[Found]:
+        """Return what is found in a chunk, while another may be about to be written."""
+        last = self._last
+        found = self._read(chunk, fields_of(chunk)).found
+        self._last = last
+        return found
 
 
 def _is_end(found: Found) -> bool:

@@ -6,7 +6,7 @@ item of what stands at the end of `steps`. Only what lies on the way to a change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
@@ -38,6 +38,21 @@ def keys(steps: Steps) -> list[Any]:
 def places(steps: Steps) -> tuple[int, ...]:
     """The places in lists on the way, outermost first."""
     return tuple(key for key in keys(steps) if isinstance(key, int))
+
+
+def indices(event: Any, steps: Steps) -> tuple[int, ...]:
+    """What tells apart what stands on the way: each `index`, or else the place in its list."""
+    found = []
+    for key in keys(steps):
+        if type(key) is int:
+            event = event[key] if isinstance(event, Sequence) else None  # a set has no places
+            if type(fields_of(event).get("index")) is not int:
+                found.append(key)
+        else:
+            own = fields_of(event).get("index")
+            found += [own] if type(own) is int else []
+            event = fields_of(event).get(key)
+    return tuple(found)
 
 
 def spoken(steps: Steps) -> str:

@@ -124,7 +124,7 @@ class SGLang(Growing):
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return a chunk like the last that had text, with a finish reason."""
         slot = self.slot(Leaf("grown"), fields_of(chunk), ())._replace(choice=choice)
-        made = self.extra(chunk, slot, "", said) or [chunk]
+        made = self.extra(chunk, slot, "", said) or [self.said_so_far(chunk, said)]
         return [_with_reason(made[-1], {"type": reason})]
 
 

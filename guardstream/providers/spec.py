@@ -55,7 +55,7 @@ from guardstream.providers.nodes import (
     Tree,
 )
 from guardstream.providers.parsed import map_parsed
-from guardstream.providers.paths import GONE, Key, Steps, keys, rebuilt, spoken
+from guardstream.providers.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
 from guardstream.providers.readers import Findings, Found, compiled
 from guardstream.providers.unknown import Unknowns, too_deep
 
@@ -102,7 +102,7 @@ _SILENT = frozenset({"keep", "end", "item", "meta"})
 KINDS = ("type", "event", "event_type", "kind", "object", "channel", "role", "name")
 """Fields of events that tell apart what they say, in formats that are not known."""
 
-_MOST_KINDS = 64
+_MOST_KINDS = 256
 
 _TEXT_ALONE = frozenset({"delta", "item", "meta"})
 """The kinds of leaves in an event that says text and nothing else, but for marks that pass."""
@@ -158,7 +158,7 @@ class SpecAdapter:
         self._alike: Alike | None = None
         self._passes: Passes = passes_any
         self._is_harmless: Callable[[str], bool] | None = None
-        self._kinds: dict[tuple[str, ...], int] = {}
+        self._kinds: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
         self._compared_last: Any = None  # the last chunk, if it was read by comparing
         self._patience = PATIENCE if self.steady else 0
 
@@ -371,7 +371,8 @@ class SpecAdapter:
         leaf, value, steps, path, _ = found
         kind = leaf.kind
         if kind == "unknown" or kind == "name":
-            slot = Slot(0, "text", spoken(steps), self._kind_of(event))
+            of = 0 if _is_key(steps) else self._kind_of(event, steps)
+            slot = Slot(0, "text", spoken(steps), of)
             pieces.append(Piece(slot, _text(value), kind))
         elif kind == "mark":
             pieces.append(Piece(Slot(0, "text", spoken(steps)), value, kind))
@@ -392,13 +393,20 @@ class SpecAdapter:
 
             self.map_text(leaf, value, note)
 
-    def _kind_of(self, event: Mapping[str, Any]) -> int:
-        """Return the number of an event's kind: those that have what tells kinds apart alike."""
+    def _kind_of(self, event: Mapping[str, Any], steps: Steps) -> int:
+        """Return the number of what says a text, among all that may say one at its path.
+
+        That is the kind of event, by what tells kinds apart, and its place in lists: samples and
+        blocks that come at the same time stand there, or say their index.
+        """
         found = [event.get(name) for name in KINDS]
         kind = tuple(each if isinstance(each, str) else "" for each in found)
-        if not any(kind) or (kind not in self._kinds and len(self._kinds) == _MOST_KINDS):
+        places = indices(event, steps)
+        if not (places or any(kind)):
             return 0
-        return self._kinds.setdefault(kind, len(self._kinds) + 1)
+        if (kind, places) not in self._kinds and len(self._kinds) == _MOST_KINDS:
+            return 0
+        return self._kinds.setdefault((kind, places), len(self._kinds) + 1)
 
     def _says(self, read: Read, texts: Sequence[str], *, ends: bool) -> bool:
         """Tell whether anything is left to say; beside a delta, what repeats text is not."""

@@ -155,6 +155,25 @@ def test_citations_results_and_traces_are_masked() -> None:
     assert not left_raw(list(GUARD.wrap_sync(source)))
 
 
+@pytest.mark.parametrize("said", list(cuttings("a secret, no sec")))
+def test_what_a_tool_gave_is_one_text_over_its_deltas(said: list[str]) -> None:
+    begun = {"toolResult": {"toolUseId": "t0", "type": "found", "status": "success"}}
+    start = {"contentBlockStart": {"contentBlockIndex": 0, "start": begun}}
+    source = [START, start, *[delta(toolResult=[{"text": piece}]) for piece in said], stop()]
+    source += [text("so", 1), stop(1), end()]
+    assert unchanged(source)
+    out = list(GUARD.wrap_sync(source))
+    deltas = [event["contentBlockDelta"]["delta"] for event in out if "contentBlockDelta" in event]
+    results = [part["text"] for each in deltas for part in each.get("toolResult", ())]
+    assert "".join(results) == "a ######, no sec"
+    assert all(results)
+    assert out[:2] == [START, start]
+    assert out[-4:] == [stop(), text("so", 1), stop(1), end()]
+    told = [*source[:2], delta(toolResult=[{"text": "a forb"}, {"json": {"rows": [1]}}])]
+    stream = GUARD.wrap_sync([*told, delta(toolResult=[{"text": "idden"}]), stop(), end()])
+    assert list(stream)[-2:] == [stop(), end("content_filtered")]
+
+
 def test_a_block_closes_the_open_block_and_ends_the_message() -> None:
     guard = Guard(
         Policy.parse("block_message: no\nrules: [{id: b, words: [forbidden], action: block}]")

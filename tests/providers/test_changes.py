@@ -13,6 +13,7 @@ from tests.providers import messages, responses
 from tests.providers import test_acp as acp
 from tests.providers import test_bedrock_invoke as invoke
 from tests.providers import test_dashscope as dashscope
+from tests.providers import test_gemini_live as live
 from tests.providers import test_interfaces as interfaces
 from tests.providers import test_json_rpc as rpc
 from tests.providers import test_langchain_protocol as protocol
@@ -91,6 +92,14 @@ SAMPLES: dict[str, list[Event]] = {
             "modelVersion": "m",
         }
         for said in ("so ", "it ", "is")
+    ],
+    "gemini_live": [
+        live.SETUP,
+        live.heard("hm"),
+        live.spoken("so "),
+        live.text("so "),
+        live.text("it"),
+        *live.OVER,
     ],
     "interactions": [
         CREATED,

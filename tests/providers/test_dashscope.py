@@ -220,3 +220,69 @@ def test_responses_of_the_package_keep_their_class() -> None:
     assert out[-1].output.choices[0]["message"]["content"] == MASKED
     for each in out:
         assert (type(each), each.code, type(each.output)) == (Response, 200, Response)
+
+
+def of_app(text: str, reason: str = "null") -> dict[str, Any]:
+    """A chunk of an application's, which tells what its model thinks in two places."""
+    thoughts = [
+        {"thought": text, "response": text, "action_type": "reasoning"},
+        {"thought": "so", "action_type": "api", "action_input_stream": text},
+    ]
+    output = {"text": "", "thoughts": thoughts, "session_id": "s1", "finish_reason": reason}
+    return {"output": output, "request_id": "r"}
+
+
+def of_node(text: str, reason: str = "null", node: str = "n1") -> dict[str, Any]:
+    """A chunk of a workflow's: what one of its nodes says."""
+    told = {"node_id": node, "node_is_completed": False, "message": {"content": text}}
+    output = {"workflow_message": told, "finish_reason": reason}
+    return {"output": output, "request_id": "r"}
+
+
+def thoughts(chunk: dict[str, Any]) -> list[str]:
+    first, second = chunk["output"]["thoughts"]
+    return [first["thought"], first["response"], second["action_input_stream"]]
+
+
+@pytest.mark.parametrize("pieces", list(cuttings(TEXT)))
+def test_what_an_application_thinks_is_guarded(pieces: list[str]) -> None:
+    new = [*map(of_app, pieces[:-1]), of_app(pieces[-1], "stop")]
+    assert unchanged(new)
+    out = list(GUARD.wrap_sync(new))
+    assert ["".join(each) for each in zip(*map(thoughts, out), strict=True)] == [MASKED] * 3
+    grown = [of_app(text) for text in accumulate(pieces)] + [of_app(TEXT, "stop")]
+    assert unchanged(grown)
+    told = list(map(thoughts, GUARD.wrap_sync(grown)))
+    assert told[-1] == [MASKED] * 3
+    assert all(MASKED.startswith(text) for each in told for text in each)
+
+
+@pytest.mark.parametrize("pieces", list(cuttings(TEXT)))
+def test_what_a_node_of_a_workflow_says_is_the_answer(pieces: list[str]) -> None:
+    new = [of_node(piece) for piece in pieces] + [of_node("", "stop")]
+    assert type(detect(new[0])).name == "dashscope"
+    assert unchanged(new)
+    stream = GUARD.wrap_sync(new)
+    out = [chunk["output"]["workflow_message"]["message"]["content"] for chunk in stream]
+    assert "".join(out) == stream.result.text == MASKED
+    grown = [of_node(text, node=node) for node in ("n1", "n2") for text in accumulate(pieces)]
+    out = list(GUARD.wrap_sync([*grown, of_node(TEXT, "stop", "n2")]))
+    last = {each["node_id"]: each for each in (c["output"]["workflow_message"] for c in out)}
+    assert [each["message"]["content"] for each in last.values()] == [MASKED] * 2
+
+
+@pytest.mark.parametrize(
+    "made", [of_app, of_node, lambda text: told([text], "reasoning_content")[0]]
+)
+@pytest.mark.parametrize("incremental", [None, True, False])
+def test_a_block_shows_nothing_of_a_chunk_without_a_text_of_its_own(
+    made: Callable[[str], Any], incremental: bool | None
+) -> None:
+    source = [made("so forbidden thing"), made("so forbidden thing it")]
+    stream = GUARD.wrap_sync(source, provider=DashScope(incremental=incremental))
+    out = list(stream)
+    assert stream.finish == "content_filter"
+    assert "forbidden" not in str(out)
+    output = out[-1]["output"]
+    ended = output["choices"][0] if "choices" in output else output
+    assert ended["finish_reason"] == "content_filter"

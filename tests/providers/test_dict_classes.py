@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import ChainMap, OrderedDict, UserDict
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -142,3 +143,59 @@ def test_copies_have_what_their_class_shows(make: Any) -> None:
     assert getattr(copied, "a", "######") == "######"
     assert type(copied) is type(make())
     assert dict(fields_of(copied)) == {"a": "######", "b": "so"}
+
+
+class Update(MutableMapping[str, Any]):
+    """A mapping that is no dict, and has attributes, as the objects of Azure's packages."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = dict(data)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._data[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._data[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._data[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    @property
+    def choices(self) -> Sequence[Any]:
+        choices: Sequence[Any] = self._data["choices"]
+        return choices
+
+
+class Named(Update):
+    """One that is not made of a mapping."""
+
+    def __init__(self, name: str, **data: Any) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+@pytest.mark.parametrize("kind", [Update, UserDict, ChainMap])
+@pytest.mark.parametrize("pieces", list(cuttings(TEXT)))
+def test_mappings_keep_their_classes(kind: Any, pieces: list[str]) -> None:
+    source = [
+        kind({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta}]})
+        for delta in ({"content": piece} for piece in pieces)
+    ]
+    out = list(GUARD.wrap_sync(source))
+    assert {type(chunk) for chunk in out} == {kind}
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in out) == MASKED
+    source.append(kind({"choices": [{"index": 0, "delta": {"content": "a forbidden word"}}]}))
+    out = list(GUARD.wrap_sync(source))
+    assert {type(chunk) for chunk in out} == {kind}
+    assert out[-1]["choices"][0]["finish_reason"] == "content_filter"
+
+
+def test_a_mapping_whose_class_asks_for_more_becomes_a_dict() -> None:
+    assert replaced(Named("a", text="so"), {"text": "it"}) == {"text": "it"}
+    assert type(replaced(Named("a", text="so"), {"text": "it"})) is dict

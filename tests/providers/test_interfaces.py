@@ -349,3 +349,29 @@ def test_chunks_that_nothing_begins_say_a_text_or_a_call() -> None:
         (call,) = result.tool_calls
         assert (call.name, call.id, call.arguments) == ("find", "call_1", MASKED)
         assert call.complete
+
+
+@pytest.mark.parametrize("pieces", list(cuttings("a secret, no sec")))
+def test_the_event_that_an_event_was_made_of_shows_no_more_than_it_does(pieces: list[str]) -> None:
+    at = {"messageId": "m"}
+    source: list[Event] = [
+        {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+        {"type": "TEXT_MESSAGE_START", **at, "role": "assistant"},
+        *(
+            {
+                "type": "TEXT_MESSAGE_CONTENT",
+                **at,
+                "delta": piece,
+                "rawEvent": {"event": "on_chat_model_stream", "data": {"content": piece}},
+            }
+            for piece in pieces
+        ),
+        {"type": "TEXT_MESSAGE_END", **at},
+        {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+    ]
+    assert unchanged(source)
+    out = list(GUARD.wrap_sync(source))
+    deltas = [event for event in out if "delta" in event]
+    assert "".join(event["delta"] for event in deltas) == "a ######, no sec"
+    for event in deltas:
+        assert not event.get("rawEvent") or event["rawEvent"]["data"]["content"] == event["delta"]

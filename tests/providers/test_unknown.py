@@ -501,6 +501,35 @@ class Agent:
         self.tools = [SimpleNamespace(agent=self)]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda text, at: {"outs": [{"index": at, "told": text}]},
+        lambda text, at: {"index": at, "told": text},
+        lambda text, at: {"type": "told", "parts": [{"said": {"index": at, "told": text}}]},
+        lambda text, at: chunk({"dreams": text}, choice=at),
+        lambda text, at: chunk({"dreams": [text] if at else ["", text]}),
+    ],
+)
+@pytest.mark.parametrize("as_model", [False, True])
+def test_samples_that_come_at_the_same_time_each_go_on(said: Any, as_model: bool) -> None:
+    if as_model and "object" not in said("", 0):
+        pytest.skip("no class of the package's")
+    make = model if as_model else dict
+    pieces = [(letter, at) for letter in "a blue bird" for at in (0, 1)]
+    stream = GUARD.wrap_sync([make(said(piece, at)) for piece, at in pieces])
+    out = [json.dumps(each if isinstance(each, dict) else each.model_dump()) for each in stream]
+    assert [finding.rule for finding in stream.findings] == ["bird", "bird"]
+    assert "[bird]" in out[-1]
+    assert "[bird]" in out[-2]
+
+
+def test_items_of_a_list_each_go_on() -> None:
+    stream = GUARD.wrap_sync([{"outs": [{"t": letter}, letter]} for letter in "red fish"])
+    assert "h" not in str(list(stream)[-1]["outs"])
+    assert stream.finish == "content_filter"
+
+
 def test_an_object_that_holds_itself_is_named_and_may_pass() -> None:
     agent = Agent()
     source = [{"data": "a blue ", "agent": agent}, {"data": "bird", "agent": agent}]

@@ -48,7 +48,7 @@ _IDS = _marks("id", "mime_type", "will_continue", "scheduling", "data", "file_ur
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), _IDS | {"name"})
 """What a tool gave."""
 
-_CITATION = Tree(
+CITATION = Tree(
     Leaf("whole", "text", "citation"),
     _marks("license", "place_id", "review_id", "sdk_blob", "encoded_polyline", "document_name")
     | _marks("file_search_store", "media_id", "chunk_id", "file_id", "source_id", "duration")
@@ -64,7 +64,7 @@ _HISTORY = Tree(
 BESIDE = frozenset({"history", "error"})
 """Fields with lists of their own, which stand beside the candidates."""
 
-_FUNCTION_CALL = {
+FUNCTION_CALL = {
     "name": NAME,
     "id": META,
     "args": Leaf("whole", "tool_args", "args"),
@@ -85,7 +85,7 @@ PART: dict[str, Any] = {
     "text": Leaf("delta", "text", "text"),
     "thought": NUMBER,
     "thought_signature": KEEP,
-    "function_call": _FUNCTION_CALL,
+    "function_call": FUNCTION_CALL,
     "function_response": _RESULT,
     "executable_code": {
         "code": Leaf("whole", "text", "code"),
@@ -144,9 +144,9 @@ _CANDIDATE = {
     "content": {"parts": [PART], "role": META},
     "finish_reason": END,
     "finish_message": Leaf("whole", "text", "finish_message"),
-    "citation_metadata": _CITATION,
-    "grounding_metadata": _CITATION,
-    "url_context_metadata": _CITATION,
+    "citation_metadata": CITATION,
+    "grounding_metadata": CITATION,
+    "url_context_metadata": CITATION,
     "logprobs_result": ABOUT,
     "avg_logprobs": META,
     "token_count": NUMBER,

@@ -16,7 +16,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of
 from guardstream.providers.openai.responses_end import PARTS, Ending, index_of, number_of, part_of
-from guardstream.providers.openai.responses_spec import LIFE, OVER, SPEC, STREAMED
+from guardstream.providers.openai.responses_spec import BESIDE, LIFE, OVER, PANEL, SPEC, STREAMED
 from guardstream.providers.spec import Leaf, Path, SpecAdapter
 
 CALLS = {
@@ -65,6 +65,7 @@ class OpenAIResponses(SpecAdapter):
         self._ending = Ending()
         self._announced_parts: set[Slot] = set()
         self._saying: dict[Slot, Slot] = {}  # by item: the text that is being said there
+        self._panels: dict[str, int] = {}  # models that are asked beside others, by their names
         self._same: dict[Slot, Slot] = {}  # parts that go on with another, which they should not
 
     @staticmethod
@@ -92,7 +93,14 @@ class OpenAIResponses(SpecAdapter):
             return self._slot(leaf, output, path[1] if len(path) > 1 else 0)
         part = part_of(event)
         part = path[0] if part is None and path else part or 0
-        return self._slot(leaf, index_of(event.get("output_index")), part)
+        return self._slot(leaf, index_of(event.get("output_index")), part + self._panel(event))
+
+    def _panel(self, event: Mapping[str, Any]) -> int:
+        """Return the number of the model that says something; 0 if the event names none."""
+        model = event.get("model")
+        if not isinstance(model, str):
+            return 0
+        return self._panels.setdefault(model, len(self._panels))
 
     def _slot(self, leaf: Leaf, output: int, part: int) -> Slot:
         number = (self._turn * PARTS + output) * PARTS + part
@@ -155,12 +163,12 @@ class OpenAIResponses(SpecAdapter):
             return self._part(state, event, pieces)
         if name == "shell_call_command" and state == "added":
             return self._shell(event, pieces)
-        if state == "done":
+        if state == "done" or (name == PANEL and state in ("completed", "failed")):
             return self._done(name, event, pieces)
         return Reading(pieces, (0,))
 
     def _at(self, event: Mapping[str, Any], channel: str, field: str) -> Slot:
-        slot = Slot(0, channel, field, number_of(self._turn, event))
+        slot = Slot(0, channel, field, number_of(self._turn, event) + self._panel(event))
         return self._same.get(slot, slot)
 
     def _said_text(self, slot: Slot, pieces: Sequence[Piece]) -> Reading:
@@ -228,8 +236,11 @@ class OpenAIResponses(SpecAdapter):
             fields = [("text", "stdout"), ("text", "stderr")]
         elif name == "audio.transcript":
             fields = [("text", "transcript")]
+        elif name == PANEL:
+            fields = [BESIDE[each][:2] for each in (PANEL, f"{PANEL}.reasoning")]
         else:
-            fields = [STREAMED[name][:2]] if name in STREAMED else []
+            known = STREAMED | BESIDE
+            fields = [known[name][:2]] if name in known else []
         closed = [self._at(event, *field) for field in fields]
         for slot in closed:
             self._live.pop(slot, None)

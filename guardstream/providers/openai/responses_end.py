@@ -14,7 +14,7 @@ from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said, Slot
 from guardstream.providers.fields import fields_of, replaced
-from guardstream.providers.openai.responses_spec import LIFE, STREAMED
+from guardstream.providers.openai.responses_spec import BESIDE, LIFE, STREAMED
 from guardstream.providers.spec import sibling
 
 PARTS = 1000
@@ -29,6 +29,7 @@ _INDICES = {
     **dict.fromkeys(("text", "refusal", "reasoning"), "content_index"),
     "summary": "summary_index",
     "commands": "command_index",
+    **dict.fromkeys(("app_text", "app_reasoning"), "block_index"),
 }
 _PARTS = {
     "text": ("output_text", "ResponseOutputText"),
@@ -39,13 +40,14 @@ _PARTS = {
 """The type of a slot's part, and its class where the package exports one."""
 
 _FIELDS = {kind: field for field, (kind, _) in _PARTS.items()}
+_BESIDE = {field: name for name, (_, field, _) in BESIDE.items()}
 _RESULTS = ("stdout", "stderr", "transcript")
 _DETAILS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 def part_of(event: Mapping[str, Any]) -> int | None:
     """Return the place of an event's part in its item; None if it does not say so."""
-    for name in ("content_index", "summary_index", "command_index"):
+    for name in ("content_index", "summary_index", "command_index", "block_index"):
         if event.get(name) is not None:
             return index_of(event[name])
     return None
@@ -138,6 +140,10 @@ class Ending:
         if slot.field in _RESULTS and streams and slot not in self._own:
             value = text if slot.field == "transcript" else {slot.field: text}
             return [replaced(chunk, {"delta": value})]
+        if slot.field in _BESIDE:
+            if streams:
+                return [replaced(chunk, {"delta": text})]
+            return [self._event(chunk, f"{_BESIDE[slot.field]}.delta", slot, {"delta": text})]
         record = self._open.get(slot.number // PARTS)
         if record is not None and slot in record.slots and slot not in record.done:
             whole = self._said(slot, said)

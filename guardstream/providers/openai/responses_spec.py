@@ -120,7 +120,26 @@ def _streamed(kind: Kind) -> dict[str, Spec]:
             "max_output_length": NUMBER,
             "output": [_shell_output(kind)],
         },
+        "doubao_app_call": {**_ITEM, "feature": META, "blocks": [_block(kind)]},
     }
+
+
+def _block(kind: Kind) -> Spec:
+    """What an app of Doubao's (Volcengine Ark) says, or searches for."""
+    block: dict[str, Spec] = dict.fromkeys(("type", "id", "parent_id", "status"), META)
+    found: Spec = {**block, "summary": _RESULT, "queries": _CALL, "results": _RESULT}
+    return OneOf(
+        "type",
+        {
+            "output_text": {**block, "text": Leaf(kind, "text", "app_text")},
+            "reasoning_text": {
+                **block,
+                "reasoning_text": Leaf(kind, "thinking", "app_reasoning"),
+            },
+            "search": found,
+            "reasoning_search": found,
+        },
+    )
 
 
 def _shell_output(kind: Kind) -> Spec:
@@ -170,6 +189,11 @@ _WHOLE: dict[str, Spec] = {
     },
     "program": {**_ITEM, "fingerprint": META, "code": _CALL},
     "program_output": {**_ITEM, "result": _RESULT},
+    "openrouter:fusion": {
+        **_ITEM,
+        **dict.fromkeys(("analysis", "responses", "sources", "failed_models", "error"), _RESULT),
+        "failure_reason": META,
+    },
     "compaction": {**_ITEM, "encrypted_content": META},
     "image_generation_call": {
         **_ITEM,
@@ -228,7 +252,8 @@ _EVENT: dict[str, Spec] = {
     "item_id": META,
     **dict.fromkeys(("sequence_number", "output_index", "content_index"), NUMBER),
     **dict.fromkeys(("summary_index", "command_index", "annotation_index"), NUMBER),
-    **dict.fromkeys(("copilot_usage", "agent", "status"), META),
+    **dict.fromkeys(("block_index", "status_code"), NUMBER),
+    **dict.fromkeys(("copilot_usage", "agent", "status", "model", "feature"), META),
     "obfuscation": PADDED,
 }
 
@@ -245,6 +270,9 @@ _PLAIN = (
     ),
     *("response.image_generation_call.completed", "response.mcp_list_tools.completed"),
     *("response.compaction.compacting", "response.audio.done", "response.audio.transcript.done"),
+    *(f"response.fusion_call.{at}" for at in ("in_progress", "analysis.in_progress", "completed")),
+    "response.fusion_call.panel.added",
+    "response.doubao_app_call.in_progress",
     "keepalive",
 )
 
@@ -266,12 +294,22 @@ STREAMED = {
 }
 """Delta and done events by the middle of their name: channel, field, the done event's own field."""
 
+BESIDE = {
+    "doubao_app_call_output_text": ("text", "app_text", "text"),
+    "doubao_app_call_reasoning_text": ("thinking", "app_reasoning", "text"),
+    "fusion_call.panel": ("text", "panel", "content"),
+    "fusion_call.panel.reasoning": ("thinking", "panel_reasoning", "content"),
+}
+"""Those of what is asked beside the model: apps of Doubao's, models of OpenRouter's fusion."""
+
+PANEL = "fusion_call.panel"
+
 
 def _events() -> dict[str, Spec]:
     events: dict[str, Spec] = {name: {"type": KEEP, **_EVENT} for name in _PLAIN}
     for name in LIFE:
         events[name] = {"type": KEEP, **_EVENT, "response": response_spec("copy")}
-    for name, (channel, field, own) in STREAMED.items():
+    for name, (channel, field, own) in (STREAMED | BESIDE).items():
         copy = Leaf("copy", channel, field)
         events[f"response.{name}.delta"] = {
             "type": META,
@@ -337,6 +375,27 @@ SPEC = OneOf(
             "partial_image_index": NUMBER,
             **dict.fromkeys(("output_format", "quality", "size"), META),
         },
+        f"response.{PANEL}.completed": {
+            "type": KEEP,
+            **_EVENT,
+            "content": Leaf("copy", "text", "panel"),
+        },
+        f"response.{PANEL}.failed": {"type": KEEP, **_EVENT, "error": _RESULT},
+        "response.fusion_call.analysis.completed": {"type": KEEP, **_EVENT, "analysis": _RESULT},
+        **{
+            f"response.doubao_app_call_block.{at}": {
+                "type": KEEP,
+                **_EVENT,
+                "block": _block("copy"),
+            }
+            for at in ("added", "done")
+        },
+        "response.doubao_app_call.completed": {
+            "type": KEEP,
+            **_EVENT,
+            "blocks": [_block("copy")],
+        },
+        "response.doubao_app_call.failed": {"type": KEEP, **_EVENT, "error_message": _RESULT},
         "response.audio.delta": {"type": KEEP, **_EVENT, "delta": META},
         "response.audio.transcript.delta": {
             "type": META,

@@ -1,0 +1,182 @@
+"""Gemini's live API: what a server sends over a WebSocket, one turn after another.
+
+Objects of the `google-genai` package or plain dicts: https://ai.google.dev/api/live. What a model
+writes and the transcript of what it speaks are the answer; the audio passes as it is. What the user
+says is a choice of its own. Transcripts come beside the turn's other messages, in no fixed order,
+so nothing but their own end and that of the turn parts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, only
+from guardstream.providers.google.gemini_calls import Calls, get
+from guardstream.providers.google.gemini_spec import CITATION, FUNCTION_CALL, PART, both, camel
+from guardstream.providers.runs import Runs
+from guardstream.providers.spec import ABOUT, KEEP, META, Leaf, Path, Spec, SpecAdapter, sibling
+
+_TYPES = "google.genai.types"
+_HEARD, _SPOKEN = "heard", "spoken"
+
+
+def _transcript(leaf: Leaf) -> dict[str, Any]:
+    marks = ("language_code", "speaker_label", "start_offset", "end_offset")
+    return {"text": leaf, "finished": KEEP, "words": ABOUT, **dict.fromkeys(marks, META)}
+
+
+_CONTENT = {
+    "model_turn": {"parts": [PART], "role": META},
+    **dict.fromkeys(("turn_complete", "generation_complete", "interrupted"), KEEP),
+    **dict.fromkeys(("waiting_for_input", "interaction_status", "turn_complete_reason"), KEEP),
+    "grounding_metadata": CITATION,
+    "url_context_metadata": CITATION,
+    "input_transcription": _transcript(Leaf("delta", "text", _HEARD)),
+    "output_transcription": _transcript(Leaf("delta", "text", _SPOKEN)),
+    "interim_input_transcription": _transcript(Leaf("whole", "text", "interim")),
+}
+
+_SPEC: Spec = both(
+    {
+        "server_content": _CONTENT,
+        "tool_call": {"function_calls": [FUNCTION_CALL]},
+        "tool_call_cancellation": {"ids": [KEEP]},
+        "setup_complete": {"session_id": KEEP, "voice_consent_signature": META},
+        "session_resumption_update": {
+            **dict.fromkeys(("new_handle", "resumable"), KEEP),
+            "last_consumed_client_message_index": META,
+        },
+        "go_away": {"time_left": KEEP},
+        "usage_metadata": META,
+        "voice_activity_detection_signal": {"vad_signal_type": KEEP},
+        "voice_activity": {"voice_activity_type": KEEP, "audio_offset": META},
+    }
+)
+
+
+class GeminiLive(SpecAdapter):
+    """The adapter for a session's messages; they end with their source."""
+
+    name = "gemini_live"
+    spec = _SPEC
+    repeats = False
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Any = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._runs = Runs(tools=("code", "tool_result", "file"))
+        self._calls = Calls()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a message that begins a session, or has content."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        first = {"serverContent", "server_content", "setupComplete", "setup_complete"}
+        return not first.isdisjoint(fields_of(chunk))
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if leaf.field == _HEARD:
+            return Slot(1, "text", _HEARD)
+        if leaf.field == _SPOKEN:
+            return Slot(0, "text", "text")
+        if leaf.field == "text":
+            part = fields_of(_parts(event)[path[0]])
+            return (
+                Slot(0, "thinking", "thought") if part.get("thought") else Slot(0, "text", "text")
+            )
+        if leaf.channel != "tool_args":
+            return Slot(0, leaf.channel, leaf.field)
+        return Slot(0, leaf.channel, leaf.field, path[0])
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        content = fields_of(get(event, "server_content"))
+        candidate = {"content": {"parts": _parts(event)}}
+        pieces, calls, complete = self._calls.read(0, candidate, pieces)
+        spoken = _is_said(content, "output_transcription")
+        pieces, closed, ended = self._runs.number(pieces, _SPOKEN if spoken else None)
+        for stopped in self._stopped(content):
+            self._runs.stop(*stopped)
+        _, over, _ = self._runs.number(())
+        here = {piece.slot for piece in pieces}
+        return Reading(
+            pieces,
+            (1,) if _is_said(content, "input_transcription") else (0,),
+            closed=(*closed, *(slot for slot in over if slot not in here)),
+            calls=calls,
+            usage=get(event, "usage_metadata"),
+            complete=(*ended, *complete, *(slot for slot in over if slot in here)),
+        )
+
+    def _stopped(self, content: Mapping[str, Any]) -> list[tuple[int, str | None]]:
+        """Return the runs that a message ends, by their choices and what they are of."""
+        if get(content, "turn_complete") or get(content, "interrupted"):
+            return [(0, None), (0, _SPOKEN), (1, None)]
+        stopped: list[tuple[int, str | None]] = []
+        if get(content, "generation_complete"):
+            stopped.append((0, None))
+        if fields_of(get(content, "output_transcription")).get("finished"):
+            stopped.append((0, _SPOKEN))
+        if fields_of(get(content, "input_transcription")).get("finished"):
+            stopped.append((1, None))
+        return stopped
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a message with text of the slot's kind."""
+        content = fields_of(get(fields_of(chunk), "server_content"))
+        if slot.channel == "tool_args":
+            raise AdapterError("gemini_live: a call's arguments cannot be continued")
+        if slot.choice == 1:
+            return [_made(chunk, {"input_transcription": _new(chunk, "Transcription", text=text)})]
+        if slot.channel == "text" and _is_said(content, "output_transcription"):
+            return [_made(chunk, {"output_transcription": _new(chunk, "Transcription", text=text)})]
+        thought = {"thought": True} if slot.channel == "thinking" else {}
+        part = _new(chunk, "Part", text=text, **thought)
+        turn = _new(chunk, "Content", parts=[part], role="model")
+        return [_made(chunk, {"model_turn": turn})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the end of the turn; the user's own text has none."""
+        if choice:
+            return []
+        ended: dict[str, Any] = {"turn_complete": True}
+        if reason == "content_filter":
+            ended["turn_complete_reason"] = "RESPONSE_REJECTED"
+        return [_made(chunk, ended)]
+
+
+def _parts(event: Mapping[str, Any]) -> list[Any]:
+    """Return the parts of a model's turn, or the calls of a message as parts."""
+    call = fields_of(get(event, "tool_call"))
+    if calls := get(call, "function_calls"):
+        return [{"function_call": each} for each in calls]
+    turn = fields_of(get(fields_of(get(event, "server_content")), "model_turn"))
+    return list(turn.get("parts") or ())
+
+
+def _is_said(content: Mapping[str, Any], name: str) -> bool:
+    return bool(fields_of(get(content, name)).get("text"))
+
+
+def _made(chunk: Any, content: dict[str, Any]) -> Any:
+    """Return a message like `chunk` with this content and nothing else."""
+    made = _new(chunk, "LiveServerContent", **content)
+    return only(chunk, _named(chunk, {"server_content": made}))
+
+
+def _new(chunk: Any, name: str, **fields: Any) -> Any:
+    """Return an object like those in `chunk`: a dict, or one of the package's class `name`."""
+    if isinstance(chunk, dict):
+        return _named(chunk, fields)
+    return sibling(chunk, _TYPES, name)(**fields)
+
+
+def _named(chunk: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields under the names that `chunk` uses."""
+    if not isinstance(chunk, dict) or any("_" in name for name in chunk):
+        return fields
+    return {camel(name): value for name, value in fields.items()}
