@@ -234,6 +234,24 @@ def test_a_type_that_there_is_not_is_told_with_the_one_that_is_meant(name, said)
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize(
+    ("schema", "end"),
+    [
+        ({"properties": [{"id": each} for each in range(3_000)]}, 'is not of type "object"'),
+        ({"items": ["x" * 90] * 300}, 'is not of types "boolean", "object"'),
+        ({"required": "x" * 9_000}, 'is not of type "array"'),
+        ({"type": "x" * 9_000}, "boolean, integer, null, number, object, string"),
+    ],
+)
+def test_what_is_wrong_in_a_schema_is_told_in_short(schema, end):
+    with pytest.raises(SchemaError) as refused:
+        Schema(schema)
+    said = str(refused.value)
+    assert " … " in said
+    assert said.endswith(end)
+    assert len(said) < 300
+
+
 WRAPPED = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 

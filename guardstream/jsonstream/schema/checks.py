@@ -147,9 +147,12 @@ def _complaint(error: Exception) -> str:
     if path and path[-1] == "type" and isinstance(name, str):
         near = name.lower() if name.lower() in _TYPES else name
         first = f"there is no type {name!r}: {hint(near, _TYPES, 'the types are')}"
+    if len(first) > _LONGEST:  # it begins with all that is wrong, and ends with what is right
+        first = f"{first[:_BEGINNING]} … {first[_BEGINNING - _LONGEST :]}"
     return f"{json_pointer(path) or '/'}: not a valid schema: {first}"
 
 
+_BEGINNING, _LONGEST = 80, 240  # code points of a complaint
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 
