@@ -23,6 +23,9 @@ from guardstream.errors import GuardstreamError
 SILENCE = 10.0
 """Seconds for which a worker may say nothing while it is asked."""
 
+_START = 60.0
+"""Seconds for which a worker may say nothing while it starts."""
+
 _AT_ONCE = 3
 """How many workers there are at most: one plays, one checks, one lints."""
 
@@ -44,12 +47,22 @@ class Worker:
     def __init__(self, process: Process, silence: float) -> None:
         self._process = process
         self._silence = silence
-        self.clean = True  # whether nothing is left to be read
+        self.clean = False  # whether it has started, and nothing is left to be read
 
     @property
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    async def start(self) -> None:
+        """Wait until the worker has started. Raises StoppedError if it does not."""
+        assert self._process.stdout is not None
+        try:
+            with anyio.fail_after(_START):
+                await self._process.stdout.receive(1)
+        except (TimeoutError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            raise StoppedError from error
+        self.clean = True
 
     async def turn(self, said: dict[str, Any]) -> AsyncGenerator[bytes, None]:
         """Say something; yield blocks of whole lines, of JSON, until the worker's turn is over.
@@ -105,6 +118,8 @@ class Workers:
         async with self._limiter, AsyncExitStack() as stack:
             worker = self._idle.pop() if self._idle else await self._started()
             stack.push_async_callback(self._back, worker)
+            if not worker.clean:
+                await worker.start()
             yield worker
 
     async def ask(self, said: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The process in which policies of the page run: with bounds on memory and time, and no secrets.
 
 It reads requests from standard input, a line of JSON each, and answers with lines of JSON; an empty
-line ends a turn, which is what the other side may say something after. A live stream has a turn for
-each chunk.
+line ends a turn, which is what the other side may say something after. One says first that it has
+started. A live stream has a turn for each chunk.
 
     python -m guardstream.play.worker
 """
@@ -109,7 +109,9 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb", buffering=64 * 1024)
     sys.stdout = sys.stderr
     try:
-        work(sys.stdin.buffer, out, bound())
+        allow = bound()
+        _Answer(out).end_turn()
+        work(sys.stdin.buffer, out, allow)
     except (MemoryError, RecursionError, BrokenPipeError, KeyboardInterrupt):
         os._exit(1)
 

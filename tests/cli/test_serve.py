@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -31,14 +32,16 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    *arguments: str, log: Path | None = None
+    *arguments: str, log: Path | None = None, **environment: str
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The command in a process of its own, once it is ready; its URL."""
     port = free_port()
     given = command("--port", str(port), *arguments)
     with ExitStack() as stack:
         said = stack.enter_context(log.open("w")) if log else subprocess.PIPE
-        process = stack.enter_context(subprocess.Popen(given, stderr=said, text=True))
+        process = stack.enter_context(
+            subprocess.Popen(given, stderr=said, text=True, env={**os.environ, **environment})
+        )
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_ready(url, process)
@@ -49,7 +52,7 @@ def running(
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180  # with workers, on a busy machine
     while time.monotonic() < end and process.poll() is None:
         try:
             if httpx.get(f"{url}/readyz").status_code == 200:
@@ -82,6 +85,22 @@ def test_it_guards_with_one_worker_and_with_two(workers: int, tmp_path: Path) ->
             ]
     assert all("######" in answer.text and "secret" not in answer.text for answer in answers)
     assert len({answer.headers["guardstream-policy"] for answer in answers}) == 1
+
+
+SLOW_WORKERS = """
+import sys, time
+if "--multiprocessing-fork" in sys.orig_argv:
+    time.sleep(12)
+"""
+
+
+def test_workers_that_are_slow_to_start_are_not_killed(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    (tmp_path / "sitecustomize.py").write_text(SLOW_WORKERS)
+    given = ["--policy", str(policy), "--upstream", "http://localhost", "--workers", "2"]
+    with running(*given, PYTHONPATH=str(tmp_path)) as (_, process):
+        assert workers_of(process) == 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -13,7 +13,7 @@ import anyio
 import pytest
 import pytest_asyncio
 
-from guardstream.play.sandbox import StoppedError, Workers, _environment
+from guardstream.play.sandbox import StoppedError, Worker, Workers, _environment
 
 SLOW = {
     "policy": "version: 1\nrules:\n"
@@ -62,6 +62,17 @@ async def test_one_that_does_not_answer_is_killed_and_a_new_one_answers(workers:
         await workers.ask({"do": "timeline", **SLOW})
     assert not alive(slow.pid)
     assert (await workers.ask(QUICK))["type"] == "notes"
+
+
+@pytest.mark.asyncio
+async def test_one_that_is_slow_to_start_is_waited_for() -> None:
+    slow = "import sys, time; time.sleep(0.5); print(flush=True); sys.stdin.read()"
+    worker = Worker(await anyio.open_process([sys.executable, "-c", slow]), silence=0.1)
+    try:
+        await worker.start()
+        assert worker.clean
+    finally:
+        await worker.aclose()
 
 
 @pytest.mark.asyncio

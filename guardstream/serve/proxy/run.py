@@ -49,6 +49,10 @@ loop asks for it anew for each socket that is ready, and waits as long each time
 _OTHER_FILES = 100
 """Files that a process opens beside its connections."""
 
+_SLOW = 60
+"""Seconds for which a worker may be silent, as one that starts on a busy machine is, before it is
+taken for dead, and killed with all its streams."""
+
 _LAST_WORDS = 2.0
 """Seconds that the last answers have to say that they are broken off."""
 
@@ -173,6 +177,8 @@ def _serve(
         "timeout_graceful_shutdown": ceil(options.grace + _AT_LAST),
         "server_header": False,
     }
+    if "timeout_worker_healthcheck" in inspect.signature(uvicorn.Config).parameters:
+        arguments["timeout_worker_healthcheck"] = _SLOW  # earlier versions wait five seconds
     counted = settings.metrics is not None or options.metrics_listen is not None
     with _metrics_folder(workers, counted=counted), _metrics_apart(options.metrics_listen):
         config = uvicorn.Config(f"{__name__}:from_environment", **arguments)
