@@ -63,6 +63,7 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "anthropic_completions": "guardstream.providers.path_formats:AnthropicCompletions",
         "tgi": "guardstream.providers.path_formats:TGI",
         "llama_cpp": "guardstream.providers.path_formats:LlamaCpp",
+        "koboldcpp": "guardstream.providers.path_formats:KoboldCpp",
         "workers_ai": "guardstream.providers.path_formats:WorkersAI",
         "cohere_v1": "guardstream.providers.path_formats:CohereV1",
         "bedrock_llama": "guardstream.providers.path_formats:Llama",

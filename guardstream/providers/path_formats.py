@@ -3,6 +3,7 @@
 Anthropic's text completions (https://docs.anthropic.com/en/api/complete), Hugging Face's Text
 Generation Inference (https://huggingface.co/docs/text-generation-inference, `/generate_stream`),
 llama.cpp's own completions (https://github.com/ggml-org/llama.cpp/tree/master/tools/server),
+KoboldCpp's (https://lite.koboldai.net/koboldcpp_api, `/api/extra/generate/stream`),
 Cloudflare's Workers AI (https://developers.cloudflare.com/workers-ai, `env.AI.run`),
 Cohere's first chat API (https://docs.cohere.com/v1/docs/streaming), and what models on Amazon
 Bedrock stream by InvokeModel:
@@ -124,6 +125,20 @@ class LlamaCpp(_PathFormat):
 
     def done_as(self, reason: FinishReason) -> bool:  # noqa: ARG002
         return True
+
+
+class KoboldCpp(_PathFormat):
+    """The adapter for KoboldCpp's own `/api/extra/generate/stream`."""
+
+    name = "koboldcpp"
+    paths: ClassVar[dict[str, Any]] = {"text": "$.token", "done": "$.finish_reason"}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a token."""
+        if not isinstance(chunk, dict) or chunk.keys() != {"token", "finish_reason"}:
+            return False
+        return isinstance(chunk["token"], str)
 
 
 class WorkersAI(_PathFormat):

@@ -38,7 +38,7 @@ from tests.providers.changes import (
 )
 from tests.providers.chunks import call, chunk
 from tests.providers.test_interactions import COMPLETED, CREATED, delta, start, stop, text
-from tests.providers.test_plain_formats import completion, llama_cpp, token, workers_ai
+from tests.providers.test_plain_formats import completion, koboldcpp, llama_cpp, token, workers_ai
 
 WORD = "quizzaciously"
 HALVES = ("quizza", "ciously")
@@ -123,6 +123,7 @@ SAMPLES: dict[str, list[Event]] = {
         conversations.call('{"q": ', 2),
         conversations.call("1}", 2),
     ),
+    "koboldcpp": koboldcpp(("so ", "it ", "is")),
     "workers_ai": workers_ai(("so ", "it ", "is")),
     "llama_cpp": [
         {name: each[name] for name in each if name != "completion_probabilities"}

@@ -55,6 +55,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("watsonx", {"model_id": "m", "results": [{"generated_text": ""}]}),
     ("writer", {"value": "a"}),
     ("llama_cpp", {"index": 0, "content": "a", "stop": False, "id_slot": 0}),
+    ("koboldcpp", {"token": "a", "finish_reason": None}),
     ("workers_ai", {"response": "a", "p": "abdefg"}),
     ("events", {"text": "a"}),
 ]

@@ -269,6 +269,26 @@ def test_workers_ais_texts_are_guarded_in_any_cut() -> None:
     assert in_any_cut(said) == said
 
 
+def koboldcpp(pieces: Sequence[str]) -> list[dict[str, Any]]:
+    said = [{"token": piece, "finish_reason": None} for piece in pieces]
+    return [*said, {"token": "", "finish_reason": "stop"}]
+
+
+@pytest.mark.parametrize("pieces", list(cuttings("a secret, no sec")))
+def test_koboldcpps_text_is_guarded_in_any_cut(pieces: list[str]) -> None:
+    source = koboldcpp(pieces)
+    assert unchanged(source)
+    stream = GUARD.wrap_sync(source)
+    assert "".join(each["token"] for each in stream) == stream.result.text == "a ######, no sec"
+    assert b"secret" not in in_any_cut(events(*source), GUARD)
+
+
+def test_a_block_ends_koboldcpps_answer() -> None:
+    out = list(BLOCK.wrap_sync(koboldcpp(["so ", "forb", "idden ", "x"])))
+    assert "".join(each["token"] for each in out) == "so no"
+    assert out[-1] == {"token": "", "finish_reason": "content_filter"}
+
+
 def test_workers_ais_calls_are_told_by_their_names() -> None:
     def called(place: int, said: str | None, name: str | None = None) -> dict[str, Any]:
         call = {"id": f"call_{place}" if name else None, "type": "function", "index": place}

@@ -33,6 +33,7 @@ from tests.providers import (
     test_dashscope,
     test_frameworks,
     test_gemini,
+    test_gemini_live,
     test_interactions,
     test_json_rpc,
     test_kosong,
@@ -148,6 +149,7 @@ FORMATS: dict[str, Make] = {
     "openai_media": lambda pieces: test_openai_media.transcript(list(pieces)),
     "anthropic": lambda pieces: messages.message(messages.text(*pieces)),
     "gemini": _between(None, test_gemini.text, test_gemini.text("", finish="STOP")),
+    "gemini_live": _between(test_gemini_live.SETUP, test_gemini_live.text, *test_gemini_live.OVER),
     "ollama": _between(None, test_ollama.chat, test_ollama.chat(done=True)),
     "bedrock": _between(
         test_bedrock.START, test_bedrock.text, test_bedrock.stop(), test_bedrock.end()
@@ -193,6 +195,7 @@ FORMATS: dict[str, Make] = {
     ),
     "tgi": _tgi,
     "llama_cpp": test_plain_formats.llama_cpp,
+    "koboldcpp": test_plain_formats.koboldcpp,
     "workers_ai": test_plain_formats.workers_ai,
     "cohere_v1": _generation,
     "bedrock_llama": test_bedrock_invoke.llama,
