@@ -85,6 +85,7 @@ class Processor(service.ExternalProcessorServicer):  # type: ignore[misc]
             await self._app(call.scope, call.receive, call.send)
             if not call.complete:
                 group.cancel_scope.cancel()
+            call.leave()
             # Envoy says all that the provider says, to the end; only it may end the call.
 
     async def aclose(self) -> None:
