@@ -19,6 +19,7 @@ from guardstream.events import UNKNOWN
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.hooks import hooks_of
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.arguments import check_framing, check_vault, knowing, known_arguments
@@ -539,9 +540,9 @@ class Guard:
         restores = restoring if self._half is None else restoring_later
 
         def make(adapter: Adapter[Any]) -> MakeStage:
-            signed = getattr(adapter, "signs_thinking", True)
-            channels = CHANNELS - {"thinking"} if signed else CHANNELS
-            if getattr(adapter, "tells_apart", False):
+            hooks = hooks_of(adapter)
+            channels = CHANNELS - {"thinking"} if hooks.signs_thinking else CHANNELS
+            if hooks.tells_apart:
                 channels |= {UNKNOWN}
             return partial(pipeline_of, restores(policy, vault, channels))
 

@@ -12,6 +12,7 @@ from guardstream.framing.frames import FRAMES, Frame, Frames, Media, sniffed
 from guardstream.framing.json import json_bytes
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.providers.text import PlainText
 
 Choose: TypeAlias = Callable[[Any], Adapter[Any]]
@@ -172,6 +173,7 @@ class FrameAdapter:
         self._choose = choose
         self._out = out
         self._chunks: Adapter[Any] | None = None
+        self._hooks: Hooks[Any] | None = None
         self._text = PlainText()
         self._other = AnyJSON()
         self._by_event = False  # chunks are events with their names
@@ -179,12 +181,12 @@ class FrameAdapter:
     @property
     def mark(self) -> str:
         """What ends a stream of this format."""
-        return getattr(self._chunks, "sse_end", "")
+        return self._hooks.sse_end if self._hooks else ""
 
     @property
     def in_turn(self) -> bool:
         """Whether a frame can be written only before the next one is read."""
-        return getattr(self._chunks, "in_turn", False)
+        return self._hooks is not None and self._hooks.in_turn
 
     def read(self, chunk: Frame) -> Reading:
         """Find the text in a frame. AdapterError for what its format does not know."""
@@ -197,7 +199,7 @@ class FrameAdapter:
 
     def recognised(self, chunk: Frame, reading: Reading) -> FrameAdapter | None:
         """Return what reads the stream from this frame on, if it shows a known format."""
-        recognised = getattr(self._chunks, "recognised", None)
+        recognised = self._hooks.recognised if self._hooks else None
         if recognised is None or chunk.form != "object":
             return None
         known = recognised(chunk.value, reading)
@@ -227,8 +229,8 @@ class FrameAdapter:
     def passed(self, chunk: Frame) -> None:
         """Take note of a frame that goes out."""
         adapter, value = self._of(chunk)
-        if chunk.value and hasattr(adapter, "passed"):
-            adapter.passed(value)
+        if chunk.value and adapter is self._chunks and self._hooks and self._hooks.passed:
+            self._hooks.passed(value)
 
     def _begin(self, frame: Frame) -> None:
         named = {"event": frame.name, "data": frame.value}
@@ -237,11 +239,12 @@ class FrameAdapter:
                 adapter = self._choose(named)
             except AdapterError:
                 adapter = None
-            if getattr(adapter, "by_event", False):
+            if adapter is not None and hooks_of(adapter).by_event:
                 self._chunks, self._by_event = adapter, True
         if self._chunks is None and frame.form == "object":
             self._chunks = self._choose(frame.value)
-        self.repeats = self._chunks is not None and self._chunks.repeats
+        if self._chunks is not None:
+            self._hooks, self.repeats = hooks_of(self._chunks), self._chunks.repeats
 
     def _of(self, frame: Frame) -> tuple[Adapter[Any], Any]:
         if self._by_event:
@@ -255,7 +258,7 @@ class FrameAdapter:
         """Return what was written in the place of a frame, or after it, as a frame."""
         value, name = (written["data"], written["event"]) if self._by_event else (written, "")
         if ours and not self._by_event and like.name not in _UNNAMED:
-            named = getattr(self._chunks, "event_name", None)
+            named = self._hooks.event_name if self._hooks else None
             name = named(value) if named else ""
         said = json_bytes(value).decode() if like.form == "string" else value
         raw = self._out.write(said, like, keep_id=not ours, name=name)

@@ -11,7 +11,7 @@ from guardstream.events import Finding, FindingKind
 from guardstream.gate.verdict import ALLOW, BLOCK, Context, Verdict
 from guardstream.providers import PlainText
 from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
-from guardstream.providers.any_json import read_by
+from guardstream.providers.hooks import Reader, hooks_of
 from guardstream.stages.units import Units
 
 C = TypeVar("C")
@@ -138,7 +138,7 @@ class Line(Generic[C]):
         self.pending = 0
         self.barred: Unit | None = None
         self.blocked: Unit | None = None
-        self._adapter = adapter
+        self._reader = Reader(adapter)
         self._make_units = make_units
         self._channels = channels
         self._ahead = ahead
@@ -151,10 +151,10 @@ class Line(Generic[C]):
 
     def take(self, chunk: C) -> list[Unit]:
         """Take a chunk; return the units that are over with it and need a verdict."""
-        taken = getattr(self._adapter, "taken", None)
-        if taken is not None:
-            chunk = taken(chunk)
-        self._adapter, reading = read_by(self._adapter, chunk)
+        if self._reader.hooks.taken is not None:
+            chunk = self._reader.hooks.taken(chunk)
+        reading = self._reader.read(chunk)
+        adapter = self._reader.adapter
         for slot, earlier in reading.joined.items():
             self._tracks[slot] = self._track(earlier)
         over: list[Unit] = []
@@ -168,10 +168,9 @@ class Line(Generic[C]):
             # Text can be cut: each unit goes out by itself.
             for segment in pieces[0]:
                 text: Any = segment.text
-                read = self._adapter.read(text)
-                self._entries.append(Entry(text, read, [[segment]], self._adapter))
+                self._entries.append(Entry(text, adapter.read(text), [[segment]], adapter))
         else:
-            self._entries.append(Entry(chunk, reading, pieces, self._adapter))
+            self._entries.append(Entry(chunk, reading, pieces, adapter))
         self.waiting += sum([len(piece.text) for piece in reading.pieces])
         self.taken += sum([len(piece.text) for piece in reading.pieces if piece.kind in NEW])
         return over
@@ -251,7 +250,7 @@ class Line(Generic[C]):
         self._report(unit)
         self.blocked = unit
         self._entries.clear()
-        if getattr(entry.adapter, "in_turn", False):
+        if hooks_of(entry.adapter).in_turn:
             texts = []  # later ones have been read
         texts += [""] * (len(entry.pieces) - len(texts))
         written = entry.adapter.write(entry.chunk, texts, ends=False) if any(texts) else None
@@ -287,7 +286,7 @@ class Line(Generic[C]):
             yield Segment(unit, text)
 
     def _delta(self, track: _Track, slot: Slot, text: str, over: list[Unit]) -> Iterator[Segment]:
-        if self._adapter.repeats:
+        if self._reader.adapter.repeats:
             track.source.append(text)
         start = 0
         for _, end in track.units.read(text):
@@ -331,7 +330,7 @@ class Line(Generic[C]):
             self._over(unit, over)
 
     def _over(self, unit: Unit, over: list[Unit]) -> None:
-        unit.over, unit.repeats = True, self._adapter.repeats
+        unit.over, unit.repeats = True, self._reader.adapter.repeats
         if unit.verdict is None and unit.text.strip():
             self.pending += 1
             over.append(unit)

@@ -19,8 +19,8 @@ from guardstream.gate.chunks import Choose, Chunks, chunks_of
 from guardstream.gate.judging import GateError
 from guardstream.gate.line import Line, Passed, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
-from guardstream.providers.adapter import NEW, Adapter, Call, Reading, Slot
-from guardstream.providers.any_json import read_by
+from guardstream.providers.adapter import NEW, Call, Reading, Slot
+from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
 from guardstream.stream.context import AsyncContext, TextStream, hide
 from guardstream.stream.flow import Part
@@ -78,7 +78,7 @@ class _Core(Generic[C]):
     def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
         self.chunks: Chunks | None = None
         self.line: Line[Any] | None = None
-        self.adapter: Adapter[Any] | None = None  # reads what is delivered, for `end`
+        self.reader: Reader[Any] | None = None  # reads what is delivered, for `end`
         self.error: Exception | None = None
         self.over = False  # nothing more will be read
         self.closed = False
@@ -200,7 +200,7 @@ class _Core(Generic[C]):
     def _begin_line(self, first: Any) -> Line[Any]:
         assert self.chunks is not None
         options = self._options
-        self.adapter = self.chunks.adapter(first)
+        self.reader = Reader(self.chunks.adapter(first))
         self.line = Line(
             self.chunks.adapter(first),
             options.make_units,
@@ -452,9 +452,9 @@ class GatedStream(AsyncContext, Generic[C]):
 
     def _pass(self, passed: Passed[Any]) -> None:
         chunk, written, reading, texts = passed
-        assert self._core.adapter is not None
-        adapter, _ = read_by(self._core.adapter, chunk)
-        self._core.adapter = adapter
+        reader = self._core.reader
+        assert reader is not None
+        reader.read(chunk)
         for choice in reading.choices:
             if choice not in self._finished:
                 self._open[choice] = chunk
@@ -475,8 +475,8 @@ class GatedStream(AsyncContext, Generic[C]):
             first, *rest = self._core.chunks.chunks(written)
             self._queue.append(_Ready(first, fresh, reading))
             self._queue.extend(_Ready(each) for each in rest)
-            if hasattr(adapter, "passed"):
-                adapter.passed(written)
+            if reader.hooks.passed:
+                reader.hooks.passed(written)
 
     def _deliver(self, ready: _Ready[C]) -> C:
         """Count a chunk as delivered, and keep what it says."""
@@ -497,9 +497,9 @@ class GatedStream(AsyncContext, Generic[C]):
 
     def _ends(self) -> list[C]:
         """The chunks that end every open choice of a blocked stream."""
-        chunks, adapter = self._core.chunks, self._core.adapter
+        chunks, reader = self._core.chunks, self._core.reader
         assert chunks is not None
-        assert adapter is not None
+        assert reader is not None
 
         def written(slot: Slot) -> str:
             return "".join(self._written.get(slot, ()))
@@ -507,7 +507,7 @@ class GatedStream(AsyncContext, Generic[C]):
         ends = [
             chunk
             for choice, last in self._open.items()
-            for end in adapter.end(last, choice, "content_filter", written)
+            for end in reader.adapter.end(last, choice, "content_filter", written)
             for chunk in chunks.chunks(end)
         ]
         return [*ends, *chunks.close()]

@@ -166,24 +166,7 @@ class Adapter(Protocol[C]):
     A static method `accepts(chunk) -> bool` tells whether a first chunk is of this format. `write`
     depends on its arguments alone: it may be called later than the chunks read meanwhile.
 
-    Some of it may be left out. `without_unknown(chunk)` returns a chunk without text that the
-    adapter does not know, for what is made after it: whoever gives pieces of the kind `unknown`
-    needs it. `taken(chunk)` returns what stands for a chunk that came in, where
-    its maker goes on changing it. `passed(chunk)` is told of each chunk that came in and now goes
-    out, as it goes out: an adapter that ends streams with a whole message builds it from those;
-    with `notes_alike = False` not of one that differs from the one before in a text alone, with
-    `notes_alike = "last"` of the last of those in a row, as it came in.
-    `judge_marks(passes)` is called before the first chunk: `passes(steps, mark)` tells, each time
-    the same, whether a mark may go out; one that may not is a piece.
-    `judge_keys(is_harmless)` is, too, of an adapter that is `steady`: `is_harmless(name)` tells,
-    each time the same, whether no rule says anything about what an unknown field is called; the
-    name need not be a piece then.
-    `ends_with_source = True` says that nothing else ends a message: what is open then is complete.
-    `in_turn = True` says that a chunk can be written only before the next one is read.
-    `signs_thinking = False` says that no signature forbids to change what a model thinks,
-    `tells_apart = True` that texts of their own are never what a tool is given.
-    `kept()` is asked where the source ends: it returns the last chunk, if pieces of it waited
-    (`later`), which is then read once more, and those are said.
+    `guardstream.providers.hooks.Hooks` has what else it may define.
     """
 
     repeats: bool

@@ -112,17 +112,6 @@ class AnyJSON(SpecAdapter):
         return Reading(pieces, ())
 
 
-def read_by(adapter: Adapter[C], chunk: C) -> tuple[Adapter[C], Reading]:
-    """Read a chunk; return its reading, and the adapter of it and of what comes after.
-
-    That is another one where the chunk shows a known format after chunks of none.
-    """
-    reading = adapter.read(chunk)
-    recognised = getattr(adapter, "recognised", None)
-    known = recognised(chunk, reading) if recognised is not None else None
-    return (adapter, reading) if known is None else (known, known.read(chunk))
-
-
 class Begun(AnyJSON):
     """The adapter for a first chunk that says its kind and no more, until the next has come."""
 

@@ -51,8 +51,7 @@ class BedrockInvoke(Holding):
         if _is_fault(chunk):
             return self._faults.read(chunk)
         if not self._told:
-            self._inner = detect(self.held(chunk), unknown=self._unknown)
-            self._inner_judges(self._inner)
+            self._read_inside_by(detect(self.held(chunk), unknown=self._unknown))
             self._told = True
         return super().read(chunk)
 

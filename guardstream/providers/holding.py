@@ -12,6 +12,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Adapter, Passes, Reading, Said, Slot, Unknown, passes_any
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.hooks import hooks_of
 
 
 class Holding:
@@ -22,20 +23,20 @@ class Holding:
     marks: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, inner: Adapter[Any], *, unknown: Unknown = "guard") -> None:
-        self._inner = inner
-        self._others = AnyJSON(unknown=unknown)
         self._passes: Passes = passes_any
+        self._read_inside_by(inner)
+        self._others = AnyJSON(unknown=unknown)
+
+    def _read_inside_by(self, inner: Adapter[Any]) -> None:
+        self._inner = inner
+        self._hooks = hooks_of(inner)
+        self._hooks.judge_marks(self._passes)
 
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks, in the chunk inside and beside it."""
         self._passes = passes
-        self._inner_judges(self._inner)
+        self._hooks.judge_marks(passes)
         self._others.judge_marks(passes)
-
-    def _inner_judges(self, inner: Any) -> None:
-        judge_marks = getattr(inner, "judge_marks", None)
-        if judge_marks is not None:
-            judge_marks(self._passes)
 
     def held(self, chunk: Any) -> Any:
         """Return what a chunk holds."""
@@ -79,16 +80,14 @@ class Holding:
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return a chunk without text that nothing is known of."""
-        inner: Any = self._inner
-        made = self.holding(chunk, inner.without_unknown(self.held(chunk)))
+        made = self.holding(chunk, self._hooks.without_unknown(self.held(chunk)))
         beside = self.beside(chunk)
         return self.with_beside(made, dict.fromkeys(beside)) if beside else made
 
     def passed(self, chunk: Any) -> None:
         """Tell the adapter inside what went out."""
-        passed = getattr(self._inner, "passed", None)
-        if passed is not None:
-            passed(self.held(chunk))
+        if self._hooks.passed is not None:
+            self._hooks.passed(self.held(chunk))
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return chunks that say only `text`."""

@@ -189,9 +189,8 @@ class SpecAdapter:
         reading = self.meaning(chunk, event, self.pieces(chunk, event))
         return self._compare_next(reading) if self._patience else reading
 
-    @property
     def compared(self) -> Alike | None:
-        """What later events are compared with, if the last one said a text and nothing else."""
+        """Return what later events are compared with, if the last one said a text alone."""
         return self._alike
 
     def alike(self, chunk: Any) -> str | None:

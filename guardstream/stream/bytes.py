@@ -28,6 +28,7 @@ from guardstream.framing.json import json_bytes, json_data, json_object
 from guardstream.framing.sse import MAX_LINE
 from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.hooks import hooks_of
 from guardstream.providers.text import PlainText
 from guardstream.stream.beside import Beside
 from guardstream.stream.chunks import ChunkFlow
@@ -402,7 +403,7 @@ class WireFlow:
             adapter = self._choose({"event": frame.name, "data": frame.value})
         except AdapterError:
             return
-        self._by_event = getattr(adapter, "by_event", False)
+        self._by_event = hooks_of(adapter).by_event
 
     def _begin_chunks(self, value: Any) -> None:
         """Make the flow for a provider's chunks; for text, if that is what was asked for."""
@@ -509,7 +510,7 @@ class WireFlow:
     def _close(self) -> list[Sent[bytes]]:
         """Return the frame that ends such streams, where the guard ends it before the source."""
         assert self._frames is not None
-        mark = getattr(self._chunks.adapter, "sse_end", "") if self._chunks else ""
+        mark = self._chunks.hooks.sse_end if self._chunks else ""
         end = self._frames.close("" if self.ended == "error" else mark)
         return [Sent(end)] if end else []
 
@@ -539,7 +540,7 @@ class WireFlow:
         if self._by_event:
             return str(chunk["event"])
         named = self._other is not None and self._other.knows_names
-        name = getattr(self._chunks.adapter, "event_name", None) if self._chunks else None
+        name = self._chunks.hooks.event_name if self._chunks else None
         if name and named:
-            return str(name(chunk))
+            return name(chunk)
         return self._said_by if said and not _names_itself(chunk) else ""

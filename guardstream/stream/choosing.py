@@ -11,6 +11,7 @@ from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
 from guardstream.providers import Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.hooks import hooks_of
 from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
 
@@ -50,7 +51,7 @@ def choosing(
                 raise
             hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
             raise AdapterError(f"{error}; {hint}") from None
-        if mine is None and getattr(adapter, "name", "") == "json":
+        if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)
             if policy and format_hints:
                 _report_unknown(adapter, policy, format_hints)
@@ -66,7 +67,7 @@ def _says_kind_alone(chunk: object) -> bool:
 
 
 def _is_known(adapter: Adapter[Any]) -> bool:
-    return getattr(adapter, "name", "") not in ("json", "text")
+    return hooks_of(adapter).name not in ("json", "text")
 
 
 def _known(chunk: Any, choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any] | None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from guardstream.errors import AdapterError
 from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
 from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
+from guardstream.providers.hooks import hooks_of
 from guardstream.stages.passing import Passing
-from guardstream.stream.flow import MakeStage, Part, Sent, blocking, fail_closed, following
+from guardstream.stream.added import Added
+from guardstream.stream.flow import MakeStage, Part, Sent, blocking, fail_closed
 from guardstream.stream.repeats import repeated
 from guardstream.stream.result import Meter
 from guardstream.stream.short import Short
 from guardstream.stream.slots import Lane, Lanes, Track
 from guardstream.stream.unknown import UnknownTexts
+
+if TYPE_CHECKING:
+    from guardstream.providers.alike import Alike
 
 C = TypeVar("C")
 
@@ -95,24 +99,12 @@ class ChunkFlow(Generic[C]):
     def _read_by(self, adapter: Adapter[C]) -> None:
         """Let an adapter read and write the chunks from here on."""
         self.adapter = adapter
-        # An adapter may leave these methods out.
-        judge_marks = getattr(adapter, "judge_marks", None)
-        if judge_marks is not None:
-            judge_marks(self._unknown.passes)
-        judge_keys = getattr(adapter, "judge_keys", None)
-        if judge_keys is not None and not getattr(adapter, "steady", False):
-            judge_keys = None
-        if judge_keys is not None:
-            judge_keys(self._unknown.is_harmless)
-        self._without_unknown = getattr(adapter, "without_unknown", None) or _needed
-        self._bare = _itself if judge_keys is None else self._without_unknown
-        self._stand_in = getattr(adapter, "taken", None)
-        self._note_passed = getattr(adapter, "passed", None)
-        self._notes_alike = getattr(adapter, "notes_alike", True)
-        self._kept = getattr(adapter, "kept", None)
-        self._forgets = getattr(adapter, "forget", None)
-        self._alike = getattr(adapter, "alike", None) if self._stand_in is None else None
-        self._recognised = getattr(adapter, "recognised", None)
+        self.hooks = hooks = hooks_of(adapter)
+        hooks.judge_marks(self._unknown.passes)
+        if hooks.steady and hooks.judge_keys:
+            hooks.judge_keys(self._unknown.is_harmless)
+        self._added = Added(adapter, hooks, self._lanes)
+        self._alike = hooks.alike if hooks.taken is None else None
 
     @property
     def held(self) -> int:
@@ -120,7 +112,7 @@ class ChunkFlow(Generic[C]):
 
     @property
     def provider(self) -> str:
-        return str(getattr(self.adapter, "name", type(self.adapter).__name__))
+        return self.hooks.name
 
     def feed_chunk(self, chunk: C) -> C | None:
         """Take a chunk; return the one that goes out, if that is all that came of it.
@@ -169,9 +161,9 @@ class ChunkFlow(Generic[C]):
             return None
         if self._lanes.remember:
             return None
-        compared = getattr(self.adapter, "compared", None)
+        compared = self._compared_with()
         track = self._lanes.only(self._like.pieces[0].slot)
-        if compared is None or track is None or self._note_passed or len(self._like.choices) != 1:
+        if compared is None or track is None or self.hooks.passed or len(self._like.choices) != 1:
             return None
         return Short(compared, track, self._like.choices[0], self._meter)
 
@@ -185,10 +177,10 @@ class ChunkFlow(Generic[C]):
                 if text is not None:
                     self._compared = True
                     return self._feed_text(chunk, self._like, text, origin, chunk, self._write)
-            chunk = self._stand_in(chunk) if self._stand_in else chunk
+            chunk = self.hooks.taken(chunk) if self.hooks.taken else chunk
             reading = self.adapter.read(chunk)
-            if self._recognised is not None:
-                known = self._recognised(chunk, reading)
+            if self.hooks.recognised is not None:
+                known = self.hooks.recognised(chunk, reading)
                 if known is not None:
                     self._read_by(known)
                     return self.feed(chunk, origin)
@@ -201,7 +193,7 @@ class ChunkFlow(Generic[C]):
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
             model = chunk
             if not _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
-                model = self._without_unknown(chunk)
+                model = self.hooks.without_unknown(chunk)
             self._note_choices(model, reading)
             sent = self._admit(Incoming(chunk, reading, origin, model))
         except Exception as error:
@@ -216,11 +208,14 @@ class ChunkFlow(Generic[C]):
         return bool(self._waiting or self._cut or self._finished or self.calls)
 
     @property
-    def template(self) -> Any:
+    def template(self) -> Alike | None:
         """What chunks are compared with, if the last one said a text and nothing else."""
-        if self._like is None or (self._note_passed and self._notes_alike is True):
+        if self._like is None or (self.hooks.passed and self.hooks.notes_alike is True):
             return None
-        return getattr(self.adapter, "compared", None)
+        return self._compared_with()
+
+    def _compared_with(self) -> Alike | None:
+        return self.hooks.compared() if self.hooks.compared else None
 
     def feed_alike(
         self,
@@ -254,8 +249,8 @@ class ChunkFlow(Generic[C]):
             return
         (model, whole), noted = self._unread, self._unnoted
         self._unread = self._unnoted = None
-        if noted is not None and self._note_passed is not None:
-            self._note_passed(noted())
+        if noted is not None and self.hooks.passed is not None:
+            self.hooks.passed(noted())
         last = whole()
         self._open = {at: last if each is model else each for at, each in self._open.items()}
         for track in self._lanes.tracks():
@@ -314,9 +309,9 @@ class ChunkFlow(Generic[C]):
         sent: list[Sent[C]] = []
         if released:
             if whole is not None:  # there is no chunk to tell of
-                self._unnoted = whole if self._notes_alike == "last" else None
-            elif self._note_passed:
-                self._note_passed(written)
+                self._unnoted = whole if self.hooks.notes_alike == "last" else None
+            elif self.hooks.passed:
+                self.hooks.passed(written)
             answer, parts = (released, ()) if track.is_answer else ("", (Part(slot, released),))
             sent.append(Sent(written, answer, len(released), parts, origin))
         if self.ended is not None or self._cut:
@@ -348,7 +343,7 @@ class ChunkFlow(Generic[C]):
             return
         last = track.chunk
         try:
-            made = self.adapter.extra(self._bare(last), track.slot, " ", self._lanes.released)
+            made = self._added.chunks(last, track.slot, " ")
         except Exception:
             return  # it fails where that counts
         if len(made) != 1:
@@ -357,8 +352,7 @@ class ChunkFlow(Generic[C]):
         track.last, track.said = "", track.said[-1:]
         self._open = {at: made[0] if each is last else each for at, each in self._open.items()}
         self._like = None
-        if self._forgets is not None:
-            self._forgets()
+        self.hooks.forget()
 
     def finish(self) -> Sequence[Sent[C]]:
         self._short = None
@@ -369,7 +363,7 @@ class ChunkFlow(Generic[C]):
 
     def _finish(self) -> list[Sent[C]]:
         self._read_last()
-        kept = self._kept() if self._kept else None
+        kept = self.hooks.kept() if self.hooks.kept else None
         sent = [] if kept is None else list(self.feed(kept))
         if self.ended:
             return sent
@@ -384,7 +378,7 @@ class ChunkFlow(Generic[C]):
             return sent
         self.ended = self._finished.get(min(self._finished, default=0), "stop")
         self.said_its_end = True
-        if self.calls and getattr(self.adapter, "ends_with_source", False):
+        if self.calls and self.hooks.ends_with_source:
             self._complete_calls(sent)
         return sent
 
@@ -495,8 +489,7 @@ class ChunkFlow(Generic[C]):
             if self.ended:
                 break
             if rest := _after(text, again.shown):
-                last = self._bare(track.chunk)
-                made = self.adapter.extra(last, slot, rest, self._lanes.released)
+                made = self._added.chunks(track.chunk, slot, rest)
                 sent += [self._with_untold(Sent(each)) for each in made]
         return sent
 
@@ -636,7 +629,7 @@ class ChunkFlow(Generic[C]):
             if track.slot in places:
                 texts[places[track.slot]] += text
             elif text:
-                before += self._extra(track.chunk, track.slot, text)
+                before += self._added.text(track.chunk, track.slot, text)
             if self.ended:
                 break
         return before
@@ -689,8 +682,8 @@ class ChunkFlow(Generic[C]):
             written = self.adapter.write(chunk, texts, ends=ends)
         if written is None:
             return []
-        if self._note_passed:
-            self._note_passed(written)
+        if self.hooks.passed:
+            self.hooks.passed(written)
         return [self._sent(written, incoming)]
 
     def _sent(self, chunk: C, incoming: Incoming[C]) -> Sent[C]:
@@ -723,7 +716,7 @@ class ChunkFlow(Generic[C]):
             track = lane.track
             text = self._settle_lane(lane)
             if text:
-                sent += self._extra(track.chunk, track.slot, text)
+                sent += self._added.text(track.chunk, track.slot, text)
             if self.ended:
                 break
         return sent
@@ -779,7 +772,7 @@ class ChunkFlow(Generic[C]):
             self._finished[choice] = reason
             sent += self._release_waiting()
             if choice in self._open:
-                sent += self._end_choice(self._open.pop(choice), choice, reason)
+                sent += self._added.end(self._open.pop(choice), choice, reason)
         if not self._open:
             self.ended = self._finished[min(self._finished)]
         return sent
@@ -788,50 +781,12 @@ class ChunkFlow(Generic[C]):
         """Return the chunks that end every open choice, and forget what is held."""
         assert self.ended is not None
         self._lanes.drop()
-        sent = self._release_waiting() + self._block_messages()
+        sent = self._release_waiting()
+        if self.ended == "content_filter" and self._block_message:
+            sent += self._added.messages(self._block_message, self._open)
         for choice, chunk in self._open.items():
-            sent += self._end_choice(chunk, choice, self.ended)
+            sent += self._added.end(chunk, choice, self.ended)
         self._open.clear()
-        return sent
-
-    def _end_choice(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
-        chunks = self.adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
-        return [Sent(each) for each in chunks]
-
-    def _block_messages(self) -> list[Sent[C]]:
-        """Return the chunks that carry the block message, one for each open choice."""
-        message = self._block_message
-        if self.ended != "content_filter" or not message:
-            return []
-        last_text = {
-            track.slot.choice: track
-            for track in self._lanes.tracks()
-            if track.slot.channel == "text"
-        }
-        sent: list[Sent[C]] = []
-        for choice, chunk in self._open.items():
-            track = last_text.get(choice)
-            slot, last = Slot(choice, "text", "content"), chunk
-            said = message
-            if track is not None:
-                slot, last = track.slot, track.chunk
-                said = following(track.said, message)
-            self._lanes.note_added(slot, said)
-            with suppress(AdapterError, LookupError):  # a format may have no place for it
-                sent += self._extra(last, slot, said)
-        return sent
-
-    def _extra(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
-        """Return chunks that carry `text` alone; it is counted with the first of them."""
-        chunks = self.adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
-        sent: list[Sent[C]] = [Sent(each) for each in chunks]
-        if sent:
-            first = sent[0]
-            first.characters = len(text)
-            if slot.is_answer:
-                first.text = text
-            else:
-                first.parts = (Part(slot, text),)
         return sent
 
 
@@ -860,11 +815,3 @@ def _goes_out_now(reading: Reading) -> bool:
     """Tell whether a chunk must not wait for held text: it adds to what is said, or ends it."""
     ends = bool(reading.finished) or reading.failed
     return ends or any(piece.kind in NEW for piece in reading.pieces)
-
-
-def _itself(chunk: Any) -> Any:
-    return chunk
-
-
-def _needed(_chunk: Any) -> Any:
-    raise AdapterError("an adapter with pieces of the kind 'unknown' needs a `without_unknown`")

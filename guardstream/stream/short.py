@@ -6,7 +6,7 @@ which slot its text flows in, which pipeline that has, and what stands around it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guardstream.events import Event, Text
 from guardstream.stream.flow import feed_of, stage_error
@@ -14,6 +14,7 @@ from guardstream.stream.flow import feed_of, stage_error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from guardstream.providers.alike import Alike
     from guardstream.stream.result import Meter
     from guardstream.stream.slots import Track
 
@@ -26,7 +27,7 @@ class Short:
 
     __slots__ = ("_feed", "_meter", "_stage", "choice", "compared", "events", "track")
 
-    def __init__(self, compared: Any, track: Track, choice: int, meter: Meter) -> None:
+    def __init__(self, compared: Alike, track: Track, choice: int, meter: Meter) -> None:
         self.compared = compared
         self.track = track
         self.choice = choice

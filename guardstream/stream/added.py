@@ -1,0 +1,71 @@
+"""The chunks that the guard adds to a stream: for held text, a block's message, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Adapter, Slot
+from guardstream.providers.hooks import Hooks
+from guardstream.stream.flow import Part, Sent, following
+from guardstream.stream.slots import Lanes
+
+C = TypeVar("C")
+
+
+class Added(Generic[C]):
+    """Makes such chunks, by an adapter, after one that came: without what is not known of it."""
+
+    def __init__(self, adapter: Adapter[C], hooks: Hooks[C], lanes: Lanes) -> None:
+        self._adapter = adapter
+        self._lanes = lanes
+        judges_keys = hooks.steady and hooks.judge_keys is not None
+        self._bare: Callable[[C], C] = hooks.without_unknown if judges_keys else _itself
+
+    def chunks(self, chunk: C, slot: Slot, text: str) -> Sequence[C]:
+        """Return chunks like `chunk` that carry a text alone."""
+        return self._adapter.extra(self._bare(chunk), slot, text, self._lanes.released)
+
+    def text(self, chunk: C, slot: Slot, text: str) -> list[Sent[C]]:
+        """Return them as they are sent; the text is counted with the first of them."""
+        sent: list[Sent[C]] = [Sent(each) for each in self.chunks(chunk, slot, text)]
+        if sent:
+            first = sent[0]
+            first.characters = len(text)
+            if slot.is_answer:
+                first.text = text
+            else:
+                first.parts = (Part(slot, text),)
+        return sent
+
+    def end(self, chunk: C, choice: int, reason: FinishReason) -> list[Sent[C]]:
+        """Return the chunks that end a choice."""
+        ends = self._adapter.end(self._bare(chunk), choice, reason, self._lanes.released)
+        return [Sent(each) for each in ends]
+
+    def messages(self, message: str, choices: Mapping[int, C]) -> list[Sent[C]]:
+        """Return the chunks that carry a block's message, one for each choice that is open."""
+        last_text = {
+            track.slot.choice: track
+            for track in self._lanes.tracks()
+            if track.slot.channel == "text"
+        }
+        sent: list[Sent[C]] = []
+        for choice, chunk in choices.items():
+            track = last_text.get(choice)
+            slot, last = Slot(choice, "text", "content"), chunk
+            said = message
+            if track is not None:
+                slot, last = track.slot, track.chunk
+                said = following(track.said, message)
+            self._lanes.note_added(slot, said)
+            with suppress(AdapterError, LookupError):  # a format may have no place for it
+                sent += self.text(last, slot, said)
+        return sent
+
+
+def _itself(chunk: Any) -> Any:
+    return chunk
