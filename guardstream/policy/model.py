@@ -265,7 +265,7 @@ class InputFile(Model):
     """What to look for and what to do about it, in order."""
     roles: list[Role] = Field(default=["user", "tool"], min_length=1)
     """Whose messages are judged; what a tool returns is the tool's, in any message."""
-    unknown: Literal["refuse", "pass"] = "refuse"
+    unknown: Literal["guard", "refuse", "pass"] = "guard"
     """What becomes of parts and fields of a message that are not known: `pass` is a hole."""
 
 

@@ -1,8 +1,8 @@
 """Judges messages of OpenAI's and Anthropic's shapes.
 
 Chat messages, items of the Responses API and Anthropic's messages are told apart by their own
-fields. Each text in them is a text of its own. Images, audio and files are not read. What may hold
-text and is not known is refused, or passes where the policy says so.
+fields. Each text in them is a text of its own. Images, audio and files are not read. In what is not
+known each string is a text, too; a policy may say that it is refused, or passes.
 
 Sources: OpenAI's API reference, "Create chat completion" (messages) and "Create a model response"
 (input); Anthropic's, "Create a Message" (messages, content blocks).
@@ -28,15 +28,30 @@ from guardstream.vault.vault import Vault, VaultError
 
 Path: TypeAlias = tuple[str | int, ...]
 
-_ROLES = frozenset(("user", "tool", "system", "developer", "assistant"))
+_ROLES = {
+    **{role: role for role in ("user", "tool", "system", "developer", "assistant")},
+    **{"function": "tool", "model": "assistant", "ai": "assistant", "human": "user"},
+}
+"""Whose text it is, by what formats call them."""
+
 _SHARED = frozenset(("system", "developer"))
 """The roles whose stand-ins are those of all conversations."""
 
 _SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_content")
 """What says that an object must come back as the model gave it."""
 
-_OPAQUE = frozenset(("type", "id", "data", *_SIGNATURES))
-"""Keys of what must stay as it is, in parts that are not known."""
+_MARK = re.compile(r"[!-~]*")
+_MARKED = ("type", "id", "data", "status", "format", "mimeType", "mime_type", "media_type")
+"""Keys of kinds, ids and files, in what is not known, as are those that end in `_id` or `Id`.
+
+What stands there is no text, unless it has a space or a character that is not ASCII.
+"""
+
+_FILE = re.compile(r"(?:data:[!-+\--~]*,)?[A-Za-z0-9+/_=-]{1024,}")
+"""A file in base64 or its address: a text has a space, or another character, before that."""
+
+_RESULTS = ("output", "outputs", "result", "results")
+"""Keys of what a tool has returned, in an item that is the model's call."""
 
 _TEXTS = ("text", "input_text", "output_text")
 """The types of parts that are texts."""
@@ -46,9 +61,6 @@ _STRING = re.compile(r'"(?=[^"\\]*\\)(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
 
 One that is not closed is taken to the end, so that a text is read once.
 """
-
-_TOOL = frozenset(("tool_result", "function_call_output", "custom_tool_call_output"))
-_MODEL = frozenset(("function_call", "custom_tool_call", "reasoning"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +104,10 @@ def check_messages(
     system prompts are the same in all conversations. What is signed stays byte for byte as long as
     no value stands in it.
 
-    Raises PolicyError if there is no such section, AdapterError for what may hold text and is not
-    known, StageError if a stage fails, VaultError if the vault has no room, and TypeError for a
-    text or a single message in place of a list.
+    Raises PolicyError if there is no such section, AdapterError for an object that cannot be read
+    and for what a policy with `unknown: refuse` does not know, StageError if a stage fails,
+    VaultError if the vault has no room, and TypeError for a text or a single message in place of a
+    list.
     """
     if isinstance(messages, (str, bytes, Mapping)):
         kind = type(messages).__name__
@@ -133,7 +146,8 @@ class _Check:
         self._signed = False  # what is read belongs to something that is signed
         self._made: dict[tuple[bool, bool, bool, bool], Policy] = {}
         self._roles = frozenset(section.roles)
-        self._refuses = section.unknown == "refuse"
+        self._unknowns = section.unknown
+        self._names: set[tuple[str, str]] = set()  # of fields that are not known, and harmless
         self._number = 0
 
     def all(self, messages: list[Any]) -> list[Any]:
@@ -143,32 +157,20 @@ class _Check:
         return checked
 
     def _message(self, message: Any) -> Any:
-        plain = self._plain(message, (), None)
+        plain = _plain(message)
         if plain is None:
-            return message
+            return self._odd(message, (), None)
         kind = _name(plain.get("type") or "message")
         if kind == "message":
-            return self._fields(message, plain, MESSAGE, (), self._role(plain.get("role")))
+            role = _ROLES.get(_name(plain.get("role")))
+            if role is None:
+                what = f"the role {_name(plain.get('role'))!r}"
+                self._unknown(None, ("role",), None, what)
+                return self._fields(message, plain, _WITH_ANY_ROLE, (), "user")
+            return self._fields(message, plain, MESSAGE, (), role)
         if kind in ITEMS:
             return self._fields(message, plain, ITEMS[kind], (), _role_of(kind, "user"))
-        return self._unknown(message, (), None, f"an item of type {kind!r}")
-
-    def _role(self, given: object) -> str:
-        role = _name(given)
-        if role in ("function", *_ROLES):
-            return "tool" if role == "function" else role
-        self._unknown(None, ("role",), None, f"the role {role!r}")
-        return "user"
-
-    def _plain(self, value: Any, path: Path, role: str | None) -> Mapping[str, Any] | None:
-        """An object as a mapping; None if it is none and passes unread."""
-        if isinstance(value, Mapping):
-            return value
-        if hasattr(value, "model_dump"):
-            dumped: Mapping[str, Any] = value.model_dump(exclude_unset=True)
-            return dumped
-        self._unknown(value, path, role, f"a value of type {type(value).__name__!r}")
-        return None
+        return self._unknown(message, (), None, f"an item of type {kind!r}", kind)
 
     def _fields(
         self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
@@ -183,20 +185,19 @@ class _Check:
     def _changed(
         self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
     ) -> Any:
-        changed = {}
+        made: dict[Any, Any] = {}
         for key, value in plain.items():
             kind, here = fields.get(key), (*path, key)
-            if kind == "meta" or value is None:
-                continue
-            if kind is None:
-                if not value or isinstance(value, (int, float)):
-                    continue
-                checked = self._unknown(value, here, role, "a field")
+            if kind == "meta" or (kind and value is None):
+                made[key] = value
+            elif kind:
+                made[key] = self._value(kind, value, here, role)
+            elif not value or isinstance(value, (int, float)):
+                made[self._named(key, path, role)] = value
             else:
-                checked = self._value(kind, value, here, role)
-            if checked is not value:
-                changed[key] = checked
-        return {**plain, **changed} if changed else given
+                checked = self._unknown(value, here, role, "a field")
+                made[self._named(key, path, role)] = checked
+        return given if _same(made, plain) else made
 
     def _value(self, kind: str, value: Any, path: Path, role: str) -> Any:
         if kind == "parts":
@@ -216,7 +217,7 @@ class _Check:
         if kind == "arguments" and not isinstance(value, str):
             return self._arguments(value, path, role)
         if not isinstance(value, str):
-            return self._unknown(value, path, role, f"a value of type {type(value).__name__!r}")
+            return self._odd(value, path, role)
         return self._text(value, "tool_args" if kind == "arguments" else kind, path, role)
 
     def _each(
@@ -290,17 +291,19 @@ class _Check:
 
     def _typed(self, value: Any, path: Path, role: str, shapes: Mapping[str, Fields]) -> Any:
         """Check an object whose type says what its fields are."""
-        plain = self._plain(value, path, role)
+        plain = _plain(value)
         if plain is None:
-            return value
+            return self._odd(value, path, role)
         kind = _name(plain.get("type") or "text")
         if kind not in shapes:
-            return self._unknown(value, path, role, f"a part of type {kind!r}")
+            return self._unknown(value, path, role, f"a part of type {kind!r}", kind)
         return self._fields(value, plain, shapes[kind], path, _role_of(kind, role))
 
     def _object(self, value: Any, path: Path, role: str, fields: Fields) -> Any:
-        plain = self._plain(value, path, role)
-        return value if plain is None else self._fields(value, plain, fields, path, role)
+        plain = _plain(value)
+        if plain is None:
+            return self._odd(value, path, role)
+        return self._fields(value, plain, fields, path, role)
 
     def _address(self, value: Any, path: Path, role: str) -> Any:
         """With a vault: hide values in what is fetched; what is in the address itself stays."""
@@ -309,8 +312,8 @@ class _Check:
         if isinstance(value, str):
             itself = value.startswith("data:")
             return value if itself else self._text(value, "text", path, role, judged=False)
-        plain = value.model_dump(exclude_unset=True) if hasattr(value, "model_dump") else value
-        if not isinstance(plain, Mapping) or not isinstance(plain.get("url"), str):
+        plain = _plain(value)
+        if plain is None or not isinstance(plain.get("url"), str):
             return value
         checked = self._address(plain["url"], (*path, "url"), role)
         return value if checked == plain["url"] else {**plain, "url": checked}
@@ -320,7 +323,7 @@ class _Check:
         try:
             text = json.dumps(value, ensure_ascii=False)
         except (TypeError, ValueError):
-            return self._unknown(value, path, role, f"a value of type {type(value).__name__!r}")
+            return self._odd(value, path, role)
         checked = self._text(text, "tool_args", path, role)
         if checked == text:
             return value
@@ -381,39 +384,97 @@ class _Check:
             self._made[kind] = masking(rules, vault, shared=shared, escape=escape)
         return self._made[kind]
 
-    def _unknown(self, value: Any, path: Path, role: str | None, what: str) -> Any:
-        """Refuse what is not known of a role that is judged, or of nobody knows whom.
+    # What is not known
 
-        With a vault values are hidden in that of other roles.
+    def _unknown(self, value: Any, path: Path, role: str | None, what: str, kind: str = "") -> Any:
+        """Do with what is not known, of a role or of nobody knows whom, what the policy says.
+
+        With a vault values are hidden, too, in what would be refused in texts that are judged.
         """
-        if self._refuses and (role is None or role in self._roles):
-            place = ".".join(map(str, path)) or "."
-            raise AdapterError(
-                f"message {self._number}: {what} at {place!r} is not known; "
-                "'unknown: pass' in the policy's 'input' lets it through unread"
-            )
-        if self._refuses and self._vault is not None and role is not None:
-            return self._hidden(value, path, role)
-        return value
-
-    def _hidden(self, value: Any, path: Path, role: str) -> Any:
-        """Hide values in whatever this is, but in what says that it is no text."""
-        if isinstance(value, str):
-            return self._text(value, "text", path, role)
-        if isinstance(value, (list, tuple)):
-            return self._each(value, path, role, self._hidden)
-        plain = value.model_dump(exclude_unset=True) if hasattr(value, "model_dump") else value
-        if not isinstance(plain, Mapping):
+        if self._unknowns == "pass":
             return value
-        changed = {}
-        for key, inner in plain.items():
-            if key in _OPAQUE or str(key).endswith("_id"):
-                continue
-            call = key in ("input", "arguments") and isinstance(inner, (dict, list))
-            checked = (self._arguments if call else self._hidden)(inner, (*path, key), role)
-            if checked is not inner:
-                changed[key] = checked
-        return {**plain, **changed} if changed else value
+        if self._unknowns == "refuse" and (role is None or role in self._roles):
+            remedy = "'unknown: guard' in the policy's 'input' takes each string in it for a text"
+            raise self._not_read(path, f"{what} at {{}} is not known; {remedy}")
+        if self._unknowns == "refuse" and self._vault is None:
+            return value
+        return self._guarded(value, path, _role_of(kind, role or "user"))
+
+    def _odd(self, value: Any, path: Path, role: str | None) -> Any:
+        """Take what stands where a text or an object is expected: a number may be one in tokens."""
+        kind = type(value).__name__
+        if self._unknowns == "guard" and (role is None or role in self._roles):
+            if isinstance(value, (list, tuple)):
+                return self._each(value, path, role or "user", self._odd)
+            if isinstance(value, (int, float, bytes)):
+                raise self._not_read(path, f"a value of type {kind!r} at {{}} is no text")
+        return self._unknown(value, path, role, f"a value of type {kind!r}")
+
+    def _not_read(self, path: Path, problem: str) -> AdapterError:
+        place = ".".join(map(str, path)) or "."
+        return AdapterError(f"message {self._number}: {problem.format(repr(place))}")
+
+    def _named(self, name: Any, path: Path, role: str) -> Any:
+        """What a field is called that is not known."""
+        if self._unknowns != "guard" or not isinstance(name, str) or (role, name) in self._names:
+            return name
+        before = len(self.findings)
+        checked = self._text(name, "text", path, role)
+        if checked == name and len(self.findings) == before:
+            self._names.add((role, name))
+        return checked
+
+    def _guarded(self, value: Any, path: Path, role: str) -> Any:
+        """Guard each string in whatever this is but files and marks, and what fields are called."""
+        if isinstance(value, str):
+            return value if _FILE.fullmatch(value) else self._text(value, "text", path, role)
+        if value is None or isinstance(value, (int, float, bytes)):
+            return value
+        if isinstance(value, (list, tuple)):
+            return self._each(value, path, role, self._guarded)
+        plain = _plain(value)
+        if plain is None:
+            if self._vault is None and role not in self._roles:
+                return value
+            kind = type(value).__name__
+            raise self._not_read(
+                path, f"a value of type {kind!r} at {{}} cannot be read: give dicts"
+            )
+        made = {
+            self._named(key, path, role): self._guarded_field(key, inner, (*path, key), role)
+            for key, inner in plain.items()
+        }
+        return value if _same(made, plain) else made
+
+    def _guarded_field(self, key: Any, value: Any, path: Path, role: str) -> Any:
+        if key in _SIGNATURES:
+            return value
+        if key in _MARKED or str(key).endswith(("_id", "Id")):
+            if isinstance(value, str) and _MARK.fullmatch(value):
+                return value
+        elif key in ("input", "arguments") and isinstance(value, (dict, list)):
+            return self._arguments(value, path, role)
+        elif key in _RESULTS and role == "assistant":
+            role = "tool"
+        return self._guarded(value, path, role)
+
+
+_WITH_ANY_ROLE: Fields = {**MESSAGE, "role": "text"}
+
+
+def _plain(value: Any) -> Mapping[str, Any] | None:
+    """An object as a mapping; None if it is none."""
+    if isinstance(value, Mapping):
+        return value
+    dumped: Mapping[str, Any] | None = None
+    if hasattr(value, "model_dump"):
+        dumped = value.model_dump(exclude_unset=True)
+    return dumped
+
+
+def _same(made: Mapping[Any, Any], given: Mapping[Any, Any]) -> bool:
+    """Tell whether a mapping has the very values that were given, by the same names."""
+    return made.keys() == given.keys() and all(made[key] is given[key] for key in made)
 
 
 def _events(rules: Policy, text: str, channel: str) -> list[Event]:
@@ -435,8 +496,8 @@ def _told(part: Any) -> str | None:
     """The text of a part that is nothing but a text; None if it is another."""
     if isinstance(part, str):
         return part
-    plain = part.model_dump(exclude_unset=True) if hasattr(part, "model_dump") else part
-    if not isinstance(plain, Mapping) or plain.get("type", "text") not in _TEXTS:
+    plain = _plain(part)
+    if plain is None or plain.get("type", "text") not in _TEXTS:
         return None
     text = plain.get("text")
     signed = any(plain.get(key) for key in _SIGNATURES)
@@ -449,8 +510,7 @@ def _as_one(parts: Sequence[Any], text: str) -> Any:
         return text
     made: dict[str, Any] = {}
     for part in parts:
-        plain = part.model_dump(exclude_unset=True) if hasattr(part, "model_dump") else part
-        made |= {"type": "text"} if isinstance(plain, str) else plain
+        made |= _plain(part) or {"type": "text"}
     return {**made, "text": text}
 
 
@@ -461,7 +521,10 @@ def _name(value: object) -> str:
 
 
 def _role_of(kind: str, role: str) -> str:
-    """Whose text a part or item is that stands in a message of `role`."""
-    if kind in _TOOL:
+    """Whose text a part or item is that stands in a message of `role`.
+
+    OpenAI's and Anthropic's names for what tools give and what models call all end so.
+    """
+    if kind == "tool_result" or kind.endswith(("_tool_result", "_output")):
         return "tool"
-    return "assistant" if kind in _MODEL else role
+    return "assistant" if kind == "reasoning" or kind.endswith("_call") else role

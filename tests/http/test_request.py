@@ -78,10 +78,19 @@ def test_a_request_in_which_nothing_changes_is_sent_on_byte_for_byte(
     assert checked_request(guard(), provider, body) is body
 
 
-@pytest.mark.parametrize("prompt", [[1, 2], [[1, 2], [3]], ["a", [3]], {"text": "a", "b": "c"}])
+def test_a_prompt_in_an_unknown_form_is_guarded_or_refused() -> None:
+    body = json.dumps({"prompt": {"text": "a", "b": "a zebra"}}).encode()
+    checked = json.loads(checked_request(guard(), "openai_completions", body))
+    assert checked == {"prompt": {"text": "a", "b": "a #####"}}
+    with pytest.raises(RefusedError, match=r"a field at 'content\.b' is not known") as refused:
+        checked_request(guard(f"{ROLES}\n  unknown: refuse"), "openai_completions", body)
+    assert refused.value.code == "unguarded_input"
+
+
+@pytest.mark.parametrize("prompt", [[1, 2], [[1, 2], [3]], ["a", [3]]])
 def test_a_prompt_that_cannot_be_read_is_refused_unless_it_is_to_pass(prompt: Any) -> None:
     body = json.dumps({"prompt": prompt}).encode()
-    with pytest.raises(RefusedError, match="is not known") as refused:
+    with pytest.raises(RefusedError, match="is no text") as refused:
         checked_request(guard(), "openai_completions", body)
     assert refused.value.code == "unguarded_input"
     assert checked_request(guard(f"{ROLES}\n  unknown: pass"), "openai_completions", body) is body

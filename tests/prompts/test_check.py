@@ -1,4 +1,4 @@
-"""Messages for a model: every text in them is judged, and what is not known is refused."""
+"""Messages for a model: every text in them is judged, what is not known as the policy says."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ RULES = """
 """
 
 EVERYONE = "  roles: [user, tool, system, developer, assistant]\n"
+REFUSING = EVERYONE + "  unknown: refuse\n"
 
 IMAGE = "data:image/png;base64,secret"
 
@@ -287,9 +288,9 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("message", "problem"), UNKNOWN, ids=range(len(UNKNOWN)))
-def test_what_is_not_known_is_refused(message: Any, problem: str) -> None:
+def test_what_is_not_known_is_refused_if_the_policy_says_so(message: Any, problem: str) -> None:
     with pytest.raises(AdapterError) as caught:
-        check([message])
+        check([message], REFUSING)
     assert str(caught.value).startswith(problem)
     assert "secret" not in str(caught.value)
 
@@ -308,6 +309,106 @@ def test_what_is_not_known_is_no_matter_where_nobody_judges() -> None:
 def test_fields_that_hold_nothing_need_not_be_known() -> None:
     message = {"role": "user", "content": "a", "x": None, "y": 3, "z": True, "empty": []}
     assert check([message]).messages == [message]
+    assert check([message], REFUSING).messages == [message]
+
+
+@pytest.mark.parametrize("message", [message for message, _ in UNKNOWN[:8]], ids=range(8))
+def test_each_string_in_what_is_not_known_is_a_text(message: Any) -> None:
+    (guarded,) = check([message]).messages
+    assert guarded == json.loads(json.dumps(message).replace("secret", "******"))
+    if isinstance(message, dict):
+        forbidden = json.loads(json.dumps(message).replace("secret", "forbidden"))
+        assert check([forbidden]).blocked
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ({"role": "user", "content": 3.5}, "a value of type 'float' at 'content' is no text"),
+        ({"role": "user", "content": ["a", [7]]}, "a value of type 'int' at 'content.1.0' is no"),
+        ({"role": "user", "content": "a", "x": [{"y": {1}}]}, "'set' at 'x.0.y' cannot be read"),
+        (object(), "a value of type 'object' at '.' cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_no_text_told(message: Any, problem: str) -> None:
+    with pytest.raises(AdapterError) as caught:
+        check_messages(policy(), [message])
+    assert problem in str(caught.value)
+
+
+MARKS = {
+    "type": "secret",
+    "id": "secret",
+    "callId": "secret",
+    "tool_use_id": "secret",
+    "mimeType": "secret/x",
+    "data": "secret==",
+    "signature": "a secret",
+    "bytes": b"secret",
+}
+
+
+def test_marks_and_files_in_what_is_not_known_stay() -> None:
+    part = {**MARKS, "image": "data:image/png;base64,secret" + "A" * 1_024, "raw": "secret" * 200}
+    message = {"role": "user", "content": [{"type": "hologram", "part": part}]}
+    assert check([message]).messages == [message]
+
+
+@pytest.mark.parametrize("name", ["type", "id", "callId", "data", "image"])
+def test_a_text_in_the_place_of_a_mark_is_a_text(name: str) -> None:
+    (message,) = check([{"role": "user", "content": "a", "x": {name: "my secret"}}]).messages
+    assert message["x"] == {name: "my ******"}
+
+
+def test_what_fields_are_called_that_are_not_known_is_judged() -> None:
+    given = {"role": "user", "content": "a", "my secret": 1, "x": {"a secret": None}}
+    (message,) = check([given]).messages
+    assert message == {"role": "user", "content": "a", "my ******": 1, "x": {"a ******": None}}
+
+
+def test_what_a_tool_gives_is_the_tools_in_what_is_not_known() -> None:
+    told = "a secret"
+    items: list[Any] = [
+        {"type": "shell_call", "action": {"command": told}, "status": "completed"},
+        {"type": "shell_call_output", "output": [{"stdout": told}]},
+        {"type": "mcp_call", "arguments": json.dumps({"a": told}), "output": told},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "bash_code_execution_tool_result", "content": {"stdout": told}},
+                {"type": "odd", "text": told},
+            ],
+        },
+    ]
+    checked = check(items, "  roles: [tool]\n").messages
+    hidden = "a ******"
+    assert checked[0] is items[0]
+    assert checked[1]["output"] == [{"stdout": hidden}]
+    assert checked[2] == {**items[2], "output": hidden}
+    assert checked[3]["content"][0]["content"] == {"stdout": hidden}
+    assert checked[3]["content"][1] is items[3]["content"][1]
+
+
+def test_messages_of_other_formats_are_guarded() -> None:
+    gemini = {
+        "role": "model",
+        "parts": [{"text": "a secret"}, {"functionCall": {"name": "f", "args": {"q": "secret"}}}],
+    }
+    bedrock = {
+        "role": "user",
+        "content": [
+            {"text": "a secret"},
+            {"toolResult": {"toolUseId": "secret", "content": [{"json": {"a": "secret"}}]}},
+        ],
+    }
+    (made, sent) = check([gemini, bedrock]).messages
+    assert made["parts"][0] == {"text": "a ******"}
+    assert made["parts"][1]["functionCall"]["args"] == {"q": "******"}
+    assert sent["content"][0] == {"text": "a ******"}
+    result = {"toolUseId": "secret", "content": [{"json": {"a": "******"}}]}
+    assert sent["content"][1] == {"toolResult": result}
+    users = check([gemini, bedrock], "  roles: [user]\n").messages
+    assert users == [gemini, sent]
 
 
 def test_objects_of_the_sdks_are_read_and_copied() -> None:
@@ -409,7 +510,8 @@ def places(value: Any) -> Iterator[Any]:
             yield from places(value[key])
 
 
-def test_a_broken_message_is_refused_or_judged() -> None:
+@pytest.mark.parametrize(("section", "least"), [(REFUSING, 800), (EVERYONE, 100)])
+def test_a_broken_message_is_refused_or_judged(section: str, least: int) -> None:
     random, judged, refused = Random(5), 0, 0
     for _ in range(3_000):
         message = deepcopy(random.choice(random.choice(list(SHAPES.values()))))
@@ -422,14 +524,14 @@ def test_a_broken_message_is_refused_or_judged() -> None:
         else:
             place[random.choice(list(place))] = odd
         try:
-            result = check([message])
+            result = check([message], section)
         except AdapterError:
             refused += 1
             continue
         judged += bool(result.findings)
         assert [t for t in texts(result.messages) if "secret" in t] == [], message
     assert judged > 500
-    assert refused > 800
+    assert refused > least
 
 
 # The section `input`
