@@ -144,7 +144,7 @@ class _Check:
         self._rules = rules
         self._vault = vault
         self._signed = False  # what is read belongs to something that is signed
-        self._made: dict[tuple[bool, bool, bool, bool], Policy] = {}
+        self._masking: dict[tuple[bool, bool, bool, bool], Policy] = {}
         self._roles = frozenset(section.roles)
         self._unknowns = section.unknown
         self._names: set[tuple[str, str]] = set()  # of fields that are not known, and harmless
@@ -197,6 +197,14 @@ class _Check:
             else:
                 checked = self._unknown(value, here, role, "a field")
                 made[self._named(key, path, role)] = checked
+        return self._made_of(given, plain, made, path)
+
+    def _made_of(
+        self, given: Any, plain: Mapping[Any, Any], made: dict[Any, Any], path: Path
+    ) -> Any:
+        """What goes out for an object: the very same one if nothing has changed."""
+        if len(made) < len(plain):
+            raise self._not_read(path, "names of fields at {} are the same once they are masked")
         return given if _same(made, plain) else made
 
     def _value(self, kind: str, value: Any, path: Path, role: str) -> Any:
@@ -378,11 +386,11 @@ class _Check:
             return self._rules if judged else None
         shared, escape = role in _SHARED, not self._signed
         kind = judged, shared, escape, alone
-        if kind not in self._made:
+        if kind not in self._masking:
             rules = self._rules if judged else self._rules.reversible_part
             vault = Vault(ids=self._vault.ids) if alone else self._vault
-            self._made[kind] = masking(rules, vault, shared=shared, escape=escape)
-        return self._made[kind]
+            self._masking[kind] = masking(rules, vault, shared=shared, escape=escape)
+        return self._masking[kind]
 
     # What is not known
 
@@ -444,7 +452,7 @@ class _Check:
             self._named(key, path, role): self._guarded_field(key, inner, (*path, key), role)
             for key, inner in plain.items()
         }
-        return value if _same(made, plain) else made
+        return self._made_of(value, plain, made, path)
 
     def _guarded_field(self, key: Any, value: Any, path: Path, role: str) -> Any:
         if key in _SIGNATURES:

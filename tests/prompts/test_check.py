@@ -366,6 +366,12 @@ def test_what_fields_are_called_that_are_not_known_is_judged() -> None:
     assert message == {"role": "user", "content": "a", "my ******": 1, "x": {"a ******": None}}
 
 
+@pytest.mark.parametrize("odd", [{"a secret": 1, "a ******": 2}, {"x": {"secret": 1, "******": 2}}])
+def test_no_field_is_lost_when_names_are_masked(odd: Any) -> None:
+    with pytest.raises(AdapterError, match="are the same once they are masked"):
+        check([{"role": "user", "content": "a", **odd}])
+
+
 def test_what_a_tool_gives_is_the_tools_in_what_is_not_known() -> None:
     told = "a secret"
     items: list[Any] = [
