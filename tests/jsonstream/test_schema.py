@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections import Counter
+from time import process_time
 
 import jsonschema_rs
 import pytest
@@ -238,6 +239,28 @@ def test_a_pattern_that_explodes_elsewhere_is_linear():
     schema = Schema({"pattern": "^(a+)+$"})
     document = check(schema, ['"' + "a" * 100_000 + 'b"'])
     assert isinstance(document.error, SchemaViolationError)
+
+
+@pytest.mark.parametrize(
+    ("schema", "begun"),
+    [
+        ({"pattern": "^a"}, '"'),
+        ({"anyOf": [{"pattern": "^a"}, {"pattern": "^aa"}]}, '"'),
+        ({"anyOf": [{"required": ["x"]}, {"minProperties": 1}]}, '{"'),
+        ({"patternProperties": {"^a": {}}, "additionalProperties": False}, '{"'),
+    ],
+)
+def test_a_character_costs_the_same_however_long_its_string_is(schema, begun):
+    def cost(size):
+        document = Document(Schema(schema))
+        document.feed(begun + "a" * size)
+        start = process_time()
+        for _ in range(300):
+            document.feed("a")
+        assert document.error is None
+        return process_time() - start
+
+    assert cost(4_000_000) < 10 * cost(100) + 0.01
 
 
 def test_branches_that_multiply_are_bounded():
