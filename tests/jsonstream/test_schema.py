@@ -303,6 +303,14 @@ def test_limits_hold_with_a_schema():
     assert check(Schema({}), ["[" * 200], limits=Limits(depth=10)).error.offset == 10
 
 
+@pytest.mark.parametrize("schema", [True, {"type": "integer"}, {"enum": [1]}, {"multipleOf": 7}])
+def test_no_integer_is_longer_than_python_reads(schema):
+    limits = Limits(digits=10_000)
+    error = check(Schema({"items": schema}), ["[" + "7" * 5_000], limits=limits).error
+    assert error.offset <= 1 + 4_300
+    assert check(None, ["[" + "7" * 5_000 + "]"], limits=limits).done
+
+
 def _is_refused(schema):
     try:
         Schema(schema)
