@@ -6,6 +6,7 @@ a snapshot never changes once it was given out.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import Any, get_origin
 
@@ -160,6 +161,12 @@ def _typed(value: Any, declared: Any) -> Any:
     if declared is Any or not isinstance(value, str | int | float | dict | list | None):
         return value
     try:
-        return adapter(declared).validate_python(value)
+        known = adapter(declared)
+        try:
+            written = json.dumps(value)
+        except TypeError:  # something in it has its type already
+            return known.validate_python(value)
+        # In JSON a strict type takes more: a text for a date, an array for a set.
+        return known.validate_json(written)
     except REFUSALS:
         return value

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, MutableMapping
-from enum import Enum
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from types import UnionType
 from typing import (
@@ -27,6 +26,7 @@ from typing import (
 
 from pydantic import (
     AliasChoices,
+    AliasGenerator,
     BaseModel,
     PydanticSchemaGenerationError,
     PydanticUserError,
@@ -126,28 +126,19 @@ class _Model(Record):
         self._model = model
         self._paths = _paths(model.model_fields, model.model_config)
         types: dict[str, Any] = {}
-        for name, paths in self._paths.items():
-            info = model.model_fields[name]
-            kind: Any = info.annotation
+        for name, info in model.model_fields.items():
+            types[name] = info.annotation
             if info.discriminator is not None:
-                kind = Annotated[kind, info]
+                types[name] = Annotated[types[name], info]
             elif info.metadata:
-                kind = Annotated[kind, *info.metadata]
-            types |= {str(path[0]): kind for path in paths if len(path) == 1}
-        self._known = {path[0] for paths in self._paths.values() for path in paths}
+                types[name] = Annotated[types[name], *info.metadata]
         closed = model.model_config.get("extra") == "forbid" and _all_short(self._paths)
-        super().__init__(types, closed=closed)
+        super().__init__(_by_key(self._paths, types), closed=closed)
 
     def build(self, values: Any) -> Any:
-        came = {}
-        for name, paths in self._paths.items():
-            each = _first(values, paths)
-            if each is not ABSENT:
-                came[name] = each
-        extra = None
-        if self._model.model_config.get("extra") == "allow":
-            extra = {key: each for key, each in values.items() if key not in self._known}
-        return _made(self._model, came, extra)
+        opened = self._model.model_config.get("extra") == "allow"
+        extra = _extra(values, self._paths) if opened else None
+        return _made(self._model, _came(values, self._paths), extra)
 
 
 class _Root(Shape):
@@ -177,13 +168,7 @@ class _Dataclass(Record):
         self._paths: dict[str, tuple[Path, ...]]
         self._paths = {each.name: ((each.name,),) for each in dataclasses.fields(cls)}
         self._paths |= _paths(getattr(cls, "__pydantic_fields__", {}), config)
-        types = {
-            str(path[0]): hints[name]
-            for name, paths in self._paths.items()
-            for path in paths
-            if len(path) == 1
-        }
-        super().__init__(types)
+        super().__init__(_by_key(self._paths, hints))
 
     def build(self, values: Any) -> Any:
         made = object.__new__(self._cls)
@@ -193,6 +178,25 @@ class _Dataclass(Record):
             fields[each.name] = _declared(each, fields) if value is ABSENT else value
             object.__setattr__(made, each.name, fields[each.name])
         return made
+
+
+class _TypedDict(Record):
+    """A dict with named keys: those that pydantic keeps, by the names of its fields."""
+
+    def __init__(self, kind: Any) -> None:
+        origin = get_origin(kind) or kind
+        config = getattr(origin, "__pydantic_config__", None) or {}
+        hints = _hints(kind)
+        fields = {name: FieldInfo.from_annotation(each) for name, each in hints.items()}
+        for name, info in fields.items():
+            _add_alias(name, info, config.get("alias_generator"))
+        self._paths = _paths(fields, config)
+        self._open = config.get("extra") == "allow"
+        super().__init__(_by_key(self._paths, hints))
+
+    def build(self, values: Any) -> Any:
+        extra = {} if not self._open else _extra(values, self._paths)
+        return _came(values, self._paths) | extra
 
 
 class Undecided(Shape):
@@ -240,13 +244,13 @@ def _shape(kind: Any, is_object: bool) -> Shape | None:
         return _Tuple(tuple(_hints(kind).values()))
     if origin is tuple and arguments and arguments[-1] is not ...:
         return _Tuple(arguments)
-    if isinstance(origin, type) and not _is_class(origin, _SCALARS):
+    if origin is Iterable or (_is_class(origin, Collection) and not _is_class(origin, _NO_ARRAYS)):
         return _Values(arguments[0] if arguments else Any)
     return None
 
 
 _MAPPINGS = (Mapping, MutableMapping)
-_SCALARS = (str, bytes, int, float, bool, type(None), dict, Enum)
+_NO_ARRAYS = (str, bytes, bytearray, Mapping)
 
 
 @lru_cache(maxsize=256)
@@ -255,7 +259,7 @@ def _record(kind: Any) -> Record | None:
         return _Model(kind)
     origin = get_origin(kind) or kind
     if hasattr(origin, "__required_keys__"):  # also a TypedDict of typing_extensions
-        return Record(_hints(kind))
+        return _TypedDict(kind)
     if isinstance(origin, type) and dataclasses.is_dataclass(origin):
         return _Dataclass(kind)
     return None
@@ -271,13 +275,14 @@ def _hints(kind: Any) -> dict[str, Any]:
     origin = get_origin(kind) or kind
     variables = dict(zip(getattr(origin, "__parameters__", ()), get_args(kind), strict=False))
     hints = get_type_hints(origin, include_extras=True)
-    # `Required[int]` and `NotRequired[int]` are not types of values.
-    return {
-        key: _filled(
-            get_args(each)[0] if str(get_origin(each)).endswith("equired") else each, variables
-        )
-        for key, each in hints.items()
-    }
+    return {key: _filled(_unqualified(each), variables) for key, each in hints.items()}
+
+
+def _unqualified(kind: Any) -> Any:
+    """What `Required[int]`, `NotRequired[int]` or `ReadOnly[int]` says of a value's type."""
+    while str(get_origin(kind)).endswith(("Required", "ReadOnly")):
+        kind = get_args(kind)[0]
+    return kind
 
 
 def _filled(kind: Any, variables: Mapping[Any, Any]) -> Any:
@@ -392,6 +397,25 @@ def _first(values: Any, paths: tuple[Path, ...]) -> Any:
     return next((each for path in paths if (each := _at(values, path)) is not ABSENT), ABSENT)
 
 
+def _came(values: dict[str, Any], paths: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
+    """What has come of fields, by their names."""
+    found = {name: _first(values, each) for name, each in paths.items()}
+    return {name: each for name, each in found.items() if each is not ABSENT}
+
+
+def _extra(values: dict[str, Any], paths: dict[str, tuple[Path, ...]]) -> dict[str, Any]:
+    """What has come beside fields."""
+    known = {path[0] for each in paths.values() for path in each}
+    return {key: each for key, each in values.items() if key not in known}
+
+
+def _by_key(paths: dict[str, tuple[Path, ...]], types: dict[str, Any]) -> dict[str, Any]:
+    """The types of fields by their keys in the JSON."""
+    return {
+        str(path[0]): types[name] for name, each in paths.items() for path in each if len(path) == 1
+    }
+
+
 def _at(value: Any, path: Path) -> Any:
     """What stands at a path of keys and indices."""
     for part in path:
@@ -423,6 +447,17 @@ def _paths(
     return found
 
 
+def _add_alias(name: str, info: FieldInfo, generator: Any) -> None:
+    """Give a field the alias that a class's configuration makes for it."""
+    if generator is None or info.validation_alias is not None:
+        return
+    if isinstance(generator, AliasGenerator):
+        alias, validation, _ = generator.generate_aliases(name)
+        info.validation_alias = validation or alias
+    else:
+        info.validation_alias = generator(name)
+
+
 @lru_cache(maxsize=1024)
 def adapter(declared: Any) -> TypeAdapter[Any]:
     """The adapter for a declared type; TypeError if it cannot be told from another."""
@@ -432,7 +467,8 @@ def adapter(declared: Any) -> TypeAdapter[Any]:
 def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
     """A complete scalar, of a number as `written`, as the declared type has it; else `plain`."""
     kinds = branches(declared)
-    if type(plain) in kinds or Any in kinds:
+    # Beside a type such as `date`, pydantic may prefer that to the string.
+    if declared is Any or (type(plain) in kinds and _PLAIN.issuperset(kinds)):
         return plain
     try:
         return adapter(declared).validate_json(written or json.dumps(plain))
@@ -440,4 +476,5 @@ def typed_scalar(plain: Any, declared: Any, written: str | None = None) -> Any:
         return plain
 
 
+_PLAIN = frozenset({str, int, float, bool})
 REFUSALS = (ValidationError, TypeError, PydanticUserError, PydanticSchemaGenerationError)

@@ -6,6 +6,7 @@ and the error are the same however the text is cut.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import replace
@@ -104,8 +105,11 @@ class Document:
         line: int = 1,
         column: int = 1,
     ) -> None:
-        if schema and limits and limits.depth > DEEPEST:
-            limits = replace(limits, depth=DEEPEST)
+        if limits and schema:
+            limits = replace(limits, depth=min(limits.depth, DEEPEST))
+        if limits and (schema or build):
+            longest = sys.get_int_max_str_digits() or limits.digits  # 0 is no limit
+            limits = replace(limits, digits=min(limits.digits, longest))
         self.lexer = Lexer(limits, duplicates=duplicates, offset=offset, line=line, column=column)
         self.state = self.lexer.state
         self._lex = self.lexer.feed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from typing import assert_type
+from functools import partial
+from typing import Any, assert_type
 
 import anyio
 import pytest
@@ -182,6 +183,17 @@ def test_options_bound_and_judge_what_is_read():
         items('[1, "x"]', "item", schema=schema)
     with pytest.raises(TypeError, match="'scheme'"):
         extract.items_sync([""], "", scheme={})
+
+
+def test_an_integer_that_python_does_not_read_is_an_error():
+    text, limits = ["[" + "7" * 5_000 + "]"], Limits(digits=10_000)
+    for read in (
+        partial(extract.items_sync, text, "item"),
+        partial(extract.snapshots_sync, text, list[int]),
+        lambda **options: [extract.final_sync(text, Any, **options)],
+    ):
+        with pytest.raises(extract.ExtractError, match="too many digits"):
+            list(read(limits=limits))
 
 
 def test_a_plain_stream_is_closed_and_a_guarded_one_read():

@@ -6,12 +6,13 @@ import dataclasses
 import datetime
 import json
 from enum import Enum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypeVar
 
 import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import ReadOnly, TypeAliasType, TypedDict
 from typing_extensions import TypeVar as TypeVarWithDefault
 
 from guardstream import extract
@@ -174,6 +175,12 @@ class Color(Enum):
     red = "red"
 
 
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["s"]
+    days: Annotated[set[datetime.date], Field(strict=True)]
+
+
 Maybe = TypeAliasType("Maybe", T | None, type_params=(T,))  # `type Maybe[T] = T | None`
 DAY = datetime.date(2024, 5, 6)
 
@@ -189,6 +196,13 @@ DAY = datetime.date(2024, 5, 6)
         (Interval, '["2024-05-06", 3]', Interval(DAY, 3)),
         (dict[datetime.date, int], '{"2024-05-06": 3}', {DAY: 3}),
         (dict[Color, list[int]], '{"red": [3]}', {Color.red: [3]}),
+        # Of these types only the list may be an array.
+        (datetime.date | list[datetime.date], '["2024-05-06"]', [DAY]),
+        (IPv4Network | list[IPv4Network], '["10.0.0.0/8"]', [IPv4Network("10.0.0.0/8")]),
+        # Where pydantic prefers a date, the string is none.
+        (datetime.date | str, '"2024-05-06"', DAY),
+        # A strict type takes a text for a date, in JSON alone.
+        (Strict | Cat, '{"days": ["2024-05-06"], "kind": "s"}', Strict(kind="s", days={DAY})),
     ],
 )
 def test_what_is_complete_has_its_type_before_the_end(model, text, complete):
@@ -206,6 +220,34 @@ def test_a_dataclass_of_pydantic_is_filled_by_its_aliases():
     text = ['{"kg": 3', ', "recipient": "An', 'n"', "}"]
     *growing, last = extract.snapshots_sync(text, Parcel)
     assert growing[-1] == last == Parcel(kg=3, to="Ann")
+
+
+class Letter(TypedDict):
+    __pydantic_config__ = ConfigDict(alias_generator=str.upper)
+    sent: datetime.date
+    to: NotRequired[Annotated[str, Field(validation_alias=AliasChoices("recipient", "to"))]]
+    text: ReadOnly[str]
+
+
+class Tagged(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")
+    id: int
+
+
+@pytest.mark.filterwarnings("ignore:.*ReadOnly.*")  # pydantic says that it protects nothing
+def test_a_typed_dict_has_the_keys_that_it_has_in_the_end():
+    pieces = ['{"x": 1, "SENT": "2024-05-06"', ', "recipient": "An', 'n", "TEXT": "H', 'i"', "}"]
+    *growing, last = extract.snapshots_sync(pieces, Letter)
+    assert growing == [
+        {"sent": DAY},
+        {"sent": DAY, "to": "An"},
+        {"sent": DAY, "to": "Ann", "text": "H"},
+        {"sent": DAY, "to": "Ann", "text": "Hi"},
+    ]
+    assert last == growing[-1]
+    *growing, last = extract.snapshots_sync(['{"id": 1, "b": 2', ', "c": 3', "}"], Tagged)
+    assert growing == [{"id": 1}, {"id": 1, "b": 2}]
+    assert last == {"id": 1, "b": 2, "c": 3}
 
 
 def test_nothing_is_shown_of_a_value_whose_text_is_not_its_value():

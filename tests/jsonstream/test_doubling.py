@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
+from time import process_time
 
 import pytest
 
@@ -204,6 +206,21 @@ def test_many_names_with_one_beginning_are_not_written_out():
         assert verdict(chunks, schema) is None
     assert len(schema.node.beginnings) <= 256
     assert verdict([text[:-5] + 'y": 2}'], schema) is not None
+
+
+@pytest.mark.parametrize("beside", [{}, {"minProperties": 1}])
+def test_a_key_of_many_closed_names_costs_little_more_than_one_of_few(beside):
+    def cost(size):
+        names = [f"name{at:05}" for at in range(size)]
+        closed = {"properties": dict.fromkeys(names, True), "additionalProperties": False}
+        document = Document(Schema({"allOf": [closed, beside]}))
+        start = process_time()
+        for piece in re.findall("(?s)..?.?", json.dumps(dict.fromkeys(names, 1))):
+            document.feed(piece)
+        assert document.error is None
+        return (process_time() - start) / size
+
+    assert cost(8_000) < 5 * cost(500) + 1e-5
 
 
 @pytest.mark.parametrize("extra", [{}, {"additionalProperties": {"type": "null"}}])

@@ -12,6 +12,9 @@ from guardstream.jsonstream.schema.prefixes import _FORMATS, prefixes
 from guardstream.jsonstream.schema.schema import Schema
 from tests.jsonstream.corpora import cuttings
 
+CLOSED = {"additionalProperties": False}
+SHELF = {"properties": {"id": {}}, "patternProperties": {"^x-": {}, "^[a-c]+$": {}}, **CLOSED}
+
 
 @pytest.mark.parametrize(
     ("schema", "marked"),
@@ -27,6 +30,14 @@ from tests.jsonstream.corpora import cuttings
         ({"pattern": "b$"}, '"xa|"'),
         ({"pattern": "^(?!x)a"}, '"b|"'),
         ({"anyOf": [{"pattern": "^a"}, {"pattern": "^b"}]}, '"|c"'),
+        (SHELF, '{"id|le": 1}'),
+        (SHELF, '{"id": 1, "|note": 1}'),
+        (SHELF, '{"id": 1, "|id": 1}'),
+        (SHELF, '{"x-é": 1, "x|": 1}'),
+        (SHELF, '{"a\\u003|1": 1}'),
+        ({"anyOf": [SHELF, {"type": "array"}]}, '{"x-a": 1, "x|_": 1}'),
+        ({"anyOf": [SHELF, {"properties": {"x_y": {}}, **CLOSED}]}, '{"x_|a": 1}'),
+        ({"patternProperties": {"^a$": {}}, "unevaluatedProperties": False}, '{"a|b": 1}'),
         ({"minimum": 1}, "[|-1]"),
         ({"exclusiveMinimum": 0}, "[|-1]"),
         ({"minimum": 0}, "[-|1]"),

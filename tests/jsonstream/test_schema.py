@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections import Counter
+from time import process_time
 
 import jsonschema_rs
 import pytest
@@ -240,6 +241,28 @@ def test_a_pattern_that_explodes_elsewhere_is_linear():
     assert isinstance(document.error, SchemaViolationError)
 
 
+@pytest.mark.parametrize(
+    ("schema", "begun"),
+    [
+        ({"pattern": "^a"}, '"'),
+        ({"anyOf": [{"pattern": "^a"}, {"pattern": "^aa"}]}, '"'),
+        ({"anyOf": [{"required": ["x"]}, {"minProperties": 1}]}, '{"'),
+        ({"patternProperties": {"^a": {}}, "additionalProperties": False}, '{"'),
+    ],
+)
+def test_a_character_costs_the_same_however_long_its_string_is(schema, begun):
+    def cost(size):
+        document = Document(Schema(schema))
+        document.feed(begun + "a" * size)
+        start = process_time()
+        for _ in range(300):
+            document.feed("a")
+        assert document.error is None
+        return process_time() - start
+
+    assert cost(4_000_000) < 10 * cost(100) + 0.01
+
+
 def test_branches_that_multiply_are_bounded():
     branch = {"items": {"$ref": "#"}}
     schema = Schema({"anyOf": [branch, {**branch, "minItems": 0}, {**branch, "maxItems": 9}]})
@@ -278,6 +301,14 @@ def test_violations_name_the_value():
 
 def test_limits_hold_with_a_schema():
     assert check(Schema({}), ["[" * 200], limits=Limits(depth=10)).error.offset == 10
+
+
+@pytest.mark.parametrize("schema", [True, {"type": "integer"}, {"enum": [1]}, {"multipleOf": 7}])
+def test_no_integer_is_longer_than_python_reads(schema):
+    limits = Limits(digits=10_000)
+    error = check(Schema({"items": schema}), ["[" + "7" * 5_000], limits=limits).error
+    assert error.offset <= 1 + 4_300
+    assert check(None, ["[" + "7" * 5_000 + "]"], limits=limits).done
 
 
 def _is_refused(schema):

@@ -197,6 +197,7 @@ class Compiler:
             (self._check("pattern", pattern), self._node(each))
             for pattern, each in read.get("patternProperties", {}).items()
         )
+        node.written = tuple(read.get("patternProperties", ()))
         if "additionalProperties" in read:
             node.extra = self._node(read["additionalProperties"])
         node.required = tuple(read.get("required", ()))
@@ -229,6 +230,7 @@ class Compiler:
         if "unevaluatedProperties" in read and not reach.any_name:
             node.names = dict.fromkeys(reach.names, ANY) | node.names
             node.patterns += tuple((self._check("pattern", each), ANY) for each in reach.patterns)
+            node.written += tuple(reach.patterns)
             node.extra = self._node(read["unevaluatedProperties"])
             node.extra_keyword = "unevaluatedProperties"
         if "unevaluatedItems" in read and not reach.any_item:

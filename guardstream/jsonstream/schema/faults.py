@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sized
+from collections.abc import Collection, Sequence, Sized
 from typing import Any, TypeAlias
 
 from guardstream.jsonstream.schema.nodes import Node, continues
@@ -70,41 +70,87 @@ def first_bad(texts: tuple[str, ...], so_far: str, part: str) -> int | None:
     return next(i for i in range(len(part)) if not continues(texts, so_far + part[: i + 1]))
 
 
-def name_left(node: Node, used: Container[Any], so_far: str) -> bool:
+def name_left(node: Node, used: Collection[Any], so_far: str) -> bool:
     """Whether a closed name of `node` that is not yet used begins with `so_far`."""
-    return any(name not in used for name in node.beginnings[so_far])
+    names = node.beginnings[so_far]
+    # Names that come in order leave the last one for long.
+    return len(names) > len(used) or any(name not in used for name in reversed(names))
+
+
+def key_so_far(nodes: Sequence[Node], so_far: str, part: str) -> str:
+    """What is kept of a key for `key_part_fault`: up to where no name begins so any more."""
+    for char in part:
+        if so_far and not any(node.beginnings[so_far] for node in nodes):
+            break
+        so_far += char
+    return so_far
+
+
+def key_state(node: Node, state: PrefixState | None, so_far: str, part: str) -> PrefixState | None:
+    """The state of `key_prefixes` after a `part`; None as long as a name begins as the key does."""
+    if node.key_prefixes is None:
+        return None
+    if state is not None:
+        return node.key_prefixes.follow(state, part)
+    text = so_far + part
+    return None if node.beginnings[text] else node.key_prefixes.follow(None, text)
 
 
 def key_part_fault(
-    node: Node, used: Sized, so_far: str, part: str, start: int, end: int, duplicates: bool
+    node: Node,
+    used: Collection[Any],
+    so_far: str,
+    part: str,
+    start: int,
+    end: int,
+    duplicates: bool,
+    state: PrefixState | None = None,
 ) -> Fault | None:
     """The offset in `part` of a key from which on it can be none that `node` allows.
 
     `used` are the keys before it. A key that no name is left for is refused at its opening quote.
+    `state` is that of `key_state` before `part`.
     """
     if not so_far and not duplicates and _full(node.max_properties, used):
         return start - 1, "maxProperties"
-    if node.closed is None:
+    prefixes = node.key_prefixes
+    if node.closed is None and prefixes is None:
         return None
     taken: Any = () if duplicates else used
-    if not so_far and not name_left(node, taken, ""):
-        return start - 1, node.extra_keyword
-    if name_left(node, taken, so_far + part):
+    first = 0
+    if state is None and name_left(node, taken, so_far + part):
         return None
-    cuts = range(1, len(part) + 1)
-    first = next(i for i in cuts if not name_left(node, taken, so_far + part[:i])) - 1
+    if prefixes is not None:
+        text = so_far + part if state is None else part
+        _, unmatched = prefixes.step(state, text)
+        if unmatched is None:
+            return None
+        first = unmatched - len(text) + len(part)
+    elif not so_far and not name_left(node, taken, ""):
+        return start - 1, node.extra_keyword
+    if state is None:
+        cuts = range(1, len(part) + 1)
+        unnamed = next(i for i in cuts if not name_left(node, taken, so_far + part[:i])) - 1
+        first = max(first, unnamed)
     return (start + first if end - start == len(part) else end - 1), node.extra_keyword
 
 
 def key_fault(
-    node: Node, used: Sized, name: str, start: int, end: int, duplicates: bool
+    node: Node,
+    used: Collection[Any],
+    name: str,
+    start: int,
+    end: int,
+    duplicates: bool,
+    state: PrefixState | None = None,
 ) -> Fault | None:
     """The first fault in the last run of a key, which begins at `start`, or at its end."""
     before = len(name) - (end - 1 - start)
-    fault = key_part_fault(node, used, name[:before], name[before:], start, end - 1, duplicates)
+    part = name[before:]
+    fault = key_part_fault(node, used, name[:before], part, start, end - 1, duplicates, state)
     if fault:
         return fault
-    if node.closed is not None and name not in node.closed:
+    if node.closed is not None and name not in node.beginnings[name]:
         return end - 1, node.extra_keyword
     if node.name_check and not node.name_check(name):
         return end - 1, "propertyNames"

@@ -6,7 +6,7 @@ its `judge`. So a node may allow too much until then, and never too little.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from guardstream.jsonstream.schema.digits import digits_of
 from guardstream.jsonstream.schema.numbers import Alternatives, Beginning, Together
-from guardstream.jsonstream.schema.prefixes import Early
+from guardstream.jsonstream.schema.prefixes import Early, of_patterns
 
 #: Asked with the value, its source text, and what is known of the document from earlier judging.
 Judge: TypeAlias = Callable[[Any, Callable[[], str], dict[Any, Any]], bool]
@@ -37,12 +37,13 @@ class Beginnings(dict[str, tuple[str, ...]]):
         self._names = names
 
     def __missing__(self, text: str) -> tuple[str, ...]:
-        names = self._names
-        first = last = bisect_left(names, text)
-        while last < len(names) and names[last].startswith(text):
-            last += 1
+        names, size = self._names, len(text)
+        first = bisect_left(names, text)
+        last = bisect_right(names, text, first, key=lambda name: name[:size])
         found = names[first:last]
-        if found and len(text) <= _KEPT and len(self) < _KEPT:
+        if found and size <= _KEPT:
+            if len(self) >= _KEPT:
+                self.clear()  # what is asked for now is asked for again, unlike the first ones
             self[text] = found
         return found
 
@@ -86,6 +87,8 @@ class Node:
     whole: tuple[float, float] | None = None
     names: dict[str, Node] = field(default_factory=dict)
     patterns: tuple[tuple[Callable[[str], bool], Node], ...] = ()
+    #: The same patterns as they are written.
+    written: tuple[str, ...] = ()
     extra: Node | None = None
     #: The keyword that `extra` comes from.
     extra_keyword: str = "additionalProperties"
@@ -106,7 +109,10 @@ class Node:
     late_keyword: str = ""
     #: The names left to an object that allows no others, sorted; None if any may follow.
     closed: tuple[str, ...] | None = None
-    #: By the beginning of a name, the closed names that begin so.
+    #: What refuses the beginning of a name that `patterns` do not allow, if `names` do not either
+    #: and no others may follow.
+    key_prefixes: Early | None = None
+    #: By the beginning of a name, the names that begin so, where no others are allowed.
     beginnings: Beginnings = field(default_factory=lambda: Beginnings(()))
     #: The nodes of the names of which nothing else is asked.
     known: dict[str, Node] = field(default_factory=dict)
@@ -125,10 +131,14 @@ class Node:
 
     def seal(self) -> None:
         """Work out what depends on other fields, when they are all set."""
-        if self.extra is not None and self.extra.allows == 0 and not self.patterns:
-            allowed = (name for name, node in self.names.items() if node.allows)
-            self.closed = tuple(sorted(allowed))
-            self.beginnings = Beginnings(self.closed)
+        if self.extra is not None and self.extra.allows == 0:
+            allowed = tuple(sorted(name for name, node in self.names.items() if node.allows))
+            if self.patterns:
+                self.key_prefixes = of_patterns(self.written)
+            else:
+                self.closed = allowed
+            if self.closed is not None or self.key_prefixes is not None:
+                self.beginnings = Beginnings(allowed)
         if not self.patterns and not self.name_check:
             self.known = self.names
         sizes = [self.max_properties, None if self.closed is None else len(self.closed)]

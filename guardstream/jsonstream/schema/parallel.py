@@ -47,7 +47,7 @@ class Run:
         self.splits: list[Split] = []
         self.inner: list[Run] = []
         self.within: list[Run] = []
-        self.prefix: PrefixState | None = None  # of the open string
+        self.prefix: PrefixState | None = None  # of the open string or key
 
     def serve(self, owner: Run | Split | None, *, inside: bool) -> None:
         """Be needed by `owner`, for its own value or for one `inside` it."""
@@ -342,19 +342,27 @@ class Parallel:
         if not self._begun:
             self._place += 1
             self._text = ""
+            for run in self._around():
+                run.prefix = None
         self._begun = kind == t.KEY_PART
+        so_far, twice = self._text, self._duplicates
         for run in self._around():
-            node, twice = run.node, self._duplicates
+            node, state = run.node, run.prefix
             if kind == t.KEY:
-                fault = faults.key_fault(node, container, value, start, end, twice)
+                fault = faults.key_fault(node, container, value, start, end, twice, state)
                 if not fault and not node.member(value).allows:
                     fault = end - 1, node.refusing(value)
             else:
-                fault = faults.key_part_fault(node, container, self._text, value, start, end, twice)
+                fault = faults.key_part_fault(
+                    node, container, so_far, value, start, end, twice, state
+                )
             if fault:
                 self._fail(run, *fault)
         self._settle()
         if kind == t.KEY:
             self._goals = [(run.node.member(value), run) for run in self._around()]
         else:
-            self._text += value
+            runs = self._around()
+            self._text = faults.key_so_far([run.node for run in runs], so_far, value)
+            for run in runs:
+                run.prefix = faults.key_state(run.node, run.prefix, so_far, value)

@@ -62,6 +62,13 @@ class Early:
             self._ready = True
         return (None, None) if self._found is None else self._found.step(state, text)
 
+    def follow(self, state: PrefixState | None, text: str) -> PrefixState | None:
+        """The state after `text`; where nothing can match, one after which nothing ever does."""
+        after, first = self.step(state, text)
+        if first is None or self._found is None:
+            return after
+        return PrefixState(self._found, frozenset())
+
 
 class Prefixes:
     """The beginnings of what a pattern matches; `first` is the state of the empty text."""
@@ -213,6 +220,12 @@ _FORMATS = {
 def of_pattern(pattern: str) -> Early | None:
     """What tells the beginnings of what `pattern` matches, if it may."""
     return Early(pattern) if "^" in pattern else None
+
+
+def of_patterns(patterns: tuple[str, ...]) -> Early | None:
+    """What tells the beginnings of what one of the patterns matches, if all may be told."""
+    joined = "|".join(f"(?:{each})" for each in patterns)
+    return Early(joined) if all("^" in each for each in patterns) else None
 
 
 def of_format(name: object, check: Callable[[str], bool]) -> Early | None:

@@ -108,13 +108,14 @@ class Walker:
                 elif kind == KEY_PART:
                     node = self._node
                     most = node.most_members
-                    if most is not None:
+                    if most is not None or node.key_prefixes is not None:
                         text = self._text + value if self._begun else value
                         names = node.beginnings[text]
                         used = self._container
-                        if names and names[0] not in used and len(used) < most:
+                        if names and names[0] not in used and (most is None or len(used) < most):
                             self._begun = True
                             self._text = text
+                            self._prefix = None
                         else:
                             self._key_part(value, start, end)
                 elif kind == COMMA:
@@ -202,7 +203,8 @@ class Walker:
         fault = faults.part_fault(node, self._text, self._length, part, start, end, state)
         if fault:
             raise Refused(*fault)
-        self._text += part
+        if node.texts is not None:
+            self._text += part
         if node.prefixes is not None:
             prefixes = node.prefixes[1]
             self._prefix, _ = prefixes.step(state, part)
@@ -343,28 +345,24 @@ class Walker:
         if not self._begun:
             self._begun = True
             self._text = ""
+            self._prefix = None
         node, used, so_far = self._node, self._container, self._text
-        # Where no names are closed, all that counts is whether the key has begun.
-        self._text = text = so_far + part if node.closed is not None else so_far or part
-        most = node.most_members
-        if so_far or self._duplicates or most is None or len(used) < most:
-            if node.closed is None:
-                return
-            for name in node.beginnings[text]:
-                if self._duplicates or name not in used:
-                    return
-        fault = faults.key_part_fault(node, used, so_far, part, start, end, self._duplicates)
+        twice, state = self._duplicates, self._prefix
+        fault = faults.key_part_fault(node, used, so_far, part, start, end, twice, state)
         if fault:
             raise Refused(*fault)
+        self._text = faults.key_so_far((node,), so_far, part)
+        self._prefix = faults.key_state(node, state, so_far, part)
 
     def _member(self, name: str, start: int, end: int) -> None:
+        begun = self._prefix if self._begun else None
         self._begun = False
         node = self._node
         if node is ANY:
             self._child = ANY
         else:
             twice = self._duplicates
-            fault = faults.key_fault(node, self._container, name, start, end, twice)
+            fault = faults.key_fault(node, self._container, name, start, end, twice, begun)
             if fault:
                 raise Refused(*fault)
             child = node.member(name)
