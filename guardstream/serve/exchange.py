@@ -284,10 +284,7 @@ class Exchange:
 
     async def _linger(self, journal: Journal, replay: Replay) -> None:
         """Let the application go on until nobody follows its stream."""
-        followed = True
-        while followed:
-            await anyio.sleep(replay.linger)
-            followed = await journal.followed()
+        await journal.linger(replay.linger)
         self._running.stop()
 
     async def _close_journal(self) -> None:
