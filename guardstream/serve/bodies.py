@@ -134,7 +134,13 @@ def open_body(route: Route, media: Media, headers: Headers) -> Body:
         if media != "text":
             raise BodyError(f"JSON and events in the charset {charset!r} cannot be guarded")
         decoders.append(Transcoding(charset))
-    wire = WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
+    wire = WireGuard(
+        route.guard,
+        media=media,
+        provider=route.provider,
+        unknown=route.unknown,
+        keep_text=False,  # nobody asks for it, and a connection may last
+    )
     return Body(wire, decoders, charset)
 
 

@@ -136,7 +136,13 @@ class TextMessages:
 
 def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:
     assert route.guard is not None
-    return WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
+    return WireGuard(
+        route.guard,
+        media=media,
+        provider=route.provider,
+        unknown=route.unknown,
+        keep_text=False,  # nobody asks for it, and a connection may last
+    )
 
 
 def _texts(frames: list[bytes]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import tracemalloc
 import zlib
 from contextlib import suppress
 from random import Random
@@ -21,6 +22,7 @@ from guardstream import Guard, Policy
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, Route
+from guardstream.serve.bodies import open_body
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import Vault
 from tests.serve.apps import Upstream, app_of, guarded, streaming
@@ -344,6 +346,18 @@ async def test_a_gzip_of_several_members_is_one_body(size: int) -> None:
     app = streaming(Upstream(cut(data, size)), PLAIN, headers={"content-encoding": "gzip"})
     visit = await fetch(guarded(app, decompress=True))
     assert (visit.body, visit.complete) == (b"a ******!", True)
+
+
+async def test_what_has_gone_out_is_not_kept() -> None:
+    body = open_body(Route("/", Guard(Policy.parse("version: 1"))), "text", [])
+    tracemalloc.start()
+    try:
+        for _ in range(500):
+            for _ in body.feed(b"a line of text\n" * 1000):
+                pass
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_body_that_is_compressed_twice_is_refused() -> None:
