@@ -93,7 +93,8 @@ class Recorder(RelayedOutcome, AsyncContext, Generic[C]):
             await aclose_source(self.stream)
 
     def _begin(self) -> None:
-        self._file = self._path.open("w", encoding="utf-8")
+        # Half a surrogate pair becomes an escape, which is one in JSON, too.
+        self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace")
         self._started = time.monotonic()
         self._line({"recording": 1})
 

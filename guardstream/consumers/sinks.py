@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TextIO
@@ -105,8 +105,9 @@ class FileSink:
     """A file that is there once the answer is whole.
 
     The text is written to `path.partial` beside it, which is renamed at the end; of an answer that
-    was blocked, cancelled or broke off it stays (`partial="keep"`) or is removed ("delete"). With
-    `fsync` the text is on the disk before that. Writing raises OSError.
+    was blocked, cancelled or broke off, or that could not be written, it stays (`partial="keep"`)
+    or is removed ("delete"). With `fsync` the text is on the disk before that. Half a surrogate
+    pair, which no file can have, is written as a question mark. Writing raises OSError.
     """
 
     def __init__(
@@ -124,21 +125,34 @@ class FileSink:
 
     def write(self, text: str) -> None:
         """Write text; it can be read from the partial file right away."""
-        _write(self._opened(), text)
+        with self._failing():
+            _write(self._opened(), text)
 
     def close(self, result: Result) -> None:
         """Rename the file if the answer is whole."""
-        with self._opened() as file:
-            if self._fsync:
-                os.fsync(file.fileno())
-        if result.finish in COMPLETE:
-            os.replace(self.partial, self.path)
-        elif not self._keep:
-            self.partial.unlink(missing_ok=True)
+        with self._failing():
+            with self._opened() as file:
+                if self._fsync:
+                    os.fsync(file.fileno())
+            if result.finish in COMPLETE:
+                os.replace(self.partial, self.path)
+            elif not self._keep:
+                self.partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Remove what cannot be completed, unless it is kept."""
+        try:
+            yield
+        except OSError:
+            if not self._keep:
+                with suppress(OSError):
+                    self.partial.unlink()
+            raise
 
     def _opened(self) -> TextIO:
         if self._file is None:
-            self._file = self.partial.open("w", encoding="utf-8", newline="")
+            self._file = self.partial.open("w", encoding="utf-8", errors="replace", newline="")
         return self._file
 
 
@@ -149,7 +163,8 @@ class JsonLinesSink:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._file = Path(path).open("a", encoding="utf-8")  # noqa: SIM115
+        # Half a surrogate pair becomes an escape, which is one in JSON, too.
+        self._file = Path(path).open("a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
     def write(self, text: str) -> None:
         """Write a line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from email.message import Message
 from io import BytesIO
@@ -15,172 +16,230 @@ from guardstream.framing.frames import Media
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Headers, Route, values
 
-MAX_INFLATED = 8 * 1024 * 1024
-"""Bytes that one message may decompress to."""
+MAX_INFLATED = 4 * 1024 * 1024
+"""Bytes that a body may inflate to, whatever its compressed size."""
+
+MAX_RATIO = 500.0
+"""Bytes more for each compressed one: zlib's most is 1,032, events of one letter each have 230."""
+
+_SLICE = 1024
+"""Compressed bytes that are inflated at once: to a megabyte at most."""
+
+_PIECE = 32 * 1024
+"""Inflated bytes that are guarded at once."""
 
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window sizes; 16 more mean gzip's header."""
+
+_GZIP = 16
 
 
 class BodyError(GuardstreamError):
     """A body is in an encoding that cannot be read, or is not in the one that it names."""
 
 
-class Body(Protocol):
-    """Bytes in, frames that may go out; `ended` says why it ended, `error` what fault ended it."""
+class Decoder(Protocol):
+    """Bytes in, bytes out. BodyError is raised after what stands before a fault."""
 
-    @property
-    def ended(self) -> FinishReason | None: ...
-
-    @property
-    def error(self) -> Exception | None: ...
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give what they say, in pieces."""
         ...
 
-    def finish(self) -> list[bytes]:
-        """Take the source's end."""
+    def finish(self) -> Iterator[bytes]:
+        """Take the end; give the rest."""
         ...
+
+
+class Body:
+    """Bytes in, frames that may go out; `ended` says why it ended, `error` what fault ended it.
+
+    Frames come piece by piece, of each as it is asked for: little of a compressed body is in memory
+    at once. BodyError is raised after what stands before a fault, wherever the bytes were cut,
+    unless that has ended the body.
+    """
+
+    def __init__(self, wire: WireGuard, decoders: Sequence[Decoder], charset: str | None) -> None:
+        self._wire = wire
+        self._decoders = decoders
+        made = codecs.getincrementalencoder(charset) if charset is not None else None
+        self._encode = made("replace").encode if made is not None else None
+
+    @property
+    def ended(self) -> FinishReason | None:
+        return self._wire.ended
+
+    @property
+    def error(self) -> Exception | None:
+        return self._wire.error
+
+    def feed(self, data: bytes) -> Iterator[list[bytes]]:
+        """Take the next bytes. Raises what `WireGuard.feed` does, too."""
+        pieces: Iterable[bytes] = [data]
+        for decoder in self._decoders:
+            pieces = _fed(decoder, pieces)
+        return self._guarded(pieces)
+
+    def finish(self) -> Iterator[list[bytes]]:
+        """Take the source's end. Raises what `feed` does."""
+        pieces: Iterable[bytes] = ()
+        for decoder in self._decoders:
+            pieces = _finished(decoder, pieces)
+        yield from self._guarded(pieces)
+        if self.ended is None:
+            yield self._back(self._wire.finish())
 
     def remaining(self) -> float | None:
         """Return the seconds until the policy's next deadline; None if it has none."""
-        ...
+        return self._wire.remaining()
 
     def close(self, reason: FinishReason = "cancelled") -> None:
         """End the body where it is."""
-        ...
+        self._wire.close(reason)
+
+    def _guarded(self, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+        for piece in pieces:
+            yield self._back(self._wire.feed(piece))
+            if self.ended is not None:
+                return
+
+    def _back(self, frames: list[bytes]) -> list[bytes]:
+        """Return frames in the body's charset; a question mark is what it does not have."""
+        encode = self._encode
+        return frames if encode is None else [encode(frame.decode()) for frame in frames]
 
 
-class Inflating(Protocol):
-    """What zlib keeps of a compressed body on its way."""
+def _fed(decoder: Decoder, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from decoder.feed(piece)
 
-    @property
-    def unconsumed_tail(self) -> bytes: ...
 
-    def copy(self) -> Inflating: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+def _finished(decoder: Decoder, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield from _fed(decoder, pieces)
+    yield from decoder.finish()
 
 
 def open_body(route: Route, media: Media, headers: Headers) -> Body:
     """Return the guard of a body with these headers; BodyError if it cannot be read."""
     assert route.guard is not None
-    body: Body = WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
+    decoders: list[Decoder] = []
+    encodings = _encodings(headers)
+    for encoding in encodings:
+        if encoding not in _WINDOW or not route.decompress or len(encodings) > 1:
+            hint = "" if route.decompress else ": compress outside of the guard, or set decompress"
+            named = ", ".join(encodings)
+            raise BodyError(f"a body with content-encoding {named!r} cannot be guarded{hint}")
+        decoders.append(Inflating(_WINDOW[encoding]))
     charset = _charset(headers)
     if charset is not None:
         if media != "text":
             raise BodyError(f"JSON and events in the charset {charset!r} cannot be guarded")
-        body = Transcoded(body, charset)
-    for encoding in _encodings(headers):
-        if encoding not in _WINDOW or not route.decompress:
-            hint = "" if route.decompress else ": compress outside of the guard, or set decompress"
-            raise BodyError(f"a body with content-encoding {encoding!r} cannot be guarded{hint}")
-        body = Inflated(body, _WINDOW[encoding])
-    return body
+        decoders.append(Transcoding(charset))
+    wire = WireGuard(
+        route.guard,
+        media=media,
+        provider=route.provider,
+        unknown=route.unknown,
+        keep_text=False,  # nobody asks for it, and a connection may last
+    )
+    return Body(wire, decoders, charset)
 
 
-class _Around:
-    """A body around another one, which knows how it goes, but for a fault in what is around it.
+class Inflating:
+    """Bytes compressed as `window` says to zlib. A gzip may have several members (RFC 1952, 2.2).
 
-    What stands before a fault is good, wherever the bytes were cut.
+    A body that inflates to more than MAX_INFLATED bytes, and `ratio` times what has come of it, is
+    none that was meant to be read. That is judged at each compressed byte, and so wherever the
+    bytes are cut.
     """
 
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        self._fault: BodyError | None = None
-
-    @property
-    def ended(self) -> FinishReason | None:
-        return "content_filter" if self._fault is not None else self._body.ended
-
-    @property
-    def error(self) -> Exception | None:
-        return self._fault or self._body.error
-
-    def _fed(self, data: bytes, fault: BodyError | None) -> list[bytes]:
-        """Pass on what stands before a fault, if there is one: it counts unless that is the end."""
-        frames = self._body.feed(data)
-        if self._body.ended is None:
-            self._fault = fault
-        return frames
-
-    def remaining(self) -> float | None:
-        return self._body.remaining()
-
-    def close(self, reason: FinishReason = "cancelled") -> None:
-        self._body.close(reason)
-
-
-class Inflated(_Around):
-    """A compressed body; what comes out is not compressed."""
-
-    def __init__(self, body: Body, window: int) -> None:
-        super().__init__(body)
+    def __init__(self, window: int, ratio: float = MAX_RATIO) -> None:
+        self._window = window
+        self._ratio = ratio
         self._zlib = zlib.decompressobj(window)
+        self._read = self._given = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        before = self._zlib.copy()
-        try:
-            plain = self._zlib.decompress(data, MAX_INFLATED)
-        except zlib.error:
-            plain = before_fault(before, data, MAX_INFLATED)
-            return self._fed(plain, BodyError("a compressed body is damaged"))
-        if self._zlib.unconsumed_tail:
-            raise BodyError(f"a message decompresses to more than {MAX_INFLATED} bytes")
-        more = bool(self._zlib.unused_data)
-        fault = BodyError("more bytes after the end of a compressed body") if more else None
-        return self._fed(plain, fault)
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give what they inflate to."""
+        for at in range(0, len(data), _SLICE):
+            plain, fault = self._inflated(data[at : at + _SLICE])
+            for start in range(0, len(plain), _PIECE):
+                yield plain[start : start + _PIECE]
+            if fault is not None:
+                raise fault
 
-    def finish(self) -> list[bytes]:
+    def finish(self) -> Iterator[bytes]:
+        """Take the end; BodyError if it is none."""
         if not self._zlib.eof:
             raise BodyError("a compressed body is cut off")
-        return self._body.finish()
+        return iter(())
 
-
-def before_fault(state: Inflating, data: bytes, most: int) -> bytes:
-    """Return what damaged bytes inflate to before the fault, up to `most` bytes of it; `state` is
-    the one before them."""
-    plain = b""
-    while data and len(plain) < most:
-        trial, size = state.copy(), (len(data) + 1) // 2
+    def _inflated(self, data: bytes) -> tuple[bytes, BodyError | None]:
+        """Return what bytes inflate to, and the fault after it."""
+        before = self._zlib.copy(), self._read, self._given
         try:
-            plain += trial.decompress(data[:size], most - len(plain))
-        except zlib.error:
-            data = data[:size] if size < len(data) else b""
-        else:
-            state, data = trial, trial.unconsumed_tail + data[size:]
-    return plain
+            return self._step(data), None
+        except BodyError:
+            self._zlib, self._read, self._given = before
+        plain = BytesIO()
+        for at in range(len(data)):
+            try:
+                plain.write(self._step(data[at : at + 1]))
+            except BodyError as error:
+                return plain.getvalue(), error
+        return plain.getvalue(), None
+
+    def _step(self, data: bytes) -> bytes:
+        most = MAX_INFLATED + self._ratio * self._read
+        self._read += len(data)
+        plain = b""
+        while data:
+            if self._zlib.eof:
+                self._begin_member()
+            try:
+                plain += self._zlib.decompress(data)
+            except zlib.error:
+                why = "a compressed body is damaged, or something else follows it"
+                raise BodyError(why) from None
+            data = self._zlib.unused_data
+        self._given += len(plain)
+        if self._given > most:
+            raise BodyError(
+                f"a compressed body inflates to more than {MAX_INFLATED} bytes, and "
+                f"{self._ratio:g} times its size"
+            )
+        return plain
+
+    def _begin_member(self) -> None:
+        if self._window < _GZIP:
+            raise BodyError("more bytes after the end of a compressed body")
+        self._zlib = zlib.decompressobj(self._window)
 
 
-class Transcoded(_Around):
-    """A text in another charset than UTF-8, and back into it.
+class Transcoding:
+    """A text in another charset than UTF-8, into that."""
 
-    What the charset does not have, in a replacement, becomes a question mark.
-    """
-
-    def __init__(self, body: Body, charset: str) -> None:
-        super().__init__(body)
+    def __init__(self, charset: str) -> None:
         self._charset = charset
         self._decoder = codecs.getincrementaldecoder(charset)()
-        self._encode = codecs.getincrementalencoder(charset)("replace").encode
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give them in UTF-8."""
         return self._read(data, final=False)
 
-    def finish(self) -> list[bytes]:
-        frames = self._read(b"", final=True)
-        return frames if self.ended else frames + self._back(self._body.finish())
+    def finish(self) -> Iterator[bytes]:
+        """Take the end; BodyError if it is within a character."""
+        return self._read(b"", final=True)
 
-    def _read(self, data: bytes, *, final: bool) -> list[bytes]:
-        before, fault = self._decoder.getstate(), None
+    def _read(self, data: bytes, *, final: bool) -> Iterator[bytes]:
+        before = self._decoder.getstate()
         try:
             text = self._decoder.decode(data, final).encode()
         except UnicodeError:
             self._decoder.setstate(before)
-            text = self._before_fault(data)
-            fault = BodyError(f"a body is not in its charset {self._charset!r}")
-        return self._back(self._fed(text, fault)) if text or fault else []
+            yield self._before_fault(data)
+            raise BodyError(f"a body is not in its charset {self._charset!r}") from None
+        if text:
+            yield text
 
     def _before_fault(self, data: bytes) -> bytes:
         read = BytesIO()
@@ -188,9 +247,6 @@ class Transcoded(_Around):
             for at in range(len(data)):
                 read.write(self._decoder.decode(data[at : at + 1]).encode())
         return read.getvalue()
-
-    def _back(self, frames: list[bytes]) -> list[bytes]:
-        return [self._encode(frame.decode()) for frame in frames]
 
 
 def _encodings(headers: Headers) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 import anyio
+import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardstream.errors import GuardstreamError
@@ -161,10 +162,13 @@ class Exchange:
         last = not message.get("more_body", False)
         frames: list[bytes] = []
         try:
-            frames += body.feed(bytes(message.get("body", b"")))
+            for piece in body.feed(bytes(message.get("body", b""))):
+                await self._put_before(frames)
+                frames = piece
             cut = body.ended is not None
             if last and not cut:
-                frames += body.finish()
+                for piece in body.finish():
+                    frames = [*frames, *piece]
         except GuardstreamError as error:
             await self._fail("guard_error", error, frames)
         if body.error is not None:
@@ -177,6 +181,14 @@ class Exchange:
         if cut:
             self._stop(frames)
         await self._put(frames, last=last)
+
+    async def _put_before(self, frames: list[bytes]) -> None:
+        """Send frames after which more of one message is to come; others have their turn."""
+        if self._media == "sse":
+            self._says_its_end = says_its_end(frames, self._says_its_end)
+        if frames:
+            await self._put(frames, last=False)
+            await anyio.lowlevel.checkpoint()
 
     async def _fail(self, code: str, error: Exception, before: Sequence[bytes] = ()) -> NoReturn:
         """End the response with an error in its format; plain text, which has none, is cut off."""
@@ -272,10 +284,7 @@ class Exchange:
 
     async def _linger(self, journal: Journal, replay: Replay) -> None:
         """Let the application go on until nobody follows its stream."""
-        followed = True
-        while followed:
-            await anyio.sleep(replay.linger)
-            followed = await journal.followed()
+        await journal.linger(replay.linger)
         self._running.stop()
 
     async def _close_journal(self) -> None:

@@ -17,15 +17,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import anyio
 from starlette.types import Scope
 
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event, Item
 from guardstream.http.body import Beside
+from guardstream.serve.endings import error_frame
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
 from guardstream.stream.bytes import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
+
+NOT_KEPT = error_frame("sse", "not_kept", "the rest of this stream is not kept any more")
+"""What a client is sent that comes back for events which the store does not have."""
 
 _ID = re.compile(r"gs([A-Za-z0-9_-]{22})\.([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 
@@ -71,9 +76,10 @@ class Journal:
     """Gives the events of one stream their ids and keeps them.
 
     An application that gives ids does its own replay: nothing is kept from there on. Where the
-    store fails the stream goes on without it, and cannot be had again beyond that. With
-    `restoring`, what is kept has stand-ins, and what is sent has values. Frames of more than
-    `LONG_EVENT` bytes are read by `long`, if there is one, beside the event loop.
+    store fails the stream goes on without it, and cannot be had again beyond that. Who comes back
+    is told so, once the stream has ended and if the store is there again. With `restoring`, what is
+    kept has stand-ins, and what is sent has values. Frames of more than `LONG_EVENT` bytes are read
+    by `long`, if there is one, beside the event loop.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Journal:
         self._decoder = Decoder(max_line=2 * MAX_EVENT, max_event=2 * MAX_EVENT)
         self._number = 0
         self._keeping = True
+        self._given_up = anyio.Event()  # set when nothing more is kept
         self._restoring = restoring
         self._long = long
 
@@ -105,7 +112,7 @@ class Journal:
             elif self._keeping and item.id is None:
                 out += await self._keep(Placed(plain(item), Position(self._number + 1)))
             else:
-                self._keeping = False
+                self._give_up()
                 out += [
                     each.raw for each in await self._shown(Placed(item.raw, Position(self._number)))
                 ]
@@ -121,8 +128,16 @@ class Journal:
         shown = [] if self._restoring is None else self._restoring.finish()
         return [with_id(self._secret, each) if self._keeping else each.raw for each in shown]
 
-    async def followed(self) -> bool:
-        """Tell whether another client follows this stream in the store."""
+    async def linger(self, seconds: float) -> None:
+        """Wait, `seconds` and again, until nobody follows the stream in the store, or it is not
+        kept there any more."""
+        followed = True
+        while followed:
+            with anyio.move_on_after(seconds):
+                await self._given_up.wait()
+            followed = self._keeping and await self._followed()
+
+    async def _followed(self) -> bool:
         try:
             return await self._store.followed(self._key)
         except Exception as error:
@@ -130,12 +145,18 @@ class Journal:
             return False
 
     async def close(self) -> None:
-        """Tell the store that nothing follows, unless something did that it does not have."""
-        if self._keeping and self._number:
-            try:
-                await self._store.close(self._key)
-            except Exception as error:
-                self._failed(error)
+        """Tell the store that nothing follows, or that it does not have what did."""
+        if not self._number:
+            return
+        try:
+            if not self._keeping:
+                last = Placed(NOT_KEPT, Position(self._number + 1))
+                await self._store.append(
+                    self._key, last.position.number, with_id(self._secret, last)
+                )
+            await self._store.close(self._key)
+        except Exception as error:
+            self._failed(error)
 
     async def _keep(self, event: Placed) -> list[bytes]:
         self._number = event.position.number
@@ -153,5 +174,11 @@ class Journal:
         return await self._long(partial(self._restoring.feed, event))
 
     def _failed(self, error: Exception) -> None:
-        _LOG.warning("replay store failed (%s): a stream goes on without it", type(error).__name__)
+        if self._keeping:
+            name = type(error).__name__
+            _LOG.warning("replay store failed (%s): a stream goes on without it", name)
+        self._give_up()
+
+    def _give_up(self) -> None:
         self._keeping = False
+        self._given_up.set()

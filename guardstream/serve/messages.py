@@ -30,6 +30,10 @@ class Messages(Protocol):
         """Take the end of the application's messages; return the rest."""
         ...
 
+    def close(self) -> None:
+        """End the messages where they are; what is held is dropped."""
+        ...
+
 
 def messages_of(route: Route) -> Messages:
     """Return the guard of one connection's messages."""
@@ -37,7 +41,7 @@ def messages_of(route: Route) -> Messages:
     if route.websocket == "message":
         return WholeMessages(route.guard)
     if route.websocket == "json":
-        return JsonMessages(_wire(route, "ndjson"))
+        return JsonMessages(route)
     return TextMessages(route)
 
 
@@ -58,28 +62,38 @@ class WholeMessages:
     def finish(self) -> list[str]:
         return []
 
+    def close(self) -> None:
+        pass
+
 
 class JsonMessages:
     """Each message a JSON event of a provider."""
 
-    def __init__(self, wire: WireGuard) -> None:
-        self._wire = wire
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._wire: WireGuard | None = None  # until there is a message
 
     @property
     def ended(self) -> FinishReason | None:
-        return self._wire.ended
+        return None if self._wire is None else self._wire.ended
 
     @property
     def error(self) -> Exception | None:
-        return self._wire.error
+        return None if self._wire is None else self._wire.error
 
     def feed(self, text: str) -> list[str]:
+        if self._wire is None:
+            self._wire = _wire(self._route, "ndjson")
         # Line ends stand only between the tokens of valid JSON.
         line = text.replace("\r", " ").replace("\n", " ")
         return _lines(self._wire.feed(line.encode() + b"\n"))
 
     def finish(self) -> list[str]:
-        return _lines(self._wire.finish())
+        return [] if self._wire is None else _lines(self._wire.finish())
+
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
 
 
 class TextMessages:
@@ -87,34 +101,48 @@ class TextMessages:
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self._wire = _wire(route, "messages")
+        self._wire: WireGuard | None = None  # between texts
         self.ended: FinishReason | None = None
 
     @property
     def error(self) -> Exception | None:
-        return self._wire.error
+        return None if self._wire is None else self._wire.error
 
     def feed(self, text: str) -> list[str]:
         if text == self._route.end_mark:
             rest = self.finish()
             if self.ended is None:
-                self._wire = _wire(self._route, "messages")
+                self._wire = None
                 rest.append(text)
             return rest
+        if self._wire is None:
+            self._wire = _wire(self._route, "messages")
         out = _texts(self._wire.feed(text.encode()))
         self.ended = self._wire.ended
         return out
 
     def finish(self) -> list[str]:
+        if self._wire is None:
+            return []
         out = _texts(self._wire.finish())
         if self._wire.ended == "content_filter":
             self.ended = self._wire.ended
         return out
 
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+
 
 def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:
     assert route.guard is not None
-    return WireGuard(route.guard, media=media, provider=route.provider, unknown=route.unknown)
+    return WireGuard(
+        route.guard,
+        media=media,
+        provider=route.provider,
+        unknown=route.unknown,
+        keep_text=False,  # nobody asks for it, and a connection may last
+    )
 
 
 def _texts(frames: list[bytes]) -> list[str]:

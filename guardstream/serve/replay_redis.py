@@ -50,17 +50,20 @@ class RedisReplay:
         self._totals: dict[str, int] = {}
 
     async def append(self, stream: str, number: int, event: bytes) -> None:
+        # After a failure it is not known what is kept: all of it stays for the rest of its time.
+        counted = number == 1 or stream in self._sizes
         oldest = number - self._count(stream, len(event)) + 1
         key = self._key(stream)
         try:
             with anyio.fail_after(self._timeout):
                 async with self._client.pipeline(transaction=True) as pipe:
                     pipe.xadd(key, {_EVENT: event}, id=f"{number}-0")
-                    pipe.xtrim(key, minid=f"{oldest}-0", approximate=False)
+                    if counted:
+                        pipe.xtrim(key, minid=f"{oldest}-0", approximate=False)
                     pipe.expire(key, self._max_age)
                     await pipe.execute()
         except BaseException:
-            self._forget(stream)  # nothing more is appended to it
+            self._forget(stream)  # little more is appended to it
             raise
 
     async def since(self, stream: str, number: int, wait: float = 0.0) -> Kept | None:

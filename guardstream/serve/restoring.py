@@ -15,6 +15,7 @@ from typing import NamedTuple
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import MAX_EVENT, Decoder, Event
 from guardstream.guard import Guard
+from guardstream.serve.endings import told
 from guardstream.stream.flow import Sent
 from guardstream.stream.result import Meter
 from guardstream.vault import Vault
@@ -46,6 +47,7 @@ class Restoring:
 
     def __init__(self, guard: Guard, vault: Vault, provider: str | None = None) -> None:
         """`guard` is that of the stream, `provider` the format of its events, if it is known."""
+        self._guard = guard
         _, values = guard.with_vault(vault).halves()
         self._flow = values.flow(provider=provider, media="sse")(b"", Meter())
         self._at = Position(0)
@@ -72,7 +74,7 @@ class Restoring:
             if self._flow.error is not None:
                 raise self._flow.error
         except GuardstreamError as error:
-            _LOG.error("values are not restored any more: %s", error)
+            _LOG.error("values are not restored any more: %s", told(self._guard, error))
             self._failed = True
             return [raw] if raw else []
         return self._events([each.chunk for each in sent])

@@ -8,8 +8,8 @@ from contextlib import suppress
 import anyio
 from starlette.types import Receive, Scope, Send
 
-from guardstream.serve.endings import error_frame, refusal
-from guardstream.serve.journal import Replay, last_event_id, with_id
+from guardstream.serve.endings import refusal
+from guardstream.serve.journal import NOT_KEPT, Replay, last_event_id, with_id
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.replay import Kept
 from guardstream.serve.restoring import Placed, Position, Restoring
@@ -125,8 +125,7 @@ class Following:
             await self._put(events or PING, more=True)
             kept = await self.since(WAIT)
             if kept is None:
-                text = "the rest of this stream is not kept any more"
-                await self._put(error_frame("sse", "not_kept", text), more=False)
+                await self._put(NOT_KEPT, more=False)
                 return
             events, ended = self.shown(kept), kept.ended
         await self._put(events, more=False)

@@ -23,6 +23,9 @@ _LOG = logging.getLogger("guardstream.serve")
 NORMAL, UNSUPPORTED, VIOLATION, INTERNAL = 1000, 1003, 1008, 1011
 """Close codes: RFC 6455, section 7.4.1."""
 
+MAX_REASON = 123
+"""Bytes of a reason that a close can carry: RFC 6455, section 5.5."""
+
 DENIAL = "websocket.http.response"
 """The extension by which an application answers a handshake with a body, which nothing guards."""
 
@@ -31,7 +34,8 @@ class Connection:
     """Runs an application for one connection and guards its text messages.
 
     The application is cancelled when the guard closes the connection; when the client leaves, it
-    is told if it waits for a message, and cancelled if it does not.
+    is told if it waits for a message, and cancelled if it does not. One that returns has said all,
+    whether it closes the connection or leaves that to the server.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
@@ -43,14 +47,21 @@ class Connection:
         self._route = route
         self._messages = messages_of(route)
         self._left = False
+        self._open = False
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
 
     async def run(self, app: ASGIApp) -> None:
         """Run `app` to its end; what it raises passes, unless the guard had ended it."""
-        async with self._group:
-            failure = await self._running.run(app, self._scope, self._give)
-            self._group.cancel_scope.cancel()
+        try:
+            async with self._group:
+                failure = await self._running.run(app, self._scope, self._give)
+                if failure is None and self._open and not self._left:
+                    with suppress(StoppedError, OSError):
+                        await self._settle()
+                self._group.cancel_scope.cancel()
+        finally:
+            self._messages.close()
         if failure is not None and not self._running.stopped:
             raise failure
 
@@ -90,14 +101,18 @@ class Connection:
             await self._accept(message)
         elif kind == "websocket.send":
             await self._guard(message)
-        else:
-            if kind == "websocket.close":
+        elif kind == "websocket.close":
+            if self._open:
                 await self._settle()
-            await self._send(message)
+            self._open = False
+            await self._send({**message, "reason": self._reason(message)})
+        else:
+            await self._fail(GuardstreamError(f"{kind!r} cannot be guarded"))
 
     async def _accept(self, message: Message) -> None:
         headers = [*message.get("headers", []), (POLICY_HEADER, self._route.label)]
         await self._send({**message, "headers": headers})
+        self._open = True
         self._group.start_soon(self._receiver.watch)
 
     async def _guard(self, message: Message) -> None:
@@ -123,6 +138,15 @@ class Connection:
             await self._fail(error)
         await self._send_texts(texts)
 
+    def _reason(self, message: Message) -> str:
+        """Return the reason that an application closes with, guarded."""
+        assert self._route.guard is not None
+        try:
+            reason = self._route.guard.check(message.get("reason") or "").text
+        except GuardstreamError:
+            return ""
+        return reason.encode()[:MAX_REASON].decode(errors="ignore")
+
     async def _send_texts(self, texts: list[str]) -> None:
         """Send guarded messages; close the connection if they were the last."""
         for text in texts:
@@ -139,6 +163,7 @@ class Connection:
 
     async def _close(self, code: int, reason: str) -> NoReturn:
         """Close the connection and stop the application, which may use a provider."""
+        self._open = False
         with suppress(OSError):
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
         self._running.stop()

@@ -25,7 +25,7 @@ MONTH = 30 * DAY
 
 
 class Store(Protocol):
-    """Keeps what is sealed. Every method may raise VaultError; none waits without a bound."""
+    """Keeps what is sealed. Every method may raise, best VaultError; none waits without a bound."""
 
     def load(self, conversation: str) -> Sealed:
         """What is kept of a conversation, which then lives on."""
@@ -201,7 +201,7 @@ class RedisStore:
         """`ttl` is in seconds since a conversation was asked for, `timeout` bounds each wait.
 
         `client` is a `redis.Redis` that answers in bytes; one is made of `url` if it is None.
-        Raises VaultError if the client is not there.
+        Raises VaultError if the client is not there, ValueError for one that answers in text.
         """
         if client is None:
             try:
@@ -209,6 +209,9 @@ class RedisStore:
             except ImportError as error:
                 raise VaultError("redis is not there: pip install 'guardstream[redis]'") from error
             client = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+        pool = getattr(client, "connection_pool", None)
+        if pool is not None and pool.connection_kwargs.get("decode_responses"):
+            raise ValueError("a vault is kept in bytes: make the client without decode_responses")
         self._client, self._prefix = client, prefix
         self._ttl = max(int(ttl), 1)
 

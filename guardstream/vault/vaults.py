@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any, Literal, TypeVar
 
@@ -89,7 +90,7 @@ class Vaults:
         VaultError if the store fails, or what it has cannot be opened.
         """
         owner = self._owner(conversation, caller)
-        entries = self._loaded(owner) if conversation is not None else ()
+        entries = self._loaded(owner) if conversation is not None else []
         return Vault(self._id_key, owner, entries=entries, **self._options)
 
     def save(self, vault: Vault) -> None:
@@ -106,9 +107,10 @@ class Vaults:
                 name: self._sealing.seal([entry.rule, entry.value], owner + name)
                 for name, entry in names.items()
             }
-            for name, data in self._store.add(owner, sealed).items():
-                if self._sealing.open(data, owner + name)[1] != names[name].value:
-                    raise ConflictError("a stand-in was issued twice: open the vault again")
+            with _asking():
+                for name, data in self._store.add(owner, sealed).items():
+                    if self._sealing.open(data, owner + name)[1] != names[name].value:
+                        raise ConflictError("a stand-in was issued twice: open the vault again")
         vault.fresh.clear()
 
     def masked(
@@ -146,7 +148,8 @@ class Vaults:
 
     def forget(self, conversation: str, caller: str = "") -> None:
         """Drop all values of a conversation. Raises VaultError if the store fails."""
-        self._store.forget(self._owner(conversation, caller))
+        with _asking():
+            self._store.forget(self._owner(conversation, caller))
 
     async def aopen(self, conversation: str | None = None, caller: str = "") -> Vault:
         """Do what `open` does in a thread."""
@@ -173,10 +176,24 @@ class Vaults:
         kind = _KEPT if conversation is not None else _PASSING
         return hmac.digest(self._id_key, kind.encode() + data, hashlib.sha256).hex() + kind
 
-    def _loaded(self, owner: str) -> Iterable[Entry]:
-        for written, sealed in self._store.load(owner).items():
-            rule, value = self._sealing.open(sealed, owner + written)
-            yield Entry(named(written), rule, value)
+    def _loaded(self, owner: str) -> list[Entry]:
+        entries = []
+        with _asking():
+            for written, sealed in self._store.load(owner).items():
+                rule, value = self._sealing.open(sealed, owner + written)
+                entries.append(Entry(named(written), rule, value))
+        return entries
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Raise VaultError for whatever else a store raises, or what it answers leads to."""
+    try:
+        yield
+    except VaultError:
+        raise
+    except Exception as error:
+        raise VaultError(f"the store failed: {type(error).__name__}") from error
 
 
 _KEPT, _PASSING = ":kept", ":passing"

@@ -242,6 +242,27 @@ async def test_a_full_disk_ends_the_stream_or_is_reported(
     assert "No space left on device" in caplog.text
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("partial", ["keep", "delete"])
+async def test_a_file_that_could_not_be_written_is_kept_or_removed(
+    tmp_path: Path, partial: Any
+) -> None:
+    sink = FileSink(tmp_path / "answer.txt", partial=partial)
+    sink.partial.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space"):
+        await write_to(GUARD.wrap(Source(["one "])), sink)
+    assert sink.partial.is_symlink() == (partial == "keep")
+
+
+async def test_half_a_surrogate_pair_ends_no_sink_and_no_recording(tmp_path: Path) -> None:
+    text, lines, recording = tmp_path / "a.txt", tmp_path / "a.jsonl", tmp_path / "recording"
+    stream = GUARD.wrap(record(Source(["a ", "\ud83d b"]), recording))
+    await write_to(stream, FileSink(text), JsonLinesSink(lines))
+    assert text.read_text() == "a ? b"
+    assert json.loads(lines.read_text().splitlines()[1]) == {"text": "\ud83d b"}
+    assert [each async for each in replay(recording, speed=0)] == ["a ", "\ud83d b"]
+
+
 # -- recordings
 
 

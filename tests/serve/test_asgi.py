@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import tracemalloc
 import zlib
 from contextlib import suppress
 from random import Random
@@ -21,6 +22,7 @@ from guardstream import Guard, Policy
 from guardstream.errors import GuardstreamError
 from guardstream.framing.sse import Decoder, Event
 from guardstream.serve import GuardMiddleware, Route
+from guardstream.serve.bodies import open_body
 from guardstream.serve.replay import MemoryReplay
 from guardstream.vault import Vault
 from tests.serve.apps import Upstream, app_of, guarded, streaming
@@ -303,6 +305,66 @@ async def test_a_damaged_compressed_body_is_cut_off(data: bytes) -> None:
     with pytest.raises(Exception, match="compress"):
         await visit.to(guarded(app, decompress=True))
     assert not visit.complete
+
+
+BIG = b"".join(b"a %d secret\n" % number for number in range(2_000))
+BOMB = gzip.compress(BIG, mtime=0) + gzip.compress(bytes(20_000_000), mtime=0)
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+async def test_a_bomb_ends_at_the_same_byte_in_every_split() -> None:
+    judge, found = Guard(Policy.parse("version: 1")), set()
+    for size in (1, 700, len(BOMB)):
+        app = streaming(Upstream(cut(BOMB, size)), PLAIN, headers={"content-encoding": "gzip"})
+        visit = Visit()
+        with pytest.raises(GuardstreamError, match="inflates to more than 4194304 bytes, and 500"):
+            await visit.to(GuardMiddleware(app, judge, decompress=True))
+        assert not visit.complete
+        assert max(map(len, visit.bodies)) <= 32 * 1024
+        found.add(visit.body)
+    (body,) = found
+    assert body.startswith(BIG)
+    assert len(body) < 4 * 1024 * 1024 + 500 * len(BOMB)
+
+
+async def test_a_long_compressed_message_is_read_in_pieces() -> None:
+    text = b"".join(b"a %d secret\n" % number for number in range(700_000))
+    app = streaming(Upstream([gzip.compress(text)]), PLAIN, headers={"content-encoding": "gzip"})
+    bare = Guard(Policy.parse("version: 1"))
+    visit = await fetch(GuardMiddleware(app, bare, decompress=True))
+    assert len(text) > 9_000_000
+    assert (visit.body == text, visit.complete) == (True, True)
+    assert max(map(len, visit.bodies)) <= 32 * 1024
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_a_gzip_of_several_members_is_one_body(size: int) -> None:
+    data = gzip.compress(b"a sec") + gzip.compress(b"") + gzip.compress(b"ret!")
+    app = streaming(Upstream(cut(data, size)), PLAIN, headers={"content-encoding": "gzip"})
+    visit = await fetch(guarded(app, decompress=True))
+    assert (visit.body, visit.complete) == (b"a ******!", True)
+
+
+async def test_what_has_gone_out_is_not_kept() -> None:
+    body = open_body(Route("/", Guard(Policy.parse("version: 1"))), "text", [])
+    tracemalloc.start()
+    try:
+        for _ in range(500):
+            for _ in body.feed(b"a line of text\n" * 1000):
+                pass
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_body_that_is_compressed_twice_is_refused() -> None:
+    twice = gzip.compress(gzip.compress(b"a secret"))
+    app = streaming(Upstream([twice]), PLAIN, headers={"content-encoding": "gzip, gzip"})
+    visit = await fetch(guarded(app, decompress=True))
+    assert (visit.status, visit.complete) == (502, True)
 
 
 async def ways(data: bytes, kind: str, encoding: str = "", policy: str = "") -> list[bytes]:

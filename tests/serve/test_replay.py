@@ -228,6 +228,49 @@ async def test_a_stream_goes_on_without_its_store(caplog: pytest.LogCaptureFixtu
     ]
 
 
+class Back(MemoryReplay):
+    """A store that fails at one event, and is there again for the next."""
+
+    async def append(self, stream: str, number: int, event: bytes) -> None:
+        if number == 3:
+            raise ConnectionError("store")
+        await super().append(stream, number, event)
+
+
+async def test_who_comes_back_is_told_that_a_store_has_failed() -> None:
+    app = guarded(streaming(Upstream(WORDS), SSE), replay=Back())
+    first = await fetch(app)
+    assert text(first) == "one two ****** four five "
+    for last, rest in ((0, "two "), (1, ""), (2, "")):
+        again = await fetch(app, ids(first)[last])
+        assert (again.complete, text(again)) == (True, rest)
+        assert events(again.body)[-1].event == "error"
+        assert b"not_kept" in again.body
+    assert (await fetch(app, ids(again)[-1])).status == 204
+
+
+async def test_who_comes_back_is_told_that_an_application_went_on_by_itself() -> None:
+    own = [*WORDS[:2], b"id: 7\ndata: more\n\n"]
+    app = guarded(streaming(Upstream(own), SSE), replay=MemoryReplay())
+    again = await fetch(app, ids(await fetch(app))[0])
+    assert (again.complete, text(again)) == (True, "two ")
+    assert b"not_kept" in again.body
+
+
+async def test_a_stream_that_is_not_kept_does_not_linger() -> None:
+    taps = Taps()
+    app = guarded(streaming(taps, SSE), replay=Back(), linger=60)  # type: ignore[arg-type]
+    visit = Visit()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(visit.to, app)
+            taps.give("one")
+            await visit.until(b"one")
+            visit.left.set()
+            taps.give("two", "three", "four")
+            await taps.closed.wait()
+
+
 class Broken(MemoryReplay):
     """A store that cannot be asked who follows, nor told of an end."""
 

@@ -14,6 +14,7 @@ import anyio.lowlevel
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from guardstream.serve import MemoryReplay, ReplayStore
 from guardstream.serve.replay_redis import RedisReplay
@@ -224,3 +225,13 @@ async def test_a_redis_that_hangs_is_given_up() -> None:
         with pytest.raises(TimeoutError):
             await store.close("a")
         await client.aclose()
+
+
+async def test_what_is_kept_in_redis_stays_after_a_failure(redis_port: int) -> None:
+    async with Redis(port=redis_port) as client:
+        await client.flushall()
+        store = await filled(RedisReplay(client), count=3)
+        with pytest.raises(ResponseError):
+            await store.append("a", 3, b"again")
+        await store.append("a", 5, b"the end")
+        assert await numbers(store, 1) == [2, 3, 5]

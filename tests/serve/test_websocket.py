@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from guardstream import Guard, Policy
 from guardstream.serve import GuardMiddleware
 from tests.serve.apps import Upstream, guarded
 from tests.support.sources import broken_guard, guard
+from tests.support.watching import Watching, watched
 
 pytestmark = pytest.mark.anyio
 
@@ -287,3 +289,66 @@ async def test_a_denial_has_no_body() -> None:
 
     call = await Call(stays=True).to(guarded(app))
     assert call.sent == [{"type": "websocket.close", "code": 4000, "reason": ""}]
+
+
+async def test_what_is_held_goes_out_when_an_application_returns() -> None:
+    call = await Call(stays=True).to(guarded(saying("a sec", "ret b sec", closes=False)))
+    assert (call.texts, call.closed) == (["a ", "****** b ", "sec"], None)
+    call = await Call(stays=True).to(guarded(saying("fine, forbidden", closes=False)))
+    assert (call.texts, call.closed) == (["fine, "], 1008)
+
+
+async def test_what_is_held_is_dropped_when_an_application_fails() -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send_text("a sec")
+        raise RuntimeError("own")
+
+    call = Call(stays=True)
+    with pytest.raises(RuntimeError, match="own"):
+        await call.to(guarded(app_of(talk)))
+    assert call.texts == ["a "]
+
+
+async def test_each_text_has_one_record_at_its_end() -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send_text("a sec")
+        await socket.receive_text()
+
+    async def quiet(socket: WebSocket) -> None:
+        await socket.close()
+
+    found: list[Any] = []
+    ends = {
+        "stop": saying("a", "[DONE]", "b", "[DONE]"),
+        "cancelled": app_of(talk),
+        "": app_of(quiet),
+    }
+    for app in ends.values():
+        seen = Watching()
+        with suppress(WebSocketDisconnect):
+            await Call(stays=app is not ends["cancelled"]).to(GuardMiddleware(app, watched(seen)))
+        found.append([record.finish for record in seen.records])
+    assert found == [["stop", "stop"], ["cancelled"], []]
+
+
+async def test_the_reason_of_a_close_is_guarded() -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.close(4000, "a secret " + "\u00e9" * 80)
+
+    call = await Call(stays=True).to(guarded(app_of(talk)))
+    assert call.sent[-1]["reason"] == "a ****** " + "\u00e9" * 57
+
+    async def fail(socket: WebSocket) -> None:
+        await socket.close(4000, "a boom")
+
+    call = await Call(stays=True).to(GuardMiddleware(app_of(fail), broken_guard()))
+    assert call.sent[-1] == {"type": "websocket.close", "code": 4000, "reason": ""}
+
+
+async def test_a_denial_with_a_body_is_refused() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"a secret"})
+
+    call = await Call(stays=True).to(guarded(app))
+    assert [message["type"] for message in call.sent] == ["websocket.close"]

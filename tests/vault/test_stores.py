@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -222,6 +223,38 @@ def test_a_store_that_is_down_or_hangs_is_an_error_soon(tmp_path: Path) -> None:
         database.execute("BEGIN IMMEDIATE")
         with pytest.raises(VaultError, match="failed: OperationalError"):
             vaults(locked).open("seven")
+
+
+class Answering:
+    """A store of somebody's own that answers as it should not, or raises what it likes."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def _asked(self, *_: object) -> Any:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    load = add = forget = _asked
+
+
+@pytest.mark.parametrize(
+    "answer", [RuntimeError(MAIL), None, ["x"], {None: b"x"}, {"x": None}], ids=str
+)
+def test_a_store_that_fails_in_its_own_way_is_an_error_that_says_nothing(answer: object) -> None:
+    kept = vaults(Answering(answer))
+    with pytest.raises(VaultError, match=r"the store failed: \w+Error$"):
+        kept.open("c")
+    assert vaults(Answering(answer), on_error="mask").masked(lambda vault: vault, "c") == (
+        None,
+        None,
+    )
+
+
+def test_a_redis_client_that_decodes_is_refused() -> None:
+    with pytest.raises(ValueError, match="decode_responses"):
+        RedisStore("redis://127.0.0.1:1/0?decode_responses=true")
 
 
 def test_a_redis_that_is_full_is_an_error(redis_url: str) -> None:

@@ -126,10 +126,8 @@ class Reply:
         replay = self._parts.settings.replay
         if self._journal is None or replay is None or not replay.linger:
             return
-        self._gone = followed = True
-        while followed:
-            await anyio.sleep(replay.linger)
-            followed = await self._journal.followed()
+        self._gone = True
+        await self._journal.linger(replay.linger)
 
     @asynccontextmanager
     async def kept(self, restoring: Restoring | None) -> AsyncIterator[None]:

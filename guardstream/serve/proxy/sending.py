@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from math import inf
 from typing import Protocol
 
-from guardstream.serve.bodies import before_fault
+from guardstream.serve.bodies import BodyError, Inflating
 from guardstream.serve.proxy.answers import UpstreamError
 from guardstream.serve.routes import Headers, values
 from guardstream.stream.loops import aclose_source
@@ -67,9 +67,6 @@ _FIELD = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _PLAIN, _ZLIB = ("", "identity"), ("gzip", "x-gzip", "deflate")
-_AT_ONCE = 32 * 1024
-"""Bytes that a compressed body is inflated to at once."""
-
 _EITHER = 47
 """zlib's window for the formats of gzip and zlib, told by how they begin."""
 
@@ -101,46 +98,28 @@ class _Inflated:
     def __init__(self, answer: Incoming) -> None:
         self.status, self.headers = answer.status, answer.headers
         self._answer = answer
-        self._zlib = zlib.decompressobj(_EITHER)
-        self._rest = b""
-        self._full = False  # whether the last piece was as long as it may be
-        self._damaged = False
+        self._inflating = Inflating(_EITHER, ratio=inf)  # who reads it has bounds of his own
+        self._pieces: Iterator[bytes] = iter(())
 
     def __aiter__(self) -> _Inflated:
         return self
 
     async def __anext__(self) -> bytes:
-        plain = b""
-        while not plain:
-            if self._damaged:  # what stands before is good, and has gone out
-                raise self._broken()
-            if self._rest or self._full:
-                await asyncio.sleep(0)  # others' turn
-            else:
-                try:
-                    self._rest = await anext(self._answer)
-                except StopAsyncIteration:
-                    if self._zlib.eof:
-                        raise
-                    raise self._broken() from None
-            plain = self._inflate()
-        return plain
-
-    def _inflate(self) -> bytes:
-        before = self._zlib.copy()
         try:
-            plain = self._zlib.decompress(self._rest, _AT_ONCE)
-        except zlib.error:
-            self._damaged = True
-            return before_fault(before, self._rest, _AT_ONCE)
-        self._damaged = bool(self._zlib.unused_data)
-        self._rest = self._zlib.unconsumed_tail
-        self._full = len(plain) == _AT_ONCE and not self._zlib.eof
-        return plain
+            while (piece := next(self._pieces, None)) is None:
+                await self._read()
+        except BodyError as error:
+            why = "the upstream's compressed answer is broken"
+            raise UpstreamError(502, "upstream_error", why) from error
+        await asyncio.sleep(0)  # others' turn
+        return piece
 
-    @staticmethod
-    def _broken() -> UpstreamError:
-        return UpstreamError(502, "upstream_error", "the upstream's compressed answer is broken")
+    async def _read(self) -> None:
+        try:
+            self._pieces = self._inflating.feed(await anext(self._answer))
+        except StopAsyncIteration:
+            self._inflating.finish()
+            raise
 
     async def aclose(self) -> None:
         """Give up what was not read, and close its connection."""
