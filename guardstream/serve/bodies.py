@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from email.message import Message
 from io import BytesIO
+from math import inf
 from typing import Protocol
 
 from guardstream.errors import GuardstreamError
@@ -148,11 +149,11 @@ class Inflating:
     """Bytes compressed as `window` says to zlib. A gzip may have several members (RFC 1952, 2.2).
 
     A body that inflates to more than MAX_INFLATED bytes, and `ratio` times what has come of it, is
-    none that was meant to be read. That is judged at each compressed byte, and so wherever the
-    bytes are cut.
+    none that was meant to be read; without a `ratio` any may be. That is judged at each compressed
+    byte, and so wherever the bytes are cut.
     """
 
-    def __init__(self, window: int, ratio: float = MAX_RATIO) -> None:
+    def __init__(self, window: int, ratio: float | None = MAX_RATIO) -> None:
         self._window = window
         self._ratio = ratio
         self._zlib = zlib.decompressobj(window)
@@ -189,7 +190,7 @@ class Inflating:
         return plain.getvalue(), None
 
     def _step(self, data: bytes) -> bytes:
-        most = MAX_INFLATED + self._ratio * self._read
+        most = inf if self._ratio is None else MAX_INFLATED + self._ratio * self._read
         self._read += len(data)
         plain = b""
         while data:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from math import inf
 from typing import Protocol
 
 from guardstream.serve.bodies import BodyError, Inflating
@@ -98,7 +97,7 @@ class _Inflated:
     def __init__(self, answer: Incoming) -> None:
         self.status, self.headers = answer.status, answer.headers
         self._answer = answer
-        self._inflating = Inflating(_EITHER, ratio=inf)  # who reads it has bounds of his own
+        self._inflating = Inflating(_EITHER, ratio=None)  # who reads it has bounds of his own
         self._pieces: Iterator[bytes] = iter(())
 
     def __aiter__(self) -> _Inflated:
