@@ -34,10 +34,16 @@ class Objects(Holding):
     @classmethod
     def is_own(cls, value: object) -> bool:
         """Tell whether a value is a model or a message of the packages."""
-        if not isinstance(value, BaseModel) and not is_message(value):
-            return False
-        named = (base.__module__.partition(".")[0] for base in type(value).__mro__)
-        return not cls.packages.isdisjoint(named)
+        return (isinstance(value, BaseModel) or is_message(value)) and bool(cls.module_of(value))
+
+    @classmethod
+    def module_of(cls, value: object) -> str:
+        """Return the module of the packages that an object's class is of, or one that it extends.
+
+        It is "" if there is none.
+        """
+        named = (base.__module__ for base in type(value).__mro__)
+        return next((name for name in named if name.partition(".")[0] in cls.packages), "")
 
     def json_of(self, chunk: Any) -> Event:
         """Return the event that an object stands for."""
@@ -85,8 +91,11 @@ def is_message(value: object) -> bool:
 
 
 def dumped(model: BaseModel) -> Event:
-    """Return the JSON that a model stands for."""
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    """Return the JSON that a model stands for; of what has none, the fields."""
+    event: Event = type(model).__pydantic_serializer__.to_python(
+        model, mode="json", by_alias=True, exclude_none=True, warnings=False, fallback=fields_of
+    )
+    return event
 
 
 def message_json(message: Any) -> Event:
