@@ -42,7 +42,7 @@ class Objects(Holding):
 
         It is "" if there is none.
         """
-        named = (base.__module__ for base in type(value).__mro__)
+        named = (base.__module__ or "" for base in type(value).__mro__)
         return next((name for name in named if name.partition(".")[0] in cls.packages), "")
 
     def json_of(self, chunk: Any) -> Event:
@@ -98,9 +98,11 @@ def dumped(model: BaseModel) -> Event:
     return event
 
 
-def message_json(message: Any) -> Event:
-    """Return the JSON that a message stands for."""
-    event: Event = import_module("google.protobuf.json_format").MessageToDict(message)
+def message_json(message: Any, *, named_as_declared: bool = False) -> Event:
+    """Return the JSON that a message stands for; its fields are named in camel case, or not."""
+    event: Event = import_module("google.protobuf.json_format").MessageToDict(
+        message, preserving_proto_field_name=named_as_declared
+    )
     return event
 
 

@@ -84,7 +84,7 @@ def test_a_block_ends_the_run_with_its_ids() -> None:
     class Mine(core.TextMessageContentEvent):
         pass
 
-    source = [
+    source: list[Any] = [
         Mine(**dict(each)) if isinstance(each, core.TextMessageContentEvent) else each
         for each in told(["all for", "bidden fruit", "!"])
     ]
