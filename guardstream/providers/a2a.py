@@ -20,14 +20,13 @@ from guardstream.providers.objects import (
     Event,
     Objects,
     dumped,
-    is_message,
-    known_alone,
     message_json,
     message_like,
     model_like,
     root_of,
     with_changes,
 )
+from guardstream.providers.protobuf import is_message, known_alone
 from guardstream.providers.spec import (
     APART,
     END,

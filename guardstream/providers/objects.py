@@ -17,6 +17,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said, Slot
 from guardstream.providers.fields import fields_of, replaced, with_names
 from guardstream.providers.holding import Holding
+from guardstream.providers.protobuf import is_message
 
 Event = dict[str, Any]
 
@@ -85,11 +86,6 @@ class Objects(Holding):
         return events if isinstance(chunk, dict) else [self.made(chunk, each) for each in events]
 
 
-def is_message(value: object) -> bool:
-    """Tell whether a value is a message of Protocol Buffers."""
-    return hasattr(type(value), "DESCRIPTOR") and hasattr(value, "DiscardUnknownFields")
-
-
 def dumped(model: BaseModel) -> Event:
     """Return the JSON that a model stands for; of what has none, the fields."""
     event: Event = type(model).__pydantic_serializer__.to_python(
@@ -119,14 +115,6 @@ def message_like(message: Any, event: Event, name: str = "") -> Any:
         return formats.ParseDict(event, factory.GetMessageClass(descriptor)())
     except formats.ParseError:
         raise AdapterError(f"an event cannot be a {descriptor.name!r}") from None
-
-
-def known_alone(message: Any) -> Any:
-    """Return a message without fields that its class does not know: they cannot be read."""
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return message if known.ByteSize() == message.ByteSize() else known
 
 
 def model_like(kind: type[BaseModel], event: Any) -> Any:

@@ -17,11 +17,10 @@ from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.objects import (
     Event,
     Objects,
-    is_message,
-    known_alone,
     message_json,
     message_like,
 )
+from guardstream.providers.protobuf import is_message, known_alone
 from guardstream.providers.spec import (
     ABOUT,
     END,
