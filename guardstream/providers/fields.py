@@ -184,6 +184,12 @@ def _remade(value: Any, updates: Mapping[str, Any]) -> Any:
 def with_names(value: Any, fields: Mapping[str, Any]) -> Any:
     """Return a copy of a mapping, or of a model with fields that it does not declare, with `fields`
     in place of all of those; what a model declares must be among them."""
+    if isinstance(value, dict) and type(value) is not dict:
+        kept = _attributes(value).keys()
+        items = {name: new for name, new in fields.items() if name in value or name not in kept}
+        return _made_like(value, items, {name: fields[name] for name in kept if name in fields})
+    if isinstance(value, MutableMapping):
+        return _made_mapping(type(value), fields)
     if not getattr(value, "__pydantic_extra__", None):
         return dict(fields)
     own = value.__dict__.keys() | (value.__pydantic_private__ or {}).keys()
@@ -262,12 +268,17 @@ def _like_mapping(
 
     Such are the objects of Azure's packages, whose users ask for attributes.
     """
-    fresh = {**value, **updates}
+    return _made_mapping(type(value), {**value, **updates})
+
+
+def _made_mapping(
+    kind: type[MutableMapping[str, Any]], items: Mapping[str, Any]
+) -> MutableMapping[str, Any]:
     with suppress(Exception):  # its own methods may ask for anything
-        made: MutableMapping[str, Any] = type(value)(fresh)  # type: ignore[call-arg]
-        if dict(made) == fresh:
+        made: MutableMapping[str, Any] = kind(items)  # type: ignore[call-arg]
+        if dict(made) == items:
             return made
-    return fresh
+    return dict(items)
 
 
 def _made_like(
