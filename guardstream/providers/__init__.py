@@ -77,6 +77,8 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "mcp": "guardstream.providers.mcp:MCP",
         "dashscope": "guardstream.providers.dashscope:DashScope",
         "sglang": "guardstream.providers.sglang:SGLang",
+        "lmstudio": "guardstream.providers.lmstudio:LMStudio",
+        "xai": "guardstream.providers.xai:XAI",
         "openai_agents": "guardstream.providers.frameworks.openai_agents:OpenAIAgents",
         "llama_index": "guardstream.providers.frameworks.llama_index:LlamaIndex",
         "smolagents": "guardstream.providers.frameworks.smolagents:Smolagents",

@@ -20,14 +20,13 @@ from guardstream.providers.objects import (
     Event,
     Objects,
     dumped,
-    is_message,
-    known_alone,
     message_json,
     message_like,
     model_like,
     root_of,
     with_changes,
 )
+from guardstream.providers.protobuf import is_message, known_alone
 from guardstream.providers.spec import (
     APART,
     END,
@@ -328,7 +327,7 @@ class A2A(Objects):
             return model_like(type(chunk), {**event, "id": self.held(chunk).get("id")})
         beside = chunk[0] if _is_pair(chunk) else chunk
         update = event["result"]
-        kind = sibling(beside, type(beside).__module__, _KIND_NAMES[update["kind"]])
+        kind = sibling(beside, self.module_of(beside), _KIND_NAMES[update["kind"]])
         one = model_like(kind, update)
         if not _is_pair(chunk):
             return one

@@ -299,7 +299,7 @@ class ACP(Objects):
             return model_like(type(chunk), event["params"])
         update = event["params"]["update"]
         name = _CLASSES[update["sessionUpdate"]]
-        return model_like(sibling(chunk, type(chunk).__module__, name), update)
+        return model_like(sibling(chunk, self.module_of(chunk), name), update)
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
         """Return the answer, or an error of JSON-RPC, for which no object stands."""

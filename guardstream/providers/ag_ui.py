@@ -6,11 +6,16 @@ Snapshots of state and messages, and events of others' making, are guarded by th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from guardstream.errors import AdapterError
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Piece, Reading, Said, Unknown
 from guardstream.providers.blocks import Block, Blocks
-from guardstream.providers.spec import ABOUT, KEEP, META, NAME, Leaf, OneOf, Spec
+from guardstream.providers.fields import fields_of
+from guardstream.providers.objects import Event, Objects, dumped, model_like, with_changes
+from guardstream.providers.spec import ABOUT, KEEP, META, NAME, REQUEST, Leaf, OneOf, Spec, sibling
 
 _MARKS = dict.fromkeys(
     ("timestamp", "messageId", "toolCallId", "parentMessageId", "subagentRunId", "role"), META
@@ -30,7 +35,8 @@ def _delta(leaf: Leaf) -> dict[str, Spec]:
 
 
 _EVENTS: dict[str, Spec] = {
-    **dict.fromkeys(("RUN_STARTED", "RUN_FINISHED"), _RUN),
+    "RUN_STARTED": {**_RUN, "protocolVersion": META, "input": REQUEST},
+    "RUN_FINISHED": _RUN,
     **dict.fromkeys(("STEP_STARTED", "STEP_FINISHED"), _STEP),
     **dict.fromkeys(("THINKING_START", "THINKING_END"), _EVENT),
     **dict.fromkeys(("REASONING_START", "REASONING_END"), _EVENT),
@@ -61,8 +67,8 @@ def _messages(channel: str, name: str) -> Block:
     return Block(channel, f"{name}_START", f"{name}_CONTENT", f"{name}_END", "messageId")
 
 
-class AGUI(Blocks):
-    """The adapter for a run's events, as dicts or on the wire."""
+class Events(Blocks):
+    """Reads a run's events as JSON."""
 
     name = "ag_ui"
     spec: ClassVar[OneOf] = OneOf("type", _EVENTS)
@@ -87,10 +93,49 @@ class AGUI(Blocks):
         kind = chunk.get("type") if isinstance(chunk, dict) else None
         return isinstance(kind, str) and kind in _EVENTS
 
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        if event.get("type") == "RUN_STARTED":
+            self.beginning = fields_of(self.without_unknown(chunk))
+        return super().meaning(chunk, event, pieces)
+
     def _fails(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "RUN_ERROR"
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:
+        """Return what ends the open blocks, and the run, if it began in this stream."""
+        return super().end(chunk, choice, reason, said) if self._ending() else self._close()
 
     def _ending(self) -> Mapping[str, Any]:
         return {
             name: self.beginning[name] for name in ("threadId", "runId") if name in self.beginning
         }
+
+
+class AGUI(Objects):
+    """The adapter for a run's events: as dicts, on the wire, or as those of `ag-ui-protocol`."""
+
+    name = "ag_ui"
+    packages = frozenset({"ag_ui"})
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(Events(unknown=unknown), unknown=unknown)
+
+    @classmethod
+    def accepts(cls, chunk: object) -> bool:
+        """Tell whether `chunk` is an event."""
+        return Events.accepts(chunk) or (cls.is_own(chunk) and "type" in fields_of(chunk))
+
+    def json_of(self, chunk: Any) -> Event:
+        """Return the event that an object stands for."""
+        if not self.is_own(chunk):
+            raise AdapterError(f"ag_ui: a {type(chunk).__qualname__!r} is no event")
+        return dumped(chunk)
+
+    def changed(self, chunk: Any, old: Event, new: Event) -> Any:
+        """Return an object like `chunk` that stands for another event."""
+        return with_changes(chunk, old, new)
+
+    def made(self, chunk: Any, event: Event) -> Any:
+        """Return an object of the class that its package has for an event."""
+        name = event["type"].title().replace("_", "") + "Event"
+        return model_like(sibling(chunk, self.module_of(chunk), name), event)

@@ -14,6 +14,9 @@ from dataclasses import is_dataclass
 from types import MemberDescriptorType
 from typing import Any
 
+from guardstream.errors import AdapterError
+from guardstream.providers.protobuf import fields_in, is_message, is_message_class, message_with
+
 LISTS = (list, tuple, set, frozenset, deque)
 """What holds items without names."""
 
@@ -21,6 +24,9 @@ BYTES = (bytes, bytearray, memoryview)
 
 _SLOTS: dict[type[Any], tuple[str, ...] | None] = {}
 """The fields of a class that its objects have outside of their `__dict__`; None for mappings."""
+
+_MESSAGES: set[type[Any]] = set()
+"""Classes of messages of Protocol Buffers."""
 
 _MODELS: dict[type[Any], bool] = {}
 """Classes of pydantic's models: whether they leave copying to pydantic."""
@@ -35,6 +41,8 @@ _SETTERS: list[Callable[[Any, Any], None]] = []
 def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of a mapping or an object, those outside its model or its `__dict__` too.
 
+    Private attributes are among them, as properties and methods may tell what they hold.
+
     Those of a dict with attributes are both, and where both have a name, that of the attribute:
     Hugging Face's chunks say all of it twice, and are classes of their own there.
     """
@@ -42,13 +50,20 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     if kind is dict:
         return value  # type: ignore[no-any-return]
     if kind in _MODELS:
-        extra = value.__pydantic_extra__
+        extra, private = value.__pydantic_extra__, value.__pydantic_private__
+        if private:
+            return {**value.__dict__, **(extra or {}), **private}
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _fields_of(value, kind)
 
 
 def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
+    if kind in _MESSAGES:
+        return fields_in(value)
     if kind not in _SLOTS:
+        if is_message_class(kind):
+            _MESSAGES.add(kind)
+            return fields_in(value)
         _SLOTS[kind] = None if issubclass(kind, Mapping) else _slots_of(kind)
         if (
             _SLOTS[kind] == ()
@@ -64,8 +79,10 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     fields: dict[str, Any] = getattr(value, "__dict__", None) or {}
     if slots:
         fields = {**fields, **{name: getattr(value, name, None) for name in slots}}
-    extra = getattr(value, "__pydantic_extra__", None)
-    return {**fields, **extra} if extra else fields
+    for more in ("__pydantic_extra__", "__pydantic_private__"):
+        held = getattr(value, more, None)
+        fields = {**fields, **held} if held else fields
+    return fields
 
 
 def _attributes(value: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +93,7 @@ def _attributes(value: dict[str, Any]) -> dict[str, Any]:
 
 def names_in(value: Any) -> Collection[str]:
     """Return the names of a value's fields that could be any text: those that no class declares."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not is_message(value):
         return value.keys()
     extra = getattr(value, "__pydantic_extra__", None)
     return extra.keys() if isinstance(extra, dict) else ()
@@ -92,11 +109,20 @@ def index_in(value: Any, otherwise: int = 0, name: str = "index") -> int:
 
 
 def _slots_of(kind: type[Any]) -> tuple[str, ...]:
-    given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
-    names = [name for each in given for name in ([each] if isinstance(each, str) else each)]
+    names = [name for base in kind.__mro__ for name in _slots_in(base)]
     if issubclass(kind, BaseException):
         names += ["args", *_members_of(kind)]
-    return tuple(name for name in names if not name.startswith("__"))
+    return tuple(names)
+
+
+def _slots_in(base: type[Any]) -> Iterator[str]:
+    """The slots that a class adds, as they are called outside of it, but for those of Python."""
+    given = vars(base).get("__slots__", ())
+    for name in [given] if isinstance(given, str) else given:
+        if not name.startswith("__"):
+            yield name
+        elif not name.endswith("__"):
+            yield f"_{base.__name__.lstrip('_')}{name}"
 
 
 def _members_of(kind: type[BaseException]) -> Iterator[str]:
@@ -114,6 +140,8 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         return {**value, **updates}
     if _MODELS.get(kind):
         return _copied(value, kind, updates)
+    if is_message(value):  # some are mappings, too
+        return message_with(value, updates)
     if isinstance(value, dict):
         return _like_dict(value, updates)
     if isinstance(value, MutableMapping):
@@ -121,25 +149,50 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
     if isinstance(value, Mapping):
         return {**value, **updates}
     if hasattr(value, "model_copy"):
-        return value.model_copy(update=dict(updates))
+        return _model_like(value, updates)
     if isinstance(value, BaseException):
         return _raised(value, updates)
+    return _copied_object(value, updates)
+
+
+def _copied_object(value: Any, updates: Mapping[str, Any]) -> Any:
     clone = copy.copy(value)
     put = object.__setattr__ if is_dataclass(value) else setattr  # some refuse, some warn
     for name, new in updates.items():
         try:
             put(clone, name, new)
         except AttributeError:  # it is frozen; the copy is nobody's yet
-            object.__setattr__(clone, name, new)
+            try:
+                object.__setattr__(clone, name, new)
+            except TypeError:  # its class is not written in Python, as those of msgspec
+                return _remade(value, updates)
     return clone
+
+
+def _remade(value: Any, updates: Mapping[str, Any]) -> Any:
+    """Return what an object's class makes of it with other fields; AdapterError if it cannot."""
+    remake = getattr(value, "__replace__", None)
+    if remake is None:
+        kind = type(value).__qualname__
+        raise AdapterError(
+            f"a {kind!r} cannot be copied with other text: wrap an iterator of its text, or of "
+            "dicts with what it says"
+        )
+    return remake(**updates)
 
 
 def with_names(value: Any, fields: Mapping[str, Any]) -> Any:
     """Return a copy of a mapping, or of a model with fields that it does not declare, with `fields`
     in place of all of those; what a model declares must be among them."""
+    if isinstance(value, dict) and type(value) is not dict:
+        kept = _attributes(value).keys()
+        items = {name: new for name, new in fields.items() if name in value or name not in kept}
+        return _made_like(value, items, {name: fields[name] for name in kept if name in fields})
+    if isinstance(value, MutableMapping):
+        return _made_mapping(type(value), fields)
     if not getattr(value, "__pydantic_extra__", None):
         return dict(fields)
-    own = value.__dict__.keys()
+    own = value.__dict__.keys() | (value.__pydantic_private__ or {}).keys()
     copied = replaced(value, {name: fields[name] for name in own})
     extra = {name: new for name, new in fields.items() if name not in own}
     _put(copied, "__pydantic_extra__", extra)
@@ -180,13 +233,23 @@ def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:
     fields = value.__dict__
     fresh = {**fields, **updates}
     if len(fresh) > len(fields) or value.__pydantic_private__ is not None:
-        return value.model_copy(update=dict(updates))
+        return _model_like(value, updates)
     copied = object.__new__(kind)
     extra = value.__pydantic_extra__
     _put(copied, "__dict__", fresh)
     _put(copied, "__pydantic_extra__", dict(extra) if extra is not None else None)
     _put(copied, "__pydantic_fields_set__", {*value.__pydantic_fields_set__, *updates})
     _put(copied, "__pydantic_private__", None)
+    return copied
+
+
+def _model_like(value: Any, updates: Mapping[str, Any]) -> Any:
+    """Return a copy of a model, as its class makes it, with some of its fields changed."""
+    private = getattr(value, "__pydantic_private__", None) or {}
+    copied = value.model_copy(update={n: new for n, new in updates.items() if n not in private})
+    changed = {name: updates[name] for name in private if name in updates}
+    if changed:
+        _put(copied, "__pydantic_private__", {**private, **changed})
     return copied
 
 
@@ -205,12 +268,17 @@ def _like_mapping(
 
     Such are the objects of Azure's packages, whose users ask for attributes.
     """
-    fresh = {**value, **updates}
+    return _made_mapping(type(value), {**value, **updates})
+
+
+def _made_mapping(
+    kind: type[MutableMapping[str, Any]], items: Mapping[str, Any]
+) -> MutableMapping[str, Any]:
     with suppress(Exception):  # its own methods may ask for anything
-        made: MutableMapping[str, Any] = type(value)(fresh)  # type: ignore[call-arg]
-        if dict(made) == fresh:
+        made: MutableMapping[str, Any] = kind(items)  # type: ignore[call-arg]
+        if dict(made) == items:
             return made
-    return fresh
+    return dict(items)
 
 
 def _made_like(
@@ -272,7 +340,12 @@ def only(value: Any, updates: Mapping[str, Any]) -> Any:
         return dict(updates)
     if isinstance(value, dict):
         return _made_like(value, updates, {name: updates.get(name) for name in _attributes(value)})
-    blank = {name: None for name, old in fields_of(value).items() if old}
+    private = getattr(value, "__pydantic_private__", None) or ()
+    blank = {
+        name: type(old)() if name in private and isinstance(old, (dict, list)) else None
+        for name, old in fields_of(value).items()
+        if old
+    }
     return replaced(value, {**blank, **updates})
 
 

@@ -17,6 +17,7 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Said, Slot
 from guardstream.providers.fields import fields_of, replaced, with_names
 from guardstream.providers.holding import Holding
+from guardstream.providers.protobuf import is_message
 
 Event = dict[str, Any]
 
@@ -34,10 +35,16 @@ class Objects(Holding):
     @classmethod
     def is_own(cls, value: object) -> bool:
         """Tell whether a value is a model or a message of the packages."""
-        if not isinstance(value, BaseModel) and not is_message(value):
-            return False
-        named = (base.__module__.partition(".")[0] for base in type(value).__mro__)
-        return not cls.packages.isdisjoint(named)
+        return (isinstance(value, BaseModel) or is_message(value)) and bool(cls.module_of(value))
+
+    @classmethod
+    def module_of(cls, value: object) -> str:
+        """Return the module of the packages that an object's class is of, or one that it extends.
+
+        It is "" if there is none.
+        """
+        named = (base.__module__ or "" for base in type(value).__mro__)
+        return next((name for name in named if name.partition(".")[0] in cls.packages), "")
 
     def json_of(self, chunk: Any) -> Event:
         """Return the event that an object stands for."""
@@ -79,19 +86,19 @@ class Objects(Holding):
         return events if isinstance(chunk, dict) else [self.made(chunk, each) for each in events]
 
 
-def is_message(value: object) -> bool:
-    """Tell whether a value is a message of Protocol Buffers."""
-    return hasattr(type(value), "DESCRIPTOR") and hasattr(value, "DiscardUnknownFields")
-
-
 def dumped(model: BaseModel) -> Event:
-    """Return the JSON that a model stands for."""
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    """Return the JSON that a model stands for; of what has none, the fields."""
+    event: Event = type(model).__pydantic_serializer__.to_python(
+        model, mode="json", by_alias=True, exclude_none=True, warnings=False, fallback=fields_of
+    )
+    return event
 
 
-def message_json(message: Any) -> Event:
-    """Return the JSON that a message stands for."""
-    event: Event = import_module("google.protobuf.json_format").MessageToDict(message)
+def message_json(message: Any, *, named_as_declared: bool = False) -> Event:
+    """Return the JSON that a message stands for; its fields are named in camel case, or not."""
+    event: Event = import_module("google.protobuf.json_format").MessageToDict(
+        message, preserving_proto_field_name=named_as_declared
+    )
     return event
 
 
@@ -108,14 +115,6 @@ def message_like(message: Any, event: Event, name: str = "") -> Any:
         return formats.ParseDict(event, factory.GetMessageClass(descriptor)())
     except formats.ParseError:
         raise AdapterError(f"an event cannot be a {descriptor.name!r}") from None
-
-
-def known_alone(message: Any) -> Any:
-    """Return a message without fields that its class does not know: they cannot be read."""
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return message if known.ByteSize() == message.ByteSize() else known
 
 
 def model_like(kind: type[BaseModel], event: Any) -> Any:

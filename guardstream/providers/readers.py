@@ -351,6 +351,7 @@ def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings
             if item:
                 _read_tree(spec, item, (steps, place), (*path, place), found)
     elif not isinstance(value, (bool, int, float)):
+        _check_readable(value, steps)
         _read_keys(value, steps, path, found, spec.leaf)
         for name, inner in fields_of(value).items():
             if inner:
@@ -389,12 +390,17 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         for place, item in enumerate(value):
             read_unknown(item, (steps, place), (*path, place), found)
     elif not (value is None or isinstance(value, (bool, int, float, Enum, type))):
-        if isinstance(value, Iterator):
-            kind = type(value).__qualname__
-            raise AdapterError(f"text at {spoken(steps)} cannot be read: it is a {kind!r}")
+        _check_readable(value, steps)
         named = names_in(value)
         for name, inner in fields_of(value).items():
             _read_field(name in named, name, inner, steps, path, found)
+
+
+def _check_readable(value: Any, steps: Steps) -> None:
+    """Raise AdapterError for what gives its values but once, or has none that could be read."""
+    if isinstance(value, Iterator):
+        kind = type(value).__qualname__
+        raise AdapterError(f"text at {spoken(steps)} cannot be read: it is a {kind!r}")
 
 
 def _read_field(

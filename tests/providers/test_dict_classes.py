@@ -196,6 +196,20 @@ def test_mappings_keep_their_classes(kind: Any, pieces: list[str]) -> None:
     assert out[-1]["choices"][0]["finish_reason"] == "content_filter"
 
 
+class Shown(dict[str, Any]):
+    """A dict whose items are attributes, as DashScope's responses are."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+@pytest.mark.parametrize("kind", [Shown, UserDict, OrderedDict])
+def test_mappings_keep_their_classes_where_names_change(kind: Any) -> None:
+    (out,) = GUARD.wrap_sync([{"more": kind({"a secret": "a secret", "so": "so"})}])
+    assert type(out["more"]) is kind
+    assert dict(out["more"]) == {"a ######": "a ######", "so": "so"}
+
+
 def test_a_mapping_whose_class_asks_for_more_becomes_a_dict() -> None:
     assert replaced(Named("a", text="so"), {"text": "it"}) == {"text": "it"}
     assert type(replaced(Named("a", text="so"), {"text": "it"})) is dict

@@ -39,6 +39,7 @@ from tests.providers import (
     test_kosong,
     test_langchain_protocol,
     test_langgraph,
+    test_lmstudio,
     test_mistral,
     test_mistral_conversations,
     test_ollama,
@@ -48,6 +49,7 @@ from tests.providers import (
     test_plain_formats,
     test_realtime,
     test_sglang,
+    test_xai,
 )
 from tests.providers.laws import EMPTY
 from tests.providers.served import Body, openai_client, sse
@@ -212,6 +214,8 @@ FORMATS: dict[str, Make] = {
     "a2a": lambda pieces: test_json_rpc.task(list(pieces)),
     "acp": lambda pieces: [*map(test_acp.said, pieces), test_acp.OVER],
     "sglang": test_sglang.so_far,
+    "xai": test_xai.answer,
+    "lmstudio": test_lmstudio.answer,
     "mcp": lambda pieces: [test_json_rpc.tool("".join(pieces))],
     "dashscope": lambda pieces: test_dashscope.told(list(accumulate(pieces))),
     "openai_agents": lambda pieces: list(test_frameworks.openai_agents(pieces)),

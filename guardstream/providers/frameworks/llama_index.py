@@ -13,7 +13,18 @@ from typing import Any, ClassVar
 from guardstream.providers.adapter import Call, Piece, Reading, Slot, Unknown
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.growing import Growing
-from guardstream.providers.spec import ABOUT, META, NAME, Either, Leaf, OneOf, Path, Spec, Tree
+from guardstream.providers.spec import (
+    ABOUT,
+    META,
+    NAME,
+    REQUEST,
+    Either,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    Tree,
+)
 
 _NEW = Leaf("delta", "text", "text")
 _GROWN = Leaf("grown", "text", "text")
@@ -64,11 +75,35 @@ _SPEC: Spec = {
     **_ABOUT,
 }
 
+_SAID = Tree(
+    Leaf("copy", "text", "message"), frozenset({"block_type", "role", "id", "tool_call_id"})
+)
+_MESSAGE = OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _SAID)
+_ASKED = Tree(Leaf("copy", "tool_args", "message"))
+
+_EVENT: Spec = {
+    **dict.fromkeys(("current_agent_name", "tool_id"), META),
+    "input": [_MESSAGE],
+    "response": _MESSAGE,
+    "retry_messages": [_MESSAGE],
+    "tool_name": NAME,
+    "tool_kwargs": _ASKED,
+    "tool_calls": [{"tool_id": META, "tool_name": NAME, "tool_kwargs": _ASKED}],
+    **dict.fromkeys(("tool_output", "structured_response", "output"), _SAID),
+    "raw": ABOUT,
+}
+"""What an agent's run tells beside the stream: messages and calls of tools, as a whole."""
+
+_EVENTS = (
+    *({name, "current_agent_name"} for name in ("input", "response")),
+    {"tool_name", "tool_kwargs", "tool_id"},
+)
+
 _KINDS = ({"message", "delta", "raw"}, {"text", "delta", "raw"}, {"response", "delta", "raw"})
 
 
 class LlamaIndex(Growing):
-    """The adapter for chat and text responses, and agents' `AgentStream` events."""
+    """The adapter for chat and text responses, and the events of agents' runs."""
 
     name = "llama_index"
     spec: ClassVar[Spec] = _SPEC
@@ -81,9 +116,15 @@ class LlamaIndex(Growing):
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` says what is new, and all so far beside it."""
+        """Tell whether `chunk` says what is new and all so far, or what an agent does."""
         keys = fields_of(chunk).keys() if not isinstance(chunk, (str, bytes)) else set()
-        return any(kind <= keys for kind in _KINDS)
+        return any(kind <= keys for kind in (*_KINDS, *_EVENTS))
+
+    def spec_of(self, chunk: Any) -> Spec:
+        return self.spec if _streams(fields_of(chunk)) else _EVENT
+
+    def parts(self, event: Mapping[str, Any]) -> bool:
+        return not _streams(event)
 
     def taken(self, chunk: Any) -> Any:
         """Return a copy of a response with calls: its maker goes on adding to their arguments."""
@@ -106,6 +147,8 @@ class LlamaIndex(Growing):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return what a response says. A call is told of again and again, also in other fields."""
         reading = super().meaning(chunk, event, pieces)
+        if not _streams(event):
+            return reading
         calls: dict[Slot, Call] = {}
         for place, leaf, call in _calls(event):
             slot = self._slots.setdefault(call.id or place, self.slot(leaf, event, (place,)))
@@ -113,6 +156,11 @@ class LlamaIndex(Growing):
             if before.name == call.name or call.id not in (None, before.id):
                 calls[slot] = self._called[slot] = call
         return reading._replace(calls=calls) if calls else reading
+
+
+def _streams(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event is a part of a stream; without its delta a response may be one."""
+    return "delta" in event or "message" in event or "text" in event
 
 
 def _calls(event: Mapping[str, Any]) -> Iterator[tuple[int, Leaf, Call]]:

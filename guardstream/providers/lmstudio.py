@@ -1,0 +1,57 @@
+"""LM Studio's own stream: the fragments of a prediction that the `lmstudio` package gives.
+
+https://lmstudio.ai/docs/python/llm-prediction/chat-completion. A fragment says whether it is text
+or what a model thinks, whose tags are fragments, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.providers.adapter import Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.spec import META, NUMBER, Leaf, Spec, SpecAdapter
+
+_KINDS = ("reasoning_type", "reasoningType")
+"""Of an object, and of its JSON."""
+
+_TEXT = Slot(0, "text", "content")
+_THINKING = Slot(0, "thinking", "thinking")
+
+
+class LMStudio(SpecAdapter):
+    """The adapter for fragments, as objects or dicts; there is no end to be told."""
+
+    name = "lmstudio"
+    spec: ClassVar[Spec] = {
+        "content": Leaf("delta", "text", "content"),
+        **dict.fromkeys(_KINDS, META),
+        **dict.fromkeys(("tokens_count", "tokensCount"), NUMBER),
+        **dict.fromkeys(("contains_drafted", "containsDrafted"), NUMBER),
+    }
+    repeats = False
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a fragment."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        return isinstance(fields.get("content"), str) and any(each in fields for each in _KINDS)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        kind = next((event[each] for each in _KINDS if each in event), None)
+        slot, before = (_TEXT, _THINKING) if kind == "none" else (_THINKING, _TEXT)
+        found = [
+            piece._replace(slot=slot) if piece.slot == _TEXT and piece.kind == "delta" else piece
+            for piece in pieces
+        ]
+        return Reading(found, (0,), closed=(before,))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a fragment like the last that had such text."""
+        fields = fields_of(chunk)
+        kind = "none" if slot.channel == "text" else "reasoning"
+        kinds = {each: kind for each in _KINDS if each in fields}
+        return [replaced(chunk, {"content": text, **kinds})]

@@ -1,0 +1,114 @@
+"""The events of a run of LlamaIndex's agents, as objects of classes that have their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, PrivateAttr
+
+from guardstream.providers import detect
+from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+from tests.providers.test_frameworks import MASKED, TEXT, Message, TextBlock
+
+
+class AgentInput(BaseModel):
+    input: list[Message]
+    current_agent_name: str = "helper"
+
+
+class AgentStream(BaseModel):
+    delta: str
+    response: str
+    current_agent_name: str = "helper"
+    tool_calls: list[Any] = []
+    raw: Any = None
+
+
+class ToolSelection(BaseModel):
+    tool_id: str = "1"
+    tool_name: str = "find"
+    tool_kwargs: dict[str, Any]
+
+
+class AgentOutput(BaseModel):
+    response: Message
+    current_agent_name: str = "helper"
+    tool_calls: list[ToolSelection] = []
+    raw: Any = None
+
+
+class ToolCallResult(ToolSelection):
+    tool_output: Any = None
+    return_direct: bool = False
+
+
+class StopEvent(BaseModel):
+    _result: Any = PrivateAttr(None)
+
+    @property
+    def result(self) -> Any:
+        return self._result
+
+
+def said(text: str, role: str = "assistant") -> Message:
+    return Message(role=role, blocks=[TextBlock(text=text)])
+
+
+def run(pieces: Sequence[str]) -> Iterator[Any]:
+    """A question, a call of a tool, what it gave, and the answer."""
+    whole = "".join(pieces)
+    asked = said("is it forbidden?", "user")
+    yield AgentInput(input=[asked])
+    yield from streamed(pieces)
+    call = ToolSelection(tool_kwargs={"q": whole})
+    yield AgentOutput(response=said(whole), tool_calls=[call], raw={"text": whole})
+    yield call
+    yield ToolCallResult(tool_kwargs={"q": whole}, tool_output={"content": whole})
+    yield AgentInput(input=[asked, said(whole), said(whole, "tool")])
+    yield from streamed(pieces)
+    yield AgentOutput(response=said(whole))
+    last = StopEvent()
+    last._result = said(whole)
+    yield last
+
+
+def streamed(pieces: Sequence[str]) -> Iterator[AgentStream]:
+    text = ""
+    for piece in pieces:
+        text += piece
+        yield AgentStream(delta=piece, response=text, raw={"delta": piece})
+
+
+def deltas(chunks: Sequence[Any]) -> str:
+    return "".join(each.delta for each in chunks if isinstance(each, AgentStream))
+
+
+def test_a_run_is_guarded_and_keeps_its_classes() -> None:
+    counts = set()
+    for pieces in cuttings(TEXT):
+        source = list(run(pieces))
+        before = deepcopy(source)
+        assert detect(source[0]).name == "llama_index"  # type: ignore[attr-defined]
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert deltas(out) == MASKED * 2 == stream.result.text
+        assert not left_raw(out)
+        assert "secret" not in repr(out[-1].result)
+        assert {type(each) for each in out} == {type(each) for each in source}
+        assert source == before
+        counts.add((stream.finish, len(stream.findings)))
+    assert len(counts) == 1
+    assert stream.finish == "stop"
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_a_block_ends_a_run(at: int) -> None:
+    source = list(run(["all for", "bidden fruit"]))
+    stream = GUARD.wrap_sync(source[at:])
+    out = list(stream)
+    assert stream.finish == "content_filter"
+    assert "forbidden" not in repr(out)

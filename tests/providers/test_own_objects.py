@@ -1,0 +1,160 @@
+"""Chunks of classes of one's own: what they hold is found, and a copy keeps the class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+from google.protobuf.struct_pb2 import Struct as Mapped
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from guardstream import AdapterError
+from guardstream.providers import JSONFormat
+from tests.providers.laws import EMPTY, GUARD, cuttings
+from tests.providers.xai_messages import CHUNK, message
+
+TEXT = "a secret, no sec"
+MASKED = "a ######, no sec"
+
+
+@dataclass
+class Plain:
+    text: str
+    beside: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    text: str
+    beside: list[str] = field(default_factory=list)
+
+
+class Struct(msgspec.Struct):
+    text: str
+    beside: list[str] = []
+
+
+class FrozenStruct(msgspec.Struct, frozen=True):
+    text: str
+    beside: list[str] = []
+
+
+class Model(BaseModel):
+    text: str
+    beside: list[str] = []
+
+
+def mine() -> JSONFormat:
+    return JSONFormat("mine", text="$.text")
+
+
+@pytest.mark.parametrize("kind", [Plain, Frozen, Struct, FrozenStruct, Model])
+def test_objects_are_guarded_by_a_format_of_ones_own(kind: Any) -> None:
+    for pieces in cuttings(TEXT):
+        source = [kind(text=piece, beside=["a secret"]) for piece in pieces]
+        out = list(GUARD.wrap_sync(source, provider=mine()))
+        assert "".join(each.text for each in out) == MASKED
+        assert {type(each) for each in out} == {kind}
+        assert "secret" not in repr(out)
+        assert all(each.beside == ["a secret"] for each in source)
+        same = list(EMPTY.wrap_sync(source, provider=mine()))
+        assert all(a is b for a, b in zip(same, source, strict=True))
+
+
+class Hiding:
+    __slots__ = ("__text", "beside")
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+        self.beside = ""
+
+    def __str__(self) -> str:
+        return self.__text
+
+
+def test_what_slots_hide_is_guarded() -> None:
+    (out,) = GUARD.wrap_sync([Hiding("a secret")], provider="json")
+    assert type(out) is Hiding
+    assert str(out) == "a ######"
+
+
+class Private(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    text: str
+    _more: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _last: str = PrivateAttr("")
+
+    def __str__(self) -> str:
+        return f"{self._more}{self._last}"
+
+    def with_more(self, more: dict[str, Any], last: str = "") -> Private:
+        self._more, self._last = more, last
+        return self
+
+
+class Copied(Private):
+    """A class with a way of its own to copy."""
+
+    def model_copy(self, **options: Any) -> Any:
+        return super().model_copy(**options)
+
+
+@pytest.mark.parametrize("kind", [Private, Copied])
+def test_private_attributes_of_models_are_guarded(kind: Any) -> None:
+    def source() -> list[Any]:
+        said = {"say": "a secret", "a secret": 1, "so": "so"}
+        return [kind(text="so", other="a secret").with_more(said, "a secret")]
+
+    (out,) = GUARD.wrap_sync(source(), provider=mine())
+    assert type(out) is kind
+    assert "secret" not in f"{out!r}{out}"
+    assert out._more["so"] == "so"
+    assert (out.text, out.other) == ("so", "a ######")
+    held = source()
+    assert next(iter(EMPTY.wrap_sync(held, provider=mine()))) is held[0]
+
+
+def test_a_block_leaves_private_attributes_as_their_methods_need_them() -> None:
+    source = [
+        Private(text="all for").with_more({"say": "so"}),
+        Private(text="bidden").with_more({"say": "so"}),
+    ]
+    out = list(GUARD.wrap_sync(source, provider=mine()))
+    assert "".join(each.text for each in out) == "all "
+    assert all(isinstance(each._more, dict) for each in out)
+
+
+def said(text: str) -> Any:
+    return message({"delta": {"content": text, "toolCalls": [{"id": "1"}]}})
+
+
+def test_messages_of_protocol_buffers_are_guarded_by_a_format_of_ones_own() -> None:
+    own = JSONFormat("mine", text="$.outputs[*].delta.content")
+    for pieces in cuttings(TEXT):
+        source = [said(piece) for piece in pieces]
+        out = list(GUARD.wrap_sync(source, provider=own))
+        assert "".join(each.outputs[0].delta.content for each in out) == MASKED
+        assert {type(each) for each in out} == {CHUNK}
+        assert out[0].outputs[0].delta.tool_calls[0].id == "1"
+        assert source == [said(piece) for piece in pieces]
+        same = list(EMPTY.wrap_sync(source, provider=own))
+        assert all(a is b for a, b in zip(same, source, strict=True))
+
+
+def test_messages_of_protocol_buffers_are_guarded_where_nothing_is_known_of_them() -> None:
+    held = Mapped()
+    held.update({"a": "a secret", "b": [1, "a secret", "so"], "a secret": {"c": True}})
+    (out,) = GUARD.wrap_sync([{"id": "1", "more": held}])
+    assert "secret" not in repr(out)
+    assert type(out["more"]) is Mapped
+    assert (out["more"]["a"], out["more"]["b"][2]) == ("a ######", "so")
+    assert held["a"] == "a secret"
+
+
+@pytest.mark.parametrize("where", ["$.text", "$.said"])
+def test_what_the_class_of_a_message_does_not_know_is_refused(where: str) -> None:
+    told = CHUNK.FromString(said("so").SerializeToString() + b"\xfa\x07\x06secret")
+    with pytest.raises(AdapterError, match=r"text at .*'unknown fields'.* cannot be read"):
+        list(GUARD.wrap_sync([{"said": told}], provider=JSONFormat("mine", text=where)))
