@@ -11,6 +11,7 @@ from guardstream.errors import AdapterError
 from guardstream.hints import hint
 from guardstream.lazy import LazyMapping, exporting
 from guardstream.providers.adapter import Adapter, Unknown
+from guardstream.providers.fields import is_record
 from guardstream.providers.text import PlainText
 
 if TYPE_CHECKING:
@@ -150,15 +151,15 @@ def named(name: str, *, unknown: Unknown = "guard", beside: Iterable[str] = ()) 
 def detect(chunk: object, *, unknown: Unknown = "guard") -> Adapter[Any]:
     """Return a new adapter that knows chunks like `chunk`.
 
-    Of JSON that none knows every string is guarded by its path, unless `unknown` is "refuse";
-    AdapterError for that, and for any other type.
+    Of JSON and of records that none knows every string is guarded by its path, unless `unknown` is
+    "refuse"; AdapterError for that, and for any other type.
     """
     for name in _each_name():
         adapter = _adapter(name)
         if adapter.accepts(chunk):
             found: Adapter[Any] = adapter(unknown=unknown)
             return found
-    if isinstance(chunk, (dict, list)) and unknown != "refuse":
+    if unknown != "refuse" and (isinstance(chunk, (dict, list, tuple)) or is_record(chunk)):
         return named("json", unknown=unknown)
     kind = f"{type(chunk).__module__}.{type(chunk).__qualname__}".removeprefix("builtins.")
     raise AdapterError(

@@ -91,6 +91,19 @@ def _attributes(value: dict[str, Any]) -> dict[str, Any]:
     return {} if own is value else own
 
 
+_RECORDS = (
+    *("__dataclass_fields__", "model_fields", "__fields__"),  # pydantic's of version 2 and 1
+    *("__attrs_attrs__", "__struct_fields__"),  # msgspec's
+)
+"""What classes have whose objects are their fields, and no more."""
+
+
+def is_record(value: object) -> bool:
+    """Tell whether a value is an object that is its fields: a model, a dataclass, a message."""
+    kind = type(value)
+    return is_message_class(kind) or any(hasattr(kind, name) for name in _RECORDS)
+
+
 def names_in(value: Any) -> Collection[str]:
     """Return the names of a value's fields that could be any text: those that no class declares."""
     if isinstance(value, Mapping) and not is_message(value):

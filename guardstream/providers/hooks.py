@@ -30,7 +30,7 @@ class Hooks(Generic[C]):
     """Attributes and methods that an adapter may leave out; each default is what holds then."""
 
     name: str
-    """What the format is called, in `result.provider`. By default, the name of the class."""
+    """What records call the format. By default, the name of the class."""
 
     signs_thinking: bool = True
     """Whether a signature forbids to change what a model thinks."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 from guardstream.events import FinishReason
 from guardstream.jsonpath import check_apart, steps_of
 from guardstream.providers.adapter import Piece, Reading, Said, Slot, Unknown
-from guardstream.providers.fields import fields_of
+from guardstream.providers.fields import fields_of, is_record
 from guardstream.providers.nodes import ABOUT, END, PASSED, Leaf, Spec
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.spec import SpecAdapter
@@ -93,9 +93,9 @@ class JSONFormat(SpecAdapter):
 
     def accepts(self, chunk: object) -> bool:
         """Tell whether `chunk` has text, or its end, where this format has it."""
-        if not isinstance(chunk, dict):
+        if not isinstance(chunk, dict) and not is_record(chunk):
             return False
-        found = self._read(chunk, chunk).found
+        found = self._read(chunk, fields_of(chunk)).found
         self._last = None
         return any(each.leaf.kind in ("delta", "end") for each in found)
 

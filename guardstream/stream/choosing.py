@@ -11,6 +11,7 @@ from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
 from guardstream.providers import Adapter, chosen, detect, is_known, named
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.fields import is_record
 from guardstream.providers.hooks import hooks_of
 from guardstream.stream.arguments import check_provider
 from guardstream.stream.whole import guards, is_harmless
@@ -40,7 +41,7 @@ def choosing(
 
     def choose(chunk: Any) -> Adapter[Any]:
         mine = asked
-        if mine is None:
+        if mine is None and own and (isinstance(chunk, dict) or _is_unknown_record(chunk)):
             mine = next((each for each in own.values() if each.accepts(chunk)), None)
         if mine is None and len(own) == 1 and _may_begin(next(iter(own.values())), chunk):
             mine = next(iter(own.values()))
@@ -49,8 +50,8 @@ def choosing(
         except AdapterError as error:
             if mine is not None or not own:
                 raise
-            hint = f"the policy's formats are told by dicts alone: name one of {', '.join(own)}"
-            raise AdapterError(f"{error}; {hint}") from None
+            hint = "the policy's formats are told by dicts and records: name one of"
+            raise AdapterError(f"{error}; {hint} {', '.join(own)}") from None
         if mine is None and hooks_of(adapter).name == "json":
             _look_further(adapter, choose)
             if policy and format_hints:
@@ -64,6 +65,11 @@ def choosing(
 
 def _says_kind_alone(chunk: object) -> bool:
     return isinstance(chunk, dict) and chunk.keys() == {"type"}
+
+
+def _is_unknown_record(chunk: object) -> bool:
+    """Tell whether a chunk is an object that is its fields, and of no known format."""
+    return is_record(chunk) and not _is_known(detect(chunk))
 
 
 def _is_known(adapter: Adapter[Any]) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 from google.protobuf.struct_pb2 import Struct as Mapped
+from langchain_core.messages import AIMessageChunk
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from guardstream import AdapterError
+from guardstream import AdapterError, Guard, Policy
 from guardstream.providers import JSONFormat
 from tests.providers.laws import EMPTY, GUARD, cuttings
 from tests.providers.xai_messages import CHUNK, message
@@ -61,6 +62,67 @@ def test_objects_are_guarded_by_a_format_of_ones_own(kind: Any) -> None:
         assert all(each.beside == ["a secret"] for each in source)
         same = list(EMPTY.wrap_sync(source, provider=mine()))
         assert all(a is b for a, b in zip(same, source, strict=True))
+
+
+class Pair(NamedTuple):
+    text: str
+    beside: list[str]
+
+
+RECORDS = [Plain, Frozen, Struct, FrozenStruct, Model]
+
+
+@pytest.mark.parametrize("kind", [*RECORDS, Pair])
+def test_records_of_no_known_format_are_guarded_by_path(kind: Any) -> None:
+    source = [kind(text=text, beside=["a secret"]) for text in ("a sec", "ret", "no secret")]
+    first, second, third = GUARD.wrap_sync(source)
+    assert (first.text, third.text) == ("a sec", "no ######")
+    assert "ret" not in second.text
+    assert {type(each) for each in (first, second, third)} == {kind}
+    assert first.beside == third.beside == ["a ######"]
+    assert all(a is b for a, b in zip(EMPTY.wrap_sync(source), source, strict=True))
+    with pytest.raises(AdapterError, match="no adapter knows chunks of type"):
+        list(GUARD.wrap_sync(source, unknown="refuse"))
+
+
+def test_messages_and_tuples_of_no_known_format_are_guarded_by_path() -> None:
+    made = Mapped()
+    made.update({"text": "a secret"})
+    assert list(next(iter(GUARD.wrap_sync([made]))).items()) == [("text", "a ######")]
+    assert list(GUARD.wrap_sync([("a secret", {"b": "a secret"})])) == [
+        ("a ######", {"b": "a ######"})
+    ]
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_policys_format_knows_records(kind: Any) -> None:
+    guard = Guard(
+        Policy.parse("formats: {mine: {text: $.text}}\nrules: [{id: w, words: [secret]}]")
+    )
+    source = [kind(text=piece, beside=[]) for piece in ("a sec", "ret, no sec")]
+    stream = guard.wrap_sync(source)
+    assert "".join(each.text for each in stream) == "a [w], no sec"
+
+
+def test_a_known_format_comes_before_a_policys_for_objects() -> None:
+    guard = Guard(
+        Policy.parse("formats: {mine: {text: $.content}}\nrules: [{id: w, words: [secret]}]")
+    )
+    thought = AIMessageChunk(content=[{"type": "thinking", "thinking": "hm"}])
+    stream = guard.wrap_sync([thought, AIMessageChunk(content="a sec"), AIMessageChunk("ret")])
+    assert stream.text() == "a [w]"
+    assert stream.result.thinking == "hm"
+
+
+class Other:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+@pytest.mark.parametrize("chunk", [Other("a"), 3, object(), {"a"}])
+def test_what_is_no_record_must_be_described(chunk: Any) -> None:
+    with pytest.raises(AdapterError, match="no adapter knows chunks of type"):
+        list(GUARD.wrap_sync([chunk]))
 
 
 class Hiding:
