@@ -32,6 +32,9 @@ _MODELS: dict[type[Any], bool] = {}
 """Classes of pydantic's models: whether they leave copying to pydantic."""
 
 
+_NOTES = frozenset({"_hidden_params", "_response_headers", "_response_ms"})
+"""LiteLLM's private attributes: what it notes of a call, such as headers, and no model says."""
+
 _MODEL_SLOTS = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
 _SETTERS: list[Callable[[Any, Any], None]] = []
@@ -51,8 +54,8 @@ def fields_of(value: Any) -> Mapping[str, Any]:
         return value  # type: ignore[no-any-return]
     if kind in _MODELS:
         extra, private = value.__pydantic_extra__, value.__pydantic_private__
-        if private:
-            return {**value.__dict__, **(extra or {}), **private}
+        if private and not private.keys() <= _NOTES:
+            return {**value.__dict__, **(extra or {}), **_private_of(value)}
         return {**value.__dict__, **extra} if extra else value.__dict__
     return _fields_of(value, kind)
 
@@ -79,10 +82,14 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     fields: dict[str, Any] = getattr(value, "__dict__", None) or {}
     if slots:
         fields = {**fields, **{name: getattr(value, name, None) for name in slots}}
-    for more in ("__pydantic_extra__", "__pydantic_private__"):
-        held = getattr(value, more, None)
-        fields = {**fields, **held} if held else fields
-    return fields
+    extra, private = getattr(value, "__pydantic_extra__", None), _private_of(value)
+    return {**fields, **(extra or {}), **private} if extra or private else fields
+
+
+def _private_of(value: Any) -> Mapping[str, Any]:
+    """The private attributes of a pydantic model that may hold text."""
+    private = getattr(value, "__pydantic_private__", None) or {}
+    return {name: each for name, each in private.items() if name not in _NOTES}
 
 
 def _attributes(value: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +212,7 @@ def with_names(value: Any, fields: Mapping[str, Any]) -> Any:
         return _made_mapping(type(value), fields)
     if not getattr(value, "__pydantic_extra__", None):
         return dict(fields)
-    own = value.__dict__.keys() | (value.__pydantic_private__ or {}).keys()
+    own = value.__dict__.keys() | _private_of(value).keys()
     copied = replaced(value, {name: fields[name] for name in own})
     extra = {name: new for name, new in fields.items() if name not in own}
     _put(copied, "__pydantic_extra__", extra)
@@ -236,9 +243,12 @@ def with_field(value: Any, name: str, new: Any) -> Any:
 
 
 def plain_model(value: Any) -> bool:
-    """Tell whether a value is a pydantic model that is its fields, and copied as pydantic does."""
+    """Tell whether a value is a pydantic model that is its fields, and copied as pydantic does.
+
+    One with private attributes is more than those.
+    """
     fields_of(value)
-    return _MODELS.get(type(value), False)
+    return _MODELS.get(type(value), False) and not _private_of(value)
 
 
 def _copied(value: Any, kind: type[Any], updates: Mapping[str, Any]) -> Any:

@@ -49,6 +49,15 @@ def test_an_answer_is_masked() -> None:
     assert not left_raw(out)
 
 
+def test_what_litellm_notes_of_a_call_is_no_text() -> None:
+    chunks = [chunk(content=each) for each in ("a sec", "ret", ", no s", "e", "e.")]
+    for number, each in enumerate(chunks):
+        each._hidden_params = {"api_base": "http://secret", "created_at": number}
+    out = list(GUARD.wrap_sync(chunks))
+    assert [each.choices[0].delta.content for each in out] == ["a ", "######, no ", "see."]
+    assert out[-1]._hidden_params == chunks[-1]._hidden_params
+
+
 def test_an_answer_is_masked_without_waiting() -> None:
     async def answer() -> str:
         source = await litellm.acompletion(mock_response="a secret, no sec", **ASK)

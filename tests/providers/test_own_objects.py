@@ -178,6 +178,16 @@ def test_private_attributes_of_models_are_guarded(kind: Any) -> None:
     assert next(iter(EMPTY.wrap_sync(held, provider=mine()))) is held[0]
 
 
+@pytest.mark.parametrize("kind", [Private, Copied])
+def test_private_attributes_are_guarded_in_chunks_that_are_alike(kind: Any) -> None:
+    source = [kind(text="so ").with_more({}) for _ in range(9)]
+    source[5].with_more({"say": "a secret"})
+    source[7].with_more({}, "a secret")
+    out = list(GUARD.wrap_sync(source, provider=mine()))
+    assert len(out) == len(source)
+    assert "secret" not in "".join(map(str, out))
+
+
 def test_a_block_leaves_private_attributes_as_their_methods_need_them() -> None:
     source = [
         Private(text="all for").with_more({"say": "so"}),
