@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -44,7 +45,13 @@ _SPEAKERS = {"model": "assistant", "assistant": "assistant", "function": "tool",
 
 _FILES = frozenset({"data", "bytes", "mimeType", "mime_type", "role", "format"})
 _FILES |= {"id", "toolUseId", "thoughtSignature", "thought_signature", "type", "kind", "raw"}
-"""What is no text in those, nor in the messages of agents."""
+"""What is no text in those, nor in the messages of agents, unless it has a space."""
+
+_MARK = re.compile(r"[!-~]*")
+
+_GIVEN = frozenset({"toolResult", "functionResponse", "function_response"})
+_GIVEN |= {"codeExecutionResult", "code_execution_result"}
+"""What a tool gives, also where it stands in the model's message."""
 
 _ADDRESSES = frozenset({"fileUri", "file_uri"})
 """Where a file is fetched from: nobody's text, but a value may stand in it."""
@@ -290,8 +297,10 @@ def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any
     for name, inner in value.items():
         if name in _DOCUMENTS and isinstance(inner, (dict, list)):
             mapped[name] = document(role, inner)
-        elif name in _FILES and isinstance(inner, str):
+        elif name in _FILES and isinstance(inner, str) and _MARK.fullmatch(inner):
             mapped[name] = inner
+        elif name in _GIVEN and role == "assistant":
+            mapped[name] = _mapped("tool", inner, change, document)
         elif name in _ADDRESSES and isinstance(inner, str):
             mapped[name] = change("assistant", inner)
         else:

@@ -21,7 +21,7 @@ from guardstream.errors import AdapterError, PolicyError, StageError
 from guardstream.events import Event, Finding, Finish, FinishReason, Text
 from guardstream.policy import Policy
 from guardstream.policy.model import InputFile
-from guardstream.prompts.shapes import ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
+from guardstream.prompts.shapes import ADDRESS, ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
 from guardstream.stages.pipeline import Pipeline
 from guardstream.vault.masking import masking
 from guardstream.vault.vault import Vault, VaultError
@@ -47,11 +47,17 @@ _MARKED = ("type", "id", "data", "status", "format", "mimeType", "mime_type", "m
 What stands there is no text, unless it has a space or a character that is not ASCII.
 """
 
+_SAID = ("text", "content")
+"""Keys of texts: there is no file."""
+
 _FILE = re.compile(r"(?:data:[!-+\--~]*,)?[A-Za-z0-9+/_=-]{1024,}")
 """A file in base64 or its address: a text has a space, or another character, before that."""
 
-_RESULTS = ("output", "outputs", "result", "results")
-"""Keys of what a tool has returned, in an item that is the model's call."""
+_RESULTS = (
+    *("output", "outputs", "result", "results", "error", "tool_results"),
+    *("toolResult", "functionResponse", "function_response"),
+)
+"""Keys of what a tool has returned, in what is the model's."""
 
 _TEXTS = ("text", "input_text", "output_text")
 """The types of parts that are texts."""
@@ -128,6 +134,9 @@ def check_messages(
             return MessagesResult(check.all(given), tuple(check.findings), "stop")
         except _BlockedError:
             return MessagesResult([], tuple(check.findings), "content_filter")
+        except RecursionError:
+            problem = "it is nested too deeply or holds itself"
+            raise AdapterError(f"message {check.number}: {problem}") from None
 
     return checked() if vault is None else vault.settled(checked)
 
@@ -148,11 +157,11 @@ class _Check:
         self._roles = frozenset(section.roles)
         self._unknowns = section.unknown
         self._names: set[tuple[str, str]] = set()  # of fields that are not known, and harmless
-        self._number = 0
+        self.number = 0
 
     def all(self, messages: list[Any]) -> list[Any]:
         checked = []
-        for self._number, message in enumerate(messages):
+        for self.number, message in enumerate(messages):
             checked.append(self._message(message))
         return checked
 
@@ -160,23 +169,29 @@ class _Check:
         plain = _plain(message)
         if plain is None:
             return self._odd(message, (), None)
-        kind = _name(plain.get("type") or "message")
-        if kind == "message":
-            role = _ROLES.get(_name(plain.get("role")))
+        kind, name = _name(plain.get("type") or "message"), _name(plain.get("role"))
+        role = _ROLES.get(name)
+        if kind == "message" or kind in _ROLES:  # LangChain's type is the role
             if role is None:
-                what = f"the role {_name(plain.get('role'))!r}"
-                self._unknown(None, ("role",), None, what)
-                return self._fields(message, plain, _WITH_ANY_ROLE, (), "user")
+                self._unknown(None, ("role",), None, "the role {!r}", name)
+                return self._fields(message, plain, _WITH_ANY_ROLE, (), _role_of(kind, "user"))
             return self._fields(message, plain, MESSAGE, (), role)
+        whose = self._whose(kind, role)
         if kind in ITEMS:
-            return self._fields(message, plain, ITEMS[kind], (), _role_of(kind, "user"))
-        return self._unknown(message, (), None, f"an item of type {kind!r}", kind)
+            return self._fields(message, plain, ITEMS[kind], (), whose)
+        return self._unknown(message, (), None, "an item of type {!r}", kind, whose)
+
+    def _whose(self, kind: str, role: str | None) -> str:
+        """Whose text an item is: if its type and its role differ, that which is judged."""
+        told = "assistant" if kind == "reasoning" or kind.endswith("_call") else role or "user"
+        told = _role_of(kind, told)
+        return role if role in self._roles and told not in self._roles else told
 
     def _fields(
         self, given: Any, plain: Mapping[str, Any], fields: Fields, path: Path, role: str
     ) -> Any:
         """Check the fields of an object; return the very same one if nothing changes."""
-        outer, self._signed = self._signed, any(plain.get(key) for key in _SIGNATURES)
+        outer, self._signed = self._signed, _is_signed(plain)
         try:
             return self._changed(given, plain, fields, path, role)
         finally:
@@ -187,17 +202,31 @@ class _Check:
     ) -> Any:
         made: dict[Any, Any] = {}
         for key, value in plain.items():
-            kind, here = fields.get(key), (*path, key)
-            if kind == "meta" or (kind and value is None):
-                made[key] = value
+            kind = fields.get(key)
+            if kind == "meta":
+                made[key] = self._meta(value, (*path, key), role)
             elif kind:
-                made[key] = self._value(kind, value, here, role)
-            elif not value or isinstance(value, (int, float)):
-                made[self._named(key, path, role)] = value
+                here = (*path, key)
+                made[key] = value if value is None else self._value(kind, value, here, role)
             else:
-                checked = self._unknown(value, here, role, "a field")
-                made[self._named(key, path, role)] = checked
+                named = self._named(key, path, role)
+                made[named] = self._field(key, value, (*path, named), role)
         return self._made_of(given, plain, made, path)
+
+    def _meta(self, value: Any, path: Path, role: str) -> Any:
+        """Check what says nothing to a model: a text may stand in its place."""
+        if self._unknowns == "pass" or (isinstance(value, str) and _MARK.fullmatch(value)):
+            return value
+        texts = isinstance(value, (str, list, tuple, Mapping))
+        return self._guarded(value, path, role) if texts else value
+
+    def _field(self, key: Any, value: Any, path: Path, role: str) -> Any:
+        """Check a field that is not known; it says nothing if it is a number, or empty."""
+        if value is None or isinstance(value, (int, float)):
+            return value
+        if isinstance(value, (str, list, tuple, Mapping)) and not value:
+            return value
+        return self._unknown(value, path, _role_at(key, role), "a field", key=key)
 
     def _made_of(
         self, given: Any, plain: Mapping[Any, Any], made: dict[Any, Any], path: Path
@@ -303,9 +332,10 @@ class _Check:
         if plain is None:
             return self._odd(value, path, role)
         kind = _name(plain.get("type") or "text")
+        role = _role_of(kind, role)
         if kind not in shapes:
-            return self._unknown(value, path, role, f"a part of type {kind!r}", kind)
-        return self._fields(value, plain, shapes[kind], path, _role_of(kind, role))
+            return self._unknown(value, path, role, "a part of type {!r}", kind)
+        return self._fields(value, plain, shapes[kind], path, role)
 
     def _object(self, value: Any, path: Path, role: str, fields: Fields) -> Any:
         plain = _plain(value)
@@ -314,17 +344,16 @@ class _Check:
         return self._fields(value, plain, fields, path, role)
 
     def _address(self, value: Any, path: Path, role: str) -> Any:
-        """With a vault: hide values in what is fetched; what is in the address itself stays."""
-        if self._vault is None:
+        """With a vault: hide values in what is fetched; what is in the address itself stays.
+
+        What is no address, as it has a space, is a text.
+        """
+        if not isinstance(value, str):
+            return self._object(value, path, role, ADDRESS)
+        judged = not _MARK.fullmatch(value) and self._unknowns != "pass"
+        if not judged and (self._vault is None or value.startswith("data:")):
             return value
-        if isinstance(value, str):
-            itself = value.startswith("data:")
-            return value if itself else self._text(value, "text", path, role, judged=False)
-        plain = _plain(value)
-        if plain is None or not isinstance(plain.get("url"), str):
-            return value
-        checked = self._address(plain["url"], (*path, "url"), role)
-        return value if checked == plain["url"] else {**plain, "url": checked}
+        return self._text(value, "text", path, role, judged=judged)
 
     def _arguments(self, value: Any, path: Path, role: str) -> Any:
         """Arguments that are an object already: as JSON, each string in them is a text."""
@@ -351,7 +380,7 @@ class _Check:
         events = _events(rules, text, channel)
         for event in events:
             if isinstance(event, Finding):
-                self.findings.append(MessageFinding(self._number, role, path, event))
+                self.findings.append(MessageFinding(self.number, role, path, event))
         if events[-1] == Finish("content_filter"):
             raise _BlockedError
         shown = "".join(event.text for event in events if isinstance(event, Text))
@@ -394,19 +423,29 @@ class _Check:
 
     # What is not known
 
-    def _unknown(self, value: Any, path: Path, role: str | None, what: str, kind: str = "") -> Any:
+    def _unknown(
+        self,
+        value: Any,
+        path: Path,
+        role: str | None,
+        what: str,
+        kind: str = "",
+        whose: str = "user",
+        key: Any = None,
+    ) -> Any:
         """Do with what is not known, of a role or of nobody knows whom, what the policy says.
 
         With a vault values are hidden, too, in what would be refused in texts that are judged.
+        `what` says what it is, with its `kind`; `whose` it is taken for if it has no role, and
+        `key` is its name if that is not known.
         """
         if self._unknowns == "pass":
             return value
         if self._unknowns == "refuse" and (role is None or role in self._roles):
             remedy = "'unknown: guard' in the policy's 'input' takes each string in it for a text"
-            raise self._not_read(path, f"{what} at {{}} is not known; {remedy}")
-        if self._unknowns == "refuse" and self._vault is None:
-            return value
-        return self._guarded(value, path, _role_of(kind, role or "user"))
+            said = what.format("<str>" if _found(self._rules, kind) else kind)
+            raise self._not_read(path, f"{said} at {{}} is not known; {remedy}")
+        return self._guarded_field(key, value, path, role or whose)
 
     def _odd(self, value: Any, path: Path, role: str | None) -> Any:
         """Take what stands where a text or an object is expected: a number may be one in tokens."""
@@ -420,11 +459,16 @@ class _Check:
 
     def _not_read(self, path: Path, problem: str) -> AdapterError:
         place = ".".join(map(str, path)) or "."
-        return AdapterError(f"message {self._number}: {problem.format(repr(place))}")
+        return AdapterError(f"message {self.number}: {problem.replace('{}', repr(place))}")
 
     def _named(self, name: Any, path: Path, role: str) -> Any:
         """What a field is called that is not known."""
-        if self._unknowns != "guard" or not isinstance(name, str) or (role, name) in self._names:
+        if name is None or isinstance(name, (int, float)):
+            return name
+        if not isinstance(name, str):
+            kind = type(name).__name__
+            raise self._not_read(path, f"the name of a field in {{}} is no str but {kind!r}")
+        if self._unknowns == "pass" or (role, name) in self._names:
             return name
         before = len(self.findings)
         checked = self._text(name, "text", path, role)
@@ -435,8 +479,11 @@ class _Check:
     def _guarded(self, value: Any, path: Path, role: str) -> Any:
         """Guard each string in whatever this is but files and marks, and what fields are called."""
         if isinstance(value, str):
-            return value if _FILE.fullmatch(value) else self._text(value, "text", path, role)
-        if value is None or isinstance(value, (int, float, bytes)):
+            file = _FILE.fullmatch(value) and _may_be_file(path)
+            return value if file else self._text(value, "text", path, role)
+        if value is None or isinstance(value, (int, float)):
+            return value
+        if isinstance(value, bytes) and _may_be_file(path):
             return value
         if isinstance(value, (list, tuple)):
             return self._each(value, path, role, self._guarded)
@@ -448,22 +495,22 @@ class _Check:
             raise self._not_read(
                 path, f"a value of type {kind!r} at {{}} cannot be read: give dicts"
             )
-        made = {
-            self._named(key, path, role): self._guarded_field(key, inner, (*path, key), role)
-            for key, inner in plain.items()
-        }
+        role = _role_of(_name(plain.get("type")), role)
+        made = {}
+        for key, inner in plain.items():
+            named = self._named(key, path, role)
+            here = (*path, named)
+            made[named] = self._guarded_field(key, inner, here, _role_at(key, role))
         return self._made_of(value, plain, made, path)
 
     def _guarded_field(self, key: Any, value: Any, path: Path, role: str) -> Any:
-        if key in _SIGNATURES:
+        if key in _SIGNATURES and isinstance(value, (str, bytes)):
             return value
         if key in _MARKED or str(key).endswith(("_id", "Id")):
             if isinstance(value, str) and _MARK.fullmatch(value):
                 return value
         elif key in ("input", "arguments") and isinstance(value, (dict, list)):
             return self._arguments(value, path, role)
-        elif key in _RESULTS and role == "assistant":
-            role = "tool"
         return self._guarded(value, path, role)
 
 
@@ -474,10 +521,42 @@ def _plain(value: Any) -> Mapping[str, Any] | None:
     """An object as a mapping; None if it is none."""
     if isinstance(value, Mapping):
         return value
-    dumped: Mapping[str, Any] | None = None
-    if hasattr(value, "model_dump"):
-        dumped = value.model_dump(exclude_unset=True)
-    return dumped
+    if not hasattr(value, "model_dump") or isinstance(value, type):
+        return None
+    try:
+        dumped = _filled(value.model_dump(), value.model_dump(exclude_unset=True))
+    except RecursionError:
+        raise
+    except Exception:  # a class of somebody's may do anything
+        return None
+    return dumped if isinstance(dumped, Mapping) else None
+
+
+def _filled(whole: Any, given: Any) -> Any:
+    """What a model says that was given: its defaults, too, but for None."""
+    if isinstance(whole, dict) and isinstance(given, dict):
+        return {
+            key: _filled(value, given[key]) if key in given else value
+            for key, value in whole.items()
+            if key in given or value is not None
+        }
+    if isinstance(whole, list) and isinstance(given, list) and len(whole) == len(given):
+        return [_filled(one, other) for one, other in zip(whole, given, strict=True)]
+    return given
+
+
+def _is_signed(plain: Mapping[str, Any]) -> bool:
+    """Tell whether an object must come back as the model gave it."""
+    return any(
+        isinstance(signature, (str, bytes)) and signature
+        for signature in map(plain.get, _SIGNATURES)
+    )
+
+
+def _may_be_file(path: Path) -> bool:
+    """Tell whether a file may stand at a path: in a field that is not one of texts."""
+    names = [step for step in path if isinstance(step, str)]
+    return bool(names) and names[-1] not in _SAID
 
 
 def _same(made: Mapping[Any, Any], given: Mapping[Any, Any]) -> bool:
@@ -508,8 +587,7 @@ def _told(part: Any) -> str | None:
     if plain is None or plain.get("type", "text") not in _TEXTS:
         return None
     text = plain.get("text")
-    signed = any(plain.get(key) for key in _SIGNATURES)
-    return text if isinstance(text, str) and not signed else None
+    return text if isinstance(text, str) and not _is_signed(plain) else None
 
 
 def _as_one(parts: Sequence[Any], text: str) -> Any:
@@ -525,14 +603,18 @@ def _as_one(parts: Sequence[Any], text: str) -> Any:
 def _name(value: object) -> str:
     """A type or role as it may be said in an error; what is no short text becomes its own type."""
     short = isinstance(value, str) and len(value) <= 40
-    return str(value) if short else f"<{type(value).__name__}>"
+    return str.__str__(value) if short else f"<{type(value).__name__}>"
 
 
 def _role_of(kind: str, role: str) -> str:
-    """Whose text a part or item is that stands in a message of `role`.
+    """Whose text is what stands in a message of `role`: what a tool gives is the tool's.
 
-    OpenAI's and Anthropic's names for what tools give and what models call all end so.
+    OpenAI's and Anthropic's names for what tools give all end so.
     """
-    if kind == "tool_result" or kind.endswith(("_tool_result", "_output")):
-        return "tool"
-    return "assistant" if kind == "reasoning" or kind.endswith("_call") else role
+    tool = kind in ("tool", "function", "tool_result")
+    return "tool" if tool or kind.endswith(("_tool_result", "_output")) else role
+
+
+def _role_at(key: Any, role: str) -> str:
+    """Whose text a field is, in what is a role's and not known."""
+    return "tool" if role == "assistant" and key in _RESULTS else role

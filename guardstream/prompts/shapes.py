@@ -3,7 +3,7 @@
 A field is of one of these kinds: `text`, `thinking`, `refusal` and `arguments` are texts of that
 channel; `parts` is a text or a list of parts, `source` where a document is from; a name in OBJECTS
 is an object with those fields, or a list of such; `url` is what the provider fetches, or an object
-that has it as its `url`; `meta` holds nothing that is read.
+that has it as its `url`; `meta` holds nothing that is read, unless it has a space.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
 )
 """What stands in messages and parts: tool calls and what they call, spoken answers, files,
 citations."""
+
+ADDRESS = _fields("detail data media_type file_id format", url="url")
+"""Where an image is from, and what else is said of it."""
 
 ITEMS: Mapping[str, Fields] = MappingProxyType(
     {

@@ -177,6 +177,8 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
 
 def _copied_object(value: Any, updates: Mapping[str, Any]) -> Any:
     clone = copy.copy(value)
+    if clone is value:  # there is but one, such as a member of an Enum
+        return _remade(value, updates)
     put = object.__setattr__ if is_dataclass(value) else setattr  # some refuse, some warn
     for name, new in updates.items():
         try:

@@ -6,9 +6,10 @@ look-up, and only objects and lists that can hold something are entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from enum import Enum
 from functools import partial
+from numbers import Number
 from typing import Any, NamedTuple, TypeAlias
 
 from guardstream.errors import AdapterError
@@ -351,7 +352,7 @@ def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings
             if item:
                 _read_tree(spec, item, (steps, place), (*path, place), found)
     elif not isinstance(value, (bool, int, float)):
-        _check_readable(value, steps)
+        check_readable(value, steps)
         _read_keys(value, steps, path, found, spec.leaf)
         for name, inner in fields_of(value).items():
             if inner:
@@ -390,17 +391,32 @@ def read_unknown(value: Any, steps: Steps, path: Path, found: Findings) -> None:
         for place, item in enumerate(value):
             read_unknown(item, (steps, place), (*path, place), found)
     elif not (value is None or isinstance(value, (bool, int, float, Enum, type))):
-        _check_readable(value, steps)
+        check_readable(value, steps)
         named = names_in(value)
         for name, inner in fields_of(value).items():
             _read_field(name in named, name, inner, steps, path, found)
 
 
-def _check_readable(value: Any, steps: Steps) -> None:
+def check_readable(value: Any, steps: Steps) -> None:
     """Raise AdapterError for what gives its values but once, or has none that could be read."""
-    if isinstance(value, Iterator):
+    hidden = isinstance(value, Iterable) and not fields_of(value) and not _has_numbers(value)
+    if hidden or isinstance(value, Iterator):
         kind = type(value).__qualname__
         raise AdapterError(f"text at {spoken(steps)} cannot be read: it is a {kind!r}")
+
+
+def _has_numbers(items: Iterable[Any]) -> bool:
+    """Tell whether there are numbers alone in what is iterated, as in an array of NumPy."""
+    return all(
+        item is None
+        or isinstance(item, Number)
+        or (
+            isinstance(item, Iterable)
+            and not isinstance(item, (str, *BYTES))
+            and _has_numbers(item)
+        )
+        for item in items
+    )
 
 
 def _read_field(

@@ -28,7 +28,15 @@ from guardstream.providers.adapter import (
     passes_any,
 )
 from guardstream.providers.alike import PATIENCE, Alike, alike
-from guardstream.providers.fields import chosen, fields_of, same_or, spelled, spelled_whole
+from guardstream.providers.fields import (
+    BYTES,
+    LISTS,
+    chosen,
+    fields_of,
+    same_or,
+    spelled,
+    spelled_whole,
+)
 from guardstream.providers.nodes import (
     ABOUT,
     APART,
@@ -56,7 +64,7 @@ from guardstream.providers.nodes import (
 )
 from guardstream.providers.parsed import map_parsed
 from guardstream.providers.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
-from guardstream.providers.readers import Findings, Found, compiled
+from guardstream.providers.readers import Findings, Found, check_readable, compiled
 from guardstream.providers.unknown import Unknowns, too_deep
 
 __all__ = [
@@ -266,11 +274,7 @@ class SpecAdapter:
             return last
         found = Findings()
         found.passing = self._unknowns.passing
-        if chunk and self._reader is not None:
-            try:
-                self._reader(chunk, (), (), found)
-            except RecursionError:
-                raise too_deep(self.name, event) from None
+        self._find(chunk, event, found)
         leaves: Sequence[Found] = found
         if found.marks:
             leaves = self._judged(found)
@@ -294,6 +298,17 @@ class SpecAdapter:
             pieces, owners = self._with_numbers(leaves, pieces, owners)
         self._last = Read(chunk, leaves, pieces, owners, origins, kinds, found.fields)
         return self._last
+
+    def _find(self, chunk: Any, event: Mapping[str, Any], found: Findings) -> None:
+        """Find what stands in a chunk."""
+        if chunk is None or self._reader is None:
+            return
+        try:
+            if not event and not isinstance(chunk, (str, *BYTES, *LISTS)):
+                check_readable(chunk, ())
+            self._reader(chunk, (), (), found)
+        except RecursionError:
+            raise too_deep(self.name, event) from None
 
     def _without_harmless(self, found: Sequence[Found]) -> Sequence[Found]:
         """Return what was found; names of unknown fields that are harmless are nothing to guard."""

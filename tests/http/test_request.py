@@ -53,6 +53,8 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
     ("openai_embeddings", {"input": "a", "instruction": "a WORD"}),
     ("gemini", {"contents": [], "hint": "a WORD"}),
     ("cohere", {"messages": HI, "preamble": "a WORD"}),
+    ("gemini", {"contents": [{"parts": [{"text": "a", "kind": "a WORD"}]}]}),
+    ("bedrock", {"messages": [{"role": "user", "content": [{"text": "a", "type": "a WORD"}]}]}),
 ]
 
 
@@ -152,3 +154,18 @@ def test_settings_that_formats_have_are_left_as_they_are(
 def test_numbers_and_marks_of_fields_that_nobody_knows_stay_as_they_are() -> None:
     body = json.dumps({"messages": HI, "min_p": 0.1, "n": 1, "best": None, "x": [True]}).encode()
     assert checked_request(guard(), "openai_chat", body) == body
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"functionResponse": {"name": "f", "response": {"a": "falcon"}}},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "falcon"}},
+    ],
+)
+def test_what_a_tool_gives_is_judged_in_a_message_of_the_models(part: dict[str, Any]) -> None:
+    body = json.dumps({"contents": [{"role": "model", "parts": [part]}]}).encode()
+    with pytest.raises(RefusedError, match="'bad'"):
+        checked_request(guard("roles: [user, tool]"), "gemini", body)
+    said = body.replace(b"codeExecutionResult", b"said").replace(b"functionResponse", b"said")
+    assert checked_request(guard("roles: [user]"), "gemini", said) == said

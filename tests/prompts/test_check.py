@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, RootModel
 
 from guardstream import AdapterError, Finding, Policy, PolicyError
 from guardstream.policy import inline
@@ -590,3 +592,116 @@ def test_rules_for_input_are_tested_and_linted() -> None:
     assert (outcome.rule, outcome.problem) == ("a", "expected 'b', got '[a]'")
     assert warnings(made.built) == ["p:1:64: warning: rule 'c' has no test"]
     assert inline.untested(made.built) == ["a", "c"]
+
+
+HIDDEN: list[Any] = [
+    {"type": "x_call", "role": "user", "content": "secret"},
+    {"type": "function_call", "role": "user", "content": "secret"},
+    {"type": "reasoning", "role": "user", "content": "secret"},
+    {"role": "user", "content": [{"type": "x_call", "text": "secret"}]},
+    {"role": "user", "content": [{"type": "reasoning", "text": "secret"}]},
+    {"type": "mcp_call", "id": "1", "error": "a secret"},
+    {
+        "role": "assistant",
+        "content": [{"type": "x", "y": [{"type": "tool_result", "z": "secret"}]}],
+    },
+    {"role": "model", "parts": [{"functionResponse": {"name": "x", "response": {"a": "secret"}}}]},
+    {"role": "assistant", "content": [{"toolResult": {"content": [{"text": "secret"}]}}]},
+    {"role": "tool", "tool_call_id": "a secret", "content": "x"},
+    {"role": "tool", "tool_name": "a secret", "content": "x"},
+    {"role": "user", "cache_control": {"type": "a secret"}, "content": "x"},
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x", "y": "secret"}}]},
+    {
+        "role": "user",
+        "content": [{"type": "image", "source": {"type": "text", "data": "a secret"}}],
+    },
+    {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "a secret"}}]},
+    {"role": "user", "parts": [{"text": "secret+" * 200}]},
+    "secret+" * 200,
+]
+
+
+@pytest.mark.parametrize("message", HIDDEN, ids=range(len(HIDDEN)))
+def test_a_text_of_a_user_or_a_tool_is_nowhere_taken_for_another(message: Any) -> None:
+    given = deepcopy(message)
+    (sent,) = check([message], "  roles: [user, tool]\n").messages
+    assert message == given
+    assert sent == json.loads(json.dumps(message).replace("secret", "******"))
+
+
+def test_marks_of_what_is_not_known_stay_beside_what_is() -> None:
+    message = {
+        "role": "user",
+        "content": "a",
+        "response_id": "secret",
+        "thought_signature": "secret",
+    }
+    assert check([message]).messages == [message]
+
+
+Speaker = Enum("Speaker", {"TOOL": "tool", "MODEL": "assistant"}, type=str)
+
+
+def test_a_role_may_be_an_enum() -> None:
+    for role, text in ((Speaker["TOOL"], "******"), (Speaker["MODEL"], "secret")):
+        result = check([{"role": role, "content": "secret"}], "  roles: [tool]\n")
+        assert result.messages == [{"role": role, "content": text}]
+
+
+class Note(BaseModel):
+    role: str = "user"
+    name: str | None = None
+    content: Any = "a secret"
+
+
+def test_what_a_model_says_by_default_is_said() -> None:
+    assert check([Note()]).messages == [{"role": "user", "content": "a ******"}]
+    parts = {"role": "user", "content": [{"type": "text", "text": "secret"}]}
+    (message,) = check([Note(content=parts["content"])]).messages
+    assert message == {"role": "user", "content": [{"type": "text", "text": "******"}]}
+
+
+def held_by_itself() -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "user"}
+    message["content"] = [message]
+    return message
+
+
+class Odd:
+    def __bool__(self) -> bool:
+        raise ValueError
+
+    def model_dump(self, **_: Any) -> Any:
+        raise ValueError
+
+
+@pytest.mark.parametrize("more", ["", REFUSING])
+@pytest.mark.parametrize(
+    "message",
+    [
+        held_by_itself(),
+        {"role": "user", "content": "a", "x": Odd()},
+        {"role": "user", "content": "a", "x": {"y": Odd(), "signature": Odd()}},
+        {"role": "user", "content": "a", ("secret",): 1},
+        {"role": "user", "content": [{"type": "x", "secret": object()}]},
+        {"role": "user", "content": "a", "secret": object()},
+        RootModel[str]("secret"),
+        Odd(),
+    ],
+    ids=range(8),
+)
+def test_what_is_odd_is_refused_and_nothing_of_it_told(message: Any, more: str) -> None:
+    with pytest.raises(AdapterError) as caught:
+        check([message], more)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("message", [{"role": "secret"}, {"type": "secret"}])
+def test_refusals_tell_no_role_and_no_type_that_rules_find(message: Any) -> None:
+    with pytest.raises(AdapterError, match="'<str>'"):
+        check([message], REFUSING)
+
+
+def test_a_path_says_no_name_that_rules_mask() -> None:
+    result = check([{"role": "user", "content": "a", "x": {"my secret": "a secret"}}])
+    assert [found.path for found in result.findings] == [("x",), ("x", "my ******")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 from google.protobuf.struct_pb2 import Struct as Mapped
 from langchain_core.messages import AIMessageChunk
@@ -230,3 +232,38 @@ def test_what_the_class_of_a_message_does_not_know_is_refused(where: str) -> Non
     told = CHUNK.FromString(said("so").SerializeToString() + b"\xfa\x07\x06secret")
     with pytest.raises(AdapterError, match=r"text at .*'unknown fields'.* cannot be read"):
         list(GUARD.wrap_sync([{"said": told}], provider=JSONFormat("mine", text=where)))
+
+
+@dataclass
+class Empty:
+    text: str
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_a_chunk_that_is_false_is_read() -> None:
+    assert list(GUARD.wrap_sync(iter([Empty("a secret")]))) == [Empty("a ######")]
+
+
+@pytest.mark.parametrize("value", [np.array(["a secret"]), {"a": "a secret"}.values()])
+def test_what_hides_text_where_it_has_no_fields_is_refused(value: Any) -> None:
+    for chunks in ([Plain("x"), value], [Plain("x", beside=value)]):
+        with pytest.raises(AdapterError, match="cannot be read: it is a") as caught:
+            list(GUARD.wrap_sync(iter(chunks)))
+        assert "secret" not in str(caught.value)
+
+
+def test_arrays_of_numbers_pass() -> None:
+    chunk = Plain("x", beside=np.ones((2, 2)))  # type: ignore[arg-type]
+    assert list(GUARD.wrap_sync(iter([chunk]))) == [chunk]
+
+
+class Kind(Enum):
+    SECRET = "a secret"
+
+
+def test_a_member_of_an_enum_is_not_changed_in_place() -> None:
+    with pytest.raises(AdapterError, match="cannot be copied with other text"):
+        list(GUARD.wrap_sync(iter([Plain("x"), Kind.SECRET])))
+    assert Kind.SECRET.value == "a secret"
