@@ -217,8 +217,9 @@ class _Check:
         """Check what says nothing to a model: a text may stand in its place."""
         if self._unknowns == "pass" or (isinstance(value, str) and _MARK.fullmatch(value)):
             return value
-        texts = isinstance(value, (str, list, tuple, Mapping))
-        return self._guarded(value, path, role) if texts else value
+        if isinstance(value, (list, tuple)):  # of files, say
+            return self._each(value, path, role, self._meta)
+        return self._guarded(value, path, role) if isinstance(value, (str, Mapping)) else value
 
     def _field(self, key: Any, value: Any, path: Path, role: str) -> Any:
         """Check a field that is not known; it says nothing if it is a number, or empty."""

@@ -356,6 +356,11 @@ def test_marks_and_files_in_what_is_not_known_stay() -> None:
     assert check([message]).messages == [message]
 
 
+def test_small_files_in_a_list_stay() -> None:
+    message = {"role": "user", "content": "a", "images": ["secret==", "a secret"]}
+    assert check([message]).messages[0]["images"] == ["secret==", "a ******"]
+
+
 @pytest.mark.parametrize("name", ["type", "id", "callId", "data", "image"])
 def test_a_text_in_the_place_of_a_mark_is_a_text(name: str) -> None:
     (message,) = check([{"role": "user", "content": "a", "x": {name: "my secret"}}]).messages
