@@ -386,7 +386,7 @@ NO_SETTINGS = {
     "building blocks of an adapter": (
         *("OpenAIChat", "OpenAIChatEvents", "OpenAICompletions", "OpenAIResponses", "PlainText"),
         *("chosen", "detect", "named", "Call", "Piece", "Reading", "Slot", "Leaf", "OneOf"),
-        *("SpecAdapter", "Tree"),
+        *("Hooks", "SpecAdapter", "Tree"),
     ),
     "what tests are made with": ("Case", "check_adapter", "check_policy", "check_stage", "splits"),
 }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from guardstream.providers.adapter import Adapter, Passes, Reading
     from guardstream.providers.alike import Alike
 
-__all__ = ["Hooks", "Reader", "hooks_of"]
+__all__ = ["Hooks", "hooks_of"]
 
 C = TypeVar("C")
 
