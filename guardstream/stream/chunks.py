@@ -810,9 +810,8 @@ def _after(text: str, beginning: str) -> str:
 
 
 def _says(reading: Reading) -> bool:
-    """Tell whether a chunk says anything but what stands beside a text."""
-    beside = ("aside", "unknown", "name", "mark")
-    return any(piece.kind not in beside for piece in reading.pieces)
+    """Tell whether a chunk says anything that is no repeat, and does not stand beside a text."""
+    return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
 
 
 def _is_key(piece: Piece) -> bool:
