@@ -131,9 +131,7 @@ class Growing(SpecAdapter):
         found = self._read(chunk, event).found
         choices = {self.choice(event, each.path) for each in found if each.path or not self.scope}
         finished: dict[int, FinishReason] = {
-            self.choice(event, each.path): _REASONS.get(str(each.value), "stop")
-            for each in found
-            if _is_end(each)
+            self.choice(event, each.path): _reason(each.value) for each in found if _is_end(each)
         }
         calls = {
             Slot(0, "tool_args", "arguments", self._turn * _TURN + number): call
@@ -323,6 +321,11 @@ class Growing(SpecAdapter):
         found = self._read(chunk, fields_of(chunk)).found
         self._last = last
         return found
+
+
+def _reason(value: Any) -> FinishReason:
+    """Return what a reason means, which may be a member of an Enum."""
+    return _REASONS.get(str(getattr(value, "value", value)), "stop")
 
 
 def _is_end(found: Found) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
@@ -665,6 +666,133 @@ def test_a_block_cancels_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         dicts = [vars(RunContentEvent(content=each)) for each in pieces]
         told, _ = guarded(dicts)
         assert told[-1]["event"] == "RunCancelled"
+
+
+# -- CrewAI
+
+
+@dataclass
+class CrewCall:
+    tool_id: str
+    tool_name: str | None
+    arguments: str
+    index: int = 0
+
+
+@dataclass
+class StreamChunk:
+    content: str
+    chunk_type: str = "text"
+    task_index: int = 0
+    task_id: str = "t1"
+    agent_role: str = "Writer"
+    tool_call: CrewCall | None = None
+
+
+@dataclass
+class StreamFrame:
+    type: str
+    data: dict[str, Any]
+    id: str = "e1"
+    seq: int = 1
+    channel: str = "llm"
+    namespace: list[str] = field(default_factory=list)
+
+
+def test_each_task_of_a_crew_is_a_text() -> None:
+    for pieces in cuttings(TEXT):
+        calls = [CrewCall("c1", "find", each) for each in pieces_of(pieces)]
+        source = [StreamChunk(each) for each in pieces]
+        source += [StreamChunk("", "tool_call", tool_call=each) for each in calls]
+        source += [StreamChunk(each, task_index=1, task_id="t2") for each in pieces]
+        assert type(detect(source[0])).name == "crewai"
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert not left_raw(out, "a secret")
+        assert result.text == MASKED + MASKED
+        assert "".join(each.content for each in out if each.task_index == 0) == MASKED
+        assert [(each.name, each.id, each.arguments) for each in result.tool_calls] == [
+            ("find", "c1", MASKED_ARGUMENTS)
+        ]
+        frames = [StreamFrame("llm_call_started", {"model": "m-1"})]
+        frames += [StreamFrame("llm_stream_chunk", {"chunk": each}) for each in pieces]
+        frames.append(StreamFrame("llm_call_completed", {"response": TEXT}))
+        assert unchanged(frames)
+        told, result = guarded(frames)
+        assert result.text == MASKED == "".join(each.data.get("chunk", "") for each in told)
+        assert told[-1].data == {"response": MASKED}
+
+
+# -- Semantic Kernel
+
+
+class Reason(Enum):
+    CALLS = "tool_calls"
+
+
+@dataclass
+class TextContent:
+    text: str
+    content_type: str = "text"
+    choice_index: int = 0
+
+
+@dataclass
+class FunctionCallContent:
+    arguments: str
+    id: str | None = None
+    name: str | None = None
+    index: int = 0
+    content_type: str = "function_call"
+
+
+@dataclass
+class ChatContent:
+    items: list[Any]
+    inner_content: Any = None
+    finish_reason: Reason | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    content_type: str = "message"
+    choice_index: int = 0
+
+
+@dataclass
+class AgentItem:
+    message: ChatContent
+    thread: Any
+
+
+def kernel(pieces: Sequence[str]) -> list[ChatContent]:
+    source = [ChatContent([TextContent(each)], {"delta": each}) for each in pieces]
+    calls = [FunctionCallContent("", "c1", "tools-find")]
+    calls += [FunctionCallContent(each) for each in pieces_of(pieces)]
+    source += [ChatContent([each]) for each in calls]
+    return [*source, ChatContent([], finish_reason=Reason.CALLS)]
+
+
+def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
+    for pieces in cuttings(TEXT):
+        messages = kernel(pieces)
+        kinds: list[list[Any]] = [messages, [[each] for each in messages]]
+        kinds.append([AgentItem(each, OfTheApplication()) for each in messages])
+        for source in kinds:
+            assert type(detect(source[0])).name == "semantic_kernel"
+            assert unchanged(source)
+            out, result = guarded(source)
+            assert (result.text, result.finish) == (MASKED, "tool_calls")
+            assert [(each.name, each.id, each.arguments) for each in result.tool_calls] == [
+                ("tools-find", "c1", MASKED_ARGUMENTS)
+            ]
+            told = [each[0] if isinstance(each, list) else each for each in out]
+            told = [each.message if isinstance(each, AgentItem) else each for each in told]
+            texts = [item.text for each in told for item in each.items if hasattr(item, "text")]
+            assert "".join(texts) == MASKED
+            assert not left_raw(told, "a secret")
+            inner = [each.inner_content["delta"] for each in told if each.inner_content]
+            assert "secret" not in "".join(inner)
+    both = [kernel(["a secret"])[0], kernel(["no"])[0]]
+    (out,), _ = guarded([both], GUARD)
+    assert [each.items[0].text for each in out] == ["a ######", "no"]
 
 
 # -- all of them
