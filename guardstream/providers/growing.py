@@ -16,6 +16,7 @@ from guardstream.providers.fields import fields_of
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.readers import Found, compiled
 from guardstream.providers.spec import Leaf, Path, Read, Spec, SpecAdapter
+from guardstream.providers.streamed import Streamed
 from guardstream.providers.telling import Telling
 
 _TURN = 1_000_000
@@ -321,6 +322,30 @@ class Growing(SpecAdapter):
         found = self._read(chunk, fields_of(chunk)).found
         self._last = last
         return found
+
+
+class Repeating(Growing):
+    """The base of such formats whose messages tell again what was streamed, and what others told.
+
+    Leaves of the kind `copy` are such texts.
+    """
+
+    repeats = True
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._streamed = Streamed()
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what an event says; what it repeats is in the slot that has said it."""
+        reading = super().meaning(chunk, event, [self._known(piece) for piece in pieces])
+        self._streamed.note(reading.pieces)
+        return reading
+
+    def _known(self, piece: Piece) -> Piece:
+        if piece.kind not in ("copy", "parsed"):
+            return piece
+        return piece._replace(slot=self._streamed.find(piece) or piece.slot._replace(number=0))
 
 
 def _reason(value: Any) -> FinishReason:
