@@ -505,6 +505,20 @@ def test_what_is_told_of_a_call_so_far_does_not_grow_later() -> None:
     assert all(MASKED_ARGUMENTS.startswith(each) for each in told)
 
 
+def test_what_was_said_before_is_left_out_where_a_rule_would_change_it() -> None:
+    said = [{"role": "user", "content": [{"text": "hello"}]}]
+    said.append({"role": "assistant", "content": [{"text": "a secret"}, {"text": "forbidden"}]})
+    source = [{"init_event_loop": True}, {"data": "a", "delta": {"text": "a"}, "messages": said}]
+    assert unchanged(source)
+    (_, told), result = guarded(source)
+    assert [each["text"] for message in told["messages"] for each in message["content"]] == [
+        "hello",
+        "",
+        "",
+    ]
+    assert (result.finish, result.findings) == ("stop", ())
+
+
 def test_calls_without_places_are_told_apart() -> None:
     source = [*calling(['{"q": "a sec', 'ret"}'], "find"), *calling(['{"q": "sec', '"}'], "look")]
     _, result = guarded(source)

@@ -22,7 +22,6 @@ from guardstream.providers.spec import (
     KEEP,
     META,
     REQUEST,
-    SKIP,
     Leaf,
     Path,
     Spec,
@@ -49,7 +48,8 @@ _VALUE = Tree(Leaf("copy", "text", "value"), frozenset({"id"}))
 
 _SPEC: dict[str, Any] = {
     **dict.fromkeys(_IDS, META),
-    **dict.fromkeys(("node_info", "long_running_tool_ids"), SKIP),
+    "node_info": {"path": META, "output_for": [META], "message_as_output": META},
+    "long_running_tool_ids": [META],
     "usage_metadata": KEEP,
     "turn_complete": KEEP,
     "content": {"parts": [PART], "role": META},

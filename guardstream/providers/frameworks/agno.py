@@ -66,7 +66,7 @@ _TOOL: Spec = {
     "result": Leaf("copy", "text", "tool_result"),
     "metrics": META,
 }
-_THINKING = Leaf("copy", "thinking", "thinking")
+_THINKING = Leaf("copy", "thinking", "told")
 _ERROR = Leaf("whole", "text", "error")
 
 

@@ -34,6 +34,7 @@ from guardstream.providers.spec import (
     NAME,
     NUMBER,
     REQUEST,
+    SKIP,
     Leaf,
     Spec,
     SpecAdapter,
@@ -84,6 +85,7 @@ _ASKED: dict[str, Spec] = {**_message(REQUEST), "tool_use_result": _RESULT, "ori
 _SPECS: dict[str, Spec] = {
     "assistant": {**_SAID, **_IDS, "error": KEEP, "message": _SAID},
     "user": {**_ASKED, **_IDS, "message": _message(REQUEST)},
+    "stream_event": {**_IDS, "ttft_ms": NUMBER, "event": SKIP},
     "init": {**_IDS, "data": REQUEST},
     "result": {
         **_IDS,
@@ -135,11 +137,14 @@ class _Messages(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event, or in a message."""
+        self._reader = compiled(_spec(chunk))
         if _kind(chunk) != "stream_event":
-            self._reader = compiled(_spec(chunk))
             return super().read(chunk)
         self._event = chunk
         reading = self._events.read(_event(chunk))
+        beside = self.pieces(chunk, fields_of(chunk))
+        if beside:
+            reading = reading._replace(pieces=[*reading.pieces, *beside], only_text=False)
         self._streamed.note(reading.pieces)
         said = [piece.slot for piece in reading.pieces if piece.kind == "delta"]
         self._open = next((slot for slot in said if slot.field == "text"), self._open)
@@ -189,18 +194,23 @@ class _Messages(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk that says `texts`; None if nothing is left to say."""
+        self._reader = compiled(_spec(chunk))
         if _kind(chunk) != "stream_event":
-            self._reader = compiled(_spec(chunk))
             return super().write(chunk, texts, ends=ends)
-        written = self._events.write(_event(chunk), texts, ends=ends)
-        return None if written is None else _holding(chunk, written)
+        count = len(texts) - len(self.pieces(chunk, fields_of(chunk)))
+        written = self._events.write(_event(chunk), texts[:count], ends=ends)
+        if written is None:
+            return None
+        made = chunk if count == len(texts) else super().write(chunk, texts[count:]) or chunk
+        return _holding(made, written)
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return a chunk without text that nothing is known of."""
+        self._reader = compiled(_spec(chunk))
+        made = super().without_unknown(chunk)
         if _kind(chunk) != "stream_event":
-            self._reader = compiled(_spec(chunk))
-            return super().without_unknown(chunk)
-        return _holding(chunk, self._events.without_unknown(_event(chunk)))
+            return made
+        return _holding(made, self._events.without_unknown(_event(chunk)))
 
     def passed(self, chunk: Any) -> None:
         """Remember what went out of each block."""

@@ -16,7 +16,8 @@ from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Un
 from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.nested import Nested, with_inner, within
-from guardstream.providers.nodes import REQUEST, SKIP, OneOf
+from guardstream.providers.nodes import REQUEST, SKIP, Either, OneOf
+from guardstream.providers.readers import compiled
 from guardstream.providers.spec import KEEP, META, Leaf, Spec, SpecAdapter, Tree
 from guardstream.providers.streamed import Streamed
 
@@ -56,14 +57,9 @@ _SAID = Leaf("copy", "text", "message")
 _MESSAGE = OneOf("role", {"user": _message(REQUEST)}, _message(_SAID))
 _VALUE = Tree(Leaf("whole", "text", "value"))
 
-_OWN: tuple[str, ...] = (
-    "agent",
-    "event_loop_cycle_id",
-    "event_loop_parent_cycle_id",
-    "request_state",
-)
+_OWN: tuple[str, ...] = ("agent", "request_state")
 _OWN += ("event_loop_cycle_trace", "event_loop_cycle_span", "event_loop_parent_cycle_trace")
-_OWN += ("model", "messages", "system_prompt", "tool_config", "agent_as_tool")
+_OWN += ("model", "tool_config", "agent_as_tool")
 """What is the application's own: its agent, and how it traces the run."""
 
 _TOOL_EVENT: Spec = {"tool_use": _USE, "message": Leaf("whole", "text", "error")}
@@ -72,6 +68,8 @@ _SPEC: dict[str, Spec] = {
     **dict.fromkeys(("init_event_loop", "start", "start_event_loop", "type", "reasoning"), META),
     **dict.fromkeys(("event_loop_throttled_delay", "force_stop", "complete"), META),
     **dict.fromkeys(_OWN, SKIP),
+    **dict.fromkeys(("messages", "system_prompt"), REQUEST),  # what was said before
+    **dict.fromkeys(("event_loop_cycle_id", "event_loop_parent_cycle_id"), Either(META, SKIP)),
     "data": Leaf("echo", "text", "text"),
     "reasoningText": Leaf("echo", "thinking", "thinking"),
     **dict.fromkeys(("reasoning_signature", "reasoningRedactedContent"), KEEP),
@@ -99,6 +97,15 @@ _SPEC: dict[str, Spec] = {
     },
 }
 
+_BESIDE: Spec = {**_SPEC, "event": SKIP}
+"""What stands beside an event of the model, which another adapter reads."""
+
+_AROUND: dict[str, Spec] = {**dict.fromkeys(("type", "node_id", "node_type"), META)}
+_AROUND |= {"event": _AROUND, "tool_stream_event": {"tool_use": _USE, "data": _AROUND}}
+"""What stands around the event of an agent in a graph or a tool, whose own place is empty."""
+
+_MODEL = frozenset(fields_of(Bedrock.spec))
+
 _CHANNELS = ("text", "thinking", "tool_args")
 
 
@@ -118,8 +125,8 @@ class _Model(Bedrock):
             index = fields_of(chunk["contentBlockDelta"]).get("contentBlockIndex")
             before = self._places.get(self._count, {}).get("contentBlockIndex", index)
             self._count += index != before
-        name, event = next(iter(chunk.items()))
-        if name in ("contentBlockStart", "contentBlockDelta"):
+        event = chunk.get("contentBlockStart") or chunk.get("contentBlockDelta")
+        if event is not None:
             index = fields_of(event).get("contentBlockIndex")
             self._places[self._count] = (
                 {"contentBlockIndex": index_in(event, name="contentBlockIndex")}
@@ -161,13 +168,20 @@ class _Agent(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event, of the model or not."""
+        self._choose(chunk)
         if not _is_model(chunk):
             return super().read(chunk)
         self._has_model = True
         reading = self._model.read(chunk["event"])
+        beside = self.pieces(chunk, chunk)
+        if beside:
+            reading = reading._replace(pieces=[*reading.pieces, *beside], only_text=False)
         self._streamed.note(reading.pieces)
         self._said = {piece.slot.channel: piece for piece in reading.pieces if piece.text}
         return reading
+
+    def _choose(self, chunk: Any) -> None:
+        self._reader = compiled(_BESIDE if _is_model(chunk) else _SPEC)
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         found = [self._known(piece) for piece in pieces]
@@ -199,16 +213,23 @@ class _Agent(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; None if nothing is left to say."""
+        self._choose(chunk)
         if not _is_model(chunk):
             return super().write(chunk, texts, ends=ends)
-        written = self._model.write(chunk["event"], texts, ends=ends)
-        return None if written is None else {**chunk, "event": written}
+        count = len(texts) - len(self.pieces(chunk, chunk))
+        written = self._model.write(chunk["event"], texts[:count], ends=ends)
+        if written is None:
+            return None
+        made = chunk if count == len(texts) else super().write(chunk, texts[count:]) or chunk
+        return {**made, "event": written}
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without text that nothing is known of."""
+        self._choose(chunk)
+        made = super().without_unknown(chunk)
         if not _is_model(chunk):
-            return super().without_unknown(chunk)
-        return {**chunk, "event": self._model.without_unknown(chunk["event"])}
+            return made
+        return {**made, "event": self._model.without_unknown(chunk["event"])}
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return an event of the model that says `text`, and the one that says it for users."""
@@ -222,6 +243,13 @@ class _Agent(SpecAdapter):
         return [{"event": each} for each in self._model.end(None, choice, reason, said)]
 
 
+class _Around(SpecAdapter):
+    """The adapter for what stands around an agent's event."""
+
+    name = "strands"
+    spec: ClassVar[Spec] = _AROUND
+
+
 class Strands:
     """The adapter for events, of one agent or of several."""
 
@@ -233,6 +261,7 @@ class Strands:
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         self._unknown = unknown
         self._passes: Passes = passes_any
+        self._around = _Around(unknown=unknown)
         self._runs: dict[tuple[str, ...], Nested] = {}
         self._inputs: dict[tuple[str, ...], str] = {}  # of the call that streams, by run
         self._answering: tuple[str, ...] = ()  # the node that is choice 0, until it stops
@@ -245,6 +274,7 @@ class Strands:
     def judge_marks(self, passes: Passes) -> None:
         """Ask `passes` about marks from now on."""
         self._passes = passes
+        self._around.judge_marks(passes)
         for run in self._runs.values():
             run.adapter.judge_marks(passes)  # type: ignore[attr-defined]
 
@@ -270,8 +300,10 @@ class Strands:
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event of the agent that streams it."""
-        run, inner, _ = self._inside(chunk)
+        run, inner, steps = self._inside(chunk)
         reading = run.read(inner)
+        if around := self._pieces_around(chunk, steps):
+            reading = reading._replace(pieces=[*reading.pieces, *around], only_text=False)
         if inner.get("type") != "multiagent_node_stop":
             return reading
         node = (*_path(chunk)[0], str(inner.get("node_id")))
@@ -288,13 +320,27 @@ class Strands:
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; None if nothing is left to say."""
         run, inner, steps = self._inside(chunk)
-        written = run.write(inner, texts, ends=ends)
-        return None if written is None else with_inner(chunk, steps, written)
+        count = len(texts) - len(self._pieces_around(chunk, steps))
+        written = run.write(inner, texts[:count], ends=ends)
+        if written is None:
+            return None
+        if count < len(texts):
+            chunk = self._around.write(with_inner(chunk, steps, None), texts[count:]) or chunk
+        return with_inner(chunk, steps, written)
+
+    def _pieces_around(self, chunk: Any, steps: Sequence[str]) -> Sequence[Piece]:
+        """Return the texts that stand around the event of an agent."""
+        around = with_inner(chunk, steps, None) if steps else None
+        return () if around is None else self._around.pieces(around, around)
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without text that nothing is known of."""
         run, inner, steps = self._inside(chunk)
-        return with_inner(chunk, steps, run.without_unknown(inner))
+        bare = run.without_unknown(inner)
+        if not steps:
+            return bare
+        around = self._around.without_unknown(with_inner(chunk, steps, None))
+        return with_inner(around, steps, bare)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return events of the agent that say only `text`."""
@@ -348,7 +394,8 @@ def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _is_model(chunk: Any) -> bool:
-    return "event" in chunk and Bedrock.accepts(chunk["event"])
+    event = chunk.get("event")
+    return isinstance(event, dict) and not event.keys().isdisjoint(_MODEL)
 
 
 def _is_own(chunk: Mapping[str, Any]) -> bool:
