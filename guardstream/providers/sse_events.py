@@ -90,7 +90,7 @@ class ServerSentEvents(Holding):
 
     def _marks(self, chunk: Any) -> list[Piece]:
         """Return the name and the id of an event, where they could be texts and may not go out."""
-        found = [(name, _field(chunk, name)) for name in ("event", "id")]
+        found = [(name, _field(chunk, name)) for name in ("event", "id", "retry")]
         return [
             Piece(Slot(0, "text", f"$.{name}"), mark, "mark")
             for name, mark in found

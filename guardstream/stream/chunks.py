@@ -424,8 +424,7 @@ class ChunkFlow(Generic[C]):
             self.usage = reading.usage
         if reading.calls:
             self._announce(reading.calls)
-        waits = any(_is_together(each.reading, reading) for each in self._waiting)
-        if waits and not (reading.closed or reading.joined or _goes_out_now(reading)):
+        if self._waiting and not (reading.closed or reading.joined or _goes_out_now(reading)):
             self._waiting.append(incoming)
             return []
         sent = self._resolve(incoming) if reading.again or reading.doubtful else []
@@ -433,7 +432,7 @@ class ChunkFlow(Generic[C]):
             sent += self._settle(self._lanes.of(reading.closed))
         if self.ended:
             return sent + self._end_before(incoming)
-        if waits:
+        if self._waiting:
             sent += self._release_waiting(reading)
         if self.ended:
             return sent
@@ -825,7 +824,7 @@ def _is_said(piece: Piece) -> bool:
 
 
 def _is_together(reading: Reading, other: Reading) -> bool:
-    """Tell whether two chunks keep their order: those of different choices need not."""
+    """Tell whether two chunks must keep their order: those of different choices need not."""
     return not (
         reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
     )
