@@ -536,7 +536,7 @@ class ChunkFlow(Generic[C]):
 
     def _guard_pieces(self, incoming: Incoming[C]) -> None:
         """Guard each piece that is new; what repeats text is filled in later, when all is known."""
-        lanes, pieces = self._lanes, incoming.reading.pieces
+        lanes, pieces, joined = self._lanes, incoming.reading.pieces, incoming.reading.joined
         texts = incoming.texts = [""] * len(pieces)
         for place, (slot, text, kind) in enumerate(pieces):
             if self.ended:
@@ -546,7 +546,10 @@ class ChunkFlow(Generic[C]):
             if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
-                track, events = self._fed(slot, text, incoming)
+                if joined and slot in joined and lanes.get(slot) is None:
+                    # It goes on with a text that has begun in this chunk.
+                    lanes.join(slot, joined[slot], incoming.model)
+                track, events = lanes.feed(slot, text, incoming.model)
                 track.last = texts[place] = released = self._released(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._cut):
@@ -560,13 +563,6 @@ class ChunkFlow(Generic[C]):
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
-
-    def _fed(self, slot: Slot, text: str, incoming: Incoming[C]) -> tuple[Track, Sequence[Event]]:
-        """Pass text on; a slot may go on with one that has begun in the same chunk."""
-        joined = incoming.reading.joined
-        if slot in joined and self._lanes.get(slot) is None:
-            self._lanes.join(slot, joined[slot], incoming.model)
-        return self._lanes.feed(slot, text, incoming.model)
 
     def _judge_doubtful(self, incoming: Incoming[C]) -> None:
         """Note what rules match across the borders of texts that may be told piece by piece."""
