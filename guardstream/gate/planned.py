@@ -14,7 +14,8 @@ from typing import TypeVar
 from guardstream.errors import PolicyError
 from guardstream.gate.chunks import Choose
 from guardstream.gate.judging import Cache, GateError, Judging
-from guardstream.gate.stream import GatedStream, Options
+from guardstream.gate.stream import GatedStream
+from guardstream.gate.tasks import Options
 from guardstream.gate.verdict import Check
 from guardstream.gate.windows import Capped
 from guardstream.policy import Policy, plugins
