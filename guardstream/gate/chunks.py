@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
@@ -14,9 +14,7 @@ from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.providers.text import PlainText
-
-Choose: TypeAlias = Callable[[Any], Adapter[Any]]
-"""Returns the adapter for a stream that begins with this chunk; None for one that had none."""
+from guardstream.stream.choosing import Choose
 
 
 class Chunks(Protocol):

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TypeVar
 
 from guardstream.errors import PolicyError
-from guardstream.gate.chunks import Choose
 from guardstream.gate.judging import Cache, GateError, Judging
 from guardstream.gate.stream import GatedStream
 from guardstream.gate.tasks import Options
@@ -22,6 +21,7 @@ from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+from guardstream.stream.choosing import Choose
 from guardstream.stream.observers import Joined
 
 C = TypeVar("C")

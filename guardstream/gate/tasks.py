@@ -11,12 +11,13 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from guardstream.gate.chunks import Choose, Chunks, chunks_of
+from guardstream.gate.chunks import Chunks, chunks_of
 from guardstream.gate.judging import GateError
 from guardstream.gate.queue import Queue, Unit
 from guardstream.gate.verdict import Check, Verdict, verdict_of
 from guardstream.providers.hooks import Reader
 from guardstream.stages.units import Units
+from guardstream.stream.choosing import Choose
 from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
 from guardstream.stream.observers import Joined
 from guardstream.stream.result import Meter

@@ -31,14 +31,12 @@ from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import hooks_of
 from guardstream.providers.text import PlainText
 from guardstream.stream.beside import Beside
+from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.flow import Known, Part, Sent
 from guardstream.stream.short import Short
 from guardstream.stream.spoken import SpokenText
 from guardstream.stream.text import TextFlow
-
-Choose: TypeAlias = Callable[[Any], Adapter[Any]]
-"""Returns the adapter for a stream that begins with this chunk."""
 
 Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 """Returns the flow for an adapter."""
