@@ -33,8 +33,8 @@ from guardstream.providers.text import PlainText
 from guardstream.stream.beside import Beside
 from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.fast_path import FastPath
 from guardstream.stream.flow import Known, Part, Sent
-from guardstream.stream.short import Short
 from guardstream.stream.spoken import SpokenText
 from guardstream.stream.text import TextFlow
 
@@ -108,7 +108,7 @@ class WireFlow:
         self._last: Frame | None = None
         self._settled = False
         self._around: Around | None = None  # what events are compared with that are not read
-        self._short: Short | None = None  # what their text goes through
+        self._fast_path: FastPath | None = None  # what their text goes through
         self._compared_bytes = 0  # how many were not read
         self._raw = b""  # the last of them
 
@@ -151,22 +151,22 @@ class WireFlow:
 
         What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
         """
-        around, short = self._around, self._short
+        around, fast = self._around, self._fast_path
         text = None
         if around is not None and type(chunk) is bytes and len(chunk) <= LONG_EVENT:
             text = around.text(chunk)
-        if around is None or short is None or text is None:
+        if around is None or fast is None or text is None:
             self.rest = self.feed(chunk)
             if self._last is not None and self._last.form == "alike":
                 self._compare_next(self._last)
             return None
         self._raw = chunk
         self._compared_bytes += len(chunk)
-        released = short.feed(text)
+        released = fast.feed(text)
         if released:
             self.said = released
             return chunk if released is text else around.saying(released)
-        self.rest = () if released is not None else self._more(short, text)
+        self.rest = () if released is not None else self._more(fast, text)
         return None
 
     def _compare_next(self, frame: Frame) -> None:
@@ -177,9 +177,9 @@ class WireFlow:
         self._around = frames.around(frame)
         if self._around is not None:
             same = chunks.template is self._compared
-            self._short = chunks.short if same else None
+            self._fast_path = chunks.fast_path if same else None
 
-    def _more(self, short: Short, text: str) -> Sequence[Sent[bytes]]:
+    def _more(self, fast: FastPath, text: str) -> Sequence[Sent[bytes]]:
         """Return what goes out because of an event of whose text more came than text."""
         chunks, frames = self._chunks, self._frames
         self._read_compared()
@@ -190,7 +190,7 @@ class WireFlow:
         alike = frames.template
         assert alike is not None
         sent = chunks.said_more(
-            short, text, frame.value, frame, lambda _, texts: alike.saying(texts[0], frame.data)
+            fast, text, frame.value, frame, lambda _, texts: alike.saying(texts[0], frame.data)
         )
         written = [self._alike_sent(each, frame) for each in sent]
         return written if self.ended is not None else written + self._note_end()
@@ -198,7 +198,7 @@ class WireFlow:
     def _read_compared(self) -> None:
         """Let the last event that was compared, not read, stand for itself."""
         around, raw, last = self._around, self._raw, self._last
-        self._around = self._short = None
+        self._around = self._fast_path = None
         if not raw or around is None or last is None:
             return
         assert isinstance(self._frames, EventFrames)
