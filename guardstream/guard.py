@@ -26,8 +26,8 @@ from guardstream.stream.arguments import check_framing, check_vault, knowing, kn
 from guardstream.stream.callbacks import ON_ERRORS, Hooks
 from guardstream.stream.choosing import choosing, own_formats
 from guardstream.stream.deadlines import Deadlines
+from guardstream.stream.flow_maker import FlowMaker, Framing
 from guardstream.stream.format_hints import FormatHints
-from guardstream.stream.make import FlowMaker, Framing
 from guardstream.stream.observers import Observer, Observing, check_observer
 from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
@@ -40,7 +40,7 @@ from guardstream.stream.whole import pipeline_of, result_of
 # regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
-    from guardstream.gate.planned import Gate
+    from guardstream.gate.from_policy import Gate
     from guardstream.operations import Operations
     from guardstream.policy import Policy
     from guardstream.policy.reload import Watched

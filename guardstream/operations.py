@@ -29,7 +29,7 @@ from guardstream.stream.options import Delivering
 from guardstream.vault.vault import VaultError
 
 if TYPE_CHECKING:
-    from guardstream.gate.planned import Gate
+    from guardstream.gate.from_policy import Gate
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
@@ -210,7 +210,7 @@ def _may_be_judged(record: StreamRecord) -> bool:
 def _gates(policy: Policy) -> Sequence[Gate]:
     if not policy.file.gate:
         return ()
-    from guardstream.gate.planned import gates
+    from guardstream.gate.from_policy import gates
 
     return gates(policy)
 

@@ -30,13 +30,13 @@ from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import hooks_of
 from guardstream.providers.text import PlainText
-from guardstream.stream.beside import Beside
 from guardstream.stream.choosing import Choose
 from guardstream.stream.chunks import ChunkFlow
 from guardstream.stream.fast_path import FastPath
 from guardstream.stream.flow import Known, Part, Sent
-from guardstream.stream.spoken import SpokenText
+from guardstream.stream.other_frames import OtherFrames
 from guardstream.stream.text import TextFlow
+from guardstream.stream.text_frames import TextFrames
 
 Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
 """Returns the flow for an adapter."""
@@ -99,8 +99,8 @@ class WireFlow:
         self._unknown = unknown
         self._start = bytearray()
         self._chunks: ChunkFlow[Any] | None = None
-        self._text: SpokenText | None = None
-        self._other: Beside | None = None
+        self._text: TextFrames | None = None
+        self._other: OtherFrames | None = None
         self._by_event = False  # chunks are events with their names
         self._compared: Any = None  # what the template of the frames was made of
         self._tries = 16  # how many templates are made until no more are
@@ -417,17 +417,17 @@ class WireFlow:
         flow.findings = self.findings
         return flow
 
-    def _spoken(self, flow: TextFlow, *, quoted: bool) -> SpokenText:
+    def _spoken(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
         assert self._frames is not None
-        return SpokenText(flow, self._frames, quoted=quoted)
+        return TextFrames(flow, self._frames, quoted=quoted)
 
     @property
-    def _beside(self) -> Beside:
+    def _beside(self) -> OtherFrames:
         """What guards that which is neither a provider's chunk nor text."""
         if self._other is None:
             flow = self._make(AnyJSON())
             assert isinstance(flow, ChunkFlow)
-            self._other = Beside(self._shared(flow))
+            self._other = OtherFrames(self._shared(flow))
         return self._other
 
     def _say(self, frame: Frame) -> list[Sent[bytes]]:
