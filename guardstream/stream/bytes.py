@@ -17,6 +17,7 @@ from guardstream.framing.alike import Around, template
 from guardstream.framing.frames import (
     FRAMES,
     MAX_MARK,
+    UNNAMED,
     EventFrames,
     Frame,
     Frames,
@@ -56,8 +57,6 @@ def _reads_lines(choose: Choose) -> bool:
     except AdapterError:
         return False
 
-
-_UNNAMED = ("", "message")
 
 LONG_EVENT = 64 * 1024
 """Bytes, or characters of data, above which an event is none that many are like: it takes more than
@@ -271,10 +270,10 @@ class WireFlow:
             return []
         if frame.done:
             return self._settle(frame.raw)
-        if (frame.name not in _UNNAMED or frame.id) and self._beside.has_named(frame):
-            self._beside.judge_names(frame)
-            if self._beside.flow.ended is not None:
-                return self._block_beside()
+        if (frame.name not in UNNAMED or frame.id) and self._others.has_named(frame):
+            self._others.judge_names(frame)
+            if self._others.flow.ended is not None:
+                return self._block_by_others()
         if not frame.value:
             return [Sent(frame.raw)]
         if self._settled:
@@ -310,7 +309,7 @@ class WireFlow:
                 return sent
             value, form = json_data(frame.data)
             frame = self._last = replace(frame, value=value, form=form)
-        if self._chunks is None and frame.name not in _UNNAMED:
+        if self._chunks is None and frame.name not in UNNAMED:
             self._begin_events(frame)
         if self._by_event:
             named = {"event": frame.name, "data": frame.value}
@@ -330,7 +329,7 @@ class WireFlow:
 
     def _fed(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
         """Guard a chunk, and note how the event is called if it had text."""
-        if frame.name in _UNNAMED or self._by_event or _names_itself(frame.value):
+        if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
             return chunks.feed(frame.value, frame)
         before = chunks.held
         sent = chunks.feed(frame.value, frame)
@@ -361,7 +360,7 @@ class WireFlow:
             return self._written([sent], frame)[0]
         raw = frame.raw
         if sent.chunk is not frame.value:
-            name = b"" if frame.name in _UNNAMED else b"event: %b\n" % frame.name.encode()
+            name = b"" if frame.name in UNNAMED else b"event: %b\n" % frame.name.encode()
             raw = b"%bdata: %b\n\n" % (name, sent.chunk.encode())
         return Sent(raw, sent.text, sent.characters, sent.parts, frame)
 
@@ -410,20 +409,20 @@ class WireFlow:
         if isinstance(flow, ChunkFlow):
             self._chunks = flow
         else:
-            self._text = self._spoken(flow, quoted=False)
+            self._text = self._text_frames(flow, quoted=False)
 
     def _shared(self, flow: F) -> F:
         """Return a flow that notes its findings with those of the others."""
         flow.findings = self.findings
         return flow
 
-    def _spoken(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
+    def _text_frames(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
         assert self._frames is not None
         return TextFrames(flow, self._frames, quoted=quoted)
 
     @property
-    def _beside(self) -> OtherFrames:
-        """What guards that which is neither a provider's chunk nor text."""
+    def _others(self) -> OtherFrames:
+        """What guards frames that are neither a provider's chunk nor text."""
         if self._other is None:
             flow = self._make(AnyJSON())
             assert isinstance(flow, ChunkFlow)
@@ -437,11 +436,11 @@ class WireFlow:
             if isinstance(flow, ChunkFlow):  # an adapter was asked for that is none for text
                 self._chunks = self._shared(flow)
                 return self._pass_other(frame)
-            self._text = self._spoken(self._shared(flow), quoted=frame.form == "string")
+            self._text = self._text_frames(self._shared(flow), quoted=frame.form == "string")
         if frame.form != "string":
             return self._text.say(frame, None)
-        sent = self._text.say(frame, self._beside)
-        return sent if self._beside.flow.ended is None else self._block_beside()
+        sent = self._text.say(frame, self._others)
+        return sent if self._others.flow.ended is None else self._block_by_others()
 
     def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
         """Guard a value by its paths; in a stream of text its bytes are text, too."""
@@ -451,12 +450,12 @@ class WireFlow:
             )
         if self._unknown == "pass" and self._text is None:
             return [Sent(frame.raw)]
-        value = self._beside.value(frame)
+        value = self._others.value(frame)
         if value is not None and self._text is None and frame.form in ("list", "string"):
-            raw = self._beside.judged("raw", frame.data) if value is frame.value else frame.data
+            raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
             value = value if raw == frame.data else raw
-        if self._beside.flow.ended is not None:
-            return self._block_beside()
+        if self._others.flow.ended is not None:
+            return self._block_by_others()
         if value is None:
             return []
         if self._text is not None:
@@ -468,9 +467,9 @@ class WireFlow:
 
     # -- the end
 
-    def _block_beside(self) -> list[Sent[bytes]]:
-        """End the stream as blocked by what stood beside its chunks or its text."""
-        self.ended, rule = "content_filter", self._beside.flow.blocked_by
+    def _block_by_others(self) -> list[Sent[bytes]]:
+        """End the stream as blocked by a frame that was neither a chunk nor text."""
+        self.ended, rule = "content_filter", self._others.flow.blocked_by
         sent: list[Sent[bytes]] = []
         if self._chunks is not None:
             sent = self._written(self._chunks.block(rule), self._last)
