@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -12,6 +11,20 @@ from typing import Any, TypeAlias, cast
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http.request_fields import (
+    ADDRESSES,
+    BESIDE,
+    CONTENT,
+    DOCUMENTS,
+    FILES,
+    GIVEN,
+    LISTS,
+    OPTIONS,
+    SETTINGS,
+    SPEAKERS,
+    TURNS,
+)
+from guardstream.prompts.values import is_mark
 from guardstream.providers.fields import map_strings
 
 
@@ -30,107 +43,6 @@ def refused() -> Iterator[None]:
         yield
     except AdapterError as error:
         raise RefusedError(400, "invalid_json", str(error)) from error
-
-
-_LISTS = {
-    **dict.fromkeys(("openai_chat", "anthropic", "ollama", "cohere"), "messages"),
-    "openai_responses": "input",
-}
-"""Where each format has its messages."""
-
-_TURNS = {"gemini": "contents", "gemini_counting": "contents", "bedrock": "messages"}
-"""Where formats have messages of their own shape: a role, and parts of any kind."""
-
-_SPEAKERS = {"model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
-
-_FILES = frozenset({"data", "bytes", "mimeType", "mime_type", "role", "format"})
-_FILES |= {"id", "toolUseId", "thoughtSignature", "thought_signature", "type", "kind", "raw"}
-"""What is no text in those, nor in the messages of agents, unless it has a space."""
-
-_MARK = re.compile(r"[!-~]*")
-
-_GIVEN = frozenset({"toolResult", "functionResponse", "function_response"})
-_GIVEN |= {"codeExecutionResult", "code_execution_result"}
-"""What a tool gives, also where it stands in the model's message."""
-
-_ADDRESSES = frozenset({"fileUri", "file_uri"})
-"""Where a file is fetched from: nobody's text, but a value may stand in it."""
-
-_DOCUMENTS = frozenset({"args", "response", "input", "json"})
-"""What a tool is given or gives, in those: in it every string, key and number may be a value."""
-
-_SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
-"""Fields that hold no value of anybody, in any format."""
-
-_OPTIONS = frozenset(
-    (
-        *("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
-        *("stop", "stop_sequences", "tool_choice", "function_call", "service_tier", "priority"),
-        *("stream_options", "include", "truncation", "reasoning", "reasoning_effort", "thinking"),
-        *("verbosity", "modalities", "audio", "logit_bias", "store", "context_management"),
-        *("container", "mcp_servers", "anthropic_version", "anthropic_beta", "encoding_format"),
-        *("generationConfig", "generation_config", "safetySettings", "safety_settings"),
-        *("toolConfig", "tool_config", "cached_content", "labels", "taskType", "task_type"),
-        *("options", "keep_alive", "think", "name", "safety_mode", "citation_options"),
-        *("response_format", "size", "quality", "style", "background", "moderation"),
-        *("output_format", "voice", "stream_format", "input_file_id", "endpoint"),
-        *("completion_window", "output_expires_after", "inferenceConfig", "guardrailConfig"),
-        *("additionalModelRequestFields", "additionalModelResponseFieldPaths", "modelId"),
-        *("performanceConfig", "requestMetadata", "outputConfig", "serviceTier"),
-        *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
-    )
-)
-"""Fields that formats have for settings: they choose, count and name, and say nothing to a model.
-Each is from the reference of an API above, where it is not among those that are judged."""
-
-_BESIDE: Mapping[str, Mapping[str, str]] = {
-    "openai_chat": {
-        **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
-        "prediction": "assistant",
-        "documents": "tool",  # what vLLM puts into the prompt, too
-        **dict.fromkeys(("chat_template", "chat_template_kwargs"), "developer"),
-    },
-    "openai_completions": {"prompt": "user", "suffix": "user"},
-    "openai_embeddings": {"input": "user"},
-    "openai_moderations": {"input": "user"},
-    "openai_images": {"prompt": "user"},
-    "openai_speech": dict.fromkeys(("input", "instructions"), "user"),
-    "openai_batches": {},
-    "openai_responses": {
-        "instructions": "system",
-        **dict.fromkeys(("tools", "text"), "developer"),
-        "prompt": "user",
-    },
-    "anthropic": {"system": "system", "tools": "developer"},
-    "gemini": {
-        **dict.fromkeys(("systemInstruction", "system_instruction"), "system"),
-        "tools": "developer",
-    },
-    "gemini_embeddings": dict.fromkeys(("content", "requests"), "user"),
-    "gemini_counting": {"generateContentRequest": "user"},
-    "ollama_embeddings": {"prompt": "user"},
-    "ollama_model": {},
-    "ollama": {
-        "system": "system",
-        **dict.fromkeys(("prompt", "suffix"), "user"),
-        **dict.fromkeys(("tools", "format", "template"), "developer"),
-    },
-    "cohere": {"documents": "tool", "tools": "developer"},
-    "bedrock": {"system": "system", "toolConfig": "developer"},
-    "dashscope": {"input": "user", "parameters": "developer"},
-    "watsonx": {"input": "user"},
-    "a2a": {"params": "user"},
-    "mcp": {"params": "user"},
-}
-"""What else is said to the model, and whose text it is; in other formats all is the user's."""
-
-_CONTENT = (
-    ("openai_completions", "prompt"),
-    ("openai_embeddings", "input"),
-    ("openai_responses", "instructions"),
-    ("anthropic", "system"),
-)
-"""Fields that are like the content of a message; in others each string is a text of its own."""
 
 
 def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
@@ -161,9 +73,9 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
     Programs in Go do not: https://pkg.go.dev/encoding/json#Unmarshal.
     """
     known = {
-        *_BESIDE.get(provider, ()),
-        _LISTS.get(provider, "model"),
-        _TURNS.get(provider, "model"),
+        *BESIDE.get(provider, ()),
+        LISTS.get(provider, "model"),
+        TURNS.get(provider, "model"),
     }
     folded = {name.casefold(): name for name in known}
     for field in request.keys() - known:
@@ -178,24 +90,24 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
     A field that no format has is taken for the user's text. With a vault values are hidden in every
     field, also where a format says nothing to the model.
     """
-    said = _BESIDE.get(provider)
+    said = BESIDE.get(provider)
     if said is None:
         said = dict.fromkeys(request.keys() - {"model"}, "user")
     checked = {
-        field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
+        field: _beside(guard, role, request[field], content=(provider, field) in CONTENT)
         for field, role in said.items()
         if request.get(field)
     }
-    read = {*said, *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
+    read = {*said, *SETTINGS, LISTS.get(provider), TURNS.get(provider)}
     for field in request.keys() - read:
-        if field not in _OPTIONS:
+        if field not in OPTIONS:
             checked[field] = _beside(guard, "user", request[field], content=False)
         elif guard.vault is not None:
             checked[field] = _beside(guard, "assistant", request[field], content=False)
-    if provider in _LISTS and request.get(_LISTS[provider]):
-        checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
-    if provider in _TURNS and request.get(_TURNS[provider]):
-        checked[_TURNS[provider]] = _turns(guard, _TURNS[provider], request)
+    if provider in LISTS and request.get(LISTS[provider]):
+        checked[LISTS[provider]] = _listed(guard, LISTS[provider], request)
+    if provider in TURNS and request.get(TURNS[provider]):
+        checked[TURNS[provider]] = _turns(guard, TURNS[provider], request)
     return checked
 
 
@@ -237,7 +149,7 @@ def _together(guard: Guard, message: dict[str, Any]) -> dict[str, Any]:
     parts = message.get(field)
     if not isinstance(parts, list):
         return message
-    role = _SPEAKERS.get(str(message.get("role")), "user")
+    role = SPEAKERS.get(str(message.get("role")), "user")
     made: list[Any] = []
     for told, run in groupby(
         parts, lambda part: isinstance(part, dict) and part.keys() == {"text"}
@@ -282,7 +194,7 @@ def _turn(
     message: dict[str, Any], change: _Change, document: Callable[[str, Any], Any]
 ) -> dict[str, Any]:
     """Change each text of a message, and what tools are given and give."""
-    role = _SPEAKERS.get(str(message.get("role")), "user")
+    role = SPEAKERS.get(str(message.get("role")), "user")
     return cast(dict[str, Any], _mapped(role, message, change, document))
 
 
@@ -295,13 +207,13 @@ def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     mapped = {}
     for name, inner in value.items():
-        if name in _DOCUMENTS and isinstance(inner, (dict, list)):
+        if name in DOCUMENTS and isinstance(inner, (dict, list)):
             mapped[name] = document(role, inner)
-        elif name in _FILES and isinstance(inner, str) and _MARK.fullmatch(inner):
+        elif name in FILES and is_mark(inner):
             mapped[name] = inner
-        elif name in _GIVEN and role == "assistant":
+        elif name in GIVEN and role == "assistant":
             mapped[name] = _mapped("tool", inner, change, document)
-        elif name in _ADDRESSES and isinstance(inner, str):
+        elif name in ADDRESSES and isinstance(inner, str):
             mapped[name] = change("assistant", inner)
         else:
             mapped[name] = _mapped(role, inner, change, document)
