@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, cast
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
@@ -19,6 +19,7 @@ from guardstream.http.request_fields import (
     FILES,
     GIVEN,
     LISTS,
+    NAMES,
     OPTIONS,
     SETTINGS,
     SPEAKERS,
@@ -61,10 +62,10 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     _check_names(provider, request)
     check = partial(_checked_fields, guard, provider, request)
     checked = check() if guard.vault is None else guard.vault.settled(check)
-    if all(value is request[field] for field, value in checked.items()):
+    if checked is request:
         return body
     with refused():
-        return json_bytes({**request, **checked}, len(body))
+        return json_bytes(checked, len(body))
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:
@@ -85,10 +86,10 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
 
 
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Check what a request says to the model.
+    """Check what a request says to the model; return the same request if nothing changes.
 
-    A field that no format has is taken for the user's text. With a vault values are hidden in every
-    field, also where a format says nothing to the model.
+    A field that no format has is taken for the user's text, and so is its name. With a vault values
+    are hidden in every field, also where a format says nothing to the model.
     """
     said = BESIDE.get(provider)
     if said is None:
@@ -108,7 +109,15 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
         checked[LISTS[provider]] = _listed(guard, LISTS[provider], request)
     if provider in TURNS and request.get(TURNS[provider]):
         checked[TURNS[provider]] = _turns(guard, TURNS[provider], request)
-    return checked
+    names = _Texts(guard)
+    for field in request:
+        names.note("user", field, name=True)
+    names.check()
+    made = {
+        names.checked("user", field, name=True): checked.get(field, value)
+        for field, value in request.items()
+    }
+    return _object(request, made)
 
 
 def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
@@ -168,12 +177,14 @@ class _Texts:
     """The texts of a request, checked in one go: rules are made ready for a vault once."""
 
     def __init__(self, guard: Guard) -> None:
+        section = guard.policy.file.input
         self._guard = guard
         self._texts: dict[tuple[str, str], str] = {}
+        self._names_pass = section is not None and section.unknown == "pass"
 
-    def note(self, role: str, text: str) -> str:
-        """Take a text to check."""
-        return self._texts.setdefault((role, text), text)
+    def note(self, role: str, text: str, *, name: bool = False) -> str:
+        """Take a text to check, or the `name` of a field, unless that is one that formats have."""
+        return text if name and self._is_known(text) else self._texts.setdefault((role, text), text)
 
     def check(self) -> None:
         """Check all. RefusedError if a rule forbids one."""
@@ -181,13 +192,33 @@ class _Texts:
         for text, message in zip(self._texts, _checked(self._guard, given), strict=True):
             self._texts[text] = str(message["content"])
 
-    def checked(self, role: str, text: str) -> str:
-        """What may be sent of a text that was taken."""
-        return self._texts[role, text]
+    def checked(self, role: str, text: str, *, name: bool = False) -> str:
+        """Return what may be sent of a text, or of a `name`, that was given to `note`."""
+        return text if name and self._is_known(text) else self._texts[role, text]
+
+    def _is_known(self, name: str) -> bool:
+        return self._names_pass or name in NAMES
 
 
-_Change: TypeAlias = Callable[[str, str], str]
-"""What becomes of a role's text."""
+class _Change(Protocol):
+    def __call__(self, role: str, text: str, /, *, name: bool = False) -> str:
+        """Return what becomes of a role's text, or of the `name` of a field."""
+        ...
+
+
+class _ChangeText(Protocol):
+    def __call__(self, text: str, /, *, name: bool = False) -> str:
+        """Return what becomes of a text, or of the `name` of a field."""
+        ...
+
+
+def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's fields as they may be sent on, the very same object if none changed."""
+    if len(made) < len(given):
+        why = "names of fields are the same once they are masked"
+        raise RefusedError(400, "unguarded_input", why)
+    same = all(name in made and made[name] is inner for name, inner in given.items())
+    return given if same else made
 
 
 def _turn(
@@ -199,14 +230,18 @@ def _turn(
 
 
 def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any], Any]) -> Any:
-    """Change each string in a value but for files and marks; the same value if none changed."""
+    """Change each string in a value but for files and marks, and names that are not known.
+
+    Return the same value if none changed.
+    """
     if not isinstance(value, dict):
         if not isinstance(value, list):
             return map_strings(value, lambda text: change(role, text))
         items = [_mapped(role, item, change, document) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     mapped = {}
-    for name, inner in value.items():
+    for field, inner in value.items():
+        name = change(role, field, name=True)
         if name in DOCUMENTS and isinstance(inner, (dict, list)):
             mapped[name] = document(role, inner)
         elif name in FILES and is_mark(inner):
@@ -217,7 +252,7 @@ def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any
             mapped[name] = change("assistant", inner)
         else:
             mapped[name] = _mapped(role, inner, change, document)
-    return value if all(mapped[name] is inner for name, inner in value.items()) else mapped
+    return _object(value, mapped)
 
 
 def _document(guard: Guard, role: str, value: Any) -> Any:
@@ -226,16 +261,15 @@ def _document(guard: Guard, role: str, value: Any) -> Any:
     return _content(guard, role, [call])[0]["input"]
 
 
-def _with_keys(value: Any, change: Callable[[str], str]) -> Any:
-    """Change every string in JSON, keys too; the same value if none changed."""
+def _with_names(value: Any, change: _ChangeText) -> Any:
+    """Change every string in JSON, and what fields are called; the same value if none changed."""
     if isinstance(value, list):
-        items = [_with_keys(item, change) for item in value]
+        items = [_with_names(item, change) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     if not isinstance(value, dict):
         return map_strings(value, change)
-    mapped = {change(name): _with_keys(inner, change) for name, inner in value.items()}
-    same = all(name in mapped and mapped[name] is inner for name, inner in value.items())
-    return value if same else mapped
+    mapped = {change(name, name=True): _with_names(inner, change) for name, inner in value.items()}
+    return _object(value, mapped)
 
 
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
@@ -249,11 +283,10 @@ def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
             checked = _beside(guard, role, rest, content=False)
             same = turns is value["messages"] and checked is rest
             return value if same else {**checked, "messages": turns}
-        change_all = map_strings if guard.vault is None else _with_keys
         texts = _Texts(guard)
-        change_all(value, lambda text: texts.note(role, text))
+        _with_names(value, partial(texts.note, role))
         texts.check()
-        return change_all(value, lambda text: texts.checked(role, text))
+        return _with_names(value, partial(texts.checked, role))
     except RecursionError:
         raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 

@@ -53,7 +53,7 @@ OPTIONS = frozenset(
         *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
     )
 )
-"""Fields that formats have for settings: they choose, count and name, and say nothing to a model."""
+"""Fields that formats have for settings, which say nothing to a model."""
 
 BESIDE: Mapping[str, Mapping[str, str]] = {
     "openai_chat": {
@@ -103,3 +103,47 @@ CONTENT = (
     ("anthropic", "system"),
 )
 """Fields that are like the content of a message; in others each string is a text of its own."""
+
+NAMES = frozenset(
+    (
+        *OPTIONS,
+        *SETTINGS,
+        *FILES,
+        *GIVEN,
+        *ADDRESSES,
+        *DOCUMENTS,
+        *{name for fields in BESIDE.values() for name in fields},
+        *LISTS.values(),
+        *TURNS.values(),
+        # Parts of messages, and tools.
+        *("content", "parts", "text", "thought", "inlineData", "inline_data", "fileData"),
+        *("file_data", "displayName", "display_name", "functionCall", "executableCode"),
+        *("executable_code", "code", "language", "outcome", "output", "videoMetadata"),
+        *("video_metadata", "startOffset", "endOffset", "fps", "toolUse", "toolSpec", "status"),
+        *("image", "document", "video", "source", "s3Location", "uri", "bucketOwner", "url"),
+        *("context", "citations", "enabled", "cachePoint", "cache_control", "guardContent"),
+        *("reasoningContent", "reasoningText", "redactedContent", "signature", "qualifiers"),
+        *("searchResult", "citationsContent", "location", "function", "parameters", "strict"),
+        *("functionDeclarations", "function_declarations", "parametersJsonSchema", "inputSchema"),
+        *(
+            "input_schema",
+            "responseJsonSchema",
+            "json_schema",
+            "schema",
+            "behavior",
+            "defer_loading",
+        ),
+        *("message", "metadata", "messageId", "contextId", "taskId", "arguments", "variables"),
+        # JSON Schema, and what OpenAPI adds to it.
+        *("$schema", "$id", "$ref", "$defs", "$anchor", "$comment", "definitions", "title"),
+        *("description", "default", "examples", "example", "enum", "const", "nullable"),
+        *("properties", "required", "additionalProperties", "patternProperties"),
+        *("propertyNames", "minProperties", "maxProperties", "dependentRequired"),
+        *("dependentSchemas", "propertyOrdering", "items", "prefixItems", "contains"),
+        *("minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "pattern"),
+        *("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum"),
+        *("exclusiveMaximum", "multipleOf", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
+        *("deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType"),
+    )
+)
+"""What formats and JSON Schema call the fields of requests: other names are judged as texts are."""
