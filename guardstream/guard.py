@@ -340,7 +340,7 @@ class Guard:
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
-        return self if self._watched is None else self._of(self.policy)
+        return self if self._watched is None else self._with_policy(self.policy)
 
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
         """Return a guard with more stages of your own, and otherwise like this one.
@@ -360,7 +360,7 @@ class Guard:
         the transports do this by themselves. None is the schema of a tool whose arguments are no
         JSON. Raises SchemaError for a schema that cannot be used.
         """
-        return self._of(self.policy.with_tools(tools))
+        return self._with_policy(self.policy.with_tools(tools))
 
     def with_vault(self, vault: Vault | None) -> Guard:
         """Return a guard for one request and its answer, which masks and restores by `vault`.
@@ -368,7 +368,7 @@ class Guard:
         It does so in all that it is asked, `flow` and `guardstream.http` included. With None it
         masks for good, though the policy has a `vault`.
         """
-        guard = self._of(self.policy)
+        guard = self._with_policy(self.policy)
         guard._vault, guard._vaultless = vault, vault is None
         return guard
 
@@ -380,7 +380,7 @@ class Guard:
         """
         if self._vault is None:
             raise TypeError("only what a guard with a vault does has two halves: with_vault()")
-        rules, values = copy(self), self._of(self.policy.bare)
+        rules, values = copy(self), self._with_policy(self.policy.bare)
         rules._half, values._half = "rules", "values"
         return rules, values
 
@@ -446,7 +446,7 @@ class Guard:
             observer_errors="raise" if strict else "report",
         )
 
-    def _of(self, policy: Policy) -> Guard:
+    def _with_policy(self, policy: Policy) -> Guard:
         """A guard like this one, for a policy with the same sections; stages are in it already."""
         guard = copy(self)
         guard._policy, guard._watched, guard._stages = policy, None, ()

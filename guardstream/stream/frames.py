@@ -34,8 +34,11 @@ Check: TypeAlias = Callable[[str], bool]
 F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
 
 LONG_EVENT = 64 * 1024
-"""Bytes, or characters of data, above which an event is none that many are like: it takes more than
-some milliseconds, and who has sent one lets go of its text instead of keeping it until the next."""
+"""The size, in bytes or in characters of its data, above which an event is long.
+
+It takes some milliseconds. No later event is compared with it, and its text is let go of as soon as
+it has been sent.
+"""
 
 
 class FrameFlow:
