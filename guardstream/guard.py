@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from guardstream.errors import PolicyError, StageError
 from guardstream.events import UNKNOWN
@@ -24,27 +24,23 @@ from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
 from guardstream.stream.arguments import check_framing, check_vault, knowing, known_arguments
 from guardstream.stream.callbacks import ON_ERRORS, Hooks
-from guardstream.stream.choosing import check_text, choosing, own_formats
-from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.choosing import choosing, own_formats
 from guardstream.stream.deadlines import Deadlines
-from guardstream.stream.event_lines import EventLines
-from guardstream.stream.flow import Flow
+from guardstream.stream.flow_maker import FlowMaker, Framing
 from guardstream.stream.format_hints import FormatHints
-from guardstream.stream.make import flow_of
 from guardstream.stream.observers import Observer, Observing, check_observer
 from guardstream.stream.opening import REOPENING, opens
 from guardstream.stream.options import Delivering, Options
-from guardstream.stream.result import Meter, Result
+from guardstream.stream.result import Result
 from guardstream.stream.sources import check_function, check_open, check_sync
 from guardstream.stream.synchronous import SyncGuardedStream
-from guardstream.stream.text import TextFlow
-from guardstream.stream.whole import is_harmless, pipeline_of, result_of
+from guardstream.stream.whole import pipeline_of, result_of
 
 # What only some uses of a guard need is imported by them: the policy file with its schema, YAML and
 # regular expressions; an event loop; frames of bytes.
 if TYPE_CHECKING:
     from guardstream.framing.frames import Media
-    from guardstream.gate.planned import Gate
+    from guardstream.gate.from_policy import Gate
     from guardstream.operations import Operations
     from guardstream.policy import Policy
     from guardstream.policy.reload import Watched
@@ -59,9 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["Guard"]
 
 C = TypeVar("C")
-
-Framing: TypeAlias = Literal["sse", "text"]
-
 
 _AROUND = ("gate", "retry", "concurrency")
 """The sections of a policy that only `wrap` carries out."""
@@ -106,7 +99,7 @@ class Guard:
         check_known("observer_errors", observer_errors, ON_ERRORS)
         self._watched = policy if isinstance(policy, Watched) else None
         self._policy = policy if isinstance(policy, Policy) else None
-        self._check_formats()
+        own_formats(self._loaded, self._loaded.unknown)  # raises for a name that is taken
         self._stages = tuple(stages)
         self._staged: tuple[Policy, Policy] | None = None
         self._observers = tuple(observers)
@@ -135,9 +128,8 @@ class Guard:
         """
         if self._vault is not None or self._vaultless:
             raise TypeError("a guard with a vault cannot be pickled: open the vault over there")
-        policy = self._watched.policy() if self._watched is not None else self._policy
         settings = (self._stages, self._observers, self._observer_errors, self._rules_only)
-        return _revived, (policy, *settings)
+        return _revived, (self._loaded, *settings)
 
     def __copy__(self) -> Guard:
         """Return a guard that shares everything with this one; pickling would make it all anew."""
@@ -145,10 +137,12 @@ class Guard:
         guard.__dict__.update(self.__dict__)
         return guard
 
-    def _check_formats(self) -> None:
+    @property
+    def _loaded(self) -> Policy:
+        """The policy as it is now, without the guard's own stages."""
         policy = self._watched.policy() if self._watched is not None else self._policy
-        if policy is not None and policy.file.formats:
-            own_formats(policy, policy.unknown)
+        assert policy is not None
+        return policy
 
     @classmethod
     @known_arguments
@@ -192,8 +186,7 @@ class Guard:
     @property
     def policy(self) -> Policy:
         """The policy that this guard applies to a stream that begins now."""
-        policy = self._watched.policy() if self._watched is not None else self._policy
-        assert policy is not None
+        policy = self._loaded
         if not self._stages:
             return policy
         if self._staged is None or self._staged[0] is not policy:
@@ -347,7 +340,7 @@ class Guard:
 
     def pinned(self) -> Guard:
         """Return a guard that keeps the policy of this moment, whatever is reloaded later."""
-        return self if self._watched is None else self._of(self.policy)
+        return self if self._watched is None else self._with_policy(self.policy)
 
     def with_stages(self, stages: Sequence[Callable[[], CustomStage] | StagePlan]) -> Guard:
         """Return a guard with more stages of your own, and otherwise like this one.
@@ -367,7 +360,7 @@ class Guard:
         the transports do this by themselves. None is the schema of a tool whose arguments are no
         JSON. Raises SchemaError for a schema that cannot be used.
         """
-        return self._of(self.policy.with_tools(tools))
+        return self._with_policy(self.policy.with_tools(tools))
 
     def with_vault(self, vault: Vault | None) -> Guard:
         """Return a guard for one request and its answer, which masks and restores by `vault`.
@@ -375,7 +368,7 @@ class Guard:
         It does so in all that it is asked, `flow` and `guardstream.http` included. With None it
         masks for good, though the policy has a `vault`.
         """
-        guard = self._of(self.policy)
+        guard = self._with_policy(self.policy)
         guard._vault, guard._vaultless = vault, vault is None
         return guard
 
@@ -387,7 +380,7 @@ class Guard:
         """
         if self._vault is None:
             raise TypeError("only what a guard with a vault does has two halves: with_vault()")
-        rules, values = copy(self), self._of(self.policy.bare)
+        rules, values = copy(self), self._with_policy(self.policy.bare)
         rules._half, values._half = "rules", "values"
         return rules, values
 
@@ -453,7 +446,7 @@ class Guard:
             observer_errors="raise" if strict else "report",
         )
 
-    def _of(self, policy: Policy) -> Guard:
+    def _with_policy(self, policy: Policy) -> Guard:
         """A guard like this one, for a policy with the same sections; stages are in it already."""
         guard = copy(self)
         guard._policy, guard._watched, guard._stages = policy, None, ()
@@ -602,35 +595,9 @@ class Guard:
 
             check_unknown(unknown)
         choose = choosing(policy, provider, passing, self._format_hints)
-
-        def make_flow(chunk: Any, meter: Meter) -> Flow[Any]:
-            def make(adapter: Adapter[Any]) -> ChunkFlow[Any] | TextFlow:
-                return flow_of(
-                    adapter,
-                    stages(adapter),
-                    meter,
-                    policy.block_message,
-                    policy.file.max_holdback,
-                )
-
-            if media or framing == "sse" or isinstance(chunk, (bytes, bytearray, memoryview)):
-                from guardstream.stream.bytes import WireFlow
-
-                harmless = partial(is_harmless, policy)
-                if isinstance(chunk, str):
-                    from guardstream.stream.lines import LineFlow
-
-                    return LineFlow(WireFlow("sse", choose, make, harmless, passing))
-                return WireFlow(media or framing, choose, make, harmless, passing)
-            if isinstance(chunk, str) and framing is None and provider is None:
-                check_text(chunk, own_formats(policy, passing))
-                flow = make(choose(chunk))
-                if isinstance(flow, TextFlow):
-                    flow.watch = EventLines().may_be_events
-                return flow
-            return make(choose(chunk))
-
-        return make_flow
+        return FlowMaker(
+            policy, choose, stages, passing, media, framing, is_named=provider is not None
+        )
 
     def options(
         self, policy: Policy, options: Delivering, observing: Observing | None = None

@@ -1,4 +1,4 @@
-"""What is said of a name that is not known: the nearest one that is, or all there are."""
+"""Hints about unknown names: the nearest known one, or all of them."""
 
 from __future__ import annotations
 

@@ -29,11 +29,11 @@ from guardstream.stream.options import Delivering
 from guardstream.vault.vault import VaultError
 
 if TYPE_CHECKING:
-    from guardstream.gate.chunks import Choose
-    from guardstream.gate.planned import Gate
+    from guardstream.gate.from_policy import Gate
     from guardstream.resilience.limiter import Limiter
     from guardstream.resilience.retry import RetryingStream
     from guardstream.stream.asynchronous import GuardedStream
+    from guardstream.stream.choosing import Choose
     from guardstream.vault import Vaults
 
 T = TypeVar("T")
@@ -210,7 +210,7 @@ def _may_be_judged(record: StreamRecord) -> bool:
 def _gates(policy: Policy) -> Sequence[Gate]:
     if not policy.file.gate:
         return ()
-    from guardstream.gate.planned import gates
+    from guardstream.gate.from_policy import gates
 
     return gates(policy)
 

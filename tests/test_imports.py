@@ -60,9 +60,9 @@ def test_a_name_loads_nothing_heavy(code: str) -> None:
 @pytest.mark.parametrize("asked", ["['guardstream', '--help']", "['guardstream', 'run', '-h']"])
 def test_help_loads_no_command(asked: str) -> None:
     code = f"""
-from guardstream.cli import app
+from guardstream.cli import app, running
 sys.argv, sys.stdout = {asked}, sys.stderr
-app._run()
+running.run(app.app)
 sys.stdout = sys.__stdout__
 """
     assert not ours(code) & {"guardstream.bulk", "guardstream.cli.run", "guardstream.policy"}

@@ -7,86 +7,38 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from guardstream.cli.output import MachineError, abandon, naming, note, of_system, prepare
+from guardstream.cli.options import (
+    CodeOption,
+    ColumnOption,
+    EngineOption,
+    FormatOption,
+    JobsOption,
+    JsonOption,
+    PartOption,
+    PoliciesArgument,
+    PolicyArgument,
+    SourceArgument,
+    TimelineOption,
+    to_a_file,
+)
+from guardstream.cli.output import abandon, naming, note, prepare
+from guardstream.cli.running import BAD_INPUT, Commands
+from guardstream.cli.running import run as run_app
 from guardstream.errors import GuardstreamError
 from guardstream.version import __version__
 
-BAD_INPUT = 2
-
-MACHINE = 4
-INTERRUPTED = 130
-READER_LEFT = 141
-
-_RefusedError: type[Exception] = typer.BadParameter.__mro__[2]
-"""Click's ClickException; typer brings a click of its own, or not, by its version."""
-
-
-class _ReaderLeftError(Exception):
-    """What reads the output has had enough of it, as `head` does."""
-
-
-class _Commands(TyperGroup):
-    """The commands, each listed with its whole summary."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands; click would cut the summaries to one line."""
-        rows = [
-            (name, (command.help or "").strip().split("\n\n")[0].replace("\n", " "))
-            for name, command in ((name, self.get_command(ctx, name)) for name in self.commands)
-            if command is not None and not command.hidden
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command; a reader that leaves is told apart from what click would make of it."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError as error:
-            raise _ReaderLeftError from error
-        return result
-
-
 app = typer.Typer(
     name="guardstream",
-    cls=_Commands,
+    cls=Commands,
     help="Guardrails for token streams.",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-CodeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-code",
-        metavar="MODULE:NAME",
-        help="Your own code that the policy may use; may be repeated.",
-        allow_from_autoenv=False,  # what runs is said by whoever starts it
-    ),
-]
-
-
-def _to_a_file(path: Path | None) -> Path | None:
-    """Refuse `-`, which other programs take for standard output: it would be a file's name here."""
-    if path == Path("-"):
-        raise typer.BadParameter("'-' names no file: name one, or /dev/stderr")
-    return path
-
-
-TimelineOption = Annotated[
-    Path | None,
-    typer.Option(
-        callback=_to_a_file, help="Draw what came in, was held and went out, to this SVG file."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _version(wanted: bool) -> None:
@@ -99,14 +51,14 @@ def _version(wanted: bool) -> None:
 
 @app.command()
 def run(
-    policy: Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")],
+    policy: PolicyArgument,
     file: Annotated[str, typer.Argument(help="The text, UTF-8; - is standard input.")] = "-",
     chunk: Annotated[
         int | None, typer.Option(min=1, help="Feed this many characters at a time.")
     ] = None,
     findings: Annotated[
         Path | None,
-        typer.Option(callback=_to_a_file, help="Write the findings to this file, as JSON lines."),
+        typer.Option(callback=to_a_file, help="Write the findings to this file, as JSON lines."),
     ] = None,
     timeline: TimelineOption = None,
     allow_code: CodeOption = None,
@@ -225,11 +177,6 @@ def play(
     )
 
 
-PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
-PoliciesArgument = Annotated[list[str], typer.Argument(help="Policy files, or packs.")]
-DatasetArgument = Annotated[Path, typer.Argument(help="JSON lines: text, and label or spans.")]
-
-
 @app.command()
 def lint(
     policies: PoliciesArgument,
@@ -252,7 +199,7 @@ def run_tests(
     inherited: Annotated[bool, typer.Option(help="Run the tests of inherited rules too.")] = False,
     coverage: Annotated[bool, typer.Option(help="Name the rules that lack tests.")] = False,
     junit: Annotated[
-        Path | None, typer.Option(callback=_to_a_file, help="Write the results there, as XML.")
+        Path | None, typer.Option(callback=to_a_file, help="Write the results there, as XML.")
     ] = None,
     json: JsonOption = False,
     allow_code: CodeOption = None,
@@ -369,7 +316,7 @@ def import_(
         str | None, typer.Option("--from", help="gitleaks, presidio, bedrock or words.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(callback=_to_a_file, help="Write the policy to this file.")
+        Path | None, typer.Option(callback=to_a_file, help="Write the policy to this file.")
     ] = None,
 ) -> None:
     """Convert another tool's configuration to a policy; notes on what is left out go to stderr."""
@@ -391,7 +338,7 @@ def report(
     json: JsonOption = False,
     html: Annotated[
         Path | None,
-        typer.Option(callback=_to_a_file, help="Write an HTML page to this file instead."),
+        typer.Option(callback=to_a_file, help="Write an HTML page to this file instead."),
     ] = None,
 ) -> None:
     """Summarise audit logs: finish reasons, findings, blocks, times."""
@@ -488,7 +435,7 @@ def serve(
 
 keys = typer.Typer(
     name="key",
-    cls=_Commands,
+    cls=Commands,
     help="Make keys for the clients of the proxy.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -521,26 +468,12 @@ def new(
 
 bulk = typer.Typer(
     name="bulk",
-    cls=_Commands,
+    cls=Commands,
     help="Guard, measure or compare stored texts: JSON lines, Parquet and text files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(bulk)
-
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="INPUT", help="A file, a folder, or a pattern: logs/*.jsonl.")
-]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", help="A column with texts; all if none is named."),
-]
-FormatOption = Annotated[
-    str | None, typer.Option("--format", help="jsonl, parquet, text, or lines of text.")
-]
-JobsOption = Annotated[int, typer.Option(min=1, help="How many workers.")]
-EngineOption = Annotated[str, typer.Option(help="local (processes) or ray (a cluster).")]
-PartOption = Annotated[int, typer.Option(min=1, help="Megabytes that a worker takes at a time.")]
 
 
 @bulk.command()
@@ -742,35 +675,8 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; errors that a user can mend are one line each, without a traceback."""
+    """Run the command line."""
     prepare()
-    status = _run()
+    status = run_app(app)
     abandon()
     sys.exit(status)
-
-
-def _run() -> int:
-    try:
-        status = app(prog_name="guardstream", standalone_mode=False)
-    except _RefusedError as error:
-        note(_said(error))
-        return BAD_INPUT
-    except (GuardstreamError, OSError) as error:
-        wrong = of_system(error) if isinstance(error, OSError) else error
-        note(wrong)
-        return MACHINE if isinstance(wrong, MachineError) else BAD_INPUT
-    except _ReaderLeftError:
-        return READER_LEFT
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
-    return status if isinstance(status, int) else 0
-
-
-def _said(error: Any) -> str:
-    """What click says of a wrong call, in one line, and where to look."""
-    path = error.ctx.command_path if getattr(error, "ctx", None) else "guardstream"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help
-        message = f"name a command: {', '.join(error.ctx.command.commands)}"
-    see = " See" if message.endswith("?") else "; see"
-    return f"{path}: {message[:1].lower()}{message[1:]}{see} '{path} --help'"

@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 import anyio
 
-from guardstream.consumers.ahead import ReadAhead
+from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
 from guardstream.stream.arguments import known_arguments

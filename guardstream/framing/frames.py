@@ -20,6 +20,9 @@ Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
 ]
 
+UNNAMED = ("", "message")
+"""The names of events that tell nothing: `message` is the default (HTML, "Server-sent events")."""
+
 DONE = "[DONE]"
 """The data of the event that ends streams of chat completions."""
 

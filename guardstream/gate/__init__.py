@@ -10,9 +10,10 @@ from collections.abc import AsyncIterable, Callable, Collection
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
+from guardstream.gate.from_policy import UNITS
 from guardstream.gate.judging import GateError
-from guardstream.gate.planned import UNITS
-from guardstream.gate.stream import GatedStream, Options, Otherwise
+from guardstream.gate.stream import GatedStream
+from guardstream.gate.tasks import Options, Otherwise
 from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.hints import check_known
 from guardstream.providers import Adapter

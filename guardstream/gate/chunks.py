@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
-from guardstream.framing.frames import FRAMES, Frame, Frames, Media, sniffed
+from guardstream.framing.frames import FRAMES, UNNAMED, Frame, Frames, Media, sniffed
 from guardstream.framing.json import json_bytes
 from guardstream.providers.adapter import Adapter, Reading, Said, Slot
 from guardstream.providers.any_json import AnyJSON
 from guardstream.providers.hooks import Hooks, hooks_of
 from guardstream.providers.text import PlainText
-
-Choose: TypeAlias = Callable[[Any], Adapter[Any]]
-"""Returns the adapter for a stream that begins with this chunk; None for one that had none."""
+from guardstream.stream.choosing import Choose
 
 
 class Chunks(Protocol):
@@ -157,8 +155,6 @@ class _Lines(_Bytes):
 
 _NOTHING = Reading((), ())
 
-_UNNAMED = ("", "message")
-
 
 class FrameAdapter:
     """Reads frames as the chunks in them: by the stream's format, as text, or as any JSON.
@@ -192,7 +188,7 @@ class FrameAdapter:
         """Find the text in a frame. AdapterError for what its format does not know."""
         if not chunk.value:
             return _NOTHING
-        if self._chunks is None and (chunk.form == "object" or chunk.name not in _UNNAMED):
+        if self._chunks is None and (chunk.form == "object" or chunk.name not in UNNAMED):
             self._begin(chunk)
         adapter, value = self._of(chunk)
         return adapter.read(value)
@@ -234,7 +230,7 @@ class FrameAdapter:
 
     def _begin(self, frame: Frame) -> None:
         named = {"event": frame.name, "data": frame.value}
-        if frame.name not in _UNNAMED:
+        if frame.name not in UNNAMED:
             try:
                 adapter = self._choose(named)
             except AdapterError:
@@ -257,7 +253,7 @@ class FrameAdapter:
     def _frame(self, written: Any, like: Frame, *, ours: bool = False) -> Frame:
         """Return what was written in the place of a frame, or after it, as a frame."""
         value, name = (written["data"], written["event"]) if self._by_event else (written, "")
-        if ours and not self._by_event and like.name not in _UNNAMED:
+        if ours and not self._by_event and like.name not in UNNAMED:
             named = self._hooks.event_name if self._hooks else None
             name = named(value) if named else ""
         said = json_bytes(value).decode() if like.form == "string" else value

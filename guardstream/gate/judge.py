@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from guardstream.gate.asking import Endpoint
+from guardstream.gate.endpoint import Endpoint
 from guardstream.gate.judging import GateError
 from guardstream.gate.verdict import ALLOW, Context, Verdict
 

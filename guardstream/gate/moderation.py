@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from guardstream.gate.asking import Endpoint
+from guardstream.gate.endpoint import Endpoint
 from guardstream.gate.judging import GateError
 from guardstream.gate.verdict import ALLOW, Context, Verdict
 

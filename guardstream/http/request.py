@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, cast
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
+from guardstream.http.request_fields import (
+    ADDRESSES,
+    BESIDE,
+    CONTENT,
+    DOCUMENTS,
+    FILES,
+    GIVEN,
+    LISTS,
+    NAMES,
+    OPTIONS,
+    SETTINGS,
+    SPEAKERS,
+    TURNS,
+)
+from guardstream.prompts.values import is_mark
 from guardstream.providers.fields import map_strings
 
 
@@ -32,107 +46,6 @@ def refused() -> Iterator[None]:
         raise RefusedError(400, "invalid_json", str(error)) from error
 
 
-_LISTS = {
-    **dict.fromkeys(("openai_chat", "anthropic", "ollama", "cohere"), "messages"),
-    "openai_responses": "input",
-}
-"""Where each format has its messages."""
-
-_TURNS = {"gemini": "contents", "gemini_counting": "contents", "bedrock": "messages"}
-"""Where formats have messages of their own shape: a role, and parts of any kind."""
-
-_SPEAKERS = {"model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
-
-_FILES = frozenset({"data", "bytes", "mimeType", "mime_type", "role", "format"})
-_FILES |= {"id", "toolUseId", "thoughtSignature", "thought_signature", "type", "kind", "raw"}
-"""What is no text in those, nor in the messages of agents, unless it has a space."""
-
-_MARK = re.compile(r"[!-~]*")
-
-_GIVEN = frozenset({"toolResult", "functionResponse", "function_response"})
-_GIVEN |= {"codeExecutionResult", "code_execution_result"}
-"""What a tool gives, also where it stands in the model's message."""
-
-_ADDRESSES = frozenset({"fileUri", "file_uri"})
-"""Where a file is fetched from: nobody's text, but a value may stand in it."""
-
-_DOCUMENTS = frozenset({"args", "response", "input", "json"})
-"""What a tool is given or gives, in those: in it every string, key and number may be a value."""
-
-_SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
-"""Fields that hold no value of anybody, in any format."""
-
-_OPTIONS = frozenset(
-    (
-        *("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
-        *("stop", "stop_sequences", "tool_choice", "function_call", "service_tier", "priority"),
-        *("stream_options", "include", "truncation", "reasoning", "reasoning_effort", "thinking"),
-        *("verbosity", "modalities", "audio", "logit_bias", "store", "context_management"),
-        *("container", "mcp_servers", "anthropic_version", "anthropic_beta", "encoding_format"),
-        *("generationConfig", "generation_config", "safetySettings", "safety_settings"),
-        *("toolConfig", "tool_config", "cached_content", "labels", "taskType", "task_type"),
-        *("options", "keep_alive", "think", "name", "safety_mode", "citation_options"),
-        *("response_format", "size", "quality", "style", "background", "moderation"),
-        *("output_format", "voice", "stream_format", "input_file_id", "endpoint"),
-        *("completion_window", "output_expires_after", "inferenceConfig", "guardrailConfig"),
-        *("additionalModelRequestFields", "additionalModelResponseFieldPaths", "modelId"),
-        *("performanceConfig", "requestMetadata", "outputConfig", "serviceTier"),
-        *("model_id", "project_id", "space_id", "jsonrpc", "method", "id"),
-    )
-)
-"""Fields that formats have for settings: they choose, count and name, and say nothing to a model.
-Each is from the reference of an API above, where it is not among those that are judged."""
-
-_BESIDE: Mapping[str, Mapping[str, str]] = {
-    "openai_chat": {
-        **dict.fromkeys(("tools", "functions", "response_format"), "developer"),
-        "prediction": "assistant",
-        "documents": "tool",  # what vLLM puts into the prompt, too
-        **dict.fromkeys(("chat_template", "chat_template_kwargs"), "developer"),
-    },
-    "openai_completions": {"prompt": "user", "suffix": "user"},
-    "openai_embeddings": {"input": "user"},
-    "openai_moderations": {"input": "user"},
-    "openai_images": {"prompt": "user"},
-    "openai_speech": dict.fromkeys(("input", "instructions"), "user"),
-    "openai_batches": {},
-    "openai_responses": {
-        "instructions": "system",
-        **dict.fromkeys(("tools", "text"), "developer"),
-        "prompt": "user",
-    },
-    "anthropic": {"system": "system", "tools": "developer"},
-    "gemini": {
-        **dict.fromkeys(("systemInstruction", "system_instruction"), "system"),
-        "tools": "developer",
-    },
-    "gemini_embeddings": dict.fromkeys(("content", "requests"), "user"),
-    "gemini_counting": {"generateContentRequest": "user"},
-    "ollama_embeddings": {"prompt": "user"},
-    "ollama_model": {},
-    "ollama": {
-        "system": "system",
-        **dict.fromkeys(("prompt", "suffix"), "user"),
-        **dict.fromkeys(("tools", "format", "template"), "developer"),
-    },
-    "cohere": {"documents": "tool", "tools": "developer"},
-    "bedrock": {"system": "system", "toolConfig": "developer"},
-    "dashscope": {"input": "user", "parameters": "developer"},
-    "watsonx": {"input": "user"},
-    "a2a": {"params": "user"},
-    "mcp": {"params": "user"},
-}
-"""What else is said to the model, and whose text it is; in other formats all is the user's."""
-
-_CONTENT = (
-    ("openai_completions", "prompt"),
-    ("openai_embeddings", "input"),
-    ("openai_responses", "instructions"),
-    ("anthropic", "system"),
-)
-"""Fields that are like the content of a message; in others each string is a text of its own."""
-
-
 def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     """Return the `body` that may be sent on: the same bytes unless a rule changes it.
 
@@ -149,10 +62,10 @@ def checked_request(guard: Guard, provider: str, body: bytes) -> bytes:
     _check_names(provider, request)
     check = partial(_checked_fields, guard, provider, request)
     checked = check() if guard.vault is None else guard.vault.settled(check)
-    if all(value is request[field] for field, value in checked.items()):
+    if checked is request:
         return body
     with refused():
-        return json_bytes({**request, **checked}, len(body))
+        return json_bytes(checked, len(body))
 
 
 def _check_names(provider: str, request: dict[str, Any]) -> None:
@@ -161,9 +74,9 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
     Programs in Go do not: https://pkg.go.dev/encoding/json#Unmarshal.
     """
     known = {
-        *_BESIDE.get(provider, ()),
-        _LISTS.get(provider, "model"),
-        _TURNS.get(provider, "model"),
+        *BESIDE.get(provider, ()),
+        LISTS.get(provider, "model"),
+        TURNS.get(provider, "model"),
     }
     folded = {name.casefold(): name for name in known}
     for field in request.keys() - known:
@@ -173,30 +86,38 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
 
 
 def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Check what a request says to the model.
+    """Check what a request says to the model; return the same request if nothing changes.
 
-    A field that no format has is taken for the user's text. With a vault values are hidden in every
-    field, also where a format says nothing to the model.
+    A field that no format has is taken for the user's text, and so is its name. With a vault values
+    are hidden in every field, also where a format says nothing to the model.
     """
-    said = _BESIDE.get(provider)
+    said = BESIDE.get(provider)
     if said is None:
         said = dict.fromkeys(request.keys() - {"model"}, "user")
     checked = {
-        field: _beside(guard, role, request[field], content=(provider, field) in _CONTENT)
+        field: _beside(guard, role, request[field], content=(provider, field) in CONTENT)
         for field, role in said.items()
         if request.get(field)
     }
-    read = {*said, *_SETTINGS, _LISTS.get(provider), _TURNS.get(provider)}
+    read = {*said, *SETTINGS, LISTS.get(provider), TURNS.get(provider)}
     for field in request.keys() - read:
-        if field not in _OPTIONS:
+        if field not in OPTIONS:
             checked[field] = _beside(guard, "user", request[field], content=False)
         elif guard.vault is not None:
             checked[field] = _beside(guard, "assistant", request[field], content=False)
-    if provider in _LISTS and request.get(_LISTS[provider]):
-        checked[_LISTS[provider]] = _listed(guard, _LISTS[provider], request)
-    if provider in _TURNS and request.get(_TURNS[provider]):
-        checked[_TURNS[provider]] = _turns(guard, _TURNS[provider], request)
-    return checked
+    if provider in LISTS and request.get(LISTS[provider]):
+        checked[LISTS[provider]] = _listed(guard, LISTS[provider], request)
+    if provider in TURNS and request.get(TURNS[provider]):
+        checked[TURNS[provider]] = _turns(guard, TURNS[provider], request)
+    names = _Texts(guard)
+    for field in request:
+        names.note("user", field, name=True)
+    names.check()
+    made = {
+        names.checked("user", field, name=True): checked.get(field, value)
+        for field, value in request.items()
+    }
+    return _object(request, made)
 
 
 def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
@@ -237,7 +158,7 @@ def _together(guard: Guard, message: dict[str, Any]) -> dict[str, Any]:
     parts = message.get(field)
     if not isinstance(parts, list):
         return message
-    role = _SPEAKERS.get(str(message.get("role")), "user")
+    role = SPEAKERS.get(str(message.get("role")), "user")
     made: list[Any] = []
     for told, run in groupby(
         parts, lambda part: isinstance(part, dict) and part.keys() == {"text"}
@@ -256,12 +177,14 @@ class _Texts:
     """The texts of a request, checked in one go: rules are made ready for a vault once."""
 
     def __init__(self, guard: Guard) -> None:
+        section = guard.policy.file.input
         self._guard = guard
         self._texts: dict[tuple[str, str], str] = {}
+        self._names_pass = section is not None and section.unknown == "pass"
 
-    def note(self, role: str, text: str) -> str:
-        """Take a text to check."""
-        return self._texts.setdefault((role, text), text)
+    def note(self, role: str, text: str, *, name: bool = False) -> str:
+        """Take a text to check, or the `name` of a field, unless that is one that formats have."""
+        return text if name and self._is_known(text) else self._texts.setdefault((role, text), text)
 
     def check(self) -> None:
         """Check all. RefusedError if a rule forbids one."""
@@ -269,43 +192,67 @@ class _Texts:
         for text, message in zip(self._texts, _checked(self._guard, given), strict=True):
             self._texts[text] = str(message["content"])
 
-    def checked(self, role: str, text: str) -> str:
-        """What may be sent of a text that was taken."""
-        return self._texts[role, text]
+    def checked(self, role: str, text: str, *, name: bool = False) -> str:
+        """Return what may be sent of a text, or of a `name`, that was given to `note`."""
+        return text if name and self._is_known(text) else self._texts[role, text]
+
+    def _is_known(self, name: str) -> bool:
+        return self._names_pass or name in NAMES
 
 
-_Change: TypeAlias = Callable[[str, str], str]
-"""What becomes of a role's text."""
+class _Change(Protocol):
+    def __call__(self, role: str, text: str, /, *, name: bool = False) -> str:
+        """Return what becomes of a role's text, or of the `name` of a field."""
+        ...
+
+
+class _ChangeText(Protocol):
+    def __call__(self, text: str, /, *, name: bool = False) -> str:
+        """Return what becomes of a text, or of the `name` of a field."""
+        ...
+
+
+def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's fields as they may be sent on, the very same object if none changed."""
+    if len(made) < len(given):
+        why = "names of fields are the same once they are masked"
+        raise RefusedError(400, "unguarded_input", why)
+    same = all(name in made and made[name] is inner for name, inner in given.items())
+    return given if same else made
 
 
 def _turn(
     message: dict[str, Any], change: _Change, document: Callable[[str, Any], Any]
 ) -> dict[str, Any]:
     """Change each text of a message, and what tools are given and give."""
-    role = _SPEAKERS.get(str(message.get("role")), "user")
+    role = SPEAKERS.get(str(message.get("role")), "user")
     return cast(dict[str, Any], _mapped(role, message, change, document))
 
 
 def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any], Any]) -> Any:
-    """Change each string in a value but for files and marks; the same value if none changed."""
+    """Change each string in a value but for files and marks, and names that are not known.
+
+    Return the same value if none changed.
+    """
     if not isinstance(value, dict):
         if not isinstance(value, list):
             return map_strings(value, lambda text: change(role, text))
         items = [_mapped(role, item, change, document) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     mapped = {}
-    for name, inner in value.items():
-        if name in _DOCUMENTS and isinstance(inner, (dict, list)):
+    for field, inner in value.items():
+        name = change(role, field, name=True)
+        if name in DOCUMENTS and isinstance(inner, (dict, list)):
             mapped[name] = document(role, inner)
-        elif name in _FILES and isinstance(inner, str) and _MARK.fullmatch(inner):
+        elif name in FILES and is_mark(inner):
             mapped[name] = inner
-        elif name in _GIVEN and role == "assistant":
+        elif name in GIVEN and role == "assistant":
             mapped[name] = _mapped("tool", inner, change, document)
-        elif name in _ADDRESSES and isinstance(inner, str):
+        elif name in ADDRESSES and isinstance(inner, str):
             mapped[name] = change("assistant", inner)
         else:
             mapped[name] = _mapped(role, inner, change, document)
-    return value if all(mapped[name] is inner for name, inner in value.items()) else mapped
+    return _object(value, mapped)
 
 
 def _document(guard: Guard, role: str, value: Any) -> Any:
@@ -314,16 +261,15 @@ def _document(guard: Guard, role: str, value: Any) -> Any:
     return _content(guard, role, [call])[0]["input"]
 
 
-def _with_keys(value: Any, change: Callable[[str], str]) -> Any:
-    """Change every string in JSON, keys too; the same value if none changed."""
+def _with_names(value: Any, change: _ChangeText) -> Any:
+    """Change every string in JSON, and what fields are called; the same value if none changed."""
     if isinstance(value, list):
-        items = [_with_keys(item, change) for item in value]
+        items = [_with_names(item, change) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     if not isinstance(value, dict):
         return map_strings(value, change)
-    mapped = {change(name): _with_keys(inner, change) for name, inner in value.items()}
-    same = all(name in mapped and mapped[name] is inner for name, inner in value.items())
-    return value if same else mapped
+    mapped = {change(name, name=True): _with_names(inner, change) for name, inner in value.items()}
+    return _object(value, mapped)
 
 
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
@@ -337,11 +283,10 @@ def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
             checked = _beside(guard, role, rest, content=False)
             same = turns is value["messages"] and checked is rest
             return value if same else {**checked, "messages": turns}
-        change_all = map_strings if guard.vault is None else _with_keys
         texts = _Texts(guard)
-        change_all(value, lambda text: texts.note(role, text))
+        _with_names(value, partial(texts.note, role))
         texts.check()
-        return change_all(value, lambda text: texts.checked(role, text))
+        return _with_names(value, partial(texts.checked, role))
     except RecursionError:
         raise RefusedError(400, "invalid_request", "the request is nested too deeply") from None
 

@@ -425,7 +425,7 @@ class Documents:
         return end, Mark(text[index:end], self._offset)
 
     def _dead(self, text: str, index: int, final: bool) -> _Step:
-        """Behind an error that the caller did not go on from there is nothing."""
+        """Drop what follows an error that the caller did not go on from."""
         del index, final
         return len(text), None
 

@@ -1,4 +1,4 @@
-"""A policy's rules where texts have stand-ins in them: what a vault changes, and all it changes."""
+"""A policy's rules for texts with stand-ins in them: all that a vault changes about them."""
 
 from __future__ import annotations
 

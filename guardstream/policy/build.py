@@ -13,9 +13,9 @@ from typing import Any, get_args
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Channel
 from guardstream.hints import hint, nearest
-from guardstream.policy import checks, limited, packs, structured
+from guardstream.policy import checks, json_section, limits_section, packs
 from guardstream.policy.document import Mark
-from guardstream.policy.limited import Limited
+from guardstream.policy.limits_section import Limited
 from guardstream.policy.model import (
     OPERATIONAL,
     KeywordsFile,
@@ -63,7 +63,7 @@ class Built:
     disabled: tuple[Placed, ...]
     rules: tuple[Rule, ...]
     rulesets: Mapping[str, RuleSet]
-    json: structured.Json
+    json: json_section.Json
     limited: Limited | None
     plans: tuple[StagePlan, ...]
     input: Built | None
@@ -109,10 +109,10 @@ def _prepared(loader: Loader, whole: Whole) -> Callable[[], Built]:
     enabled = tuple(placed for placed in whole.rules.values() if placed.rule.enabled)
     sound = [placed for placed in enabled if _looks(placed.rule)]
     rules = [(placed, _rule(loader, placed)) for placed in sound]
-    json = structured.compiled(loader, whole)
-    limits, plans = limited.compiled(loader, whole), limited.plans(loader, whole)
+    json = json_section.compiled(loader, whole)
+    limits, plans = limits_section.compiled(loader, whole), limits_section.plans(loader, whole)
     file = whole.file
-    extraction = structured.extraction(loader, whole)
+    extraction = json_section.extraction(loader, whole)
     return lambda: Built(
         file=file,
         source=whole.source,
@@ -330,7 +330,7 @@ def part(built: Built, ids: Collection[str]) -> Built:
 
 def bare(built: Built) -> Built:
     """The same without all that judges or changes a text; where it is JSON is still known."""
-    return replace(part(built, ()), input=built.input, json=structured.unjudged(built.json))
+    return replace(part(built, ()), input=built.input, json=json_section.unjudged(built.json))
 
 
 def applies(rule: RuleFile, channel: str) -> bool:

@@ -26,7 +26,7 @@ EXACT = Limits(depth=100_000, string=_UNBOUNDED, document=_UNBOUNDED)
 Read = Callable[[Path], str]
 
 
-class Beside(Mapping[str, Any]):
+class SchemaFiles(Mapping[str, Any]):
     """The files that a schema may refer to, by address; each is read when it is asked for."""
 
     def __init__(self, read: Read, given: Sequence[Path] = ()) -> None:
@@ -93,7 +93,7 @@ def from_file(
     """Return the JSON Schema in a file; PolicyError says where in it, or beside it, it is wrong."""
     text, name = read(path), str(path)
     schema = parsed(text, name)
-    documents, base = Beside(read, given), address(path)
+    documents, base = SchemaFiles(read, given), address(path)
     documents.note(schema, path.parent)
     try:
         return Schema(schema, draft=draft, formats=formats, documents=documents, base=base)

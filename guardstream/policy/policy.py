@@ -11,7 +11,7 @@ from typing import Any, Literal
 from guardstream.errors import PolicyError
 from guardstream.events import UNKNOWN, Stage
 from guardstream.hints import nearest
-from guardstream.policy import build, carried, packs, structured
+from guardstream.policy import build, json_section, packs, pickling
 from guardstream.policy.behind import Behind
 from guardstream.policy.build import CHANNELS, Built, applies
 from guardstream.policy.model import OPERATIONAL, CaseFile, PolicyFile, Unknown
@@ -58,9 +58,9 @@ class Policy:
         if behind is not None:
             self._rulesets = behind.rulesets(self._rulesets)
         self._tools = tools
-        self._json = structured.guarding(built.json, self._rulesets)
+        self._json = json_section.guarding(built.json, self._rulesets)
         if tools is not None:
-            self._json = structured.asked_for(self._json, built.file.json_, tools)
+            self._json = json_section.asked_for(self._json, built.file.json_, tools)
         self._input = Policy(built.input) if built.input else None
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class Policy:
         """
         if self._behind is not None:
             raise TypeError("a policy behind a vault cannot be pickled")
-        return _revived, (carried.carried(self._built), self._words, self._plans, self._tools)
+        return _revived, (pickling.pickled(self._built), self._words, self._plans, self._tools)
 
     @classmethod
     def load(cls, path: str | Path, *, allow_code: Iterable[str] = ()) -> Policy:
@@ -299,8 +299,8 @@ class Policy:
         ]
 
 
-def _revived(given: carried.Carried, *state: Any) -> Policy:
-    return Policy(carried.revived(given), *state)
+def _revived(given: pickling.Pickled, *state: Any) -> Policy:
+    return Policy(pickling.revived(given), *state)
 
 
 def _plan(make: Callable[[], CustomStage]) -> StagePlan:

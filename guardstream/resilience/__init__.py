@@ -1,4 +1,4 @@
-"""Streams that go on when a provider fails, and bounds on how many run at once and begin.
+"""Retries of streams that fail, and limits on how many run at once and begin in a time.
 
 `retrying` needs the extra `retry`, the rest does not.
 """

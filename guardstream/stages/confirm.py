@@ -1,5 +1,4 @@
-"""What a rule says about its matches beyond words and patterns: how words are compared, and what
-confirms a match."""
+"""How a rule compares words, and what confirms its matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments that are none: an error says which name, or what value, was probably meant."""
+"""Checks of arguments: an error says which name or value was probably meant."""
 
 from __future__ import annotations
 

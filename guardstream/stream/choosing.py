@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardstream.errors import AdapterError, PolicyError
 from guardstream.events import UNKNOWN
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from guardstream.providers.own import JSONFormat
     from guardstream.stream.format_hints import FormatHints
 
+Choose: TypeAlias = Callable[[Any], Adapter[Any]]
+"""Returns the adapter of a stream that begins with this chunk, which is None for no stream."""
+
 
 def choosing(
     policy: Policy | None,
     provider: str | Adapter[Any] | None,
     unknown: Unknown,
     format_hints: FormatHints | None = None,
-) -> Callable[[Any], Adapter[Any]]:
-    """Return what chooses the adapter of a stream by its first chunk, which is None for no stream.
+) -> Choose:
+    """Return what chooses the adapter of a stream by its first chunk.
 
     `format_hints` is told of streams in no known format. AdapterError for a name that is not known:
     at once, not with the first chunk.
@@ -76,7 +79,7 @@ def _is_known(adapter: Adapter[Any]) -> bool:
     return hooks_of(adapter).name not in ("json", "text")
 
 
-def _known(chunk: Any, choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any] | None:
+def _known(chunk: Any, choose: Choose) -> Adapter[Any] | None:
     """Return the adapter of the known format that a chunk has."""
     try:
         adapter = choose(chunk)
@@ -85,7 +88,7 @@ def _known(chunk: Any, choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any] | 
     return adapter if _is_known(adapter) else None
 
 
-def _after_kind(first: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> Adapter[Any]:
+def _after_kind(first: Adapter[Any], choose: Choose) -> Adapter[Any]:
     """Return the adapter of a stream whose first chunk says its kind alone (`{"type": "start"}`).
 
     An application may send that before the chunks of another format than `first`: the next tells.
@@ -109,7 +112,7 @@ _ANYWHERE = ("error", "ping")
 """Types of events that many formats have: among others they show none."""
 
 
-def _look_further(adapter: Adapter[Any], choose: Callable[[Any], Adapter[Any]]) -> None:
+def _look_further(adapter: Adapter[Any], choose: Choose) -> None:
     """Let the adapter of a stream in no known format look for one."""
     from guardstream.providers.any_json import AnyJSON
 

@@ -1,25 +1,18 @@
-"""The flow of provider chunks: a pipeline for each slot, chunks rebuilt by the adapter."""
+"""The flow of provider chunks, most of which differ from the one before in a text alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardstream.errors import AdapterError
-from guardstream.events import UNKNOWN, Event, Finding, FinishReason, Text
-from guardstream.providers.adapter import NEW, Adapter, Call, Piece, Reading, Slot
-from guardstream.providers.hooks import hooks_of
-from guardstream.stages.passing import Passing
-from guardstream.stream.added import Added
-from guardstream.stream.flow import MakeStage, Part, Sent, blocking, fail_closed
-from guardstream.stream.repeats import repeated
+from guardstream.events import Event
+from guardstream.providers.adapter import NEW, Adapter, Piece, Reading, Slot
+from guardstream.stream.fast_path import FastPath
+from guardstream.stream.flow import MakeStage, Part, Sent, fail_closed
+from guardstream.stream.pieces import PieceFlow
 from guardstream.stream.result import Meter
-from guardstream.stream.short import Short
-from guardstream.stream.slots import Lane, Lanes, Track
-from guardstream.stream.unknown import UnknownTexts
+from guardstream.stream.slots import Track
 
 if TYPE_CHECKING:
     from guardstream.providers.alike import Alike
@@ -27,34 +20,14 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 
-@dataclass(slots=True, eq=False)
-class Incoming(Generic[C]):
-    """A chunk on its way: what it says, what its source gave with it, and what its texts become.
+class ChunkFlow(PieceFlow[C]):
+    """One stream of chunks: each is read, or compared with the last, and guarded.
 
-    `model` is the chunk without text that the adapter does not know: what the guard adds is made
-    like it. `texts` has one for each piece of the reading. `fresh` are the places of those that
-    say something for the first time. `matched` are slots of which nothing is said in it.
-    """
-
-    chunk: C
-    reading: Reading
-    origin: Any
-    model: C
-    texts: list[str] = field(default_factory=list)
-    fresh: list[int] = field(default_factory=list)
-    matched: set[Slot] = field(default_factory=set)
-
-
-_WITHOUT = frozenset({"unknown", "mark"})
-"""Kinds of pieces that chunks are made without after one that has them."""
-
-
-class ChunkFlow(Generic[C]):
-    """One stream of chunks. A chunk whose text did not change is passed on as the same object.
-
-    `adapter` reads them: another, once chunks of no known format are followed by those of one.
-
-    A block ends the stream; a stop or a limit ends its choice, and the stream with the last one.
+    Three ways give the same answer. A chunk that says more than a text goes the way of `PieceFlow`.
+    One that says a text alone has only that guarded. One that is like the last, as adapters that
+    are `steady` tell, is not read for it; while nothing but the answer goes on, `FastPath` has what
+    is known of such chunks. Bytes may be compared too: then the text is fed, and the chunk itself
+    is made only if others are made like it.
     """
 
     def __init__(
@@ -65,98 +38,62 @@ class ChunkFlow(Generic[C]):
         block_message: str = "",
         memory: int = 256,
     ) -> None:
-        self.findings: list[Finding] = []
-        self.ended: FinishReason | None = None
-        self.said_its_end = False  # whether the source did, and not the guard
-        self.blocked_by: str | None = None
-        self.error: Exception | None = None
-        self.ending: Sequence[Part] = ()
-        self.calls: Mapping[Slot, Call] = {}  # never changed: another, once there are more
-        self.usage: Any = None
         self.said = ""
         self.rest: Sequence[Sent[C]] = ()
-        self._meter = meter
-        self._block_message = block_message
-        self._lanes = Lanes(make_stage)
-        self._unknown = UnknownTexts(
-            partial(self._lanes.check, UNKNOWN),
-            memory,
-            lambda: isinstance(make_stage(UNKNOWN), Passing),
-        )
-        self._open: dict[int, C] = {}  # the last chunk of each choice that is open
-        self._finished: dict[int, FinishReason] = {}
-        self._cut: dict[int, FinishReason] = {}  # choices that the guard ends before the source
-        self._failed = False  # whether the source reported an error, whatever it sends after it
-        self._waiting: list[Incoming[C]] = []
-        self._untold: list[Part] = []  # what went out before it was known to be said
-        self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
-        self._unnoted: Callable[[], C] | None = None  # the last of those that went out
         self._like: Reading | None = None  # of the last chunk, if it said one text alone
         self._compared = False  # whether the last chunk was like the one before
-        self._short: Short | None = None
-        self._read_by(adapter)
+        self._fast_path: FastPath | None = None
+        self._unread: tuple[C, Callable[[], C]] | None = None  # the last that was not read
+        self._unnoted: Callable[[], C] | None = None  # the last of those that went out
+        super().__init__(adapter, make_stage, meter, block_message, memory)
 
     def _read_by(self, adapter: Adapter[C]) -> None:
-        """Let an adapter read and write the chunks from here on."""
-        self.adapter = adapter
-        self.hooks = hooks = hooks_of(adapter)
-        hooks.judge_marks(self._unknown.passes)
-        if hooks.steady and hooks.judge_keys:
-            hooks.judge_keys(self._unknown.is_harmless)
-        self._added = Added(adapter, hooks, self._lanes)
-        self._alike = hooks.alike if hooks.taken is None else None
-
-    @property
-    def held(self) -> int:
-        return self._lanes.held
-
-    @property
-    def provider(self) -> str:
-        return self.hooks.name
+        super()._read_by(adapter)
+        self._alike = self.hooks.alike if self.hooks.taken is None else None
 
     def feed_chunk(self, chunk: C) -> C | None:
         """Take a chunk; return the one that goes out, if that is all that came of it.
 
         What was returned says `said`. Otherwise return None and leave what may go out in `rest`.
         """
-        short = self._short
+        fast = self._fast_path
         try:
-            text = None if short is None else short.compared.text(chunk)
-            if short is None or text is None:
+            text = None if fast is None else fast.compared.text(chunk)
+            if fast is None or text is None:
                 self.rest = self.feed(chunk)
-                self._short = self.short if self._compared else None
+                self._fast_path = self.fast_path if self._compared else None
                 return None
-            self._open[short.choice] = short.track.chunk = chunk
-            released = short.feed(text)
+            self._open[fast.choice] = fast.track.chunk = chunk
+            released = fast.feed(text)
             if released:
                 self.said = released
-                made: C = chunk if released is text else short.compared.saying(released, chunk)
+                made: C = chunk if released is text else fast.compared.saying(released, chunk)
                 return made
-            self.rest = () if released is not None else self.said_more(short, text, chunk)
+            self.rest = () if released is not None else self.said_more(fast, text, chunk)
         except Exception as error:
             fail_closed(error)
         return None
 
     def said_more(
         self,
-        short: Short,
+        fast: FastPath,
         text: str,
         chunk: C,
         origin: Any = None,
         write: Callable[[C, Sequence[str]], C | None] | None = None,
     ) -> Sequence[Sent[C]]:
-        """Return what goes out because of a text, of which the short way says that more came."""
-        self._short = None
+        """Return what goes out because of a text, of which the fast path says that more came."""
+        self._fast_path = None
         try:
             return self._sent_text(
-                short.track, text, short.events, chunk, origin, write or self._write
+                fast.track, text, fast.events, chunk, origin, write or self._write
             )
         except Exception as error:
             fail_closed(error)
 
     @property
-    def short(self) -> Short | None:
-        """The short way of chunks like the last, if they have one: nobody is told of them."""
+    def fast_path(self) -> FastPath | None:
+        """The fast path of chunks like the last, if they have one: nobody is told of them."""
         if self._like is None or self._alike is None or self._is_busy or self.ended is not None:
             return None
         if self._lanes.remember:
@@ -165,10 +102,10 @@ class ChunkFlow(Generic[C]):
         track = self._lanes.only(self._like.pieces[0].slot)
         if compared is None or track is None or self.hooks.passed or len(self._like.choices) != 1:
             return None
-        return Short(compared, track, self._like.choices[0], self._meter)
+        return FastPath(compared, track, self._like.choices[0], self._meter)
 
     def feed(self, chunk: C, origin: Any = None) -> Sequence[Sent[C]]:
-        self._short, self._compared = None, False
+        self._fast_path, self._compared = None, False
         try:
             if self._unread is not None:
                 self._read_last()
@@ -191,21 +128,12 @@ class ChunkFlow(Generic[C]):
                 self._like = reading
                 text = reading.pieces[0].text
                 return self._feed_text(chunk, reading, text, origin, chunk, self._write)
-            model = chunk
-            if not _WITHOUT.isdisjoint([piece[2] for piece in reading.pieces]):
-                model = self.hooks.without_unknown(chunk)
-            self._note_choices(model, reading)
-            sent = self._admit(Incoming(chunk, reading, origin, model))
+            sent = self._admit(chunk, reading, origin)
         except Exception as error:
             fail_closed(error)
         characters = sum([len(p.text) for p in reading.pieces if p.kind in NEW])
         self._meter.received(characters, self.held)
         return sent
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether more is to be seen to than the text of a chunk."""
-        return bool(self._waiting or self._cut or self._finished or self.calls)
 
     @property
     def template(self) -> Alike | None:
@@ -270,7 +198,7 @@ class ChunkFlow(Generic[C]):
         write: Callable[[C, Sequence[str]], C | None],
         whole: Callable[[], C] | None = None,
     ) -> Sequence[Sent[C]]:
-        """Guard a chunk that says one text and nothing else, as most do: the short way.
+        """Guard a chunk that says one text and nothing else.
 
         `reading` is its own or that of one like it, but for the text.
         """
@@ -328,7 +256,7 @@ class ChunkFlow(Generic[C]):
 
     def forget(self) -> None:
         """Let go of the last chunk's text, if that is all it said and nothing can ask for it."""
-        self._short = None
+        self._fast_path = None
         try:
             self._forget()
         except Exception as error:
@@ -355,48 +283,18 @@ class ChunkFlow(Generic[C]):
         self.hooks.forget()
 
     def finish(self) -> Sequence[Sent[C]]:
-        self._short = None
+        self._fast_path = None
         try:
-            return self._finish()
+            self._read_last()
+            kept = self.hooks.kept() if self.hooks.kept else None
+            sent = [] if kept is None else self.feed(kept)
+            return sent if self.ended else [*sent, *self._finish()]
         except Exception as error:
             fail_closed(error)
 
-    def _finish(self) -> list[Sent[C]]:
-        self._read_last()
-        kept = self.hooks.kept() if self.hooks.kept else None
-        sent = [] if kept is None else list(self.feed(kept))
-        if self.ended:
-            return sent
-        if self._failed:
-            self._lanes.drop()
-        sent += self._settle(self._lanes.open())
-        if self.ended:
-            return sent + self._end_stream()
-        sent += self._release_waiting()
-        if self._failed:
-            self.ended = "error"
-            return sent
-        self.ended = self._finished.get(min(self._finished, default=0), "stop")
-        self.said_its_end = True
-        if self.calls and self.hooks.ends_with_source:
-            self._complete_calls(sent)
-        return sent
-
-    def _complete_calls(self, sent: list[Sent[C]]) -> None:
-        """Note that tool calls are complete: in the last chunk, if one is left to go out."""
-        done = [self._done(slot) for slot in self.calls if slot.choice not in self._cut]
-        if sent:
-            sent[-1].parts = (*sent[-1].parts, *done)
-        else:
-            self.ending = done
-
-    def _done(self, slot: Slot) -> Part:
-        """Return the end of a tool call, as it is known now: a later one may take its slot."""
-        return Part(slot, "", done=True, call=self.calls[slot])
-
     def block(self, rule: str | None) -> Sequence[Sent[C]]:
         """End the stream as blocked by something beside its chunks; return its last ones."""
-        self.ended, self.blocked_by, self._short = "content_filter", rule, None
+        self.ended, self.blocked_by, self._fast_path = "content_filter", rule, None
         try:
             self._read_last()
             return self._end_stream()
@@ -406,427 +304,3 @@ class ChunkFlow(Generic[C]):
     def guard_name(self, path: str, name: str) -> None:
         """Judge a name that comes beside the chunks; the flow has `ended` if a rule matches it."""
         self._guard_unknown(Piece(Slot(0, "text", path), name, "name"))
-
-    # -- a chunk's way through
-
-    def _note_choices(self, chunk: C, reading: Reading) -> None:
-        """Remember the last chunk of each open choice; text after its end opens it again."""
-        for choice in reading.choices:
-            if choice in self._finished and (choice in self._cut or not _says(reading)):
-                continue
-            self._finished.pop(choice, None)
-            self._open[choice] = chunk
-
-    def _admit(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Settle what the chunk closes, let out what waited for that, then process the chunk."""
-        reading = incoming.reading
-        if reading.usage is not None:
-            self.usage = reading.usage
-        if reading.calls:
-            self._announce(reading.calls)
-        if self._waiting and not (reading.closed or reading.joined or _goes_out_now(reading)):
-            self._waiting.append(incoming)
-            return []
-        sent = self._resolve(incoming) if reading.again or reading.doubtful else []
-        if reading.closed and not self.ended:
-            sent += self._settle(self._lanes.of(reading.closed))
-        if self.ended:
-            return sent + self._end_before(incoming)
-        if self._waiting:
-            sent += self._release_waiting(reading)
-        if self.ended:
-            return sent
-        for slot, earlier in reading.joined.items():
-            self._lanes.join(slot, earlier, incoming.model)
-        if reading.waits is not None and self._lanes.held_of(reading.waits):
-            self._waiting.append(incoming)
-            return sent
-        processed = self._process(incoming)
-        return sent + processed if sent else processed
-
-    def _announce(self, calls: Mapping[Slot, Call]) -> None:
-        """Note tool calls that begin. A name may come in pieces, but not after arguments."""
-        known = {**self.calls}
-        for slot, call in calls.items():
-            before = known.get(slot)
-            if before is None or before.name == call.name or call.id not in (None, before.id):
-                known[slot] = call
-            elif self._lanes.get(slot) is not None:
-                raise AdapterError(
-                    f"the tool call {slot.number} has another name after its arguments began"
-                )
-            else:
-                whole = call.name.startswith(before.name)
-                name = call.name if whole else before.name + call.name
-                known[slot] = Call(name, before.id)
-        self.calls = self._lanes.calls = known
-
-    def _end_before(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """End the stream before a chunk, or after it, if it is the end of a block and no more."""
-        reading = incoming.reading
-        marks = not (reading.pieces or reading.finished or reading.calls)
-        return [*(self._process(incoming) if marks else ()), *self._end_stream()]
-
-    def _resolve(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Judge texts that end in doubt, and tell those anew that turn out to read otherwise."""
-        self._judge_doubtful(incoming)
-        return [] if self.ended else self._tell_anew(incoming)
-
-    def _tell_anew(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Guard texts from their beginnings, which turn out to read so; send what is missing."""
-        sent: list[Sent[C]] = []
-        for slot, again in incoming.reading.again.items():
-            if slot in incoming.matched:
-                continue
-            counted, before = self._lanes.released(slot), len(self.findings)
-            track, events = self._lanes.again(slot, again.text)
-            text = self._released(slot, events)
-            known = self.findings[:before]
-            self.findings[before:] = [each for each in self.findings[before:] if each not in known]
-            self._lanes.note_released(track, text)
-            if new := _after(text, counted):
-                self._untold.append(Part(slot, new))
-            if self.ended:
-                break
-            if rest := _after(text, again.shown):
-                made = self._added.chunks(track.chunk, slot, rest)
-                sent += [self._with_untold(Sent(each)) for each in made]
-        return sent
-
-    def _with_untold(self, sent: Sent[C]) -> Sent[C]:
-        """Return a chunk that says, too, what went out before it was known to be said."""
-        untold, self._untold = self._untold, []
-        for part in untold:
-            sent.characters += len(part.text)
-            if part.slot.is_answer:
-                sent.text = part.text + sent.text
-            else:
-                sent.parts = (part, *sent.parts)
-        return sent
-
-    def _process(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Guard the texts of a chunk; return what goes out because of it, the chunk among that."""
-        ended_before = self.ended is not None
-        if self._unknown.found:
-            self._report_marks()
-        self._guard_pieces(incoming)
-        return self._sent_of(incoming, ended_before=ended_before)
-
-    def _sent_of(self, incoming: Incoming[C], *, ended_before: bool) -> list[Sent[C]]:
-        """Return what goes out because of a chunk whose texts are guarded."""
-        reading = incoming.reading
-        sent = [] if self.ended else self._settle_finished(incoming)
-        self._fill_repeats(incoming)
-        sent += self._rebuilt(incoming)
-        if ended_before:
-            return sent
-        if self.ended == "content_filter":
-            return sent + self._end_stream()
-        if self._cut:
-            sent += self._end_cut_choices()
-        if self.ended:
-            return sent
-        if reading.failed:
-            self._failed = True
-            self._lanes.drop()
-        for choice, reason in reading.finished.items():
-            self._open.pop(choice, None)
-            self._finished.setdefault(choice, reason)
-        return sent
-
-    def _guard_pieces(self, incoming: Incoming[C]) -> None:
-        """Guard each piece that is new; what repeats text is filled in later, when all is known."""
-        lanes, pieces, joined = self._lanes, incoming.reading.pieces, incoming.reading.joined
-        texts = incoming.texts = [""] * len(pieces)
-        for place, (slot, text, kind) in enumerate(pieces):
-            if self.ended:
-                self._keep_keys(incoming, place)
-                break
-            cut = slot.choice in self._cut and kind not in ("unknown", "name")
-            if cut or slot in incoming.matched:
-                continue
-            if kind in ("delta", "last"):
-                if joined and slot in joined and lanes.get(slot) is None:
-                    # It goes on with a text that has begun in this chunk.
-                    lanes.join(slot, joined[slot], incoming.model)
-                track, events = lanes.feed(slot, text, incoming.model)
-                track.last = texts[place] = released = self._released(slot, events)
-                lanes.note_released(track, released)
-                if kind == "last" and not (self.ended or slot.choice in self._cut):
-                    texts[place] += self._settle_lane(track.lane)
-            elif kind in ("unknown", "name"):
-                texts[place] = self._guard_unknown(pieces[place])
-            elif kind == "whole":
-                texts[place] = self._released(slot, lanes.check(slot.channel, text, slot))
-                if self.adapter.repeats:
-                    lanes.note_whole(pieces[place], texts[place])
-        if self._unknown.has_names:
-            over = any(piece.slot.channel == "tool_args" for piece in pieces)
-            self._unknown.note_names(over=over)
-
-    def _judge_doubtful(self, incoming: Incoming[C]) -> None:
-        """Note what rules match across the borders of texts that may be told piece by piece."""
-        before = len(self.findings)
-        for slot, values in incoming.reading.doubtful.items():
-            borders = list(accumulate(map(len, values)))[:-1]
-            across: list[Event] = []
-            crosses = False
-            for event in self._lanes.check(slot.channel, "".join(values), slot):
-                if isinstance(event, Finding):
-                    crosses = any(event.start < border < event.end for border in borders)
-                if crosses and not isinstance(event, Text):
-                    across.append(event)
-            self._released(slot, across)
-            if any(each.action != "monitor" for each in self.findings[before:]):
-                incoming.matched.add(slot)
-                self._lanes.drop(slot=slot)
-
-    def _keep_keys(self, incoming: Incoming[C], start: int) -> None:
-        """Keep the shape of what comes after the end of a stream in its last chunk."""
-        for place, piece in enumerate(incoming.reading.pieces):
-            if place >= start and _is_key(piece) and self._unknown.is_harmless(piece.text):
-                incoming.texts[place] = piece.text
-
-    def _guard_unknown(self, piece: Piece) -> str:
-        """Guard text of which only the path is known, or a name; its findings say where it is."""
-        path = piece.slot.field
-        if piece.kind == "unknown":
-            events = self._unknown.judge(path, piece.text, piece.slot.number)
-        else:
-            events = self._unknown.judge_name(path, piece.text)
-        return self._released_at(path, piece.slot, events)
-
-    def _report_marks(self) -> None:
-        """Report what rules have found in marks; where one blocks or stops, the stream ends."""
-        found, self._unknown.found = self._unknown.found, []
-        for path, events in found:
-            if self.ended is None:
-                self._released_at(path, Slot(0, "text", path), events)
-
-    def _released_at(self, path: str, slot: Slot, events: Sequence[Event]) -> str:
-        """Return the text among some events, whose findings say where it is."""
-        before = len(self.findings)
-        text = self._released(slot, events)
-        if len(self.findings) > before:
-            shown = self._unknown.shown(path)
-            self.findings[before:] = [replace(each, path=shown) for each in self.findings[before:]]
-        return text
-
-    def _settle_finished(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Settle what ends with this chunk: into its own texts, or into chunks before it."""
-        reading, texts = incoming.reading, incoming.texts
-        if not (reading.finished or reading.complete):
-            return []
-        places = {
-            piece.slot: place for place, piece in enumerate(reading.pieces) if piece.kind == "delta"
-        }
-        before: list[Sent[C]] = []
-        lanes = dict.fromkeys(self._lanes.of(reading.complete))
-        for choice, reason in reading.finished.items():
-            if reason == "error":
-                self._lanes.drop(choice)
-            lanes |= dict.fromkeys(self._lanes.open(choice))
-        for lane in lanes:
-            track = lane.track
-            text = self._settle_lane(lane)
-            if track.slot in places:
-                texts[places[track.slot]] += text
-            elif text:
-                before += self._added.text(track.chunk, track.slot, text)
-            if self.ended:
-                break
-        return before
-
-    def _fill_repeats(self, incoming: Incoming[C]) -> None:
-        """Fill in what repeats text; note the places of what is new, or turns out to be."""
-        texts, waits = incoming.texts, incoming.reading.waits
-        for place, piece in enumerate(incoming.reading.pieces):
-            if piece.slot in incoming.matched:
-                continue
-            if piece.kind in NEW:
-                incoming.fresh.append(place)
-                continue
-            if piece.kind in ("unknown", "name", "mark", "later"):
-                continue
-            open_still = not (self.ended or piece.slot.choice in self._cut)
-            if piece.kind == "aside":
-                texts[place] = piece.text if self._passes(piece, open_still=open_still) else ""
-                continue
-            text = repeated(self._lanes, piece, waits, ended=self.ended is not None)
-            if text is None and open_still:
-                announced = piece.kind != "parsed" or piece.slot in self.calls
-                if announced and self._lanes.get(piece.slot) is None:
-                    incoming.fresh.append(place)
-                events = self._lanes.check(piece.slot.channel, piece.text, piece.slot)
-                text = self._released(piece.slot, events)
-                self._lanes.note_whole(piece, text)
-            texts[place] = text or ""
-
-    def _passes(self, piece: Piece, *, open_still: bool) -> bool:
-        """Tell whether a text that is not said may stand where it does."""
-        if piece.slot.channel == UNKNOWN:  # of the request, whatever became of the answer
-            return self._lanes.harmless(piece) and self._unknown.goes_on(piece)
-        alone = open_still and self._lanes.harmless(piece)
-        return alone and (not piece.slot.number or self._unknown.goes_on(piece))
-
-    def _rebuilt(self, incoming: Incoming[C]) -> list[Sent[C]]:
-        """Return the chunk with its new texts, the same one if they are the old; or nothing."""
-        chunk, reading, texts = incoming.chunk, incoming.reading, incoming.texts
-        cut = self._cut.keys() & set(reading.choices) if self._cut else ()
-        if cut and cut == set(reading.choices) and reading.usage is None:
-            said = zip(reading.pieces, texts, strict=True)
-            if not any(text and _is_said(piece) for piece, text in said):
-                return []
-        if reading.only_text and texts and not any(texts):
-            return []
-        ends = self.ended is None and not cut
-        written: C | None = chunk
-        if texts != [piece.text for piece in reading.pieces] or (reading.finished and not ends):
-            written = self.adapter.write(chunk, texts, ends=ends)
-        if written is None:
-            return []
-        if self.hooks.passed:
-            self.hooks.passed(written)
-        return [self._sent(written, incoming)]
-
-    def _sent(self, chunk: C, incoming: Incoming[C]) -> Sent[C]:
-        """Return what is sent, with what it says for the first time."""
-        reading, texts = incoming.reading, incoming.texts
-        answer, characters = "", 0
-        parts: list[Part] = []
-        for place in incoming.fresh:
-            slot, text = reading.pieces[place].slot, texts[place]
-            characters += len(text)
-            if slot.is_answer:
-                answer += text
-            elif text:
-                parts.append(Part(slot, text))
-        if self.calls:
-            ended = reading.finished
-            done = [slot for slot in self.calls if slot.choice in ended] if ended else []
-            done += [s for s in (*reading.closed, *reading.complete) if s in self.calls]
-            if self.ended != "content_filter":
-                parts += [self._done(slot) for slot in done if slot.choice not in self._cut]
-        sent = Sent(chunk, answer, characters, parts, incoming.origin)
-        return self._with_untold(sent) if self._untold else sent
-
-    # -- pipelines that settle
-
-    def _settle(self, lanes: Iterable[Lane]) -> list[Sent[C]]:
-        """Settle pipelines that are still open; each one's rest goes out in a chunk of its own."""
-        sent: list[Sent[C]] = []
-        for lane in lanes:
-            track = lane.track
-            text = self._settle_lane(lane)
-            if text:
-                sent += self._added.text(track.chunk, track.slot, text)
-            if self.ended:
-                break
-        return sent
-
-    def _settle_lane(self, lane: Lane) -> str:
-        """Settle a pipeline whose source is over: of its ends only a block is one of the stream."""
-        track = lane.track
-        text = self._released(track.slot, self._lanes.finish(lane), over=True)
-        self._lanes.note_released(track, text)
-        return text
-
-    def _release_waiting(self, reading: Reading | None = None) -> list[Sent[C]]:
-        """Let out what waited, or what of it a chunk that says `reading` lets out.
-
-        If one of those chunks ends the stream, the rest are dropped.
-        """
-        waiting, self._waiting = self._waiting, []
-        if reading is not None:
-            self._waiting = [each for each in waiting if not _is_together(each.reading, reading)]
-            waiting = [each for each in waiting if _is_together(each.reading, reading)]
-        ended_before = self.ended is not None
-        sent: list[Sent[C]] = []
-        for incoming in waiting:
-            sent += self._process(incoming)
-            if self.ended and not ended_before:
-                break
-        return sent
-
-    def _released(self, slot: Slot, events: Sequence[Event], *, over: bool = False) -> str:
-        """Return the text among a pipeline's events, and note the rest of them."""
-        text = ""
-        for event in events:
-            if isinstance(event, Text):
-                text += event.text
-            elif isinstance(event, Finding):
-                if (event.channel, event.choice) != (slot.channel, slot.choice):
-                    event = replace(event, channel=slot.channel, choice=slot.choice)
-                self.findings.append(event)
-            elif event.reason == "content_filter":
-                self.ended = event.reason
-                self.blocked_by = blocking(event, self.findings)
-            elif not over:
-                choices = list(self._open) if event.ends == "stream" else [slot.choice]
-                self._cut.update(dict.fromkeys(choices, event.reason))
-        return text
-
-    # -- the ends that the guard writes
-
-    def _end_cut_choices(self) -> list[Sent[C]]:
-        """End the choices that a stop or a limit has just cut; and the stream with the last."""
-        sent: list[Sent[C]] = []
-        for choice in [choice for choice in self._cut if choice not in self._finished]:
-            reason = self._cut[choice]
-            if reason == "stop":
-                sent += self._settle(self._lanes.open(choice))
-                if self.ended:
-                    return sent + self._end_stream()
-            self._lanes.drop(choice)
-            self._finished[choice] = reason
-            sent += self._release_waiting()
-            if choice in self._open:
-                sent += self._added.end(self._open.pop(choice), choice, reason)
-        if not self._open:
-            self.ended = self._finished[min(self._finished)]
-        return sent
-
-    def _end_stream(self) -> list[Sent[C]]:
-        """Return the chunks that end every open choice, and forget what is held."""
-        assert self.ended is not None
-        self._lanes.drop()
-        sent = self._release_waiting()
-        if self.ended == "content_filter" and self._block_message:
-            sent += self._added.messages(self._block_message, self._open)
-        for choice, chunk in self._open.items():
-            sent += self._added.end(chunk, choice, self.ended)
-        self._open.clear()
-        return sent
-
-
-def _after(text: str, beginning: str) -> str:
-    """Return what comes after its beginning in a text; nothing if it begins otherwise."""
-    return text[len(beginning) :] if text.startswith(beginning) else ""
-
-
-def _says(reading: Reading) -> bool:
-    """Tell whether a chunk says anything that is no repeat, and does not stand beside a text."""
-    return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
-
-
-def _is_key(piece: Piece) -> bool:
-    """Tell whether a piece is what a field is called."""
-    return piece.kind == "unknown" and piece.slot.field.endswith("~")
-
-
-def _is_said(piece: Piece) -> bool:
-    """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
-    return piece.kind not in ("aside", "mark") and not _is_key(piece)
-
-
-def _is_together(reading: Reading, other: Reading) -> bool:
-    """Tell whether two chunks must keep their order: those of different choices need not."""
-    return not (
-        reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
-    )
-
-
-def _goes_out_now(reading: Reading) -> bool:
-    """Tell whether a chunk must not wait for held text: it adds to what is said, or ends it."""
-    ends = bool(reading.finished) or reading.failed
-    return ends or any(piece.kind in NEW for piece in reading.pieces)

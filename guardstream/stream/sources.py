@@ -1,4 +1,4 @@
-"""What `wrap` and `wrap_sync` are given: an error says what to give in place of no stream."""
+"""Checks of what `wrap` and `wrap_sync` are given: an error says what to give instead."""
 
 from __future__ import annotations
 

@@ -55,15 +55,11 @@ def is_hash(text: str) -> bool:
 
 
 def number_of(found: str) -> int:
-    """A hash as a number, at most LARGEST."""
+    """A hash as a number, of at most eleven decimal digits."""
     number = 0
     for symbol in found:
         number = number * len(SYMBOLS) + SYMBOLS.index(symbol)
     return number
-
-
-LARGEST = len(SYMBOLS) ** (LENGTH + 1) - 1
-"""Of eleven decimal digits, and of 34 bits."""
 
 
 def hash_of(number: int) -> str | None:

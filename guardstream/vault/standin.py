@@ -58,7 +58,7 @@ _ENDS = f"(?=_{{0,3}}(?!{_JOINED}))"
 # With the lines after it: a search that looks one character ahead settles by itself.
 _ENDS_READ = f"_{{0,3}}(?!{_JOINED})"
 
-# Behind a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
+# After a stand-in: the rest of a host's name that has two labels more, or a path, query or port.
 _HOST = (
     r"(?:[0-9A-Za-z_\-]{0,63}\.[0-9A-Za-z_\-]{1,63}\.[0-9A-Za-z]"
     r"|[0-9A-Za-z_\-.:@%]{0,63}\.[0-9A-Za-z_\-]{1,63}(?:[/?#]|:[0-9]))"
@@ -80,7 +80,7 @@ _LINE_SIZE, _GROUP_SIZE = 64, 4_000
 be in the labels of a pattern, which has each label twice: an automaton has 10,000."""
 
 LONGEST = 320
-"""Code points in a stand-in as it may be written, with a host behind it."""
+"""Code points in a stand-in as it may be written, with a host after it."""
 
 
 @lru_cache(maxsize=256)

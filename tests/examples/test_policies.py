@@ -85,7 +85,7 @@ async def test_moderated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         unsafe = "vile" in body["messages"][-1]["content"]
         return {"choices": [{"message": {"content": "unsafe\nS1" if unsafe else "safe"}}]}
 
-    monkeypatch.setattr("guardstream.gate.asking.Endpoint.ask", ask)
+    monkeypatch.setattr("guardstream.gate.endpoint.Endpoint.ask", ask)
     guard = Guard.load(folder / "moderated.yaml")
     stream = guard.wrap(Source(["Fine.\n\n", "How vile.\n\n", "More."]))
     assert await stream.text() == "Fine.\n\n"

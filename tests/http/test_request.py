@@ -55,6 +55,17 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
     ("cohere", {"messages": HI, "preamble": "a WORD"}),
     ("gemini", {"contents": [{"parts": [{"text": "a", "kind": "a WORD"}]}]}),
     ("bedrock", {"messages": [{"role": "user", "content": [{"text": "a", "type": "a WORD"}]}]}),
+    # what unknown fields are called
+    ("openai_chat", {"messages": HI, "WORD": 1}),
+    ("openai_chat", {"messages": HI, "context": {"WORD": 1}}),
+    ("gemini", {"contents": [{"parts": [{"text": "a", "a WORD": {"b": 1}}]}]}),
+    ("bedrock", {"messages": [{"role": "user", "content": [{"WORD": {"text": "a"}}]}]}),
+    ("watsonx", {"input": [{"WORD": "a"}]}),
+    ("own", {"query": {"WORD": 1}}),
+    (
+        "openai_chat",
+        {"messages": HI, "tools": [{"parameters": {"properties": {"WORD": {"type": "null"}}}}]},
+    ),
 ]
 
 
@@ -78,6 +89,37 @@ def test_a_request_in_which_nothing_changes_is_sent_on_byte_for_byte(
 ) -> None:
     body = b" " + filled(request_, "word")
     assert checked_request(guard(), provider, body) is body
+
+
+@pytest.mark.parametrize(
+    ("provider", "request_"),
+    [
+        ("openai_chat", {"messages": HI, "zebra": 1, "#####": 2}),
+        ("openai_chat", {"messages": HI, "context": {"zebra": 1, "Zebra": 2}}),
+        ("gemini", {"contents": [{"parts": [{"zebra": "a", "ZEBRA": "b"}]}]}),
+    ],
+)
+def test_no_field_is_lost_whose_name_becomes_that_of_another(
+    provider: str, request_: dict[str, Any]
+) -> None:
+    with pytest.raises(RefusedError, match="the same once they are masked") as refused:
+        checked_request(guard(), provider, json.dumps(request_).encode())
+    assert refused.value.code == "unguarded_input"
+
+
+def test_what_formats_call_their_fields_is_judged_by_no_rule() -> None:
+    words = "[text, parts, role, function, name, parameters, properties, description]"
+    own = Guard(Policy.parse(f"input:\n  {ROLES}\n  rules:\n  - {{id: w, words: {words}}}"))
+    tool = {"name": "f", "parameters": {"properties": {"a": {"description": "b"}}}}
+    body = json.dumps({"messages": HI, "tools": [{"function": tool}]}).encode()
+    assert checked_request(own, "openai_chat", body) is body
+    body = json.dumps({"contents": [{"role": "user", "parts": [{"text": "a"}]}]}).encode()
+    assert checked_request(own, "gemini", body) is body
+
+
+def test_names_pass_where_what_is_unknown_does() -> None:
+    body = json.dumps({"messages": HI, "context": {"zebra": 1}}).encode()
+    assert checked_request(guard(f"{ROLES}\n  unknown: pass"), "openai_chat", body) is body
 
 
 def test_a_prompt_in_an_unknown_form_is_guarded_or_refused() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardstream.jsonstream.lexer import tokens as t
-from guardstream.jsonstream.lexer.cache import Library
 from guardstream.jsonstream.lexer.lexer import Lexer, Limits
+from guardstream.jsonstream.lexer.plans import Library
 from guardstream.jsonstream.lexer.tokens import Token
 from tests.jsonstream.corpora import cut
 from tests.jsonstream.judge import first_error

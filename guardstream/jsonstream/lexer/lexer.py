@@ -7,7 +7,8 @@ default an object that names a key twice, since the last one would undo what a r
 
 from __future__ import annotations
 
-from guardstream.jsonstream.lexer.cache import (
+from guardstream.jsonstream.lexer.errors import JSONSyntaxError
+from guardstream.jsonstream.lexer.plans import (
     LONGEST,
     Memory,
     go_on,
@@ -17,7 +18,6 @@ from guardstream.jsonstream.lexer.cache import (
     nest,
     shelf,
 )
-from guardstream.jsonstream.lexer.errors import JSONSyntaxError
 from guardstream.jsonstream.lexer.scalars import WHOLE, end_number, in_number, in_string
 from guardstream.jsonstream.lexer.state import LexerState, Limits
 from guardstream.jsonstream.lexer.structure import End, begin, skip

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from guardstream.events import Event, Finding, Text
-from guardstream.stages.json.parts import Ended
+from guardstream.events import Event, Finding, Finish, Stage, Text
+
+
+class Ended(Exception):  # noqa: N818  # no error: the stream is over
+    """A document's stream ends with `finish`; raised to leave all that is under way."""
+
+    def __init__(self, finish: Finish) -> None:
+        self.finish = finish
 
 
 class Output:
@@ -77,3 +84,17 @@ class Output:
             closing = "null"
         if closing:
             self.events.append(Text(closing))
+
+
+def settled(stage: Stage) -> list[Event]:
+    """What a stage says at its text's end; the Finish only if it is no ordinary one."""
+    events = stage.finish()
+    stopped = any(isinstance(event, Finding) and event.action == "stop" for event in events)
+    if events and events[-1] == Finish("stop") and not stopped:
+        return events[:-1]
+    return events
+
+
+def shifted(finding: Finding, by: int) -> Finding:
+    """A finding in a text that begins at the offset `by` of the source."""
+    return replace(finding, start=finding.start + by, end=finding.end + by)

@@ -5,6 +5,7 @@ Each string value, each key if that is asked for, and each number is a text of i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -14,10 +15,21 @@ from guardstream.jsonstream.document import Document
 from guardstream.jsonstream.lexer import tokens as t
 from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.strings import Spans, Spelling
-from guardstream.stages.json import parts
-from guardstream.stages.json.output import Output
-from guardstream.stages.json.settings import Settings
+from guardstream.stages.json.output import Output, settled, shifted
+from guardstream.stages.json.settings import Numbers, Settings
 from guardstream.stages.json.tail import Tail
+
+_PARTS = (t.STRING_PART, t.KEY_PART)
+_NUMBERS = (t.INTEGER, t.FLOAT)
+
+_CLOSERS = {t.OPEN_OBJECT: "}", t.OPEN_ARRAY: "]"}
+_SAFE = frozenset(
+    (
+        t.STRING, t.STRING_PART, t.INTEGER, t.FLOAT, t.LITERAL,
+        t.OPEN_OBJECT, t.OPEN_ARRAY, t.CLOSE_OBJECT, t.CLOSE_ARRAY,
+    )
+)  # fmt: skip
+"""After these tokens a document can be closed without inventing anything."""
 
 Source: TypeAlias = Callable[[int, int], tuple[int, int]]
 
@@ -83,7 +95,7 @@ class Passage:
         """Let through what can be of the document's next characters."""
         if self._inner and len(tokens) == 1 and not self.raw:
             kind, part, start, end = tokens[0]
-            if kind in parts.PARTS and len(part) == len(text) == end - start:
+            if kind in _PARTS and len(part) == len(text) == end - start:
                 # Most chunks of a long string: nothing else is to be done.
                 self._feed_inner(self._inner, part, start, end)
                 if kind == t.STRING_PART:
@@ -104,7 +116,7 @@ class Passage:
         """Let the open string's stage say what it held."""
         inner, self._inner = self._inner, None
         if inner:
-            events = parts.settled(inner)
+            events = settled(inner)
             self._note_key("", events)
             self._output.guarded(events, self.at, self._in_source, self._spelling.write)
 
@@ -139,7 +151,7 @@ class Passage:
 
     def _guard_token(self, token: Token) -> None:
         kind, value, start, end = token
-        if kind in parts.PARTS:
+        if kind in _PARTS:
             self._string_part(kind, value, start, end)
         elif kind in (t.STRING, t.KEY):
             if kind == t.KEY and self._place:
@@ -149,7 +161,7 @@ class Passage:
             self._end_string()
             if self._settings.closes:
                 self._through(end)
-        elif kind in parts.NUMBERS and self._settings.guards_numbers:
+        elif kind in _NUMBERS and self._settings.guards_numbers:
             self._through(start)
             self._number = token
             if not self._waits:
@@ -158,7 +170,7 @@ class Passage:
         elif kind != t.SCALAR_PART:
             self._through(end)
             self._nest(kind)
-        if kind in parts.SAFE:
+        if kind in _SAFE:
             self._output.release()
 
     def _after_tokens(self, document: Document, tokens: list[Token]) -> None:
@@ -182,8 +194,8 @@ class Passage:
         self._through(last[2] if last and self._held_scalar else document.offset)
 
     def _nest(self, kind: int) -> None:
-        if kind in parts.CLOSERS:
-            self._closers.append(parts.CLOSERS[kind])
+        if kind in _CLOSERS:
+            self._closers.append(_CLOSERS[kind])
             if self._settings.restore:
                 self._place.append("[*]")  # of an object until its first name
         elif kind in (t.CLOSE_OBJECT, t.CLOSE_ARRAY):
@@ -267,13 +279,13 @@ class Passage:
         inner = self._settings.redact()
         events = inner.feed(text)
         if not any(isinstance(event, Finish) for event in events):
-            events += parts.settled(inner)
+            events += settled(inner)
         out = "".join(event.text for event in events if isinstance(event, Text))
         self.at = end
         others = [event for event in events if not isinstance(event, Text)]
         first, _ = self._source(start, end)
-        self._output.guarded(others, end, lambda found: parts.shifted(found, first))
-        self._output.text(parts.written_number(text, out, self._settings.numbers), end)
+        self._output.guarded(others, end, lambda found: shifted(found, first))
+        self._output.text(_written_number(text, out, self._settings.numbers), end)
         self._output.release()
 
     def _through(self, end: int) -> None:
@@ -288,5 +300,12 @@ def _quiet(settings: Settings) -> frozenset[int]:
     """The kinds of tokens that no rule looks at: without closing they just come through."""
     if settings.closes or settings.restore or (settings.redact and settings.redact_keys):
         return frozenset()
-    kinds = {t.COMMA, t.LITERAL, *parts.CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
+    kinds = {t.COMMA, t.LITERAL, *_CLOSERS, t.CLOSE_OBJECT, t.CLOSE_ARRAY}
     return frozenset(kinds | {t.KEY, t.KEY_PART})
+
+
+def _written_number(number: str, changed: str, how: Numbers | None) -> str:
+    """Return how a number is written that rules made into `changed`."""
+    if changed == number:
+        return number
+    return {"null": "null", "zero": "0"}.get(str(how)) or json.dumps(changed)

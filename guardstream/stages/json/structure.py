@@ -17,9 +17,8 @@ from guardstream.jsonstream.lexer.tokens import Token
 from guardstream.jsonstream.repair import Repair
 from guardstream.jsonstream.repaired import RepairedDocument
 from guardstream.jsonstream.strings import Spans
-from guardstream.stages.json import parts
 from guardstream.stages.json.last import Last
-from guardstream.stages.json.output import Output
+from guardstream.stages.json.output import Ended, Output, settled, shifted
 from guardstream.stages.json.passage import Passage
 from guardstream.stages.json.settings import Settings
 from guardstream.stages.json.tail import Tail
@@ -110,7 +109,7 @@ class Structure:
         if self._finished:
             return []
         events = self._output.events = []
-        self._conclude(parts.Ended(finish))
+        self._conclude(Ended(finish))
         return self._said(events)
 
     def _said(self, events: list[Event]) -> list[Event]:
@@ -128,7 +127,7 @@ class Structure:
         events = self._output.events = []
         try:
             self._passage.add(document, text, tokens)
-        except parts.Ended as ended:
+        except Ended as ended:
             self._conclude(ended)
         return events
 
@@ -143,11 +142,11 @@ class Structure:
             if final:
                 self._end()
             self._open = self._finder.inside
-        except parts.Ended as ended:
+        except Ended as ended:
             self._conclude(ended)
         return events
 
-    def _conclude(self, ended: parts.Ended) -> None:
+    def _conclude(self, ended: Ended) -> None:
         self._finished = True
         if self._settings.closes:
             if self._passage.in_value:
@@ -161,7 +160,7 @@ class Structure:
             place = self._fed, *self._finder.position
             self._violate(JSONSyntaxError("no document in the text", *place, ""))
         self._settle()
-        raise parts.Ended(Finish("stop"))
+        raise Ended(Finish("stop"))
 
     # -- text around documents
 
@@ -194,13 +193,13 @@ class Structure:
     def _end_prose(self) -> None:
         if self._prose:
             prose, self._prose = self._prose, None
-            self._output.guarded(parts.settled(prose), self._fed, self._shift)
+            self._output.guarded(settled(prose), self._fed, self._shift)
 
     def _shift(self, finding: Finding) -> Finding:
         if self._document and self._broken:  # the text goes on as that of the document
             start, end = self._document.source(finding.start, finding.end)
             return replace(finding, start=start, end=end)
-        return parts.shifted(finding, self._prose_at)
+        return shifted(finding, self._prose_at)
 
     # -- documents
 
@@ -264,7 +263,7 @@ class Structure:
         if self._settings.documents != "one":
             return
         if self._settings.after == "stop":
-            raise parts.Ended(Finish("stop", "choice"))
+            raise Ended(Finish("stop", "choice"))
         self._over = True
         self._finder.close()
 
@@ -301,7 +300,7 @@ class Structure:
         found = Finding(settings.rule, offset, end, action, settings.severity)
         self._output.say(found, offset)
         if action != "monitor":
-            raise parts.Ended(Finish("content_filter" if action == "block" else "stop"))
+            raise Ended(Finish("content_filter" if action == "block" else "stop"))
 
     def _settle(self) -> None:
         """Let the open texts' stages say what they held."""

@@ -12,7 +12,7 @@ from shutil import rmtree
 import pytest
 
 from guardstream import Guard, Policy, PolicyError
-from guardstream.policy import carried
+from guardstream.policy import pickling
 from guardstream.vault import Vault
 
 FILES = {
@@ -40,7 +40,7 @@ def test_a_guard_needs_no_files_where_it_is_unpickled(policy: Path) -> None:
     guard = Guard.load(policy)
     data, said = pickle.dumps(guard), guard.check(TEXT)
     rmtree(policy.parent)
-    carried.revived.cache_clear()
+    pickling.revived.cache_clear()
     copy: Guard = pickle.loads(data)
     assert copy.check(TEXT) == said
     assert said.text == '"[bird] [oak] [email]"'
@@ -87,16 +87,16 @@ def test_code_is_only_what_was_allowed() -> None:
     with pytest.raises(PolicyError):
         Policy.parse(rule)
     parsed = Policy.parse(rule, allow_code=["builtins:bool"])
-    given = carried.carried(parsed.built)
+    given = pickling.pickled(parsed.built)
     assert given.code == {"builtins:bool"}
     with pytest.raises(PolicyError):
-        carried.revived(replace(given, code=frozenset()))
+        pickling.revived(replace(given, code=frozenset()))
 
 
 def test_other_packs_are_an_error(policy: Path) -> None:
-    given = carried.carried(Policy.load(policy).built)
+    given = pickling.pickled(Policy.load(policy).built)
     with pytest.raises(PolicyError, match="install the same version of guardstream"):
-        carried.revived(replace(given, digest="0" * 64))
+        pickling.revived(replace(given, digest="0" * 64))
 
 
 def test_a_missing_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Text in a stream of bytes: as it stands, or as strings of JSON.
+"""Frames of text in a stream of bytes: as it stands, or as strings of JSON.
 
 The first text tells which of the two it is. What can be read in two ways is guarded both ways:
 `"a \\u0062"` says what it stands for, and what stands there.
@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from guardstream.framing.frames import Frame, Frames
 from guardstream.framing.json import json_bytes
-from guardstream.stream.beside import Beside
 from guardstream.stream.flow import Sent
+from guardstream.stream.other_frames import OtherFrames
 from guardstream.stream.text import TextFlow
 
 
-class SpokenText:
-    """The text of a stream of bytes; `quoted` tells that it comes as JSON strings."""
+class TextFrames:
+    """Guards frames of text; `quoted` tells that they are strings of JSON."""
 
     def __init__(self, flow: TextFlow, frames: Frames, *, quoted: bool) -> None:
         self.flow = flow
@@ -25,7 +25,7 @@ class SpokenText:
         self._quoted = quoted
         self._name: str | None = None  # of the last event that had text
 
-    def say(self, frame: Frame, beside: Beside | None) -> list[Sent[bytes]]:
+    def say(self, frame: Frame, beside: OtherFrames | None) -> list[Sent[bytes]]:
         """Guard a frame's text, and, `beside` it, as it reads otherwise; nothing if that blocks."""
         said, quoted = frame.data, False
         if beside is not None:

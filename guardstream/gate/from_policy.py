@@ -12,15 +12,16 @@ from functools import partial
 from typing import TypeVar
 
 from guardstream.errors import PolicyError
-from guardstream.gate.chunks import Choose
 from guardstream.gate.judging import Cache, GateError, Judging
-from guardstream.gate.stream import GatedStream, Options
+from guardstream.gate.stream import GatedStream
+from guardstream.gate.tasks import Options
 from guardstream.gate.verdict import Check
 from guardstream.gate.windows import Capped
 from guardstream.policy import Policy, plugins
 from guardstream.policy.plugins import Code, PluginError
 from guardstream.policy.sections import GateFile
 from guardstream.stages.units import Lengths, Paragraphs, Sentences, Units, Whole
+from guardstream.stream.choosing import Choose
 from guardstream.stream.observers import Joined
 
 C = TypeVar("C")

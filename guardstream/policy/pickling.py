@@ -1,7 +1,7 @@
-"""How a policy gets into another process: as the texts of its files, which are compiled there.
+"""Pickles a policy for another process: as the texts of its files, which are compiled there.
 
 What is compiled cannot be pickled, and compiling is fast beside what a worker does. The packs are
-not carried: the same version of the package is on the other side, or it is an error.
+not pickled: the same version of the package is on the other side, or it is an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from guardstream.policy.sources import Loader
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class Pickled:
     """What a policy was built of.
 
     `name` is the file's, or what stands for it; `text` is that of a policy without a file, whose
@@ -34,18 +34,18 @@ class Carried:
     digest: str
 
 
-def carried(built: Built) -> Carried:
+def pickled(built: Built) -> Pickled:
     """Return what builds a policy again; TypeError for a part of a policy."""
     entry = built.entry
     if entry is None:
         raise TypeError("a part of a policy cannot be pickled: pickle the policy")
     texts = tuple(built.texts.items())
-    return Carried(entry.name, entry.text, str(entry.folder), texts, built.code, built.digest)
+    return Pickled(entry.name, entry.text, str(entry.folder), texts, built.code, built.digest)
 
 
 @lru_cache(maxsize=16)
-def revived(given: Carried) -> Built:
-    """Build a policy of what was carried; the same one for the same, in one process.
+def revived(given: Pickled) -> Built:
+    """Build a policy of what was pickled; the same one for the same, in one process.
 
     Raises PolicyError where packs are of another version, and for what this process lacks: a
     variable that holds a key, a module that the policy names.

@@ -1,6 +1,6 @@
-"""What stands beside the chunks or the text of a stream of bytes: names, ids, other JSON.
+"""Frames that are neither a chunk nor text: other JSON, and the names and ids of events.
 
-Nobody can tell what goes on with what there, so each is judged at once, by its path.
+Nothing says which of these continue another, so each is judged at once, by its path.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _MOST_NAMES = 256
 """How many names of events are remembered as harmless."""
 
 
-class Beside:
-    """Guards what is neither a provider's chunk nor text, in a flow of its own."""
+class OtherFrames:
+    """Guards frames of unknown JSON, names and ids, in a flow of its own."""
 
     def __init__(self, flow: ChunkFlow[Any]) -> None:
         self.flow = flow

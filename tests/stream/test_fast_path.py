@@ -1,4 +1,4 @@
-"""Chunks that take the short way come out as those that do not: nobody tells from outside."""
+"""Chunks that take the fast path come out as those that do not: nobody tells from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lexer did with a short chunk, kept to be done again: keys and punctuation come back.
+"""Plans of short chunks: what the lexer did is kept, as keys and punctuation come again and again.
 
 A plan is what a chunk does to a lexer in a given state, apart from what it finds there: the text of
 an open scalar, the keys so far, offsets. Plans are shared by all lexers, and thrown away together

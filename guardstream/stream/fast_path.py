@@ -1,4 +1,4 @@
-"""The short way of a chunk that is like the last one: the answer's text alone is looked at.
+"""The fast path of a chunk that is like the last one: the answer's text alone is looked at.
 
 Nearly every chunk of a stream is such a chunk. What is known of the last one is not asked again:
 which slot its text flows in, which pipeline that has, and what stands around it.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from guardstream.stream.slots import Track
 
 
-class Short:
+class FastPath:
     """The pipeline of the answer's text, while nothing else is open; `compared` knows such chunks.
 
     `events` are what came of the last text, where that is more than text.

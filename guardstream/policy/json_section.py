@@ -248,7 +248,7 @@ def _schema(
                 formats=section.formats,
                 given=others,
             )
-        beside = json_schemas.Beside(loader.read_text, others)
+        beside = json_schemas.SchemaFiles(loader.read_text, others)
         beside.note(given, source.folder)
         return Schema(
             given,

@@ -106,18 +106,18 @@ class Passed(NamedTuple, Generic[C]):
     texts: list[str]
 
 
-class Line(Generic[C]):
-    """Chunks in a line: `waiting` characters, and `pending` units that are being judged.
+class Queue(Generic[C]):
+    """Chunks in a queue: `waiting` characters, and `pending` units that are being judged.
 
     `taken` counts the characters that came, each once, whatever formats repeat.
 
-    `blocked` is the unit that has ended the line, `barred` the first that is known to block,
+    `blocked` is the unit that has ended the queue, `barred` the first that is known to block,
     wherever it stands: nothing more need be read. A unit that is not over after `ahead` characters
     blocks, and so does one for which twice as many of other texts wait.
 
-    A line that does not `hold` lets everything pass at once but the end of a choice, which waits
-    for all verdicts; one that blocks ends the line where it has come to by then. `overlap`
-    characters before a unit are in its context; `rule` is named in the finding of what the line
+    A queue that does not `hold` lets everything pass at once but the end of a choice, which waits
+    for all verdicts; one that blocks ends the queue where it has come to by then. `overlap`
+    characters before a unit are in its context; `rule` is named in the finding of what the queue
     blocks by itself.
     """
 
@@ -212,7 +212,7 @@ class Line(Generic[C]):
                 self._entries.clear()
 
     def give_up(self) -> None:
-        """End the line although what blocks it comes after a text that is not over."""
+        """End the queue although what blocks it comes after a text that is not over."""
         self._entries.clear()
         if self.blocked is None:
             self._report(self.barred)

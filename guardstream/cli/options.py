@@ -1,0 +1,50 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def to_a_file(path: Path | None) -> Path | None:
+    """Refuse `-`, which other programs take for standard output: it would be a file's name here."""
+    if path == Path("-"):
+        raise typer.BadParameter("'-' names no file: name one, or /dev/stderr")
+    return path
+
+
+PolicyArgument = Annotated[str, typer.Argument(help="A policy file, or a pack: guardstream/NAME.")]
+PoliciesArgument = Annotated[list[str], typer.Argument(help="Policy files, or packs.")]
+CodeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-code",
+        metavar="MODULE:NAME",
+        help="Your own code that the policy may use; may be repeated.",
+        allow_from_autoenv=False,  # what runs is said by whoever starts it
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TimelineOption = Annotated[
+    Path | None,
+    typer.Option(
+        callback=to_a_file, help="Draw what came in, was held and went out, to this SVG file."
+    ),
+]
+
+# Of the commands of `bulk`.
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="INPUT", help="A file, a folder, or a pattern: logs/*.jsonl.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="A column with texts; all if none is named."),
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="jsonl, parquet, text, or lines of text.")
+]
+JobsOption = Annotated[int, typer.Option(min=1, help="How many workers.")]
+EngineOption = Annotated[str, typer.Option(help="local (processes) or ray (a cluster).")]
+PartOption = Annotated[int, typer.Option(min=1, help="Megabytes that a worker takes at a time.")]

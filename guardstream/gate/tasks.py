@@ -1,0 +1,254 @@
+"""The tasks of a gated stream: one reads the source, one each judges a unit.
+
+All of them end with the gate. What a check has not allowed is not released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import anyio
+
+from guardstream.gate.chunks import Chunks, chunks_of
+from guardstream.gate.judging import GateError
+from guardstream.gate.queue import Queue, Unit
+from guardstream.gate.verdict import Check, Verdict, verdict_of
+from guardstream.providers.hooks import Reader
+from guardstream.stages.units import Units
+from guardstream.stream.choosing import Choose
+from guardstream.stream.loops import CLOSE_SECONDS, Loop, aclose_source, iterator_of, running_loop
+from guardstream.stream.observers import Joined
+from guardstream.stream.result import Meter
+
+C = TypeVar("C")
+
+Otherwise: TypeAlias = Literal["block", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a gate judges; see `gate`."""
+
+    make_units: Callable[[], Units]
+    deadline: float
+    ahead: int
+    on_error: Otherwise
+    on_timeout: Otherwise
+    channels: frozenset[str] | None
+    choose: Choose
+    lines: bool = False
+    """Whether chunks of `str` are lines of server-sent events."""
+    hold: bool = True
+    overlap: int = 0
+    rule: str = "gate"
+    of_guard: bool = False
+    """Whether the stream is the guard's own: its findings are said as this one's too."""
+    observing: Joined | None = None
+    """What is told how the stream ended; it has the guard's record."""
+
+
+class _Signal:
+    """Wakes whoever waits for something to change."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def notify(self) -> None:
+        event, self._event = self._event, anyio.Event()
+        event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class Tasks(Generic[C]):
+    """The tasks of one gated stream. They know nothing of the stream itself, which may be dropped.
+
+    `queue` has the chunks that wait. `changed` wakes whoever waits for any of this to change.
+    """
+
+    def __init__(self, source: AsyncIterable[C], check: Check, options: Options) -> None:
+        self.chunks: Chunks | None = None
+        self.queue: Queue[Any] | None = None
+        self.reader: Reader[Any] | None = None  # reads what is delivered, for `end`
+        self.error: Exception | None = None
+        self.over = False  # nothing more will be read
+        self.closed = False
+        self.stopping = False
+        self.meter = Meter()
+        self.errors: list[Exception] = []
+        self.changed: _Signal
+        self._source = source
+        self._check = check
+        self._options = options
+        self._loop: Loop | None = None
+        self._scopes: dict[Unit | None, anyio.CancelScope] = {}
+        self._observing = options.observing
+
+    @property
+    def begun(self) -> bool:
+        """Whether the source is being read."""
+        return self._loop is not None
+
+    def begin(self) -> None:
+        """Begin to read the source."""
+        self._loop = running_loop()
+        self.changed = _Signal()
+        self._start(None, self._read)
+
+    def halt(self) -> None:
+        """Stop reading and judging."""
+        self.over = True
+        for scope in list(self._scopes.values()):
+            scope.cancel()
+        self.changed.notify()
+
+    async def close(self) -> None:
+        """Stop everything and wait until the source is closed."""
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            if not self.begun:
+                await aclose_source(self._source)
+                return
+            self.halt()
+            while self._scopes or not self.closed:
+                await self.changed.wait()
+
+    def abandon(self) -> None:
+        """Stop everything, from whatever thread: nobody is there any more."""
+        if self._loop is not None:
+            self._loop.call(self._left)
+
+    def stop(self) -> None:
+        """Stop everything, from whatever thread, and have the reader told."""
+        self.stopping = True
+        if self._loop is not None:
+            self._loop.call(self.halt)
+
+    def _left(self) -> None:
+        self.halt()
+        if self._observing is not None:
+            self._observing.concluding = False
+            self._observing.settle_quietly()
+
+    def _start(self, unit: Unit | None, function: Callable[[], Awaitable[None]]) -> None:
+        """Run a task that `halt` cancels: the reader, or a unit's check."""
+        scope = self._scopes[unit] = anyio.CancelScope()
+
+        async def run() -> None:
+            try:
+                with scope:
+                    await function()
+            finally:
+                self._scopes.pop(unit, None)
+                self.changed.notify()
+
+        assert self._loop is not None
+        self._loop.spawn(run)
+
+    # Reading
+
+    async def _read(self) -> None:
+        source = self._source
+        iterator = iterator_of(source)
+        try:
+            await self._read_all(iterator)
+        except Exception as error:
+            self.error = error
+        finally:
+            self.over = True
+            self.changed.notify()
+            await aclose_source(*((source,) if iterator is source else (iterator, source)))
+            self.closed = True
+
+    async def _read_all(self, iterator: Any) -> None:
+        options = self._options
+        while True:
+            try:
+                chunk = await iterator.__anext__()
+            except StopAsyncIteration:
+                break
+            if self.chunks is None:
+                self.chunks = chunks_of(options.choose, chunk, lines=options.lines)
+            for each in self.chunks.cut(chunk):
+                await self._take(each)
+                if self.queue is not None and self.queue.barred:
+                    return
+        for each in self.chunks.rest() if self.chunks is not None else ():
+            await self._take(each)
+        if self.queue is not None:
+            self._judge(self.queue.finish())
+
+    async def _take(self, each: Any) -> None:
+        """Take what the stream's adapter reads at once, and wait until there is room for more."""
+        queue = self.queue or self._begin_queue(each)
+        before = queue.taken
+        self._judge(queue.take(each))
+        self.meter.received(queue.taken - before, queue.waiting)
+        self.meter.holding()
+        self.changed.notify()
+        while queue.waiting > self._options.ahead and not queue.stuck:
+            await self.changed.wait()
+
+    def _begin_queue(self, first: Any) -> Queue[Any]:
+        assert self.chunks is not None
+        options = self._options
+        self.reader = Reader(self.chunks.adapter(first))
+        self.queue = Queue(
+            self.chunks.adapter(first),
+            options.make_units,
+            options.channels,
+            options.ahead,
+            hold=options.hold,
+            overlap=options.overlap,
+            rule=options.rule,
+        )
+        return self.queue
+
+    # Judging
+
+    def _judge(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            self._start(unit, lambda unit=unit: self._judge_unit(unit))  # type: ignore[misc]
+
+    async def _judge_unit(self, unit: Unit) -> None:
+        queue, rule = self.queue, self._options.rule
+        assert queue is not None
+        verdict, failed, left = Verdict("block", rule=rule), True, True
+        try:
+            verdict, failed = await self._asked(unit)
+            left = False
+        finally:
+            # However the check was left, its text has a verdict now.
+            queue.judge(unit, verdict, "rule_error" if failed else "match", left=left)
+            if queue.barred:
+                # Nothing after the unit will go out; earlier ones are still being judged.
+                self._stop_reading()
+
+    async def _asked(self, unit: Unit) -> tuple[Verdict, bool]:
+        """Ask the check; return the verdict, and whether it is in place of one that failed."""
+        options = self._options
+        otherwise = options.on_error
+        try:
+            with anyio.move_on_after(options.deadline):
+                answer = self._check(unit.text, unit.context)
+                answer = await answer if isinstance(answer, Awaitable) else answer
+                return verdict_of(answer, options.rule), False
+            otherwise = options.on_timeout
+        except anyio.get_cancelled_exc_class():
+            if self._scopes[unit].cancel_called:
+                raise
+            # It came out of the check: the task was not cancelled by the gate.
+            self.errors.append(GateError("a check was cancelled from inside"))
+        except Exception as error:
+            self.errors.append(error)
+        return Verdict(otherwise, rule=options.rule), True
+
+    def _stop_reading(self) -> None:
+        self.over = True
+        if self._observing is not None:
+            self._observing.concluding = True  # the source ends as cancelled: the verdict says more
+        scope = self._scopes.get(None)
+        if scope is not None:
+            scope.cancel()

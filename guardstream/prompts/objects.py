@@ -1,0 +1,56 @@
+"""Objects of messages as mappings, whatever class a program takes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIGNATURES = ("signature", "thought_signature", "thoughtSignature", "encrypted_content")
+"""Keys that say that an object must come back as the model gave it."""
+
+
+def mapping_of(value: Any) -> Mapping[str, Any] | None:
+    """Return an object as a mapping; None if it is none."""
+    if isinstance(value, Mapping):
+        return value
+    if not hasattr(value, "model_dump") or isinstance(value, type):
+        return None
+    try:
+        dumped = _with_defaults(value.model_dump(), value.model_dump(exclude_unset=True))
+    except RecursionError:
+        raise
+    except Exception:  # somebody else's class may raise anything
+        return None
+    return dumped if isinstance(dumped, Mapping) else None
+
+
+def _with_defaults(whole: Any, given: Any) -> Any:
+    """Return what a pydantic model was given, and those of its defaults that are not None."""
+    if isinstance(whole, dict) and isinstance(given, dict):
+        return {
+            key: _with_defaults(value, given[key]) if key in given else value
+            for key, value in whole.items()
+            if key in given or value is not None
+        }
+    if isinstance(whole, list) and isinstance(given, list) and len(whole) == len(given):
+        return [_with_defaults(one, other) for one, other in zip(whole, given, strict=True)]
+    return given
+
+
+def is_signed(fields: Mapping[str, Any]) -> bool:
+    """Tell whether an object must come back as the model gave it."""
+    return any(
+        isinstance(signature, (str, bytes)) and signature
+        for signature in map(fields.get, SIGNATURES)
+    )
+
+
+def has_same_values(made: Mapping[Any, Any], given: Mapping[Any, Any]) -> bool:
+    """Tell whether a mapping has the very values that were given, by the same names."""
+    return made.keys() == given.keys() and all(made[key] is given[key] for key in made)
+
+
+def short_name(value: object) -> str:
+    """Return a type or role as an error may say it; what is no short text becomes its own type."""
+    short = isinstance(value, str) and len(value) <= 40
+    return str.__str__(value) if short else f"<{type(value).__name__}>"

@@ -1,0 +1,158 @@
+"""The texts of messages: each is judged by rules, and with a vault its values become stand-ins."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
+
+from guardstream.errors import AdapterError, StageError
+from guardstream.events import Event, Finding, Finish, Text
+from guardstream.policy import Policy
+from guardstream.prompts.roles import NO_ROLE, SHARED
+from guardstream.stages.pipeline import Pipeline
+from guardstream.vault.masking import masking
+from guardstream.vault.vault import Vault, VaultError
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and numbers that lead to a value in its message."""
+
+_ESCAPED = re.compile(r'"(?=[^"\\]*\\)(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
+"""A string of JSON with something escaped in it (RFC 8259, section 7).
+
+One that is not closed is taken to the end, so that a text is read once.
+"""
+
+
+class Place(NamedTuple):
+    """Where a value stands in its message, and whose it is."""
+
+    path: Path
+    role: str
+
+    def at(self, step: str | int) -> Place:
+        """Return the place of what stands in the value, by a key or a number."""
+        return Place((*self.path, step), self.role)
+
+    def of(self, role: str) -> Place:
+        """Return the same place, of another role."""
+        return Place(self.path, role)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFinding:
+    """A finding in one text of the messages; its span counts in that text.
+
+    `message` is the number of the message, from 0, `role` whose text it is, `path` leads to the
+    text in the message: keys and numbers.
+    """
+
+    message: int
+    role: str
+    path: Path
+    finding: Finding
+
+
+class MessagesBlockedError(Exception):
+    """A rule blocks the messages."""
+
+
+class Texts:
+    """Judges the texts of some roles, and keeps what is found in them.
+
+    `message` is the number of the message that is being read. `signed` says that what is read
+    belongs to an object that must come back as it is: stand-ins in it are not escaped.
+    """
+
+    def __init__(self, rules: Policy, roles: Collection[str], vault: Vault | None) -> None:
+        self.findings: list[MessageFinding] = []
+        self.message = 0
+        self.signed = False
+        self.vault = vault
+        self._rules = rules
+        self._roles = frozenset(roles)
+        self._masking: dict[tuple[bool, bool, bool, bool], Policy] = {}
+
+    def judges(self, role: str) -> bool:
+        """Tell whether texts of a role are judged; those without one always are."""
+        return role == NO_ROLE or role in self._roles
+
+    def has_match(self, text: str) -> bool:
+        """Tell whether a rule finds anything in a text."""
+        return bool(findings_in(self._rules, text))
+
+    def guard(self, text: str, channel: str, place: Place, *, judged: bool = True) -> str:
+        """Return what becomes of a text, the same object if nothing changes.
+
+        Of a text that is not `judged` values alone are hidden. Raises MessagesBlockedError.
+        """
+        rules = self.rules_for(place.role, judged=judged)
+        if rules is None or not text:
+            return text
+        if self.vault is not None and channel != "tool_args" and "\\" in text:
+            text = self._guard_escaped(text, channel, place, judged=judged)
+        events = _events(rules, text, channel)
+        for event in events:
+            if isinstance(event, Finding):
+                self.findings.append(MessageFinding(self.message, place.role, place.path, event))
+        if events[-1] == Finish("content_filter"):
+            raise MessagesBlockedError
+        shown = "".join(event.text for event in events if isinstance(event, Text))
+        return text if shown == text else shown
+
+    def _guard_escaped(self, text: str, channel: str, place: Place, *, judged: bool) -> str:
+        """Guard what strings of JSON in a text say: `\\u738b` may be part of a name."""
+
+        def written(match: re.Match[str]) -> str:
+            try:
+                said = json.loads(match[0], strict=False)
+            except ValueError:
+                return match[0]
+            before = len(self.findings)
+            guarded = self.guard(said, channel, place, judged=judged)
+            start, end = match.span()
+            self.findings[before:] = [
+                replace(found, finding=replace(found.finding, start=start, end=end))
+                for found in self.findings[before:]
+            ]
+            return match[0] if guarded == said else json.dumps(guarded)
+
+        return _ESCAPED.sub(written, text)
+
+    def rules_for(self, role: str, *, judged: bool = True, alone: bool = False) -> Policy | None:
+        """Return what is applied to a role's texts: of one that is not judged values are hidden.
+
+        With `alone` the vault's values are not known to it, and it gets no new ones.
+        """
+        judged = judged and role in self._roles
+        if self.vault is None:
+            return self._rules if judged else None
+        shared, escape = role in SHARED, not self.signed
+        key = judged, shared, escape, alone
+        if key not in self._masking:
+            rules = self._rules if judged else self._rules.reversible_part
+            vault = Vault(ids=self.vault.ids) if alone else self.vault
+            self._masking[key] = masking(rules, vault, shared=shared, escape=escape)
+        return self._masking[key]
+
+    def error(self, path: Path, problem: str) -> AdapterError:
+        """Return the error of what cannot be read; `{}` in the problem becomes the path."""
+        place = ".".join(map(str, path)) or "."
+        return AdapterError(f"message {self.message}: {problem.replace('{}', repr(place))}")
+
+
+def findings_in(rules: Policy, text: str) -> list[Finding]:
+    """Return what rules find in a text."""
+    return [event for event in _events(rules, text, "text") if isinstance(event, Finding)]
+
+
+def _events(rules: Policy, text: str, channel: str) -> list[Event]:
+    stage = Pipeline(rules.stages(channel))
+    try:
+        return [*stage.feed(text), *stage.finish()]
+    except VaultError:
+        raise
+    except Exception as error:
+        raise StageError(f"a stage failed ({type(error).__name__})") from error

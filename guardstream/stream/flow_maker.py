@@ -1,0 +1,92 @@
+"""Makes the flow of a stream, once its first chunk shows which way it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from guardstream.providers.adapter import Adapter, Unknown
+from guardstream.providers.text import PlainText
+from guardstream.stream.choosing import Choose, check_text, own_formats
+from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.event_lines import EventLines
+from guardstream.stream.flow import Flow, MakeStage
+from guardstream.stream.result import Meter
+from guardstream.stream.text import TextFlow
+from guardstream.stream.whole import is_harmless
+
+if TYPE_CHECKING:
+    from guardstream.framing.frames import Media
+    from guardstream.policy import Policy
+
+Framing: TypeAlias = Literal["sse", "text"]
+"""What the `str` of a source are: lines of server-sent events, or text; "text" of bytes, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMaker:
+    """Makes a stream's flow, given its first chunk, which is None for no stream, and a meter.
+
+    `choose` returns the adapter for the chunk, `stages` what makes the pipelines of an adapter's
+    stream. `media` says how bytes carry chunks. `is_named` says that the caller named the format,
+    so that text is what it was said to be.
+    """
+
+    policy: Policy
+    choose: Choose
+    stages: Callable[[Adapter[Any]], MakeStage]
+    unknown: Unknown
+    media: Media | None = None
+    framing: Framing | None = None
+    is_named: bool = False
+
+    def __call__(self, chunk: Any, meter: Meter) -> Flow[Any]:
+        """Return the flow; AdapterError if no format is known of which the chunk may be one."""
+        make = partial(self._flow, meter=meter)
+        is_wire = self.media or self.framing == "sse"
+        if is_wire or isinstance(chunk, (bytes, bytearray, memoryview)):
+            return self._wire_flow(chunk, make)
+        if not isinstance(chunk, str) or self.framing is not None or self.is_named:
+            return make(self.choose(chunk))
+        check_text(chunk, own_formats(self.policy, self.unknown))
+        flow = make(self.choose(chunk))
+        if isinstance(flow, TextFlow):
+            flow.watch = EventLines().may_be_events
+        return flow
+
+    def _flow(self, adapter: Adapter[Any], meter: Meter) -> ChunkFlow[Any] | TextFlow:
+        policy = self.policy
+        make_stage = self.stages(adapter)
+        return flow_of(adapter, make_stage, meter, policy.block_message, policy.file.max_holdback)
+
+    def _wire_flow(
+        self, chunk: Any, make: Callable[[Adapter[Any]], ChunkFlow[Any] | TextFlow]
+    ) -> Flow[Any]:
+        """Return the flow of bytes, or of lines of server-sent events, which is made of one."""
+        from guardstream.stream.bytes import WireFlow
+
+        harmless = partial(is_harmless, self.policy)
+        if isinstance(chunk, str):
+            from guardstream.stream.lines import LineFlow
+
+            return LineFlow(WireFlow("sse", self.choose, make, harmless, self.unknown))
+        return WireFlow(self.media or self.framing, self.choose, make, harmless, self.unknown)
+
+
+def flow_of(
+    adapter: Adapter[Any],
+    make_stage: MakeStage,
+    meter: Meter,
+    block_message: str = "",
+    memory: int = 256,
+) -> ChunkFlow[Any] | TextFlow:
+    """Return the flow for an adapter; plain text has a shorter way.
+
+    `block_message` goes out as an ordinary chunk before a blocked stream ends. `memory` is
+    how many code points are kept of each path that the adapter does not know.
+    """
+    if type(adapter) is PlainText:
+        return TextFlow(make_stage("text"), meter, block_message)
+    return ChunkFlow(adapter, make_stage, meter, block_message, memory)

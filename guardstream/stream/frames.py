@@ -1,0 +1,414 @@
+"""The flow of frames: each goes to the flow of its kind, and what that lets out is written again.
+
+What the guard leaves alone goes out byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias, TypeVar
+
+from guardstream.errors import AdapterError, StageError
+from guardstream.events import Finding, FinishReason
+from guardstream.framing.alike import template
+from guardstream.framing.frames import UNNAMED, EventFrames, Frame, Frames
+from guardstream.framing.json import json_bytes, json_data, json_object
+from guardstream.providers.adapter import NONE, Adapter, Call, Slot, Unknown
+from guardstream.providers.any_json import AnyJSON
+from guardstream.providers.hooks import hooks_of
+from guardstream.providers.text import PlainText
+from guardstream.stream.choosing import Choose
+from guardstream.stream.chunks import ChunkFlow
+from guardstream.stream.flow import Known, Part, Sent
+from guardstream.stream.other_frames import OtherFrames
+from guardstream.stream.text import TextFlow
+from guardstream.stream.text_frames import TextFrames
+
+Make: TypeAlias = Callable[[Adapter[Any]], "ChunkFlow[Any] | TextFlow"]
+"""Returns the flow for an adapter."""
+
+Check: TypeAlias = Callable[[str], bool]
+"""Tells whether a text may be shown as it is."""
+
+F = TypeVar("F", bound="ChunkFlow[Any] | TextFlow")
+
+LONG_EVENT = 64 * 1024
+"""The size, in bytes or in characters of its data, above which an event is long.
+
+It takes some milliseconds. No later event is compared with it, and its text is let go of as soon as
+it has been sent.
+"""
+
+
+class FrameFlow:
+    """Guards the frames of one stream, once it is known how its bytes carry them.
+
+    Each frame goes to the flow of its kind: a provider's chunks, text (as it is, or as JSON
+    strings, by the first), and all other JSON, of which nothing is known. Comments between events
+    go out if the policy leaves them as they are. An event that is held has no place to go back to:
+    text that it held comes in the next, and its id with that.
+    """
+
+    def __init__(
+        self,
+        frames: Frames | None,
+        choose: Choose,
+        make: Make,
+        check: Check,
+        unknown: Unknown,
+    ) -> None:
+        self.findings: list[Finding] = []
+        self.ended: FinishReason | None = None
+        self.error: Exception | None = None
+        self._frames = frames
+        self._choose = choose
+        self._make = make
+        self._check = check
+        self._unknown = unknown
+        self._chunks: ChunkFlow[Any] | None = None
+        self._text: TextFrames | None = None
+        self._other: OtherFrames | None = None
+        self._by_event = False  # chunks are events with their names
+        self._compared: Any = None  # what the template of the frames was made of
+        self._tries = 16  # how many templates are made until no more are
+        self._said_by = ""  # the name of the last event that had text
+        self._last: Frame | None = None
+        self._settled = False
+
+    @property
+    def _flows(self) -> list[ChunkFlow[Any] | TextFlow]:
+        apart = (self._text, self._other)
+        flows = [self._chunks, *(each.flow for each in apart if each is not None)]
+        return [flow for flow in flows if flow is not None]
+
+    @property
+    def blocked_by(self) -> str | None:
+        return next((flow.blocked_by for flow in self._flows if flow.blocked_by), None)
+
+    @property
+    def calls(self) -> Mapping[Slot, Call]:
+        return self._chunks.calls if self._chunks else NONE
+
+    @property
+    def ending(self) -> Sequence[Part]:
+        return self._chunks.ending if self._chunks else ()
+
+    @property
+    def usage(self) -> Any:
+        return self._chunks.usage if self._chunks else None
+
+    @property
+    def _known(self) -> Known:
+        return Known(len(self.findings), self.calls, self.usage)
+
+    @property
+    def provider(self) -> str:
+        return self._flows[0].provider if self._flows else "bytes"
+
+    @property
+    def held(self) -> int:
+        return sum([flow.held for flow in self._flows])
+
+    def _take(self, frames: Iterator[Frame]) -> list[Sent[bytes]]:
+        """Take frames until one ends the stream; a fault is raised after what came before it."""
+        sent: list[Sent[bytes]] = []
+        noted, known = 0, self._known
+        try:
+            for frame in frames:
+                earlier = len(sent)
+                sent += self._pass(frame)
+                now = self._known
+                if now.has_grown(known):
+                    for each in sent[noted:earlier]:
+                        each.known = known
+                    noted, known = earlier, now
+                if self.ended is not None:
+                    break
+        except (AdapterError, StageError) as error:
+            if not sent:
+                raise
+            self.error, self.ended = error, "content_filter"
+        return sent
+
+    def _pass(self, frame: Frame) -> list[Sent[bytes]]:
+        if frame.note and not self._check(frame.note):
+            return []
+        if frame.done:
+            return self._settle(frame.raw)
+        if (frame.name not in UNNAMED or frame.id) and self._others.has_named(frame):
+            self._others.judge_names(frame)
+            if self._others.flow.ended is not None:
+                return self._block_by_others()
+        if not frame.value:
+            return [Sent(frame.raw)]
+        if self._settled:
+            raise AdapterError("a chunk follows the end of the stream")
+        self._last = frame
+        sent = self._route(frame)
+        if self.ended is None:
+            sent += self._note_end()
+        if len(frame.raw) > LONG_EVENT and self.ended is None:
+            self._forget()
+        return sent
+
+    def _forget(self) -> None:
+        """Keep nothing of the last frame's text, which is long, as far as nobody can ask for it.
+
+        What goes out later is written otherwise then, so that this may depend on the frame alone:
+        not on where its bytes were cut, nor on when they were delivered.
+        """
+        if self._last is not None:
+            self._last = replace(self._last, value=None, raw=b"", data="")
+        if isinstance(self._frames, EventFrames):
+            self._frames.template = None
+        for flow in self._flows:
+            flow.forget()
+
+    # -- which flow a frame goes to
+
+    def _route(self, frame: Frame) -> list[Sent[bytes]]:
+        if frame.form == "alike":
+            sent = self._feed_alike(frame)
+            if sent is not None:
+                self._said_by = frame.name
+                return sent
+            value, form = json_data(frame.data)
+            frame = self._last = replace(frame, value=value, form=form)
+        if self._chunks is None and frame.name not in UNNAMED:
+            self._begin_events(frame)
+        if self._by_event:
+            named = {"event": frame.name, "data": frame.value}
+            frame = self._last = replace(frame, value=named, form="object")
+        if frame.form == "object":
+            if self._chunks is None and (self._text is None or self._is_known(frame.value)):
+                self._begin_chunks(frame.value)
+            if self._chunks is not None:
+                sent = self._written(self._fed(self._chunks, frame), frame)
+                self._note_template(frame)
+                return sent
+        elif frame.form != "list" and (self._text is not None or self._chunks is None):
+            return self._say(frame)
+        if frame.form == "text" and frame.data.lstrip()[:1] in ("{", "["):
+            raise AdapterError("the data of a server-sent event is no JSON object")
+        return self._pass_other(frame)
+
+    def _fed(self, chunks: ChunkFlow[Any], frame: Frame) -> Sequence[Sent[Any]]:
+        """Guard a chunk, and note how the event is called if it had text."""
+        if frame.name in UNNAMED or self._by_event or _names_itself(frame.value):
+            return chunks.feed(frame.value, frame)
+        before = chunks.held
+        sent = chunks.feed(frame.value, frame)
+        said = any(each.origin is frame and (each.text or each.parts) for each in sent)
+        if said or chunks.held > before:
+            self._said_by = frame.name
+        return sent
+
+    def _feed_alike(self, frame: Frame) -> list[Sent[bytes]] | None:
+        """Guard an event of which the text alone was read; None if it must be parsed, after all."""
+        frames, chunks = self._frames, self._chunks
+        assert isinstance(frames, EventFrames)
+        alike = frames.template
+        if alike is None or chunks is None or chunks.template is not self._compared:
+            frames.template = None
+            return None
+        sent = chunks.feed_alike(
+            str(frame.value),
+            alike.value,
+            frame,
+            lambda _, texts: alike.saying(texts[0], frame.data),
+            lambda: json_object(frame.data),
+        )
+        return None if sent is None else [self._alike_sent(each, frame) for each in sent]
+
+    def _alike_sent(self, sent: Sent[Any], frame: Frame) -> Sent[bytes]:
+        if sent.origin is not frame:
+            return self._written([sent], frame)[0]
+        raw = frame.raw
+        if sent.chunk is not frame.value:
+            name = b"" if frame.name in UNNAMED else b"event: %b\n" % frame.name.encode()
+            raw = b"%bdata: %b\n\n" % (name, sent.chunk.encode())
+        return Sent(raw, sent.text, sent.characters, sent.parts, frame)
+
+    def _note_template(self, frame: Frame) -> None:
+        """Note what later events may be like, if this one says a text and nothing else."""
+        frames, chunks = self._frames, self._chunks
+        if not isinstance(frames, EventFrames) or frames.template is not None or self._by_event:
+            return
+        compared = chunks.template if chunks is not None and self._tries else None
+        if compared is None or frame.id is not None or len(frame.data) > LONG_EVENT:
+            return
+        assert isinstance(frame.value, dict)
+        self._tries -= 1
+        text = compared.text(frame.value)
+        if text is not None:
+            frames.template = template(
+                frame.data,
+                frame.value,
+                text,
+                compared.padding,
+                lambda said: compared.saying(said, frame.value),
+                compared.measured,
+            )
+            frames.named = frame.name
+            self._compared = compared
+
+    def _is_known(self, value: Any) -> bool:
+        """Tell whether a JSON object among text is a chunk of a known format."""
+        try:
+            return type(self._choose(value)) not in (PlainText, AnyJSON)
+        except AdapterError:
+            return False
+
+    def _begin_events(self, frame: Frame) -> None:
+        """Make the flow for events with their names, if the format's chunks are those."""
+        try:
+            adapter = self._choose({"event": frame.name, "data": frame.value})
+        except AdapterError:
+            return
+        self._by_event = hooks_of(adapter).by_event
+
+    def _begin_chunks(self, value: Any) -> None:
+        """Make the flow for a provider's chunks; for text, if that is what was asked for."""
+        adapter = self._choose(value)
+        flow = self._shared(self._make(adapter))
+        if isinstance(flow, ChunkFlow):
+            self._chunks = flow
+        else:
+            self._text = self._text_frames(flow, quoted=False)
+
+    def _shared(self, flow: F) -> F:
+        """Return a flow that notes its findings with those of the others."""
+        flow.findings = self.findings
+        return flow
+
+    def _text_frames(self, flow: TextFlow, *, quoted: bool) -> TextFrames:
+        assert self._frames is not None
+        return TextFrames(flow, self._frames, quoted=quoted)
+
+    @property
+    def _others(self) -> OtherFrames:
+        """What guards frames that are neither a provider's chunk nor text."""
+        if self._other is None:
+            flow = self._make(AnyJSON())
+            assert isinstance(flow, ChunkFlow)
+            self._other = OtherFrames(self._shared(flow))
+        return self._other
+
+    def _say(self, frame: Frame) -> list[Sent[bytes]]:
+        """Guard text, also as it reads otherwise where it is a string of JSON."""
+        if self._text is None:
+            flow = self._make(self._choose(frame.value))
+            if isinstance(flow, ChunkFlow):  # an adapter was asked for that is none for text
+                self._chunks = self._shared(flow)
+                return self._pass_other(frame)
+            self._text = self._text_frames(self._shared(flow), quoted=frame.form == "string")
+        if frame.form != "string":
+            return self._text.say(frame, None)
+        sent = self._text.say(frame, self._others)
+        return sent if self._others.flow.ended is None else self._block_by_others()
+
+    def _pass_other(self, frame: Frame) -> list[Sent[bytes]]:
+        """Guard a value by its paths; in a stream of text its bytes are text, too."""
+        if self._unknown == "refuse":
+            raise AdapterError(
+                f"{frame.form} data among other events is not known, and `unknown: refuse` is set"
+            )
+        if self._unknown == "pass" and self._text is None:
+            return [Sent(frame.raw)]
+        value = self._others.value(frame)
+        if value is not None and self._text is None and frame.form in ("list", "string"):
+            raw = self._others.judged("raw", frame.data) if value is frame.value else frame.data
+            value = value if raw == frame.data else raw
+        if self._others.flow.ended is not None:
+            return self._block_by_others()
+        if value is None:
+            return []
+        if self._text is not None:
+            same = value is frame.value and frame.data
+            return self._text.say_as(frame, frame.data if same else json_bytes(value).decode())
+        if frame.form == "string" and value is not frame.value:
+            value = json_bytes(value).decode()
+        return self._written([Sent(value, origin=frame)], frame)
+
+    # -- the end
+
+    def _block_by_others(self) -> list[Sent[bytes]]:
+        """End the stream as blocked by a frame that was neither a chunk nor text."""
+        self.ended, rule = "content_filter", self._others.flow.blocked_by
+        sent: list[Sent[bytes]] = []
+        if self._chunks is not None:
+            sent = self._written(self._chunks.block(rule), self._last)
+        elif self._text is not None:
+            sent = self._text.block(rule, self._last)
+        return sent + self._close()
+
+    def _note_end(self) -> list[Sent[bytes]]:
+        """End the stream if one of its flows has ended."""
+        for flow in self._flows:
+            if flow.ended is not None and self.ended is None:
+                self.ended = flow.ended
+                return self._close()
+        return []
+
+    def _settle(self, end: bytes = b"") -> list[Sent[bytes]]:
+        """Let the flows end: what they hold goes out, or blocks; then the source's own `end`."""
+        if self._settled:
+            return []
+        last = [Sent(end)] if end else []
+        if not self._flows:
+            return last
+        self._settled = True
+        sent: list[Sent[bytes]] = []
+        if self._text is not None:
+            sent += self._text.finish(self._last)
+        if self._chunks is not None:
+            sent += self._written(self._chunks.finish(), self._last)
+        said_its_end = self._chunks is not None and self._chunks.said_its_end
+        if not said_its_end and any(flow.ended == "content_filter" for flow in self._flows):
+            self.ended = "content_filter"
+            last = self._close() or last
+        return sent + last
+
+    def _close(self) -> list[Sent[bytes]]:
+        """Return the frame that ends such streams, where the guard ends it before the source."""
+        assert self._frames is not None
+        mark = self._chunks.hooks.sse_end if self._chunks else ""
+        end = self._frames.close("" if self.ended == "error" else mark)
+        return [Sent(end)] if end else []
+
+    def _written(self, sent: Sequence[Sent[Any]], frame: Frame | None) -> list[Sent[bytes]]:
+        """Return chunks as bytes: the very ones that a chunk came as, if it goes out as it came."""
+        assert self._frames is not None
+        written: list[Sent[bytes]] = []
+        for place, each in enumerate(sent, 1):
+            chunk, origin = each.chunk, each.origin
+            unchanged = origin is not None and origin.value is chunk
+            if unchanged:
+                raw = origin.raw
+            else:
+                said = bool(each.text or each.parts)
+                name = origin.name if origin is not None else self._name_of(chunk, said=said)
+                value = chunk["data"] if self._by_event else chunk
+                raw = self._frames.write(value, frame, keep_id=place == len(sent), name=name)
+            raw = self._frames.between(origin if unchanged else None) + raw
+            written.append(Sent(raw, each.text, each.characters, each.parts, origin))
+        return written
+
+    def _name_of(self, chunk: Any, *, said: bool) -> str:
+        """Return the name of an event that the guard adds; none where the source names none.
+
+        One that says text is called as the last event that did: that in hand may be the last one.
+        """
+        if self._by_event:
+            return str(chunk["event"])
+        named = self._other is not None and self._other.knows_names
+        name = self._chunks.hooks.event_name if self._chunks else None
+        if name and named:
+            return name(chunk)
+        return self._said_by if said and not _names_itself(chunk) else ""
+
+
+def _names_itself(chunk: Any) -> bool:
+    """Tell whether an event's data has its name, too, as those of Anthropic have."""
+    return isinstance(chunk, dict) and isinstance(chunk.get("type"), str)
