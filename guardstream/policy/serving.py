@@ -160,8 +160,8 @@ class RouteFile(Model):
     """What messages are: pieces of one text, JSON events, or each a whole text."""
     end_mark: str = "[DONE]"
     """The message that ends a text of a WebSocket."""
-    binary: Literal["refuse", "pass"] = "refuse"
-    """What becomes of binary messages."""
+    binary: Literal["guard", "refuse", "pass"] = "guard"
+    """What becomes of binary messages: those that are no text are refused, unless all pass."""
     inbound: Setting | None = None
     """The policy of what clients send over a WebSocket: as `policy`."""
 
