@@ -27,6 +27,10 @@ _PATIENCE = 5.0
 """Seconds that the state may take for what has to be told when a request is over."""
 
 
+_NAMES = 200
+"""Names in a path and its query that are looked up."""
+
+
 class BoundsError(RefusedError):
     """The caller's key allows no more for now; `retry_after` is in seconds."""
 
@@ -143,7 +147,10 @@ class Caller:
 
     async def refuse_others(self, names: Iterable[str]) -> None:
         """Raise RefusedError if one of these names is that of an object of another key."""
-        for each in dict.fromkeys(names):
+        found = dict.fromkeys(names)
+        if len(found) > _NAMES:
+            raise RefusedError(400, "invalid_request", "the path and the query have too many names")
+        for each in found:
             if await self._state.stored(each) is not None:
                 await self._own(each)
 

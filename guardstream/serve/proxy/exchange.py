@@ -406,20 +406,17 @@ class ProxyExchange:
         elif not fails and response.status >= 300:
             raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
         elif not fails and others.is_unread(kind):
-            await self._unread(response)
+            await self._unread(response, guard)
         elif not fails and others.is_stream(kind):
             await self._stream(guard, response, kind)
         else:
             await self._answer(guard, response, kind)
 
-    async def _unread(self, response: Incoming) -> None:
-        """Send an answer as it comes, that is no text for anybody."""
-        self._reply.label = self.outcome.policy = None  # no policy has judged it
-        headers = returned_headers(response, held=self._parts.held)
+    async def _unread(self, response: Incoming, guard: Guard | None = None) -> None:
+        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
+        self._reply.label = self.outcome.policy = None
+        headers = returned_headers(response, guard, held=self._parts.held)
         await self._reply.start(response.status, headers)
-        await self._copy(response)
-
-    async def _copy(self, response: Incoming) -> None:
         try:
             async for part in response:
                 await self._reply.say(part)

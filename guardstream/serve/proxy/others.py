@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from json import detect_encoding
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, unquote, unquote_plus, urlencode
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_data
@@ -40,7 +40,11 @@ _FILES = frozenset({"", "application/octet-stream", "application/pdf", "applicat
 _FILES |= {"application/gzip", "application/x-gzip", "application/x-tar"}
 """The media types of files that are sent unread, if they are no text."""
 
+_PARTS = "multipart/"
+"""How media types begin of bodies in parts, each of a type of its own."""
+
 _NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+_APART = re.compile(r"[^\w.-]+")
 _SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
 _MOST = 1000
 """Fields of a form, or of a query."""
@@ -67,7 +71,7 @@ def is_unread(media: str) -> bool:
 
 
 def _is_json(media: str) -> bool:
-    return media == "application/json" or media.endswith("+json")
+    return "json" in media
 
 
 # -- requests
@@ -167,10 +171,8 @@ def _weighed(part: Part) -> str:
 
 def named_in(path: str, query: str) -> Iterator[str]:
     """Yield what in a path and its query may be the id of a stored object."""
-    yield from (name for name in path.split("/") if name)
-    for _, text in _asked(query):
-        name, _, value = text.partition("=")
-        yield value or name
+    for text in (path, *(text for _, text in _asked(query))):
+        yield from (name for name in _APART.split(unquote(text)) if name)
 
 
 def _asked(query: str) -> list[tuple[str, str]]:
@@ -202,6 +204,8 @@ def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
         )
     if media and not _NAME.fullmatch(media):
         raise RefusedError(400, "invalid_request", "the request's content type is none")
+    if media.startswith(_PARTS):
+        raise RefusedError(415, "unguarded_input", "the request's body has parts, and is no form")
     said = _body(media, body)
     if said.form == "unread":
         return lambda: (media.encode() or None, body)
@@ -295,7 +299,7 @@ def _json(media: str, text: str) -> _Body | None:
     lines = [json_data(line) for line in text.split("\n") if line.strip()]
     if lines and all(form != "text" for _, form in lines):
         return _Body("lines", [value for value, _ in lines])
-    if (_is_json(media) or media in LINES) and not _SCALAR.fullmatch(text):
+    if _is_json(media) and not _SCALAR.fullmatch(text):
         return None
     return _Body("text", text)
 
@@ -334,7 +338,7 @@ async def judged(guard: Guard, rules: Callable[[], Guarded], beside: Beside) -> 
 def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]) -> Guarded:
     if not body:
         return Guarded(b"")
-    text = _text(body)
+    text = None if kind.startswith(_PARTS) else _text(body)
     if text is None:
         why = "the upstream's answer is neither text in UTF-8 nor of a type that may pass"
         raise UpstreamError(502, "unguarded_answer", why)

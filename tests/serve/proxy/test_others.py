@@ -208,6 +208,10 @@ def test_texts_names_and_files_that_are_texts_are_judged_in_a_form() -> None:
         ({"content": '{"a":1}'.encode("utf-32-be"), "headers": typed("")}, 415, "unguarded_input"),
         ({"content": b"a=%ff", "headers": typed("application/x-www-form-urlencoded")},
          400, "invalid_form"),
+        ({"content": "--a", "headers": typed("multipart/mixed; boundary=a")},
+         415, "unguarded_input"),
+        ({"content": '\x1e{"a":1}\n', "headers": typed("application/json-seq")},
+         400, "invalid_json"),
         ({"files": {"f": ("a.txt", "é".encode("latin-1"), "text/plain")}}, 415, "unguarded_input"),
         ({"params": "&".join("a" * 1001)}, 400, "invalid_request"),
     ],
@@ -295,6 +299,8 @@ def test_a_known_format_is_guarded_as_such() -> None:
          "unguarded_answer"),
         (Response("{a secret", media_type="application/json"), "upstream_invalid"),
         (Response('{"a":1,"a":2}', media_type="application/json"), "unguarded_answer"),
+        (Response("--a", media_type="multipart/mixed; boundary=a"), "unguarded_answer"),
+        (Response('\x1e{"a":"b"}\n', media_type="application/json-seq"), "upstream_invalid"),
         (JSONResponse({"a": "forbidden"}), "content_filter"),
         (RedirectResponse("/elsewhere"), "unguarded_answer"),
         (Response("a", 206), "unguarded_answer"),
@@ -308,8 +314,14 @@ def test_an_answer_that_cannot_be_guarded_is_refused(answer: Response, code: str
 
 @pytest.mark.parametrize("kind", ["image/png", "audio/mpeg", "video/mp4", "font/woff2"])
 def test_images_sound_and_films_pass_and_say_that_nothing_has_judged_them(kind: str) -> None:
-    found = answered(of(kind, PNG, b"secret"))
+    def sent(provider: Provider) -> Response:
+        answer = provider.stream([PNG, b"secret"], media_type=kind)
+        answer.headers["x-prompt"] = "a secret"
+        return answer
+
+    found = answered(sent)
     assert found.content == PNG + b"secret"
+    assert "x-prompt" not in found.headers
     assert "guardstream-policy" not in found.headers
 
 
@@ -375,6 +387,9 @@ def test_only_keys_that_may_use_paths_that_are_not_known() -> None:
     [
         ("/v1/conversations/conv_1/items", None),
         ("/v1/items?after=conv_1", None),
+        ("/v1/items?filter=%7B%22in%22:%22conv_1%22%7D", None),
+        ("/v1/conversations/conv_1;a=b/items", None),
+        ("/v1/conversations/%2563onv_1", None),
         ("/v1/threads", {"conversation": "conv_1"}),
     ],
 )
@@ -390,6 +405,8 @@ def test_objects_of_other_keys_are_not_reached_over_unknown_paths(path: str, bod
         )
         assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
         assert httpx.get(f"{url}/v1/threads/t_1", headers=bearer("ann")).status_code == 200
+        many = f"{url}/v1/threads?a={'.'.join(f'{n}+' for n in range(300))}"
+        assert httpx.get(many, headers=bearer("ann")).status_code == 400
     assert len(provider.targets) == 1
 
 
