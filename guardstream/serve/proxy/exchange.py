@@ -407,7 +407,7 @@ class ProxyExchange:
             raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
         elif not fails and others.is_unread(kind):
             await self._unread(response, guard)
-        elif not fails and others.is_stream(kind):
+        elif not fails and others.is_stream(kind, gated=bool(guard.gates)):
             await self._stream(guard, response, kind)
         else:
             await self._answer(guard, response, kind)

@@ -60,9 +60,12 @@ def is_text(media: str) -> bool:
     return media.startswith("text/") or media in _TEXTS or media.endswith(("+xml", "+yaml"))
 
 
-def is_stream(media: str) -> bool:
-    """Tell whether a body of a media type may come bit by bit: events, lines, or a text."""
-    return is_text(media) or media in LINES or media == "application/vnd.amazon.eventstream"
+def is_stream(media: str, *, gated: bool) -> bool:
+    """Tell whether a body of a media type may come bit by bit: events, lines, or a text.
+
+    Where it is `gated`, a text waits for its end: gates judge the chunks of a format.
+    """
+    return media == "text/event-stream" or media in LINES or (is_text(media) and not gated)
 
 
 def is_unread(media: str) -> bool:
