@@ -86,6 +86,13 @@ ADAPTERS: Mapping[str, type[Any]] = LazyMapping(
         "autogen": "guardstream.providers.frameworks.autogen:AutoGen",
         "haystack": "guardstream.providers.frameworks.haystack:Haystack",
         "dspy": "guardstream.providers.frameworks.dspy:DSPy",
+        "crewai": "guardstream.providers.frameworks.crewai:CrewAI",
+        "semantic_kernel": "guardstream.providers.frameworks.semantic_kernel:SemanticKernel",
+        "agno": "guardstream.providers.frameworks.agno:Agno",
+        "adk": "guardstream.providers.frameworks.adk:ADK",
+        "claude_agents": "guardstream.providers.frameworks.claude_agents:ClaudeAgents",
+        "strands": "guardstream.providers.frameworks.strands:Strands",
+        "sse_events": "guardstream.providers.sse_events:ServerSentEvents",
         "events": "guardstream.providers.named_events:NamedEvents",
         "json": "guardstream.providers.any_json:AnyJSON",
     }

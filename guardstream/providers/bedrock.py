@@ -125,8 +125,16 @@ class Bedrock(SpecAdapter):
         return isinstance(chunk, dict) and len(chunk) == 1 and chunk.keys() <= _SPEC.keys()
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
-        index = index_in(event.get("contentBlockDelta"), name="contentBlockIndex")
+        index = self.number(fields_of(event.get("contentBlockDelta")))
         return Slot(0, leaf.channel, leaf.field, index)
+
+    def number(self, event: Mapping[str, Any]) -> int:
+        """Return the number of the block that an event belongs to."""
+        return index_in(event, name="contentBlockIndex")
+
+    def place(self, number: int) -> dict[str, Any]:
+        """Return the field of an event that says which block it belongs to."""
+        return {"contentBlockIndex": number}
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         if "contentBlockStart" in event:
@@ -144,7 +152,7 @@ class Bedrock(SpecAdapter):
         return Reading(pieces, (0,), usage=usage)
 
     def _started(self, start: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
-        self._index = index_in(start, name="contentBlockIndex")
+        self._index = self.number(start)
         use = fields_of(fields_of(start.get("start")).get("toolUse"))
         slot = Slot(0, "tool_args", "input", self._index)
         over = self._over(slot)
@@ -154,7 +162,7 @@ class Bedrock(SpecAdapter):
 
     def _said(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Read a delta: the first of a block without a start begins it."""
-        self._index = index_in(event, name="contentBlockIndex")
+        self._index = self.number(event)
         slot = next((piece.slot for piece in pieces if piece.kind == "delta"), None)
         if slot is None or slot == self._open:
             return Reading(pieces, (0,))
@@ -193,8 +201,7 @@ class Bedrock(SpecAdapter):
             delta = {"toolUse": {"input": text}}
         elif slot.field == "tool_result":
             delta = {"toolResult": [delta]}
-        event = {"contentBlockIndex": slot.number, "delta": delta}
-        return [*made, {"contentBlockDelta": event}]
+        return [*made, {"contentBlockDelta": {**self.place(slot.number), "delta": delta}}]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return what ends the open block, and the message with a stop reason."""
@@ -203,4 +210,4 @@ class Bedrock(SpecAdapter):
 
     def _close(self) -> list[Any]:
         slot, self._open = self._open, None
-        return [{"contentBlockStop": {"contentBlockIndex": slot.number}}] if slot else []
+        return [{"contentBlockStop": self.place(slot.number)}] if slot else []

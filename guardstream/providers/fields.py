@@ -179,7 +179,10 @@ def _copied_object(value: Any, updates: Mapping[str, Any]) -> Any:
     clone = copy.copy(value)
     if clone is value:  # there is but one, such as a member of an Enum
         return _remade(value, updates)
-    put = object.__setattr__ if is_dataclass(value) else setattr  # some refuse, some warn
+    if getattr(clone, "__dict__", ()) is getattr(value, "__dict__", None):  # pydantic's, version 1
+        _put(clone, "__dict__", {**clone.__dict__})
+    plain = is_dataclass(value) or hasattr(value, "__fields_set__")
+    put = object.__setattr__ if plain else setattr  # some refuse, some warn
     for name, new in updates.items():
         try:
             put(clone, name, new)

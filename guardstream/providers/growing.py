@@ -16,6 +16,7 @@ from guardstream.providers.fields import fields_of
 from guardstream.providers.paths import Steps, rebuilt
 from guardstream.providers.readers import Found, compiled
 from guardstream.providers.spec import Leaf, Path, Read, Spec, SpecAdapter
+from guardstream.providers.streamed import Streamed
 from guardstream.providers.telling import Telling
 
 _TURN = 1_000_000
@@ -131,9 +132,7 @@ class Growing(SpecAdapter):
         found = self._read(chunk, event).found
         choices = {self.choice(event, each.path) for each in found if each.path or not self.scope}
         finished: dict[int, FinishReason] = {
-            self.choice(event, each.path): _REASONS.get(str(each.value), "stop")
-            for each in found
-            if _is_end(each)
+            self.choice(event, each.path): _reason(each.value) for each in found if _is_end(each)
         }
         calls = {
             Slot(0, "tool_args", "arguments", self._turn * _TURN + number): call
@@ -323,6 +322,35 @@ class Growing(SpecAdapter):
         found = self._read(chunk, fields_of(chunk)).found
         self._last = last
         return found
+
+
+class Repeating(Growing):
+    """The base of such formats whose messages tell again what was streamed, and what others told.
+
+    Leaves of the kind `copy` are such texts.
+    """
+
+    repeats = True
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._streamed = Streamed()
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what an event says; what it repeats is in the slot that has said it."""
+        reading = super().meaning(chunk, event, [self._known(piece) for piece in pieces])
+        self._streamed.note(reading.pieces)
+        return reading
+
+    def _known(self, piece: Piece) -> Piece:
+        if piece.kind not in ("copy", "parsed"):
+            return piece
+        return piece._replace(slot=self._streamed.find(piece) or piece.slot._replace(number=0))
+
+
+def _reason(value: Any) -> FinishReason:
+    """Return what a reason means, which may be a member of an Enum."""
+    return _REASONS.get(str(getattr(value, "value", value)), "stop")
 
 
 def _is_end(found: Found) -> bool:

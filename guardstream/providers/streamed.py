@@ -20,9 +20,14 @@ class Streamed:
             if kind in ("delta", "whole"):
                 self._texts.setdefault(slot, []).append(text)
 
-    def find(self, piece: Piece) -> Slot | None:
-        """Return the slot that has said what `piece` repeats; None if none has."""
+    def find(self, piece: Piece, *, channel: str | None = None) -> Slot | None:
+        """Return the slot, of `channel` alone if it is told, that has said what `piece` repeats.
+
+        None if none has.
+        """
         for slot, parts in reversed(self._texts.items()):
+            if channel not in (None, slot.channel):
+                continue
             if piece.kind == "parsed":
                 if slot.channel == "tool_args" and same_value("".join(parts), piece.text):
                     return slot

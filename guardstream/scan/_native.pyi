@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from guardstream.scan.regex.stepper import Candidate
@@ -70,6 +70,9 @@ class Matcher:
         /,
     ) -> tuple[int, list[tuple[int, int]], bool, int]: ...
 
+class WordList:
+    def __new__(cls, words: Iterable[str]) -> WordList: ...
+
 class WordTable:
     states: list[WordState | None]
     def __new__(
@@ -77,8 +80,8 @@ class WordTable:
         classify: Callable[[int], tuple[int, int, bool, int, int]],
         build: Callable[[WordTable, int, int], tuple[WordTable, int]],
         states: list[WordState | None],
-        whole: list[str],
-        parts: list[str],
+        whole: WordList,
+        parts: WordList,
         holds: bool,
     ) -> WordTable: ...
     def add(

@@ -433,7 +433,7 @@ class ChunkFlow(Generic[C]):
         if self.ended:
             return sent + self._end_before(incoming)
         if self._waiting:
-            sent += self._release_waiting()
+            sent += self._release_waiting(reading)
         if self.ended:
             return sent
         for slot, earlier in reading.joined.items():
@@ -546,7 +546,7 @@ class ChunkFlow(Generic[C]):
             if cut or slot in incoming.matched:
                 continue
             if kind in ("delta", "last"):
-                track, events = lanes.feed(slot, text, incoming.model)
+                track, events = self._fed(slot, text, incoming)
                 track.last = texts[place] = released = self._released(slot, events)
                 lanes.note_released(track, released)
                 if kind == "last" and not (self.ended or slot.choice in self._cut):
@@ -560,6 +560,13 @@ class ChunkFlow(Generic[C]):
         if self._unknown.has_names:
             over = any(piece.slot.channel == "tool_args" for piece in pieces)
             self._unknown.note_names(over=over)
+
+    def _fed(self, slot: Slot, text: str, incoming: Incoming[C]) -> tuple[Track, Sequence[Event]]:
+        """Pass text on; a slot may go on with one that has begun in the same chunk."""
+        joined = incoming.reading.joined
+        if slot in joined and self._lanes.get(slot) is None:
+            self._lanes.join(slot, joined[slot], incoming.model)
+        return self._lanes.feed(slot, text, incoming.model)
 
     def _judge_doubtful(self, incoming: Incoming[C]) -> None:
         """Note what rules match across the borders of texts that may be told piece by piece."""
@@ -728,9 +735,15 @@ class ChunkFlow(Generic[C]):
         self._lanes.note_released(track, text)
         return text
 
-    def _release_waiting(self) -> list[Sent[C]]:
-        """Let out what waited. If one of those chunks ends the stream, the rest are dropped."""
+    def _release_waiting(self, reading: Reading | None = None) -> list[Sent[C]]:
+        """Let out what waited, or what of it a chunk that says `reading` lets out.
+
+        If one of those chunks ends the stream, the rest are dropped.
+        """
         waiting, self._waiting = self._waiting, []
+        if reading is not None:
+            self._waiting = [each for each in waiting if not _is_together(each.reading, reading)]
+            waiting = [each for each in waiting if _is_together(each.reading, reading)]
         ended_before = self.ended is not None
         sent: list[Sent[C]] = []
         for incoming in waiting:
@@ -796,9 +809,8 @@ def _after(text: str, beginning: str) -> str:
 
 
 def _says(reading: Reading) -> bool:
-    """Tell whether a chunk says anything but what stands beside a text."""
-    beside = ("aside", "unknown", "name", "mark")
-    return any(piece.kind not in beside for piece in reading.pieces)
+    """Tell whether a chunk says anything that is no repeat, and does not stand beside a text."""
+    return any(piece.kind in NEW or piece.kind == "later" for piece in reading.pieces)
 
 
 def _is_key(piece: Piece) -> bool:
@@ -809,6 +821,13 @@ def _is_key(piece: Piece) -> bool:
 def _is_said(piece: Piece) -> bool:
     """Tell whether a piece is worth a chunk: what fields are called, and marks beside are not."""
     return piece.kind not in ("aside", "mark") and not _is_key(piece)
+
+
+def _is_together(reading: Reading, other: Reading) -> bool:
+    """Tell whether two chunks must keep their order: those of different choices need not."""
+    return not (
+        reading.choices and other.choices and set(reading.choices).isdisjoint(other.choices)
+    )
 
 
 def _goes_out_now(reading: Reading) -> bool:

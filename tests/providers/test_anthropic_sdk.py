@@ -127,6 +127,7 @@ def test_the_helpers_snapshots_are_guarded(helped: Any, cut: Any) -> None:
     assert [block.type for block in final.content] == ["thinking", "text", "tool_use"]
     assert final.content[1].text == "my ****** is"
     assert len(guarded.findings) == 3
+    assert guarded.finish == "tool_calls"  # the message that ends it says it all once more
 
 
 def test_raw_deltas_and_the_helpers_events_alternate(helped: Any) -> None:

@@ -221,6 +221,16 @@ def test_text_is_guarded_in_any_cut(name: str, make: Make, said: Callable[[Any],
         assert not any(left_raw(vars(each), "a secret") for each in out)
 
 
+@pytest.mark.parametrize(("make", "count"), [(smolagents, 3), (autogen, 1)])
+def test_what_is_told_again_is_reported_once(make: Make, count: int) -> None:
+    """Smolagents' source says two texts with the word, and a step one of its own."""
+    for pieces in cuttings(TEXT):
+        stream = GUARD.wrap_sync(list(make(pieces)))
+        out = list(stream)
+        assert not left_raw([vars(each) for each in out], "a secret")
+        assert len(stream.findings) == count
+
+
 def test_what_is_told_so_far_becomes_what_was_released_so_far() -> None:
     for make in (llama_index, told_as_a_whole):
         for pieces in cuttings(TEXT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from typing import Any
 
@@ -172,7 +173,8 @@ def test_a_stream_of_words_needs_a_table_and_a_state_in_it() -> None:
     def classify(code: int) -> tuple[int, int, bool, int, int]:
         return 0, -1, True, code, code
 
-    table = _native.WordTable(classify, lambda *_given: (table, 7), [], [], [], True)
+    none = _native.WordList([])
+    table = _native.WordTable(classify, lambda *_given: (table, 7), [], none, none, True)
     assert table.add(None, 0, False, None) == 0
     with pytest.raises(TypeError):
         table.add(None, 0, False, (1, 0, True))
@@ -200,8 +202,8 @@ def test_where_no_word_is_complete_python_is_not_asked() -> None:
         lambda code: (code, code if code < 256 else -1, code != ord(" "), code, code),
         build,
         [],
-        ["abcd", "bb", "Ω"],
-        ["cdx", "dc"],
+        _native.WordList(["abcd", "bb", "Ω"]),
+        _native.WordList(["cdx", "dc"]),
         True,
     )
     python = None
@@ -233,13 +235,55 @@ def test_where_no_word_is_complete_python_is_not_asked() -> None:
     assert table.states == ["asks", "begin", *[None] * 4, "again", "found"]
 
 
-def test_words_that_are_no_strings_are_refused() -> None:
+@pytest.mark.parametrize("words", [[1], ["a", None], ["b", "a"], ["ab", "aa"], ["ba", "b"]])
+def test_what_is_no_list_of_words_is_refused(words: list[Any]) -> None:
     from guardstream.scan import _native
 
-    table = _native.WordTable(lambda code: (0, code, True, code, code), print, [], [1], [], True)
-    table.add(None, 0, False, ("a", 1, True))
-    with pytest.raises(TypeError):
-        _native.WordStream((table, 0)).run("a", 0, 1)
+    with pytest.raises(ValueError, match="a list of words"):
+        _native.WordList(words)
+
+
+def test_a_table_of_words_needs_lists_of_words() -> None:
+    from guardstream.scan import _native
+
+    words = _native.WordList(["a"])
+    for whole, parts in (([], words), (words, ["a"])):
+        with pytest.raises(TypeError, match="lists of words"):
+            _native.WordTable(print, print, [], whole, parts, True)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_which_texts_live_is_read_off_the_words(seed: int) -> None:
+    from guardstream.scan import _native
+
+    rng = random.Random(seed)
+    letters = "ab\u4e00\U0001f600"
+
+    def texts(count: int, longest: int) -> set[str]:
+        return {"".join(rng.choices(letters, k=rng.randint(1, longest))) for _ in range(count)}
+
+    words = ["", *sorted(texts(rng.randint(0, 30), 5))]
+    table = _native.WordTable(
+        lambda code: (letters.index(chr(code)), code, False, code, code),
+        lambda *_given: (table, 0),
+        [],
+        _native.WordList([]),
+        _native.WordList(words),
+        True,
+    )
+    assert table.add("python", 0, False, None) == 0
+    for text in texts(60, 5):
+        node = table.add(None, 0, False, (text[:-1], 0, False))
+        stream = _native.WordStream((table, node))
+        stream.run(text[-1], 0, 1)
+        ends = [text[begin:] for begin in range(len(text))]
+        lives = [end for end in ends if any(word.startswith(end) for word in words)]
+        if not set(ends) & set(words):
+            live = lives[0] if lives else ""
+            # A word may begin at the last letter, since the one before it continues none.
+            assert table.live(stream.place[1]) == (live, 1 << len(live) >> 1, False)
+        else:
+            assert stream.place[1] == 0
 
 
 CHAR = (0, 0, 1, -1, 0, 0, 0, 0, 0, 0)

@@ -78,7 +78,15 @@ BUGS = {
     "a joint state forgets a hold-back of fixed length": Change(
         "stream.h", "joint->distance = distance;", "joint->distance = 0;"
     ),
-    "a word ends where it goes on": Change("words.h", "if (low == count) {", "if (low <= count) {"),
+    "a word ends where it goes on": Change(
+        "wordlist.h", "if (low == after) {", "if (low <= after) {"
+    ),
+    "a word of two letters is none": Change(
+        "wordlist.h", "head->complete ? COMPLETE : 1", "head->letters ? 1 : COMPLETE"
+    ),
+    "words end with those of the same first letters": Change(
+        "wordlist.h", "? head[1].first :", "? head->first + 1 :"
+    ),
     "a word that is complete goes on alone": Change(
         "words.h", "if (lives < 0 || lives == COMPLETE) {", "if (lives < 0) {"
     ),

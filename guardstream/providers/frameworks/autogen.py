@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading
 from guardstream.providers.fields import fields_of
-from guardstream.providers.growing import Growing
+from guardstream.providers.growing import Repeating
 from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Spec, Tree
 
 _CHUNK = "ModelClientStreamingChunkEvent"
@@ -20,9 +20,9 @@ _MARKS = dict.fromkeys(("id", "source", "created_at", "full_message_id", "type")
 _MARKS |= dict.fromkeys(("models_usage", "usage", "cached", "finish_reason", "format_string"), META)
 
 _VALUES = frozenset({"id", "type", "source", "call_id", "created_at", "full_message_id"})
-_MESSAGES = Tree(Leaf("whole", "text", "message"), _VALUES, frozenset({"logprobs"}))
+_MESSAGES = Tree(Leaf("copy", "text", "message"), _VALUES, frozenset({"logprobs"}))
 _MARKS_OF_CALL: dict[str, Spec] = {"id": META, "name": NAME}
-_CALLS: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("whole", "tool_args", "message")}]
+_CALLS: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("copy", "tool_args", "message")}]
 _REQUEST = "ToolCallRequestEvent"
 _REQUESTED: Spec = [{**_MARKS_OF_CALL, "arguments": Leaf("whole", "tool_args", "arguments")}]
 
@@ -35,7 +35,7 @@ _SPECS: dict[str, Spec] = {
     "": {
         **_BASE,
         "content": _MESSAGES,
-        "thought": Tree(Leaf("whole", "thinking", "message")),
+        "thought": Tree(Leaf("copy", "thinking", "message")),
         "tool_calls": _CALLS,
         "logprobs": ABOUT,
         **dict.fromkeys(("messages", "inner_messages", "chat_message"), _MESSAGES),
@@ -45,11 +45,10 @@ _SPECS: dict[str, Spec] = {
 }
 
 
-class AutoGen(Growing):
+class AutoGen(Repeating):
     """The adapter for messages and events; the result at the end repeats them."""
 
     name = "autogen"
-    repeats = False
     spec: ClassVar[Spec] = _SPECS[_CHUNK]
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Piece, Reading
 from guardstream.providers.fields import fields_of
-from guardstream.providers.growing import Growing
+from guardstream.providers.growing import Repeating
 from guardstream.providers.spec import KEEP, META, Leaf, Path, Spec, Tree
 
 _CHUNK = frozenset({"predict_name", "signature_field_name", "chunk"})
@@ -25,17 +25,16 @@ _SPECS: dict[str, Spec] = {
     },
     "message": {"message": Leaf("whole", "text", "status")},
     "prediction": {
-        **dict.fromkeys(("_store", "_completions"), Tree(Leaf("whole", "text", "prediction"))),
+        **dict.fromkeys(("_store", "_completions"), Tree(Leaf("copy", "text", "prediction"))),
         "_lm_usage": META,
     },
 }
 
 
-class DSPy(Growing):
+class DSPy(Repeating):
     """The adapter for pieces, status messages and the prediction at the end."""
 
     name = "dspy"
-    repeats = False
     spec: ClassVar[Spec] = _SPECS["chunk"]
 
     def __init__(self, **options: Any) -> None:

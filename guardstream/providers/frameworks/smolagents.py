@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call
 from guardstream.providers.fields import fields_of, index_in
-from guardstream.providers.growing import Growing
+from guardstream.providers.growing import Repeating
 from guardstream.providers.spec import ABOUT, META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
-_WHOLE = Tree(Leaf("whole", "text", "step"), frozenset({"type", "id"}))
-_ARGUMENTS = Tree(Leaf("whole", "tool_args", "step"), frozenset({"id", "type"}))
+_WHOLE = Tree(Leaf("copy", "text", "step"), frozenset({"type", "id"}))
+_ARGUMENTS = Tree(Leaf("copy", "tool_args", "step"), frozenset({"id", "type"}))
 
 _DELTA: Spec = {
     "content": Leaf("delta", "text", "text"),
@@ -57,11 +57,10 @@ _STEPS = (
 )
 
 
-class Smolagents(Growing):
+class Smolagents(Repeating):
     """The adapter for deltas, and for the steps and calls among them."""
 
     name = "smolagents"
-    repeats = False
     spec: ClassVar[Spec] = _DELTA
 
     @staticmethod

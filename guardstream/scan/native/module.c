@@ -18,11 +18,11 @@ static int
 native_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
-    PyType_Spec *specs[] = {&machine_spec, &stream_spec, &word_table_spec, &word_stream_spec,
-                            &matcher_spec};
-    const char *names[] = {"Machine", "Stream", "WordTable", "WordStream", "Matcher"};
-    PyObject **kept[] = {NULL, &state->stream, NULL, &state->word_stream, NULL};
-    for (int index = 0; index < 5; index++) {
+    PyType_Spec *specs[] = {&machine_spec,    &stream_spec,      &word_list_spec,
+                            &word_table_spec, &word_stream_spec, &matcher_spec};
+    const char *names[] = {"Machine", "Stream", "WordList", "WordTable", "WordStream", "Matcher"};
+    PyObject **kept[] = {NULL, &state->stream, NULL, NULL, &state->word_stream, NULL};
+    for (int index = 0; index < 6; index++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[index], NULL);
         if (type == NULL || PyModule_AddObjectRef(module, names[index], type) < 0) {
             Py_XDECREF(type);

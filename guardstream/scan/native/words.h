@@ -3,8 +3,9 @@
 #ifndef GUARDSTREAM_WORDS_H
 #define GUARDSTREAM_WORDS_H
 
-#include "memory.h"
 #include "machine.h"
+#include "memory.h"
+#include "wordlist.h"
 
 typedef struct {
     int32_t held;    /* how many characters ago the oldest live candidate began */
@@ -29,8 +30,8 @@ typedef struct {
     PyObject *classify; /* (code) -> (class, letter, joins, first, last) */
     PyObject *build;    /* (table, node, class) -> (table, node) */
     PyObject *states;   /* the states as Python knows them, by node; None for those made here */
-    PyObject *whole;    /* the words that must stand alone, as compared and in order */
-    PyObject *parts;    /* those that need not */
+    WordList *whole;    /* the words that must stand alone, as compared */
+    WordList *parts;    /* those that need not */
     PyObject *live;     /* by node: the live text, a character for each letter; None if more lives */
     PyObject *known;    /* (live, starts, joined) -> node, where nothing more lives */
     int holds;          /* whether text waits for candidates */
@@ -49,9 +50,9 @@ word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     static char *names[] = {"classify", "build", "states", "whole", "parts", "holds", NULL};
     PyObject *classify, *build, *states, *whole, *parts;
     int holds;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!O!O!p", names, &classify, &build,
-                                     &PyList_Type, &states, &PyList_Type, &whole, &PyList_Type,
-                                     &parts, &holds)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOO!OOp", names, &classify, &build,
+                                     &PyList_Type, &states, &whole, &parts, &holds)
+        || !is_word_list(whole) || !is_word_list(parts)) {
         return NULL;
     }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -60,8 +61,8 @@ word_table_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         self->classify = Py_NewRef(classify);
         self->build = Py_NewRef(build);
         self->states = Py_NewRef(states);
-        self->whole = Py_NewRef(whole);
-        self->parts = Py_NewRef(parts);
+        self->whole = (WordList *)Py_NewRef(whole);
+        self->parts = (WordList *)Py_NewRef(parts);
         self->holds = holds;
         self->live = PyList_New(0);
         self->known = PyDict_New();
@@ -287,41 +288,13 @@ word_table_link(WordTable *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-#define COMPLETE 2 /* a text is a word */
-
-/* Whether a text begins one of `words` that is longer, or is COMPLETE; ERROR with an error set. */
+/* The same of the words that may begin at `begin`: returns COMPLETE if one of them is complete. */
 static int
-word_goes_on(PyObject *words, PyObject *text)
+word_lives(const WordTable *self, PyObject *text, Py_ssize_t begin, Py_ssize_t length,
+           int may_begin)
 {
-    Py_ssize_t low = 0, high = PyList_Size(words), count = high;
-    while (low < high) {
-        Py_ssize_t middle = low + (high - low) / 2;
-        int order = PyUnicode_Compare(PyList_GetItem(words, middle), text);
-        if (order == -1 && PyErr_Occurred()) {
-            return ERROR;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        }
-        else {
-            high = middle;
-        }
-    }
-    if (low == count) {
-        return 0;
-    }
-    PyObject *word = PyList_GetItem(words, low);
-    int begins = (int)PyUnicode_Tailmatch(word, text, 0, PY_SSIZE_T_MAX, -1);
-    return begins > 0 && PyUnicode_GetLength(word) == PyUnicode_GetLength(text) ? COMPLETE
-                                                                                : begins;
-}
-
-/* The same of the words that may begin with a text: returns COMPLETE if it is one of them. */
-static int
-word_lives(const WordTable *self, PyObject *text, int may_begin)
-{
-    int part = word_goes_on(self->parts, text);
-    int whole = part >= 0 && may_begin ? word_goes_on(self->whole, text) : 0;
+    int part = word_goes_on(self->parts, text, begin, length);
+    int whole = part >= 0 && may_begin ? word_goes_on(self->whole, text, begin, length) : 0;
     return part < 0 || whole < 0 ? ERROR : part > whole ? part : whole;
 }
 
@@ -333,12 +306,7 @@ word_first(const WordTable *self, PyObject *text, uint64_t starts)
     Py_ssize_t length = PyUnicode_GetLength(text), first = length;
     for (Py_ssize_t begin = length - 1; begin >= 0; begin--) {
         int may_begin = (int)(starts >> begin & 1);
-        if (!may_begin && !PyList_Size(self->parts)) {
-            continue;
-        }
-        PyObject *end = PyUnicode_Substring(text, begin, length);
-        int lives = end == NULL ? ERROR : word_lives(self, end, may_begin);
-        Py_XDECREF(end);
+        int lives = word_lives(self, text, begin, length, may_begin);
         if (lives < 0 || lives == COMPLETE) {
             return lives < 0 ? ERROR : NONE;
         }

@@ -53,13 +53,17 @@ else:
 
         def __init__(self, index: WordIndex) -> None:
             self.index = index
+            self._lists = (
+                _native.WordList(index.whole.words),
+                _native.WordList(index.parts.words),
+            )
             self._begun()
 
         def _begun(self) -> None:
             index = self.index
             self._start = index.start
             self._table = _native.WordTable(
-                self._class_of, self._built, [], index.whole.words, index.parts.words, index.holds
+                self._class_of, self._built, [], *self._lists, index.holds
             )
 
         def placed(self, state: WordState) -> tuple[_native.WordTable, int]:

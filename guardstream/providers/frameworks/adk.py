@@ -1,0 +1,296 @@
+"""Google's Agent Development Kit: the events of `Runner.run_async`, or what its server sends.
+
+https://adk.dev/events/. Partial events stream a content of Gemini's; the event after them says all
+of it once more. Without streaming there are only such events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, only
+from guardstream.providers.google.gemini import REASONS, STOPS
+from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
+from guardstream.providers.google.gemini_spec import CITATION, PART, both, camel
+from guardstream.providers.readers import compiled
+from guardstream.providers.spec import (
+    ABOUT,
+    END,
+    KEEP,
+    META,
+    REQUEST,
+    Leaf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+from guardstream.providers.streamed import Streamed
+
+_TYPES = "google.genai.types"
+
+_IDS: tuple[str, ...] = (
+    "id",
+    "timestamp",
+    "invocation_id",
+    "author",
+    "branch",
+    "isolation_scope",
+    "model_version",
+)
+_IDS += ("interaction_id", "environment_id", "live_session_id", "interrupted", "partial")
+_IDS += ("turn_complete_reason", "interaction_status", "avg_logprobs", "cache_metadata")
+_VALUE = Tree(Leaf("copy", "text", "value"), frozenset({"id"}))
+
+_SPEC: dict[str, Any] = {
+    **dict.fromkeys(_IDS, META),
+    "node_info": {"path": META, "output_for": [META], "message_as_output": META},
+    "long_running_tool_ids": [META],
+    "usage_metadata": KEEP,
+    "turn_complete": KEEP,
+    "content": {"parts": [PART], "role": META},
+    "finish_reason": END,
+    "error_code": KEEP,
+    "error_message": Leaf("whole", "text", "error"),
+    **dict.fromkeys(("grounding_metadata", "citation_metadata"), CITATION),
+    "logprobs_result": ABOUT,
+    "output_transcription": {"text": Leaf("delta", "text", "transcript"), "finished": META},
+    "input_transcription": {"text": Leaf("delta", "text", "input"), "finished": META},
+    **dict.fromkeys(("output", "custom_metadata"), _VALUE),
+    "actions": {
+        **dict.fromkeys(("skip_summarization", "escalate", "end_of_agent"), META),
+        **dict.fromkeys(("transfer_to_agent", "route", "rewind_before_invocation_id"), META),
+        **dict.fromkeys(("state_delta", "agent_state", "set_model_response"), _VALUE),
+        **dict.fromkeys(("compaction", "transfer_reason", "render_ui_widgets"), _VALUE),
+        "requested_tool_confirmations": _VALUE,
+        **dict.fromkeys(("artifact_delta", "requested_auth_configs"), REQUEST),
+    },
+}
+_ASKED = {**_SPEC, "content": {"parts": REQUEST, "role": META}}
+
+_STREAMED = ("text", "thought", "transcript", "input")
+"""Fields whose text goes on from event to event."""
+
+_KEPT: tuple[str, ...] = (
+    "id",
+    "timestamp",
+    "invocation_id",
+    "author",
+    "branch",
+    "actions",
+    "node_info",
+)
+_KEPT += ("model_version", "isolation_scope")
+"""What an event that is made says of the one it is made after."""
+
+
+class ADK(SpecAdapter):
+    """The adapter for events: of one agent, or of several after or beside one another."""
+
+    name = "adk"
+    spec: ClassVar[Spec] = both(_SPEC)
+    asked: ClassVar[Spec] = both(_ASKED)
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Any = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._calls = Calls()
+        self._streamed = Streamed()
+        self._arguments: dict[str, Slot] = {}  # of calls that came whole
+        self._parts: dict[Hashable, Slot] = {}  # the part that goes on, by agent
+        self._texts: dict[Hashable, dict[str, Slot]] = {}  # the last by field, by agent
+        self._told_so_far: dict[Hashable, list[Slot]] = {}  # of partial events, by agent
+        self._begun: dict[str, Slot] = {}  # calls, by id, or else by name
+        self._count = 0
+        self._called = 0
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event, or what a model says to an agent."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        keys = fields_of(chunk).keys()
+        event = "author" in keys and not keys.isdisjoint(("invocation_id", "invocationId"))
+        if event:
+            return "actions" in keys or "content" in keys
+        return {"content", "partial", "turn_complete"} <= keys
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event."""
+        self._choose(chunk)
+        return super().read(chunk)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event that says `texts`; None if nothing is left to say."""
+        self._choose(chunk)
+        return super().write(chunk, texts, ends=ends)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        self._choose(chunk)
+        return super().without_unknown(chunk)
+
+    def _choose(self, chunk: Any) -> None:
+        asked = fields_of(chunk).get("author") == "user"
+        self._reader = compiled(self.asked if asked else self.spec)
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
+        if not path:
+            return Slot(0, leaf.channel, leaf.field)
+        part = parts_of(event)[path[0]]
+        if leaf.field == "text":
+            return Slot(0, *(("thinking", "thought") if part.get("thought") else ("text", "text")))
+        if leaf.field == "partial":
+            value = values_in(part)[path[1]]
+            return Slot(0, leaf.channel, str(get(value, "json_path")), path[0])
+        return Slot(0, leaf.channel, leaf.field, path[0] if leaf.channel == "tool_args" else 0)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        agent = (event.get("author"), event.get("branch"))
+        usage = get(event, "usage_metadata")
+        if event.get("partial"):
+            pieces, calls, over = self._calls.read(0, event, pieces)
+            self._begun |= {call.id or call.name: slot for slot, call in calls.items()}
+            reading = self._going_on(agent, pieces)
+            return reading._replace(calls=calls, complete=over, usage=usage)
+        reading = self._whole(agent, event, pieces)
+        return reading._replace(finished=_finished(event), usage=usage)
+
+    def _going_on(self, agent: Hashable, pieces: Sequence[Piece]) -> Reading:
+        """Return what a partial event says. Text after a thought is another part, but goes on."""
+        found: list[Piece] = []
+        joined: dict[Slot, Slot] = {}
+        closed: list[Slot] = []
+        texts = self._texts.setdefault(agent, {})
+        for piece in pieces:
+            field = piece.slot.field
+            if piece.slot.channel == "tool_args":
+                closed += texts.values()
+                texts.clear()
+                self._parts.pop(agent, None)
+                if piece.kind == "whole":
+                    self._arguments[piece.text] = piece.slot
+            elif piece.kind == "delta" and field in _STREAMED:
+                earlier, going_on = texts.get(field), self._parts.get(agent)
+                if earlier is None or earlier != going_on:
+                    self._count += 1
+                    slot = texts[field] = piece.slot._replace(number=self._count)
+                    self._told_so_far.setdefault(agent, []).append(slot)
+                    if earlier is not None:
+                        joined[slot] = earlier
+                self._parts[agent] = texts[field]
+                piece = piece._replace(slot=texts[field])
+            found.append(piece)
+        self._streamed.note(found)
+        return Reading(found, (0,), closed=closed, joined=joined)
+
+    def _whole(self, agent: Hashable, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        """Return what a whole event says: what was streamed, once more, or something new."""
+        self._parts.pop(agent, None)
+        says = not self._told_so_far.pop(agent, None)
+        self._count += 1
+        closed = [*self._texts.pop(agent, {}).values()]
+        named = [call for call in map(call_in, parts_of(event)) if call.get("name")]
+        found: list[Piece] = []
+        new: list[Slot] = []
+        calls: dict[Slot, Call] = {}
+        for piece in pieces:
+            told = self._repeated(piece, says=says)
+            found.append(told)
+            if told.kind == "delta":
+                new.append(told.slot)
+            if piece.kind == "whole" and piece.slot.field == "args":
+                call = named.pop(0) if named else {}
+                begun = self._begun.pop(call.get("id") or str(call.get("name")), None)
+                if told.kind == "whole":
+                    told = found[-1] = told._replace(slot=begun or told.slot)
+                    calls[told.slot] = Call(str(call.get("name") or ""), call.get("id"))
+        self._streamed.note(found)
+        return Reading(found, (0,), closed=closed, calls=calls, complete=[*new, *calls])
+
+    def _repeated(self, piece: Piece, *, says: bool) -> Piece:
+        """Return a piece of a whole event: the copy of what was said, or what it `says` itself."""
+        slot, text, kind = piece
+        if kind == "whole" and slot.field == "args":
+            known = self._arguments.get(text)
+            if known is not None:
+                return Piece(known, text, "copy")
+            self._called += 1
+            return Piece(slot._replace(number=-self._called), text, kind)
+        if kind == "whole":
+            return piece._replace(kind="copy")
+        if kind == "delta" and slot.field in _STREAMED:
+            copy = Piece(slot, text, "copy")
+            known = None if says else self._streamed.find(copy, channel=slot.channel)
+            if known is not None:
+                return copy._replace(slot=known)
+            return Piece(slot._replace(number=self._count), text)
+        if kind in ("copy", "parsed"):
+            return piece._replace(slot=self._streamed.find(piece, channel=slot.channel) or slot)
+        return piece
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return a partial event with one part of the slot's kind."""
+        if slot.channel == "tool_args":
+            return []
+        content = _content(chunk, [_part(chunk, slot, text)])
+        return [_event(chunk, {"content": content, "partial": True})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return an event that says all of the open text once more, and why it ends."""
+        author = fields_of(chunk)
+        slots = self._told_so_far.get((author.get("author"), author.get("branch")), ())
+        parts = [
+            _part(chunk, slot, text)
+            for slot in slots
+            if slot.field in ("text", "thought") and (text := said(slot))
+        ]
+        stop: Any = STOPS.get(reason, "STOP")
+        error = {"error_code": stop} if stop != "STOP" else {}
+        if not isinstance(chunk, dict):
+            stop = sibling(chunk, _TYPES, "FinishReason")(stop)
+        content = {"content": _content(chunk, parts)}
+        return [_event(chunk, {**content, "partial": False, "finish_reason": stop, **error})]
+
+
+def _finished(event: Mapping[str, Any]) -> dict[int, FinishReason]:
+    reason = get(event, "finish_reason") or get(event, "error_code")
+    if not reason:
+        return {0: "stop"} if get(event, "turn_complete") else {}
+    ended = REASONS.get(str(getattr(reason, "value", reason)), "stop")
+    called = any(map(call_in, parts_of(event)))
+    return {0: "tool_calls" if ended == "stop" and called else ended}
+
+
+def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:
+    return fields if isinstance(chunk, dict) else sibling(chunk, _TYPES, name)(**fields)
+
+
+def _part(chunk: Any, slot: Slot, text: str) -> Any:
+    thought = {"thought": True} if slot.channel == "thinking" else {}
+    return _make(chunk, "Part", {"text": text, **thought})
+
+
+def _content(chunk: Any, parts: list[Any]) -> Any:
+    return _make(chunk, "Content", {"parts": parts, "role": "model"})
+
+
+def _event(chunk: Any, updates: dict[str, Any]) -> Any:
+    """Return an event like `chunk`, of the same agent, that says only `updates`."""
+    fields = fields_of(chunk)
+    kept = {name: fields[name] for each in _KEPT for name in (each, camel(each)) if name in fields}
+    actions = kept.get("actions")
+    if actions is not None:
+        blank = {name: type(old)() for name, old in fields_of(actions).items() if _holds(old)}
+        kept["actions"] = only(actions, blank)
+    if isinstance(chunk, dict) and "invocationId" in fields:
+        updates = {camel(name): value for name, value in updates.items()}
+    return only(chunk, {**kept, **updates})
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, (dict, list))

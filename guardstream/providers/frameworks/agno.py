@@ -1,0 +1,234 @@
+"""Agno: the events of an agent's, a team's or a workflow's `run(..., stream=True)`.
+
+https://docs.agno.com/agents/running-agents. Content comes in pieces; what completes a run says all
+of it once more, over all its turns, so a run's content is one text. Members of a team are choices
+of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
+from guardstream.providers.fields import fields_of, only
+from guardstream.providers.readers import compiled
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NAME,
+    REQUEST,
+    Either,
+    Leaf,
+    OneOf,
+    Path,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+from guardstream.providers.streamed import Streamed
+
+_IDS: tuple[str, ...] = (
+    "event",
+    "created_at",
+    "run_id",
+    "parent_run_id",
+    "session_id",
+    "user_id",
+    "nested_depth",
+)
+_IDS += ("agent_id", "agent_name", "team_id", "team_name", "content_type", "workflow_agent")
+_IDS += ("workflow_id", "workflow_run_id", "workflow_name", "step_id", "step_name", "step_index")
+_KEPT = frozenset(_IDS)
+"""What says which run an event is of."""
+
+_MARKS: tuple[str, ...] = (
+    *_IDS,
+    "model",
+    "model_provider",
+    "pre_hook_name",
+    "post_hook_name",
+    "status",
+)
+_MARKS += ("error_type", "error_id", "cancellation_stage", "last_checkpoint_at_message_index")
+
+_VALUE = Tree(
+    Leaf("copy", "text", "value"),
+    frozenset({"id", "role", "type", "event", "run_id", "tool_call_id", "tool_name", "name"}),
+)
+_TOOL: Spec = {
+    **dict.fromkeys(("tool_call_id", "child_run_id", "parent_tool_call_id", "created_at"), META),
+    **dict.fromkeys(("approval_type", "approval_id"), META),
+    "tool_name": NAME,
+    "tool_args": Leaf("whole", "tool_args", "arguments"),
+    "result": Leaf("copy", "text", "tool_result"),
+    "metrics": META,
+}
+_THINKING = Leaf("copy", "thinking", "told")
+_ERROR = Leaf("whole", "text", "error")
+
+
+def _spec(text: Leaf, thinking: Leaf = _THINKING) -> Spec:
+    return {
+        **dict.fromkeys(_MARKS, META),
+        "content": Either(text, _VALUE),
+        "reasoning_content": thinking,
+        "metrics": KEEP,
+        "tool": _TOOL,
+        "tools": [_TOOL],
+        **dict.fromkeys(("error", "reason"), _ERROR),
+        **dict.fromkeys(("input", "run_input", "additional_input", "metadata"), REQUEST),
+        "messages": [
+            OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _VALUE)
+        ],
+        **dict.fromkeys(("session_state", "reasoning_messages", "reasoning_steps"), _VALUE),
+        **dict.fromkeys(("citations", "references", "followups", "memories"), _VALUE),
+        **dict.fromkeys(("model_provider_data", "session_summary", "requirements"), _VALUE),
+        **dict.fromkeys(("image", "response_audio", "images", "videos", "audio", "files"), _VALUE),
+    }
+
+
+_WHOLE = _spec(Leaf("copy", "text", "value"))
+_SPECS: dict[str, Spec] = {
+    "RunContent": _spec(Leaf("delta", "text", "text"), Leaf("delta", "thinking", "thinking")),
+    "RunIntermediateContent": _spec(Leaf("delta", "text", "intermediate")),
+    "ReasoningContentDelta": _spec(_ERROR, Leaf("delta", "thinking", "thinking")),
+    "RunError": _spec(_ERROR),
+}
+
+_OVER = frozenset({"RunContentCompleted", "RunCompleted", "RunError", "RunCancelled"})
+
+_MODULES = ("agno.run.agent", "agno.run.team")
+
+
+class Agno(SpecAdapter):
+    """The adapter for events, and for the output of a run after them."""
+
+    name = "agno"
+    spec: ClassVar[Spec] = _SPECS["RunContent"]
+    ends_with_source = True
+
+    def __init__(self, *, unknown: Any = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._runs: dict[str, Slot] = {}  # the first slot of each run
+        self._calls: dict[str, Slot] = {}  # by what a tool is given
+        self._streamed = Streamed()
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event of a run."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        fields = fields_of(chunk)
+        own = {"agent_id", "team_id", "workflow_id"} & fields.keys()
+        return isinstance(fields.get("event"), str) and "run_id" in fields and bool(own)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event."""
+        self._choose(chunk)
+        return super().read(chunk)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event that says `texts`; None if nothing is left to say."""
+        self._choose(chunk)
+        return super().write(chunk, texts, ends=ends)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        self._choose(chunk)
+        return super().without_unknown(chunk)
+
+    def _choose(self, chunk: Any) -> None:
+        self._reader = compiled(_SPECS.get(_kind(fields_of(chunk)), _WHOLE))
+
+    def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
+        run = self._run(event)
+        return Slot(run.choice, leaf.channel, leaf.field, run.number)
+
+    def _run(self, event: Mapping[str, Any]) -> Slot:
+        """Return the first slot of an event's run: one that another has asked is its own choice."""
+        own = str(event.get("run_id"))
+        if own not in self._runs:
+            asked = str(event.get("parent_run_id")) in self._runs
+            choice = len(self._runs) + 1 if asked else 0
+            self._runs[own] = Slot(choice, "text", "text", len(self._runs))
+        return self._runs[own]
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        kind = _kind(event)
+        workflow = "workflow_id" in event and not ({"agent_id", "team_id"} & event.keys())
+        if workflow and kind not in _SPECS:
+            return Reading([self._repeated(piece) for piece in pieces], ())
+        run = self._run(event)
+        tool = fields_of(event.get("tool"))
+        calls: dict[Slot, Call] = {}
+        found: list[Piece] = []
+        for piece in pieces:
+            told = self._repeated(piece)
+            if told.kind == "whole" and told.slot.channel == "tool_args" and tool:
+                calls[told.slot] = Call(str(tool.get("tool_name")), tool.get("tool_call_id"))
+            found.append(told)
+        self._streamed.note(found)
+        over: list[Slot] = []
+        if kind in _OVER:
+            over = [run, run._replace(field="intermediate")]
+            over.append(run._replace(channel="thinking", field="thinking"))
+        ended: dict[int, FinishReason] = {run.choice: "stop"} if kind == "RunCompleted" else {}
+        if kind == "RunCancelled":
+            ended = {run.choice: "cancelled"}
+        usage = None if run.choice else event.get("metrics")
+        failed = kind == "RunError" and not run.choice
+        return Reading(
+            found, (run.choice,), ended, failed, over, calls=calls, usage=usage, complete=[*calls]
+        )
+
+    def _repeated(self, piece: Piece) -> Piece:
+        """Return a piece in the slot that has said it before; else it is a text of its own."""
+        slot, text, kind = piece
+        if kind == "whole" and slot.channel == "tool_args":
+            if text in self._calls:
+                return Piece(self._calls[text], text, "copy")
+            own = self._calls[text] = slot._replace(number=len(self._calls))
+            return Piece(own, text, kind)
+        if kind in ("copy", "parsed"):
+            return piece._replace(slot=self._streamed.find(piece, channel=slot.channel) or slot)
+        return piece
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return an event with a piece of content."""
+        if slot.channel == "tool_args":
+            return []
+        kind = "RunIntermediateContent" if slot.field == "intermediate" else "RunContent"
+        name = "reasoning_content" if slot.channel == "thinking" else "content"
+        return [_made(chunk, kind, {name: text})]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the event that cancels a run, or completes it with what was said."""
+        if reason == "content_filter":
+            return [_made(chunk, "RunCancelled", {"reason": reason})]
+        content = said(self._run(fields_of(chunk)))
+        return [_made(chunk, "RunCompleted", {"content": content})]
+
+
+def _kind(event: Mapping[str, Any]) -> str:
+    """Return an event's name, which is the same for agents and teams here."""
+    return str(event.get("event")).removeprefix("Team")
+
+
+def _made(chunk: Any, kind: str, updates: Mapping[str, Any]) -> Any:
+    """Return an event of another kind, of the same run as `chunk`."""
+    fields = fields_of(chunk)
+    team = "Team" if "team_id" in fields and "agent_id" not in fields else ""
+    news = {**updates, "event": team + kind}
+    kept = {name: value for name, value in fields.items() if name in _KEPT - {"event"}}
+    if isinstance(chunk, dict):
+        return {**kept, **news}
+    if fields.get("event") == news["event"]:
+        return only(chunk, {**kept, **news})
+    name = {"RunIntermediateContent": "IntermediateRunContent"}.get(kind, kind)
+    made = sibling(chunk, _MODULES[bool(team)], f"{name}Event")(**updates)
+    for name in kept.keys() & fields_of(made).keys() - {"content_type"}:
+        setattr(made, name, kept[name])
+    return made

@@ -1,0 +1,341 @@
+"""The Claude Agent SDK: the messages of `query` and of a client, and the lines of Claude Code.
+
+https://code.claude.com/docs/en/agent-sdk/streaming-output. With partial messages, events of
+Anthropic's messages stream what the messages then tell as a whole; without, a message is what
+streams. Chunks are objects of `claude-agent-sdk`, or what `claude -p --output-format stream-json`
+prints. What agents say that a tool has asked is a choice of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import (
+    NEW,
+    Call,
+    Passes,
+    Piece,
+    Reading,
+    Said,
+    Slot,
+    Unknown,
+    passes_any,
+)
+from guardstream.providers.anthropic.messages import REASONS, Anthropic
+from guardstream.providers.fields import fields_of, replaced
+from guardstream.providers.nested import Nested
+from guardstream.providers.readers import compiled
+from guardstream.providers.spec import (
+    END,
+    KEEP,
+    META,
+    NAME,
+    NUMBER,
+    REQUEST,
+    SKIP,
+    Leaf,
+    Spec,
+    SpecAdapter,
+    Tree,
+    sibling,
+)
+from guardstream.providers.streamed import Streamed
+
+_TYPES = "claude_agent_sdk.types"
+
+_RESULT = Tree(
+    Leaf("whole", "text", "tool_result"),
+    frozenset({"type", "id", "tool_use_id", "file_id", "encrypted_content", "media_type"}),
+)
+_IDS: dict[str, Spec] = dict.fromkeys(
+    (
+        *("uuid", "session_id", "message_id", "parent_tool_use_id", "user_message_uuid"),
+        *("type", "model", "subtype", "timestamp", "request_id"),
+    ),
+    META,
+)
+_IDS |= {"user_message_uuids": [META]}
+
+
+def _message(text: Any) -> dict[str, Spec]:
+    blocks: Spec = [
+        {
+            **dict.fromkeys(("type", "id", "tool_use_id", "signature"), META),
+            "name": NAME,
+            "is_error": NUMBER,
+            "text": text,
+            "thinking": Leaf("copy", "thinking", "message"),
+            "citations": Tree(Leaf("whole", "text", "citation"), frozenset({"type", "file_id"})),
+            "input": Leaf("parsed", "tool_args", "message"),
+            "content": _RESULT,
+        }
+    ]
+    return {
+        **dict.fromkeys(("id", "type", "role", "model", "stop_sequence"), META),
+        **dict.fromkeys(("usage", "stop_reason", "stop_details", "context_management"), META),
+        "content": blocks,
+    }
+
+
+_SAID = _message(Leaf("copy", "text", "message"))
+_ASKED: dict[str, Spec] = {**_message(REQUEST), "tool_use_result": _RESULT, "origin": REQUEST}
+
+_SPECS: dict[str, Spec] = {
+    "assistant": {**_SAID, **_IDS, "error": KEEP, "message": _SAID},
+    "user": {**_ASKED, **_IDS, "message": _message(REQUEST)},
+    "stream_event": {**_IDS, "ttft_ms": NUMBER, "event": SKIP},
+    "init": {**_IDS, "data": REQUEST},
+    "result": {
+        **_IDS,
+        **dict.fromkeys(("duration_ms", "duration_api_ms", "num_turns", "ttft_ms"), NUMBER),
+        **dict.fromkeys(("is_error", "total_cost_usd", "api_error_status"), NUMBER),
+        **dict.fromkeys(("usage", "model_usage", "modelUsage", "fast_mode_state"), META),
+        **dict.fromkeys(("stop_reason", "terminal_reason"), END),
+        "result": Leaf("copy", "text", "message"),
+        "structured_output": Leaf("copy", "text", "output"),
+        "permission_denials": _RESULT,
+        "deferred_tool_use": _RESULT,
+        "errors": Tree(Leaf("whole", "text", "error")),
+        "origin": REQUEST,
+    },
+    "": {**_IDS, "data": Tree(Leaf("whole", "text", "system"), frozenset(_IDS))},
+}
+
+_KINDS: Mapping[str, frozenset[str]] = {
+    "stream_event": frozenset({"uuid", "session_id", "event"}),
+    "assistant": frozenset({"content", "model", "parent_tool_use_id"}),
+    "user": frozenset({"content", "parent_tool_use_id", "uuid"}),
+    "result": frozenset({"num_turns", "session_id", "result"}),
+    "system": frozenset({"subtype", "data"}),
+    "rate_limit_event": frozenset({"rate_limit_info", "uuid", "session_id"}),
+    "conversation_reset": frozenset({"new_conversation_id", "uuid", "session_id"}),
+}
+"""What the objects of each kind have, which do not say their kind."""
+
+
+class _Messages(SpecAdapter):
+    """The adapter for messages of one agent: they repeat its events, or say what is new."""
+
+    name = "claude_agents"
+    spec: ClassVar[Spec] = _SPECS["assistant"]
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._events = Anthropic(unknown=unknown)
+        self._event: Any = None  # the last chunk that had one
+        self._streamed = Streamed()
+        self._open: Slot | None = None  # of text that may go on
+        self._count = 0  # of messages
+        self._called = 0  # of calls in them
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in events and messages."""
+        super().judge_marks(passes)
+        self._events.judge_marks(passes)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event, or in a message."""
+        self._reader = compiled(_spec(chunk))
+        if _kind(chunk) != "stream_event":
+            return super().read(chunk)
+        self._event = chunk
+        reading = self._events.read(_event(chunk))
+        beside = self.pieces(chunk, fields_of(chunk))
+        if beside:
+            reading = reading._replace(pieces=[*reading.pieces, *beside], only_text=False)
+        self._streamed.note(reading.pieces)
+        said = [piece.slot for piece in reading.pieces if piece.kind == "delta"]
+        self._open = next((slot for slot in said if slot.field == "text"), self._open)
+        if reading.closed or reading.finished:
+            self._open = None
+        return reading
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
+        kind = _kind(chunk)
+        says = kind == "assistant" and self._event is None
+        self._count += says
+        found = [self._known(piece, says=says) for piece in pieces]
+        self._streamed.note(found)
+        new = [piece.slot for piece in found if piece.kind == "delta"]
+        if kind == "result":
+            reason = REASONS.get(str(event.get("stop_reason")), "stop")
+            ended: dict[int, FinishReason] = {0: "error" if event.get("is_error") else reason}
+            return Reading(found, (0,), ended, usage=event.get("usage"), complete=new)
+        message = fields_of(event.get("message")) or event
+        repeats = any(piece.kind == "copy" and piece.slot == self._open for piece in found)
+        waits = self._open if repeats and not new else None
+        usage = message.get("usage") if kind == "assistant" and self._event is None else None
+        calls = _calls(message, found)
+        told = [p.slot for p in found if p.kind == "copy" and p.slot.channel == "thinking"]
+        says = self._open is not None or any(piece.kind in NEW for piece in found)
+        choices = (0,) if says else ()
+        return Reading(
+            found, choices, closed=told, waits=waits, calls=calls, usage=usage, complete=new
+        )
+
+    def _known(self, piece: Piece, *, says: bool) -> Piece:
+        """Return a piece in the slot that has said it; of a message that `says` all, a new one.
+
+        The blocks of such a message are one text: readers may join them.
+        """
+        channel = piece.slot.channel
+        if piece.kind not in ("copy", "parsed") or piece.slot.field != "message":
+            return piece
+        if not says:
+            found = self._streamed.find(piece, channel=channel)
+            return piece._replace(slot=found or piece.slot)
+        if channel == "tool_args":
+            self._called += 1
+            return Piece(Slot(0, channel, "input", -self._called), piece.text)
+        field = "content" if channel == "text" else channel
+        return Piece(Slot(0, channel, field, -self._count), piece.text)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a chunk that says `texts`; None if nothing is left to say."""
+        self._reader = compiled(_spec(chunk))
+        if _kind(chunk) != "stream_event":
+            return super().write(chunk, texts, ends=ends)
+        count = len(texts) - len(self.pieces(chunk, fields_of(chunk)))
+        written = self._events.write(_event(chunk), texts[:count], ends=ends)
+        if written is None:
+            return None
+        made = chunk if count == len(texts) else super().write(chunk, texts[count:]) or chunk
+        return _holding(made, written)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk without text that nothing is known of."""
+        self._reader = compiled(_spec(chunk))
+        made = super().without_unknown(chunk)
+        if _kind(chunk) != "stream_event":
+            return made
+        return _holding(made, self._events.without_unknown(_event(chunk)))
+
+    def passed(self, chunk: Any) -> None:
+        """Remember what went out of each block."""
+        if _kind(chunk) == "stream_event":
+            self._events.passed(_event(chunk))
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return events that say `text`, or a message if there are no events."""
+        if self._event is not None and slot.number >= 0:
+            last = self._event
+            made = self._events.extra(_event(last), slot, text, said)
+            return [_holding(last, each) for each in made]
+        return [_saying(chunk, text)] if slot.channel == "text" else []
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the events that end the message; without events, nothing does."""
+        if self._event is None:
+            return []
+        made = self._events.end(_event(self._event), 0, reason, said)
+        return [_holding(self._event, each) for each in made]
+
+
+class ClaudeAgents:
+    """The adapter for messages and events of a session."""
+
+    name = "claude_agents"
+    repeats = True
+    ends_with_source = True
+    spec: ClassVar[Spec] = {"event": Anthropic.spec, **_SAID}
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._unknown = unknown
+        self._passes: Passes = passes_any
+        self._agents: dict[str, Nested] = {}
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is a message or an event of a session."""
+        if isinstance(chunk, (str, bytes)):
+            return False
+        if isinstance(chunk, dict):
+            return {"session_id", "uuid"} <= chunk.keys() and chunk.get("type") in _KINDS
+        return _kind(chunk) in _KINDS
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks from now on."""
+        self._passes = passes
+        for agent in self._agents.values():
+            agent.adapter.judge_marks(passes)  # type: ignore[attr-defined]
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in a message or an event of the agent that says it."""
+        return self._agent(chunk).read(chunk)
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return a chunk that says `texts`; None if nothing is left to say."""
+        return self._agent(chunk).write(chunk, texts, ends=ends)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return a chunk without text that nothing is known of."""
+        return self._agent(chunk).without_unknown(chunk)
+
+    def passed(self, chunk: Any) -> None:
+        """Remember what went out of each block."""
+        self._agent(chunk).passed(chunk)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return chunks of the agent that say only `text`."""
+        return self._agent(chunk).extra(chunk, slot, text, said)
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the events that end the message of the agent."""
+        return self._agent(chunk).end(chunk, reason, said)
+
+    def _agent(self, chunk: Any) -> Nested:
+        """Return the agent that a chunk is of: the first, or one that a tool has asked."""
+        asked = fields_of(chunk).get("parent_tool_use_id")
+        key = asked if isinstance(asked, str) else ""
+        if key not in self._agents:
+            adapter = _Messages(unknown=self._unknown)
+            adapter.judge_marks(self._passes)
+            self._agents[key] = Nested(adapter, len(self._agents) + 1 if key else 0)
+        return self._agents[key]
+
+
+def _kind(chunk: Any) -> str:
+    """Return what kind of message a chunk is; "" if it is none."""
+    if isinstance(chunk, dict):
+        return str(chunk.get("type"))
+    keys = fields_of(chunk).keys()
+    return next((kind for kind, own in _KINDS.items() if own <= keys), "")
+
+
+def _spec(chunk: Any) -> Spec:
+    kind, subtype = _kind(chunk), fields_of(chunk).get("subtype")
+    if kind == "system" and subtype == "init":
+        kind = "init"
+    return _SPECS.get(kind, _SPECS[""])
+
+
+def _event(chunk: Any) -> Any:
+    return fields_of(chunk)["event"]
+
+
+def _holding(chunk: Any, event: Any) -> Any:
+    return chunk if event is _event(chunk) else replaced(chunk, {"event": event})
+
+
+def _calls(message: Mapping[str, Any], pieces: Sequence[Piece]) -> dict[Slot, Call]:
+    """Return the calls that a message makes, by the slots of their arguments."""
+    content = message.get("content")
+    blocks = map(fields_of, content if isinstance(content, list) else ())
+    told = [Call(each["name"], each.get("id")) for each in blocks if each.get("name")]
+    slots = [piece.slot for piece in pieces if piece.slot.field == "input"]
+    return dict(zip(slots, told, strict=len(slots) == len(told)))
+
+
+def _saying(chunk: Any, text: str) -> Any:
+    """Return a message like `chunk` that says only `text`."""
+    fields = fields_of(chunk)
+    kept = {name: fields[name] for name in ("uuid", "session_id", "model") if name in fields}
+    if isinstance(chunk, dict):
+        content = [{"type": "text", "text": text}]
+        message = {"type": "message", "role": "assistant", "content": content}
+        return {**kept, "type": "assistant", "message": message, "parent_tool_use_id": None}
+    block = sibling(chunk, _TYPES, "TextBlock")(text=text)
+    made = sibling(chunk, _TYPES, "AssistantMessage")
+    return made(content=[block], **{"model": "", **kept})

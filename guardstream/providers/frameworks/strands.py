@@ -1,0 +1,423 @@
+"""Strands Agents: the events of `stream_async`, of an agent or of several.
+
+https://strandsagents.com/latest/documentation/docs/user-guide/concepts/streaming/. An event of the
+model is one of Bedrock's ConverseStream; the next one says the same for users (`data`,
+`reasoningText`), and messages and the result repeat it. Agents in graphs, swarms and tools
+stream events of their own, inside of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from guardstream.events import FinishReason
+from guardstream.providers.adapter import Passes, Piece, Reading, Said, Slot, Unknown, passes_any
+from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
+from guardstream.providers.fields import fields_of, index_in
+from guardstream.providers.nested import Nested, with_inner, within
+from guardstream.providers.nodes import REQUEST, SKIP, Either, OneOf
+from guardstream.providers.readers import compiled
+from guardstream.providers.spec import KEEP, META, Leaf, Spec, SpecAdapter, Tree
+from guardstream.providers.streamed import Streamed
+
+_RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"toolUseId", "status", "format"}))
+_USE: Spec = {
+    **TOOL_USE,
+    "input": Leaf("copy", "tool_args", "message"),
+    "reasoningSignature": META,
+}
+_MEDIA = Tree(Leaf("whole", "text", "file"), frozenset({"format", "uri", "type"}))
+
+
+def _message(text: Any) -> Spec:
+    return {
+        **dict.fromkeys(("role", "metadata", "tracking_id"), META),
+        "content": [
+            {
+                "text": text,
+                "toolUse": _USE,
+                "toolResult": _RESULT,
+                "reasoningContent": {
+                    "reasoningText": {
+                        "text": Leaf("copy", "thinking", "message"),
+                        "signature": META,
+                    },
+                    "redactedContent": META,
+                },
+                "citationsContent": {"citations": CITATION, "content": [{"text": text}]},
+                **dict.fromkeys(("image", "document", "video"), _MEDIA),
+                "cachePoint": META,
+            }
+        ],
+    }
+
+
+_SAID = Leaf("copy", "text", "message")
+_MESSAGE = OneOf("role", {"user": _message(REQUEST)}, _message(_SAID))
+_VALUE = Tree(Leaf("whole", "text", "value"))
+
+_OWN: tuple[str, ...] = ("agent", "request_state")
+_OWN += ("event_loop_cycle_trace", "event_loop_cycle_span", "event_loop_parent_cycle_trace")
+_OWN += ("model", "tool_config", "agent_as_tool")
+"""What is the application's own: its agent, and how it traces the run."""
+
+_TOOL_EVENT: Spec = {"tool_use": _USE, "message": Leaf("whole", "text", "error")}
+
+_SPEC: dict[str, Spec] = {
+    **dict.fromkeys(("init_event_loop", "start", "start_event_loop", "type", "reasoning"), META),
+    **dict.fromkeys(("event_loop_throttled_delay", "force_stop", "complete"), META),
+    **dict.fromkeys(_OWN, SKIP),
+    **dict.fromkeys(("messages", "system_prompt"), REQUEST),  # what was said before
+    **dict.fromkeys(("event_loop_cycle_id", "event_loop_parent_cycle_id"), Either(META, SKIP)),
+    "data": Leaf("echo", "text", "text"),
+    "reasoningText": Leaf("echo", "thinking", "thinking"),
+    **dict.fromkeys(("reasoning_signature", "reasoningRedactedContent"), KEEP),
+    "delta": {
+        "text": Leaf("echo", "text", "text"),
+        "toolUse": {**TOOL_USE, "input": Leaf("echo", "tool_args", "input")},
+        "reasoningContent": {
+            "text": Leaf("echo", "thinking", "thinking"),
+            **dict.fromkeys(("signature", "redactedContent"), KEEP),
+        },
+        "citation": CITATION,
+    },
+    "citation": CITATION,
+    "current_tool_use": _USE,
+    "message": _MESSAGE,
+    "force_stop_reason": Leaf("whole", "text", "error"),
+    "structured_output": _VALUE,
+    **dict.fromkeys(("tool_cancel_event", "tool_interrupt_event"), _TOOL_EVENT),
+    "result": {
+        "stop_reason": META,
+        "message": _MESSAGE,
+        "metrics": REQUEST,
+        "state": SKIP,
+        "structured_output": _VALUE,
+    },
+}
+
+_BESIDE: Spec = {**_SPEC, "event": SKIP}
+"""What stands beside an event of the model, which another adapter reads."""
+
+_AROUND: dict[str, Spec] = {**dict.fromkeys(("type", "node_id", "node_type"), META)}
+_AROUND |= {"event": _AROUND, "tool_stream_event": {"tool_use": _USE, "data": _AROUND}}
+"""What stands around the event of an agent in a graph or a tool, whose own place is empty."""
+
+_MODEL = frozenset(fields_of(Bedrock.spec))
+
+_CHANNELS = ("text", "thinking", "tool_args")
+
+
+class _Model(Bedrock):
+    """The adapter for a model's events: they need not say which block they belong to."""
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._count = 0
+        self._places: dict[int, dict[str, Any]] = {}
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event; count the blocks."""
+        if not chunk.keys().isdisjoint(("messageStart", "contentBlockStart")):
+            self._count += 1
+        elif "contentBlockDelta" in chunk:
+            index = fields_of(chunk["contentBlockDelta"]).get("contentBlockIndex")
+            before = self._places.get(self._count, {}).get("contentBlockIndex", index)
+            self._count += index != before
+        event = chunk.get("contentBlockStart") or chunk.get("contentBlockDelta")
+        if event is not None:
+            index = fields_of(event).get("contentBlockIndex")
+            self._places[self._count] = (
+                {"contentBlockIndex": index_in(event, name="contentBlockIndex")}
+                if index is not None
+                else {}
+            )
+        reading = super().read(chunk)
+        self._count += "contentBlockStop" in chunk
+        return reading
+
+    def over(self) -> Sequence[Slot]:
+        """Return the blocks that are open, which are over."""
+        return self._over(None)
+
+    def number(self, event: Mapping[str, Any]) -> int:  # noqa: ARG002
+        return self._count
+
+    def place(self, number: int) -> dict[str, Any]:
+        return self._places.get(number, {})
+
+
+class _Agent(SpecAdapter):
+    """The adapter for the events of one agent."""
+
+    name = "strands"
+    spec: ClassVar[Spec] = _SPEC
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        super().__init__(unknown=unknown)
+        self._model = _Model(unknown=unknown)
+        self._streamed = Streamed()
+        self._said: dict[str, Piece] = {}  # by channel: the last delta
+        self._has_model = False  # whether events of the model are among the others
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks, in events of the model and others."""
+        super().judge_marks(passes)
+        self._model.judge_marks(passes)
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event, of the model or not."""
+        self._choose(chunk)
+        if not _is_model(chunk):
+            return super().read(chunk)
+        self._has_model = True
+        reading = self._model.read(chunk["event"])
+        beside = self.pieces(chunk, chunk)
+        if beside:
+            reading = reading._replace(pieces=[*reading.pieces, *beside], only_text=False)
+        self._streamed.note(reading.pieces)
+        self._said = {piece.slot.channel: piece for piece in reading.pieces if piece.text}
+        return reading
+
+    def _choose(self, chunk: Any) -> None:
+        self._reader = compiled(_BESIDE if _is_model(chunk) else _SPEC)
+
+    def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
+        found = [self._known(piece) for piece in pieces]
+        self._streamed.note(found)
+        metrics = fields_of(fields_of(event.get("result")).get("metrics"))
+        usage = metrics.get("accumulated_usage")
+        message = "message" in event or "result" in event
+        closed = [_apart(channel) for channel in _CHANNELS] if message else ()
+        says = any(piece.kind in ("delta", "echo") for piece in found)
+        return Reading(found, (0,) if says else (), closed=closed, usage=usage)
+
+    def over(self) -> Sequence[Slot]:
+        """Return the slots of what the model says, which has stopped."""
+        return self._model.over()
+
+    def _known(self, piece: Piece) -> Piece:
+        """Return a piece in the slot that has said it; without one, what should repeat is new."""
+        if piece.kind in ("copy", "parsed"):
+            found = self._streamed.find(piece, channel=piece.slot.channel)
+            return piece._replace(slot=found or piece.slot)
+        if piece.kind != "echo":
+            return piece
+        said = self._said.get(piece.slot.channel)
+        if said is not None and said.text == piece.text:
+            return piece._replace(slot=said.slot)
+        new = Piece(_apart(piece.slot.channel), piece.text)
+        self._said[piece.slot.channel] = new
+        return new
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event that says `texts`; None if nothing is left to say."""
+        self._choose(chunk)
+        if not _is_model(chunk):
+            return super().write(chunk, texts, ends=ends)
+        count = len(texts) - len(self.pieces(chunk, chunk))
+        written = self._model.write(chunk["event"], texts[:count], ends=ends)
+        if written is None:
+            return None
+        made = chunk if count == len(texts) else super().write(chunk, texts[count:]) or chunk
+        return {**made, "event": written}
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        self._choose(chunk)
+        made = super().without_unknown(chunk)
+        if not _is_model(chunk):
+            return made
+        return {**made, "event": self._model.without_unknown(chunk["event"])}
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return an event of the model that says `text`, and the one that says it for users."""
+        made: list[Any] = []
+        if self._has_model and slot.number >= 0:
+            made = [{"event": each} for each in self._model.extra(None, slot, text, said)]
+        return [*made, *_told(slot.channel, text)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the events that end the model's message."""
+        return [{"event": each} for each in self._model.end(None, choice, reason, said)]
+
+
+class _Around(SpecAdapter):
+    """The adapter for what stands around an agent's event."""
+
+    name = "strands"
+    spec: ClassVar[Spec] = _AROUND
+
+
+class Strands:
+    """The adapter for events, of one agent or of several."""
+
+    name = "strands"
+    repeats = True
+    ends_with_source = True
+    spec: ClassVar[Spec] = {"event": Bedrock.spec, **_SPEC}
+
+    def __init__(self, *, unknown: Unknown = "guard") -> None:
+        self._unknown = unknown
+        self._passes: Passes = passes_any
+        self._around = _Around(unknown=unknown)
+        self._runs: dict[tuple[str, ...], Nested] = {}
+        self._inputs: dict[tuple[str, ...], str] = {}  # of the call that streams, by run
+        self._answering: tuple[str, ...] = ()  # the node that is choice 0, until it stops
+
+    @staticmethod
+    def accepts(chunk: object) -> bool:
+        """Tell whether `chunk` is an event."""
+        return isinstance(chunk, dict) and (_is_own(chunk) or bool(_step(chunk)))
+
+    def judge_marks(self, passes: Passes) -> None:
+        """Ask `passes` about marks from now on."""
+        self._passes = passes
+        self._around.judge_marks(passes)
+        for run in self._runs.values():
+            run.adapter.judge_marks(passes)  # type: ignore[attr-defined]
+
+    def taken(self, chunk: Any) -> Any:
+        """Return a copy of an event with a call: its maker goes on adding to the input there."""
+        key, steps = _path(chunk)
+        inner = within(chunk, steps)
+        if _is_model(inner):
+            self._note_input(key, inner["event"])
+        use = inner.get("current_tool_use")
+        if not isinstance(use, dict):
+            return chunk
+        so_far = {"input": self._inputs[key]} if self._inputs.get(key) else {}
+        return with_inner(chunk, steps, {**inner, "current_tool_use": {**use, **so_far}})
+
+    def _note_input(self, key: tuple[str, ...], event: Mapping[str, Any]) -> None:
+        if "contentBlockStart" in event:
+            self._inputs[key] = ""
+        delta = fields_of(fields_of(event.get("contentBlockDelta")).get("delta"))
+        more = fields_of(delta.get("toolUse")).get("input")
+        if isinstance(more, str):
+            self._inputs[key] = self._inputs.get(key, "") + more
+
+    def read(self, chunk: Any) -> Reading:
+        """Find the text in an event of the agent that streams it."""
+        run, inner, steps = self._inside(chunk)
+        reading = run.read(inner)
+        if around := self._pieces_around(chunk, steps):
+            reading = reading._replace(pieces=[*reading.pieces, *around], only_text=False)
+        if inner.get("type") != "multiagent_node_stop":
+            return reading
+        node = (*_path(chunk)[0], str(inner.get("node_id")))
+        if self._answering[: len(node)] == node:
+            self._answering = ()
+        over = [
+            run.here(slot)
+            for key, run in self._runs.items()
+            if key[: len(node)] == node
+            for slot in run.adapter.over()  # type: ignore[attr-defined]
+        ]
+        return reading._replace(closed=[*reading.closed, *over])
+
+    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
+        """Return an event that says `texts`; None if nothing is left to say."""
+        run, inner, steps = self._inside(chunk)
+        count = len(texts) - len(self._pieces_around(chunk, steps))
+        written = run.write(inner, texts[:count], ends=ends)
+        if written is None:
+            return None
+        if count < len(texts):
+            chunk = self._around.write(with_inner(chunk, steps, None), texts[count:]) or chunk
+        return with_inner(chunk, steps, written)
+
+    def _pieces_around(self, chunk: Any, steps: Sequence[str]) -> Sequence[Piece]:
+        """Return the texts that stand around the event of an agent."""
+        around = with_inner(chunk, steps, None) if steps else None
+        return () if around is None else self._around.pieces(around, around)
+
+    def without_unknown(self, chunk: Any) -> Any:
+        """Return an event without text that nothing is known of."""
+        run, inner, steps = self._inside(chunk)
+        bare = run.without_unknown(inner)
+        if not steps:
+            return bare
+        around = self._around.without_unknown(with_inner(chunk, steps, None))
+        return with_inner(around, steps, bare)
+
+    def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
+        """Return events of the agent that say only `text`."""
+        run, inner, steps = self._inside(chunk)
+        return [with_inner(chunk, steps, each) for each in run.extra(inner, slot, text, said)]
+
+    def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
+        """Return the events that end the message of the agent."""
+        run, inner, steps = self._inside(chunk)
+        return [with_inner(chunk, steps, each) for each in run.end(inner, reason, said)]
+
+    def _inside(self, chunk: Any) -> tuple[Nested, Any, Sequence[str]]:
+        """Return the run that an event is of, the event of its agent, and the steps to that."""
+        key, steps = _path(chunk)
+        if key not in self._runs:
+            adapter = _Agent(unknown=self._unknown)
+            adapter.judge_marks(self._passes)
+            asked = any(step == "tool_stream_event" for step in steps)
+            others = [run for run in self._runs.values() if run.choice == 0]
+            first = not (asked or self._answering)
+            self._runs[key] = Nested(
+                adapter, *((0, len(others)) if first else (len(self._runs) + 1, 0))
+            )
+            self._answering = key if first else self._answering
+        return self._runs[key], within(chunk, steps), steps
+
+
+def _step(chunk: Any) -> Sequence[str]:
+    """Return the steps to the event of another agent in an event; none, if it has none."""
+    kind = chunk.get("type")
+    if kind == "multiagent_node_stream" and isinstance(chunk.get("event"), dict):
+        return ("event",)
+    data = fields_of(chunk.get("tool_stream_event")).get("data") if kind == "tool_stream" else None
+    inner = isinstance(data, dict) and (_is_own(data) or _step(data))
+    return ("tool_stream_event", "data") if inner else ()
+
+
+def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which run an event is of, by its node and its call, and the steps to what is inside.
+
+    An agent tells its node, or the call of a tool that it is.
+    """
+    key: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    while step := _step(chunk):
+        use = fields_of(fields_of(chunk.get("tool_stream_event")).get("tool_use"))
+        key += (str(chunk.get("node_id") or use.get("toolUseId")),)
+        steps += (*step,)
+        chunk = within(chunk, step)
+    return key, steps
+
+
+def _is_model(chunk: Any) -> bool:
+    event = chunk.get("event")
+    return isinstance(event, dict) and not event.keys().isdisjoint(_MODEL)
+
+
+def _is_own(chunk: Mapping[str, Any]) -> bool:
+    """Tell whether an event is one of an agent."""
+    keys = chunk.keys()
+    if keys == {"event"}:
+        return _is_model(chunk)
+    begins = ("init_event_loop", "start_event_loop")
+    says = {"delta", "event_loop_cycle_id"} <= keys
+    return says or any(chunk.get(each) is True for each in begins) or chunk == {"start": True}
+
+
+def _apart(channel: str) -> Slot:
+    """Return the slot of what only events for users say: those of the model are not streamed."""
+    return Slot(0, channel, "content", -1)
+
+
+def _told(channel: str, text: str) -> list[dict[str, Any]]:
+    """Return the event that says `text` for users."""
+    if channel == "text":
+        return [{"data": text, "delta": {"text": text}}]
+    if channel == "thinking":
+        delta = {"reasoningContent": {"text": text}}
+        return [{"reasoningText": text, "delta": delta, "reasoning": True}]
+    return [{"type": "tool_use_stream", "delta": {"toolUse": {"input": text}}}]

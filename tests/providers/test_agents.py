@@ -1,0 +1,835 @@
+"""Streams of agents' runs, as objects with the fields of the frameworks' own, and as dicts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from types import ModuleType
+from typing import Any
+
+import pytest
+from google.genai import types
+from pydantic import BaseModel
+
+from guardstream import Guard, Policy
+from guardstream.providers import detect
+from guardstream.stream.result import Result
+from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, lines, unchanged
+
+TEXT, MASKED = "a secret, no sec", "a ######, no sec"
+ARGUMENTS = '{"q": "a secret, no sec"}'
+MASKED_ARGUMENTS = '{"q": "a ######, no sec"}'
+BLOCKED = "well for\nforbidden words"
+
+
+def guarded(source: Sequence[Any], guard: Guard = GUARD) -> tuple[list[Any], Result]:
+    stream = guard.wrap_sync(source)
+    return list(stream), stream.result
+
+
+# -- Claude's agents
+
+
+@dataclass
+class TextBlock:
+    text: str
+
+
+@dataclass
+class ThinkingBlock:
+    thinking: str
+    signature: str = "c2ln1"
+
+
+@dataclass
+class ToolUseBlock:
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass
+class ToolResultBlock:
+    tool_use_id: str
+    content: Any
+    is_error: bool | None = None
+
+
+@dataclass
+class StreamEvent:
+    event: dict[str, Any]
+    uuid: str = "u1"
+    session_id: str = "s1"
+    parent_tool_use_id: str | None = None
+
+
+@dataclass
+class AssistantMessage:
+    content: list[Any]
+    model: str = "claude-1"
+    parent_tool_use_id: str | None = None
+    usage: Any = None
+
+
+@dataclass
+class UserMessage:
+    content: Any
+    uuid: str | None = None
+    parent_tool_use_id: str | None = None
+
+
+@dataclass
+class SystemMessage:
+    subtype: str
+    data: dict[str, Any]
+
+
+@dataclass
+class ResultMessage:
+    result: str
+    subtype: str = "success"
+    num_turns: int = 2
+    session_id: str = "s1"
+    is_error: bool = False
+    stop_reason: str = "end_turn"
+    usage: Any = field(default_factory=lambda: {"output_tokens": 7})
+
+
+def said(block: dict[str, Any], pieces: Sequence[str], asked: str | None) -> Iterator[Any]:
+    kind = block["type"]
+    delta, name = {
+        "text": ("text_delta", "text"),
+        "thinking": ("thinking_delta", "thinking"),
+        "tool_use": ("input_json_delta", "partial_json"),
+    }[kind]
+    yield from told({"type": "content_block_start", "index": 0, "content_block": block}, asked)
+    for piece in pieces:
+        event = {"type": "content_block_delta", "index": 0, "delta": {"type": delta, name: piece}}
+        yield from told(event, asked)
+    content: dict[str, Any] = {
+        "text": TextBlock("".join(pieces)),
+        "thinking": ThinkingBlock("".join(pieces)),
+        "tool_use": ToolUseBlock("call_1", "find", {"q": TEXT}),
+    }
+    yield AssistantMessage([content[kind]], parent_tool_use_id=asked)
+    yield from told({"type": "content_block_stop", "index": 0}, asked)
+
+
+def told(event: dict[str, Any], asked: str | None = None) -> Iterator[Any]:
+    yield StreamEvent(event, parent_tool_use_id=asked)
+
+
+def message(*blocks: tuple[str, Sequence[str]], asked: str | None = None) -> Iterator[Any]:
+    usage = {"input_tokens": 3, "output_tokens": 1}
+    begun = {"id": "m1", "role": "assistant", "content": [], "usage": usage}
+    yield from told({"type": "message_start", "message": begun}, asked)
+    starts: dict[str, dict[str, Any]] = {
+        "text": {"type": "text", "text": ""},
+        "thinking": {"type": "thinking", "thinking": "", "signature": ""},
+        "tool_use": {"type": "tool_use", "id": "call_1", "name": "find", "input": {}},
+    }
+    for kind, pieces in blocks:
+        yield from said(starts[kind], pieces, asked)
+    delta = {"stop_reason": "tool_use" if blocks[-1][0] == "tool_use" else "end_turn"}
+    yield from told({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 5}}, asked)
+    yield from told({"type": "message_stop"}, asked)
+
+
+def claude(pieces: Sequence[str], arguments: Sequence[str] = (ARGUMENTS,)) -> Iterator[Any]:
+    yield SystemMessage("init", {"cwd": "/home/me", "tools": ["find"]})
+    yield from message(("thinking", pieces), ("text", pieces), ("tool_use", arguments))
+    yield UserMessage([ToolResultBlock("call_1", "found a secret")])
+    yield from message(("text", pieces))
+    yield ResultMessage("".join(pieces))
+
+
+def as_line(chunk: Any) -> dict[str, Any]:
+    """What Claude Code prints for an object."""
+    own = {name: value for name, value in vars(chunk).items() if value is not None}
+    kinds = {"StreamEvent": "stream_event", "ResultMessage": "result", "SystemMessage": "system"}
+    kind = kinds.get(type(chunk).__name__, "assistant")
+    marks = {"type": kind, "session_id": "s1", "uuid": "u1"}
+    if kind == "system":
+        return {**own["data"], "subtype": "init", **marks}
+    if kind != "assistant":
+        return {**own, **marks}
+    blocks = [{"type": "text", **vars(block)} for block in own.pop("content")]
+    return {**marks, "message": {"role": "assistant", "content": blocks}}
+
+
+def of_claude(out: Sequence[Any]) -> tuple[str, str]:
+    deltas = [each.event.get("delta", {}) for each in out if isinstance(each, StreamEvent)]
+    texts = "".join(each.get("text", "") for each in deltas)
+    return texts, "".join(each.get("thinking", "") for each in deltas)
+
+
+def test_events_and_messages_of_claude_tell_the_same_guarded_text() -> None:
+    for pieces, arguments in zip(cuttings(TEXT), cuttings(ARGUMENTS), strict=True):
+        source = list(claude(pieces, arguments))
+        assert type(detect(source[0])).name == "claude_agents"
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert not left_raw(out, "a secret")
+        assert of_claude(out) == (MASKED + MASKED, MASKED)
+        assert (result.text, result.thinking, result.finish) == (MASKED + MASKED, MASKED, "stop")
+        assert result.usage == {"output_tokens": 7}
+        (call,) = result.tool_calls
+        assert (call.name, call.id, call.arguments) == ("find", "call_1", MASKED_ARGUMENTS)
+        messages = [each.content[0] for each in out if isinstance(each, AssistantMessage)]
+        assert messages == [
+            ThinkingBlock(MASKED),
+            TextBlock(MASKED),
+            ToolUseBlock("call_1", "find", {"q": MASKED}),
+            TextBlock(MASKED),
+        ]
+        assert out[-1].result == MASKED
+        assert len(result.findings) == 5  # the four that stream, and what the tool gave
+
+
+def test_messages_of_claude_stream_where_there_are_no_events() -> None:
+    source = [each for each in claude([TEXT]) if not isinstance(each, StreamEvent)]
+    assert unchanged(source)
+    out, result = guarded(source)
+    assert not left_raw(out, "a secret")
+    assert result.text == MASKED + MASKED
+    assert [call.arguments for call in result.tool_calls] == ['{"q":"a ######, no sec"}']
+    assert out[-1].result == MASKED
+    split, result = guarded([AssistantMessage([TextBlock("a sec"), TextBlock("ret")])])
+    assert [block.text for block in split[0].content] == ["a ", "######"]
+
+
+def test_the_lines_of_claude_code_are_read_too() -> None:
+    kept = list(message(("text", [TEXT])))
+    source = [as_line(each) for each in [SystemMessage("init", {"cwd": "/home"}), *kept]]
+    source.append(as_line(ResultMessage(TEXT)))
+    assert unchanged(source)
+    out, result = guarded(source)
+    assert (result.text, left_raw(out)) == (MASKED, False)
+    assert in_any_cut(lines(*source)) == lines(*source)
+    assert b"secret" not in in_any_cut(lines(*source), GUARD)
+
+
+def test_an_agent_that_claude_asks_is_a_choice_of_its_own() -> None:
+    main = list(message(("text", ["a sec", "ret"])))
+    asked = list(message(("text", ["b sec", "ond and a secret"]), asked="call_7"))
+    mixed = [each for pair in zip(main, asked, strict=True) for each in pair]
+    out, result = guarded(mixed)
+    assert result.text == "a ######"
+    of_asked = [each for each in out if each.parent_tool_use_id]
+    assert of_claude(of_asked)[0] == "b second and a ######"
+    assert [each.content[0].text for each in of_asked if isinstance(each, AssistantMessage)] == [
+        "b second and a ######"
+    ]
+    assert [each.event["type"] for each in of_asked if isinstance(each, StreamEvent)].count(
+        "content_block_start"
+    ) == 1
+
+
+def test_a_block_closes_the_message_of_claude() -> None:
+    for pieces in cuttings(BLOCKED):
+        out, result = guarded(list(claude(pieces)))
+        assert result.finish == "content_filter"
+        ends = [each.event["type"] for each in out[-3:]]
+        assert ends == ["content_block_stop", "message_delta", "message_stop"]
+        assert out[-2].event["delta"]["stop_reason"] == "refusal"
+        assert not left_raw(out, "forbidden")
+
+
+# -- agents of Google's kit
+
+
+class Actions(BaseModel):
+    state_delta: dict[str, Any] = {}
+    artifact_delta: dict[str, int] = {}
+    transfer_to_agent: str | None = None
+
+
+class Event(BaseModel):
+    content: types.Content | None = None
+    partial: bool | None = None
+    finish_reason: types.FinishReason | None = None
+    error_code: str | None = None
+    usage_metadata: Any = None
+    author: str = "helper"
+    invocation_id: str = "e-1"
+    branch: str | None = None
+    actions: Actions = Actions()
+
+
+def part(text: str, **fields: Any) -> types.Part:
+    return types.Part(text=text, **fields)
+
+
+def call(arguments: dict[str, Any]) -> types.Part:
+    return types.Part(function_call=types.FunctionCall(name="find", id="c1", args=arguments))
+
+
+def event(*parts: types.Part, partial: bool | None = None, **fields: Any) -> Event:
+    content = types.Content(role="model", parts=list(parts))
+    return Event(content=content, partial=partial, **fields)
+
+
+def adk(pieces: Sequence[str]) -> list[Event]:
+    text, thought = "".join(pieces), {"thought": True}
+    streamed = [event(part(piece, **thought), partial=True) for piece in pieces]
+    streamed += [event(part(piece), partial=True) for piece in pieces]
+    streamed.append(event(call({"q": text}), partial=True))
+    usage = {"total_token_count": 8}
+    stop = {"finish_reason": "STOP", "usage_metadata": usage, "partial": False}
+    streamed.append(event(part(text, **thought), part(text), call({"q": text}), **stop))
+    given = types.FunctionResponse(name="find", id="c1", response={"r": "a secret"})
+    streamed.append(event(types.Part(function_response=given)))
+    streamed += [event(part(piece), partial=True) for piece in pieces]
+    last = event(part(text), **stop)
+    last.actions = Actions(state_delta={"answer": text})
+    return [*streamed, last]
+
+
+def of_adk(out: Sequence[Any]) -> tuple[str, str]:
+    parts = [each for chunk in out if chunk.partial for each in chunk.content.parts]
+    texts = "".join(each.text or "" for each in parts if not each.thought)
+    return texts, "".join(each.text or "" for each in parts if each.thought)
+
+
+def test_the_last_event_of_a_response_repeats_the_guarded_parts() -> None:
+    for pieces in cuttings(TEXT):
+        source = adk(pieces)
+        assert type(detect(source[0])).name == "adk"
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert not left_raw([each.model_dump() for each in out], "a secret")
+        assert of_adk(out) == (MASKED + MASKED, MASKED)
+        assert (result.text, result.thinking) == (MASKED + MASKED, MASKED)
+        assert (result.finish, result.usage) == ("stop", {"total_token_count": 8})
+        assert [(each.name, each.id, each.arguments) for each in result.tool_calls] == [
+            ("find", "c1", '{"q":"a ######, no sec"}')
+        ]
+        wholes = [each for each in out if each.partial is False]
+        assert [each.text for each in wholes[0].content.parts[:2]] == [MASKED, MASKED]
+        assert wholes[0].content.parts[2].function_call.args == {"q": MASKED}
+        assert wholes[-1].content.parts[0].text == MASKED
+        assert wholes[-1].actions.state_delta == {"answer": MASKED}
+        assert len(result.findings) == 5
+
+
+def test_parts_that_a_thought_cuts_are_one_text() -> None:
+    parts = [part("a sec"), part("hm", thought=True), part("ret b")]
+    whole = event(*parts, partial=False)
+    for streamed in ([event(each, partial=True) for each in parts], [event(*parts, partial=True)]):
+        out, result = guarded([*streamed, whole])
+        assert result.text == "a ###### b"
+        assert [each.text for each in out[-1].content.parts] == ["a ", "hm", "###### b"]
+        assert len(result.findings) == 1
+    (alone,), result = guarded([event(part("a sec"), part("ret b"))])
+    assert [each.text for each in alone.content.parts] == ["a ", "###### b"]
+
+
+def test_events_without_partial_ones_stream() -> None:
+    source = [each for each in adk([TEXT]) if not each.partial]
+    assert unchanged(source)
+    out, result = guarded(source)
+    assert (result.text, result.thinking) == (MASKED + MASKED, MASKED)
+    assert [each.arguments for each in result.tool_calls] == ['{"q":"a ######, no sec"}']
+    assert not left_raw([each.model_dump() for each in out], "a secret")
+
+
+def test_arguments_by_path_and_then_as_a_whole_are_one_call() -> None:
+    def value(text: str, more: bool) -> Event:
+        told = types.PartialArg(json_path="$.q", string_value=text, will_continue=more)
+        calling = types.FunctionCall(partial_args=[told], will_continue=True)
+        return event(types.Part(function_call=calling), partial=True)
+
+    begun = types.FunctionCall(name="find", id="c1", will_continue=True)
+    source = [event(types.Part(function_call=begun), partial=True)]
+    source += [value("a sec", True), value("ret", False), event(call({"q": "a secret"}))]
+    out, result = guarded(source)
+    assert not left_raw([each.model_dump() for each in out])
+    assert [(each.id, each.arguments) for each in result.tool_calls] == [("c1", '{"q":"a ######"}')]
+
+
+def test_agents_beside_each_other_have_texts_of_their_own() -> None:
+    def one(branch: str, text: str, partial: bool) -> Event:
+        return event(part(text), partial=partial, author=branch, branch=f"both.{branch}")
+
+    source = [one("A", "a sec", True), one("B", "b sec", True), one("A", "ret", True)]
+    source += [one("B", "ond", True), one("A", "a secret", False), one("B", "b second", False)]
+    out, _ = guarded(source)
+    assert of_adk([each for each in out if each.author == "A"])[0] == "a ######"
+    assert of_adk([each for each in out if each.author == "B"])[0] == "b second"
+
+
+def test_what_the_server_of_the_kit_sends_is_read_too() -> None:
+    source = [
+        {**each.model_dump(mode="json", exclude_none=True), "id": "e1"} for each in adk([TEXT])
+    ]
+    for chunk in source:
+        chunk["invocationId"] = chunk.pop("invocation_id")
+    assert unchanged(source)
+    out, result = guarded(source)
+    assert (result.text, left_raw(out, "a secret")) == (MASKED + MASKED, False)
+    assert in_any_cut(events(*source)) == events(*source)
+    assert b"a secret" not in in_any_cut(events(*source), GUARD)
+
+
+def test_a_block_ends_with_an_event_that_says_so() -> None:
+    for pieces in cuttings(BLOCKED):
+        out, result = guarded(adk(pieces)[len(pieces) :])
+        assert result.finish == "content_filter"
+        last = out[-1]
+        assert (last.partial, last.error_code) == (False, "SAFETY")
+        assert last.finish_reason is types.FinishReason.SAFETY
+        assert "".join(each.text for each in last.content.parts) == result.text == "well for\n"
+    asked = event(call({"q": "forbidden"}), partial=True)
+    ended, _ = guarded([event(part("well"), partial=True), asked])
+    assert [each.text for each in ended[-1].content.parts] == ["well"]
+
+
+# -- Strands
+
+
+class OfTheApplication:
+    """An agent, which nobody else can read."""
+
+    __slots__ = ("secret",)
+
+
+OWN = {"agent": OfTheApplication(), "event_loop_cycle_id": "c1", "request_state": {}}
+
+
+def block(
+    deltas: Sequence[dict[str, Any]], start: dict[str, Any], repeats: Sequence[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    yield {"event": {"contentBlockStart": {"start": start}}}
+    for delta, repeat in zip(deltas, repeats, strict=True):
+        yield {"event": {"contentBlockDelta": {"delta": delta}}}
+        yield {**repeat, "delta": delta, **OWN}
+    yield {"event": {"contentBlockStop": {}}}
+
+
+def spoken(pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
+    yield from block([{"text": each} for each in pieces], {}, [{"data": each} for each in pieces])
+
+
+def thought(pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
+    deltas = [{"reasoningContent": {"text": each}} for each in pieces]
+    yield from block(deltas, {}, [{"reasoningText": each, "reasoning": True} for each in pieces])
+
+
+def calling(pieces: Sequence[str], name: str = "find") -> Iterator[dict[str, Any]]:
+    """A call; what is told of it so far is one object, to which its maker goes on adding."""
+    use: dict[str, Any] = {"toolUseId": name, "name": name, "input": ""}
+    told: dict[str, Any] = {"type": "tool_use_stream", "current_tool_use": use}
+    deltas = [{"toolUse": {"input": each}} for each in pieces]
+    started = {"toolUse": {"name": name, "toolUseId": name}}
+    for each in block(deltas, started, [told] * len(pieces)):
+        if "delta" in each:
+            use["input"] += each["delta"]["toolUse"]["input"]
+        yield each
+    use["input"] = {"q": TEXT}
+
+
+def strands(pieces: Sequence[str], arguments: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    yield {"init_event_loop": True}
+    yield {"event": {"messageStart": {"role": "assistant"}}}
+    yield from thought(pieces)
+    yield from spoken(pieces)
+    text = "".join(pieces)
+    content: list[dict[str, Any]] = [
+        {"reasoningContent": {"reasoningText": {"text": text}}},
+        {"text": text},
+    ]
+    if arguments is not None:
+        yield from calling(arguments)
+        content.append({"toolUse": {"toolUseId": "find", "name": "find", "input": {"q": TEXT}}})
+    yield {"event": {"messageStop": {"stopReason": "tool_use" if arguments else "end_turn"}}}
+    yield {"event": {"metadata": {"usage": {"totalTokens": 8}, "metrics": {"latencyMs": 1}}}}
+    yield {"message": {"role": "assistant", "content": content}}
+    given = {"toolUseId": "find", "status": "success", "content": [{"text": "a secret"}]}
+    yield {"message": {"role": "user", "content": [{"toolResult": given}]}}
+    yield {"result": Outcome("end_turn", {"role": "assistant", "content": content[1:2]})}
+
+
+@dataclass
+class Outcome:
+    stop_reason: str
+    message: dict[str, Any]
+    metrics: Any = field(default_factory=lambda: {"accumulated_usage": {"totalTokens": 9}})
+
+
+def of_strands(out: Sequence[Any]) -> tuple[str, str]:
+    texts = "".join(each.get("data", "") for each in out)
+    return texts, "".join(each.get("reasoningText", "") for each in out)
+
+
+def of_the_model(out: Sequence[Any]) -> str:
+    found = [each["event"].get("contentBlockDelta", {}) for each in out if "event" in each]
+    return "".join(each.get("delta", {}).get("text", "") for each in found)
+
+
+def test_events_for_users_repeat_the_guarded_events_of_the_model() -> None:
+    for pieces in cuttings(TEXT):
+        source = list(strands(pieces, None))
+        assert type(detect(source[0])).name == "strands"
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(strands(pieces, pieces_of(pieces)))
+        out, result = list(stream), stream.result
+        seen = [{**each, "agent": None} for each in out]
+        assert not left_raw(seen, "a secret")
+        assert of_strands(out) == (MASKED, MASKED)
+        assert of_the_model(out) == MASKED
+        assert (result.text, result.thinking) == (MASKED, MASKED)
+        assert (result.finish, result.usage) == ("tool_calls", {"totalTokens": 9})
+        (made,) = result.tool_calls
+        assert (made.name, made.id, made.arguments) == ("find", "find", MASKED_ARGUMENTS)
+        told = next(each["message"]["content"] for each in out if "message" in each)
+        assert told[1:] == [
+            {"text": MASKED},
+            {"toolUse": {"toolUseId": "find", "name": "find", "input": {"q": MASKED}}},
+        ]
+        assert out[-1]["result"].message["content"] == [{"text": MASKED}]
+        assert len(result.findings) == 4
+
+
+def pieces_of(pieces: Sequence[str]) -> list[str]:
+    """Arguments in about as many pieces as a text has."""
+    step = -(-len(ARGUMENTS) // len(pieces))
+    return [ARGUMENTS[at : at + step] for at in range(0, len(ARGUMENTS), step)]
+
+
+def test_what_is_told_of_a_call_so_far_does_not_grow_later() -> None:
+    stream = GUARD.wrap_sync([{"init_event_loop": True}, *calling(list(ARGUMENTS))])
+    told = [each["current_tool_use"]["input"] for each in stream if "current_tool_use" in each]
+    assert told[-1] == MASKED_ARGUMENTS
+    assert all(MASKED_ARGUMENTS.startswith(each) for each in told)
+
+
+def test_what_was_said_before_is_left_out_where_a_rule_would_change_it() -> None:
+    said = [{"role": "user", "content": [{"text": "hello"}]}]
+    said.append({"role": "assistant", "content": [{"text": "a secret"}, {"text": "forbidden"}]})
+    source = [{"init_event_loop": True}, {"data": "a", "delta": {"text": "a"}, "messages": said}]
+    assert unchanged(source)
+    (_, told), result = guarded(source)
+    assert [each["text"] for message in told["messages"] for each in message["content"]] == [
+        "hello",
+        "",
+        "",
+    ]
+    assert (result.finish, result.findings) == ("stop", ())
+
+
+def test_calls_without_places_are_told_apart() -> None:
+    source = [*calling(['{"q": "a sec', 'ret"}'], "find"), *calling(['{"q": "sec', '"}'], "look")]
+    _, result = guarded(source)
+    assert [(each.name, each.arguments) for each in result.tool_calls] == [
+        ("find", '{"q": "a ######"}'),
+        ("look", '{"q": "sec"}'),
+    ]
+
+
+def test_events_for_users_alone_stream() -> None:
+    for pieces in cuttings(TEXT):
+        source = [each for each in spoken(pieces) if "data" in each]
+        out, result = guarded(source)
+        assert of_strands(out)[0] == result.text == MASKED
+        assert not any("event" in each for each in out)
+
+
+def test_agents_of_a_graph_and_in_tools_stream_inside_of_events() -> None:
+    def node(name: str, text: Sequence[str]) -> list[dict[str, Any]]:
+        kind = {"type": "multiagent_node_stream", "node_id": name}
+        return [{**kind, "event": each} for each in [{"init_event_loop": True}, *spoken(text)]]
+
+    first, second = node("first", ["a sec", "ret"]), node("second", ["b sec", "ond"])
+    mixed = [each for pair in zip(first, second, strict=True) for each in pair]
+    assert unchanged(mixed)
+    out, result = guarded(mixed)
+    heard = {
+        name: of_strands([each["event"] for each in out if each["node_id"] == name])[0]
+        for name in ("first", "second")
+    }
+    assert heard == {"first": "a ######", "second": "b second"}
+    assert result.text == "a ######"
+    stopped = {"type": "multiagent_node_stop", "node_id": "first", "node_result": None}
+    assert guarded([*first, stopped, *second])[1].text == "a ######b second"
+
+    use = {"toolUseId": "t1", "name": "find", "input": {}}
+    events_of_tool = [
+        {"type": "tool_stream", "tool_stream_event": {"tool_use": use, "data": each}}
+        for each in [{"init_event_loop": True}, *spoken(["a sec", "ret"])]
+    ]
+    out, result = guarded([{"init_event_loop": True}, *events_of_tool])
+    assert of_strands([each["tool_stream_event"]["data"] for each in out[1:]])[0] == "a ######"
+    assert result.text == ""
+
+
+def test_a_block_ends_the_message_of_the_model() -> None:
+    for pieces in cuttings(BLOCKED):
+        out, result = guarded(list(strands(pieces, None))[: -len(pieces)])
+        assert result.finish == "content_filter"
+        stop = {"event": {"messageStop": {"stopReason": "content_filtered"}}}
+        assert out[-2:] == [{"event": {"contentBlockStop": {}}}, stop]
+        assert not left_raw([{**each, "agent": None} for each in out], "forbidden")
+
+
+# -- Agno
+
+
+@dataclass
+class RunEvent:
+    event: str = ""
+    run_id: str = "r1"
+    agent_id: str = "a1"
+    parent_run_id: str | None = None
+    content: Any = None
+
+
+@dataclass
+class RunContentEvent(RunEvent):
+    event: str = "RunContent"
+    content_type: str = "str"
+    reasoning_content: str | None = None
+
+
+@dataclass
+class RunCompletedEvent(RunEvent):
+    event: str = "RunCompleted"
+    reasoning_content: str | None = None
+    metrics: Any = None
+
+
+@dataclass
+class RunCancelledEvent(RunEvent):
+    event: str = "RunCancelled"
+    reason: str | None = None
+
+
+@dataclass
+class Tool:
+    tool_call_id: str
+    tool_name: str
+    tool_args: dict[str, Any]
+    result: str | None = None
+
+
+@dataclass
+class ToolCallEvent(RunEvent):
+    tool: Tool | None = None
+
+
+def agno(pieces: Sequence[str], **of: Any) -> list[Any]:
+    text = "".join(pieces)
+    source: list[Any] = [RunEvent("RunStarted", **of)]
+    source += [RunContentEvent(reasoning_content=each, **of) for each in pieces]
+    source += [RunContentEvent(content=each, **of) for each in pieces]
+    arguments = {"q": text}
+    source.append(ToolCallEvent("ToolCallStarted", tool=Tool("c1", "find", arguments), **of))
+    done = Tool("c1", "find", arguments, "found a secret")
+    source.append(ToolCallEvent("ToolCallCompleted", tool=done, **of))
+    source += [RunContentEvent(content=each, **of) for each in pieces]
+    source.append(RunEvent("RunContentCompleted", **of))
+    metrics = {"total_tokens": 8}
+    told = {"content": text + text, "reasoning_content": text, "metrics": metrics}
+    return [*source, RunCompletedEvent(**told, **of)]
+
+
+def of_agno(out: Sequence[Any]) -> tuple[str, str]:
+    said = [each for each in out if isinstance(each, RunContentEvent)]
+    texts = "".join(each.content or "" for each in said)
+    return texts, "".join(each.reasoning_content or "" for each in said)
+
+
+def test_what_completes_a_run_repeats_its_guarded_content() -> None:
+    for pieces in cuttings(TEXT):
+        source = agno(pieces)
+        assert type(detect(source[0])).name == "agno"
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert not left_raw(out, "a secret")
+        assert of_agno(out) == (MASKED + MASKED, MASKED)
+        assert (result.text, result.thinking) == (MASKED + MASKED, MASKED)
+        assert (result.finish, result.usage) == ("stop", {"total_tokens": 8})
+        assert [(each.name, each.id, each.arguments) for each in result.tool_calls] == [
+            ("find", "c1", '{"q":"a ######, no sec"}')
+        ]
+        assert (out[-1].content, out[-1].reasoning_content) == (MASKED + MASKED, MASKED)
+        assert len(result.findings) == 5
+
+
+def test_members_of_a_team_are_choices_of_their_own() -> None:
+    team = [RunContentEvent(content=each) for each in ("a sec", "ret")]
+    member = [
+        RunContentEvent(content=each, run_id="r2", parent_run_id="r1") for each in ("b sec", "ond")
+    ]
+    mixed = [each for pair in zip(team, member, strict=True) for each in pair]
+    out, result = guarded(mixed)
+    assert of_agno([each for each in out if each.run_id == "r2"])[0] == "b second"
+    assert of_agno([each for each in out if each.run_id == "r1"])[0] == result.text == "a ######"
+
+
+def test_a_block_cancels_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("agno.run.agent")
+    module.RunCancelledEvent = RunCancelledEvent  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "agno.run.agent", module)
+    for pieces in cuttings(BLOCKED):
+        out, result = guarded([RunContentEvent(content=each) for each in pieces])
+        assert result.finish == "content_filter"
+        assert out[-1] == RunCancelledEvent(reason="content_filter")
+        assert of_agno(out)[0] == "well for\n"
+        dicts = [vars(RunContentEvent(content=each)) for each in pieces]
+        told, _ = guarded(dicts)
+        assert told[-1]["event"] == "RunCancelled"
+
+
+# -- CrewAI
+
+
+@dataclass
+class CrewCall:
+    tool_id: str
+    tool_name: str | None
+    arguments: str
+    index: int = 0
+
+
+@dataclass
+class StreamChunk:
+    content: str
+    chunk_type: str = "text"
+    task_index: int = 0
+    task_id: str = "t1"
+    agent_role: str = "Writer"
+    tool_call: CrewCall | None = None
+
+
+@dataclass
+class StreamFrame:
+    type: str
+    data: dict[str, Any]
+    id: str = "e1"
+    seq: int = 1
+    channel: str = "llm"
+    namespace: list[str] = field(default_factory=list)
+
+
+def test_each_task_of_a_crew_is_a_text() -> None:
+    for pieces in cuttings(TEXT):
+        calls = [CrewCall("c1", "find", each) for each in pieces_of(pieces)]
+        source = [StreamChunk(each) for each in pieces]
+        source += [StreamChunk("", "tool_call", tool_call=each) for each in calls]
+        source += [StreamChunk(each, task_index=1, task_id="t2") for each in pieces]
+        assert type(detect(source[0])).name == "crewai"
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert not left_raw(out, "a secret")
+        assert result.text == MASKED + MASKED
+        assert "".join(each.content for each in out if each.task_index == 0) == MASKED
+        assert [(each.name, each.id, each.arguments) for each in result.tool_calls] == [
+            ("find", "c1", MASKED_ARGUMENTS)
+        ]
+        frames = [StreamFrame("llm_call_started", {"model": "m-1"})]
+        frames += [StreamFrame("llm_stream_chunk", {"chunk": each}) for each in pieces]
+        frames.append(StreamFrame("llm_call_completed", {"response": TEXT}))
+        assert unchanged(frames)
+        told, result = guarded(frames)
+        assert result.text == MASKED == "".join(each.data.get("chunk", "") for each in told)
+        assert told[-1].data == {"response": MASKED}
+
+
+# -- Semantic Kernel
+
+
+class Reason(Enum):
+    CALLS = "tool_calls"
+
+
+@dataclass
+class TextContent:
+    text: str
+    content_type: str = "text"
+    choice_index: int = 0
+
+
+@dataclass
+class FunctionCallContent:
+    arguments: str
+    id: str | None = None
+    name: str | None = None
+    index: int = 0
+    content_type: str = "function_call"
+
+
+@dataclass
+class ChatContent:
+    items: list[Any]
+    inner_content: Any = None
+    finish_reason: Reason | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    content_type: str = "message"
+    choice_index: int = 0
+
+
+@dataclass
+class AgentItem:
+    message: ChatContent
+    thread: Any
+
+
+def kernel(pieces: Sequence[str]) -> list[ChatContent]:
+    source = [ChatContent([TextContent(each)], {"delta": each}) for each in pieces]
+    calls = [FunctionCallContent("", "c1", "tools-find")]
+    calls += [FunctionCallContent(each) for each in pieces_of(pieces)]
+    source += [ChatContent([each]) for each in calls]
+    return [*source, ChatContent([], finish_reason=Reason.CALLS)]
+
+
+def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
+    for pieces in cuttings(TEXT):
+        messages = kernel(pieces)
+        kinds: list[list[Any]] = [messages, [[each] for each in messages]]
+        kinds.append([AgentItem(each, OfTheApplication()) for each in messages])
+        for source in kinds:
+            assert type(detect(source[0])).name == "semantic_kernel"
+            assert unchanged(source)
+            out, result = guarded(source)
+            assert (result.text, result.finish) == (MASKED, "tool_calls")
+            assert [(each.name, each.id, each.arguments) for each in result.tool_calls] == [
+                ("tools-find", "c1", MASKED_ARGUMENTS)
+            ]
+            told = [each[0] if isinstance(each, list) else each for each in out]
+            told = [each.message if isinstance(each, AgentItem) else each for each in told]
+            texts = [item.text for each in told for item in each.items if hasattr(item, "text")]
+            assert "".join(texts) == MASKED
+            assert not left_raw(told, "a secret")
+            inner = [each.inner_content["delta"] for each in told if each.inner_content]
+            assert "secret" not in "".join(inner)
+    both = [kernel(["a secret"])[0], kernel(["no"])[0]]
+    (out,), _ = guarded([both], GUARD)
+    assert [each.items[0].text for each in out] == ["a ######", "no"]
+
+
+# -- all of them
+
+
+SOURCES = {
+    "claude_agents": lambda text: list(claude([text])),
+    "adk": lambda text: adk([text]),
+    "strands": lambda text: list(strands([text], None)),
+    "agno": lambda text: agno([text]),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_stop_ends_a_run_as_its_framework_does(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("agno.run.agent")
+    module.RunCompletedEvent = RunCompletedEvent  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "agno.run.agent", module)
+    stops = Guard(Policy.parse("limits: {stop: [', no']}"))
+    out, result = guarded(SOURCES[name](TEXT), stops)
+    assert result.finish == "stop"
+    assert not left_raw(
+        [{**each, "agent": 0} if isinstance(each, dict) else each for each in out], ", no"
+    )

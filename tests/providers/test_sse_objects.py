@@ -1,0 +1,149 @@
+"""Server-sent events as objects: what a client's own parser gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from guardstream.providers import detect
+from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+
+TEXT, MASKED = "a secret, no sec", "a ######, no sec"
+
+
+@dataclass(frozen=True)
+class ServerSentEvent:
+    event: str = "message"
+    data: str = ""
+    id: str = ""
+    retry: int | None = None
+
+
+class Hidden:
+    """An event whose fields are private, as those of the clients' own parsers are."""
+
+    def __init__(self, data: str, event: str | None = None) -> None:
+        self._event, self._data, self._id, self._retry = event, data, None, None
+
+    @property
+    def data(self) -> str:
+        return self._data
+
+
+class Kind(Enum):
+    OUTPUT = "output"
+    LOGS = "logs"
+    DONE = "done"
+
+
+@dataclass
+class Typed:
+    event: Kind
+    data: str
+    id: str = "1690000000:0"
+    retry: int | None = None
+
+
+def openai(pieces: Sequence[str]) -> Iterator[Any]:
+    for piece in pieces:
+        choices = [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]
+        yield {"object": "chat.completion.chunk", "choices": choices}
+    choices = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    yield {"object": "chat.completion.chunk", "choices": choices}
+
+
+def anthropic(pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
+    yield {"type": "message_start", "message": {"id": "m1", "role": "assistant", "content": []}}
+    block = {"type": "text", "text": ""}
+    yield {"type": "content_block_start", "index": 0, "content_block": block}
+    for piece in pieces:
+        delta = {"type": "text_delta", "text": piece}
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    yield {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}
+    yield {"type": "message_stop"}
+
+
+def events(chunks: Iterator[Any], *, named: bool = False) -> list[ServerSentEvent]:
+    return [
+        ServerSentEvent(each["type"] if named else "message", json.dumps(each)) for each in chunks
+    ]
+
+
+def contents(out: Sequence[Any]) -> str:
+    chunks = [json.loads(each.data) for each in out if each.data.startswith("{")]
+    return "".join(each["choices"][0]["delta"].get("content") or "" for each in chunks)
+
+
+def test_json_in_events_is_read_as_the_format_that_it_shows() -> None:
+    done = ServerSentEvent(data="[DONE]")
+    status = [ServerSentEvent("status", "connected"), ServerSentEvent("status", '{"ok": true}')]
+    for pieces in cuttings(TEXT):
+        source = [*events(openai(pieces)), done]
+        assert type(detect(source[0])).name == "sse_events"
+        assert unchanged(source)
+        stream = GUARD.wrap_sync(source)
+        out = list(stream)
+        assert contents(out) == stream.result.text == MASKED
+        assert out[-1] is done
+        assert not left_raw(out)
+        late = GUARD.wrap_sync([*status, *source])
+        assert contents(list(late)[2:]) == MASKED
+
+
+def test_a_block_ends_the_format_inside_with_its_names() -> None:
+    for pieces in cuttings("so forbidden"):
+        out = list(GUARD.wrap_sync(events(anthropic(pieces), named=True)))
+        assert [each.event for each in out[-3:]] == [
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ]
+        assert all(json.loads(each.data)["type"] == each.event for each in out)
+        *_, last, done = GUARD.wrap_sync(events(openai(pieces)))
+        assert json.loads(last.data)["choices"][0]["finish_reason"] == "content_filter"
+        assert done.data == "[DONE]"
+
+
+@pytest.mark.parametrize("write", [str, json.dumps])
+def test_text_in_events_goes_on(write: Any) -> None:
+    for pieces in cuttings(TEXT):
+        for kind in (ServerSentEvent, Hidden):
+            source = [kind(data=write(each)) for each in pieces]
+            assert unchanged(source)
+            stream = GUARD.wrap_sync(source)
+            out = list(stream)
+            told = [each.data if write is str else json.loads(each.data) for each in out]
+            assert "".join(told) == stream.result.text == MASKED
+
+
+def test_kinds_of_events_are_texts_of_their_own() -> None:
+    source = [Typed(Kind.OUTPUT, "a sec"), Typed(Kind.LOGS, "my sec"), Typed(Kind.OUTPUT, "ret b")]
+    source += [Typed(Kind.LOGS, "ond"), Typed(Kind.OUTPUT, " sec"), Typed(Kind.DONE, "{}")]
+    assert unchanged(source)
+    stream = GUARD.wrap_sync(source)
+    out = list(stream)
+    told = {kind: "".join(each.data for each in out if each.event is kind) for kind in (*Kind,)}
+    assert told == {Kind.OUTPUT: "a ###### b sec", Kind.LOGS: "my second", Kind.DONE: "{}"}
+    assert out[-1] is source[-1]
+    assert stream.result.text == "a ###### b sec"
+
+
+def test_json_of_no_known_format_is_guarded_by_path() -> None:
+    source = [ServerSentEvent(data=json.dumps({"tok": each})) for each in ("a sec", "ret", " b")]
+    out = list(GUARD.wrap_sync(source))
+    assert [json.loads(each.data)["tok"] for each in out] == ["a sec", "[word]", " b"]
+    listed = [ServerSentEvent(data=json.dumps([each])) for each in ("a sec", "ret")]
+    assert [json.loads(each.data) for each in GUARD.wrap_sync(listed)] == [["a sec"], ["[word]"]]
+
+
+def test_names_and_ids_of_events_are_guarded() -> None:
+    source = [ServerSentEvent("a secret", "x", "my secret"), ServerSentEvent("status", "y", "e-1")]
+    first, second = GUARD.wrap_sync(source)
+    assert (first.event, first.data, first.id) == ("", "x", "")
+    assert second is source[1]
