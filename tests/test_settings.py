@@ -294,7 +294,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "upstream_version": "serve.upstream.version",
     },
     "guardstream.serve.proxy.Key": {
-        name: f"serve.keys.*.{name}" for name in ("policy", "at_once", "tokens")
+        name: f"serve.keys.*.{name}" for name in ("policy", "at_once", "tokens", "other")
     },
     "guardstream.serve.proxy.Keys": {
         "named": "serve.keys",

@@ -373,7 +373,8 @@ def serve(
         typer.Option("--by-header/--no-by-header", help="Clients may name a policy in a header."),
     ] = None,
     other: Annotated[
-        str | None, typer.Option(help="What to do with paths that are not guarded: refuse or pass.")
+        str | None,
+        typer.Option(help="What to do with paths that are not known: refuse, guard or pass."),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="The address to listen on; 127.0.0.1 by default.")
@@ -459,11 +460,17 @@ def new(
     tokens: Annotated[
         str | None, typer.Option(help="How many tokens in how long: 100000/d.")
     ] = None,
+    other: Annotated[
+        bool, typer.Option("--other", help="It may use paths that the proxy does not know.")
+    ] = False,
 ) -> None:
     """Make a key and print it, once; the proxy needs only its SHA-256."""
     from guardstream.cli import key as key_command
 
-    print(key_command.new(name, file=file, policy=policy, at_once=at_once, tokens=tokens))
+    made = key_command.new(
+        name, file=file, policy=policy, at_once=at_once, tokens=tokens, other=other
+    )
+    print(made)
 
 
 bulk = typer.Typer(

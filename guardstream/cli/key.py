@@ -17,6 +17,7 @@ def new(
     policy: str | None,
     at_once: int | None,
     tokens: str | None,
+    other: bool,
 ) -> str:
     """Make a key, add what the proxy has to know of it to `file`, and return it.
 
@@ -27,6 +28,7 @@ def new(
 
     key = new_key()
     said = {"sha256": hashed(key), "policy": policy, "at_once": at_once, "tokens": tokens}
+    said |= {"other": True if other else None}
     given = {field: value for field, value in said.items() if value is not None}
     try:
         KeyFile.model_validate(given)
@@ -53,4 +55,4 @@ def _quoted(text: str) -> str:
 
 
 def _value(value: object) -> str:
-    return _quoted(value) if isinstance(value, str) else str(value)
+    return _quoted(value) if isinstance(value, str) else str(value).lower()

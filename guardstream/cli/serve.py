@@ -12,7 +12,7 @@ from guardstream.policy.serving import address_of
 
 C = TypeVar("C", bound=str)
 
-_OTHER: Sequence[Literal["refuse", "pass"]] = ("refuse", "pass")
+_OTHER: Sequence[Literal["refuse", "guard", "pass"]] = ("refuse", "guard", "pass")
 _ERRORS: Sequence[Literal["report", "raise"]] = ("report", "raise")
 
 

@@ -127,7 +127,7 @@ def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
         return _content(guard, "user", given)
     if not isinstance(given, list):
         raise RefusedError(400, "invalid_request", f"{field!r} is no list")
-    checked = _checked(guard, given)
+    checked = checked_messages(guard, given)
     return given if all(a is b for a, b in zip(checked, given, strict=True)) else checked
 
 
@@ -189,7 +189,7 @@ class _Texts:
     def check(self) -> None:
         """Check all. RefusedError if a rule forbids one."""
         given = [{"role": role, "content": text} for role, text in self._texts]
-        for text, message in zip(self._texts, _checked(self._guard, given), strict=True):
+        for text, message in zip(self._texts, checked_messages(self._guard, given), strict=True):
             self._texts[text] = str(message["content"])
 
     def checked(self, role: str, text: str, *, name: bool = False) -> str:
@@ -292,10 +292,10 @@ def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
 
 
 def _content(guard: Guard, role: str, content: Any) -> Any:
-    return _checked(guard, [{"role": role, "content": content}])[0]["content"]
+    return checked_messages(guard, [{"role": role, "content": content}])[0]["content"]
 
 
-def _checked(guard: Guard, messages: list[Any]) -> list[Any]:
+def checked_messages(guard: Guard, messages: list[Any]) -> list[Any]:
     """Return messages as they may be sent on. RefusedError if a rule forbids it."""
     try:
         checked = guard.check_messages(messages)

@@ -113,6 +113,8 @@ class KeyFile(Model):
     """How many of its requests run at once; more get a 429."""
     tokens: Rate | None = None
     """How many tokens its requests use in how long: `100000/d`; more get a 429."""
+    other: bool = False
+    """Whether it may use paths that the proxy does not know; for `other: guard`."""
 
     @model_validator(mode="after")
     def _one(self) -> KeyFile:
@@ -158,8 +160,8 @@ class RouteFile(Model):
     """What messages are: pieces of one text, JSON events, or each a whole text."""
     end_mark: str = "[DONE]"
     """The message that ends a text of a WebSocket."""
-    binary: Literal["refuse", "pass"] = "refuse"
-    """What becomes of binary messages."""
+    binary: Literal["guard", "refuse", "pass"] = "guard"
+    """What becomes of binary messages: those that are no text are refused, unless all pass."""
     inbound: Setting | None = None
     """The policy of what clients send over a WebSocket: as `policy`."""
 
@@ -284,8 +286,8 @@ class ServeFile(Model):
     """Whether clients may name one of `policies` in the header `guardstream-policy`."""
     routes: dict[Setting, RouteEntry] = Field(default={})
     """Other policies, or other settings, by path."""
-    other: Literal["refuse", "pass"] = "refuse"
-    """What becomes of paths that the proxy does not guard."""
+    other: Literal["refuse", "guard", "pass"] = "refuse"
+    """What becomes of paths that the proxy does not know."""
     drain: Pause | None = None
     """When told to stop, how long new requests are still taken while `/readyz` says 503."""
     grace: Pause = 30.0

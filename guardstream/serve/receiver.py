@@ -6,10 +6,15 @@ from collections import deque
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 from starlette.types import Message, Receive
 
-READ_AHEAD = 16
-"""Messages that are read before the application asks for them; after more, nothing is seen."""
+READ_AHEAD = 1024
+"""Messages that are read before the application asks for them. After more, nothing is seen until it
+does."""
+
+READ_AHEAD_SIZE = 256 * 1024
+"""Bytes, or characters, of these messages, beyond which none is read either."""
 
 
 class Receiver:
@@ -24,6 +29,8 @@ class Receiver:
         self._receive = receive
         self._left = left
         self._ahead: deque[Message] = deque()
+        self._size = 0  # of those messages
+        self._room = anyio.Event()
         self._lock = anyio.Lock()
         self._waiting = 0
         self._farewell: Message | None = None
@@ -32,11 +39,15 @@ class Receiver:
 
     async def __call__(self) -> Message:
         """Return the application's next message."""
+        if self._ahead:  # for what is there nobody waits until `watch` has read the next
+            await anyio.lowlevel.checkpoint()
+            if self._ahead:
+                return self._taken()
         self._waiting += 1
         try:
             async with self._lock:
                 if self._ahead:
-                    return self._ahead.popleft()
+                    return self._taken()
                 message = await self._next()
         finally:
             self._waiting -= 1
@@ -45,16 +56,27 @@ class Receiver:
         return message
 
     async def watch(self) -> None:
-        """Read ahead until the client leaves, or the application has too much unread."""
-        while self._farewell is None and len(self._ahead) < READ_AHEAD:
+        """Read ahead until the client leaves, while the application has not too much unread."""
+        while self._farewell is None:
+            if len(self._ahead) >= READ_AHEAD or self._size >= READ_AHEAD_SIZE:
+                self._room = anyio.Event()
+                await self._room.wait()
+                continue
             async with self._lock:
                 message = await self._next()
                 if self._farewell is None:
                     self._ahead.append(message)
+                    self._size += _size(message)
 
     def release(self) -> None:
         """Tell the application that the client has left, if it was not told."""
         self._released.set()
+
+    def _taken(self) -> Message:
+        message = self._ahead.popleft()
+        self._size -= _size(message)
+        self._room.set()
+        return message
 
     async def _next(self) -> Message:
         if self._farewell is not None:
@@ -64,3 +86,8 @@ class Receiver:
             self._farewell = message
             self._withheld = self._left(self._waiting > 0)
         return message
+
+
+def _size(message: Message) -> int:
+    """Return how long a message is, of a request's body or of a WebSocket."""
+    return sum(len(message.get(name) or "") for name in ("body", "bytes", "text"))

@@ -29,7 +29,7 @@ _OF_THE_BODY |= {b"repr-digest", b"accept-ranges", b"content-encoding", POLICY_H
 """Headers that say something about bytes which may change."""
 
 
-Binary: TypeAlias = Literal["refuse", "pass"]
+Binary: TypeAlias = Literal["guard", "refuse", "pass"]
 
 WebSocketMode: TypeAlias = Literal["text", "json", "message"]
 
@@ -60,8 +60,9 @@ class Route:
     an event stream.
 
     Messages of a WebSocket are, by `websocket`, pieces of one text ("text", which `end_mark`
-    ends), JSON events ("json"), or each a whole text ("message"); binary ones are refused unless
-    `binary="pass"`. `inbound` guards what clients send, each message as a whole text.
+    ends), JSON events ("json"), or each a whole text ("message"). Those in binary are guarded if
+    they are text in UTF-8, and otherwise refused; `binary` may refuse all of them, or pass them.
+    `inbound` guards what clients send, each message as a whole text.
     """
 
     path: str
@@ -73,7 +74,7 @@ class Route:
     heartbeat: float | None = None
     websocket: WebSocketMode = "text"
     end_mark: str = "[DONE]"
-    binary: Binary = "refuse"
+    binary: Binary = "guard"
     inbound: Guard | None = None
 
     def __post_init__(self) -> None:

@@ -30,8 +30,13 @@ DENIAL = "websocket.http.response"
 """The extension by which an application answers a handshake with a body, which nothing guards."""
 
 
+_TURN = 64
+"""Messages after which others have their turn: a server may drop what a client that has left is to
+be sent without ever waiting, and nobody would see that the client has left."""
+
+
 class Connection:
-    """Runs an application for one connection and guards its text messages.
+    """Runs an application for one connection and guards its messages.
 
     The application is cancelled when the guard closes the connection; when the client leaves, it
     is told if it waits for a message, and cancelled if it does not. One that returns has said all,
@@ -47,7 +52,9 @@ class Connection:
         self._route = route
         self._messages = messages_of(route)
         self._left = False
+        self._taken = 0  # messages of the application
         self._open = False
+        self._binary = False  # whether the application's last message was
         self._group = anyio.create_task_group()
         self._running = Running(self._take)
 
@@ -69,8 +76,11 @@ class Connection:
         """Return the client's next message; this is the application's `receive`."""
         message = await self._receiver()
         guard = self._route.inbound
-        if guard is None or message["type"] != "websocket.receive":
+        if guard is None or message["type"] == "websocket.connect":
             return message
+        if message["type"] == "websocket.disconnect":
+            said = message.get("reason")
+            return {**message, "reason": _reason(guard, message)} if said else message
         try:
             return await self._checked(guard, message)
         except StoppedError:
@@ -79,10 +89,8 @@ class Connection:
 
     async def _checked(self, guard: Guard, message: Message) -> Message:
         """Return a client's message as the application may see it."""
-        text = message.get("text")
+        text = await self._text(message)
         if text is None:
-            if self._route.binary == "refuse":
-                await self._close(UNSUPPORTED, "binary messages cannot be guarded")
             return message
         try:
             result = guard.check(text)
@@ -90,7 +98,24 @@ class Connection:
             await self._fail(error)
         if result.finish == "content_filter":
             await self._close(VIOLATION, "refused by policy")
-        return {**message, "text": result.text}
+        return {**message, **_saying(result.text, binary=_is_binary(message))}
+
+    async def _text(self, message: Message) -> str | None:
+        """Return the text of a message, None for one that passes as it is.
+
+        The connection is closed for a binary one that is not to pass, and no text.
+        """
+        if not _is_binary(message):
+            return str(message["text"])
+        if self._route.binary == "pass":
+            return None
+        try:
+            text = bytes(message.get("bytes") or b"").decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if self._route.binary == "refuse" or "\0" in text:  # in UTF-16 it would say something else
+            await self._close(UNSUPPORTED, "binary messages cannot be guarded")
+        return text
 
     async def _take(self, message: Message) -> None:
         """Take a message from the application."""
@@ -105,7 +130,8 @@ class Connection:
             if self._open:
                 await self._settle()
             self._open = False
-            await self._send({**message, "reason": self._reason(message)})
+            assert self._route.guard is not None
+            await self._send({**message, "reason": _reason(self._route.guard, message)})
         else:
             await self._fail(GuardstreamError(f"{kind!r} cannot be guarded"))
 
@@ -116,12 +142,14 @@ class Connection:
         self._group.start_soon(self._receiver.watch)
 
     async def _guard(self, message: Message) -> None:
-        text = message.get("text")
+        self._taken += 1
+        if self._taken % _TURN == 0:
+            await anyio.lowlevel.checkpoint()
+        text = await self._text(message)
         if text is None:
-            if self._route.binary == "refuse":
-                await self._close(UNSUPPORTED, "binary messages cannot be guarded")
             await self._send(message)
             return
+        self._binary = _is_binary(message)
         try:
             texts = self._messages.feed(text)
         except GuardstreamError as error:
@@ -138,19 +166,10 @@ class Connection:
             await self._fail(error)
         await self._send_texts(texts)
 
-    def _reason(self, message: Message) -> str:
-        """Return the reason that an application closes with, guarded."""
-        assert self._route.guard is not None
-        try:
-            reason = self._route.guard.check(message.get("reason") or "").text
-        except GuardstreamError:
-            return ""
-        return reason.encode()[:MAX_REASON].decode(errors="ignore")
-
     async def _send_texts(self, texts: list[str]) -> None:
         """Send guarded messages; close the connection if they were the last."""
         for text in texts:
-            await self._send({"type": "websocket.send", "text": text})
+            await self._send({"type": "websocket.send", **_saying(text, binary=self._binary)})
         if self._messages.error is not None:
             await self._fail(self._messages.error)
         if self._messages.ended == "content_filter":
@@ -174,3 +193,21 @@ class Connection:
         if not waiting:
             self._running.stop()
         return False
+
+
+def _is_binary(message: Message) -> bool:
+    return message.get("text") is None
+
+
+def _saying(text: str, *, binary: bool) -> dict[str, str | bytes]:
+    """Return what says a text in a message, binary as the one that it was in, or not."""
+    return {"bytes": text.encode()} if binary else {"text": text}
+
+
+def _reason(guard: Guard, message: Message) -> str:
+    """Return the reason that a connection is closed with, guarded."""
+    try:
+        reason = guard.check(message.get("reason") or "").text
+    except GuardstreamError:
+        return ""
+    return reason.encode()[:MAX_REASON].decode(errors="ignore")

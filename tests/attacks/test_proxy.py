@@ -38,13 +38,14 @@ ALIASES = [
     "/v1/%ef%bd%83hat/completions",
     "/v1/%c1%a3hat/completions",
     "/v1/jobs/%ff",
-    "/api/v1/chat/completions",
-    "/v1/v1/chat/completions",
-    "/v2/chat/completions",
     "/v1/messages%0D%0AX-A:%20b",
     "@127.0.0.1/v1/models",
     ".example.com/v1/models",
 ]
+
+
+BASES = ["/api/v1/chat/completions", "/v1/v1/chat/completions", "/v2/chat/completions"]
+"""Paths that only begin in another way: they are guarded as what they end in."""
 
 
 def status_of(url: str, target: str) -> int:
@@ -57,6 +58,15 @@ def test_no_other_name_of_a_guarded_path_is_passed() -> None:
         assert status_of(url, "/v1/jobs/a%3Fb%20c") == 200
     assert {alias for alias, status in statuses.items() if status not in (400, 404)} == set()
     assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("target", BASES)
+@pytest.mark.parametrize("other", ["refuse", "guard", "pass"])
+def test_a_guarded_path_below_another_base_is_guarded(target: str, other: Any) -> None:
+    with proxied(lambda _, __: completion("a secret"), other=other) as (url, _):
+        answer = answer_to(url, target)
+    assert "a ######" in answer
+    assert "secret" not in answer
 
 
 @pytest.mark.parametrize("path", ["/v1/fine_tuning/jobs", "/v1/jobs/a?b", "/api/pull"])

@@ -44,6 +44,15 @@ def test_a_key_is_printed_once_and_its_hash_is_kept(tmp_path: Path) -> None:
     }
 
 
+def test_a_key_may_be_for_paths_that_are_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "keys.yaml"
+    key_new("ann", "--file", str(path), "--other")
+    key_new("bob", "--file", str(path))
+    found = KeysOfFile(str(path), [], other=True).changed()
+    assert found is not None
+    assert {key.name: key.other for key in found} == {"ann": True, "bob": False}
+
+
 @pytest.mark.parametrize(
     ("arguments", "before", "why"),
     [

@@ -783,7 +783,7 @@ GUARD = guard()
         ({"guard": GUARD, "heartbeat": "15s"}, "a number of seconds above 0, not '15s'"),
         ({"guard": GUARD, "heartbeat": 0}, "above 0, not 0"),
         ({"guard": GUARD, "websocket": "jason"}, "'text', 'json', 'message', not 'jason'"),
-        ({"guard": GUARD, "binary": True}, "'refuse', 'pass', not True"),
+        ({"guard": GUARD, "binary": True}, "'guard', 'refuse', 'pass', not True"),
     ],
 )
 def test_what_is_no_setting_is_said_at_once(given: dict[str, Any], said: str) -> None:

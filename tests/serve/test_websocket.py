@@ -195,13 +195,39 @@ async def test_messages_that_are_no_events_of_a_provider_are_refused() -> None:
     assert (call.texts, call.closed) == ([], 1011)
 
 
-async def test_binary_messages_are_refused_unless_they_are_to_pass() -> None:
+def sending(*messages: bytes) -> Any:
     async def talk(socket: WebSocket) -> None:
-        await socket.send_bytes(b"\x01")
+        for message in messages:
+            await socket.send_bytes(message)
 
-    assert (await Call(stays=True).to(guarded(app_of(talk)))).closed == 1003
-    call = await Call(stays=True).to(guarded(app_of(talk), binary="pass"))
-    assert call.sent[1:] == [{"type": "websocket.send", "bytes": b"\x01"}]
+    return app_of(talk)
+
+
+@pytest.mark.parametrize("data", [b"\xff", "secret".encode("utf-16"), "secret".encode("utf-16-le")])
+async def test_binary_messages_that_are_no_text_are_refused_unless_they_are_to_pass(
+    data: bytes,
+) -> None:
+    assert (await Call(stays=True).to(guarded(sending(data)))).closed == 1003
+    call = await Call(stays=True).to(guarded(sending(data), binary="pass"))
+    assert call.sent[1:] == [{"type": "websocket.send", "bytes": data}]
+
+
+async def test_binary_messages_that_are_texts_are_guarded_and_stay_binary() -> None:
+    app = GuardMiddleware(sending(b"a blu", b"e bird, blu"), INBOUND)
+    call = await Call(stays=True).to(app)
+    assert b"".join(m["bytes"] for m in call.sent[1:]) == b"a [a] bird, blu"
+    events = [{"serverContent": {"modelTurn": {"parts": [{"text": t}]}}} for t in ("bl", "ue x")]
+    source = sending(*(json.dumps(event).encode() for event in events))
+    app = GuardMiddleware(source, INBOUND, websocket="json", provider="gemini_live")
+    call = await Call(stays=True).to(app)
+    assert [m["bytes"] for m in call.sent[1:]] == [
+        b'{"serverContent":{"modelTurn":{"parts":[{"text":"[a] x"}]}}}'
+    ]
+
+
+async def test_binary_messages_can_all_be_refused() -> None:
+    app = guarded(sending(b"text"), binary="refuse")
+    assert (await Call(stays=True).to(app)).closed == 1003
 
 
 async def echo(socket: WebSocket) -> None:
@@ -236,9 +262,11 @@ async def test_a_client_that_is_blocked_is_closed() -> None:
 
 async def test_binary_messages_of_clients_are_refused_unless_they_are_to_pass() -> None:
     app = guarded(app_of(echo), inbound=INBOUND)
-    assert (await Call(b"\x01", stays=True).to(app)).closed == 1003
+    assert (await Call(b"\xff", stays=True).to(app)).closed == 1003
+    assert (await Call(b"a blue bird").to(app)).sent[1]["bytes"] == b"a [a] bird"
+    assert (await Call(b"an evil thing", stays=True).to(app)).closed == 1008
     passing = guarded(app_of(echo), inbound=INBOUND, binary="pass")
-    assert (await Call(b"\x01").to(passing)).sent[1]["bytes"] == b"\x01"
+    assert (await Call(b"\xff").to(passing)).sent[1]["bytes"] == b"\xff"
 
 
 async def test_an_inbound_guard_that_fails_closes_the_connection() -> None:
@@ -352,3 +380,89 @@ async def test_a_denial_with_a_body_is_refused() -> None:
 
     call = await Call(stays=True).to(guarded(app))
     assert [message["type"] for message in call.sent] == ["websocket.close"]
+
+
+@pytest.mark.parametrize("reason", ["a blue bird", "an evil thing"])
+async def test_the_reason_that_a_client_leaves_with_is_guarded(reason: str) -> None:
+    told = []
+
+    async def talk(socket: WebSocket) -> None:
+        told.append(await socket.receive())
+
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        async def received() -> Message:
+            message = await receive()
+            left = message["type"] == "websocket.disconnect"
+            return {**message, "code": 4001, "reason": reason} if left else message
+
+        await guarded(app_of(talk), inbound=INBOUND)(scope, received, send)
+
+    await Call().to(leaving)
+    ((code, said),) = [(each["code"], each["reason"]) for each in told]
+    assert code == 4001
+    assert "blue" not in said
+    assert "evil" not in said
+
+
+async def test_what_a_client_sends_meanwhile_does_not_wait_for_its_next_message() -> None:
+    async def talk(socket: WebSocket) -> None:
+        assert await socket.receive_text() == "one"
+        for _ in range(20):  # an answer, while the client sends on
+            await socket.send_text("blue ")
+        assert await socket.receive_text() == "two"
+        await socket.send_text("done")
+
+    call = await Call("one", "two", stays=True).to(guarded(app_of(talk)))
+    assert call.texts[-1].endswith("done")
+
+
+async def test_a_client_that_leaves_is_noticed_however_much_of_it_is_unread() -> None:
+    upstream = Upstream([], silent=True)
+    call = Call(*["tick"] * 100)
+
+    async def talk(socket: WebSocket) -> None:
+        for _ in range(50):  # some of it is read, after more than that had come
+            await anyio.lowlevel.checkpoint()
+            await socket.receive_text()
+        async for _ in upstream.stream():
+            pass
+
+    await call.to(guarded(app_of(talk)))
+    assert upstream.closed.is_set()
+
+
+async def test_what_a_client_sends_unread_is_bounded() -> None:
+    call = Call(*["x" * 100_000] * 100, stays=True)
+    read = anyio.Event()
+
+    async def talk(socket: WebSocket) -> None:
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+        assert len(call._ahead) > 90
+        for _ in range(100):
+            await socket.receive_text()
+        read.set()
+
+    await call.to(guarded(app_of(talk)))
+    assert read.is_set()
+
+
+async def test_a_server_that_drops_what_it_sends_does_not_keep_an_application_going() -> None:
+    sent = 0
+
+    async def dropping(message: Message) -> None:  # as some do once the client has left
+        nonlocal sent
+        sent += message["type"] == "websocket.send"
+
+    async def received() -> Message:
+        kind = "websocket.disconnect" if sent else "websocket.connect"
+        return {"type": kind, "code": 1006}
+
+    async def talk(socket: WebSocket) -> None:
+        for _ in range(10_000):
+            await socket.send_text("tick ")
+
+    scope: dict[str, Any] = {"type": "websocket", "path": "/", "headers": [], "subprotocols": []}
+    with anyio.fail_after(30), suppress(OSError):
+        await guarded(app_of(talk))(scope, received, dropping)
+    assert sent < 10_000

@@ -85,7 +85,7 @@ async def judged_answer(
         rules = partial(guarded_answer, guard, endpoint, kind, body, attributes)
         guarded = await beside(rules)
         if endpoint.answer in _JUDGED:
-            return Guarded(await _judged_strings(guard, guarded.body))
+            return Guarded(await judged_strings(guard, guarded.body))
         return guarded
     except GuardstreamError as error:
         raise UpstreamError(502, "unguarded_answer", told(guard, error)) from error
@@ -110,7 +110,7 @@ async def _judged(
         return Guarded(_only_line(out), stream.result)
 
 
-async def _judged_strings(guard: Guard, body: bytes) -> bytes:
+async def judged_strings(guard: Guard, body: bytes) -> bytes:
     """Judge the strings in JSON, in lines of JSON, or a text. UpstreamError if one is blocked."""
     text = _utf8(body)
     whole = json_object(text)

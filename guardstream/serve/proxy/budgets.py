@@ -68,6 +68,8 @@ def weighed(endpoint: Endpoint, read: Read, answer: int) -> Weight:
 
 def reserved(endpoint: Endpoint, read: Read, answer: int) -> int:
     """Return the tokens that a request may use; `answer` are those of one that says no bound."""
+    if endpoint.answer == "any":  # nobody knows whether a model is asked
+        return _of_request(read.fields, answer, _ANY_BOUND)
     if not endpoint.sends:
         return 0
     if endpoint.answer == "said":
@@ -121,6 +123,9 @@ def of_answer(endpoint: Endpoint, weight: Weight, body: bytes, result: Result | 
 
     None if that is not known, so that what was reserved counts.
     """
+    if endpoint.answer == "any":
+        usage = (json_object(body) or {}).get("usage") if body[:1] == b"{" else None
+        return of_stream(weight, usage, len(body))
     if result is not None:
         return of_stream(weight, result.usage, len(body))
     if endpoint.sends == "batch" or endpoint.answer in ("file", "results", "speech"):

@@ -14,7 +14,7 @@ import anyio
 
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.http.request import RefusedError
-from guardstream.serve.proxy import budgets, objects
+from guardstream.serve.proxy import budgets, objects, others
 from guardstream.serve.proxy.endpoints import Found
 from guardstream.serve.proxy.keys import Key
 from guardstream.serve.proxy.requests import Read, read
@@ -25,6 +25,10 @@ log = logging.getLogger("guardstream.serve")
 
 _PATIENCE = 5.0
 """Seconds that the state may take for what has to be told when a request is over."""
+
+
+_NAMES = 200
+"""Names in a path and its query that are looked up."""
 
 
 class BoundsError(RefusedError):
@@ -57,10 +61,13 @@ NOTHING = Asked(Read({}, []), (), budgets.Weight(0, 0, None, False))
 """What is known of a request that need not be read."""
 
 
-def asked_by(found: Found, kind: str, body: bytes, answer_tokens: int) -> Asked:
+def asked_by(found: Found, kind: str, query: str, body: bytes, answer_tokens: int) -> Asked:
     """Read a request whose content type is `kind`. RefusedError if it cannot be read."""
     try:
-        said = read(found.endpoint, kind, body)
+        if found.endpoint.sends == "any":
+            said = others.read(kind, query, body)
+        else:
+            said = read(found.endpoint, kind, body)
         about = [found.names["id"]] if found.endpoint.about else []
         named = (each for part in (said.fields, *said.batch) for each in objects.named(part))
         names = tuple(dict.fromkeys([*about, *named]))
@@ -137,6 +144,15 @@ class Caller:
         """
         stored = [await self._own(each) for each in names]
         return next((each for each in stored if each is not None), None)
+
+    async def refuse_others(self, names: Iterable[str]) -> None:
+        """Raise RefusedError if one of these names is that of an object of another key."""
+        found = dict.fromkeys(names)
+        if len(found) > _NAMES:
+            raise RefusedError(400, "invalid_request", "the path and the query have too many names")
+        for each in found:
+            if await self._state.stored(each) is not None:
+                await self._own(each)
 
     async def _own(self, object_id: str) -> Stored | None:
         if object_id in self._settings.shared_objects:

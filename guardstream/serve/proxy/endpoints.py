@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
@@ -28,10 +28,11 @@ from guardstream.serve.proxy.errors import (
 )
 
 Answer: TypeAlias = Literal[
-    "said", "strings", "plain", "results", "file", "transcript", "images", "speech"
+    "said", "strings", "plain", "results", "file", "transcript", "images", "speech", "any"
 ]
 """What comes back: what a model says, whole or streamed; JSON in which every string may be said by
-one; JSON in which nothing is; lines of whole answers; a file; what was heard; images; speech."""
+one; JSON in which nothing is; lines of whole answers; a file; what was heard; images; speech; or
+anything, as nobody knows the path."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Endpoint:
     """One endpoint. `path` may have `{id}`, a name without slashes, and `{model}`, one with them.
 
     `sends` names the format in which a request speaks to a model, or what it is: `form` is a form
-    with files, `batch` a list of Anthropic's requests; none has a body that is not sent on.
+    with files, `batch` a list of Anthropic's requests, `any` whatever it turns out to be; none has
+    a body that is not sent on.
     `provider` is the format of what a model says, `auth` the header that has the key.
     `stores` an object that can be asked for by its id, is `about` the stored object `{id}`, `lists`
     such objects. `below` is what stands before the path where it is sent, `known` the path that
@@ -67,6 +69,13 @@ class Endpoint:
         return tuple(dict.fromkeys((self.path, known, maker)))
 
     @property
+    def asks_model(self) -> bool:
+        """Whether a model answers the request at once, and nothing but that is asked for."""
+        return self.method == "POST" and bool(self.sends) and (
+            self.answer == "said" or not self.stores
+        )  # fmt: skip
+
+    @property
     def guarded(self) -> bool:
         """Whether a policy judges anything of it."""
         return self.answer != "plain" or bool(self.sends)
@@ -88,10 +97,14 @@ _WILD = {
 """What stands for the parts of a template; a segment never begins with a dot."""
 
 
-def _compiled(template: str, *, anything: bool = False) -> re.Pattern[str]:
-    """Return what paths of a template look like, with `anything` in place of names if asked for."""
+_ANYTHING = dict.fromkeys(_WILD, ".+")
+_ANY_NAMES = {**_ANYTHING, "version": "[^/]+"}
+"""What an upstream may take for them; a version is one segment, so that it may begin a path."""
+
+
+def _compiled(template: str, wild: Mapping[str, str] = _WILD) -> re.Pattern[str]:
+    """Return what paths of a template look like, with what is `wild` in place of names."""
     parts = re.split(r"\{(\w+)\}", template)
-    wild = dict.fromkeys(_WILD, ".+") if anything else _WILD
     made = (wild[part] if at % 2 else re.escape(part) for at, part in enumerate(parts))
     return re.compile("".join(made), re.ASCII | re.DOTALL)
 
@@ -221,6 +234,14 @@ ENDPOINTS: Sequence[Endpoint] = (
 UNKNOWN = Endpoint("", "", "plain")
 """Stands for what the table does not have."""
 
+_ANY = Endpoint("", "", "any", "any")
+"""Stands for it where it is guarded all the same."""
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+"""What may be asked of a path that nobody knows: others ask something of the proxy itself."""
+
+_AUTH = {ANTHROPIC: "x-api-key", GOOGLE: "x-goog-api-key"}
+
 
 def errors_of(path: str, headers: Iterable[tuple[bytes, bytes]]) -> Errors:
     """Return how an API says an error whose endpoint is not known."""
@@ -271,6 +292,46 @@ class Table:
                 return Found(each, found.groupdict())
         return Found(UNKNOWN, {})
 
+    def ending(self, method: str, path: str) -> Found:
+        """Return the endpoint below another base that a request is for, such as that of
+        `/api/v1/chat/completions`: a model's alone, and nothing that is stored.
+        """
+        found = self._like(path, method)
+        if not found.endpoint.asks_model:
+            return Found(UNKNOWN, {})
+        return found._replace(endpoint=replace(found.endpoint, below=""))
+
+    def other(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Found:
+        """Return what stands for a path that is not known, to guard it.
+
+        It has the route of the path that it ends like. UNKNOWN if an upstream may take it for
+        another path, whose route would not hold.
+        """
+        like = self._like(path).endpoint
+        if method not in _METHODS or (like is UNKNOWN and self.disguised(path)):
+            return Found(UNKNOWN, {})
+        errors = errors_of(path, headers)
+        auth = _AUTH.get(errors, _ANY.auth)
+        known = like.known or like.path
+        return Found(replace(_ANY, path=path, errors=errors, auth=auth, known=known), {})
+
+    def _like(self, path: str, method: str | None = None) -> Found:
+        """Return the endpoint that a path ends in, letter for letter; UNKNOWN if it ends in none.
+
+        It is UNKNOWN, too, where more of the path is like an endpoint in another spelling.
+        """
+        if not _PLAIN.fullmatch(path):
+            return Found(UNKNOWN, {})
+        among = [each for each in (*self.added, *ENDPOINTS) if method in (None, each.method)]
+        lower = {_lower(each.path) for each in among}
+        names = path[1:].split("/")
+        for end in _ends(names):
+            if any(each.fullmatch(end.casefold()) for each in lower):
+                found = ((each, each.pattern.fullmatch(end)) for each in among)
+                exact = next(((each, m) for each, m in found if m is not None), None)
+                return Found(exact[0], exact[1].groupdict()) if exact else Found(UNKNOWN, {})
+        return Found(UNKNOWN, {})
+
     def disguised(self, path: str) -> bool:
         """Tell whether an upstream may take an unknown path for one of an endpoint.
 
@@ -284,13 +345,27 @@ class Table:
         if "\N{REPLACEMENT CHARACTER}" in plain:  # it was not in UTF-8, and others may read it
             return True
         names = [name for name in (each.strip(_NO_NAME).casefold() for each in named) if name]
-        ends = ["/" + "/".join(names[at:]) for at in range(max(1, len(names) - 1))]
-        return any(each.fullmatch(end) for end in ends for each in self._lower)
+        return any(each.fullmatch(end) for end in _ends(names) for each in self._lower)
 
     @cached_property
     def _lower(self) -> Sequence[re.Pattern[str]]:
         paths = dict.fromkeys(each.path for each in (*self.added, *ENDPOINTS))
-        return [_compiled(path.lower(), anything=True) for path in paths]
+        return [_compiled(path.lower(), _ANYTHING) for path in paths]
+
+
+def _ends(names: Sequence[str]) -> list[str]:
+    """Return the ends of a path, the longest first: the last name alone tells nothing."""
+    return ["/" + "/".join(names[at:]) for at in range(max(1, len(names) - 1))]
+
+
+@cache
+def _lower(template: str) -> re.Pattern[str]:
+    """Return what an upstream that minds no case may take for a path of a template."""
+    return _compiled(template.lower(), _ANY_NAMES)
+
+
+_PLAIN = re.compile(rf"(?:/{_SEGMENT})+", re.ASCII)
+"""A path that can be read in one way only."""
 
 
 _APART = re.compile(r"[/\\]")

@@ -8,12 +8,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from functools import partial
 from io import BytesIO
 from math import ceil
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import anyio
 from starlette.types import Receive, Scope, Send
 
 from guardstream.errors import AdapterError, GuardstreamError
+from guardstream.events import FinishReason
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.headers import CONVERSATION, in_utf8
@@ -22,7 +23,7 @@ from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
 from guardstream.serve.journal import last_event_id
-from guardstream.serve.proxy import budgets, models, objects, requests
+from guardstream.serve.proxy import budgets, models, objects, others, requests
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answers import (
     Guarded,
@@ -56,7 +57,13 @@ log = logging.getLogger("guardstream.serve")
 _MAX_ERROR = 1024 * 1024
 """Bytes of an upstream's error that are read."""
 
+_NOT_KNOWN = (
+    "the proxy does not know this path: give it a route with its 'provider', or guard all such "
+    "paths with 'other: guard'"
+)
+
 _NOTHING = 204
+_BODILESS = frozenset({_NOTHING, 205, 304})
 _TOO_LATE = 504
 _PARTIAL = 206
 
@@ -259,38 +266,35 @@ class ProxyExchange:
 
     async def _pass(self, body: bytes) -> None:
         """Answer a path that is not guarded, by the setting `other`."""
-        if self._settings.other == "refuse":
-            raise RefusedError(404, "not_guarded", "this path is not guarded, and so not served")
         if self._parts.table.disguised(self._scope["path"]):
-            raise RefusedError(404, "not_guarded", "this path may be another name of a guarded one")
+            why = "this path may be another name of a known one: use that, or give it a route"
+            raise RefusedError(404, "not_guarded", why)
+        if self._settings.other != "pass":
+            raise RefusedError(404, "not_guarded", _NOT_KNOWN)
         places = (self._scope["path"],)
         self._upstream = self._parts.choice.of(places, None, DEFAULT)
         response = await self._send_on(Sent(body))
         try:
-            await self._reply.start(
-                response.status, returned_headers(response, held=self._parts.held)
-            )
-            async for part in response:
-                await self._reply.say(part)
-        except UpstreamError as error:
-            self.outcome.failed(error.code, error.reason)
-            return  # a body that is cut off says by itself that something is missing
+            await self._unread(response)
         finally:
             await aclose_source(response)
-        await self._reply.say(b"", more=False)
 
     async def _forward(self, guard: Guard, body: bytes) -> None:
         endpoint, kind = self._found.endpoint, self._content_type()
         stored, count = None, 0
         if self._caller is not None or self._settings.models:
             tokens = self._settings.answer_tokens
-            self._asked = await self._apart(len(body), asked_by, self._found, kind, body, tokens)
+            self._asked = await self._apart(
+                len(body), asked_by, self._found, kind, self._query, body, tokens
+            )
         if self._caller is not None:
+            if endpoint.sends == "any":
+                await self._permit(self._caller)
             stored = await self._caller.allowed(self._asked.names)
             count = await self._caller.reserved(self._found, self._asked)
         self._choose(stored)
-        if endpoint.answer == "said":
-            asked = endpoint.provider if endpoint.sends else None
+        if endpoint.answer in ("said", "any"):
+            asked = endpoint.provider or None if endpoint.sends else None
             guard = await self._apart(len(body), for_request, guard, asked, body)
         guard, sent_on = await self._checked(guard, kind, body)
         if self._parts.held and len(self._parts.targets) > 1 and models.is_list(endpoint):
@@ -298,6 +302,15 @@ class ProxyExchange:
             return
         async with self._tokens(count):
             await self._exchange(guard, sent_on)
+
+    async def _permit(self, caller: Caller) -> None:
+        """Raise RefusedError for a key that may not use paths that the proxy does not know.
+
+        What they do on the account of all keys, and whose objects they show, nobody can tell.
+        """
+        if self._key is None or not self._key.other:
+            raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
+        await caller.refuse_others(others.named_in(self._scope["path"], self._query))
 
     async def _list_models(self, sent_on: Sent) -> None:
         """Answer with the models of all upstreams; those that fail are left out, unless all do."""
@@ -365,13 +378,15 @@ class ProxyExchange:
             if response.status == _PARTIAL or not in_utf8(said):
                 raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
                                     "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
-            if response.status >= 400:
+            if self._found.endpoint.answer == "any":
+                await self._other(guard, response, kind)
+            elif response.status >= 400:
                 self._spend(0)
                 answer = await read_whole(response, _MAX_ERROR)
                 answer = await self._apart(len(answer), guarded_error, guard, answer)
                 await self._whole(guard, response, answer)
             elif response.status == _NOTHING:
-                await self._whole(guard, response, b"")
+                await self._nothing(guard, response)
             elif response.status >= 300:
                 raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
             elif self._found.endpoint.provider and self._streams(kind):
@@ -380,6 +395,35 @@ class ProxyExchange:
                 await self._answer(guard, response, kind)
         finally:
             await aclose_source(response)
+
+    async def _other(self, guard: Guard, response: Incoming, kind: str) -> None:
+        """Guard the answer of a path that is not known, by what it is."""
+        fails = response.status >= 400
+        if fails:
+            self._spend(0)
+        if self._method == "HEAD" or response.status in _BODILESS:
+            await self._nothing(guard, response)
+        elif not fails and response.status >= 300:
+            raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
+        elif not fails and others.is_unread(kind):
+            await self._unread(response, guard)
+        elif not fails and others.is_stream(kind, gated=bool(guard.gates)):
+            await self._stream(guard, response, kind)
+        else:
+            await self._answer(guard, response, kind)
+
+    async def _unread(self, response: Incoming, guard: Guard | None = None) -> None:
+        """Send an answer as it comes, not judged; but for its headers, if there is a `guard`."""
+        self._reply.label = self.outcome.policy = None
+        headers = returned_headers(response, guard, held=self._parts.held)
+        await self._reply.start(response.status, headers)
+        try:
+            async for part in response:
+                await self._reply.say(part)
+        except UpstreamError as error:
+            self.outcome.failed(error.code, error.reason)
+            return  # a body that is cut off says by itself that something is missing
+        await self._reply.say(b"", more=False)
 
     def _streams(self, kind: str) -> bool:
         """Tell whether an answer comes bit by bit: Gemini's in JSON does by its path alone."""
@@ -390,24 +434,28 @@ class ProxyExchange:
     async def _answer(self, guard: Guard, response: Incoming, kind: str) -> None:
         """Guard a whole answer and send it."""
         endpoint = self._found.endpoint
-        answer = await read_whole(response, self._settings.max_answer)
-        guarded: Guarded
-        if guard.gates:
-            beside = partial(self._parts.apart.text, len(answer))
-            guarded = await judged_answer(guard, endpoint, kind, answer, self._attributes, beside)
-        else:
-            guarded = await self._apart(
-                len(answer), guarded_answer, guard, endpoint, kind, answer, self._attributes
-            )
-        result, body = guarded.result, guarded.body
+        fails = response.status >= 400
+        answer = await read_whole(response, _MAX_ERROR if fails else self._settings.max_answer)
+        body, result = await self._guarded(guard, kind, answer)
         if result is not None:
             self.outcome.finish = result.finish
-        if self._caller is not None:
+        if self._caller is not None and not fails:
             weight = self._asked.weight
             spent = await self._apart(len(body), budgets.of_answer, endpoint, weight, body, result)
             self._spend(spent)
             body = await self._noted(body)
         await self._whole(guard, response, body)
+
+    async def _guarded(self, guard: Guard, kind: str, answer: bytes) -> Guarded:
+        """Guard a whole answer of the endpoint."""
+        beside = partial(self._parts.apart.text, len(answer))
+        endpoint, attributes = self._found.endpoint, self._attributes
+        if endpoint.answer == "any":
+            rules = partial(others.guarded, guard, kind, answer, attributes)
+            return await others.judged(guard, rules, beside)
+        if guard.gates:
+            return await judged_answer(guard, endpoint, kind, answer, attributes, beside)
+        return await beside(partial(guarded_answer, guard, endpoint, kind, answer, attributes))
 
     async def _noted(self, body: bytes) -> bytes:
         """Remember the objects that an answer tells of; of a list show the caller's."""
@@ -426,18 +474,13 @@ class ProxyExchange:
 
     async def _checked(self, guard: Guard, kind: str, body: bytes) -> tuple[Guard, Sent]:
         """Return the guard of the exchange, with its vault if there is one, and what is sent."""
-        endpoint, table = self._found.endpoint, self._parts.table
         around = self._settings.operations.get(self._name)
         vaults = around.vaults if around else None
         if vaults is None:
-            size = len(body)
-            return guard, await self._apart(
-                size, requests.checked, guard, endpoint, table, kind, body
-            )
+            return guard, await self._apart(len(body), self._judged, guard, kind, body)
 
         def check(vault: Vault | None) -> Sent:
-            with_vault = guard.with_vault(vault)
-            work = partial(requests.checked, with_vault, endpoint, table, kind, body)
+            work = partial(self._judged, guard.with_vault(vault), kind, body)
             return self._parts.apart.text_of_thread(len(body), work)
 
         try:
@@ -445,6 +488,16 @@ class ProxyExchange:
         except VaultError as error:
             raise UpstreamError(503, "vault_failed", str(error)) from error
         return guard.with_vault(vault), sent
+
+    def _judged(self, guard: Guard, kind: str, body: bytes) -> Sent:
+        """Return what may be sent on of the request. RefusedError if that is nothing."""
+        endpoint = self._found.endpoint
+        if endpoint.sends != "any":
+            return requests.checked(guard, endpoint, self._parts.table, kind, body)
+        encodings = values(self._headers, b"content-encoding")
+        if any(each.strip().lower() not in ("", "identity") for each in encodings):
+            raise RefusedError(415, "unguarded_input", "the request's body is compressed")
+        return others.checked(guard, kind, self._scope["path"], self._query, body)
 
     def _conversation(self) -> tuple[str | None, str]:
         """The conversation that a request names, and whose it is: the client's, by its key."""
@@ -481,11 +534,12 @@ class ProxyExchange:
             headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
         if sent_on.kind is not None:
             headers.append((b"content-type", sent_on.kind))
+        query = self._query if sent_on.query is None else sent_on.query
         around = self._settings.operations.get(self._name)
 
         async def send() -> Incoming:
             return await upstream.send(
-                self._method, path, self._query, headers, sent_on.body, endpoint.auth
+                self._method, path, query, headers, sent_on.body, endpoint.auth
             )
 
         again = around is not None and (endpoint.answer == "said" or self._method == "GET")
@@ -497,9 +551,11 @@ class ProxyExchange:
 
     async def _whole(self, guard: Guard, response: Incoming, answer: bytes) -> None:
         headers = returned_headers(response, guard, held=self._parts.held)
-        if response.status != _NOTHING:
-            await self._reply.whole(response.status, headers, answer)
-            return
+        await self._reply.whole(response.status, headers, answer)
+
+    async def _nothing(self, guard: Guard, response: Incoming) -> None:
+        """Send an answer without a body."""
+        headers = returned_headers(response, guard, held=self._parts.held)
         await self._reply.start(response.status, headers)
         await self._reply.say(b"", more=False)
 
@@ -509,7 +565,8 @@ class ProxyExchange:
         try:
             stream = guard.wrap(
                 response,
-                provider=self._found.endpoint.provider,
+                provider=self._found.endpoint.provider or None,
+                framing=self._framing(kind),
                 keep_text=False,
                 attributes=self._attributes,
             )
@@ -519,7 +576,7 @@ class ProxyExchange:
         long_events = LongEvents(self._parts.apart)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        self._reply.media = kind
+        self._reply.media = STREAMS[1] if kind in others.LINES else kind
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._reply.start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
@@ -542,14 +599,27 @@ class ProxyExchange:
                 long_events.close()
                 usage, said = stream.result.usage, stream.stats.characters_in
                 self._spend(budgets.of_stream(self._asked.weight, usage, said))
-            if stream.finish == "content_filter" and not self._reply.begun:
-                # Blocked before its format had begun, which could have said so.
-                await self._reply.fail(502, "content_filter", "the policy blocked the answer")
-            if stream.finish == "timeout":
-                why = "the answer took longer than the policy allows"
-                await self._reply.fail(504, "deadline", why)
+            await self._conclude(stream.finish)
             self.outcome.finish, self.outcome.blocked_by = stream.finish, stream.blocked_by
-        await self._reply.say(b"", more=False)
+        if self.outcome.error is None or self._found.endpoint.provider or kind in STREAMS:
+            await self._reply.say(b"", more=False)
+        # What cannot say that it failed is cut off.
+
+    async def _conclude(self, finish: FinishReason | None) -> None:
+        """Say that the guard ended a stream, where its format has not done so."""
+        # Before its format has begun nothing has said so, and one that is not known never does.
+        unsaid = not self._reply.begun or not self._found.endpoint.provider
+        if finish == "content_filter" and unsaid and self._reply.media in STREAMS:
+            await self._reply.fail(502, "content_filter", "the policy blocked the answer")
+        if finish == "timeout":
+            why = "the answer took longer than the policy allows"
+            await self._reply.fail(504, "deadline", why)
+
+    def _framing(self, kind: str) -> Literal["sse", "text"] | None:
+        """How a stream of the endpoint comes; None where its first byte tells."""
+        if self._found.endpoint.provider or not others.is_text(kind):
+            return None
+        return "sse" if kind == "text/event-stream" else "text"
 
     def _telling(self) -> objects.Telling | None:
         """What finds the objects in a stream, if they are to be remembered."""

@@ -37,11 +37,13 @@ class Part:
     data: bytes
     filename: str | None = None
     kind: bytes = b""
+    judged: bool = False  # as the text or the file that it is, whatever its name
 
     @property
     def is_file(self) -> bool:
-        """Whether nobody can take it for a text."""
-        return self.filename is not None and _FILES.fullmatch(self.name) is not None
+        """Whether nobody can take it for a text that is not judged."""
+        named = self.judged or _FILES.fullmatch(self.name) is not None
+        return self.filename is not None and named
 
     def text(self) -> str:
         """Return the value of a field; RefusedError if it is not in UTF-8."""

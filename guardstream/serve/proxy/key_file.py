@@ -26,7 +26,7 @@ def key_of(name: str, entry: KeyFile, clear: str | None) -> Key:
     sha256 = hashed(clear) if clear is not None else entry.sha256
     assert sha256 is not None
     tokens = rate_of(entry.tokens) if entry.tokens else None
-    return Key(name, sha256, entry.policy, entry.at_once, tokens)
+    return Key(name, sha256, entry.policy, entry.at_once, tokens, entry.other)
 
 
 def read_entries(path: Path) -> Mapping[str, KeyFile]:
@@ -55,11 +55,15 @@ def parse_entries(path: Path, text: str) -> Mapping[str, KeyFile]:
 
 
 class KeysOfFile:
-    """The keys of a file that may change; `policies` are those that they may name."""
+    """The keys of a file that may change; `policies` are those that they may name.
 
-    def __init__(self, path: str, policies: Iterable[str]) -> None:
+    With `other` they may be for paths that the proxy does not know.
+    """
+
+    def __init__(self, path: str, policies: Iterable[str], *, other: bool = False) -> None:
         self._path = Path(path)
         self._policies = tuple(policies)
+        self._other = other
         self._seen: tuple[int, int, int] | None = None
 
     def changed(self) -> tuple[Key, ...] | None:
@@ -76,6 +80,10 @@ class KeysOfFile:
                 raise PolicyError(
                     f"{self._path}: key {name!r}: no policy {entry.policy!r} in 'policies', "
                     f"there are: {known}"
+                )
+            if entry.other and not self._other:
+                raise PolicyError(
+                    f"{self._path}: key {name!r}: 'other' of a key is for 'other: guard'"
                 )
             keys.append(key_of(name, entry, revealed(entry.key) if entry.key else None))
         return tuple(keys)

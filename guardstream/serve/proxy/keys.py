@@ -44,7 +44,7 @@ class Key:
 
     `policy` names the policy of all its requests, as the path says if None. At most `at_once` of
     them run at a time, and `tokens`, a number of tokens and a time in seconds, bounds what they
-    use.
+    use. With `other` it may use paths that the proxy does not know, where these are guarded.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Key:
     policy: str | None = None
     at_once: int | None = None
     tokens: tuple[int, float] | None = None
+    other: bool = False
 
 
 KeyFunction: TypeAlias = Callable[[str], Key | Awaitable[Key | None] | None]
@@ -173,12 +174,14 @@ def with_key(headers: Headers, key: str | None, auth: str) -> Headers:
     return [*kept, (auth.encode(), value.encode())]
 
 
+def is_key(pair: str) -> bool:
+    """Tell whether a part of a query is a key, by its name."""
+    return unquote_plus(pair.partition("=")[0]).lower() in _PARAMETERS
+
+
 def query_without(query: str) -> str:
     """Return a query without the keys in it."""
-    pairs = query.split("&")
-    names = (unquote_plus(pair.partition("=")[0]).lower() for pair in pairs)
-    return "&".join(pair for pair, name in zip(pairs, names, strict=True)
-                    if name not in _PARAMETERS)  # fmt: skip
+    return "&".join(pair for pair in query.split("&") if not is_key(pair))
 
 
 def named_keys(keys: Mapping[str, str | Key]) -> tuple[Key, ...]:

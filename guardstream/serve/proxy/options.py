@@ -65,7 +65,7 @@ class ServeOptions:
     policies: Mapping[str, str]
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
-    other: Literal["refuse", "pass"] = "refuse"
+    other: Literal["refuse", "guard", "pass"] = "refuse"
     max_body: int = 16 * 1024 * 1024
     max_answer: int = 64 * 1024 * 1024
     connect_timeout: float = 10.0
@@ -180,7 +180,9 @@ class ServeOptions:
     def _more_keys(self, policies: Iterable[str]) -> Keys | None:
         if not (self.key_file or self.key_function):
             return None
-        load = KeysOfFile(self.key_file, policies).changed if self.key_file else None
+        load = None
+        if self.key_file:
+            load = KeysOfFile(self.key_file, policies, other=self.other == "guard").changed
         first = load() if load else None
         function: KeyFunction | None = None
         if self.key_function:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardstream.serve.proxy.apart import Apart
-from guardstream.serve.proxy.endpoints import Endpoint, Found, Table
+from guardstream.serve.proxy.endpoints import UNKNOWN, Endpoint, Found, Table
 from guardstream.serve.proxy.keys import Keys, named_keys
 from guardstream.serve.proxy.sending import Sender
 from guardstream.serve.proxy.settings import ProxySettings
@@ -35,7 +35,12 @@ class Parts:
 
     def found(self, method: str, path: str, headers: Headers) -> Found:
         """Return the endpoint of a request."""
-        return self.table.of_client(self.table.find(method, path), headers)
+        found = self.table.find(method, path)
+        if found.endpoint is UNKNOWN:
+            found = self.table.ending(method, path)
+        if found.endpoint is UNKNOWN and self.settings.other == "guard":
+            found = self.table.other(method, path, headers)
+        return self.table.of_client(found, headers)
 
     def upstream(self, name: str) -> Upstream:
         """Return the client to an upstream, made in the event loop that uses it."""

@@ -19,10 +19,14 @@ _JSON = b"application/json"
 
 
 class Sent(NamedTuple):
-    """The body that may be sent on, and its content type: none but what was judged may be read."""
+    """The body that may be sent on, and its content type: none but what was judged may be read.
+
+    So it is with the query, where that was judged.
+    """
 
     body: bytes
     kind: bytes | None = None
+    query: str | None = None
 
 
 class Read(NamedTuple):

@@ -36,7 +36,9 @@ class ProxySettings:
 
     `guards` are by name, `default` among them; `routes` give paths another one. With `by_header`
     a client may ask for one of them by its name in the header `guardstream-policy`: give it no
-    name that it must not choose. `other` says what becomes of paths that are not guarded.
+    name that it must not choose. `other` says what becomes of paths that are not known: they are
+    refused; guarded by what is sent and comes, for clients whose `Key` may use them if clients
+    need one; or they pass unguarded.
     `formats` are the formats of answers of paths that the proxy does not know.
 
     Requests go to `upstream`; `upstreams` are others, by name: `models` says which has which
@@ -66,7 +68,7 @@ class ProxySettings:
     guards: Mapping[str, Guard]
     routes: Mapping[str, str] = field(default_factory=dict)
     by_header: bool = False
-    other: Literal["refuse", "pass"] = "refuse"
+    other: Literal["refuse", "guard", "pass"] = "refuse"
     max_body: int = 16 * 1024 * 1024
     max_answer: int = 64 * 1024 * 1024
     connect_timeout: float = 10.0
@@ -109,6 +111,9 @@ class ProxySettings:
         keys = {name: key for name, key in self.keys.items() if isinstance(key, Key)}
         policies = {name: key.policy for name, key in keys.items() if key.policy is not None}
         _check_names("key", "policy", policies, self.guards)
+        for name, key in keys.items():
+            if key.other and self.other != "guard":
+                raise SettingsError(f"key {name!r}: 'other' of a key is for 'other: guard'")
         self._check_formats()
 
     def _check_formats(self) -> None:

@@ -142,6 +142,23 @@ def test_requests_beyond_the_policys_concurrency_are_told_to_come_later(tmp_path
     assert len(provider.requests) == 2
 
 
+def test_a_section_says_who_may_use_paths_that_are_not_known(tmp_path: Path) -> None:
+    keys = "  keys: {web: '${WEB_KEY}', batch: {key: '${BATCH_KEY}', other: true}}\n"
+    section = "  upstream: UPSTREAM\n  other: guard\n" + keys
+    with served(tmp_path, lambda _: JSONResponse({"a": "a secret"}), section) as (url, _):
+        answers = [
+            httpx.get(f"{url}/v1/threads", headers={"authorization": f"Bearer the-{name}_key"})
+            for name in ("web", "batch")
+        ]
+    assert [each.status_code for each in answers] == [403, 200]
+    assert answers[1].json() == {"a": "a ######"}
+    with (
+        pytest.raises(SettingsError, match=r"key 'batch': .*'other: guard'"),
+        served(tmp_path, lambda _: JSONResponse({}), section.replace("guard", "pass")),
+    ):
+        pass
+
+
 def test_a_request_waits_while_another_is_answered(tmp_path: Path) -> None:
     go_on = threading.Event()
 
