@@ -25,7 +25,7 @@ from guardstream.http.body import Beside
 from guardstream.serve.endings import error_frame
 from guardstream.serve.replay import ReplayStore
 from guardstream.serve.restoring import Placed, Position, Restoring, plain
-from guardstream.stream.bytes import LONG_EVENT
+from guardstream.stream.frames import LONG_EVENT
 
 _LOG = logging.getLogger("guardstream.serve")
 

@@ -25,8 +25,7 @@ from guardstream.providers.adapter import Unknown
 from guardstream.stream.choosing import Choose
 from guardstream.stream.fast_path import FastPath
 from guardstream.stream.flow import Sent
-from guardstream.stream.frames import LONG_EVENT as LONG_EVENT
-from guardstream.stream.frames import Check, FrameFlow, Make
+from guardstream.stream.frames import LONG_EVENT, Check, FrameFlow, Make
 
 
 class WireFlow(FrameFlow):

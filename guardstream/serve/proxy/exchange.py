@@ -48,7 +48,7 @@ from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import POLICY_HEADER, Headers, Route, label, streaming, values
 from guardstream.stream.asynchronous import GuardedStream
-from guardstream.stream.bytes import LONG_EVENT
+from guardstream.stream.frames import LONG_EVENT
 from guardstream.stream.loops import aclose_source
 from guardstream.vault import Vault, VaultError
 

@@ -6,7 +6,7 @@ from functools import partial
 from time import perf_counter
 
 from guardstream.serve.proxy.apart import Apart
-from guardstream.stream.bytes import LONG_EVENT
+from guardstream.stream.frames import LONG_EVENT
 from guardstream.stream.state import StreamState
 
 MANY = 1024

@@ -13,7 +13,7 @@ from guardstream.serve.proxy.apart import SHORT, Apart, Job, Shares
 from guardstream.serve.proxy.long_events import MANY
 from guardstream.serve.proxy.room import Room
 from guardstream.serve.proxy.turns import Turns
-from guardstream.stream.bytes import LONG_EVENT
+from guardstream.stream.frames import LONG_EVENT
 from tests.serve.proxy.test_faults import post
 from tests.serve.proxy.upstream import chat, proxied
 
