@@ -14,8 +14,8 @@ from guardstream.events import FinishReason
 from guardstream.providers.adapter import Again, Call, Piece, Reading, Said, Slot, Unknown
 from guardstream.providers.fields import fields_of
 from guardstream.providers.paths import Steps, rebuilt
-from guardstream.providers.readers import Found, compiled
-from guardstream.providers.spec import Leaf, Path, Read, Spec, SpecAdapter
+from guardstream.providers.readers import Found
+from guardstream.providers.spec import Leaf, Path, Read, VariedSpecAdapter
 from guardstream.providers.streamed import Streamed
 from guardstream.providers.telling import Telling
 
@@ -36,7 +36,7 @@ _REASONS: dict[str, FinishReason] = {
 }
 
 
-class Growing(SpecAdapter):
+class Growing(VariedSpecAdapter):
     """The base of such formats: a spec, which chunks end a text, and which begin a call.
 
     `incremental` says, if the caller knows it, that values are what is new (True), or all of a text
@@ -56,10 +56,6 @@ class Growing(SpecAdapter):
         self._waiting: Any = None  # the last chunk, if its text waits
         self._is_over = False
         self._over: set[int] = set()  # choices that have ended
-
-    def spec_of(self, chunk: Any) -> Spec:  # noqa: ARG002
-        """Return the spec of a chunk, where a stream has several kinds of objects."""
-        return self.spec
 
     def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
         """Return the choice that stands at a path: its place, in formats that have several."""
@@ -145,8 +141,6 @@ class Growing(SpecAdapter):
     def _read(self, chunk: Any, event: Mapping[str, Any]) -> Read:
         """Read a chunk; what is told as a whole becomes what is new, and all of it once more."""
         last = self._last
-        if last is None or last.chunk is not chunk:
-            self._reader = compiled(self.spec_of(chunk))
         read = super()._read(chunk, event)
         if read is last:
             return read

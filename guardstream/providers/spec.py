@@ -519,6 +519,19 @@ class SpecAdapter:
         raise AdapterError(f"{self.name}: {leaf.field!r} is not text")
 
 
+class VariedSpecAdapter(SpecAdapter):
+    """The base of adapters for streams of several kinds of objects, each with a spec of its own."""
+
+    def spec_of(self, chunk: Any) -> Spec:  # noqa: ARG002
+        """Return the spec of a chunk; it depends on the chunk alone."""
+        return self.spec
+
+    def _find(self, chunk: Any, event: Mapping[str, Any], found: Findings) -> None:
+        if chunk is not None:
+            self._reader = compiled(self.spec_of(chunk))
+        super()._find(chunk, event, found)
+
+
 def _drop_items(found: Sequence[Found], news: Mapping[int, Any], updates: dict[Steps, Any]) -> None:
     """Let items go in which something changed and nothing is left.
 

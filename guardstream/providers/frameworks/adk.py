@@ -15,7 +15,6 @@ from guardstream.providers.fields import fields_of, only
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import CITATION, PART, both, camel
-from guardstream.providers.readers import compiled
 from guardstream.providers.spec import (
     ABOUT,
     END,
@@ -25,8 +24,8 @@ from guardstream.providers.spec import (
     Leaf,
     Path,
     Spec,
-    SpecAdapter,
     Tree,
+    VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.streamed import Streamed
@@ -88,7 +87,7 @@ _KEPT += ("model_version", "isolation_scope")
 """What an event that is made says of the one it is made after."""
 
 
-class ADK(SpecAdapter):
+class ADK(VariedSpecAdapter):
     """The adapter for events: of one agent, or of several after or beside one another."""
 
     name = "adk"
@@ -119,24 +118,9 @@ class ADK(SpecAdapter):
             return "actions" in keys or "content" in keys
         return {"content", "partial", "turn_complete"} <= keys
 
-    def read(self, chunk: Any) -> Reading:
-        """Find the text in an event."""
-        self._choose(chunk)
-        return super().read(chunk)
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
-        self._choose(chunk)
-        return super().write(chunk, texts, ends=ends)
-
-    def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
-        self._choose(chunk)
-        return super().without_unknown(chunk)
-
-    def _choose(self, chunk: Any) -> None:
+    def spec_of(self, chunk: Any) -> Spec:
         asked = fields_of(chunk).get("author") == "user"
-        self._reader = compiled(self.asked if asked else self.spec)
+        return self.asked if asked else self.spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path:

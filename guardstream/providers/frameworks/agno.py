@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
 from guardstream.providers.fields import fields_of, only
-from guardstream.providers.readers import compiled
 from guardstream.providers.spec import (
     KEEP,
     META,
@@ -24,8 +23,8 @@ from guardstream.providers.spec import (
     OneOf,
     Path,
     Spec,
-    SpecAdapter,
     Tree,
+    VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.streamed import Streamed
@@ -103,7 +102,7 @@ _OVER = frozenset({"RunContentCompleted", "RunCompleted", "RunError", "RunCancel
 _MODULES = ("agno.run.agent", "agno.run.team")
 
 
-class Agno(SpecAdapter):
+class Agno(VariedSpecAdapter):
     """The adapter for events, and for the output of a run after them."""
 
     name = "agno"
@@ -125,23 +124,8 @@ class Agno(SpecAdapter):
         own = {"agent_id", "team_id", "workflow_id"} & fields.keys()
         return isinstance(fields.get("event"), str) and "run_id" in fields and bool(own)
 
-    def read(self, chunk: Any) -> Reading:
-        """Find the text in an event."""
-        self._choose(chunk)
-        return super().read(chunk)
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return an event that says `texts`; None if nothing is left to say."""
-        self._choose(chunk)
-        return super().write(chunk, texts, ends=ends)
-
-    def without_unknown(self, chunk: Any) -> Any:
-        """Return an event without text that nothing is known of."""
-        self._choose(chunk)
-        return super().without_unknown(chunk)
-
-    def _choose(self, chunk: Any) -> None:
-        self._reader = compiled(_SPECS.get(_kind(fields_of(chunk)), _WHOLE))
+    def spec_of(self, chunk: Any) -> Spec:
+        return _SPECS.get(_kind(fields_of(chunk)), _WHOLE)
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:  # noqa: ARG002
         run = self._run(event)

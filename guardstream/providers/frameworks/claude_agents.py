@@ -26,7 +26,6 @@ from guardstream.providers.adapter import (
 from guardstream.providers.anthropic.messages import REASONS, Anthropic
 from guardstream.providers.fields import fields_of, replaced
 from guardstream.providers.nested import Nested
-from guardstream.providers.readers import compiled
 from guardstream.providers.spec import (
     END,
     KEEP,
@@ -37,8 +36,8 @@ from guardstream.providers.spec import (
     SKIP,
     Leaf,
     Spec,
-    SpecAdapter,
     Tree,
+    VariedSpecAdapter,
     sibling,
 )
 from guardstream.providers.streamed import Streamed
@@ -115,7 +114,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
 """What the objects of each kind have, which do not say their kind."""
 
 
-class _Messages(SpecAdapter):
+class _Messages(VariedSpecAdapter):
     """The adapter for messages of one agent: they repeat its events, or say what is new."""
 
     name = "claude_agents"
@@ -137,7 +136,6 @@ class _Messages(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event, or in a message."""
-        self._reader = compiled(_spec(chunk))
         if _kind(chunk) != "stream_event":
             return super().read(chunk)
         self._event = chunk
@@ -151,6 +149,12 @@ class _Messages(SpecAdapter):
         if reading.closed or reading.finished:
             self._open = None
         return reading
+
+    def spec_of(self, chunk: Any) -> Spec:
+        kind, subtype = _kind(chunk), fields_of(chunk).get("subtype")
+        if kind == "system" and subtype == "init":
+            kind = "init"
+        return _SPECS.get(kind, _SPECS[""])
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         kind = _kind(chunk)
@@ -194,7 +198,6 @@ class _Messages(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return a chunk that says `texts`; None if nothing is left to say."""
-        self._reader = compiled(_spec(chunk))
         if _kind(chunk) != "stream_event":
             return super().write(chunk, texts, ends=ends)
         count = len(texts) - len(self.pieces(chunk, fields_of(chunk)))
@@ -206,7 +209,6 @@ class _Messages(SpecAdapter):
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return a chunk without text that nothing is known of."""
-        self._reader = compiled(_spec(chunk))
         made = super().without_unknown(chunk)
         if _kind(chunk) != "stream_event":
             return made
@@ -302,13 +304,6 @@ def _kind(chunk: Any) -> str:
         return str(chunk.get("type"))
     keys = fields_of(chunk).keys()
     return next((kind for kind, own in _KINDS.items() if own <= keys), "")
-
-
-def _spec(chunk: Any) -> Spec:
-    kind, subtype = _kind(chunk), fields_of(chunk).get("subtype")
-    if kind == "system" and subtype == "init":
-        kind = "init"
-    return _SPECS.get(kind, _SPECS[""])
 
 
 def _event(chunk: Any) -> Any:

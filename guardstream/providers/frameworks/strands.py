@@ -17,8 +17,7 @@ from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.nested import Nested, with_inner, within
 from guardstream.providers.nodes import REQUEST, SKIP, Either, OneOf
-from guardstream.providers.readers import compiled
-from guardstream.providers.spec import KEEP, META, Leaf, Spec, SpecAdapter, Tree
+from guardstream.providers.spec import KEEP, META, Leaf, Spec, SpecAdapter, Tree, VariedSpecAdapter
 from guardstream.providers.streamed import Streamed
 
 _RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"toolUseId", "status", "format"}))
@@ -148,7 +147,7 @@ class _Model(Bedrock):
         return self._places.get(number, {})
 
 
-class _Agent(SpecAdapter):
+class _Agent(VariedSpecAdapter):
     """The adapter for the events of one agent."""
 
     name = "strands"
@@ -168,7 +167,6 @@ class _Agent(SpecAdapter):
 
     def read(self, chunk: Any) -> Reading:
         """Find the text in an event, of the model or not."""
-        self._choose(chunk)
         if not _is_model(chunk):
             return super().read(chunk)
         self._has_model = True
@@ -180,8 +178,8 @@ class _Agent(SpecAdapter):
         self._said = {piece.slot.channel: piece for piece in reading.pieces if piece.text}
         return reading
 
-    def _choose(self, chunk: Any) -> None:
-        self._reader = compiled(_BESIDE if _is_model(chunk) else _SPEC)
+    def spec_of(self, chunk: Any) -> Spec:
+        return _BESIDE if _is_model(chunk) else _SPEC
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         found = [self._known(piece) for piece in pieces]
@@ -213,7 +211,6 @@ class _Agent(SpecAdapter):
 
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; None if nothing is left to say."""
-        self._choose(chunk)
         if not _is_model(chunk):
             return super().write(chunk, texts, ends=ends)
         count = len(texts) - len(self.pieces(chunk, chunk))
@@ -225,7 +222,6 @@ class _Agent(SpecAdapter):
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without text that nothing is known of."""
-        self._choose(chunk)
         made = super().without_unknown(chunk)
         if not _is_model(chunk):
             return made
