@@ -24,6 +24,7 @@ from tests.providers import (
     messages,
     responses,
     test_acp,
+    test_agents,
     test_answers,
     test_assistants,
     test_bedrock,
@@ -49,6 +50,7 @@ from tests.providers import (
     test_plain_formats,
     test_realtime,
     test_sglang,
+    test_sse_objects,
     test_xai,
 )
 from tests.providers.laws import EMPTY
@@ -103,6 +105,17 @@ def _ui(pieces: Sequence[str]) -> Sequence[Any]:
         *({"type": "text-delta", "id": "t", "delta": piece} for piece in pieces),
         {"type": "text-end", "id": "t"},
         {"type": "finish"},
+    ]
+
+
+def _strands(pieces: Sequence[str]) -> Sequence[Any]:
+    message = {"role": "assistant", "content": [{"text": "".join(pieces)}]}
+    return [
+        {"event": {"messageStart": {"role": "assistant"}}},
+        *test_agents.spoken(pieces),
+        {"event": {"messageStop": {"stopReason": "end_turn"}}},
+        {"message": message},
+        {"result": test_agents.Outcome("end_turn", message)},
     ]
 
 
@@ -224,6 +237,25 @@ FORMATS: dict[str, Make] = {
     "autogen": lambda pieces: list(test_frameworks.autogen(pieces)),
     "haystack": lambda pieces: list(test_frameworks.haystack(pieces)),
     "dspy": lambda pieces: list(test_frameworks.dspy(pieces)),
+    "claude_agents": lambda pieces: [
+        *test_agents.message(("text", pieces)),
+        test_agents.ResultMessage("".join(pieces)),
+    ],
+    "adk": lambda pieces: [
+        *(test_agents.event(test_agents.part(each), partial=True) for each in pieces),
+        test_agents.event(test_agents.part("".join(pieces)), partial=False),
+    ],
+    "strands": _strands,
+    "agno": lambda pieces: [
+        *(test_agents.RunContentEvent(content=each) for each in pieces),
+        test_agents.RunCompletedEvent(content="".join(pieces)),
+    ],
+    "crewai": lambda pieces: [
+        *(test_agents.StreamFrame("llm_stream_chunk", {"chunk": each}) for each in pieces),
+        test_agents.StreamFrame("llm_call_completed", {"response": "".join(pieces)}),
+    ],
+    "semantic_kernel": test_agents.kernel,
+    "sse_events": lambda pieces: test_sse_objects.events(test_sse_objects.openai(pieces)),
     "events": _between(None, lambda piece: {"text": piece}),
     "json": _between(None, lambda piece: {"some": piece}),
 }
