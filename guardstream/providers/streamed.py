@@ -20,6 +20,12 @@ class Streamed:
             if kind in ("delta", "whole"):
                 self._texts.setdefault(slot, []).append(text)
 
+    def placed(self, piece: Piece) -> Piece:
+        """Return a repeat in the slot of its channel that has said it; else `piece` as it is."""
+        if piece.kind not in ("copy", "parsed"):
+            return piece
+        return piece._replace(slot=self.find(piece, channel=piece.slot.channel) or piece.slot)
+
     def find(self, piece: Piece, *, channel: str | None = None) -> Slot | None:
         """Return the slot, of `channel` alone if it is told, that has said what `piece` repeats.
 

@@ -213,9 +213,7 @@ class ADK(VariedSpecAdapter):
             if known is not None:
                 return copy._replace(slot=known)
             return Piece(slot._replace(number=self._count), text)
-        if kind in ("copy", "parsed"):
-            return piece._replace(slot=self._streamed.find(piece, channel=slot.channel) or slot)
-        return piece
+        return self._streamed.placed(piece)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return a partial event with one part of the slot's kind."""

@@ -176,9 +176,7 @@ class Agno(VariedSpecAdapter):
                 return Piece(self._calls[text], text, "copy")
             own = self._calls[text] = slot._replace(number=len(self._calls))
             return Piece(own, text, kind)
-        if kind in ("copy", "parsed"):
-            return piece._replace(slot=self._streamed.find(piece, channel=slot.channel) or slot)
-        return piece
+        return self._streamed.placed(piece)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return an event with a piece of content."""

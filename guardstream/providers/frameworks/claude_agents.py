@@ -188,8 +188,7 @@ class _Messages(VariedSpecAdapter):
         if piece.kind not in ("copy", "parsed") or piece.slot.field != "message":
             return piece
         if not says:
-            found = self._streamed.find(piece, channel=channel)
-            return piece._replace(slot=found or piece.slot)
+            return self._streamed.placed(piece)
         if channel == "tool_args":
             self._called += 1
             return Piece(Slot(0, channel, "input", -self._called), piece.text)

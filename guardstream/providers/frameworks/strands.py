@@ -197,11 +197,8 @@ class _Agent(VariedSpecAdapter):
 
     def _known(self, piece: Piece) -> Piece:
         """Return a piece in the slot that has said it; without one, what should repeat is new."""
-        if piece.kind in ("copy", "parsed"):
-            found = self._streamed.find(piece, channel=piece.slot.channel)
-            return piece._replace(slot=found or piece.slot)
         if piece.kind != "echo":
-            return piece
+            return self._streamed.placed(piece)
         said = self._said.get(piece.slot.channel)
         if said is not None and said.text == piece.text:
             return piece._replace(slot=said.slot)
