@@ -17,7 +17,8 @@ class Confirm(NamedTuple):
 class Match(NamedTuple):
     """A settled span of a rule: offsets in code points from the text's start, end exclusive.
 
-    `rule` is the number the rule was given. `failed`: the confirmation raised or ran out of time,
+    `rule` is the number the rule was given. `began` is where the match began of which the span is
+    the group; None where it began as well. `failed`: the confirmation raised or ran out of time,
     and `start` is where the unconfirmed candidate's hold-back begins. `judged` is False of a match
     so long that its text is no longer kept: it has overflowed, is masked, and is not reported.
     """
@@ -25,8 +26,15 @@ class Match(NamedTuple):
     rule: int
     start: int
     end: int
+    began: int | None = None
     failed: bool = False
     judged: bool = True
+
+    def goes_on(self, hold: int, written: int) -> bool:
+        """Whether the match may be of a candidate that overflowed when it was held from `hold`,
+        and begins in what has been written since."""
+        began = self.start if self.began is None else self.began
+        return began <= hold and self.start < written
 
 
 class Window:

@@ -560,7 +560,8 @@ class Redact:
         if any(live):
             self._write(events, self._regions.flow(self._position))
             return
-        ends = [match.end for match in found if match.start <= self._flowing.get(match.rule, -1)]
+        flowing, written = self._flowing, self._regions.written
+        ends = [m.end for m in found if m.goes_on(flowing.get(m.rule, -1), written)]
         self._flowing = {}
         self._write(events, self._regions.flow(max(ends, default=0)))
 

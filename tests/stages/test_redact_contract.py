@@ -357,6 +357,13 @@ def test_a_template_is_written_once_for_an_overflow() -> None:
     assert shown("xabbbbbc", rule, max_holdback=3) == "x[p]c"
 
 
+def test_a_template_is_written_once_where_a_group_begins_later_than_it_was_held() -> None:
+    rule = pattern("a+(?P<g>[ab]b[ab])", group="g", replacement="[{id}]")
+    events = events_of("aabbb", rule, max_holdback=2)
+    assert joined(events) == "a[p]"
+    assert spans(events) == [("p", 1, 4), ("p", 2, 5)]
+
+
 def test_an_overflow_can_block() -> None:
     events = events_of("xabbbb", pattern("ab+d"), max_holdback=3, on_overflow="block")
     assert events == [

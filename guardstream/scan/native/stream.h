@@ -934,9 +934,10 @@ stream_hits(Stream *self, PyObject *Py_UNUSED(ignored))
     return found;
 }
 
-/* Append what of a plain pattern's match is masked, (label, start, end), if that is anything. */
+/* Append what of a plain pattern's match is masked, if that is anything: (label, start, end), and
+   where the match began if that is asked for. */
 static int
-append_match(const Stream *self, PyObject *list, const Candidate *match)
+append_match(const Stream *self, PyObject *list, const Candidate *match, int began)
 {
     int32_t tail = self->machine->tails.at[match->pattern];
     int64_t start = tail < 0 ? match->start : match->hold;
@@ -944,8 +945,9 @@ append_match(const Stream *self, PyObject *list, const Candidate *match)
     if (start >= end) {
         return 0;
     }
-    PyObject *made = Py_BuildValue("(iLL)", (int)self->machine->labels.at[match->pattern],
-                                   (long long)start, (long long)end);
+    PyObject *made =
+        Py_BuildValue(began ? "(iLLL)" : "(iLL)", (int)self->machine->labels.at[match->pattern],
+                      (long long)start, (long long)end, (long long)match->start);
     int result = made == NULL ? ERROR : PyList_Append(list, made);
     Py_XDECREF(made);
     return result;
@@ -962,7 +964,7 @@ stream_settle(Stream *self, PyObject *found, PyObject *others)
         int certain = candidate.start < pattern_oldest(self, candidate.pattern, 0);
         int plain = self->machine->flags[candidate.pattern] & PLAIN;
         if (certain && plain) {
-            result = append_match(self, found, &candidate);
+            result = append_match(self, found, &candidate, others != NULL);
             continue;
         }
         if (certain && others != NULL) {
@@ -978,8 +980,8 @@ stream_settle(Stream *self, PyObject *found, PyObject *others)
     return 0;
 }
 
-/* certain() -> (what is masked of matches that are settled, patterns of which somebody else must
-   settle one) */
+/* certain() -> (what is masked of matches that are settled, with where each match began, patterns of
+   which somebody else must settle one) */
 static PyObject *
 stream_certain(Stream *self, PyObject *Py_UNUSED(ignored))
 {

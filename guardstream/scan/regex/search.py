@@ -267,14 +267,15 @@ class PatternScan:
         spans = self._spans(pattern, match, window)
         if tested and spans and spans[0][0] < self._horizon():
             # It has overflowed long ago, and there is no text left to be judged.
-            return [Match(compiled.rule, start, end, judged=False) for start, end in spans]
+            rule, began = compiled.rule, match.start
+            return [Match(rule, start, end, began, judged=False) for start, end in spans]
         if tested and not self._holds_true(pattern, spans, window):
             # It hides nothing then: the search goes on after its first character.
             self._restart(pattern, match.start + 1, window, ended=ended)
             return []
         if match.late:
             self._restart(pattern, match.end, window, ended=ended)
-        return [Match(compiled.rule, start, end) for start, end in spans]
+        return [Match(compiled.rule, start, end, match.start) for start, end in spans]
 
     def _horizon(self) -> int:
         """What lies before may no longer be known, however the text was cut."""
@@ -299,7 +300,7 @@ class PatternScan:
                 break
             spans = self._spans(pattern, match, window)
             if self._holds_true(pattern, spans, window):
-                found += [Match(compiled.rule, start, end) for start, end in spans]
+                found += [Match(compiled.rule, start, end, match.start) for start, end in spans]
                 self._restart(pattern, match.end, window, ended=ended)
                 return False
             begin = match.start + 1
@@ -510,7 +511,7 @@ class PatternScan:
             spans = [] if match is None else self._spans(pattern, match, window)
             if match is not None and self._holds_true(pattern, spans, window):
                 rule = self._set.patterns[pattern].rule
-                self._standing += [Match(rule, *span) for span in spans]
+                self._standing += [Match(rule, *span, match.start) for span in spans]
                 self._restart(pattern, match.end, window)
             elif not group:
                 self._restart(pattern, start + 1, window)

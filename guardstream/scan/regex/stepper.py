@@ -362,9 +362,20 @@ class Stepper:
         found, self._hits = self._hits, []
         return found
 
-    def certain(self) -> tuple[list[tuple[int, int, int]], list[int]]:
-        """What is masked of the matches that have become certain, once, and the patterns that are
-        not plain but have one that nothing older can undo."""
+    def certain(self) -> tuple[list[tuple[int, int, int, int]], list[int]]:
+        """What is masked of the matches that have become certain, once, and where each began; and
+        the patterns that are not plain but have one that nothing older can undo."""
+        found, others = self._taken()
+        return [(*masked, match.start) for match, masked in found], others
+
+    def settled(self) -> list[tuple[int, int, int]]:
+        """What is masked of the matches that have become certain, where nothing else is `due`."""
+        self.due = self.plain = False
+        return [masked for _, masked in self._taken()[0]]
+
+    def _taken(self) -> tuple[list[tuple[Candidate, tuple[int, int, int]]], list[int]]:
+        """The matches that have become certain, each with what is masked of it if that is anything,
+        and the patterns that are not plain but have one."""
         found: list[Candidate] = []
         others = []
         for pattern, candidates in list(self._open.items()):
@@ -376,13 +387,8 @@ class Stepper:
                 self.keep(pattern, [c for c in candidates if c.start >= oldest])
             else:
                 others.append(pattern)
-        masked = [self._machine.handling[match.pattern].masked(match) for match in found]
-        return [each for each in masked if each[1] < each[2]], others
-
-    def settled(self) -> list[tuple[int, int, int]]:
-        """What is masked of the matches that have become certain, where nothing else is `due`."""
-        self.due = self.plain = False
-        return self.certain()[0]
+        masked = [(match, self._machine.handling[match.pattern].masked(match)) for match in found]
+        return [each for each in masked if each[1][1] < each[1][2]], others
 
     def waiting(self) -> list[int]:
         """The patterns that have matches which are not settled."""
