@@ -53,7 +53,7 @@ def test_a_machine_is_made_of_tables() -> None:
     assert not stream.due
     assert stream.run("ba", 0, 2) == 2
     assert stream.due
-    assert stream.certain() == ([(7, 3, 4)], [])
+    assert stream.certain() == ([(7, 3, 4, 3)], [])
 
 
 def test_what_is_certain_and_plain_is_settled_on_the_way() -> None:
