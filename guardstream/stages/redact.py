@@ -225,7 +225,7 @@ class Redact:
         regions = self._regions
         tail = regions.tail + text
         if self._busy or not text or len(tail) > self._at_once:
-            return self._feed_carefully(text)
+            return self._flow_on(text) if self._flowing else self._feed_carefully(text)
         # Nearly always nothing happens in a chunk, and nothing can grow too long in it.
         held = self.read(text)
         if regions.spans or type(held) is not int:
@@ -246,6 +246,21 @@ class Redact:
         regions.written += release
         regions.tail = tail[release:]
         return tail[:release]
+
+    def _flow_on(self, text: str) -> str | list[Event]:
+        """Do as `feed_text` while what has overflowed is masked as it comes: nearly always it goes
+        on to the end of a chunk."""
+        if self._finished or not text or len(text) > self._at_once or self._is_watched():
+            return self._feed_carefully(text)
+        ran = self.read(text)
+        if not isinstance(ran, int):
+            return self._feed_carefully(text, ran)
+        self._position += len(text)
+        self._window.text += text
+        if len(self._window.text) > self._room:
+            self._trim()
+        self._regions.tail += text
+        return self._regions.flow(self._position)
 
     @property
     def tail(self) -> str:

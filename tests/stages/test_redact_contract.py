@@ -364,6 +364,15 @@ def test_a_template_is_written_once_where_a_group_begins_later_than_it_was_held(
     assert spans(events) == [("p", 1, 4), ("p", 2, 5)]
 
 
+def test_nothing_is_masked_on_once_another_rule_has_ended_the_stream() -> None:
+    rules = RuleSet([pattern("b[^d]+d"), word("stop", id="s", action="block")], max_holdback=3)
+    stage = rules.stage()
+    assert joined(stage.feed("bxxxxx")) == "******"
+    assert joined(stage.feed("xxx")) == "***"
+    assert stage.feed("stop")[-1] == Finish("content_filter")
+    assert stage.feed("xxx") == stage.finish() == []
+
+
 def test_an_overflow_can_block() -> None:
     events = events_of("xabbbb", pattern("ab+d"), max_holdback=3, on_overflow="block")
     assert events == [
