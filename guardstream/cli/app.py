@@ -313,7 +313,11 @@ def diff(
 def import_(
     file: Annotated[Path, typer.Argument(help="The configuration, or a list of words.")],
     kind: Annotated[
-        str | None, typer.Option("--from", help="gitleaks, presidio, bedrock or words.")
+        str | None,
+        typer.Option(
+            "--from",
+            help="gitleaks, kingfisher, trivy, trufflehog, presidio, bedrock or words.",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(callback=to_a_file, help="Write the policy to this file.")

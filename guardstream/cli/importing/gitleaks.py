@@ -3,7 +3,8 @@
 gitleaks takes the first group of a match as the secret, or `secretGroup`. Its patterns are RE2; a
 group becomes the named group `secret`, and where the branches of a pattern have groups of their
 own, each branch becomes a pattern. What cannot be said here (paths, commits, whole lines, other
-rules that are required) is named; an allowlist never becomes wider.
+rules that are required) is named; an allowlist never becomes wider. Betterleaks' TOML is the same
+with filters in the place of allowlists.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import regex
 
-from guardstream.cli.importing.write import Draft, ImportingError, slug
-
-_ESCAPE = re.compile(r"\\x\{([0-9A-Fa-f]+)\}|\\z|\\.", re.DOTALL)
-
-_MOST_VARIANTS = 16
-"""Patterns that one may become; beyond that its groups are no secrets but structure."""
+from guardstream.cli.importing.betterleaks import Filter, read_filter
+from guardstream.cli.importing.re2 import re2, secrets
+from guardstream.cli.importing.write import (
+    Draft,
+    ImportingError,
+    any_of,
+    containing,
+    slug,
+    untold_keywords,
+)
 
 
 def draft(text: str, path: Path) -> Draft:
@@ -37,30 +41,37 @@ def draft(text: str, path: Path) -> Draft:
     lists = list(_allowlists(config))
     for allowlist in lists:
         made.notes += _left_out(allowlist, "the allowlist of all rules", None)
+    every = _filter(made, config, "the filter of all rules")
+    if config.get("prefilter"):
+        made.notes.append("the prefilter is about paths and commits, and is left out")
     for rule in config.get("rules", []):
         if not isinstance(rule, dict) or "id" not in rule:
             raise ImportingError(f"{path}: a rule without an id")
-        _add(made, rule, [each for each in lists if _is_for(each, rule["id"])])
+        _add(made, rule, [each for each in lists if _is_for(each, rule["id"])], every)
     return made
 
 
-def _add(made: Draft, rule: dict[str, Any], lists: list[dict[str, Any]]) -> None:
+def _add(made: Draft, rule: dict[str, Any], lists: list[dict[str, Any]], every: Filter) -> None:
     name = slug(str(rule["id"]))
     if not isinstance(rule.get("regex"), str):
         made.notes.append(f"rule {name!r} looks at paths only, and is left out")
         return
     made.notes += [f"rule {name!r}: {note}" for note in _untold(rule)]
-    patterns, group = _patterns(re2(rule["regex"]), rule.get("secretGroup"))
+    number = rule.get("secretGroup")
+    patterns, group = secrets(rule["regex"], number if isinstance(number, int) else None)
     out: dict[str, Any] = {"id": name, "description": str(rule.get("description", ""))}
     out |= {"severity": "high", "pattern": patterns}
     if group:
         out["group"] = "secret"
-    if rule.get("entropy"):
-        out["validate"] = {"entropy": float(rule["entropy"])}
+    filters = (every, _filter(made, rule, f"rule {name!r}: its filter"))
+    entropy = max(float(rule.get("entropy") or 0), *(each.entropy for each in filters))
+    if entropy:
+        out["validate"] = {"entropy": entropy}
     own = list(_allowlists(rule))
     for allowlist in own:
         made.notes += _left_out(allowlist, f"rule {name!r}: its allowlist", group)
     allowed = [pattern for each in (*own, *lists) for pattern in _allowed(each, group=group)]
+    allowed += [pattern for each in filters for pattern in each.allowed]
     usable = [pattern for pattern in allowed if _compiles(pattern)]
     if len(usable) < len(allowed):
         left_out = len(allowed) - len(usable)
@@ -71,10 +82,19 @@ def _add(made: Draft, rule: dict[str, Any], lists: list[dict[str, Any]]) -> None
 
 
 _CONFIG = frozenset({"title", "description", "extend", "allowlist", "allowlists", "rules"})
-_CONFIG |= {"minVersion"}
+_CONFIG |= {"minVersion", "betterleaksMinVersion", "filter", "prefilter"}
 
 _RULE = frozenset({"id", "description", "regex", "secretGroup", "entropy", "allowlist"})
-_RULE |= {"allowlists", "tags", "skipReport", "path", "required", "keywords"}
+_RULE |= {"allowlists", "tags", "skipReport", "path", "required", "keywords", "filter"}
+_RULE |= {"validate"}
+
+
+def _filter(made: Draft, holder: dict[str, Any], whose: str) -> Filter:
+    """Read the filter of a rule or of all."""
+    found = read_filter(str(holder.get("filter") or ""))
+    if not found.is_whole:
+        made.notes.append(f"{whose} is left out where it asks for more than the secret")
+    return found
 
 
 def _extended(extend: Any) -> Iterator[str]:
@@ -93,10 +113,7 @@ def _untold(rule: dict[str, Any]) -> Iterator[str]:
         yield "its path is left out, it holds for every text"
     if rule.get("required"):
         yield "'required' is left out, it holds without the other rules' findings"
-    pattern = rule["regex"].lower()
-    keywords = [str(word) for word in rule.get("keywords") or ()]
-    if keywords and not any(word.lower() in pattern for word in keywords):
-        yield f"its keywords {keywords} are left out, it holds without them"
+    yield from untold_keywords(rule.get("keywords"), rule["regex"])
     yield from (f"{key!r} is not known, and left out" for key in rule if key not in _RULE)
 
 
@@ -139,7 +156,7 @@ def _target(allowlist: dict[str, Any]) -> str:
 
 
 def _regexes(allowlist: dict[str, Any]) -> list[str]:
-    return [re2(str(pattern)) for pattern in allowlist.get("regexes") or ()]
+    return [f"(?a:{re2(str(pattern))})" for pattern in allowlist.get("regexes") or ()]
 
 
 def _anchored(pattern: str) -> bool:
@@ -153,15 +170,14 @@ def _allowed(allowlist: dict[str, Any], *, group: bool) -> Iterator[str]:
     gitleaks allows what any of its criteria fits, or all with `condition = "AND"`; stop words are
     looked for in the secret, whatever their case.
     """
-    words = "|".join(re.escape(str(word)) for word in allowlist.get("stopwords") or ())
-    stops = f"(?i:{words})" if words else ""
+    stops = any_of(allowlist.get("stopwords") or ())
     target, regexes = _target(allowlist), _regexes(allowlist)
     if target == "line":
         regexes = []
     elif target == "match" and group:
         regexes = [pattern for pattern in regexes if not _anchored(pattern)]
     if not _is_and(allowlist):
-        yield from (rf"[\s\S]*?(?:{pattern})[\s\S]*" for pattern in (*regexes, stops) if pattern)
+        yield from (containing(pattern) for pattern in (*regexes, stops) if pattern)
         return
     complete = len(regexes) == len(allowlist.get("regexes") or ())
     if allowlist.get("paths") or allowlist.get("commits") or not complete:
@@ -177,144 +193,3 @@ def _compiles(pattern: str) -> bool:
     except regex.error:
         return False
     return True
-
-
-def re2(pattern: str) -> str:
-    """Write an RE2 pattern in the dialect of `regex`, ASCII classes as RE2 has them."""
-
-    def replaced(found: re.Match[str]) -> str:
-        if found[1]:
-            return f"\\U{int(found[1], 16):08X}"
-        if found[0] == "\\z":
-            return "\\Z"
-        return found[0]
-
-    written = _ESCAPE.sub(replaced, pattern)
-    return _flags_first(written)
-
-
-def _flags_first(pattern: str) -> str:
-    """Give a flag that stands inside, such as `(?i)`, a group up to the end of its own group.
-
-    RE2 applies such a flag from there on; `regex` (version 0) does not take it for the part.
-    """
-    for found in re.finditer(r"(?<!\\)\(\?([imsU]+(?:-[imsU]+)?|-[imsU]+)\)", pattern):
-        if found.start() == 0:
-            continue
-        end = _group_end(pattern, found.end())
-        inside = f"(?{found[1]}:{pattern[found.end() : end]})"
-        return _flags_first(pattern[: found.start()] + inside + pattern[end:])
-    return pattern
-
-
-def _group_end(pattern: str, start: int) -> int:
-    """The offset of the parenthesis that closes the group around `start`, or the end."""
-    depth = 0
-    for place, character in _outside_classes(pattern, start):
-        depth += (character == "(") - (character == ")")
-        if depth < 0:
-            return place
-    return len(pattern)
-
-
-def _outside_classes(pattern: str, start: int = 0) -> Iterator[tuple[int, str]]:
-    """The characters that are no escape and stand in no class, with their offsets."""
-    place, inside = start, False
-    while place < len(pattern):
-        character = pattern[place]
-        if character == "\\":
-            place += 2
-            continue
-        if inside:
-            inside = character != "]" or pattern[place - 1] == "["
-        elif character == "[":
-            inside = True
-        else:
-            yield place, character
-        place += 1
-
-
-def _patterns(pattern: str, secret: Any) -> tuple[list[str], bool]:
-    """The pattern with its secret group named; one for each branch that has a group of its own."""
-    if not _groups(pattern):
-        return [pattern], False
-    if isinstance(secret, int) and secret:
-        return [_named(pattern, secret)], True
-    variants = _variants(pattern)
-    if variants is None or not all(map(_groups, variants)):
-        return [_named(pattern, 0)], False  # the whole match is masked
-    return [_named(variant, 1) for variant in variants], True
-
-
-def _variants(pattern: str) -> list[str] | None:
-    """The pattern once for each branch of its alternations that has groups; None for too many."""
-    done: list[str] = []
-    open_ = [pattern]
-    while open_:
-        branches = _split(open_[0])
-        if branches:
-            open_[:1] = branches
-        else:
-            done.append(open_.pop(0))
-        if len(done) + len(open_) > _MOST_VARIANTS:
-            return None
-    return done
-
-
-def _split(pattern: str) -> list[str]:
-    """The pattern with one alternation, of which several branches have groups, taken apart."""
-    for start, end, cuts in _alternations(pattern):
-        head = re.match(r"\((?:\?[\w-]*:)?", pattern[start:]) if start >= 0 else None
-        if head is not None and head[0] == "(":
-            continue  # it is captured as a whole
-        first = start + head.end() if head else 0
-        edges = [first - 1, *cuts, end]
-        branches = [pattern[a + 1 : b] for a, b in pairwise(edges)]
-        if sum(bool(_groups(branch)) for branch in branches) > 1:
-            if head is None:
-                flags = re.match(r"\(\?[a-zA-Z]+\)", pattern)
-                return [_with_flags(flags[0] if flags else "", branch) for branch in branches]
-            before, after = pattern[:first], pattern[end:]
-            return [f"{before}{branch}{after}" for branch in branches]
-    return []
-
-
-def _with_flags(flags: str, branch: str) -> str:
-    return flags + branch.removeprefix(flags)
-
-
-def _alternations(pattern: str) -> list[tuple[int, int, list[int]]]:
-    """Where each group begins and ends, and where its branches part; the outermost first."""
-    stack: list[tuple[int, list[int]]] = [(-1, [])]
-    found: list[tuple[int, int, list[int]]] = []
-    for place, character in _outside_classes(pattern):
-        if character == "(":
-            stack.append((place, []))
-        elif character == ")" and len(stack) > 1:
-            start, cuts = stack.pop()
-            found.append((start, place, cuts))
-        elif character == "|":
-            stack[-1][1].append(place)
-    found.append((-1, len(pattern), stack[0][1]))
-    return sorted(item for item in found if item[2])
-
-
-def _groups(pattern: str) -> list[int]:
-    """Where the capturing groups of a pattern begin."""
-    return [
-        place
-        for place, character in _outside_classes(pattern)
-        if character == "("
-        and (pattern[place + 1 : place + 2] != "?" or re.match(r"\(\?P?<\w", pattern[place:]))
-    ]
-
-
-def _named(pattern: str, number: int) -> str:
-    """The pattern with one capturing group named `secret` and the others capturing nothing."""
-    out, last = "", 0
-    for count, place in enumerate(_groups(pattern), 1):
-        found = re.match(r"\(\?P?<\w+>|\(", pattern[place:])
-        assert found is not None
-        out += pattern[last:place] + ("(?<secret>" if count == number else "(?:")
-        last = place + found.end()
-    return out + pattern[last:]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.cli.importing.write import Draft, ImportingError, slug
-from guardstream.policy.document import read
+from guardstream.cli.importing.yaml_file import value_of
 
 _CHECKS = {
     "CREDIT_CARD": "luhn",
@@ -21,11 +21,7 @@ _CHECKS = {
 
 def draft(text: str, path: Path) -> Draft:
     """Read recognisers: patterns with their scores, deny lists, and context words."""
-    document = read(text)
-    if document.problems:
-        mark, message = document.problems[0]
-        raise ImportingError(f"{path}:{mark.line}:{mark.column}: {message}")
-    value = document.value
+    value = value_of(text, path)
     recognisers = value.get("recognizers") if isinstance(value, dict) else value
     if not isinstance(recognisers, list):
         raise ImportingError(f"{path}:1:1: no list of recognizers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
@@ -27,6 +28,24 @@ class Draft:
     description: str
     rules: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def containing(pattern: str) -> str:
+    """Return a pattern that matches in full what another matches somewhere in."""
+    return rf"[\s\S]*?(?:{pattern})[\s\S]*"
+
+
+def any_of(words: Iterable[object]) -> str:
+    """Return a pattern for some words, whatever their case; empty without any."""
+    found = "|".join(re.escape(str(word)) for word in words)
+    return f"(?i:{found})" if found else ""
+
+
+def untold_keywords(keywords: object, pattern: str) -> Iterator[str]:
+    """Say that keywords are left out, if a pattern does not have one of them in it anyway."""
+    words = [str(word) for word in keywords] if isinstance(keywords, list) else []
+    if words and not any(word.lower() in pattern.lower() for word in words):
+        yield f"its keywords {words} are left out, it holds without them"
 
 
 def slug(name: str) -> str:

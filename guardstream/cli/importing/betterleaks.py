@@ -1,0 +1,89 @@
+"""Betterleaks' filters: an expression says which findings of a rule are dropped.
+
+https://github.com/betterleaks/betterleaks/blob/main/docs/filters.md
+
+What drops a finding by its secret alone can be said here, if it stands by itself or between `||`:
+a bound of entropy, patterns, and words. The rest is left out, and more is found without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from guardstream.cli.importing.re2 import re2
+from guardstream.cli.importing.write import any_of, containing
+
+_SECRET = r'finding\["secret"\]'
+
+_ENTROPY = re.compile(rf"(?:filter\.)?entropy\({_SECRET}\)\s*<=?\s*(\d+(?:\.\d+)?)")
+
+_STRING = r'`[^`]*`|"(?:\\.|[^"\\])*"'
+
+_ANY = re.compile(
+    rf"(?:filter\.)?(matches|contains)Any\({_SECRET},\s*\[((?:\s*(?:{_STRING})\s*,?)*)\s*\]\)"
+)
+
+_TOKEN = re.compile(rf"{_STRING}|\|\||.", re.DOTALL)
+
+
+class Filter(NamedTuple):
+    """What of a filter can be said: the entropy that a secret needs, patterns for those that are
+    allowed, and whether all of it is said."""
+
+    entropy: float
+    allowed: tuple[str, ...]
+    is_whole: bool
+
+
+def read_filter(expression: str) -> Filter:
+    """Read an expression."""
+    entropy, allowed, is_whole = 0.0, [], True
+    for part in _parts(expression):
+        bound, listed = _ENTROPY.fullmatch(part), _ANY.fullmatch(part)
+        if bound:
+            entropy = max(entropy, float(bound[1]))
+        elif listed:
+            strings = [_unquoted(each) for each in re.findall(_STRING, listed[2])]
+            if listed[1] == "matches":
+                allowed += [containing(f"(?a:{re2(each)})") for each in strings]
+            elif strings:
+                allowed.append(containing(any_of(strings)))
+        else:
+            is_whole = False
+    return Filter(entropy, tuple(allowed), is_whole)
+
+
+def _parts(expression: str) -> Iterator[str]:
+    """What stands between the outermost `||`, without parentheses around it."""
+    expression = _bare(expression)
+    parts, depth = [""], 0
+    for token in _TOKEN.findall(expression):
+        depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
+        if token == "||" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += token
+    if len(parts) == 1:
+        yield from filter(None, (expression,))
+        return
+    for part in parts:
+        yield from _parts(part)
+
+
+def _bare(expression: str) -> str:
+    """An expression without spaces and parentheses around all of it."""
+    expression = expression.strip()
+    depth = 0
+    for place, token in enumerate(tokens := _TOKEN.findall(expression)):
+        depth += (token == "(") - (token == ")")
+        if depth == 0 and place < len(tokens) - 1:
+            return expression
+    return _bare(expression[1:-1]) if expression.startswith("(") else expression
+
+
+def _unquoted(string: str) -> str:
+    """What a string stands for: a raw one between backquotes, or one with escapes."""
+    inside = string[1:-1]
+    return inside if string.startswith("`") else re.sub(r"\\(.)", r"\1", inside)
