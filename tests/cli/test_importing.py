@@ -33,6 +33,7 @@ rules:
     examples: ["acmekey=ab12cd;"]
     validation: {type: Http}
   - {name: Named, id: acme.2, pattern: 'user=(\w+) pass=(?P<TOKEN>\w+)'}
+  - {name: Both, id: acme.7, pattern: 'key=(\w+) value=(\w+);'}
   - name: Special
     id: acme.3
     pattern: 's=(\S{4});'
@@ -57,6 +58,7 @@ def test_kingfishers_rules_mask_the_secret(tmp_path: Path) -> None:
         "acmekey=ab12cd;": "acmekey=[acme.1];",
         "ACME_key = ab12cd;": "ACME_key = [acme.1];",
         "user=someone pass=else": "user=someone pass=[acme.2]",
+        "key=one value=two;": "key=[acme.7] value=[acme.7];",
         "s=a-]x;": "s=[acme.3];",
     }
     clean = [

@@ -3,8 +3,9 @@
 https://github.com/mongodb/kingfisher/blob/main/docs/RULES.md,
 https://github.com/praetorian-inc/noseyparker#rules
 
-The secret is the group `TOKEN` of a pattern, or its first, or the whole match. What is required of
-its characters becomes what is allowed otherwise.
+The secret is the group `TOKEN` of a pattern; all of its groups without that, since Kingfisher reports
+the first and Nosey Parker each of them; or the whole match. What is required of its characters
+becomes what is allowed otherwise.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def _add(made: Draft, rule: dict[str, Any]) -> None:
         made.notes.append(f"rule {name!r} is not visible, and is left out")
         return
     made.notes += [f"rule {name!r}: {note}" for note in unknown(rule, _RULE)]
-    patterns, group = secrets(rule["pattern"], "TOKEN")
+    patterns, group = secrets(rule["pattern"], "TOKEN", every=True)
     out: dict[str, Any] = {"id": name, "description": str(rule.get("name") or "")}
     out |= {"severity": _severity(rule.get("confidence")), "pattern": patterns}
     if group:

@@ -40,11 +40,14 @@ def re2(pattern: str) -> str:
     return _flags_first(written)
 
 
-def secrets(pattern: str, secret: int | str | None = None) -> tuple[list[str], bool]:
+def secrets(
+    pattern: str, secret: int | str | None = None, *, every: bool = False
+) -> tuple[list[str], bool]:
     """Write a pattern in the dialect of `regex`, its secret as the group `secret`: the group of a
     number or name, or the first. Returns a pattern for each branch that has a group of its own,
-    and whether there is such a group; the whole match is the secret without one."""
-    patterns, group = _patterns(re2(pattern), secret)
+    with `every` one for each of its groups, and whether there is such a group; the whole match is
+    the secret without one."""
+    patterns, group = _patterns(re2(pattern), secret, every=every)
     return [f"(?a){each}" if _ASCII.search(each) else each for each in patterns], group
 
 
@@ -95,7 +98,7 @@ def _outside_classes(pattern: str, start: int = 0) -> Iterator[tuple[int, str]]:
             yield found.start(), found[0]
 
 
-def _patterns(pattern: str, secret: int | str | None) -> tuple[list[str], bool]:
+def _patterns(pattern: str, secret: int | str | None, *, every: bool) -> tuple[list[str], bool]:
     """The pattern with its secret group named; one for each branch that has a group of its own."""
     groups = _groups(pattern)
     if isinstance(secret, str):
@@ -108,7 +111,9 @@ def _patterns(pattern: str, secret: int | str | None) -> tuple[list[str], bool]:
     variants = _variants(pattern)
     if variants is None or not all(map(_groups, variants)):
         return [_named(pattern, 0)], False  # the whole match is masked
-    return [_named(variant, 1) for variant in variants], True
+    numbers = [range(1, len(_groups(each)) + 1 if every else 2) for each in variants]
+    named = zip(variants, numbers, strict=True)
+    return [_named(each, number) for each, own in named for number in own], True
 
 
 def _name(pattern: str, place: int) -> str:
