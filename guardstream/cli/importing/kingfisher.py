@@ -3,9 +3,9 @@
 https://github.com/mongodb/kingfisher/blob/main/docs/RULES.md,
 https://github.com/praetorian-inc/noseyparker#rules
 
-The secret is the group `TOKEN` of a pattern. Without it all groups are, since Kingfisher reports the
-first and Nosey Parker each of them; or the whole match. What is required of its characters becomes
-what is allowed otherwise.
+The group `TOKEN` is the secret. Without it each group is, since Kingfisher reports the
+first and Nosey Parker each of them; or the whole match. What is required of its characters
+becomes what is allowed otherwise.
 """
 
 from __future__ import annotations
