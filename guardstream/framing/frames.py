@@ -15,6 +15,7 @@ from guardstream.errors import AdapterError, SSEError
 from guardstream.framing import aws, sse
 from guardstream.framing.alike import Around, Template
 from guardstream.framing.json import json_bytes, json_data, json_object
+from guardstream.framing.objects import Unfinished
 
 Media: TypeAlias = Literal[
     "sse", "ndjson", "json_array", "data_stream", "event_stream", "text", "messages"
@@ -204,11 +205,15 @@ class EventFrames(_Plain):
         return Frame(value, raw, form, item.data, name=item.event, id=item.id)
 
 
+_NO_OBJECT = "a line in a stream of JSON is no JSON object"
+
+
 class LineFrames(_Plain):
-    """A JSON object on each line."""
+    """A JSON object on each line, or on several, as objects are written for readers."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._unfinished: Unfinished | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._rest += data
@@ -216,30 +221,51 @@ class LineFrames(_Plain):
         self._rest = lines.pop()
         for line in lines:
             self._check_size(line)
-            yield self._frame(bytes(line) + b"\n")
+            yield from self._take(bytes(line) + b"\n")
         self._check_size(self._rest)
 
     def finish(self) -> Iterator[Frame]:
         if self._rest:
-            yield self._frame(bytes(self._rest) + b"\n")
+            yield from self._take(bytes(self._rest) + b"\n")
+        if self._unfinished is not None:
+            raise AdapterError("the stream ends inside of a JSON object")
+
+    def _take(self, line: bytes) -> Iterator[Frame]:
+        """Take a line; give the frame that it is, or completes."""
+        if self._unfinished is not None:
+            yield from self._go_on(line)
+        elif not line.strip():
+            yield Frame(None, line)
+        elif (value := json_object(line)) is not None:
+            yield Frame(value, line)
+        elif line.lstrip(_START).startswith(b"{"):
+            self._unfinished = Unfinished()
+            yield from self._go_on(line)
+        else:
+            raise AdapterError(_NO_OBJECT)
+
+    def _go_on(self, line: bytes) -> Iterator[Frame]:
+        """Take a line of an object that has more than one; give the frame that it completes."""
+        unfinished = self._unfinished
+        assert unfinished is not None
+        may_be = unfinished.take(line)
+        self._check_size(unfinished.raw)
+        if may_be and not unfinished.is_over:
+            return
+        self._unfinished = None
+        value = unfinished.value() if may_be else None
+        if value is None:
+            raise AdapterError(_NO_OBJECT)
+        yield Frame(value, bytes(unfinished.raw))
 
     @staticmethod
     def _bytes(value: dict[str, Any] | list[Any] | str) -> bytes:
         return json_bytes(value) + b"\n"
 
     @staticmethod
-    def _check_size(line: bytearray) -> None:
-        if len(line) > sse.MAX_EVENT:
-            raise AdapterError(f"a line of more than {sse.MAX_EVENT} bytes in a stream of JSON")
-
-    @staticmethod
-    def _frame(raw: bytes) -> Frame:
-        if not raw.strip():
-            return Frame(None, raw)
-        value = json_object(raw)
-        if value is None:
-            raise AdapterError("a line in a stream of JSON is no JSON object")
-        return Frame(value, raw)
+    def _check_size(lines: bytearray) -> None:
+        if len(lines) > sse.MAX_EVENT:
+            raise AdapterError(f"an object of more than {sse.MAX_EVENT} bytes in a stream of JSON")
 
 
 _ERROR = b"error:"
@@ -256,15 +282,15 @@ class CodedFrames(LineFrames):
         assert isinstance(value, dict)
         return b"".join(b"%b:%b\n" % (c.encode(), json_bytes(each)) for c, each in value.items())
 
-    @staticmethod
-    def _frame(raw: bytes) -> Frame:
-        if not raw.strip():
-            return Frame(None, raw)
-        found = _CODED.fullmatch(raw)
+    def _take(self, line: bytes) -> Iterator[Frame]:
+        if not line.strip():
+            yield Frame(None, line)
+            return
+        found = _CODED.fullmatch(line)
         value = json_object(b'{"%b":%b}' % (found[1], found[2].rstrip())) if found else None
         if value is None or len(value) != 1:
             raise AdapterError("a line in a data stream is no letter with JSON after a colon")
-        return Frame(value, raw)
+        yield Frame(value, line)
 
 
 class BinaryFrames(_Plain):

@@ -225,7 +225,8 @@ class Titan(_PathFormat):
     @staticmethod
     def accepts(chunk: object) -> bool:
         """Tell whether `chunk` is a piece of an output."""
-        return {"outputText", "completionReason"} <= fields_of(chunk).keys()
+        found = fields_of(chunk).keys()
+        return "outputText" in found and not found.isdisjoint(("index", "completionReason"))
 
 
 class CohereV1(_PathFormat):

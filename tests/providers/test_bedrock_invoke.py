@@ -59,6 +59,22 @@ def titan(pieces: Sequence[str]) -> list[Event]:
     return [*made, {"outputText": "", "index": 0, "completionReason": "FINISH"}]
 
 
+def titan_with_guardrail(pieces: Sequence[str]) -> list[Event]:
+    acted = {"amazon-bedrock-guardrailAction": "NONE"}
+    made = [{"outputText": piece, "index": 0.0, **acted} for piece in pieces]
+    return [*made, {"outputText": "", "index": 0.0, "completionReason": "FINISH", **acted}]
+
+
+def llama_with_guardrail(pieces: Sequence[str]) -> list[Event]:
+    acted = {"amazon-bedrock-guardrailAction": "NONE"}
+    return [event | acted for event in llama(pieces)]
+
+
+def mistral_with_guardrail(pieces: Sequence[str]) -> list[Event]:
+    acted = {"amazon-bedrock-guardrailAction": "NONE"}
+    return [event | acted for event in mistral(pieces)]
+
+
 def cohere(pieces: Sequence[str]) -> list[Event]:
     kind = {"is_finished": False, "event_type": "text-generation"}
     whole = {"response_id": "r", "text": "".join(pieces), "generation_id": "g"}
@@ -76,6 +92,7 @@ def chat(pieces: Sequence[str]) -> list[Event]:
 
 
 MODELS: list[Make] = [anthropic, nova, llama, mistral, titan, cohere, chat]
+MODELS += [titan_with_guardrail, llama_with_guardrail, mistral_with_guardrail]
 
 
 def chunks(events: Sequence[Event], *, wire: bool = False) -> list[Event]:
