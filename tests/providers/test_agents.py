@@ -564,6 +564,76 @@ def test_agents_of_a_graph_and_in_tools_stream_inside_of_events() -> None:
     assert result.text == ""
 
 
+@dataclass
+class NodeResult:
+    result: Any
+    execution_time: int = 5
+
+
+@dataclass
+class GraphResult:
+    results: dict[str, NodeResult]
+    execution_order: list[Any]
+    accumulated_usage: dict[str, int] = field(default_factory=lambda: {"totalTokens": 16})
+
+
+def graph(pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Two nodes, one after the other, and what a graph tells about them."""
+    given: dict[str, NodeResult] = {}
+    for name in ("writer", "editor"):
+        yield {"type": "multiagent_node_start", "node_id": name, "node_type": "agent"}
+        stream = {"type": "multiagent_node_stream", "node_id": name}
+        for each in [{"init_event_loop": True}, *spoken(pieces)]:
+            yield {**stream, "event": each}
+        message = {"role": "assistant", "content": [{"text": "".join(pieces)}]}
+        given[name] = NodeResult(Outcome("end_turn", message))
+        yield {**stream, "event": {"result": given[name].result}}
+        yield {"type": "multiagent_node_stop", "node_id": name, "node_result": given[name]}
+    yield {"type": "multiagent_handoff", "from_node_ids": ["writer"], "to_node_ids": ["editor"]}
+    node: dict[str, Any] = {"node_id": "writer"}
+    node["executor"] = node  # it is the application's own
+    yield {"type": "multiagent_result", "result": GraphResult(given, [node])}
+
+
+def test_what_a_graph_tells_of_its_agents_is_made_of_what_was_released() -> None:
+    for pieces in cuttings(TEXT):
+        assert unchanged(list(graph(pieces)))
+        out, result = guarded(list(graph(pieces)))
+        assert result.text == MASKED * 2
+        assert result.usage == {"totalTokens": 16}
+        assert len(result.findings) == 2
+        told = [each["node_result"] for each in out if "node_result" in each]
+        told += out[-1]["result"].results.values()
+        assert [each.result.message["content"] for each in told] == [[{"text": MASKED}]] * 4
+
+
+def in_a_tool(event: Any) -> dict[str, Any]:
+    use = {"toolUseId": "find", "name": "find", "input": {"q": TEXT}}
+    return {"type": "tool_stream", "tool_stream_event": {"tool_use": use, "data": event}}
+
+
+def test_what_a_tool_is_given_is_made_of_what_was_released() -> None:
+    for pieces in cuttings(TEXT):
+        message = {"role": "assistant", "content": [{"text": TEXT}]}
+        stop = {"event": {"messageStop": {"stopReason": "end_turn"}}}
+        events = [{"init_event_loop": True}, *spoken(pieces), stop, {"message": message}]
+        events += [{"result": Outcome("end_turn", message)}, {"step": 1}]
+        source = [{"init_event_loop": True}, *calling([ARGUMENTS]), *map(in_a_tool, events)]
+        out, result = guarded(source)
+        told = [each["tool_stream_event"] for each in out if "tool_stream_event" in each]
+        assert {each["tool_use"]["input"].get("q") for each in told} <= {None, MASKED}
+        assert told[-3]["data"]["message"]["content"] == [{"text": MASKED}]
+        assert told[-2]["data"]["result"].message["content"] == [{"text": MASKED}]
+        assert len(result.findings) == 2
+
+
+def test_a_block_lets_users_have_all_that_the_model_has_said() -> None:
+    for pieces in cuttings(BLOCKED):
+        out, result = guarded([{"init_event_loop": True}, *spoken(pieces)])
+        assert result.finish == "content_filter"
+        assert of_strands(out)[0] == of_the_model(out) == result.text
+
+
 def test_a_block_ends_the_message_of_the_model() -> None:
     for pieces in cuttings(BLOCKED):
         out, result = guarded(list(strands(pieces, None))[: -len(pieces)])
