@@ -16,7 +16,16 @@ from pydantic import BaseModel
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.stream.result import Result
-from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, lines, unchanged
+from tests.providers.laws import (
+    EMPTY,
+    GUARD,
+    cuttings,
+    events,
+    in_any_cut,
+    left_raw,
+    lines,
+    unchanged,
+)
 
 TEXT, MASKED = "a secret, no sec", "a ######, no sec"
 ARGUMENTS = '{"q": "a secret, no sec"}'
@@ -251,6 +260,7 @@ class Event(BaseModel):
     partial: bool | None = None
     finish_reason: types.FinishReason | None = None
     error_code: str | None = None
+    error_message: str | None = None
     usage_metadata: Any = None
     author: str = "helper"
     invocation_id: str = "e-1"
@@ -297,7 +307,7 @@ def test_the_last_event_of_a_response_repeats_the_guarded_parts() -> None:
     for pieces in cuttings(TEXT):
         source = adk(pieces)
         assert type(detect(source[0])).name == "adk"
-        assert unchanged(source)
+        assert list(EMPTY.wrap_sync(source)) == source
         out, result = guarded(source)
         assert not left_raw([each.model_dump() for each in out], "a secret")
         assert of_adk(out) == (MASKED + MASKED, MASKED)
@@ -355,9 +365,44 @@ def test_agents_beside_each_other_have_texts_of_their_own() -> None:
 
     source = [one("A", "a sec", True), one("B", "b sec", True), one("A", "ret", True)]
     source += [one("B", "ond", True), one("A", "a secret", False), one("B", "b second", False)]
-    out, _ = guarded(source)
+    out, result = guarded(source)
     assert of_adk([each for each in out if each.author == "A"])[0] == "a ######"
     assert of_adk([each for each in out if each.author == "B"])[0] == "b second"
+    assert result.text == "a ######"
+    after = [event(part("c"), partial=True, author="C"), event(part("c"), author="C")]
+    assert guarded([*source, *after])[1].text == "a ######c"
+
+
+def test_partial_events_do_not_tell_what_a_whole_one_says_later() -> None:
+    """All events of a response have the same actions, and the last one sets the state in them."""
+    for pieces in cuttings(TEXT):
+        actions = Actions()
+
+        def source(pieces: Sequence[str] = pieces, actions: Actions = actions) -> Iterator[Event]:
+            for each in pieces[:-1]:
+                yield event(part(each), partial=True, actions=actions)
+            actions.state_delta["answer"] = TEXT  # the runner is ahead of its reader
+            yield event(part(pieces[-1]), partial=True, actions=actions)
+            yield event(part(TEXT), partial=False, actions=actions)
+
+        stream = GUARD.wrap_sync(source())
+        out = list(stream)
+        assert not left_raw([each.model_dump() for each in out])
+        assert out[-1].actions.state_delta == {"answer": MASKED}
+        assert len(stream.findings) == 1
+
+
+def test_what_an_agent_keeps_in_its_state_is_text_whatever_it_is_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    actions = Actions(state_delta={"answer": {"id": "secret1", "name": "a secret1"}})
+    (told,), _ = guarded([event(part("a"), actions=actions)], rule)
+    assert told.actions.state_delta == {"answer": {"id": "#######", "name": "a #######"}}
+
+
+def test_an_error_of_the_model_ends_a_response() -> None:
+    failed = Event(error_code="RESOURCE_EXHAUSTED", error_message="a secret")
+    (_, told), result = guarded([event(part("a"), partial=True), failed])
+    assert (told.error_message, result.finish) == ("a ######", "error")
 
 
 def test_what_the_server_of_the_kit_sends_is_read_too() -> None:
