@@ -755,6 +755,22 @@ def of_agno(out: Sequence[Any]) -> tuple[str, str]:
     return texts, "".join(each.reasoning_content or "" for each in said)
 
 
+def test_calls_of_the_same_tool_with_the_same_arguments_are_two() -> None:
+    tools = [Tool(each, "find", {"q": TEXT}) for each in ("c1", "c2")]
+    source = [ToolCallEvent("ToolCallStarted", tool=each) for each in tools]
+    source += [ToolCallEvent("ToolCallCompleted", tool=each) for each in tools]
+    _, result = guarded(source)
+    assert [each.id for each in result.tool_calls] == ["c1", "c2"]
+
+
+def test_a_structured_content_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    content = {"name": "secret1", "type": "a secret1", "of": [{"id": "secret1"}]}
+    out, _ = guarded([RunContentEvent(content=content), RunCompletedEvent(content=content)], rule)
+    masked = {"name": "#######", "type": "a #######", "of": [{"id": "#######"}]}
+    assert [each.content for each in out] == [masked, masked]
+
+
 def test_what_completes_a_run_repeats_its_guarded_content() -> None:
     for pieces in cuttings(TEXT):
         source = agno(pieces)
