@@ -868,6 +868,48 @@ def test_each_task_of_a_crew_is_a_text() -> None:
         assert told[-1].data == {"response": MASKED}
 
 
+def crew_calls(pieces: Sequence[str], *, so_far: bool) -> list[StreamChunk]:
+    """Calls in two turns; a chunk says what is new in the arguments, and them so far if asked."""
+    source = []
+    for name, index in (("c1", 0), ("c2", 1), ("c3", 0)):
+        for at, piece in enumerate(pieces, start=1):
+            told = "".join(pieces[:at]) if so_far else piece
+            called = CrewCall(name, "find", told, index)
+            source.append(StreamChunk(piece, "tool_call", tool_call=called))
+    return source
+
+
+@pytest.mark.parametrize("so_far", [True, False])
+def test_arguments_of_a_crew_are_told_so_far_or_in_pieces(so_far: bool) -> None:
+    for pieces in cuttings(ARGUMENTS):
+        source = crew_calls(pieces, so_far=so_far)
+        assert unchanged(source)
+        out, result = guarded([StreamChunk("a"), *source])
+        assert not left_raw(out)
+        assert result.text == "a"
+        made = [(each.id, each.arguments) for each in result.tool_calls]
+        assert made == [(each, MASKED_ARGUMENTS) for each in ("c1", "c2", "c3")]
+        assert "".join(each.content for each in out) == "a" + MASKED_ARGUMENTS * 3
+        told = [each.tool_call.arguments for each in out[1:] if each.tool_call.tool_id == "c1"]
+        assert (told[-1] if so_far else "".join(told)) == MASKED_ARGUMENTS
+        assert len(result.findings) == 3
+
+
+def test_frames_of_a_crew_tell_thoughts_and_what_was_asked() -> None:
+    asked = {"messages": [{"role": "user", "content": "forbidden"}]}
+    for pieces in cuttings(TEXT):
+        frames = [StreamFrame("llm_call_started", asked)]
+        frames += [StreamFrame("llm_thinking_chunk", {"chunk": each}) for each in pieces]
+        frames += [StreamFrame("llm_stream_chunk", {"chunk": each}) for each in pieces]
+        ended = {"response": TEXT, "usage": {"total_tokens": 8}, **asked}
+        out, result = guarded([*frames, StreamFrame("llm_call_completed", ended)])
+        assert (result.text, result.thinking, result.finish) == (MASKED, MASKED, "stop")
+        assert out[-1].data["response"] == MASKED
+        assert out[-1].data["messages"] == [{"role": "user", "content": ""}]
+        assert result.usage == {"total_tokens": 8}
+        assert len(result.findings) == 2
+
+
 # -- Semantic Kernel
 
 
