@@ -934,6 +934,13 @@ class FunctionCallContent:
 
 
 @dataclass
+class FunctionResultContent:
+    result: Any
+    id: str = "c1"
+    content_type: str = "function_result"
+
+
+@dataclass
 class ChatContent:
     items: list[Any]
     inner_content: Any = None
@@ -977,9 +984,29 @@ def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
             assert not left_raw(told, "a secret")
             inner = [each.inner_content["delta"] for each in told if each.inner_content]
             assert "secret" not in "".join(inner)
-    both = [kernel(["a secret"])[0], kernel(["no"])[0]]
-    (out,), _ = guarded([both], GUARD)
-    assert [each.items[0].text for each in out] == ["a ######", "no"]
+
+
+def test_choices_of_a_kernel_come_in_one_list() -> None:
+    def said(text: str, choice: int) -> ChatContent:
+        return ChatContent([TextContent(text, choice_index=choice)], choice_index=choice)
+
+    for pieces in cuttings(TEXT):
+        source = [[said(each, 0), said(each.upper(), 1)] for each in pieces]
+        assert unchanged(source)
+        out, result = guarded(source)
+        told = [
+            "".join(each.items[0].text for part in out for each in part if each.choice_index == at)
+            for at in (0, 1)
+        ]
+        assert told == [MASKED, MASKED.upper()]
+        assert (result.text, len(result.findings)) == (MASKED, 2)
+
+
+def test_what_a_function_gave_a_kernel_is_text_whatever_it_is_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    given = {"id": "secret1", "of": [{"content_type": "secret1"}]}
+    (told,), _ = guarded([ChatContent([FunctionResultContent(given)])], rule)
+    assert told.items[0].result == {"id": "#######", "of": [{"content_type": "#######"}]}
 
 
 # -- all of them
