@@ -236,6 +236,15 @@ def test_an_agent_that_claude_asks_is_a_choice_of_its_own() -> None:
     ) == 1
 
 
+def test_what_is_made_after_an_event_of_claude_tells_nothing_else_of_it() -> None:
+    source = [as_line(each) for each in message(("text", ["a sec", "ond, no sec"]))]
+    assert not left_raw(source)
+    for at, chunk in enumerate(source):
+        for change in ({"note": "a secret"}, {"uuid": "a secret"}, {"session_id": "a secret"}):
+            out, result = guarded([*source[:at], {**chunk, **change}, *source[at + 1 :]])
+            assert (result.text, left_raw(out)) == ("a second, no sec", False)
+
+
 def test_a_block_closes_the_message_of_claude() -> None:
     for pieces in cuttings(BLOCKED):
         out, result = guarded(list(claude(pieces)))

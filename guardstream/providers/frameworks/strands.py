@@ -69,7 +69,7 @@ _VALUE = Tree(Leaf("whole", "text", "value"))
 
 _OWN: tuple[str, ...] = ("agent", "request_state")
 _OWN += ("event_loop_cycle_trace", "event_loop_cycle_span", "event_loop_parent_cycle_trace")
-_OWN += ("model", "tool_config", "agent_as_tool")
+_OWN += ("model", "agent_as_tool")
 """What is the application's own: its agent, and how it traces the run."""
 
 _INTERRUPTS = Tree(Leaf("whole", "text", "interrupt"), frozenset({"id"}))
@@ -93,7 +93,7 @@ _SPEC: dict[str, Spec] = {
     **dict.fromkeys(("init_event_loop", "start", "start_event_loop", "type", "reasoning"), META),
     **dict.fromkeys(("event_loop_throttled_delay", "force_stop", "complete"), META),
     **dict.fromkeys(_OWN, SKIP),
-    **dict.fromkeys(("messages", "system_prompt"), REQUEST),  # what was said before
+    **dict.fromkeys(("messages", "system_prompt", "tool_config"), REQUEST),  # what was said before
     **dict.fromkeys(("event_loop_cycle_id", "event_loop_parent_cycle_id"), Either(META, SKIP)),
     "data": Leaf("echo", "text", "text"),
     "reasoningText": Leaf("echo", "thinking", "thinking"),
