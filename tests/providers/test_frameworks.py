@@ -190,6 +190,17 @@ def openai_agents(pieces: Sequence[str]) -> Iterator[Any]:
         yield ItemEvent(Item(item, agent={"instructions": "be brief"}))
 
 
+def test_what_a_tool_gave_an_agent_is_text_whatever_it_is_called() -> None:
+    @dataclass
+    class Output(Item):
+        output: Any = None
+
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    given = {"name": "secret1", "of": [{"id": "secret1"}]}
+    (told,) = rule.wrap_sync([ItemEvent(Output({"type": "function_call_output"}, output=given))])
+    assert told.item.output == {"name": "#######", "of": [{"id": "#######"}]}  # type: ignore[attr-defined]
+
+
 def of_events(event: Any) -> str:
     return str(event.data.get("delta", "")) if isinstance(event, Raw) else ""
 
