@@ -361,7 +361,9 @@ def _choice_reader(
 
 
 def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, BYTES) and spec.leaf.kind not in ("aside", "unknown"):
+        read_unknown(value, steps, path, found)  # such as a picture
+    elif isinstance(value, (str, *BYTES)):
         found.append(Found(spec.leaf, value, steps, path))
         found.unknown = found.unknown or spec.leaf is UNKNOWN
     elif isinstance(value, (list, tuple)):

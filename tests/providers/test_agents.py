@@ -681,6 +681,28 @@ def test_what_a_tool_is_given_is_made_of_what_was_released() -> None:
         assert len(result.findings) == 2
 
 
+def test_what_a_tool_gave_may_have_pictures_and_fields_of_any_name() -> None:
+    picture = {"format": "png", "source": {"bytes": b"\x89PNG\xff"}}
+    content: list[Any] = [{"image": picture}, {"json": {"status": "secret1", "format": "secret1"}}]
+    given = {"toolUseId": "t1", "status": "success", "content": content}
+    told = {"role": "user", "content": [{"toolResult": given}]}
+    source = [{"init_event_loop": True}, {"message": told}]
+    assert unchanged(source)
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    (_, out), _ = guarded(source, rule)
+    masked = {"status": "#######", "format": "#######"}
+    result = out["message"]["content"][0]["toolResult"]
+    assert result == {**given, "content": [{"image": picture}, {"json": masked}]}
+
+    line = {"type": "user", "session_id": "s1", "uuid": "u1", "tool_use_result": {"id": "secret1"}}
+    (user,), _ = guarded([line], rule)
+    assert user["tool_use_result"] == {"id": "#######"}
+
+    answer = types.FunctionResponse(name="find", id="c1", response={"name": "secret1"})
+    (told_by,), _ = guarded([event(types.Part(function_response=answer))], rule)
+    assert told_by.content.parts[0].function_response.response == {"name": "#######"}
+
+
 def test_a_block_lets_users_have_all_that_the_model_has_said() -> None:
     for pieces in cuttings(BLOCKED):
         out, result = guarded([{"init_event_loop": True}, *spoken(pieces)])

@@ -79,7 +79,8 @@ def _message(text: Any) -> dict[str, Spec]:
 
 
 _SAID = _message(Leaf("copy", "text", "message"))
-_ASKED: dict[str, Spec] = {**_message(REQUEST), "tool_use_result": _RESULT, "origin": REQUEST}
+_ASKED: dict[str, Spec] = {**_message(REQUEST), "origin": REQUEST}
+_ASKED["tool_use_result"] = Tree(_RESULT.leaf)
 
 _SPECS: dict[str, Spec] = {
     "assistant": {**_SAID, **_IDS, "error": KEEP, "message": _SAID},

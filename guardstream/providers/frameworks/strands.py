@@ -31,13 +31,23 @@ from guardstream.providers.spec import (
 )
 from guardstream.providers.streamed import Streamed
 
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"toolUseId", "status", "format"}))
+_GIVEN = Leaf("whole", "text", "tool_result")
 _USE: Spec = {
     **TOOL_USE,
     "input": Leaf("copy", "tool_args", "message"),
     "reasoningSignature": META,
 }
 _MEDIA = Tree(Leaf("whole", "text", "file"), frozenset({"format", "uri", "type"}))
+_RESULT: Spec = {
+    **dict.fromkeys(("toolUseId", "status", "type"), META),
+    "content": [
+        {
+            "text": _GIVEN,
+            "json": Tree(_GIVEN),
+            **dict.fromkeys(("image", "document", "video"), _MEDIA),
+        }
+    ],
+}
 
 
 def _message(text: Any) -> Spec:
