@@ -329,11 +329,11 @@ def test_arguments_so_far_become_what_was_released_so_far() -> None:
 
 def test_calls_without_ids_may_follow_each_other() -> None:
     source = [
-        {"response": "so", "delta": "so", "raw": None, "tool_calls": [call]}
+        {"message": {"blocks": [{"block_type": "tool_call", **call}]}, "delta": "", "raw": None}
         for call in (
-            {"tool_id": "", "tool_name": "find", "tool_kwargs": {"q": "a secret"}},
-            {"tool_id": "", "tool_name": "look", "tool_kwargs": {"q": "no sec"}},
-            {"tool_id": "c", "tool_name": "look", "tool_kwargs": {"q": "a secret"}},
+            {"tool_call_id": "", "tool_name": "find", "tool_kwargs": {"q": "a secret"}},
+            {"tool_call_id": "", "tool_name": "look", "tool_kwargs": {"q": "no sec"}},
+            {"tool_call_id": "c", "tool_name": "look", "tool_kwargs": {"q": "a secret"}},
         )
     ]
     assert unchanged(source)
