@@ -786,6 +786,28 @@ def of_agno(out: Sequence[Any]) -> tuple[str, str]:
     return texts, "".join(each.reasoning_content or "" for each in said)
 
 
+def test_what_a_workflow_tells_of_its_steps_is_made_of_what_was_released() -> None:
+    messages = [{"role": "user", "content": "forbidden"}, {"role": "assistant", "content": TEXT}]
+    for pieces in cuttings(TEXT):
+        ids = {"workflow_id": "w1", "run_id": "r1"}
+        done = {"content": TEXT, "messages": messages, "agent_id": "a1", "run_id": "r2"}
+        ended = {"content": TEXT, "step_results": [{"content": TEXT}], "step_executor_runs": [done]}
+        source: list[Any] = [{"event": "WorkflowStarted", **ids}]
+        source += [
+            {"event": "RunContent", "agent_id": "a1", "run_id": "r2", "content": each}
+            for each in pieces
+        ]
+        source.append({"event": "RunContentCompleted", "agent_id": "a1", "run_id": "r2"})
+        source.append({"event": "StepCompleted", **ids, "step_response": done, "content": TEXT})
+        source.append({"event": "WorkflowCompleted", **ids, **ended, "run_output": ended})
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert (result.text, len(result.findings)) == (MASKED, 1)
+        told = out[-1]["run_output"]["step_executor_runs"][0]
+        assert [each["content"] for each in told["messages"]] == ["", MASKED]
+        assert not left_raw(out, "a secret")
+
+
 def test_calls_of_the_same_tool_with_the_same_arguments_are_two() -> None:
     tools = [Tool(each, "find", {"q": TEXT}) for each in ("c1", "c2")]
     source = [ToolCallEvent("ToolCallStarted", tool=each) for each in tools]

@@ -52,6 +52,7 @@ _MARKS: tuple[str, ...] = (
     "status",
 )
 _MARKS += ("error_type", "error_id", "cancellation_stage", "last_checkpoint_at_message_index")
+_MARKS += ("step_type", "step_run_id", "executor_type", "executor_name", "executor_run_id")
 
 _TEXTS = Tree(Leaf("copy", "text", "value"))
 """Values of the application's own, whatever their fields are called."""
@@ -72,7 +73,7 @@ _THINKING = Leaf("copy", "thinking", "told")
 _ERROR = Leaf("whole", "text", "error")
 
 
-def _spec(text: Leaf, thinking: Leaf = _THINKING) -> Spec:
+def _spec(text: Leaf, thinking: Leaf = _THINKING) -> dict[str, Spec]:
     return {
         **dict.fromkeys(_MARKS, META),
         "content": Either(text, _TEXTS),
@@ -94,6 +95,11 @@ def _spec(text: Leaf, thinking: Leaf = _THINKING) -> Spec:
 
 
 _WHOLE = _spec(Leaf("copy", "text", "value"))
+_WHOLE |= dict.fromkeys(("run_output", "step_response", "step_output"), _WHOLE)
+_WHOLE |= {name: [_WHOLE] for name in ("step_executor_runs", "step_results", "steps", "events")}
+_WHOLE["member_responses"] = [_WHOLE]
+"""What tells a run of a workflow or a team once more has others inside."""
+
 _SPECS: dict[str, Spec] = {
     "RunContent": _spec(Leaf("delta", "text", "text"), Leaf("delta", "thinking", "thinking")),
     "RunIntermediateContent": _spec(Leaf("delta", "text", "intermediate")),
