@@ -350,6 +350,17 @@ class Requested(Event):
     type: str = "ToolCallRequestEvent"
 
 
+class Structured(Event):
+    content: dict[str, str]  # type: ignore[assignment]
+    type: str = "StructuredMessage[Answer]"
+
+
+def test_a_structured_message_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    (told,) = rule.wrap_sync([Structured(content={"id": "secret1", "source": "secret1"})])
+    assert told.content == {"id": "#######", "source": "#######"}
+
+
 def test_the_calls_that_an_agent_requests_are_complete() -> None:
     told: list[Any] = []
     calls = [
