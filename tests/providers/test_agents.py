@@ -661,6 +661,15 @@ def test_what_a_graph_tells_of_its_agents_is_made_of_what_was_released() -> None
         assert [each.result.message["content"] for each in told] == [[{"text": MASKED}]] * 4
 
 
+def test_agents_of_a_graph_in_a_graph_answer_one_after_the_other() -> None:
+    within = {"type": "multiagent_node_stream", "node_id": "inner"}
+    inner = [{**within, "event": each} for each in graph(["a sec", "ret"])]
+    ended = {"type": "multiagent_node_stop", "node_id": "inner", "node_result": None}
+    out, result = guarded([*inner, ended, *graph([TEXT])])
+    assert result.text == "a ######" * 2 + MASKED * 2
+    assert not left_raw([{**each, "result": None} for each in out], "a secret")
+
+
 def in_a_tool(event: Any) -> dict[str, Any]:
     use = {"toolUseId": "find", "name": "find", "input": {"q": TEXT}}
     return {"type": "tool_stream", "tool_stream_event": {"tool_use": use, "data": event}}

@@ -413,6 +413,7 @@ class Strands:
     def _inside(self, chunk: Any) -> tuple[Nested, Any, Sequence[str]]:
         """Return the run that an event is of, the event of its agent, and the steps to that."""
         key, steps = _path(chunk)
+        inner = within(chunk, steps)
         if key not in self._runs:
             adapter = _Agent(unknown=self._unknown)
             adapter.judge_marks(self._passes)
@@ -422,8 +423,9 @@ class Strands:
             self._runs[key] = Nested(
                 adapter, *((0, len(others)) if first else (len(self._runs) + 1, 0))
             )
-            self._answering = key if first else self._answering
-        return self._runs[key], within(chunk, steps), steps
+            if first and not _is_of_several(inner):
+                self._answering = key
+        return self._runs[key], inner, steps
 
 
 def _step(chunk: Any) -> Sequence[str]:
