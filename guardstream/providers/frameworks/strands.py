@@ -386,7 +386,9 @@ class Strands:
 
     def _pieces_around(self, chunk: Any, steps: Sequence[str]) -> Sequence[Piece]:
         """Return the texts that stand around the event of an agent."""
-        around = with_inner(chunk, steps, None) if steps else {}
+        if not steps:
+            return ()
+        around = with_inner(chunk, steps, None)
         return [self._known(piece) for piece in self._around.pieces(around, around)]
 
     def without_unknown(self, chunk: Any) -> Any:
@@ -470,7 +472,8 @@ def _is_model(chunk: Any) -> bool:
 
 def _is_of_several(chunk: Mapping[str, Any]) -> bool:
     """Tell whether an event is one of a graph or a swarm, about its agents."""
-    return str(chunk.get("type")).startswith("multiagent_")
+    kind = chunk.get("type")
+    return isinstance(kind, str) and kind.startswith("multiagent_")
 
 
 def _is_own(chunk: Mapping[str, Any]) -> bool:
