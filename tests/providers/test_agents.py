@@ -410,8 +410,9 @@ def test_what_an_agent_keeps_in_its_state_is_text_whatever_it_is_called() -> Non
 
 def test_an_error_of_the_model_ends_a_response() -> None:
     failed = Event(error_code="RESOURCE_EXHAUSTED", error_message="a secret")
-    (_, told), result = guarded([event(part("a"), partial=True), failed])
+    (_, told), result = guarded([event(part("a secr"), partial=True), failed])
     assert (told.error_message, result.finish) == ("a ######", "error")
+    assert result.text == "a "  # what was held is dropped
 
 
 def test_what_the_server_of_the_kit_sends_is_read_too() -> None:

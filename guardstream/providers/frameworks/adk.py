@@ -162,7 +162,10 @@ class ADK(VariedSpecAdapter):
             reading = self._going_on(agent, pieces)
             return reading._replace(choices=(choice,), calls=calls, complete=over, usage=usage)
         reading = self._whole(agent, event, pieces)
-        return reading._replace(choices=(choice,), finished=_finished(event, choice), usage=usage)
+        ended = _finished(event, choice)
+        if ended == {0: "error"}:
+            return reading._replace(failed=True, closed=())
+        return reading._replace(choices=(choice,), finished=ended, usage=usage)
 
     def _choice(self, agent: Hashable) -> int:
         """Return the choice of an agent: its own, if it has begun beside another one's response."""
