@@ -70,7 +70,7 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
         _SLOTS[kind] = None if issubclass(kind, Mapping) else _slots_of(kind)
         if (
             _SLOTS[kind] == ()
-            and hasattr(value, "__pydantic_extra__")
+            and hasattr(kind, "__pydantic_extra__")
             and hasattr(value, "__dict__")
         ):
             _MODELS[kind] = _copies_plainly(kind)
@@ -82,6 +82,8 @@ def _fields_of(value: Any, kind: type[Any]) -> Mapping[str, Any]:
     fields: dict[str, Any] = getattr(value, "__dict__", None) or {}
     if slots:
         fields = {**fields, **{name: getattr(value, name, None) for name in slots}}
+    if not hasattr(kind, "__pydantic_extra__"):  # some objects say that they have any attribute
+        return fields
     extra, private = getattr(value, "__pydantic_extra__", None), _private_of(value)
     return {**fields, **(extra or {}), **private} if extra or private else fields
 
@@ -168,7 +170,7 @@ def replaced(value: Any, updates: Mapping[str, Any]) -> Any:
         return _like_mapping(value, updates)
     if isinstance(value, Mapping):
         return {**value, **updates}
-    if hasattr(value, "model_copy"):
+    if hasattr(kind, "model_copy"):
         return _model_like(value, updates)
     if isinstance(value, BaseException):
         return _raised(value, updates)

@@ -66,7 +66,7 @@ class Nested:
 
     def passed(self, chunk: Any) -> None:
         """Tell the adapter what went out."""
-        passed = hooks_of(self.adapter).passed
+        passed = getattr(self.adapter, "passed", None)  # asked for each chunk
         if passed is not None:
             passed(chunk)
 

@@ -100,6 +100,12 @@ class Each(NamedTuple):
     item: Any
 
 
+class Values(NamedTuple):
+    """An object whose fields the caller names, such as one for each agent; they hold the same."""
+
+    value: Any
+
+
 class Mirror(NamedTuple):
     """A value that repeats texts of the same choice, which stand elsewhere in the chunk.
 
@@ -109,7 +115,9 @@ class Mirror(NamedTuple):
     other: Any
 
 
-Spec: TypeAlias = "Leaf | OneOf | Tree | Either | Each | Mirror | dict[str, Any] | list[Any]"
+Spec: TypeAlias = (
+    "Leaf | OneOf | Tree | Either | Each | Values | Mirror | dict[str, Any] | list[Any]"
+)
 
 Path: TypeAlias = tuple[int, ...]
 """The places in the lists that a field stands in, outermost first."""

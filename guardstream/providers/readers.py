@@ -31,6 +31,7 @@ from guardstream.providers.nodes import (
     Path,
     Spec,
     Tree,
+    Values,
 )
 from guardstream.providers.paths import Key, Steps, spoken
 
@@ -113,6 +114,8 @@ class _Compiler:
             return _mirror_reader(self.reader(spec.other))
         if isinstance(spec, Each):
             return _list_reader(_item_reader(self.reader(spec.item)))
+        if isinstance(spec, Values):
+            return _values_reader(self.reader(spec.value))
         if isinstance(spec, list):
             return _list_reader(self.reader(spec[0]))
         assert isinstance(spec, dict)
@@ -295,6 +298,20 @@ def _list_reader(reader: Reader | None) -> Reader:
     return read
 
 
+def _values_reader(reader: Reader | None) -> Reader:
+    def read(value: Any, steps: Steps, path: Path, found: Findings) -> None:
+        if isinstance(value, (str, *BYTES, *LISTS)):
+            read_unknown(value, steps, path, found)
+            return
+        check_readable(value, steps)
+        _read_keys(value, steps, path, found, UNKNOWN)
+        for name, inner in fields_of(value).items():
+            if inner:
+                (reader or _read_mark)(inner, (steps, name), path, found)
+
+    return read
+
+
 _NOTHING = Found(ITEM, 0, (), ())
 
 
@@ -344,7 +361,9 @@ def _choice_reader(
 
 
 def _read_tree(spec: Tree, value: Any, steps: Steps, path: Path, found: Findings) -> None:
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, BYTES) and spec.leaf.kind not in ("aside", "unknown"):
+        read_unknown(value, steps, path, found)  # such as a picture
+    elif isinstance(value, (str, *BYTES)):
         found.append(Found(spec.leaf, value, steps, path))
         found.unknown = found.unknown or spec.leaf is UNKNOWN
     elif isinstance(value, (list, tuple)):

@@ -61,6 +61,7 @@ from guardstream.providers.nodes import (
     Path,
     Spec,
     Tree,
+    Values,
 )
 from guardstream.providers.parsed import map_parsed
 from guardstream.providers.paths import GONE, Key, Steps, indices, keys, rebuilt, spoken
@@ -89,6 +90,7 @@ __all__ = [
     "Spec",
     "SpecAdapter",
     "Tree",
+    "Values",
     "sibling",
 ]
 

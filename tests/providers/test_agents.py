@@ -16,7 +16,16 @@ from pydantic import BaseModel
 from guardstream import Guard, Policy
 from guardstream.providers import detect
 from guardstream.stream.result import Result
-from tests.providers.laws import GUARD, cuttings, events, in_any_cut, left_raw, lines, unchanged
+from tests.providers.laws import (
+    EMPTY,
+    GUARD,
+    cuttings,
+    events,
+    in_any_cut,
+    left_raw,
+    lines,
+    unchanged,
+)
 
 TEXT, MASKED = "a secret, no sec", "a ######, no sec"
 ARGUMENTS = '{"q": "a secret, no sec"}'
@@ -227,6 +236,15 @@ def test_an_agent_that_claude_asks_is_a_choice_of_its_own() -> None:
     ) == 1
 
 
+def test_what_is_made_after_an_event_of_claude_tells_nothing_else_of_it() -> None:
+    source = [as_line(each) for each in message(("text", ["a sec", "ond, no sec"]))]
+    assert not left_raw(source)
+    for at, chunk in enumerate(source):
+        for change in ({"note": "a secret"}, {"uuid": "a secret"}, {"session_id": "a secret"}):
+            out, result = guarded([*source[:at], {**chunk, **change}, *source[at + 1 :]])
+            assert (result.text, left_raw(out)) == ("a second, no sec", False)
+
+
 def test_a_block_closes_the_message_of_claude() -> None:
     for pieces in cuttings(BLOCKED):
         out, result = guarded(list(claude(pieces)))
@@ -251,6 +269,7 @@ class Event(BaseModel):
     partial: bool | None = None
     finish_reason: types.FinishReason | None = None
     error_code: str | None = None
+    error_message: str | None = None
     usage_metadata: Any = None
     author: str = "helper"
     invocation_id: str = "e-1"
@@ -297,7 +316,7 @@ def test_the_last_event_of_a_response_repeats_the_guarded_parts() -> None:
     for pieces in cuttings(TEXT):
         source = adk(pieces)
         assert type(detect(source[0])).name == "adk"
-        assert unchanged(source)
+        assert list(EMPTY.wrap_sync(source)) == source
         out, result = guarded(source)
         assert not left_raw([each.model_dump() for each in out], "a secret")
         assert of_adk(out) == (MASKED + MASKED, MASKED)
@@ -355,9 +374,45 @@ def test_agents_beside_each_other_have_texts_of_their_own() -> None:
 
     source = [one("A", "a sec", True), one("B", "b sec", True), one("A", "ret", True)]
     source += [one("B", "ond", True), one("A", "a secret", False), one("B", "b second", False)]
-    out, _ = guarded(source)
+    out, result = guarded(source)
     assert of_adk([each for each in out if each.author == "A"])[0] == "a ######"
     assert of_adk([each for each in out if each.author == "B"])[0] == "b second"
+    assert result.text == "a ######"
+    after = [event(part("c"), partial=True, author="C"), event(part("c"), author="C")]
+    assert guarded([*source, *after])[1].text == "a ######c"
+
+
+def test_partial_events_do_not_tell_what_a_whole_one_says_later() -> None:
+    """All events of a response have the same actions, and the last one sets the state in them."""
+    for pieces in cuttings(TEXT):
+        actions = Actions()
+
+        def source(pieces: Sequence[str] = pieces, actions: Actions = actions) -> Iterator[Event]:
+            for each in pieces[:-1]:
+                yield event(part(each), partial=True, actions=actions)
+            actions.state_delta["answer"] = TEXT  # the runner is ahead of its reader
+            yield event(part(pieces[-1]), partial=True, actions=actions)
+            yield event(part(TEXT), partial=False, actions=actions)
+
+        stream = GUARD.wrap_sync(source())
+        out = list(stream)
+        assert not left_raw([each.model_dump() for each in out])
+        assert out[-1].actions.state_delta == {"answer": MASKED}
+        assert len(stream.findings) == 1
+
+
+def test_what_an_agent_keeps_in_its_state_is_text_whatever_it_is_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    actions = Actions(state_delta={"answer": {"id": "secret1", "name": "a secret1"}})
+    (told,), _ = guarded([event(part("a"), actions=actions)], rule)
+    assert told.actions.state_delta == {"answer": {"id": "#######", "name": "a #######"}}
+
+
+def test_an_error_of_the_model_ends_a_response() -> None:
+    failed = Event(error_code="RESOURCE_EXHAUSTED", error_message="a secret")
+    (_, told), result = guarded([event(part("a secr"), partial=True), failed])
+    assert (told.error_message, result.finish) == ("a ######", "error")
+    assert result.text == "a "  # what was held is dropped
 
 
 def test_what_the_server_of_the_kit_sends_is_read_too() -> None:
@@ -564,6 +619,107 @@ def test_agents_of_a_graph_and_in_tools_stream_inside_of_events() -> None:
     assert result.text == ""
 
 
+@dataclass
+class NodeResult:
+    result: Any
+    execution_time: int = 5
+
+
+@dataclass
+class GraphResult:
+    results: dict[str, NodeResult]
+    execution_order: list[Any]
+    accumulated_usage: dict[str, int] = field(default_factory=lambda: {"totalTokens": 16})
+
+
+def graph(pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Two nodes, one after the other, and what a graph tells about them."""
+    given: dict[str, NodeResult] = {}
+    for name in ("writer", "editor"):
+        yield {"type": "multiagent_node_start", "node_id": name, "node_type": "agent"}
+        stream = {"type": "multiagent_node_stream", "node_id": name}
+        for each in [{"init_event_loop": True}, *spoken(pieces)]:
+            yield {**stream, "event": each}
+        message = {"role": "assistant", "content": [{"text": "".join(pieces)}]}
+        given[name] = NodeResult(Outcome("end_turn", message))
+        yield {**stream, "event": {"result": given[name].result}}
+        yield {"type": "multiagent_node_stop", "node_id": name, "node_result": given[name]}
+    yield {"type": "multiagent_handoff", "from_node_ids": ["writer"], "to_node_ids": ["editor"]}
+    node: dict[str, Any] = {"node_id": "writer"}
+    node["executor"] = node  # it is the application's own
+    yield {"type": "multiagent_result", "result": GraphResult(given, [node])}
+
+
+def test_what_a_graph_tells_of_its_agents_is_made_of_what_was_released() -> None:
+    for pieces in cuttings(TEXT):
+        assert unchanged(list(graph(pieces)))
+        out, result = guarded(list(graph(pieces)))
+        assert result.text == MASKED * 2
+        assert result.usage == {"totalTokens": 16}
+        assert len(result.findings) == 2
+        told = [each["node_result"] for each in out if "node_result" in each]
+        told += out[-1]["result"].results.values()
+        assert [each.result.message["content"] for each in told] == [[{"text": MASKED}]] * 4
+
+
+def test_agents_of_a_graph_in_a_graph_answer_one_after_the_other() -> None:
+    within = {"type": "multiagent_node_stream", "node_id": "inner"}
+    inner = [{**within, "event": each} for each in graph(["a sec", "ret"])]
+    ended = {"type": "multiagent_node_stop", "node_id": "inner", "node_result": None}
+    out, result = guarded([*inner, ended, *graph([TEXT])])
+    assert result.text == "a ######" * 2 + MASKED * 2
+    assert not left_raw([{**each, "result": None} for each in out], "a secret")
+
+
+def in_a_tool(event: Any) -> dict[str, Any]:
+    use = {"toolUseId": "find", "name": "find", "input": {"q": TEXT}}
+    return {"type": "tool_stream", "tool_stream_event": {"tool_use": use, "data": event}}
+
+
+def test_what_a_tool_is_given_is_made_of_what_was_released() -> None:
+    for pieces in cuttings(TEXT):
+        message = {"role": "assistant", "content": [{"text": TEXT}]}
+        stop = {"event": {"messageStop": {"stopReason": "end_turn"}}}
+        events = [{"init_event_loop": True}, *spoken(pieces), stop, {"message": message}]
+        events += [{"result": Outcome("end_turn", message)}, {"step": 1}]
+        source = [{"init_event_loop": True}, *calling([ARGUMENTS]), *map(in_a_tool, events)]
+        out, result = guarded(source)
+        told = [each["tool_stream_event"] for each in out if "tool_stream_event" in each]
+        assert {each["tool_use"]["input"].get("q") for each in told} <= {None, MASKED}
+        assert told[-3]["data"]["message"]["content"] == [{"text": MASKED}]
+        assert told[-2]["data"]["result"].message["content"] == [{"text": MASKED}]
+        assert len(result.findings) == 2
+
+
+def test_what_a_tool_gave_may_have_pictures_and_fields_of_any_name() -> None:
+    picture = {"format": "png", "source": {"bytes": b"\x89PNG\xff"}}
+    content: list[Any] = [{"image": picture}, {"json": {"status": "secret1", "format": "secret1"}}]
+    given = {"toolUseId": "t1", "status": "success", "content": content}
+    told = {"role": "user", "content": [{"toolResult": given}]}
+    source = [{"init_event_loop": True}, {"message": told}]
+    assert unchanged(source)
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    (_, out), _ = guarded(source, rule)
+    masked = {"status": "#######", "format": "#######"}
+    result = out["message"]["content"][0]["toolResult"]
+    assert result == {**given, "content": [{"image": picture}, {"json": masked}]}
+
+    line = {"type": "user", "session_id": "s1", "uuid": "u1", "tool_use_result": {"id": "secret1"}}
+    (user,), _ = guarded([line], rule)
+    assert user["tool_use_result"] == {"id": "#######"}
+
+    answer = types.FunctionResponse(name="find", id="c1", response={"name": "secret1"})
+    (told_by,), _ = guarded([event(types.Part(function_response=answer))], rule)
+    assert told_by.content.parts[0].function_response.response == {"name": "#######"}
+
+
+def test_a_block_lets_users_have_all_that_the_model_has_said() -> None:
+    for pieces in cuttings(BLOCKED):
+        out, result = guarded([{"init_event_loop": True}, *spoken(pieces)])
+        assert result.finish == "content_filter"
+        assert of_strands(out)[0] == of_the_model(out) == result.text
+
+
 def test_a_block_ends_the_message_of_the_model() -> None:
     for pieces in cuttings(BLOCKED):
         out, result = guarded(list(strands(pieces, None))[: -len(pieces)])
@@ -638,6 +794,44 @@ def of_agno(out: Sequence[Any]) -> tuple[str, str]:
     said = [each for each in out if isinstance(each, RunContentEvent)]
     texts = "".join(each.content or "" for each in said)
     return texts, "".join(each.reasoning_content or "" for each in said)
+
+
+def test_what_a_workflow_tells_of_its_steps_is_made_of_what_was_released() -> None:
+    messages = [{"role": "user", "content": "forbidden"}, {"role": "assistant", "content": TEXT}]
+    for pieces in cuttings(TEXT):
+        ids = {"workflow_id": "w1", "run_id": "r1"}
+        done = {"content": TEXT, "messages": messages, "agent_id": "a1", "run_id": "r2"}
+        ended = {"content": TEXT, "step_results": [{"content": TEXT}], "step_executor_runs": [done]}
+        source: list[Any] = [{"event": "WorkflowStarted", **ids}]
+        source += [
+            {"event": "RunContent", "agent_id": "a1", "run_id": "r2", "content": each}
+            for each in pieces
+        ]
+        source.append({"event": "RunContentCompleted", "agent_id": "a1", "run_id": "r2"})
+        source.append({"event": "StepCompleted", **ids, "step_response": done, "content": TEXT})
+        source.append({"event": "WorkflowCompleted", **ids, **ended, "run_output": ended})
+        assert unchanged(source)
+        out, result = guarded(source)
+        assert (result.text, len(result.findings)) == (MASKED, 1)
+        told = out[-1]["run_output"]["step_executor_runs"][0]
+        assert [each["content"] for each in told["messages"]] == ["", MASKED]
+        assert not left_raw(out, "a secret")
+
+
+def test_calls_of_the_same_tool_with_the_same_arguments_are_two() -> None:
+    tools = [Tool(each, "find", {"q": TEXT}) for each in ("c1", "c2")]
+    source = [ToolCallEvent("ToolCallStarted", tool=each) for each in tools]
+    source += [ToolCallEvent("ToolCallCompleted", tool=each) for each in tools]
+    _, result = guarded(source)
+    assert [each.id for each in result.tool_calls] == ["c1", "c2"]
+
+
+def test_a_structured_content_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    content = {"name": "secret1", "type": "a secret1", "of": [{"id": "secret1"}]}
+    out, _ = guarded([RunContentEvent(content=content), RunCompletedEvent(content=content)], rule)
+    masked = {"name": "#######", "type": "a #######", "of": [{"id": "#######"}]}
+    assert [each.content for each in out] == [masked, masked]
 
 
 def test_what_completes_a_run_repeats_its_guarded_content() -> None:
@@ -737,6 +931,48 @@ def test_each_task_of_a_crew_is_a_text() -> None:
         assert told[-1].data == {"response": MASKED}
 
 
+def crew_calls(pieces: Sequence[str], *, so_far: bool) -> list[StreamChunk]:
+    """Calls in two turns; a chunk says what is new in the arguments, and them so far if asked."""
+    source = []
+    for name, index in (("c1", 0), ("c2", 1), ("c3", 0)):
+        for at, piece in enumerate(pieces, start=1):
+            told = "".join(pieces[:at]) if so_far else piece
+            called = CrewCall(name, "find", told, index)
+            source.append(StreamChunk(piece, "tool_call", tool_call=called))
+    return source
+
+
+@pytest.mark.parametrize("so_far", [True, False])
+def test_arguments_of_a_crew_are_told_so_far_or_in_pieces(so_far: bool) -> None:
+    for pieces in cuttings(ARGUMENTS):
+        source = crew_calls(pieces, so_far=so_far)
+        assert unchanged(source)
+        out, result = guarded([StreamChunk("a"), *source])
+        assert not left_raw(out)
+        assert result.text == "a"
+        made = [(each.id, each.arguments) for each in result.tool_calls]
+        assert made == [(each, MASKED_ARGUMENTS) for each in ("c1", "c2", "c3")]
+        assert "".join(each.content for each in out) == "a" + MASKED_ARGUMENTS * 3
+        told = [each.tool_call.arguments for each in out[1:] if each.tool_call.tool_id == "c1"]
+        assert (told[-1] if so_far else "".join(told)) == MASKED_ARGUMENTS
+        assert len(result.findings) == 3
+
+
+def test_frames_of_a_crew_tell_thoughts_and_what_was_asked() -> None:
+    asked = {"messages": [{"role": "user", "content": "forbidden"}]}
+    for pieces in cuttings(TEXT):
+        frames = [StreamFrame("llm_call_started", asked)]
+        frames += [StreamFrame("llm_thinking_chunk", {"chunk": each}) for each in pieces]
+        frames += [StreamFrame("llm_stream_chunk", {"chunk": each}) for each in pieces]
+        ended = {"response": TEXT, "usage": {"total_tokens": 8}, **asked}
+        out, result = guarded([*frames, StreamFrame("llm_call_completed", ended)])
+        assert (result.text, result.thinking, result.finish) == (MASKED, MASKED, "stop")
+        assert out[-1].data["response"] == MASKED
+        assert out[-1].data["messages"] == [{"role": "user", "content": ""}]
+        assert result.usage == {"total_tokens": 8}
+        assert len(result.findings) == 2
+
+
 # -- Semantic Kernel
 
 
@@ -758,6 +994,13 @@ class FunctionCallContent:
     name: str | None = None
     index: int = 0
     content_type: str = "function_call"
+
+
+@dataclass
+class FunctionResultContent:
+    result: Any
+    id: str = "c1"
+    content_type: str = "function_result"
 
 
 @dataclass
@@ -804,9 +1047,29 @@ def test_messages_of_a_kernel_are_read_alone_and_in_lists_and_items() -> None:
             assert not left_raw(told, "a secret")
             inner = [each.inner_content["delta"] for each in told if each.inner_content]
             assert "secret" not in "".join(inner)
-    both = [kernel(["a secret"])[0], kernel(["no"])[0]]
-    (out,), _ = guarded([both], GUARD)
-    assert [each.items[0].text for each in out] == ["a ######", "no"]
+
+
+def test_choices_of_a_kernel_come_in_one_list() -> None:
+    def said(text: str, choice: int) -> ChatContent:
+        return ChatContent([TextContent(text, choice_index=choice)], choice_index=choice)
+
+    for pieces in cuttings(TEXT):
+        source = [[said(each, 0), said(each.upper(), 1)] for each in pieces]
+        assert unchanged(source)
+        out, result = guarded(source)
+        told = [
+            "".join(each.items[0].text for part in out for each in part if each.choice_index == at)
+            for at in (0, 1)
+        ]
+        assert told == [MASKED, MASKED.upper()]
+        assert (result.text, len(result.findings)) == (MASKED, 2)
+
+
+def test_what_a_function_gave_a_kernel_is_text_whatever_it_is_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    given = {"id": "secret1", "of": [{"content_type": "secret1"}]}
+    (told,), _ = guarded([ChatContent([FunctionResultContent(given)])], rule)
+    assert told.items[0].result == {"id": "#######", "of": [{"content_type": "#######"}]}
 
 
 # -- all of them

@@ -190,6 +190,17 @@ def openai_agents(pieces: Sequence[str]) -> Iterator[Any]:
         yield ItemEvent(Item(item, agent={"instructions": "be brief"}))
 
 
+def test_what_a_tool_gave_an_agent_is_text_whatever_it_is_called() -> None:
+    @dataclass
+    class Output(Item):
+        output: Any = None
+
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    given = {"name": "secret1", "of": [{"id": "secret1"}]}
+    (told,) = rule.wrap_sync([ItemEvent(Output({"type": "function_call_output"}, output=given))])
+    assert told.item.output == {"name": "#######", "of": [{"id": "#######"}]}  # type: ignore[attr-defined]
+
+
 def of_events(event: Any) -> str:
     return str(event.data.get("delta", "")) if isinstance(event, Raw) else ""
 
@@ -318,11 +329,11 @@ def test_arguments_so_far_become_what_was_released_so_far() -> None:
 
 def test_calls_without_ids_may_follow_each_other() -> None:
     source = [
-        {"response": "so", "delta": "so", "raw": None, "tool_calls": [call]}
+        {"message": {"blocks": [{"block_type": "tool_call", **call}]}, "delta": "", "raw": None}
         for call in (
-            {"tool_id": "", "tool_name": "find", "tool_kwargs": {"q": "a secret"}},
-            {"tool_id": "", "tool_name": "look", "tool_kwargs": {"q": "no sec"}},
-            {"tool_id": "c", "tool_name": "look", "tool_kwargs": {"q": "a secret"}},
+            {"tool_call_id": "", "tool_name": "find", "tool_kwargs": {"q": "a secret"}},
+            {"tool_call_id": "", "tool_name": "look", "tool_kwargs": {"q": "no sec"}},
+            {"tool_call_id": "c", "tool_name": "look", "tool_kwargs": {"q": "a secret"}},
         )
     ]
     assert unchanged(source)
@@ -337,6 +348,17 @@ def test_calls_without_ids_may_follow_each_other() -> None:
 class Requested(Event):
     content: list[dict[str, str]]  # type: ignore[assignment]
     type: str = "ToolCallRequestEvent"
+
+
+class Structured(Event):
+    content: dict[str, str]  # type: ignore[assignment]
+    type: str = "StructuredMessage[Answer]"
+
+
+def test_a_structured_message_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    (told,) = rule.wrap_sync([Structured(content={"id": "secret1", "source": "secret1"})])
+    assert told.content == {"id": "#######", "source": "#######"}
 
 
 def test_the_calls_that_an_agent_requests_are_complete() -> None:

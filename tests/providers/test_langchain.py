@@ -135,6 +135,14 @@ def test_what_no_rule_touches_passes_as_it_is() -> None:
     assert unchanged([ToolMessage("rows", tool_call_id="c"), AIMessage("so")], provider="langchain")
 
 
+def test_an_artifact_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    told = ToolMessage("rows", tool_call_id="c1", artifact={"id": "secret1", "png": b"\x89PNG\xff"})
+    assert unchanged([told], provider="langchain")
+    (out,) = rule.wrap_sync([told], provider="langchain")
+    assert out.artifact == {"id": "#######", "png": b"\x89PNG\xff"}
+
+
 def test_what_holds_a_message_is_made_anew() -> None:
     for pieces in cuttings("a secret, no sec"):
         chunks = [ChatGenerationChunk(message=say(piece)) for piece in pieces]

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, PrivateAttr
 
 from guardstream.providers import detect
-from tests.providers.laws import GUARD, cuttings, left_raw, unchanged
+from tests.providers.laws import EMPTY, GUARD, cuttings, left_raw
 from tests.providers.test_frameworks import MASKED, TEXT, Message, TextBlock
 
 
@@ -92,7 +92,7 @@ def test_a_run_is_guarded_and_keeps_its_classes() -> None:
         source = list(run(pieces))
         before = deepcopy(source)
         assert detect(source[0]).name == "llama_index"  # type: ignore[attr-defined]
-        assert unchanged(source)
+        assert list(EMPTY.wrap_sync(source)) == source
         stream = GUARD.wrap_sync(source)
         out = list(stream)
         assert deltas(out) == MASKED * 2 == stream.result.text
@@ -103,6 +103,47 @@ def test_a_run_is_guarded_and_keeps_its_classes() -> None:
         counts.add((stream.finish, len(stream.findings)))
     assert len(counts) == 1
     assert stream.finish == "stop"
+
+
+def test_calls_are_those_of_an_agents_output() -> None:
+    """Its stream tells them so far, as they can be read; the last output is told all once more."""
+    for pieces in cuttings(TEXT):
+        whole = "".join(pieces)
+        so_far = [None, whole, whole]
+        stream = [
+            AgentStream(
+                delta="", response="", tool_calls=[ToolSelection(tool_kwargs={"q": each})], raw={}
+            )
+            for each in so_far
+        ]
+        calls = [ToolSelection(tool_kwargs={"q": whole})]
+        last = AgentOutput(response=said("so"))
+
+        def source(
+            stream: Sequence[Any] = stream, calls: Any = calls, last: AgentOutput = last
+        ) -> Iterator[Any]:
+            yield from stream
+            yield AgentOutput(response=said(""), tool_calls=calls)
+            yield last
+            last.tool_calls.extend(calls)  # as its agent does
+
+        guarded = GUARD.wrap_sync(source())
+        out = list(guarded)
+        assert not left_raw(out)
+        assert [each.arguments for each in guarded.result.tool_calls] == [
+            '{"q":"a ######, no sec"}'
+        ]
+        again = GUARD.wrap_sync([*out[:-1], last])
+        list(again)
+        assert len(again.result.tool_calls) == 1
+
+
+def test_what_stops_a_run_tells_no_more_than_its_output() -> None:
+    last = StopEvent()
+    last._result = AgentOutput(response=said("a secret"), raw={"delta": "ret"})
+    out = list(GUARD.wrap_sync([*streamed(["a sec", "ret"]), last]))
+    assert out[-1].result.response.blocks[0].text == "a ######"
+    assert out[-1].result.raw is None
 
 
 @pytest.mark.parametrize("at", range(5))

@@ -356,3 +356,18 @@ def test_an_approval_is_a_call_with_its_arguments(make: Make) -> None:
     assert found.parse() == {"q": "******"}
     assert not any(has_word("secret", event) for event in out)
     assert len(stream_of.findings) == 1
+
+
+def test_items_that_have_the_same_id_are_told_apart_by_their_places(make: Make) -> None:
+    """As frameworks say it that make these events of a model which has no such ids."""
+    source = stream(
+        text("a sec", "ret", item="same"),
+        call("find", '{"q": "a ', 'secret"}', item="same"),
+        call("look", '{"q": "no"}', item="same"),
+    )
+    stopped = GUARD.wrap_sync([make(event) for event in source])
+    out = list(stopped)
+    assert not any(has_word("secret", event) for event in out)
+    assert stopped.result.text == said(out)
+    assert len(stopped.findings) == 2
+    assert [item["type"] for item in final(out)["output"]] == ["message", *["function_call"] * 2]

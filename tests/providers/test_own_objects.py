@@ -265,6 +265,21 @@ class Empty:
         return 0
 
 
+class Anything:
+    """An object that says that it has any attribute, such as a proxy."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda: name
+
+
+def test_an_object_that_says_it_has_any_attribute_is_read() -> None:
+    assert fields_of(Anything(TEXT)) == {"text": TEXT}
+    assert fields_of(Anything(MASKED)) == {"text": MASKED}  # what is known of its class
+
+
 def test_a_chunk_that_is_false_is_read() -> None:
     assert list(GUARD.wrap_sync(iter([Empty("a secret")]))) == [Empty("a ######")]
 

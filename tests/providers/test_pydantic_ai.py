@@ -10,7 +10,9 @@ import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.messages import (
+    BinaryContent,
     FinalResultEvent,
+    FunctionToolResultEvent,
     ModelMessage,
     PartDeltaEvent,
     PartEndEvent,
@@ -243,6 +245,16 @@ def test_signatures_and_details_pass_or_are_masked() -> None:
     out = list(GUARD.wrap_sync(source))
     assert out[-1].delta.signature_delta == "s"
     assert not left_raw(out)
+
+
+def test_what_a_tool_gave_is_text_whatever_its_fields_are_called() -> None:
+    rule = Guard(Policy.parse("rules: [{id: w, words: [secret1], replacement: '#'}]"))
+    picture = BinaryContent(b"\x89PNG\xff", media_type="image/png")
+    given = {"id": "secret1", "of": [{"type": "secret1"}, picture]}
+    part = ToolReturnPart("find", given, tool_call_id="c1")
+    assert unchanged([FunctionToolResultEvent(part)])
+    (told,) = rule.wrap_sync([FunctionToolResultEvent(part)])
+    assert told.part.content == {"id": "#######", "of": [{"type": "#######"}, picture]}
 
 
 def test_what_is_not_known_is_refused() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from guardstream.providers import ADAPTERS
-from guardstream.providers.nodes import Each, Either, Leaf, Mirror, OneOf, Tree
+from guardstream.providers.nodes import Each, Either, Leaf, Mirror, OneOf, Tree, Values
 from guardstream.providers.whole import BODIES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
@@ -38,8 +38,9 @@ def leaves(spec: Any, path: str = "$", within: tuple[int, ...] = ()) -> Iterator
     elif isinstance(spec, OneOf):
         for inner in [*spec.specs.values(), *([spec.other] if spec.other else [])]:
             yield from leaves(inner, path, within)
-    elif isinstance(spec, (list, Each)):
-        yield from leaves(spec[0], f"{path}[*]", within)
+    elif isinstance(spec, (list, Each, Values)):
+        step = ".*" if isinstance(spec, Values) else "[*]"
+        yield from leaves(spec[0], path + step, within)
     elif isinstance(spec, Either):
         yield from leaves(spec.text, path, within)
         yield from leaves(spec.other, path, within)

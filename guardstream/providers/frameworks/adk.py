@@ -7,11 +7,12 @@ of it once more. Without streaming there are only such events.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar
 
 from guardstream.events import FinishReason
 from guardstream.providers.adapter import Call, Piece, Reading, Said, Slot
-from guardstream.providers.fields import fields_of, only
+from guardstream.providers.fields import fields_of, only, replaced
 from guardstream.providers.google.gemini import REASONS, STOPS
 from guardstream.providers.google.gemini_calls import Calls, call_in, get, parts_of, values_in
 from guardstream.providers.google.gemini_spec import CITATION, PART, both, camel
@@ -43,7 +44,8 @@ _IDS: tuple[str, ...] = (
 )
 _IDS += ("interaction_id", "environment_id", "live_session_id", "interrupted", "partial")
 _IDS += ("turn_complete_reason", "interaction_status", "avg_logprobs", "cache_metadata")
-_VALUE = Tree(Leaf("copy", "text", "value"), frozenset({"id"}))
+_VALUE = Tree(Leaf("copy", "text", "value"))
+_NOTED = Tree(Leaf("copy", "text", "value"), frozenset({"id"}))
 
 _SPEC: dict[str, Any] = {
     **dict.fromkeys(_IDS, META),
@@ -64,12 +66,14 @@ _SPEC: dict[str, Any] = {
         **dict.fromkeys(("skip_summarization", "escalate", "end_of_agent"), META),
         **dict.fromkeys(("transfer_to_agent", "route", "rewind_before_invocation_id"), META),
         **dict.fromkeys(("state_delta", "agent_state", "set_model_response"), _VALUE),
-        **dict.fromkeys(("compaction", "transfer_reason", "render_ui_widgets"), _VALUE),
-        "requested_tool_confirmations": _VALUE,
+        **dict.fromkeys(("compaction", "transfer_reason", "render_ui_widgets"), _NOTED),
+        "requested_tool_confirmations": _NOTED,
         **dict.fromkeys(("artifact_delta", "requested_auth_configs"), REQUEST),
     },
 }
 _ASKED = {**_SPEC, "content": {"parts": REQUEST, "role": META}}
+_PARTIAL = {**_SPEC, "actions": {**_SPEC["actions"], "state_delta": REQUEST}}
+"""A partial event may tell the state that the whole one sets: what has not been streamed yet."""
 
 _STREAMED = ("text", "thought", "transcript", "input")
 """Fields whose text goes on from event to event."""
@@ -93,6 +97,7 @@ class ADK(VariedSpecAdapter):
     name = "adk"
     spec: ClassVar[Spec] = both(_SPEC)
     asked: ClassVar[Spec] = both(_ASKED)
+    partial: ClassVar[Spec] = both(_PARTIAL)
     ends_with_source = True
 
     def __init__(self, *, unknown: Any = "guard") -> None:
@@ -104,6 +109,8 @@ class ADK(VariedSpecAdapter):
         self._texts: dict[Hashable, dict[str, Slot]] = {}  # the last by field, by agent
         self._told_so_far: dict[Hashable, list[Slot]] = {}  # of partial events, by agent
         self._begun: dict[str, Slot] = {}  # calls, by id, or else by name
+        self._choices: dict[Hashable, int] = {}  # of agents that have one of their own
+        self._answering: Hashable = None  # the agent that streams a response as choice 0
         self._count = 0
         self._called = 0
 
@@ -118,9 +125,20 @@ class ADK(VariedSpecAdapter):
             return "actions" in keys or "content" in keys
         return {"content", "partial", "turn_complete"} <= keys
 
+    def taken(self, chunk: Any) -> Any:
+        """Return a copy of a partial event: its runner goes on adding to the actions in it."""
+        fields = fields_of(chunk)
+        actions = fields.get("actions")
+        if isinstance(chunk, dict) or not fields.get("partial") or actions is None:
+            return chunk
+        held = {name: copy(old) for name, old in fields_of(actions).items() if _holds(old)}
+        return replaced(chunk, {"actions": replaced(actions, held)})
+
     def spec_of(self, chunk: Any) -> Spec:
-        asked = fields_of(chunk).get("author") == "user"
-        return self.asked if asked else self.spec
+        fields = fields_of(chunk)
+        if fields.get("author") == "user":
+            return self.asked
+        return self.partial if fields.get("partial") else self.spec
 
     def slot(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> Slot:
         if not path:
@@ -136,13 +154,27 @@ class ADK(VariedSpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         agent = (event.get("author"), event.get("branch"))
         usage = get(event, "usage_metadata")
+        choice = self._choice(agent)
+        pieces = [piece._replace(slot=piece.slot._replace(choice=choice)) for piece in pieces]
         if event.get("partial"):
-            pieces, calls, over = self._calls.read(0, event, pieces)
+            pieces, calls, over = self._calls.read(choice, event, pieces)
             self._begun |= {call.id or call.name: slot for slot, call in calls.items()}
             reading = self._going_on(agent, pieces)
-            return reading._replace(calls=calls, complete=over, usage=usage)
+            return reading._replace(choices=(choice,), calls=calls, complete=over, usage=usage)
         reading = self._whole(agent, event, pieces)
-        return reading._replace(finished=_finished(event), usage=usage)
+        ended = _finished(event, choice)
+        if ended == {0: "error"}:
+            return reading._replace(failed=True, closed=())
+        return reading._replace(choices=(choice,), finished=ended, usage=usage)
+
+    def _choice(self, agent: Hashable) -> int:
+        """Return the choice of an agent: its own, if it has begun beside another one's response."""
+        busy = self._answering if self._told_so_far.get(self._answering) else agent
+        if agent != busy:
+            self._choices.setdefault(agent, len(self._choices) + 1)
+        elif agent not in self._choices:
+            self._answering = agent
+        return self._choices.get(agent, 0)
 
     def _going_on(self, agent: Hashable, pieces: Sequence[Piece]) -> Reading:
         """Return what a partial event says. Text after a thought is another part, but goes on."""
@@ -170,7 +202,7 @@ class ADK(VariedSpecAdapter):
                 piece = piece._replace(slot=texts[field])
             found.append(piece)
         self._streamed.note(found)
-        return Reading(found, (0,), closed=closed, joined=joined)
+        return Reading(found, (), closed=closed, joined=joined)
 
     def _whole(self, agent: Hashable, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         """Return what a whole event says: what was streamed, once more, or something new."""
@@ -194,7 +226,7 @@ class ADK(VariedSpecAdapter):
                     told = found[-1] = told._replace(slot=begun or told.slot)
                     calls[told.slot] = Call(str(call.get("name") or ""), call.get("id"))
         self._streamed.note(found)
-        return Reading(found, (0,), closed=closed, calls=calls, complete=[*new, *calls])
+        return Reading(found, (), closed=closed, calls=calls, complete=[*new, *calls])
 
     def _repeated(self, piece: Piece, *, says: bool) -> Piece:
         """Return a piece of a whole event: the copy of what was said, or what it `says` itself."""
@@ -239,13 +271,15 @@ class ADK(VariedSpecAdapter):
         return [_event(chunk, {**content, "partial": False, "finish_reason": stop, **error})]
 
 
-def _finished(event: Mapping[str, Any]) -> dict[int, FinishReason]:
-    reason = get(event, "finish_reason") or get(event, "error_code")
-    if not reason:
-        return {0: "stop"} if get(event, "turn_complete") else {}
-    ended = REASONS.get(str(getattr(reason, "value", reason)), "stop")
+def _finished(event: Mapping[str, Any], choice: int) -> dict[int, FinishReason]:
+    """Return why a response ended, if an event tells."""
+    reason, code = get(event, "finish_reason"), get(event, "error_code")
+    if not (reason or code):
+        return {choice: "stop"} if get(event, "turn_complete") else {}
+    told = str(getattr(reason, "value", reason) if reason else code)
+    ended = REASONS.get(told, "stop" if reason or told == "STOP" else "error")
     called = any(map(call_in, parts_of(event)))
-    return {0: "tool_calls" if ended == "stop" and called else ended}
+    return {choice: "tool_calls" if ended == "stop" and called else ended}
 
 
 def _make(chunk: Any, name: str, fields: dict[str, Any]) -> Any:

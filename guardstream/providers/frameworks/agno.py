@@ -52,6 +52,10 @@ _MARKS: tuple[str, ...] = (
     "status",
 )
 _MARKS += ("error_type", "error_id", "cancellation_stage", "last_checkpoint_at_message_index")
+_MARKS += ("step_type", "step_run_id", "executor_type", "executor_name", "executor_run_id")
+
+_TEXTS = Tree(Leaf("copy", "text", "value"))
+"""Values of the application's own, whatever their fields are called."""
 
 _VALUE = Tree(
     Leaf("copy", "text", "value"),
@@ -69,10 +73,11 @@ _THINKING = Leaf("copy", "thinking", "told")
 _ERROR = Leaf("whole", "text", "error")
 
 
-def _spec(text: Leaf, thinking: Leaf = _THINKING) -> Spec:
+def _spec(text: Leaf, thinking: Leaf = _THINKING) -> dict[str, Spec]:
     return {
         **dict.fromkeys(_MARKS, META),
-        "content": Either(text, _VALUE),
+        "content": Either(text, _TEXTS),
+        "session_state": _TEXTS,
         "reasoning_content": thinking,
         "metrics": KEEP,
         "tool": _TOOL,
@@ -82,7 +87,7 @@ def _spec(text: Leaf, thinking: Leaf = _THINKING) -> Spec:
         "messages": [
             OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _VALUE)
         ],
-        **dict.fromkeys(("session_state", "reasoning_messages", "reasoning_steps"), _VALUE),
+        **dict.fromkeys(("reasoning_messages", "reasoning_steps"), _VALUE),
         **dict.fromkeys(("citations", "references", "followups", "memories"), _VALUE),
         **dict.fromkeys(("model_provider_data", "session_summary", "requirements"), _VALUE),
         **dict.fromkeys(("image", "response_audio", "images", "videos", "audio", "files"), _VALUE),
@@ -90,6 +95,11 @@ def _spec(text: Leaf, thinking: Leaf = _THINKING) -> Spec:
 
 
 _WHOLE = _spec(Leaf("copy", "text", "value"))
+_WHOLE |= dict.fromkeys(("run_output", "step_response", "step_output"), _WHOLE)
+_WHOLE |= {name: [_WHOLE] for name in ("step_executor_runs", "step_results", "steps", "events")}
+_WHOLE["member_responses"] = [_WHOLE]
+"""What tells a run of a workflow or a team once more has others inside."""
+
 _SPECS: dict[str, Spec] = {
     "RunContent": _spec(Leaf("delta", "text", "text"), Leaf("delta", "thinking", "thinking")),
     "RunIntermediateContent": _spec(Leaf("delta", "text", "intermediate")),
@@ -112,7 +122,7 @@ class Agno(VariedSpecAdapter):
     def __init__(self, *, unknown: Any = "guard") -> None:
         super().__init__(unknown=unknown)
         self._runs: dict[str, Slot] = {}  # the first slot of each run
-        self._calls: dict[str, Slot] = {}  # by what a tool is given
+        self._calls: dict[tuple[Any, str], Slot] = {}  # by id, and by what a tool is given
         self._streamed = Streamed()
 
     @staticmethod
@@ -150,7 +160,7 @@ class Agno(VariedSpecAdapter):
         calls: dict[Slot, Call] = {}
         found: list[Piece] = []
         for piece in pieces:
-            told = self._repeated(piece)
+            told = self._repeated(piece, tool.get("tool_call_id"))
             if told.kind == "whole" and told.slot.channel == "tool_args" and tool:
                 calls[told.slot] = Call(str(tool.get("tool_name")), tool.get("tool_call_id"))
             found.append(told)
@@ -168,15 +178,20 @@ class Agno(VariedSpecAdapter):
             found, (run.choice,), ended, failed, over, calls=calls, usage=usage, complete=[*calls]
         )
 
-    def _repeated(self, piece: Piece) -> Piece:
-        """Return a piece in the slot that has said it before; else it is a text of its own."""
+    def _repeated(self, piece: Piece, call: Any = None) -> Piece:
+        """Return a piece in the slot that has said it before; else it is a text of its own.
+
+        Of arguments, the id of the `call` tells, if there is one.
+        """
         slot, text, kind = piece
-        if kind == "whole" and slot.channel == "tool_args":
-            if text in self._calls:
-                return Piece(self._calls[text], text, "copy")
-            own = self._calls[text] = slot._replace(number=len(self._calls))
-            return Piece(own, text, kind)
-        return self._streamed.placed(piece)
+        if kind != "whole" or slot.channel != "tool_args":
+            return self._streamed.placed(piece)
+        known = self._calls.get((call, text))
+        if known is not None:
+            return Piece(known, text, "copy")
+        own = slot._replace(number=len(self._calls))
+        self._calls |= {(call, text): own, (None, text): own}
+        return Piece(own, text, kind)
 
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return an event with a piece of content."""

@@ -34,7 +34,7 @@ _SPECS: dict[str, Spec] = {
     "ThoughtEvent": {**_BASE, "content": Leaf("whole", "thinking", "message")},
     "": {
         **_BASE,
-        "content": _MESSAGES,
+        "content": Tree(_MESSAGES.leaf),
         "thought": Tree(Leaf("copy", "thinking", "message")),
         "tool_calls": _CALLS,
         "logprobs": ABOUT,

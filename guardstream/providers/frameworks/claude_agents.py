@@ -79,7 +79,8 @@ def _message(text: Any) -> dict[str, Spec]:
 
 
 _SAID = _message(Leaf("copy", "text", "message"))
-_ASKED: dict[str, Spec] = {**_message(REQUEST), "tool_use_result": _RESULT, "origin": REQUEST}
+_ASKED: dict[str, Spec] = {**_message(REQUEST), "origin": REQUEST}
+_ASKED["tool_use_result"] = Tree(_RESULT.leaf)
 
 _SPECS: dict[str, Spec] = {
     "assistant": {**_SAID, **_IDS, "error": KEEP, "message": _SAID},
@@ -221,7 +222,7 @@ class _Messages(VariedSpecAdapter):
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return events that say `text`, or a message if there are no events."""
         if self._event is not None and slot.number >= 0:
-            last = self._event
+            last = self.without_unknown(self._event)
             made = self._events.extra(_event(last), slot, text, said)
             return [_holding(last, each) for each in made]
         return [_saying(chunk, text)] if slot.channel == "text" else []
@@ -230,8 +231,9 @@ class _Messages(VariedSpecAdapter):
         """Return the events that end the message; without events, nothing does."""
         if self._event is None:
             return []
-        made = self._events.end(_event(self._event), 0, reason, said)
-        return [_holding(self._event, each) for each in made]
+        last = self.without_unknown(self._event)
+        made = self._events.end(_event(last), 0, reason, said)
+        return [_holding(last, each) for each in made]
 
 
 class ClaudeAgents:

@@ -11,16 +11,15 @@ from typing import Any, ClassVar
 
 from guardstream.providers.adapter import Call, Piece, Reading, Slot
 from guardstream.providers.fields import fields_of, index_in
-from guardstream.providers.growing import Growing
-from guardstream.providers.spec import META, NAME, Leaf, Path, Spec, Tree
+from guardstream.providers.growing import Repeating
+from guardstream.providers.spec import META, NAME, REQUEST, Leaf, Path, Spec, Tree
 
 _TEXT = Leaf("delta", "text", "text")
-_ARGUMENTS = Leaf("delta", "tool_args", "arguments")
+_NEW = Leaf("delta", "tool_args", "arguments")
+_ARGUMENTS = Leaf("grown", "tool_args", "arguments")
 _TASK = ("task_index", "task_name", "task_id", "agent_role", "agent_id")
-_CALLS = 1000
-"""A call's number is its own in its task, and this for each task before."""
 
-_CHUNK: Spec = {
+_CHUNK: dict[str, Any] = {
     **dict.fromkeys((*_TASK, "chunk_type"), META),
     "content": _TEXT,
     "tool_call": {
@@ -29,31 +28,47 @@ _CHUNK: Spec = {
         "arguments": _ARGUMENTS,
     },
 }
-_FRAME: Spec = {
-    **dict.fromkeys(("id", "seq", "type", "channel", "parent_id", "previous_id"), META),
-    "namespace": [META],
-    "data": {
-        **dict.fromkeys((*_TASK, "call_id", "call_type", "response_id", "model"), META),
-        "chunk": _TEXT,
-        "response": Tree(Leaf("whole", "text", "response")),
-        "tool_call": {
-            **dict.fromkeys(("id", "index", "type"), META),
-            "function": {"name": NAME, "arguments": _ARGUMENTS},
-        },
+_IDS = ("call_id", "call_type", "response_id", "model", "source_fingerprint", "source_type")
+_DATA: dict[str, Any] = {
+    **dict.fromkeys((*_TASK, *_IDS, "triggered_by_event_id", "started_event_id"), META),
+    **dict.fromkeys(("messages", "tools", "from_task", "from_agent"), REQUEST),
+    "usage": META,
+    "chunk": _TEXT,
+    "response": Tree(Leaf("copy", "text", "response")),
+    "tool_call": {
+        **dict.fromkeys(("id", "index", "type"), META),
+        "function": {"name": NAME, "arguments": _ARGUMENTS},
     },
 }
 
 
-class CrewAI(Growing):
+def _frame(chunk: Leaf) -> Spec:
+    return {
+        **dict.fromkeys(("id", "seq", "type", "channel", "parent_id", "previous_id"), META),
+        "timestamp": META,
+        "namespace": [META],
+        "data": {**_DATA, "chunk": chunk},
+    }
+
+
+_FRAME = _frame(_TEXT)
+_THOUGHT = _frame(Leaf("delta", "thinking", "thinking"))
+_CALLING: Spec = {**_CHUNK, "content": _NEW}
+_CALLING_FRAME = _frame(_NEW)
+"""Where a chunk is of a call, what is new in its arguments, which it may tell so far, too."""
+
+
+class CrewAI(Repeating):
     """The adapter for chunks and frames."""
 
     name = "crewai"
-    repeats = False
     spec: ClassVar[Spec] = _CHUNK
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._tasks: dict[Any, int] = {}
+        self._calls: dict[Any, int] = {}  # by task, place and id
+        self._ids: dict[Any, Any] = {}  # of the last call, by task and place
         self._said: dict[int, dict[Slot, None]] = {}  # slots, by task
 
     @staticmethod
@@ -65,15 +80,25 @@ class CrewAI(Growing):
         )
 
     def spec_of(self, chunk: Any) -> Spec:
-        return _FRAME if "data" in fields_of(chunk) else _CHUNK
+        fields = fields_of(chunk)
+        if "data" in fields:
+            calling = fields_of(fields["data"]).get("tool_call")
+            thinking = fields.get("type") == "llm_thinking_chunk"
+            return _CALLING_FRAME if calling else _THOUGHT if thinking else _FRAME
+        return _CALLING if fields.get("tool_call") else _CHUNK
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
         fields = fields_of(event.get("data")) or event
         task = tuple(str(fields.get(name)) for name in _TASK)
-        number = self._tasks.setdefault(task, len(self._tasks))
         if leaf.channel != "tool_args":
-            return number
-        return number * _CALLS + index_in(fields_of(fields.get("tool_call")))
+            return self._tasks.setdefault(task, len(self._tasks))
+        told = fields_of(fields.get("tool_call"))
+        place = (task, index_in(told))
+        name = self._ids[place] = told.get("tool_id") or told.get("id") or self._ids.get(place)
+        return self._calls.setdefault((place, name), len(self._calls))
+
+    def _known(self, piece: Piece) -> Piece:
+        return super()._known(piece) if piece.slot.field == "response" else piece
 
     def parts(self, event: Mapping[str, Any]) -> bool:
         return event.get("type") == "llm_call_completed"
@@ -88,6 +113,8 @@ class CrewAI(Growing):
 
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         reading = super().meaning(chunk, event, pieces)
+        usage = fields_of(event.get("data")).get("usage")
+        reading = reading._replace(usage=usage)
         here = {piece.slot: None for piece in pieces if piece.kind == "delta"}
         if not here:
             return reading

@@ -33,7 +33,10 @@ _THOUGHTS = Leaf("grown", "thinking", "thinking")
 _ARGUMENTS = Leaf("grown", "tool_args", "arguments")
 _KWARGS = Leaf("grown", "tool_args", "tool_kwargs")
 _SELECTION = Leaf("whole", "tool_args", "selection")
-_CALL: Spec = {
+_CHOSEN = Leaf("copy", "tool_args", "chosen")
+"""Arguments so far, as an agent's stream tells them; its output tells the calls."""
+
+_CALL: dict[str, Spec] = {
     **dict.fromkeys(("index", "id", "type", "call_id", "tool_id"), META),
     **dict.fromkeys(("name", "tool_name"), NAME),
     "function": {"name": NAME, "arguments": _ARGUMENTS},
@@ -71,7 +74,7 @@ _SPEC: Spec = {
     "thinking_delta": _THOUGHT,
     "additional_kwargs": _MORE,
     "current_agent_name": META,
-    "tool_calls": _CALLS,
+    "tool_calls": [{**_CALL, "tool_kwargs": _CHOSEN}],
     **_ABOUT,
 }
 
@@ -79,20 +82,30 @@ _SAID = Tree(
     Leaf("copy", "text", "message"), frozenset({"block_type", "role", "id", "tool_call_id"})
 )
 _MESSAGE = OneOf("role", dict.fromkeys(("user", "system", "developer"), REQUEST), _SAID)
-_ASKED = Tree(Leaf("copy", "tool_args", "message"))
+_ASKED = Leaf("copy", "tool_args", "message")
+_REQUESTED = Leaf("whole", "tool_args", "selection")
 
-_EVENT: Spec = {
+_EVENT: dict[str, Spec] = {
     **dict.fromkeys(("current_agent_name", "tool_id"), META),
     "input": [_MESSAGE],
     "response": _MESSAGE,
     "retry_messages": [_MESSAGE],
     "tool_name": NAME,
     "tool_kwargs": _ASKED,
-    "tool_calls": [{"tool_id": META, "tool_name": NAME, "tool_kwargs": _ASKED}],
+    "tool_calls": [
+        {
+            **dict.fromkeys(("tool_id", "return_direct"), META),
+            "tool_name": NAME,
+            "tool_kwargs": _REQUESTED,
+            "tool_output": _SAID,
+        }
+    ],
     **dict.fromkeys(("tool_output", "structured_response", "output"), _SAID),
     "raw": ABOUT,
 }
 """What an agent's run tells beside the stream: messages and calls of tools, as a whole."""
+
+_EVENT["_result"] = _EVENT  # of the event that stops it
 
 _EVENTS = (
     *({name, "current_agent_name"} for name in ("input", "response")),
@@ -127,8 +140,10 @@ class LlamaIndex(Growing):
         return not _streams(event)
 
     def taken(self, chunk: Any) -> Any:
-        """Return a copy of a response with calls: its maker goes on adding to their arguments."""
+        """Return a copy of what has calls: its maker goes on adding to them."""
         fields = fields_of(chunk)
+        if isinstance(fields.get("tool_calls"), list) and not _streams(fields):
+            return replaced(chunk, {"tool_calls": [*fields["tool_calls"]]})
         more = fields_of(fields.get("message")).get("additional_kwargs")
         calls = fields_of(more).get("tool_calls")
         if not isinstance(calls, list) or all(isinstance(call, dict) for call in calls):
@@ -148,7 +163,7 @@ class LlamaIndex(Growing):
         """Return what a response says. A call is told of again and again, also in other fields."""
         reading = super().meaning(chunk, event, pieces)
         if not _streams(event):
-            return reading
+            return self._requested(event, reading)
         calls: dict[Slot, Call] = {}
         for place, leaf, call in _calls(event):
             slot = self._slots.setdefault(call.id or place, self.slot(leaf, event, (place,)))
@@ -156,6 +171,25 @@ class LlamaIndex(Growing):
             if before.name == call.name or call.id not in (None, before.id):
                 calls[slot] = self._called[slot] = call
         return reading._replace(calls=calls) if calls else reading
+
+    def _requested(self, event: Mapping[str, Any], reading: Reading) -> Reading:
+        """Return what an agent's output says: its calls, and once more those before them."""
+        calls: dict[Slot, Call] = {}
+        known: dict[Slot, Slot] = {}
+        for place, leaf, call in _calls(event):
+            here = self.slot(leaf, event, (place,))
+            known[here] = self._slots.setdefault(call.id or here, here)
+            if known[here] not in self._called:
+                calls[here] = self._called[here] = call
+        pieces = [
+            piece._replace(
+                slot=known[piece.slot], kind=piece.kind if piece.slot in calls else "copy"
+            )
+            if piece.slot in known
+            else piece
+            for piece in reading.pieces
+        ]
+        return reading._replace(pieces=pieces, calls=calls, complete=[*calls])
 
 
 def _streams(event: Mapping[str, Any]) -> bool:
@@ -167,7 +201,8 @@ def _calls(event: Mapping[str, Any]) -> Iterator[tuple[int, Leaf, Call]]:
     """The calls in a response that have a name: their places, and what their arguments are."""
     message = fields_of(event.get("message"))
     more = fields_of(message.get("additional_kwargs") or event.get("additional_kwargs"))
-    lists = (more.get("tool_calls"), message.get("blocks"), event.get("tool_calls"))
+    chosen = None if _streams(event) else event.get("tool_calls")
+    lists = (more.get("tool_calls"), message.get("blocks"), chosen)
     for listed in lists:
         for place, told in enumerate(listed if isinstance(listed, (list, tuple)) else ()):
             call = fields_of(told)

@@ -40,7 +40,8 @@ class _Items(Growing):
         "item": {
             "type": META,
             **dict.fromkeys(_OWN, SKIP),
-            **dict.fromkeys(("raw_item", "output", "description", "title"), _VALUES),
+            "output": Tree(Leaf("whole", "text", "item")),
+            **dict.fromkeys(("raw_item", "description", "title"), _VALUES),
         },
     }
 

@@ -1,16 +1,16 @@
 """Semantic Kernel: the streaming contents of its chat services, kernels and agents.
 
 https://learn.microsoft.com/en-us/semantic-kernel/concepts/ai-services/chat-completion/. A kernel
-gives lists of messages, one for each choice, and an agent items that hold one. What the provider
+gives lists of messages, each of a choice, and an agent items that hold one. What the provider
 sent (`inner_content`) is left out where the text changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guardstream.providers.adapter import Call, Reading, Unknown
+from guardstream.providers.adapter import Call, Unknown
 from guardstream.providers.fields import fields_of, index_in, replaced
 from guardstream.providers.growing import Growing
 from guardstream.providers.holding import Holding
@@ -33,7 +33,7 @@ _MARKS: dict[str, Spec] = {
     "metadata": ABOUT,
     "inner_content": ABOUT,
 }
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"id", "call_id", "content_type"}))
+_RESULT = Tree(Leaf("whole", "text", "tool_result"))
 _CALLED: dict[str, Spec] = {
     **dict.fromkeys(("id", "call_id", "index"), META),
     **dict.fromkeys(("name", "function_name", "plugin_name"), NAME),
@@ -64,33 +64,38 @@ _MESSAGE: Spec = {
 
 
 class _Messages(Growing):
-    """The adapter for one message after another, or texts."""
+    """The adapter for lists of messages or texts, each of a choice."""
 
     name = "semantic_kernel"
     repeats = False
-    spec: ClassVar[Spec] = OneOf("content_type", {"message": _MESSAGE, "text": _TEXT})
+    spec: ClassVar[Spec] = {
+        "messages": [OneOf("content_type", {"message": _MESSAGE, "text": _TEXT})]
+    }
+    scope = 1
 
     @staticmethod
     def without(value: Any) -> Any:
         return {} if isinstance(value, dict) else None
 
-    def choice(self, event: Mapping[str, Any], path: Path) -> int:  # noqa: ARG002
-        return index_in(event, name="choice_index")
+    def choice(self, event: Mapping[str, Any], path: Path) -> int:
+        return index_in(event["messages"][path[0]], name="choice_index")
 
     def number(self, leaf: Leaf, event: Mapping[str, Any], path: Path) -> int:
-        if leaf.channel != "tool_args" or not path:
+        if leaf.channel != "tool_args" or len(path) < 2:
             return 0
-        return index_in(event["items"][path[0]], path[0])
+        items = fields_of(event["messages"][path[0]])["items"]
+        return index_in(items[path[1]], path[1])
 
     def parts(self, event: Mapping[str, Any]) -> bool:
-        kinds = (fields_of(item).get("content_type") for item in event.get("items") or ())
-        return "function_result" in kinds
+        items = [item for each in event["messages"] for item in _items(each)]
+        return any(item.get("content_type") == "function_result" for item in items)
 
     def called(self, event: Mapping[str, Any]) -> Mapping[int, Call]:
-        items = map(fields_of, event.get("items") or ())
+        first = [each for each in event["messages"] if not index_in(each, name="choice_index")]
         return {
             index_in(item, place): Call(item["name"], item.get("id"))
-            for place, item in enumerate(items)
+            for each in first
+            for place, item in enumerate(_items(each))
             if item.get("content_type") == "function_call" and item.get("name")
         }
 
@@ -105,54 +110,47 @@ class SemanticKernel(Holding):
 
     def __init__(self, *, unknown: Unknown = "guard") -> None:
         super().__init__(_Messages(unknown=unknown), unknown=unknown)
+        self._last: tuple[Any, dict[str, Any]] = (None, {})
 
     @staticmethod
     def accepts(chunk: object) -> bool:
-        """Tell whether `chunk` is a content that streams, or holds one."""
-        held = _held(chunk)
-        return held is not None and {"choice_index", "content_type"} <= fields_of(held).keys()
+        """Tell whether `chunk` is a content that streams, or holds some."""
+        if isinstance(chunk, (str, bytes, tuple)):
+            return False
+        messages = _messages(chunk)
+        return bool(messages) and {"choice_index", "content_type"} <= fields_of(messages[0]).keys()
 
     def held(self, chunk: Any) -> Any:
-        """Return the message in a chunk."""
-        return _held(chunk)
+        """Return the messages in a chunk; the same for the same chunk."""
+        if self._last[0] is not chunk:
+            self._last = (chunk, {"messages": _messages(chunk)})
+        return self._last[1]
 
     def holding(self, chunk: Any, held: Any) -> Any:
-        """Return a chunk with another message."""
+        """Return a chunk with other messages."""
+        messages = held["messages"]
         if isinstance(chunk, list):
-            return [held]
-        return replaced(chunk, {"message": held}) if _is_item(chunk) else held
+            return messages
+        return replaced(chunk, {"message": messages[0]}) if _is_item(chunk) else messages[0]
 
     def beside(self, chunk: Any) -> Mapping[str, Any]:
-        """Return the messages of a list that does not have one; a thread is the application's."""
-        return {"messages": chunk} if _held(chunk) is None else {}
-
-    def read(self, chunk: Any) -> Reading:
-        """Find the text in the message, or by path in several."""
-        if _held(chunk) is not None:
-            return super().read(chunk)
-        beside = self.beside(chunk)
-        return Reading(self._others.pieces(beside, beside), ())
-
-    def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
-        """Return a chunk that says `texts`; None if nothing is left to say."""
-        if _held(chunk) is not None:
-            return super().write(chunk, texts, ends=ends)
-        written = self._others.write(self.beside(chunk), texts)
-        return None if written is None else written["messages"]
-
-    def without_unknown(self, chunk: Any) -> Any:
-        """Return a chunk without text that nothing is known of."""
-        return [] if _held(chunk) is None else super().without_unknown(chunk)
+        """Return what stands beside an agent's message, but for the thread: the application's."""
+        if isinstance(chunk, list) or not _is_item(chunk):
+            return {}
+        known = ("message", "thread")
+        return {name: value for name, value in fields_of(chunk).items() if name not in known}
 
 
 def _is_item(chunk: Any) -> bool:
     return {"message", "thread"} <= fields_of(chunk).keys()
 
 
-def _held(chunk: Any) -> Any:
-    """Return the message that a chunk is or holds; None for a list that does not have one."""
-    if isinstance(chunk, (str, bytes, tuple)):
-        return None
+def _messages(chunk: Any) -> list[Any]:
+    """Return the messages that a chunk is or holds."""
     if isinstance(chunk, list):
-        return chunk[0] if len(chunk) == 1 else None
-    return fields_of(chunk)["message"] if _is_item(chunk) else chunk
+        return chunk
+    return [fields_of(chunk)["message"] if _is_item(chunk) else chunk]
+
+
+def _items(message: Any) -> list[Mapping[str, Any]]:
+    return [fields_of(item) for item in fields_of(message).get("items") or ()]

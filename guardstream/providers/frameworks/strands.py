@@ -17,16 +17,37 @@ from guardstream.providers.bedrock import CITATION, TOOL_USE, Bedrock
 from guardstream.providers.fields import fields_of, index_in
 from guardstream.providers.nested import Nested, with_inner, within
 from guardstream.providers.nodes import REQUEST, SKIP, Either, OneOf
-from guardstream.providers.spec import KEEP, META, Leaf, Spec, SpecAdapter, Tree, VariedSpecAdapter
+from guardstream.providers.spec import (
+    KEEP,
+    META,
+    NUMBER,
+    UNKNOWN,
+    Leaf,
+    Spec,
+    SpecAdapter,
+    Tree,
+    Values,
+    VariedSpecAdapter,
+)
 from guardstream.providers.streamed import Streamed
 
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), frozenset({"toolUseId", "status", "format"}))
+_GIVEN = Leaf("whole", "text", "tool_result")
 _USE: Spec = {
     **TOOL_USE,
     "input": Leaf("copy", "tool_args", "message"),
     "reasoningSignature": META,
 }
 _MEDIA = Tree(Leaf("whole", "text", "file"), frozenset({"format", "uri", "type"}))
+_RESULT: Spec = {
+    **dict.fromkeys(("toolUseId", "status", "type"), META),
+    "content": [
+        {
+            "text": _GIVEN,
+            "json": Tree(_GIVEN),
+            **dict.fromkeys(("image", "document", "video"), _MEDIA),
+        }
+    ],
+}
 
 
 def _message(text: Any) -> Spec:
@@ -58,8 +79,23 @@ _VALUE = Tree(Leaf("whole", "text", "value"))
 
 _OWN: tuple[str, ...] = ("agent", "request_state")
 _OWN += ("event_loop_cycle_trace", "event_loop_cycle_span", "event_loop_parent_cycle_trace")
-_OWN += ("model", "tool_config", "agent_as_tool")
+_OWN += ("model", "agent_as_tool")
 """What is the application's own: its agent, and how it traces the run."""
+
+_INTERRUPTS = Tree(Leaf("whole", "text", "interrupt"), frozenset({"id"}))
+_RESULT_OF: dict[str, Spec] = {
+    **dict.fromkeys(("stop_reason", "status"), META),
+    "message": _MESSAGE,
+    **dict.fromkeys(("metrics", "accumulated_usage", "accumulated_metrics"), REQUEST),
+    **dict.fromkeys(("state", "execution_order", "edges", "entry_points", "node_history"), SKIP),
+    **dict.fromkeys(("execution_time", "execution_count", "total_nodes"), NUMBER),
+    **dict.fromkeys(("completed_nodes", "failed_nodes", "interrupted_nodes"), NUMBER),
+    "structured_output": _VALUE,
+    "interrupts": _INTERRUPTS,
+}
+"""What an agent's run, a node's or that of all nodes gave; nodes are the application's own."""
+
+_RESULT_OF |= {"result": _RESULT_OF, "results": Values(_RESULT_OF)}
 
 _TOOL_EVENT: Spec = {"tool_use": _USE, "message": Leaf("whole", "text", "error")}
 
@@ -67,7 +103,7 @@ _SPEC: dict[str, Spec] = {
     **dict.fromkeys(("init_event_loop", "start", "start_event_loop", "type", "reasoning"), META),
     **dict.fromkeys(("event_loop_throttled_delay", "force_stop", "complete"), META),
     **dict.fromkeys(_OWN, SKIP),
-    **dict.fromkeys(("messages", "system_prompt"), REQUEST),  # what was said before
+    **dict.fromkeys(("messages", "system_prompt", "tool_config"), REQUEST),  # what was said before
     **dict.fromkeys(("event_loop_cycle_id", "event_loop_parent_cycle_id"), Either(META, SKIP)),
     "data": Leaf("echo", "text", "text"),
     "reasoningText": Leaf("echo", "thinking", "thinking"),
@@ -83,17 +119,17 @@ _SPEC: dict[str, Spec] = {
     },
     "citation": CITATION,
     "current_tool_use": _USE,
-    "message": _MESSAGE,
+    "message": Either(Leaf("copy", "text", "value"), _MESSAGE),
     "force_stop_reason": Leaf("whole", "text", "error"),
     "structured_output": _VALUE,
     **dict.fromkeys(("tool_cancel_event", "tool_interrupt_event"), _TOOL_EVENT),
-    "result": {
-        "stop_reason": META,
-        "message": _MESSAGE,
-        "metrics": REQUEST,
-        "state": SKIP,
-        "structured_output": _VALUE,
-    },
+    "tool_stream_event": {"tool_use": _USE, "data": UNKNOWN},
+    "result": _RESULT_OF,
+    **dict.fromkeys(("node_id", "node_type"), META),
+    "from_node_ids": [META],
+    "to_node_ids": [META],
+    "node_result": _RESULT_OF,
+    "interrupts": _INTERRUPTS,
 }
 
 _BESIDE: Spec = {**_SPEC, "event": SKIP}
@@ -158,6 +194,7 @@ class _Agent(VariedSpecAdapter):
         self._model = _Model(unknown=unknown)
         self._streamed = Streamed()
         self._said: dict[str, Piece] = {}  # by channel: the last delta
+        self._untold: Mapping[str, Any] = {}  # the delta that is to be said for users
         self._has_model = False  # whether events of the model are among the others
 
     def judge_marks(self, passes: Passes) -> None:
@@ -184,8 +221,8 @@ class _Agent(VariedSpecAdapter):
     def meaning(self, chunk: Any, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:  # noqa: ARG002
         found = [self._known(piece) for piece in pieces]
         self._streamed.note(found)
-        metrics = fields_of(fields_of(event.get("result")).get("metrics"))
-        usage = metrics.get("accumulated_usage")
+        result = fields_of(event.get("result"))
+        usage = {**fields_of(result.get("metrics")), **result}.get("accumulated_usage")
         message = "message" in event or "result" in event
         closed = [_apart(channel) for channel in _CHANNELS] if message else ()
         says = any(piece.kind in ("delta", "echo") for piece in found)
@@ -224,6 +261,15 @@ class _Agent(VariedSpecAdapter):
             return made
         return {**made, "event": self._model.without_unknown(chunk["event"])}
 
+    def passed(self, chunk: Any) -> None:
+        """Remember what the model said last, until it is said for users."""
+        event = chunk["event"] if _is_model(chunk) else {}
+        self._untold = fields_of(fields_of(event.get("contentBlockDelta")).get("delta"))
+
+    def find(self, piece: Piece) -> Slot | None:
+        """Return the slot that has said what a piece repeats; None if none has."""
+        return self._streamed.find(piece, channel=piece.slot.channel)
+
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return an event of the model that says `text`, and the one that says it for users."""
         made: list[Any] = []
@@ -232,8 +278,9 @@ class _Agent(VariedSpecAdapter):
         return [*made, *_told(slot.channel, text)]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
-        """Return the events that end the model's message."""
-        return [{"event": each} for each in self._model.end(None, choice, reason, said)]
+        """Return the events that end the model's message, after what is to be said for users."""
+        ends = [{"event": each} for each in self._model.end(None, choice, reason, said)]
+        return [*_told_again(self._untold), *ends]
 
 
 class _Around(SpecAdapter):
@@ -295,6 +342,8 @@ class Strands:
         """Find the text in an event of the agent that streams it."""
         run, inner, steps = self._inside(chunk)
         reading = run.read(inner)
+        if _is_of_several(inner):
+            reading = reading._replace(pieces=[self._known(piece) for piece in reading.pieces])
         if around := self._pieces_around(chunk, steps):
             reading = reading._replace(pieces=[*reading.pieces, *around], only_text=False)
         if inner.get("type") != "multiagent_node_stop":
@@ -310,6 +359,20 @@ class Strands:
         ]
         return reading._replace(closed=[*reading.closed, *over])
 
+    def _known(self, piece: Piece) -> Piece:
+        """Return a piece of what several agents gave, in the slot of the one that has said it."""
+        if piece.kind in ("copy", "parsed"):
+            for run in reversed(self._runs.values()):
+                slot = run.adapter.find(piece)  # type: ignore[attr-defined]
+                if slot is not None:
+                    return piece._replace(slot=run.here(slot))
+        return piece
+
+    def passed(self, chunk: Any) -> None:
+        """Tell the agent that streams an event what went out."""
+        run, inner, _ = self._inside(chunk)
+        run.passed(inner)
+
     def write(self, chunk: Any, texts: Sequence[str], *, ends: bool = True) -> Any | None:
         """Return an event that says `texts`; None if nothing is left to say."""
         run, inner, steps = self._inside(chunk)
@@ -323,8 +386,10 @@ class Strands:
 
     def _pieces_around(self, chunk: Any, steps: Sequence[str]) -> Sequence[Piece]:
         """Return the texts that stand around the event of an agent."""
-        around = with_inner(chunk, steps, None) if steps else None
-        return () if around is None else self._around.pieces(around, around)
+        if not steps:
+            return ()
+        around = with_inner(chunk, steps, None)
+        return [self._known(piece) for piece in self._around.pieces(around, around)]
 
     def without_unknown(self, chunk: Any) -> Any:
         """Return an event without text that nothing is known of."""
@@ -338,16 +403,19 @@ class Strands:
     def extra(self, chunk: Any, slot: Slot, text: str, said: Said) -> Sequence[Any]:
         """Return events of the agent that say only `text`."""
         run, inner, steps = self._inside(chunk)
-        return [with_inner(chunk, steps, each) for each in run.extra(inner, slot, text, said)]
+        around = _without_input(chunk, steps)
+        return [with_inner(around, steps, each) for each in run.extra(inner, slot, text, said)]
 
     def end(self, chunk: Any, choice: int, reason: FinishReason, said: Said) -> Sequence[Any]:  # noqa: ARG002
         """Return the events that end the message of the agent."""
         run, inner, steps = self._inside(chunk)
-        return [with_inner(chunk, steps, each) for each in run.end(inner, reason, said)]
+        around = _without_input(chunk, steps)
+        return [with_inner(around, steps, each) for each in run.end(inner, reason, said)]
 
     def _inside(self, chunk: Any) -> tuple[Nested, Any, Sequence[str]]:
         """Return the run that an event is of, the event of its agent, and the steps to that."""
         key, steps = _path(chunk)
+        inner = within(chunk, steps)
         if key not in self._runs:
             adapter = _Agent(unknown=self._unknown)
             adapter.judge_marks(self._passes)
@@ -357,8 +425,9 @@ class Strands:
             self._runs[key] = Nested(
                 adapter, *((0, len(others)) if first else (len(self._runs) + 1, 0))
             )
-            self._answering = key if first else self._answering
-        return self._runs[key], within(chunk, steps), steps
+            if first and not _is_of_several(inner):
+                self._answering = key
+        return self._runs[key], inner, steps
 
 
 def _step(chunk: Any) -> Sequence[str]:
@@ -367,7 +436,7 @@ def _step(chunk: Any) -> Sequence[str]:
     if kind == "multiagent_node_stream" and isinstance(chunk.get("event"), dict):
         return ("event",)
     data = fields_of(chunk.get("tool_stream_event")).get("data") if kind == "tool_stream" else None
-    inner = isinstance(data, dict) and (_is_own(data) or _step(data))
+    inner = isinstance(data, dict) and (_is_own(data) or _tells_again(data) or _step(data))
     return ("tool_stream_event", "data") if inner else ()
 
 
@@ -386,14 +455,32 @@ def _path(chunk: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return key, steps
 
 
+def _without_input(chunk: Any, steps: Sequence[str]) -> Any:
+    """Return an event in which no tool tells what it was given: that is as it came in."""
+    for at, step in enumerate(steps, start=1):
+        if step == "tool_stream_event":
+            use = fields_of(within(chunk, steps[:at]).get("tool_use"))
+            bare = {name: use[name] for name in ("toolUseId", "name") if name in use}
+            chunk = with_inner(chunk, (*steps[:at], "tool_use"), {**bare, "input": {}})
+    return chunk
+
+
 def _is_model(chunk: Any) -> bool:
     event = chunk.get("event")
     return isinstance(event, dict) and not event.keys().isdisjoint(_MODEL)
 
 
+def _is_of_several(chunk: Mapping[str, Any]) -> bool:
+    """Tell whether an event is one of a graph or a swarm, about its agents."""
+    kind = chunk.get("type")
+    return isinstance(kind, str) and kind.startswith("multiagent_")
+
+
 def _is_own(chunk: Mapping[str, Any]) -> bool:
     """Tell whether an event is one of an agent."""
     keys = chunk.keys()
+    if _is_of_several(chunk):
+        return True
     if keys == {"event"}:
         return _is_model(chunk)
     begins = ("init_event_loop", "start_event_loop")
@@ -401,9 +488,24 @@ def _is_own(chunk: Mapping[str, Any]) -> bool:
     return says or any(chunk.get(each) is True for each in begins) or chunk == {"start": True}
 
 
+def _tells_again(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event has nothing but a message, or what a run gave."""
+    if event.keys() == {"message"}:
+        return fields_of(event["message"]).keys() >= {"role", "content"}
+    return event.keys() == {"result"} and "stop_reason" in fields_of(event["result"])
+
+
 def _apart(channel: str) -> Slot:
     """Return the slot of what only events for users say: those of the model are not streamed."""
     return Slot(0, channel, "content", -1)
+
+
+def _told_again(delta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the event that says for users what a delta of the model says."""
+    thinking = fields_of(delta.get("reasoningContent")).get("text")
+    arguments = fields_of(delta.get("toolUse")).get("input")
+    texts = {"text": delta.get("text"), "thinking": thinking, "tool_args": arguments}
+    return [event for channel, text in texts.items() if text for event in _told(channel, text)]
 
 
 def _told(channel: str, text: str) -> list[dict[str, Any]]:

@@ -86,7 +86,11 @@ PART: dict[str, Any] = {
     "thought": NUMBER,
     "thought_signature": KEEP,
     "function_call": FUNCTION_CALL,
-    "function_response": _RESULT,
+    "function_response": {
+        **dict.fromkeys(("id", "name", "will_continue", "scheduling"), META),
+        "response": Tree(_RESULT.leaf),
+        "parts": _RESULT,
+    },
     "executable_code": {
         "code": Leaf("whole", "text", "code"),
         "language": META,

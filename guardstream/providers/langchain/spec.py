@@ -158,6 +158,12 @@ _CHUNKS: dict[str, Spec] = {
 }
 _DERIVED = {**dict.fromkeys(("id", "type", "error"), META), "name": NAME, "args": Tree(APART)}
 
+_TOOL_MESSAGE: Spec = {
+    **dict.fromkeys(("type", "id", "name", "tool_call_id", "status"), META),
+    **dict.fromkeys(("content", "additional_kwargs", "response_metadata"), _RESULT),
+    "artifact": Tree(_RESULT.leaf),
+}
+
 SPEC = OneOf(
     "type",
     {
@@ -175,8 +181,7 @@ SPEC = OneOf(
         **dict.fromkeys(("human", "system", "HumanMessageChunk", "SystemMessageChunk"), SKIP),
         "remove": SKIP,
         **dict.fromkeys(
-            ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk"),
-            Tree(_RESULT.leaf, _MARKS | {"name", "response_metadata"}),
+            ("tool", "ToolMessageChunk", "function", "FunctionMessageChunk"), _TOOL_MESSAGE
         ),
     },
 )

@@ -57,7 +57,7 @@ class OpenAIResponses(SpecAdapter):
         super().__init__(unknown=unknown)
         self._begun = False
         self._turn = 0
-        self._places: dict[str, int] = {}
+        self._places: dict[str, int | None] = {}  # of items by id; None for an id of several
         self._live: dict[Slot, None] = {}
         self._text: Slot | None = None  # the last part, if it was text
         self._shells: dict[int, Call] = {}
@@ -89,7 +89,8 @@ class OpenAIResponses(SpecAdapter):
         if event.get("type") in LIFE and path:
             output = path[0]
             item = fields_of(fields_of(event["response"])["output"][output])
-            output = self._places.get(str(item.get("id")), output)
+            place = self._places.get(str(item.get("id")))
+            output = output if place is None else place
             return self._slot(leaf, output, path[1] if len(path) > 1 else 0)
         part = part_of(event)
         part = path[0] if part is None and path else part or 0
@@ -190,7 +191,8 @@ class OpenAIResponses(SpecAdapter):
     def _item_began(self, event: Mapping[str, Any], pieces: Sequence[Piece]) -> Reading:
         item = fields_of(event.get("item"))
         output, kind = index_of(event.get("output_index")), str(item.get("type"))
-        self._places[str(item.get("id"))] = output
+        name = str(item.get("id"))
+        self._places[name] = output if self._places.get(name, output) == output else None
         self._called |= kind in _CLIENT
         if kind == "message":
             return Reading(pieces, (0,))

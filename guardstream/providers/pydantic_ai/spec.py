@@ -23,7 +23,11 @@ _MARKS = frozenset({"kind", "part_kind", "tool_call_id", "tool_name", "tool_kind
 _MARKS |= {"media_type", "format", "identifier", "signature", "encrypted_content", "type", "status"}
 _MARKS |= {"outcome", "provider_name", "_identifier", "_media_type", "finish_reason"}
 
-_RESULT = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+_FILE = Tree(Leaf("whole", "text", "tool_result"), _MARKS)
+_FILES = ("binary", "image-url", "audio-url", "video-url", "document-url", "uploaded-file")
+_RESULT = OneOf("kind", dict.fromkeys(_FILES, _FILE), Tree(_FILE.leaf))
+"""What a tool gave: a file, or a value of the application's own."""
+
 _CITATION = Tree(Leaf("whole", "text", "citation"), _MARKS)
 _DETAILS = Tree(Leaf("whole", "text", "details"), _MARKS, frozenset({"logprobs"}))
 
