@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
+from guardstream.framing.json import json_bytes, json_data, json_start
 from guardstream.guard import Guard
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Route
@@ -45,8 +47,56 @@ def messages_of(route: Route) -> Messages:
     return TextMessages(route)
 
 
+class WholeMessage:
+    """A message that is a text of its own, or JSON, of which each string and each name is one.
+
+    `text` is what may go on of it; `ended` is set if a rule blocks it. Raises AdapterError for
+    JSON of which readers differ in what it says, StageError if a stage fails.
+    """
+
+    def __init__(self, guard: Guard, text: str) -> None:
+        self.ended: FinishReason | None = None
+        self._guard = guard
+        value, form = json_data(text)
+        try:
+            self.text = self._checked_text(text) if form == "text" else self._json(text, value)
+        except RecursionError:
+            raise AdapterError("JSON too deep to be guarded") from None
+
+    def _checked_text(self, text: str) -> str:
+        checked = self._checked(text)
+        start = json_start(checked)  # some readers take that alone
+        if self._changed(start) != start and self.ended is None:
+            raise AdapterError("a rule changes the JSON that a message begins with, and is none")
+        return checked
+
+    def _json(self, text: str, value: Any) -> str:
+        changed = self._changed(value)
+        if self.ended is not None:
+            return ""
+        return text if changed == value else json_bytes(changed).decode()
+
+    def _changed(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._checked(value)
+        if isinstance(value, list):
+            return [self._changed(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        made = {self._checked(name): self._changed(each) for name, each in value.items()}
+        if len(made) < len(value):
+            raise AdapterError("names in JSON are the same once they are masked")
+        return made
+
+    def _checked(self, text: str) -> str:
+        result = self._guard.check(text)
+        if result.finish == "content_filter":
+            self.ended = result.finish
+        return result.text
+
+
 class WholeMessages:
-    """Each message a text of its own."""
+    """Each message a text of its own, or JSON."""
 
     def __init__(self, guard: Guard) -> None:
         self.ended: FinishReason | None = None
@@ -54,10 +104,9 @@ class WholeMessages:
         self._guard = guard
 
     def feed(self, text: str) -> list[str]:
-        result = self._guard.check(text)
-        if result.finish == "content_filter":
-            self.ended = result.finish
-        return [result.text] if result.text or not text else []
+        message = WholeMessage(self._guard, text)
+        self.ended = message.ended
+        return [message.text] if message.text or not text else []
 
     def finish(self) -> list[str]:
         return []
