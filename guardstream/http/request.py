@@ -173,17 +173,24 @@ def _with_names(value: Any, change: _ChangeText) -> Any:
     return _object(value, mapped)
 
 
+_INSIDE = ("messages", "contents", "parts")
+"""Where messages, or what one says, stand in an object beside the messages."""
+
+
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
     """Check what is said to the model beside the messages."""
     if content:
         return _content(guard, role, value)
     try:
-        if isinstance(value, dict) and isinstance(value.get("messages"), list):
-            turns = _listed(guard, "messages", value)
-            rest = {name: inner for name, inner in value.items() if name != "messages"}
+        inside = value if isinstance(value, dict) else {}
+        field = next((each for each in _INSIDE if isinstance(inside.get(each), list)), None)
+        if field is not None:
+            parts = field == "parts"
+            said = _content(guard, role, value[field]) if parts else _listed(guard, field, value)
+            rest = {name: inner for name, inner in value.items() if name != field}
             checked = _beside(guard, role, rest, content=False)
-            same = turns is value["messages"] and checked is rest
-            return value if same else {**checked, "messages": turns}
+            same = said is value[field] and checked is rest
+            return value if same else {**checked, field: said}
         texts = _Texts(guard)
         _with_names(value, partial(texts.note, role))
         texts.check()

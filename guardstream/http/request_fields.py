@@ -83,6 +83,7 @@ CONTENT = (
     ("openai_embeddings", "input"),
     ("openai_responses", "instructions"),
     ("anthropic", "system"),
+    ("bedrock", "system"),
 )
 """Fields that are like the content of a message; in others each string is a text of its own."""
 
