@@ -71,15 +71,18 @@ def media_of(media: str, start: bytes, *, ended: bool = False) -> str | None:
 
 def _begins_events(start: bytes, *, ended: bool) -> bool | None:
     """Tell whether bytes begin with an event, or a comment; None if that is yet to be told."""
-    for line in start.splitlines(keepends=True):
+    says = False
+    for line in start[:_MOST].splitlines(keepends=True):
         name, colon, _ = line.partition(b":")
-        if not line.strip(b"\r\n"):
-            return any(each.startswith((b"data:", b":")) for each in start.splitlines())
-        if not (name in _NAMES if colon else any(each.startswith(name) for each in _NAMES)):
-            return False
-    if ended:
-        return _JSON_DATA.search(start) is not None
-    return True if len(start) > _MOST else None
+        if line.strip(b"\r\n"):
+            if not (name in _NAMES if colon else any(each.startswith(name) for each in _NAMES)):
+                return False
+            says = says or name in (b"data", b"")
+        elif says:
+            return True
+    if len(start) >= _MOST:
+        return True
+    return _JSON_DATA.search(start) is not None if ended else None
 
 
 class _Begun:

@@ -388,6 +388,9 @@ EVENTS = b'event: a\r\ndata: {"a":1}\r\n\r\n'
     [
         ("text/plain", EVENTS, "text/event-stream"),
         ("text/html", EVENTS, "text/html"),
+        ("text/plain", b"retry: 5\n\nid: 1\n\n" + EVENTS, "text/event-stream"),
+        ("text/plain", b"id: 1\n\nname: 2", "text/plain"),
+        ("text/plain", b"data: " + b"a" * 70_000 + b"\nname: 2", "text/event-stream"),
         ("text/plain", b'\xef\xbb\xbf\r\n{"a":1}', ""),
         ("text/plain", b"event: a\nevents: b", "text/plain"),
         ("text/plain", b"data: " + b"a" * 70_000, "text/event-stream"),
