@@ -254,20 +254,7 @@ def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
     if media == "multipart/form-data":
         return _form(judged, read_form(kind, body))
     if media == _FIELDS and not _is_json_all_the_same(body):
-        pairs = [
-            (judged.text(name), text, said, judged.body(said))
-            for name, text in _fields(body)
-            for said in [_field(text)]
-        ]
-        return lambda: (
-            media.encode(),
-            urlencode(
-                [
-                    (judged[name], _as_judged(said, judged[number], text.encode()))
-                    for name, text, said, number in pairs
-                ]
-            ).encode(),
-        )
+        return _plain_form(judged, _fields(body))
     if media and not _NAME.fullmatch(media):
         raise RefusedError(400, "invalid_request", "the request's content type is none")
     if media.startswith(_PARTS):
@@ -308,6 +295,20 @@ def _form(judged: _Judged, parts: list[Part]) -> Any:
             if number is not None:
                 part.data = _as_judged(said, judged[number], part.data)
         return write_form(parts)
+
+    return written
+
+
+def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
+    """Take the fields of a form without files, and their names."""
+    taken = []
+    for name, text in fields:
+        said = _field(text)
+        taken.append((judged.text(name), said, judged.body(said), text.encode()))
+
+    def written() -> tuple[bytes, bytes]:
+        pairs = [(judged[name], _as_judged(said, judged[n], text)) for name, said, n, text in taken]
+        return _FIELDS.encode(), urlencode(pairs).encode()
 
     return written
 
