@@ -457,10 +457,10 @@ class Guard:
     ) -> MessagesResult:
         """Apply the policy's section `input` to prompts; see `guardstream.prompts`.
 
-        `messages` have the form of OpenAI's or Anthropic's API; in others, and in what is not
-        known, each string is a text. They are not changed; the result has the messages to send.
-        With a `vault`, reversible rules write stand-ins, which `wrap` with the same vault turns
-        back into the real values.
+        `messages` have the form of the API of OpenAI, Anthropic, Google (`contents`) or Bedrock
+        (Converse); in others, and in what is not known, each string is a text. They are not
+        changed; the result has the messages to send. With a `vault`, reversible rules write
+        stand-ins, which `wrap` with the same vault turns back into the real values.
 
         Raises PolicyError if the policy has no `input`, AdapterError for an object that cannot be
         read and for what a policy with `unknown: refuse` does not know, StageError if a stage

@@ -440,8 +440,11 @@ class TextFrames(_Plain):
         except UnicodeDecodeError as error:
             # What stands before the fault is good; the decoder's own rest belongs to it.
             text, fault = error.object[: error.start].decode(), error
+        text, nul, _ = text.partition("\0")
         if text:
             yield Frame(text, text.encode(), "text", text)
+        if nul:  # readers may take the text for one in UTF-16, in which it says something else
+            raise AdapterError("a NUL in a stream of text, which may not be in UTF-8")
         if fault is not None:
             raise AdapterError("invalid UTF-8 in a stream of text") from None
 

@@ -8,6 +8,7 @@ must say what was read: numbers that were too large for that are refused there.
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from math import isinf
@@ -16,6 +17,9 @@ from typing import Any, Literal
 from guardstream.errors import AdapterError
 
 _SPACE = " \t\r\n"
+_SPACES = re.compile(f"[{_SPACE}]*")
+_OPENS = ("{", "[", '"')
+_TOO_MUCH = "JSON too deep, or with too long a number, to be guarded"
 
 
 class _Constant(float):
@@ -52,15 +56,40 @@ def json_data(
     AdapterError if an object in it names a key twice, or it is JSON that cannot be read here: other
     readers might.
     """
-    if data.lstrip(_SPACE)[:1] not in ("{", "[", '"'):
+    if data.lstrip(_SPACE)[:1] not in _OPENS:
         return data, "text"
     try:
         value = _decoder(data).decode(data)
     except json.JSONDecodeError:
         return data, "text"
     except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
-        raise AdapterError("JSON too deep, or with too long a number, to be guarded") from None
+        raise AdapterError(_TOO_MUCH) from None
     return value, _FORMS[type(value)]
+
+
+def json_start(data: str) -> list[Any]:
+    """Return the JSON that a text begins with, one value after another, whatever comes after them.
+
+    Some readers take the first and leave the rest. AdapterError for JSON that cannot be read here.
+    """
+    values: list[Any] = []
+    at = _end_of_space(data, 0)
+    while data[at : at + 1] in _OPENS:
+        try:
+            value, end = _decoder(data).raw_decode(data, at)
+        except json.JSONDecodeError:
+            break
+        except (ValueError, RecursionError):
+            raise AdapterError(_TOO_MUCH) from None
+        values.append(value)
+        at = _end_of_space(data, end)
+    return values
+
+
+def _end_of_space(data: str, at: int) -> int:
+    found = _SPACES.match(data, at)
+    assert found is not None
+    return found.end()
 
 
 def json_bytes(value: Any, size: int = 0) -> bytes:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from guardstream.errors import AdapterError, GuardstreamError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard
 from guardstream.http.request_fields import (
-    ADDRESSES,
     BESIDE,
     CONTENT,
-    DOCUMENTS,
-    FILES,
-    GIVEN,
     LISTS,
     NAMES,
     OPTIONS,
     SETTINGS,
-    SPEAKERS,
-    TURNS,
 )
-from guardstream.prompts.values import is_mark
 from guardstream.providers.fields import map_strings
 
 
@@ -73,11 +65,7 @@ def _check_names(provider: str, request: dict[str, Any]) -> None:
 
     Programs in Go do not: https://pkg.go.dev/encoding/json#Unmarshal.
     """
-    known = {
-        *BESIDE.get(provider, ()),
-        LISTS.get(provider, "model"),
-        TURNS.get(provider, "model"),
-    }
+    known = {*BESIDE.get(provider, ()), LISTS.get(provider, "model")}
     folded = {name.casefold(): name for name in known}
     for field in request.keys() - known:
         if (name := folded.get(field.casefold())) is not None:
@@ -99,7 +87,7 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
         for field, role in said.items()
         if request.get(field)
     }
-    read = {*said, *SETTINGS, LISTS.get(provider), TURNS.get(provider)}
+    read = {*said, *SETTINGS, LISTS.get(provider)}
     for field in request.keys() - read:
         if field not in OPTIONS:
             checked[field] = _beside(guard, "user", request[field], content=False)
@@ -107,8 +95,6 @@ def _checked_fields(guard: Guard, provider: str, request: dict[str, Any]) -> dic
             checked[field] = _beside(guard, "assistant", request[field], content=False)
     if provider in LISTS and request.get(LISTS[provider]):
         checked[LISTS[provider]] = _listed(guard, LISTS[provider], request)
-    if provider in TURNS and request.get(TURNS[provider]):
-        checked[TURNS[provider]] = _turns(guard, TURNS[provider], request)
     names = _Texts(guard)
     for field in request:
         names.note("user", field, name=True)
@@ -125,52 +111,13 @@ def _listed(guard: Guard, field: str, request: dict[str, Any]) -> Any:
     given = request[field]
     if isinstance(given, str):
         return _content(guard, "user", given)
+    if isinstance(given, dict):  # one of them, as Gemini allows
+        checked = checked_messages(guard, [given])
+        return given if checked[0] is given else checked
     if not isinstance(given, list):
         raise RefusedError(400, "invalid_request", f"{field!r} is no list")
     checked = checked_messages(guard, given)
     return given if all(a is b for a, b in zip(checked, given, strict=True)) else checked
-
-
-def _turns(guard: Guard, field: str, request: dict[str, Any]) -> Any:
-    """Check messages of another shape than OpenAI's: each string in them is a text of its own."""
-    given = request[field]
-    if isinstance(given, dict):  # one of them, as Gemini allows
-        given = [given]
-    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-        raise RefusedError(400, "invalid_request", f"{field!r} is no list of messages")
-    before = given
-    if guard.vault is not None:
-        given = [_together(guard, each) for each in given]
-    texts = _Texts(guard)
-    for each in given:
-        _turn(each, texts.note, lambda _, document: document)
-    texts.check()
-    checked = [
-        _turn(each, texts.checked, lambda role, document: _document(guard, role, document))
-        for each in given
-    ]
-    return request[field] if all(a is b for a, b in zip(checked, before, strict=True)) else checked
-
-
-def _together(guard: Guard, message: dict[str, Any]) -> dict[str, Any]:
-    """Texts of a message side by side that only together hold a value, as one part."""
-    field = "parts" if "parts" in message else "content"
-    parts = message.get(field)
-    if not isinstance(parts, list):
-        return message
-    role = SPEAKERS.get(str(message.get("role")), "user")
-    made: list[Any] = []
-    for told, run in groupby(
-        parts, lambda part: isinstance(part, dict) and part.keys() == {"text"}
-    ):
-        given = list(run)
-        if told and len(given) > 1 and all(isinstance(part["text"], str) for part in given):
-            content = [{"type": "text", "text": part["text"]} for part in given]
-            checked = _content(guard, role, content)
-            if len(checked) < len(given):
-                given = [{"text": part["text"]} for part in checked]
-        made += given
-    return message if len(made) == len(parts) else {**message, field: made}
 
 
 class _Texts:
@@ -200,12 +147,6 @@ class _Texts:
         return self._names_pass or name in NAMES
 
 
-class _Change(Protocol):
-    def __call__(self, role: str, text: str, /, *, name: bool = False) -> str:
-        """Return what becomes of a role's text, or of the `name` of a field."""
-        ...
-
-
 class _ChangeText(Protocol):
     def __call__(self, text: str, /, *, name: bool = False) -> str:
         """Return what becomes of a text, or of the `name` of a field."""
@@ -221,46 +162,6 @@ def _object(given: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
     return given if same else made
 
 
-def _turn(
-    message: dict[str, Any], change: _Change, document: Callable[[str, Any], Any]
-) -> dict[str, Any]:
-    """Change each text of a message, and what tools are given and give."""
-    role = SPEAKERS.get(str(message.get("role")), "user")
-    return cast(dict[str, Any], _mapped(role, message, change, document))
-
-
-def _mapped(role: str, value: Any, change: _Change, document: Callable[[str, Any], Any]) -> Any:
-    """Change each string in a value but for files and marks, and names that are not known.
-
-    Return the same value if none changed.
-    """
-    if not isinstance(value, dict):
-        if not isinstance(value, list):
-            return map_strings(value, lambda text: change(role, text))
-        items = [_mapped(role, item, change, document) for item in value]
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
-    mapped = {}
-    for field, inner in value.items():
-        name = change(role, field, name=True)
-        if name in DOCUMENTS and isinstance(inner, (dict, list)):
-            mapped[name] = document(role, inner)
-        elif name in FILES and is_mark(inner):
-            mapped[name] = inner
-        elif name in GIVEN and role == "assistant":
-            mapped[name] = _mapped("tool", inner, change, document)
-        elif name in ADDRESSES and isinstance(inner, str):
-            mapped[name] = change("assistant", inner)
-        else:
-            mapped[name] = _mapped(role, inner, change, document)
-    return _object(value, mapped)
-
-
-def _document(guard: Guard, role: str, value: Any) -> Any:
-    """Check what a tool is given or gives, as the arguments of a call are."""
-    call = {"type": "tool_use", "name": "", "input": value}
-    return _content(guard, role, [call])[0]["input"]
-
-
 def _with_names(value: Any, change: _ChangeText) -> Any:
     """Change every string in JSON, and what fields are called; the same value if none changed."""
     if isinstance(value, list):
@@ -272,17 +173,24 @@ def _with_names(value: Any, change: _ChangeText) -> Any:
     return _object(value, mapped)
 
 
+_INSIDE = ("messages", "contents", "parts")
+"""Where messages, or what one says, stand in an object beside the messages."""
+
+
 def _beside(guard: Guard, role: str, value: Any, *, content: bool) -> Any:
     """Check what is said to the model beside the messages."""
     if content:
         return _content(guard, role, value)
     try:
-        if isinstance(value, dict) and isinstance(value.get("messages"), list):
-            turns = _turns(guard, "messages", value)
-            rest = {name: inner for name, inner in value.items() if name != "messages"}
+        inside = value if isinstance(value, dict) else {}
+        field = next((each for each in _INSIDE if isinstance(inside.get(each), list)), None)
+        if field is not None:
+            parts = field == "parts"
+            said = _content(guard, role, value[field]) if parts else _listed(guard, field, value)
+            rest = {name: inner for name, inner in value.items() if name != field}
             checked = _beside(guard, role, rest, content=False)
-            same = turns is value["messages"] and checked is rest
-            return value if same else {**checked, "messages": turns}
+            same = said is value[field] and checked is rest
+            return value if same else {**checked, field: said}
         texts = _Texts(guard)
         _with_names(value, partial(texts.note, role))
         texts.check()

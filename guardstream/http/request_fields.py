@@ -8,29 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 LISTS = {
-    **dict.fromkeys(("openai_chat", "anthropic", "ollama", "cohere"), "messages"),
+    **dict.fromkeys(("openai_chat", "anthropic", "ollama", "cohere", "bedrock"), "messages"),
+    **dict.fromkeys(("gemini", "gemini_counting"), "contents"),
     "openai_responses": "input",
 }
 """Where each format has its messages."""
-
-TURNS = {"gemini": "contents", "gemini_counting": "contents", "bedrock": "messages"}
-"""Where formats have messages of their own shape: a role, and parts of any kind."""
-
-SPEAKERS = {"model": "assistant", "assistant": "assistant", "function": "tool", "tool": "tool"}
-
-FILES = frozenset({"data", "bytes", "mimeType", "mime_type", "role", "format"})
-FILES |= {"id", "toolUseId", "thoughtSignature", "thought_signature", "type", "kind", "raw"}
-"""What is no text in those, nor in the messages of agents, unless it has a space."""
-
-GIVEN = frozenset({"toolResult", "functionResponse", "function_response"})
-GIVEN |= {"codeExecutionResult", "code_execution_result"}
-"""What a tool gives, also where it stands in the model's message."""
-
-ADDRESSES = frozenset({"fileUri", "file_uri"})
-"""Where a file is fetched from: nobody's text, but a value may stand in it."""
-
-DOCUMENTS = frozenset({"args", "response", "input", "json"})
-"""What a tool is given or gives, in those: in it every string, key and number may be a value."""
 
 SETTINGS = frozenset({"model", "previous_response_id", "conversation", "cachedContent", "images"})
 """Fields that hold no value of anybody, in any format."""
@@ -101,6 +83,7 @@ CONTENT = (
     ("openai_embeddings", "input"),
     ("openai_responses", "instructions"),
     ("anthropic", "system"),
+    ("bedrock", "system"),
 )
 """Fields that are like the content of a message; in others each string is a text of its own."""
 
@@ -108,14 +91,13 @@ NAMES = frozenset(
     (
         *OPTIONS,
         *SETTINGS,
-        *FILES,
-        *GIVEN,
-        *ADDRESSES,
-        *DOCUMENTS,
         *{name for fields in BESIDE.values() for name in fields},
         *LISTS.values(),
-        *TURNS.values(),
         # Parts of messages, and tools.
+        *("data", "bytes", "mimeType", "mime_type", "role", "format", "type", "kind", "raw"),
+        *("toolUseId", "thoughtSignature", "thought_signature", "fileUri", "file_uri", "args"),
+        *("toolResult", "functionResponse", "function_response", "response", "input", "json"),
+        *("codeExecutionResult", "code_execution_result"),
         *("content", "parts", "text", "thought", "inlineData", "inline_data", "fileData"),
         *("file_data", "displayName", "display_name", "functionCall", "executableCode"),
         *("executable_code", "code", "language", "outcome", "output", "videoMetadata"),

@@ -81,7 +81,7 @@ def _text_of(part: Any) -> str | None:
     if isinstance(part, str):
         return part
     fields = mapping_of(part)
-    if fields is None or fields.get("type", "text") not in _TEXTS:
+    if fields is None or fields.get("type", "text") not in _TEXTS or fields.get("thought"):
         return None
     text = fields.get("text")
     return text if isinstance(text, str) and not is_signed(fields) else None

@@ -1,11 +1,13 @@
-"""Judges messages of OpenAI's and Anthropic's shapes.
+"""Judges messages of the shapes of OpenAI, Anthropic, Gemini and Bedrock.
 
-Chat messages, items of the Responses API and Anthropic's messages are told apart by their own
+Chat messages, items of the Responses API and the messages of the others are told apart by their own
 fields. Each text in them is a text of its own. Images, audio and files are not read. In what is not
 known each string is a text, too; a policy may say that it is refused, or passes.
 
 Sources: OpenAI's API reference, "Create chat completion" (messages) and "Create a model response"
-(input); Anthropic's, "Create a Message" (messages, content blocks).
+(input); Anthropic's, "Create a Message" (messages, content blocks);
+https://ai.google.dev/api/caching#Content,
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from guardstream.policy import Policy
 from guardstream.policy.model import InputFile
 from guardstream.prompts.adjacent import join_stand_ins, join_values
 from guardstream.prompts.objects import is_signed, mapping_of, short_name
-from guardstream.prompts.roles import NO_ROLE, ROLES, role_of_item, role_of_type
+from guardstream.prompts.roles import NO_ROLE, ROLES, role_of_item, role_of_key, role_of_type
 from guardstream.prompts.shapes import ADDRESS, ITEMS, MESSAGE, OBJECTS, PARTS, SOURCES, Fields
 from guardstream.prompts.texts import MessageFinding, MessagesBlockedError, Place, Texts
 from guardstream.prompts.values import Unknown, Values, each, is_mark
@@ -105,7 +107,8 @@ class _Messages:
         fields = mapping_of(message)
         if fields is None:
             return self._values.odd(message, Place((), NO_ROLE))
-        kind, name = short_name(fields.get("type") or "message"), short_name(fields.get("role"))
+        named = fields.get("role") or ("user" if "parts" in fields else None)  # as Gemini has it
+        kind, name = short_name(fields.get("type") or "message"), short_name(named)
         role = ROLES.get(name)
         if kind == "message" or kind in ROLES:  # LangChain's type is the role
             if role is None:
@@ -142,7 +145,8 @@ class _Messages:
         if kind == "meta":
             return key, self._values.meta(value, place.at(key))
         if kind:
-            return key, value if value is None else self._value(kind, value, place.at(key))
+            inside = place.at(key).of(role_of_key(key, place.role))
+            return key, value if value is None else self._value(kind, value, inside)
         name = self._values.name(key, place)
         return name, self._values.field(key, value, place.at(name))
 
@@ -178,7 +182,7 @@ class _Messages:
         fields = mapping_of(value)
         if fields is None:
             return self._values.odd(value, place)
-        kind = short_name(fields.get("type") or "text")
+        kind = short_name(fields.get("type") or "")
         place = place.of(role_of_type(kind, place.role))
         if kind not in shapes:
             return self._values.unknown(value, place, "a part of type {!r}", kind)

@@ -16,11 +16,14 @@ NO_ROLE = ""
 SHARED = frozenset(("system", "developer"))
 """The roles whose stand-ins are those of all conversations."""
 
-_RESULTS = (
-    *("output", "outputs", "result", "results", "error", "tool_results"),
-    *("toolResult", "functionResponse", "function_response"),
+_GIVEN = (
+    *("toolResult", "functionResponse", "function_response", "toolResponse", "tool_response"),
+    *("codeExecutionResult", "code_execution_result"),
 )
-"""Keys of what a tool has returned, in what is the model's."""
+"""Keys of what a tool has returned, whoever hands it over."""
+
+_RESULTS = ("output", "outputs", "result", "results", "error", "tool_results")
+"""Keys of that in what is the model's."""
 
 
 def role_of_type(kind: str, role: str) -> str:
@@ -33,8 +36,8 @@ def role_of_type(kind: str, role: str) -> str:
 
 
 def role_of_key(key: Any, role: str) -> str:
-    """Return the role of a field that is not known, in what is of `role`."""
-    return "tool" if role == "assistant" and key in _RESULTS else role
+    """Return the role of a field, in what is of `role`."""
+    return "tool" if key in _GIVEN or (role == "assistant" and key in _RESULTS) else role
 
 
 def role_of_item(kind: str, role: str | None) -> str:

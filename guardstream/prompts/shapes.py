@@ -23,7 +23,7 @@ def _fields(meta: str = "", **kinds: str) -> Fields:
 
 MESSAGE = _fields(
     "role tool_call_id status phase images tool_name",
-    content="parts",
+    **dict.fromkeys(("content", "parts"), "parts"),
     name="text",
     refusal="refusal",
     reasoning="thinking",
@@ -36,7 +36,8 @@ MESSAGE = _fields(
     annotations="citation",
     citations="citation",
 )
-"""A chat message, a message of the Responses API, Anthropic's, Ollama's or Cohere's."""
+"""A chat message, a message of the Responses API, Anthropic's, Ollama's, Cohere's, Gemini's or
+Bedrock's."""
 
 OBJECTS: Mapping[str, Fields] = MappingProxyType(
     {
@@ -46,7 +47,7 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
         "audio": _fields("data", transcript="text"),
         "file": _fields("file_id file_data format", filename="text"),
         "citation": _fields(
-            "file_id container_id encrypted_index",
+            "file_id container_id encrypted_index location",
             url="url",
             url_citation="citation",
             cited_text="text",
@@ -54,15 +55,39 @@ OBJECTS: Mapping[str, Fields] = MappingProxyType(
             filename="text",
             quote="text",
             source="text",
+            sourceContent="parts",
             title="text",
         ),
+        "use": _fields(
+            "toolUseId toolType tool_type", name="text", input="arguments", args="arguments"
+        ),
+        "given": _fields(
+            "toolUseId status scheduling",
+            name="text",
+            response="arguments",
+            content="parts",
+            parts="parts",
+        ),
+        "code": _fields("language outcome", code="text", output="text"),
+        "thoughts": _fields("signature redactedContent", reasoningText="thoughts", text="thinking"),
+        "guarded": _fields(text="guarded text", image="url"),
+        "guarded text": _fields("qualifiers", text="text"),
+        "found": _fields("citations", source="text", title="text", content="parts"),
+        "cited": _fields(content="parts", citations="citation"),
+        "stored": _fields("bucketOwner", uri="url"),
+        "marks": _fields("ttl startOffset endOffset start_offset end_offset fps"),
     }
 )
-"""What stands in messages and parts: tool calls and what they call, spoken answers, files,
-citations."""
+"""What stands in messages and parts: tool calls and what they call, what tools give, code, spoken
+answers, files, citations."""
 
-ADDRESS = _fields("detail data media_type file_id format", url="url")
-"""Where an image is from, and what else is said of it."""
+ADDRESS = _fields(
+    "detail data media_type file_id format mimeType mime_type citations",
+    **dict.fromkeys(("url", "fileUri", "file_uri"), "url"),
+    **dict.fromkeys(("name", "displayName", "display_name", "context"), "text"),
+    source="source",
+)
+"""Where an image or another file is from, and what else is said of it."""
 
 ITEMS: Mapping[str, Fields] = MappingProxyType(
     {
@@ -78,6 +103,25 @@ ITEMS: Mapping[str, Fields] = MappingProxyType(
 
 PARTS: Mapping[str, Fields] = MappingProxyType(
     {
+        "": _fields(
+            "thought thoughtSignature thought_signature mediaResolution media_resolution",
+            text="text",
+            citations="citation",
+            json="arguments",
+            **dict.fromkeys(("inlineData", "inline_data", "fileData", "file_data"), "url"),
+            **dict.fromkeys(("image", "audio", "video", "document"), "url"),
+            **dict.fromkeys(("functionCall", "function_call", "toolUse"), "use"),
+            **dict.fromkeys(("toolCall", "tool_call"), "use"),
+            **dict.fromkeys(("functionResponse", "function_response", "toolResult"), "given"),
+            **dict.fromkeys(("toolResponse", "tool_response"), "given"),
+            **dict.fromkeys(("executableCode", "executable_code"), "code"),
+            **dict.fromkeys(("codeExecutionResult", "code_execution_result"), "code"),
+            **dict.fromkeys(("cachePoint", "videoMetadata", "video_metadata"), "marks"),
+            reasoningContent="thoughts",
+            guardContent="guarded",
+            searchResult="found",
+            citationsContent="cited",
+        ),
         "text": _fields(text="text", citations="citation"),
         "input_text": _fields(text="text"),
         "output_text": _fields("logprobs", text="text", annotations="citation"),
@@ -99,10 +143,11 @@ PARTS: Mapping[str, Fields] = MappingProxyType(
         "search_result": _fields("citations", source="text", title="text", content="parts"),
     }
 )
-"""Parts of a message's content."""
+"""Parts of a message's content, by type: Gemini's and Bedrock's have none, but a name for each."""
 
 SOURCES: Mapping[str, Fields] = MappingProxyType(
     {
+        "": _fields("bytes", text="text", content="parts", s3Location="stored"),
         "text": _fields("media_type", data="text"),
         "content": _fields(content="parts"),
         "base64": _fields("media_type data"),
@@ -110,4 +155,4 @@ SOURCES: Mapping[str, Fields] = MappingProxyType(
         "file": _fields("file_id"),
     }
 )
-"""Where a document of Anthropic's is from."""
+"""Where a document of Anthropic's is from, by type, or one of Bedrock's."""

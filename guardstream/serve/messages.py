@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from guardstream.errors import AdapterError
 from guardstream.events import FinishReason
+from guardstream.framing.json import json_bytes, json_data, json_start
 from guardstream.guard import Guard
 from guardstream.http.stream import WireGuard
 from guardstream.serve.routes import Route
@@ -45,8 +49,57 @@ def messages_of(route: Route) -> Messages:
     return TextMessages(route)
 
 
+class WholeMessage:
+    """A message that is a text of its own, or JSON, of which each string and each name is one.
+
+    `text` is what may go on of it; `ended` is set if a rule blocks it. Raises AdapterError for
+    JSON of which readers differ in what it says, StageError if a stage fails.
+    """
+
+    def __init__(self, guard: Guard, text: str) -> None:
+        self.ended: FinishReason | None = None
+        self._guard = guard
+        value, form = json_data(text)
+        try:
+            self.text = self._checked_text(text) if form == "text" else self._json(text, value)
+        except RecursionError:
+            raise AdapterError("JSON too deep to be guarded") from None
+
+    def _checked_text(self, text: str) -> str:
+        checked = self._checked(text)
+        said = (_socket_io(record.said).said for record in _signalr(checked))
+        start = [json_start(each) for each in said]  # some readers take that alone
+        if self._changed(start) != start and self.ended is None:
+            raise AdapterError("a rule changes the JSON that a message begins with, and is none")
+        return checked
+
+    def _json(self, text: str, value: Any) -> str:
+        changed = self._changed(value)
+        if self.ended is not None:
+            return ""
+        return text if changed == value else json_bytes(changed).decode()
+
+    def _changed(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._checked(value)
+        if isinstance(value, list):
+            return [self._changed(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        made = {self._checked(name): self._changed(each) for name, each in value.items()}
+        if len(made) < len(value):
+            raise AdapterError("names in JSON are the same once they are masked")
+        return made
+
+    def _checked(self, text: str) -> str:
+        result = self._guard.check(text)
+        if result.finish == "content_filter":
+            self.ended = result.finish
+        return result.text
+
+
 class WholeMessages:
-    """Each message a text of its own."""
+    """Each message a text of its own, or JSON."""
 
     def __init__(self, guard: Guard) -> None:
         self.ended: FinishReason | None = None
@@ -54,10 +107,9 @@ class WholeMessages:
         self._guard = guard
 
     def feed(self, text: str) -> list[str]:
-        result = self._guard.check(text)
-        if result.finish == "content_filter":
-            self.ended = result.finish
-        return [result.text] if result.text or not text else []
+        message = WholeMessage(self._guard, text)
+        self.ended = message.ended
+        return [message.text] if message.text or not text else []
 
     def finish(self) -> list[str]:
         return []
@@ -97,11 +149,17 @@ class JsonMessages:
 
 
 class TextMessages:
-    """Pieces of one text, until the end mark, which begins another; JSON as in events."""
+    """Pieces of one text, until the end mark, which begins another; JSON as in events.
+
+    Where the first message shows that they are packets of Socket.IO or records of SignalR, what
+    these carry is such a piece.
+    """
 
     def __init__(self, route: Route) -> None:
         self._route = route
         self._wire: WireGuard | None = None  # between texts
+        self._records: _Records | None = None  # until there is a message
+        self._last = _Record("", "", "")
         self.ended: FinishReason | None = None
 
     @property
@@ -109,8 +167,34 @@ class TextMessages:
         return None if self._wire is None else self._wire.error
 
     def feed(self, text: str) -> list[str]:
+        if self._records is None:
+            self._records = _records_of(text)
+        out: list[str] = []
+        for record in self._records(text):
+            self._last = record
+            out += self._around(self._fed(record.said) if record.said else [""])
+            if self.ended is not None:
+                break
+        return out
+
+    def finish(self) -> list[str]:
+        return self._around(self._rest())
+
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+
+    def _around(self, texts: list[str]) -> list[str]:
+        """Return texts in messages like the last."""
+        assert self._route.guard is not None
+        lead, _, tail = self._last
+        if texts and lead and self._route.guard.check(lead).text != lead:
+            raise AdapterError("a rule changes what stands before the JSON of a message")
+        return [lead + text + tail for text in texts]
+
+    def _fed(self, text: str) -> list[str]:
         if text == self._route.end_mark:
-            rest = self.finish()
+            rest = self._rest()
             if self.ended is None:
                 self._wire = None
                 rest.append(text)
@@ -121,7 +205,7 @@ class TextMessages:
         self.ended = self._wire.ended
         return out
 
-    def finish(self) -> list[str]:
+    def _rest(self) -> list[str]:
         if self._wire is None:
             return []
         out = _texts(self._wire.finish())
@@ -129,9 +213,45 @@ class TextMessages:
             self.ended = self._wire.ended
         return out
 
-    def close(self) -> None:
-        if self._wire is not None:
-            self._wire.close()
+
+class _Record(NamedTuple):
+    """What is said in a message, and what stands around it."""
+
+    lead: str
+    said: str
+    tail: str
+
+
+_Records: TypeAlias = Callable[[str], Sequence[_Record]]
+"""Returns what is said in a message."""
+
+_PACKET = re.compile(r"\d+(?:probe|/[^,]*,?)?\Z|\d*-?(?:/[^,]*,)?\d*(?=[\[{])|\d*")
+"""What begins a packet of Socket.IO: its type, a namespace, the number that is to be confirmed
+(https://socket.io/docs/v4/socket-io-protocol/)."""
+
+_SEPARATOR = "\x1e"
+"""What ends a record of SignalR's JSON (https://github.com/dotnet/aspnetcore, HubProtocol.md)."""
+
+
+def _records_of(first: str) -> _Records:
+    """Return what finds what is said in the messages of a connection, given the first of them."""
+    if first.endswith(_SEPARATOR):
+        return _signalr
+    if first.startswith('0{"sid":'):
+        return lambda text: [_socket_io(text)]
+    return lambda text: [_Record("", text, "")]
+
+
+def _signalr(text: str) -> Sequence[_Record]:
+    *records, rest = text.split(_SEPARATOR)
+    whole = [_Record("", record, _SEPARATOR) for record in records]
+    return [*whole, _Record("", rest, "")] if rest else whole
+
+
+def _socket_io(text: str) -> _Record:
+    found = _PACKET.match(text)
+    assert found is not None  # it may be empty
+    return _Record(found[0], text[found.end() :], "")
 
 
 def _wire(route: Route, media: Literal["ndjson", "messages"]) -> WireGuard:

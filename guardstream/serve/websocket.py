@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
 from guardstream.serve.endings import told
-from guardstream.serve.messages import messages_of
+from guardstream.serve.messages import WholeMessage, messages_of
 from guardstream.serve.receiver import Receiver
 from guardstream.serve.routes import POLICY_HEADER, Route
 from guardstream.serve.running import Running, StoppedError
@@ -93,12 +93,12 @@ class Connection:
         if text is None:
             return message
         try:
-            result = guard.check(text)
+            checked = WholeMessage(guard, text)
         except GuardstreamError as error:
             await self._fail(error)
-        if result.finish == "content_filter":
+        if checked.ended is not None:
             await self._close(VIOLATION, "refused by policy")
-        return {**message, **_saying(result.text, binary=_is_binary(message))}
+        return {**message, **_saying(checked.text, binary=_is_binary(message))}
 
     async def _text(self, message: Message) -> str | None:
         """Return the text of a message, None for one that passes as it is.

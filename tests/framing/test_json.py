@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from guardstream.errors import AdapterError
-from guardstream.framing.json import json_bytes, json_data, json_object
+from guardstream.framing.json import json_bytes, json_data, json_object, json_start
 
 MANY = 200_000
 
@@ -96,3 +96,25 @@ def test_others_have_their_turn_while_a_few_long_strings_are_read_and_written() 
     working.join()
     assert written == [text.encode()]
     assert turns > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('{"a": 1} rest', [{"a": 1}]),
+        (' [1]\n"b"\r\t{} {c', [[1], "b", {}]),
+        ('"a"', ["a"]),
+        ("1 {}", []),
+        ("{a: 1}", []),
+        ('{"a"', []),
+        ("", []),
+    ],
+)
+def test_what_a_text_begins_with_is_read_as_json(text: str, values: list[object]) -> None:
+    assert json_start(text) == values
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2} b', "[" * 100_000, "[1" + "0" * 5000 + "] b"])
+def test_what_cannot_be_read_of_a_beginning_is_refused(text: str) -> None:
+    with pytest.raises(AdapterError):
+        json_start(text)

@@ -81,6 +81,16 @@ def test_invalid_utf8_in_a_last_event_is_the_adapters_error() -> None:
     assert "invalid UTF-8" in fault
 
 
+def test_a_text_with_a_nul_is_cut_off_there_as_it_may_be_read_in_utf16() -> None:
+    assert guarded("é secret".encode("utf-16-le"), "text") == (
+        b"",
+        "invalid UTF-8 in a stream of text",
+    )
+    out, fault = guarded("a secret".encode("utf-16-le"), "text")
+    assert out == b"a"
+    assert "NUL" in fault
+
+
 def test_what_follows_a_last_event_that_is_cut_off_is_an_event_of_its_own() -> None:
     out, _ = guarded(said("a sec", 1) + b"\n\n" + said("b "))
     texts = [

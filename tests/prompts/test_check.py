@@ -179,7 +179,102 @@ ANTHROPIC: list[Any] = [
     },
 ]
 
-SHAPES = {"chat": OPENAI_CHAT, "responses": RESPONSES, "anthropic": ANTHROPIC}
+GEMINI: list[Any] = [
+    {"parts": [{"text": "a secret"}]},
+    {
+        "role": "model",
+        "parts": [
+            {"text": "a secret", "thought": True, "thoughtSignature": "secret"},
+            {"functionCall": {"id": "secret", "name": "f", "args": {"a": ["a secret"], "n": 3}}},
+            {"executableCode": {"language": "secret", "code": "a secret"}},
+            {"codeExecutionResult": {"outcome": "secret", "output": "a secret"}},
+        ],
+    },
+    {
+        "role": "user",
+        "parts": [
+            {"inlineData": {"mimeType": "secret", "data": "secret", "displayName": "a secret"}},
+            {"fileData": {"fileUri": "secret"}, "videoMetadata": {"startOffset": "1s", "fps": 2}},
+            {
+                "functionResponse": {
+                    "name": "f",
+                    "response": {"a": "a secret"},
+                    "parts": [{"inline_data": {"mime_type": "secret", "data": "secret"}}],
+                    "scheduling": "SILENT",
+                }
+            },
+        ],
+    },
+    {
+        "role": "user",
+        "parts": [{"function_response": {"name": "f", "response": {"a": "a secret"}}}],
+    },
+]
+
+BEDROCK: list[Any] = [
+    {"role": "system", "content": [{"text": "a secret"}, {"cachePoint": {"type": "default"}}]},
+    {
+        "role": "user",
+        "content": [
+            {"text": "a secret"},
+            {"image": {"format": "png", "source": {"bytes": "secret"}}},
+            {"video": {"format": "mp4", "source": {"s3Location": {"uri": "secret"}}}},
+            {
+                "document": {
+                    "format": "txt",
+                    "name": "a secret",
+                    "source": {"content": [{"text": "a secret"}]},
+                    "context": "a secret",
+                    "citations": {"enabled": True},
+                }
+            },
+            {"document": {"name": "b", "source": {"text": "a secret"}}},
+            {"guardContent": {"text": {"text": "a secret", "qualifiers": ["secret"]}}},
+        ],
+    },
+    {
+        "role": "assistant",
+        "content": [
+            {"reasoningContent": {"reasoningText": {"text": "a secret", "signature": "secret"}}},
+            {"reasoningContent": {"redactedContent": "secret"}},
+            {"toolUse": {"toolUseId": "secret", "name": "f", "input": {"a": "a secret"}}},
+            {
+                "citationsContent": {
+                    "content": [{"text": "a secret"}],
+                    "citations": [{"title": "a secret", "sourceContent": [{"text": "a secret"}]}],
+                }
+            },
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {
+                "toolResult": {
+                    "toolUseId": "secret",
+                    "status": "success",
+                    "content": [{"text": "a secret"}, {"json": {"a": "a secret"}}],
+                }
+            },
+            {
+                "searchResult": {
+                    "source": "a secret",
+                    "title": "a secret",
+                    "content": [{"text": "a secret"}],
+                    "citations": {"enabled": True},
+                }
+            },
+        ],
+    },
+]
+
+SHAPES = {
+    "chat": OPENAI_CHAT,
+    "responses": RESPONSES,
+    "anthropic": ANTHROPIC,
+    "gemini": GEMINI,
+    "bedrock": BEDROCK,
+}
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -204,6 +299,7 @@ def test_every_text_in_a_message_is_judged(shape: str) -> None:
     assert len(result.findings) == count > 5
     for before, after in zip(SHAPES[shape], result.messages, strict=True):
         assert masked(before) == after
+    assert check(SHAPES[shape], REFUSING) == result  # all of it is known
 
 
 def masked(value: Any) -> Any:
@@ -421,7 +517,37 @@ def test_messages_of_other_formats_are_guarded() -> None:
     result = {"toolUseId": "secret", "content": [{"json": {"a": "******"}}]}
     assert sent["content"][1] == {"toolResult": result}
     users = check([gemini, bedrock], "  roles: [user]\n").messages
-    assert users == [gemini, sent]
+    assert users == [gemini, {**bedrock, "content": [{"text": "a ******"}, bedrock["content"][1]]}]
+
+
+CARD = "4111111111111111"
+GIVEN = [
+    {"role": "user", "parts": [{"functionResponse": {"response": {"a": int(CARD)}}}]},
+    {"role": "user", "parts": [{"function_response": {"response": {"a": int(CARD)}}}]},
+    {"role": "model", "parts": [{"codeExecutionResult": {"output": CARD}}]},
+    {"role": "user", "content": [{"toolResult": {"content": [{"json": {"a": int(CARD)}}]}}]},
+]
+
+
+@pytest.mark.parametrize("message", GIVEN)
+def test_what_tools_give_is_the_tools_in_messages_of_all_shapes(message: Any) -> None:
+    card = "rules: [{id: card, words: ['4111111111111111'], action: block}]"
+    tools, users = (Policy.parse(f"input: {{roles: [{r}], {card}}}") for r in ("tool", "user"))
+    assert check_messages(tools, [message]).blocked
+    assert check_messages(tools, [message]).findings[0].role == "tool"
+    assert check_messages(users, [message]).messages == [message]
+
+
+def test_contents_of_the_google_sdk_are_read() -> None:
+    types = pytest.importorskip("google.genai.types")
+    call = types.FunctionCall(name="f", args={"q": "a secret"})
+    parts = [types.Part(text="a secret"), types.Part(function_call=call)]
+    parts.append(types.Part.from_bytes(data=b"\xff secret", mime_type="image/png"))
+    (sent,) = check([types.Content(role="model", parts=parts)], REFUSING).messages
+    assert sent["parts"][0]["text"] == "a ******"
+    assert sent["parts"][1]["function_call"]["args"] == {"q": "a ******"}
+    assert sent["parts"][2]["inline_data"]["data"] == b"\xff secret"
+    assert types.Content.model_validate(sent).parts[0].text == "a ******"
 
 
 def test_objects_of_the_sdks_are_read_and_copied() -> None:

@@ -269,6 +269,91 @@ async def test_binary_messages_of_clients_are_refused_unless_they_are_to_pass() 
     assert (await Call(b"\xff").to(passing)).sent[1]["bytes"] == b"\xff"
 
 
+ESCAPED = '{"a": "\\u0062lue", "blue": ["b", 1.50]}'
+ESCAPED_EVIL = '[{"a": "ev\\u0069l"}]'
+
+
+async def test_what_clients_send_as_json_is_guarded_string_by_string() -> None:
+    app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
+    assert (await Call(ESCAPED).to(app)).texts == ['<{"a":"[a]","[a]":["b",1.5]}>']
+    assert (await Call('{"a": 1.50}').to(app)).texts == ['<{"a": 1.50}>']
+    for text in (ESCAPED_EVIL, ESCAPED_EVIL + "\x1e"):
+        assert (await Call(text, stays=True).to(app)).closed == 1008
+
+
+@pytest.mark.parametrize(
+    "text", [ESCAPED + "\x1e", '{"a": 1, "a": 2}', '{"blue": 1, "[a]": 2}', "[" * 600 + "]" * 600]
+)
+async def test_json_that_readers_differ_in_closes_the_connection(text: str) -> None:
+    app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
+    assert (await Call(text, stays=True).to(app)).closed in (1008, 1011)
+
+
+OPEN = '0{"sid":"a","upgrades":[]}'
+
+CARRIED = {
+    "Socket.IO": (
+        [
+            OPEN,
+            "40",
+            "2",
+            "3probe",
+            '42["m","s\\u0065cret"]',
+            '42/a,7["m",{"b":"a secret"}]',
+        ],
+        [
+            OPEN,
+            "40",
+            "2",
+            "3probe",
+            '42["m","******"]',
+            '42/a,7["m",{"b":"a ******"}]',
+        ],
+    ),
+    "SignalR": (
+        ["{}\x1e", '{"a":["s\\u0065cret"]}\x1e{"b":1}\x1e', '{"a": 1}\x1e'],
+        ["{}\x1e", '{"a":["******"]}\x1e', '{"b":1}\x1e', '{"a": 1}\x1e'],
+    ),
+    "text": (["a ", '2["s\\u0065cret"] sec', "ret"], ["a ", '2["s\\u0065cret"] ', "******"]),
+}
+
+
+@pytest.mark.parametrize(("given", "shown"), CARRIED.values(), ids=CARRIED)
+async def test_what_packets_and_records_carry_is_guarded(
+    given: list[str], shown: list[str]
+) -> None:
+    async def talk(socket: WebSocket) -> None:
+        for text in given:
+            await socket.send_text(text)
+
+    call = await Call(stays=True).to(guarded(app_of(talk)))
+    assert call.texts == shown
+
+
+async def test_a_namespace_that_a_rule_changes_closes_the_connection() -> None:
+    async def talk(socket: WebSocket) -> None:
+        for text in (OPEN, '42/secret,["m"]'):
+            await socket.send_text(text)
+
+    call = await Call(stays=True).to(guarded(app_of(talk)))
+    assert (call.texts, call.closed) == ([OPEN], 1011)
+
+
+@pytest.mark.parametrize("text", ['42["m","ev\\u0069l"]', '{}\x1e{"a":"ev\\u0069l"}\x1e'])
+async def test_what_clients_send_in_packets_and_records_is_judged(text: str) -> None:
+    app = guarded(app_of(echo), inbound=INBOUND, websocket="message")
+    assert (await Call(text, stays=True).to(app)).closed == 1008
+
+
+async def test_whole_messages_of_json_are_guarded_string_by_string() -> None:
+    async def talk(socket: WebSocket) -> None:
+        await socket.send_text('{"a": "s\\u0065cret"}')
+        await socket.send_text('{"a": "forb\\u0069dden"}')
+
+    call = await Call(stays=True).to(guarded(app_of(talk), websocket="message"))
+    assert (call.texts, call.closed) == (['{"a":"******"}'], 1008)
+
+
 async def test_an_inbound_guard_that_fails_closes_the_connection() -> None:
     app = guarded(app_of(echo), inbound=broken_guard())
     assert (await Call("raw boom", stays=True).to(app)).closed == 1011

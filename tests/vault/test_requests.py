@@ -122,6 +122,18 @@ SPLIT: dict[str, tuple[str, dict[str, Any]]] = {
         "bedrock",
         {"messages": [{"role": "user", "content": [{"text": PART}, {"text": REST}]}]},
     ),
+    "Gemini's instruction": (
+        "gemini",
+        {"contents": [], "systemInstruction": {"parts": [{"text": PART}, {"text": REST}]}},
+    ),
+    "a request of Gemini's that is counted": (
+        "gemini_counting",
+        {"generateContentRequest": {"contents": [{"parts": [{"text": PART}, {"text": REST}]}]}},
+    ),
+    "Bedrock's system prompt": (
+        "bedrock",
+        {"messages": [], "system": [{"text": PART}, {"text": REST}]},
+    ),
 }
 
 
@@ -132,6 +144,12 @@ def test_texts_that_hold_a_value_together_become_one(provider: str, request_: An
     assert PART not in sent.decode()
     assert [entry.value for entry in here.entries] == [VALUE]
     assert checked_request(GUARD.with_vault(here), provider, sent) == sent
+
+
+def test_a_thought_of_geminis_is_no_part_of_what_is_said() -> None:
+    parts = [{"text": PART, "thought": True}, {"text": REST}]
+    body = json.dumps({"contents": [{"role": "model", "parts": parts}]}).encode()
+    assert checked_request(GUARD.with_vault(Vault(b"k" * 16)), "gemini", body) == body
 
 
 def test_texts_that_hold_a_value_each_stay_apart() -> None:

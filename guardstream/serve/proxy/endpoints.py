@@ -338,9 +338,15 @@ class Table:
         Or for another host's, where it does not begin with a slash. One that ends as an endpoint's
         does, and only begins otherwise (`/api/v1/chat/completions`), is taken for it, too.
         """
-        plain = unicodedata.normalize("NFKC", unquote(path))
+        if not path.isprintable() or path[:1] != "/":
+            return True
+        # Some servers drop parameters before they decode a path, some after that.
+        return any(self._is_disguised(_decoded(each)) for each in {path, _dropped(path)})
+
+    def _is_disguised(self, path: str) -> bool:
+        plain = unicodedata.normalize("NFKC", path)
         named = [_PARAMETERS.split(segment)[0].strip() for segment in _APART.split(plain)]
-        if not path.isprintable() or path[:1] != "/" or not {".", ".."}.isdisjoint(named):
+        if not plain.isprintable() or not {".", ".."}.isdisjoint(named):
             return True
         if "\N{REPLACEMENT CHARACTER}" in plain:  # it was not in UTF-8, and others may read it
             return True
@@ -351,6 +357,18 @@ class Table:
     def _lower(self) -> Sequence[re.Pattern[str]]:
         paths = dict.fromkeys(each.path for each in (*self.added, *ENDPOINTS))
         return [_compiled(path.lower(), _ANYTHING) for path in paths]
+
+
+def _dropped(path: str) -> str:
+    """Return a path without the parameters of its names."""
+    return "/".join(name.partition(";")[0] for name in path.split("/"))
+
+
+def _decoded(path: str) -> str:
+    """Return a path without any escapes, also those that were escaped once more."""
+    while (once := unquote(path)) != path:
+        path = once
+    return path
 
 
 def _ends(names: Sequence[str]) -> list[str]:

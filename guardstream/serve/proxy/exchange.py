@@ -32,10 +32,11 @@ from guardstream.serve.proxy.answers import (
     guarded_error,
     judged_answer,
 )
+from guardstream.serve.proxy.beginnings import LINES, begun
 from guardstream.serve.proxy.caller import NOTHING, BoundsError, Caller, asked_by
 from guardstream.serve.proxy.endpoints import UNKNOWN, errors_of
 from guardstream.serve.proxy.errors import Errors
-from guardstream.serve.proxy.keys import Key, KeysError, credential
+from guardstream.serve.proxy.keys import Key, KeysError, credential, plain_name
 from guardstream.serve.proxy.long_events import LongEvents
 from guardstream.serve.proxy.parts import Parts
 from guardstream.serve.proxy.reply import STREAMS, Outcome, Reply
@@ -61,6 +62,8 @@ _NOT_KNOWN = (
     "the proxy does not know this path: give it a route with its 'provider', or guard all such "
     "paths with 'other: guard'"
 )
+
+_TOO_LONG = "the answer took longer than the policy allows"
 
 _NOTHING = 204
 _BODILESS = frozenset({_NOTHING, 205, 304})
@@ -373,11 +376,7 @@ class ProxyExchange:
                 self._spend(0)
             raise
         try:
-            said = content_type(response)
-            kind = said.partition(";")[0].strip().lower()
-            if response.status == _PARTIAL or not in_utf8(said):
-                raise UpstreamError(502, "unguarded_answer", "the upstream's answer is a part of "
-                                    "one, or not in UTF-8: it cannot be guarded")  # fmt: skip
+            kind = _media(response)
             if self._found.endpoint.answer == "any":
                 await self._other(guard, response, kind)
             elif response.status >= 400:
@@ -407,7 +406,20 @@ class ProxyExchange:
             raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
         elif not fails and others.is_unread(kind):
             await self._unread(response, guard)
-        elif not fails and others.is_stream(kind, gated=bool(guard.gates)):
+        elif fails:
+            await self._answer(guard, response, kind)
+        else:
+            await self._begun(guard, response, kind)
+
+    async def _begun(self, guard: Guard, response: Incoming, kind: str) -> None:
+        """Guard an answer by how it begins, and by the type that it names."""
+        if others.may_be_another(kind):
+            try:
+                with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
+                    response, kind = await begun(response, kind)
+            except TimeoutError:
+                raise UpstreamError(504, "deadline", _TOO_LONG) from None
+        if others.is_stream(kind, gated=bool(guard.gates)):
             await self._stream(guard, response, kind)
         else:
             await self._answer(guard, response, kind)
@@ -494,8 +506,8 @@ class ProxyExchange:
         endpoint = self._found.endpoint
         if endpoint.sends != "any":
             return requests.checked(guard, endpoint, self._parts.table, kind, body)
-        encodings = values(self._headers, b"content-encoding")
-        if any(each.strip().lower() not in ("", "identity") for each in encodings):
+        encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
+        if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
         return others.checked(guard, kind, self._scope["path"], self._query, body)
 
@@ -531,7 +543,7 @@ class ProxyExchange:
         upstream = self._parts.upstream(name or self._upstream)
         headers = self._headers
         if endpoint is not UNKNOWN:
-            headers = [pair for pair in headers if pair[0].lower() not in _NOT_ASKED]
+            headers = [pair for pair in headers if plain_name(pair[0]) not in _NOT_ASKED]
         if sent_on.kind is not None:
             headers.append((b"content-type", sent_on.kind))
         query = self._query if sent_on.query is None else sent_on.query
@@ -576,7 +588,7 @@ class ProxyExchange:
         long_events = LongEvents(self._parts.apart)
         if isinstance(guarded, GuardedStream):
             guarded.steps = long_events
-        self._reply.media = STREAMS[1] if kind in others.LINES else kind
+        self._reply.media = STREAMS[1] if kind in LINES else kind
         headers = returned_headers(response, guard, held=self._parts.held)
         await self._reply.start(response.status, streaming(headers) if events else headers)
         telling = self._telling()
@@ -607,13 +619,14 @@ class ProxyExchange:
 
     async def _conclude(self, finish: FinishReason | None) -> None:
         """Say that the guard ended a stream, where its format has not done so."""
+        if self.outcome.error is not None:  # which was said
+            return
         # Before its format has begun nothing has said so, and one that is not known never does.
         unsaid = not self._reply.begun or not self._found.endpoint.provider
         if finish == "content_filter" and unsaid and self._reply.media in STREAMS:
             await self._reply.fail(502, "content_filter", "the policy blocked the answer")
         if finish == "timeout":
-            why = "the answer took longer than the policy allows"
-            await self._reply.fail(504, "deadline", why)
+            await self._reply.fail(504, "deadline", _TOO_LONG)
 
     def _framing(self, kind: str) -> Literal["sse", "text"] | None:
         """How a stream of the endpoint comes; None where its first byte tells."""
@@ -634,6 +647,19 @@ class ProxyExchange:
             return guard, None
         restoring = Restoring(guard, guard.vault, self._found.endpoint.provider)
         return guard.halves()[0], restoring
+
+
+def _media(response: Incoming) -> str:
+    """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
+    said = content_type(response)
+    kinds = {others.media_of(each) for each in said.split(",")}
+    if response.status == _PARTIAL or not in_utf8(said):
+        why = "the upstream's answer is a part of one, or not in UTF-8: it cannot be guarded"
+        raise UpstreamError(502, "unguarded_answer", why)
+    if len(kinds) > 1:
+        why = "the upstream's answer has two content types: clients differ in which one counts"
+        raise UpstreamError(502, "unguarded_answer", why)
+    return kinds.pop()
 
 
 def _ready(stream: object) -> Sequence[bytes]:

@@ -85,6 +85,12 @@ def write_form(parts: Iterable[Part]) -> tuple[bytes, bytes]:
     return b"multipart/form-data; boundary=" + boundary, body
 
 
+def check_charset(name: str, text: str) -> None:
+    """Raise RefusedError for a field that says that the others are not in UTF-8."""
+    if name == _CHARSET and text.lower() not in ("utf-8", "us-ascii"):
+        raise _wrong("the form is not in UTF-8")
+
+
 def _quoted(text: str) -> bytes:
     escaped = text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     return escaped.encode()
@@ -149,8 +155,7 @@ class _Reader:
         if media and not _MEDIA.fullmatch(media):
             raise _wrong("a field of the form has a content type that is none")
         part = Part(name.decode(), bytes(self._data), shown, media)
-        if part.name == _CHARSET and part.data.lower() not in (b"utf-8", b"us-ascii"):
-            raise _wrong("the form is not in UTF-8")
+        check_charset(part.name, part.data.decode("latin-1"))
         self.parts.append(part)
 
     def _finish(self) -> None:

@@ -14,20 +14,18 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, quote_plus, unquote, unquote_plus, urlencode
 
 from guardstream.errors import AdapterError, GuardstreamError
-from guardstream.framing.json import json_bytes, json_data
+from guardstream.framing.json import json_bytes, json_data, json_start
 from guardstream.guard import Guard
 from guardstream.http.body import Beside
 from guardstream.http.request import RefusedError, checked_messages, refused
 from guardstream.serve.endings import told
 from guardstream.serve.proxy.answers import Guarded, UpstreamError, judged_strings
+from guardstream.serve.proxy.beginnings import AMAZON, EVENTS, LINES
 from guardstream.serve.proxy.budgets import FILE
-from guardstream.serve.proxy.forms import Part, read_form, write_form
+from guardstream.serve.proxy.forms import Part, check_charset, read_form, write_form
 from guardstream.serve.proxy.keys import is_key
 from guardstream.serve.proxy.requests import Read, Sent
-
-LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
-LINES |= {"application/x-jsonlines", "application/jsonlines", "application/json-lines"}
-"""The media types of JSON in lines, which come one by one."""
+from guardstream.stream.result import Result
 
 _TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
 _TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
@@ -39,6 +37,9 @@ _MEDIA = ("image/", "audio/", "video/", "font/")
 _FILES = frozenset({"", "application/octet-stream", "application/pdf", "application/zip"})
 _FILES |= {"application/gzip", "application/x-gzip", "application/x-tar"}
 """The media types of files that are sent unread, if they are no text."""
+
+_FIELDS = "application/x-www-form-urlencoded"
+"""The media type of a form without files, which some clients name whatever they send."""
 
 _PARTS = "multipart/"
 """How media types begin of bodies in parts, each of a type of its own."""
@@ -65,12 +66,18 @@ def is_stream(media: str, *, gated: bool) -> bool:
 
     Where it is `gated`, a text waits for its end: gates judge the chunks of a format.
     """
-    return media == "text/event-stream" or media in LINES or (is_text(media) and not gated)
+    return media in (EVENTS, AMAZON) or media in LINES or (is_text(media) and not gated)
+
+
+def may_be_another(media: str) -> bool:
+    """Tell whether how an answer begins may tell another media type than it names."""
+    return media in _FILES or media in LINES or (is_text(media) and media != EVENTS)
 
 
 def is_unread(media: str) -> bool:
     """Tell whether a media type is of what nobody reads: images, sound, films."""
-    return media.startswith(_MEDIA) and not is_text(media)
+    named = _NAME.fullmatch(media) is not None
+    return named and media.startswith(_MEDIA) and not is_text(media)
 
 
 def _is_json(media: str) -> bool:
@@ -81,7 +88,9 @@ def _is_json(media: str) -> bool:
 
 
 class _Body(NamedTuple):
-    """A body as it is judged: JSON, lines of JSON, a text, or `bytes` that are not read."""
+    """A body, or a field, as it is judged: JSON, lines of JSON, a text, or `bytes` that are not
+    read.
+    """
 
     form: Literal["json", "lines", "text", "unread"]
     value: Any
@@ -98,32 +107,56 @@ class _Body(NamedTuple):
 class _Judged:
     """What a request says, judged in one go: rules are made ready for a vault once."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
         self._messages: list[dict[str, Any]] = []
         self._judged: Sequence[Any] = ()
+        self._also: list[tuple[int, Callable[[Any], Any]]] = []
 
     def text(self, text: str) -> int:
         """Take a text; return its number."""
         self._messages.append({"role": "user", "content": text})
         return len(self._messages) - 1
 
-    def body(self, body: _Body) -> int:
-        """Take a body; return its number."""
-        if body.form == "text":
-            return self.text(body.value)
-        content = [{"type": "request", "body": body.value}]
+    def json(self, value: Any) -> int:
+        """Take a value of JSON; return its number."""
+        content = [{"type": "request", "body": value}]
         self._messages.append({"role": "user", "content": content})
         return len(self._messages) - 1
 
-    def check(self, guard: Guard) -> None:
+    def body(self, body: _Body) -> int:
+        """Take a body; return its number."""
+        number = self.text(body.value) if body.form == "text" else self.json(body.value)
+        if body.form == "text":
+            self.also(number, json_start)
+        return number
+
+    def also(self, number: int, read: Callable[[Any], Any]) -> None:
+        """Judge, too, what some readers make of what was taken: of what is left of it after all
+        rules, which they may not mask then."""
+        self._also.append((number, read))
+
+    def check(self) -> None:
         """Judge all of them. RefusedError if a rule forbids one."""
+        guard = self._guard
 
         def check() -> list[Any]:
             return checked_messages(guard, self._messages)
 
         self._judged = self._messages
-        if guard.policy.input is not None:
-            self._judged = check() if guard.vault is None else guard.vault.settled(check)
+        if guard.policy.input is None:
+            return
+        self._judged = check() if guard.vault is None else guard.vault.settled(check)
+        with refused():
+            said = [made for number, read in self._also if (made := read(self[number]))]
+        if not said:
+            return
+        again = _Judged(guard)
+        again.json(said)
+        again.check()
+        if again[0] != said:
+            why = "the policy masks what only some readers find in the request"
+            raise RefusedError(400, "unguarded_input", why)
 
     def __getitem__(self, number: int) -> Any:
         """Return what may be sent of the text or the body of a number."""
@@ -135,14 +168,14 @@ def checked(guard: Guard, kind: str, path: str, query: str, body: bytes) -> Sent
     """Return what may be sent on of a request. RefusedError if a rule forbids it, and for a body
     that cannot be judged. `kind` is its content type, `path` without escapes.
     """
-    judged = _Judged()
+    judged = _Judged(guard)
     place = judged.text(path)
-    parts = [(each, text, judged.text(text)) for each, text in _asked(query)]
+    asked = [(each, _asking(judged, each, text)) for each, text in _asked(query)]
     sending = _sending(judged, kind, body)
-    judged.check(guard)
+    judged.check()
     if judged[place] != path:
         raise RefusedError(400, "unguarded_input", "the policy masks what stands in the path")
-    changed = {each: _escaped(judged[n]) for each, text, n in parts if judged[n] != text}
+    changed = {each: written() for each, written in asked}
     content_type, made = sending()
     return Sent(made, content_type, "&".join(changed.get(each, each) for each in query.split("&")))
 
@@ -154,7 +187,7 @@ def read(kind: str, query: str, body: bytes) -> Read:
     if media == "multipart/form-data":
         parts = read_form(kind, body)
         fields = {part.name: _weighed(part) for part in parts}
-    elif media == "application/x-www-form-urlencoded":
+    elif media == _FIELDS and not _is_json_all_the_same(body):
         fields = dict(_fields(body))
     elif body:
         form, value = _body(media, body)
@@ -181,10 +214,31 @@ def named_in(path: str, query: str) -> Iterator[str]:
 def _asked(query: str) -> list[tuple[str, str]]:
     """Return the parts of a query that say something but a key: as they came, and without
     escapes."""
-    parts = [(each, unquote_plus(each)) for each in query.split("&") if each and not is_key(each)]
-    if len(parts) > _MOST:
+    named = [each for each in query.split("&") if each and not is_key(each)]
+    if len(named) > _MOST:
         raise RefusedError(400, "invalid_request", f"the query has more than {_MOST} parts")
-    return parts
+    try:
+        return [(each, unquote_plus(each, errors="strict")) for each in named]
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "invalid_request", "the query is not in UTF-8") from error
+
+
+def _asking(judged: _Judged, part: str, text: str) -> Callable[[], str]:
+    """Take a part of a query to be judged; return a function that returns it."""
+    name, equals, value = text.partition("=")
+    said = _field(value)
+    if said.form == "text":
+        number = judged.text(text)
+        judged.also(number, lambda each: json_start(each.partition("=")[2]))
+        return lambda: part if judged[number] == text else _escaped(judged[number])
+    named, number = judged.text(name), judged.body(said)
+
+    def written() -> str:
+        if (judged[named], judged[number]) == (name, said.value):
+            return part
+        return quote_plus(judged[named]) + equals + quote_plus(said.written(judged[number]))
+
+    return written
 
 
 def _escaped(text: str) -> str:
@@ -199,12 +253,8 @@ def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
         return lambda: (None, b"")
     if media == "multipart/form-data":
         return _form(judged, read_form(kind, body))
-    if media == "application/x-www-form-urlencoded":
-        pairs = [(judged.text(name), judged.text(text)) for name, text in _fields(body)]
-        return lambda: (
-            media.encode(),
-            urlencode([(judged[n], judged[t]) for n, t in pairs]).encode(),
-        )
+    if media == _FIELDS and not _is_json_all_the_same(body):
+        return _plain_form(judged, _fields(body))
     if media and not _NAME.fullmatch(media):
         raise RefusedError(400, "invalid_request", "the request's content type is none")
     if media.startswith(_PARTS):
@@ -215,6 +265,8 @@ def _sending(judged: _Judged, kind: str, body: bytes) -> Any:
     plain = media or ("text/plain" if said.form == "text" else "application/json")
     content_type = f"{plain}; charset=utf-8" if is_text(plain) else plain
     number = judged.body(said)
+    if media == _FIELDS:
+        judged.also(number, lambda value: unquote_plus(said.written(value).decode()))
     return lambda: (content_type.encode(), _as_judged(said, judged[number], body))
 
 
@@ -228,7 +280,7 @@ def _form(judged: _Judged, parts: list[Part]) -> Any:
     taken = []
     for part in parts:
         if part.filename is None:
-            said = _Body("text", part.text())
+            said = _field(part.text())
         else:
             said = _body(part.kind.decode().lower() or "application/octet-stream", part.data)
             part.judged = True
@@ -247,14 +299,37 @@ def _form(judged: _Judged, parts: list[Part]) -> Any:
     return written
 
 
+def _plain_form(judged: _Judged, fields: list[tuple[str, str]]) -> Any:
+    """Take the fields of a form without files, and their names."""
+    taken = []
+    for name, text in fields:
+        said = _field(text)
+        taken.append((judged.text(name), said, judged.body(said), text.encode()))
+
+    def written() -> tuple[bytes, bytes]:
+        pairs = [(judged[name], _as_judged(said, judged[n], text)) for name, said, n, text in taken]
+        return _FIELDS.encode(), urlencode(pairs).encode()
+
+    return written
+
+
+def _is_json_all_the_same(body: bytes) -> bool:
+    """Tell whether a body that says that it is a form is JSON."""
+    text = _text(body)
+    return text is not None and _field(text).form != "text"
+
+
 def _fields(body: bytes) -> list[tuple[str, str]]:
     """Return the fields of a form without files."""
     try:
-        return parse_qsl(
+        fields = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST
         )
     except ValueError as error:
         raise RefusedError(400, "invalid_form", "the form cannot be read") from error
+    for name, text in fields:
+        check_charset(name, text)
+    return fields
 
 
 _MARK = b"\xef\xbb\xbf"
@@ -265,7 +340,7 @@ def _body(media: str, body: bytes) -> _Body:
     """Tell what a body is, whatever it calls itself: readers differ in what they go by."""
     text = _text(body)
     if text is None:
-        if (media in _FILES or is_unread(media)) and not _is_unicode(body):
+        if (media in _FILES or is_unread(media)) and not _may_be_text(body):
             return _Body("unread", body)
         why = "the request's body is neither text in UTF-8 nor of a type that is a file"
         raise RefusedError(415, "unguarded_input", why)
@@ -284,13 +359,30 @@ def _text(body: bytes) -> str | None:
         return None
 
 
-def _is_unicode(body: bytes) -> bool:
-    """Tell whether bytes are text in UTF-16 or UTF-32, as some readers of JSON find out."""
+def _may_be_text(body: bytes) -> bool:
+    """Tell whether some readers take bytes for text or JSON that are no text in UTF-8.
+
+    They find out that it is UTF-16 or UTF-32, or read the JSON that it begins with, whatever
+    follows and though characters in it are broken.
+    """
     named = detect_encoding(body)
     try:
-        return not named.startswith("utf-8") and bool(body.decode(named))
+        if not named.startswith("utf-8") and body.decode(named):
+            return True
     except UnicodeDecodeError:
-        return False
+        pass
+    try:
+        return bool(json_start(body.removeprefix(_MARK).decode(errors="replace")))
+    except AdapterError:
+        return True
+
+
+def _field(text: str) -> _Body:
+    """Tell what a field of a form or of a query is."""
+    with refused():
+        found = _json("", text)
+    assert found is not None  # it does not say that it is JSON
+    return found
 
 
 def _json(media: str, text: str) -> _Body | None:
@@ -345,13 +437,51 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
     if text is None:
         why = "the upstream's answer is neither text in UTF-8 nor of a type that may pass"
         raise UpstreamError(502, "unguarded_answer", why)
+    if kind == EVENTS:
+        return _guarded_stream(guard, body, attributes)
     said = _json(kind, text)
     if said is None:
         raise UpstreamError(502, "upstream_invalid", "the upstream's answer is no JSON")
+    if said.form == "lines" and all(isinstance(each, dict) for each in said.value):
+        lines = _guarded_stream(guard, text.encode(), attributes)
+        return lines._replace(body=lines.body if text[-1] == "\n" else lines.body.rstrip(b"\n"))
     if said.form == "text":
-        result = guard.check(text)
-        return Guarded(body if result.text == text else result.text.encode(), result)
+        return _guarded_text(guard, body, text, attributes)
     values = said.value if said.form == "lines" else [said.value]
+    out, result = _through(guard, values, attributes)
+    if out == values:
+        return Guarded(body, result)
+    try:
+        return Guarded(said.written(out if said.form == "lines" else out[0]), result)
+    except RefusedError as error:
+        raise AdapterError(error.message) from error
+
+
+def _guarded_stream(guard: Guard, body: bytes, attributes: Mapping[str, str]) -> Guarded:
+    """Guard events or lines of objects that came as a whole, in the format that the first tells."""
+    stream = guard.wrap_sync([body], keep_text=False, attributes=attributes)
+    with stream:
+        out = b"".join(stream)
+        result = stream.result
+    if result.finish == "content_filter":
+        raise UpstreamError(502, "content_filter", "the policy blocked the answer")
+    return Guarded(out, result)
+
+
+def _guarded_text(guard: Guard, body: bytes, text: str, attributes: Mapping[str, str]) -> Guarded:
+    """Guard a text; what some readers find in it must be left as it is then."""
+    result = guard.check(text)
+    start = json_start(result.text)
+    if start and _through(guard, start, attributes)[0] != start:
+        why = "the policy changes the JSON that the upstream's answer begins with, and is none"
+        raise UpstreamError(502, "unguarded_answer", why)
+    return Guarded(body if result.text == text else result.text.encode(), result)
+
+
+def _through(
+    guard: Guard, values: Sequence[Any], attributes: Mapping[str, str]
+) -> tuple[list[Any], Result]:
+    """Return what is left of values in JSON, which are guarded by their paths."""
     chunks = [{"body": value} for value in values]
     stream = guard.wrap_sync(chunks, provider="json", keep_text=False, attributes=attributes)
     with stream:
@@ -359,9 +489,4 @@ def _guarded(guard: Guard, kind: str, body: bytes, attributes: Mapping[str, str]
         result = stream.result
     if result.finish == "content_filter" or len(out) != len(values):
         raise UpstreamError(502, "content_filter", "the policy blocked the answer")
-    if out == values:
-        return Guarded(body, result)
-    try:
-        return Guarded(said.written(out if said.form == "lines" else out[0]), result)
-    except RefusedError as error:
-        raise AdapterError(error.message) from error
+    return out, result
