@@ -89,9 +89,7 @@ class _Guarding(_Base):  # type: ignore[misc]
     ) -> None:
         check_guard(guard, "a transport")
         check_known("other", other, ("refuse", "pass"))
-        choosing(
-            guard.policy, provider, guard.policy.unknown
-        )  # raises for an unknown name
+        choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
         self._guard = guard
         self._transport = transport
