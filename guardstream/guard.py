@@ -22,7 +22,13 @@ from guardstream.providers.adapter import Unknown
 from guardstream.providers.hooks import hooks_of
 from guardstream.stages.custom import CustomStage, StagePlan
 from guardstream.stages.pipeline import Pipeline
-from guardstream.stream.arguments import check_framing, check_vault, knowing, known_arguments
+from guardstream.stream.arguments import (
+    check_framing,
+    check_listed,
+    check_vault,
+    knowing,
+    known_arguments,
+)
 from guardstream.stream.callbacks import ON_ERRORS, Hooks
 from guardstream.stream.choosing import choosing, own_formats
 from guardstream.stream.deadlines import Deadlines
@@ -97,6 +103,8 @@ class Guard:
                 "Guard.load(path) reads a policy file, Guard(Policy.parse(text)) takes its text"
             )
         check_known("observer_errors", observer_errors, ON_ERRORS)
+        check_listed("stages", stages)
+        check_listed("observers", observers)
         self._watched = policy if isinstance(policy, Watched) else None
         self._policy = policy if isinstance(policy, Policy) else None
         own_formats(self._loaded, self._loaded.unknown)  # raises for a name that is taken
@@ -515,6 +523,10 @@ class Guard:
         first byte tells the first three apart. The other arguments, and what is raised, are those
         of `wrap`; PolicyError for a policy with `gate`, `retry` or `concurrency`.
         """
+        if media is not None:
+            from guardstream.framing.frames import FRAMES
+
+            check_known("media", media, FRAMES)
         policy = self._policy_with(words)
         self._refuse_operations(policy, "what a server or a transport guards")
         return self._flows(policy, provider=provider, media=media, unknown=unknown, vault=vault)

@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from math import nan
 from typing import Any
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
 from guardstream import Deadlines, Event, Guard, GuardstreamError, Policy, Text, extract
+from guardstream.consumers import FileSink, Tee, write_to
 from guardstream.gate import gate
 from guardstream.http import GuardTransport
 from guardstream.providers import JSONFormat
 from guardstream.resilience import Retry
+from guardstream.serve import GuardMiddleware
+from guardstream.serve.proxy import ProxySettings
 from guardstream.stages.custom import StagePlan
 from guardstream.vault import Vault, Vaults
 
@@ -27,6 +31,12 @@ ITEMS: Any = extract.items_sync
 FINAL: Any = extract.final_sync
 GATE: Any = gate
 TRANSPORT: Any = GuardTransport
+MIDDLEWARE: Any = GuardMiddleware
+PROXY: Any = ProxySettings
+SESSION: Any = GUARD.session()
+SINK: Any = FileSink
+TEE: Any = Tee
+WRITE_TO: Any = write_to
 VAULTS: Any = Vaults
 VAULT: Any = Vault
 INPUT: Any = Guard(Policy.parse("input: {rules: [{id: bird, words: [bluebird]}]}"))
@@ -67,6 +77,10 @@ class Stage:
 
 class Answer(BaseModel):
     text: str
+
+
+async def asgi(*given: object) -> None:
+    """An application."""
 
 
 async def coroutine() -> str:
@@ -286,6 +300,44 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: FINAL([], Answer),
         "the stream holds no document: no text came; was the stream read before?",
     ),
+    "a policy's text in one line for a path": (
+        lambda: LOAD("rules: [{id: a, words: [b]}]"),
+        "a path was expected, not a policy's text",
+    ),
+    "nothing to feed": (lambda: SESSION.feed(None), "feed() needs a text, a str, not 'NoneType'"),
+    "no bytes to feed": (lambda: SESSION.feed(b""), "feed() needs a text, a str, not 'bytes'"),
+    "one observer for a list": (
+        lambda: MAKE(POLICY, observers=Observer()),
+        "observers= needs a list, such as [one], not 'Observer'",
+    ),
+    "one stage for a list": (
+        lambda: MAKE(POLICY, stages=Stage),
+        "stages= needs a list, such as [one], not the class 'Stage'",
+    ),
+    "a number for the limits of a document": (
+        lambda: FINAL(["1"], int, limits=5),
+        "limits= needs Limits(depth=64, string=100_000), not 'int'",
+    ),
+    "a key for a function": (
+        lambda: FINAL([{"a": "1"}], int, text_of="a"),
+        "text_of= needs a function, not 'str'",
+    ),
+    "a transport's provider, misspelt": (
+        lambda: TRANSPORT(GUARD, provider="openai_chatt"),
+        "no adapter 'openai_chatt', did you mean 'openai_chat'?",
+    ),
+    "a middleware's setting, misspelt": (
+        lambda: MIDDLEWARE(asgi, GUARD, hartbeat=15),
+        "GuardMiddleware() has no argument 'hartbeat': did you mean 'heartbeat'?",
+    ),
+    "a middleware's provider, misspelt": (
+        lambda: MIDDLEWARE(asgi, routes=[("/a", GUARD)], provider="openai_chatt"),
+        "no adapter 'openai_chatt', did you mean 'openai_chat'?",
+    ),
+    "one media type for a list": (
+        lambda: MIDDLEWARE(asgi, GUARD, text_types="text/*"),
+        "'text_types' is a list, such as ('text/*',), not one text",
+    ),
     "prompts without rules for them": (
         lambda: GUARD.check_messages([{"role": "user", "content": "a"}]),
         "the policy has no section 'input'",
@@ -305,6 +357,54 @@ VALUES: dict[str, tuple[Callable[[], object], str]] = {
     "what becomes of a check's error, misspelt": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, on_error="alow"),
         "on_error 'alow' is not known: take 'block' or 'allow'",
+    ),
+    "what is around a document, misspelt": (
+        lambda: FINAL(["1"], int, fences="strp"),
+        "fences 'strp' is not known: take 'strip' or 'keep' or 'require'",
+    ),
+    "how many documents, misspelt": (
+        lambda: list(ITEMS(["[]"], "item", documents="all")),
+        "documents 'all' is not known: take 'one' or 'many'",
+    ),
+    "what becomes of a prompt in no known format, misspelt": (
+        lambda: TRANSPORT(GUARD, other="refus"),
+        "other 'refus' is not known: take 'refuse' or 'pass'",
+    ),
+    "what becomes of unknown text behind a gate, misspelt": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, unknown="gard"),
+        "unknown: 'gard' is not possible",
+    ),
+    "a gate that nothing may wait for": (
+        lambda: GATE(GUARD.wrap(asynchronous()), print, ahead=0),
+        "ahead= needs a number of code points, at least 1",
+    ),
+    "what becomes of unknown text on a route, misspelt": (
+        lambda: MIDDLEWARE(asgi, GUARD, unknown="gard"),
+        "unknown: 'gard' is not possible",
+    ),
+    "what becomes of other paths, misspelt": (
+        lambda: PROXY("https://api.example.com", {"default": GUARD}, other="gard"),
+        "other: 'gard' is not known: did you mean 'guard'?",
+    ),
+    "how bytes carry chunks, misspelt": (
+        lambda: GUARD.flow(media="ss"),
+        "media 'ss' is not known: take 'sse' or",
+    ),
+    "what becomes of a file that is not whole, misspelt": (
+        lambda: SINK("answer.txt", partial="kep"),
+        "partial 'kep' is not known: take 'keep' or 'delete'",
+    ),
+    "what becomes of a slow reader, misspelt": (
+        lambda: TEE(GUARD.wrap(asynchronous()), slow="drp"),
+        "slow 'drp' is not known: take 'wait' or 'drop'",
+    ),
+    "what becomes of a sink's errors, misspelt": (
+        lambda: anyio.run(lambda: WRITE_TO(GUARD.wrap(asynchronous()), on_error="log")),
+        "on_error 'log' is not known: take 'raise' or 'report'",
+    ),
+    "what becomes of a store's errors, misspelt": (
+        lambda: VAULTS(on_error="blok"),
+        "on_error 'blok' is not known: take 'block' or 'mask'",
     ),
     "a gate without time": (
         lambda: GATE(GUARD.wrap(asynchronous()), print, deadline=0),

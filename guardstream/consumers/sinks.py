@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, Self, TextIO
 import anyio.to_thread
 
 from guardstream.events import FinishReason
+from guardstream.hints import check_known
 from guardstream.stream.result import Result
 
 COMPLETE: Sequence[FinishReason] = ("stop", "length", "tool_calls")
@@ -65,8 +66,9 @@ async def write_to(
 
     `on_error`: a sink that fails, as a full disk makes it, ends the stream with its error
     ("raise"), or is given up with a line in the log while the others go on ("report"). The others
-    are closed on every way out. What the stream raises passes.
+    are closed on every way out. What the stream raises passes. ValueError for another `on_error`.
     """
+    check_known("on_error", on_error, ("raise", "report"))
     writing = list(sinks)
     try:
         async with stream:
@@ -117,6 +119,7 @@ class FileSink:
         partial: Literal["keep", "delete"] = "keep",
         fsync: bool = True,
     ) -> None:
+        check_known("partial", partial, ("keep", "delete"))
         self.path = Path(path)
         self.partial = self.path.with_name(f"{self.path.name}.partial")
         self._keep = partial == "keep"

@@ -11,6 +11,7 @@ import anyio
 from guardstream.consumers.read_ahead import ReadAhead
 from guardstream.errors import GuardstreamError
 from guardstream.events import FinishReason
+from guardstream.hints import check_known
 from guardstream.stream.arguments import known_arguments
 from guardstream.stream.context import AsyncContext
 from guardstream.stream.outcome import RelayedOutcome
@@ -46,6 +47,7 @@ class Tee(ReadAhead[C]):
     ) -> None:
         if branches < 1 or buffer < 1:
             raise ValueError("a tee needs at least one branch, and room for one chunk in each")
+        check_known("slow", slow, ("wait", "drop"))
         super().__init__(stream)
         self._branches = tuple(Branch(self, stream, buffer) for _ in range(branches))
         self._slow = slow

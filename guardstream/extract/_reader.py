@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import ValidationError
 
 from guardstream.extract._errors import ExtractError
 from guardstream.extract._texts import TextOf, Texts
-from guardstream.hints import hint
+from guardstream.hints import check_known, hint
 from guardstream.jsonstream.document import Checks, Document, Source
 from guardstream.jsonstream.documents import Documents, Fences, Part, Piece
 from guardstream.jsonstream.errors import (
@@ -82,7 +82,16 @@ class Reader:
             raise TypeError(
                 f"there is no option {unknown[0]!r}: {hint(unknown[0], others, 'there are')}"
             )
+        fences, limits = reading.get("fences"), reading.get("limits")
+        if fences is not None:
+            check_known("fences", fences, get_args(Fences))
+        check_known("documents", documents, ("one", "many"))
+        if limits is not None and not isinstance(limits, Limits):
+            given = type(limits).__qualname__
+            raise TypeError(f"limits= needs Limits(depth=64, string=100_000), not {given!r}")
         text_of = reading.get("text_of")
+        if text_of is not None and not callable(text_of):
+            raise TypeError(f"text_of= needs a function, not {type(text_of).__qualname__!r}")
         self.text: TextOf = text_of or Texts(reading.get("provider"), reading.get("tool"))
         self.over = False
         self.offset = 0  # how far the stream was read, in code points
@@ -93,10 +102,10 @@ class Reader:
         made: Callable[..., Document] = Document
         if kinds:
             made = partial(RepairedDocument, repair=kinds)
-        options = {"limits": reading.get("limits"), "duplicates": reading.get("duplicates", False)}
+        options = {"limits": limits, "duplicates": reading.get("duplicates", False)}
         self._new_document = partial(made, checks, build=True, **options)
-        self._fenced = reading.get("fences") is not None
-        self._finder = Documents(self._new, reading.get("fences"), repair=kinds)
+        self._fenced = fences is not None
+        self._finder = Documents(self._new, fences, repair=kinds)
         self._many = documents == "many"
         self._document: Document | None = None
         self._source = Source(0)

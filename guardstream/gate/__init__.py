@@ -18,6 +18,7 @@ from guardstream.gate.verdict import Check, Context, Verdict
 from guardstream.hints import check_known
 from guardstream.providers import Adapter
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.unknown import check_unknown
 from guardstream.stages.custom import known_channels
 from guardstream.stages.units import Lengths, Units
 from guardstream.stream.arguments import known_arguments
@@ -75,7 +76,10 @@ def gate(
     for name, given in (("on_error", on_error), ("on_timeout", on_timeout)):
         check_known(name, given, get_args(Otherwise))
     check_seconds("deadline", deadline)
+    if not isinstance(ahead, int) or ahead < 1:
+        raise ValueError(f"ahead= needs a number of code points, at least 1, not {ahead!r}")
     kept = known_channels(channels)
+    check_unknown(unknown)
     choose = choosing(None, provider, unknown)
     judging = Options(_units(unit), deadline, ahead, on_error, on_timeout, kept, choose)
     return GatedStream(stream, check, judging)

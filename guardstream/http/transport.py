@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from guardstream.errors import AdapterError, BlockedError
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.guard import Guard, check_guard
+from guardstream.hints import check_known
 from guardstream.http.body import aguard_body, guard_body, guard_error
 from guardstream.http.headers import CONVERSATION, in_utf8, withheld
 from guardstream.http.request import RefusedError, checked_request
@@ -28,6 +29,7 @@ from guardstream.providers.adapter import Adapter
 from guardstream.providers.dashscope import DashScope
 from guardstream.providers.whole import BODIES
 from guardstream.stream.arguments import known_arguments
+from guardstream.stream.choosing import choosing
 from guardstream.vault import Vault, Vaults
 
 __all__ = ["ENDPOINTS", "GuardTransport", "SyncGuardTransport"]
@@ -86,6 +88,8 @@ class _Guarding(_Base):  # type: ignore[misc]
         vaults: Vaults | None = None,
     ) -> None:
         check_guard(guard, "a transport")
+        check_known("other", other, ("refuse", "pass"))
+        choosing(guard.policy, provider, guard.policy.unknown)  # raises for an unknown name
         self._vaults = vaults
         self._guard = guard
         self._transport = transport

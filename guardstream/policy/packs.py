@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from os.path import exists
 from pathlib import Path
 
 from guardstream.errors import PolicyError
@@ -45,7 +46,7 @@ def resolve(path: str | Path) -> Path:
     text = str(path)
     if not text:
         raise PolicyError("the name of a policy is empty: name a file, or a pack: guardstream/NAME")
-    if "\n" in text:
+    if "\n" in text or (": " in text and not exists(text)):
         raise PolicyError(
             "a path was expected, not a policy's text: Guard(Policy.parse(text)) takes the text"
         )

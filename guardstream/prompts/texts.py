@@ -117,7 +117,11 @@ class Texts:
                 replace(found, finding=replace(found.finding, start=start, end=end))
                 for found in self.findings[before:]
             ]
-            return match[0] if guarded == said else json.dumps(guarded)
+            if guarded == said:
+                return match[0]
+            # As it was written; half of a surrogate pair can only be an escape.
+            halves = any("\ud800" <= character <= "\udfff" for character in guarded)
+            return json.dumps(guarded, ensure_ascii=match[0].isascii() or halves)
 
         return _ESCAPED.sub(written, text)
 

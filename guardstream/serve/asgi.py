@@ -13,6 +13,7 @@ from typing import TypeAlias, Unpack
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guardstream.guard import Guard
+from guardstream.hints import hint
 from guardstream.serve.configured import middleware
 from guardstream.serve.exchange import Exchange
 from guardstream.serve.journal import Replay, last_event_id
@@ -21,6 +22,7 @@ from guardstream.serve.restoring import Restoring
 from guardstream.serve.resuming import resume
 from guardstream.serve.routes import Route, Routes, Settings
 from guardstream.serve.websocket import Connection
+from guardstream.stream.choosing import choosing
 from guardstream.vault import Vault
 
 Routing: TypeAlias = Route | tuple[str, Guard | None]
@@ -58,6 +60,10 @@ class GuardMiddleware:
         replay_vault: Callable[[Scope], Awaitable[Vault | None]] | None = None,
         **settings: Unpack[Settings],
     ) -> None:
+        unknown = sorted(settings.keys() - Settings.__annotations__.keys())
+        if unknown:
+            meant = hint(unknown[0], Settings.__annotations__, "there are")
+            raise TypeError(f"GuardMiddleware() has no argument {unknown[0]!r}: {meant}")
         otherwise = Route("/{path:path}", guard, **settings)
         if isinstance(routes, Mapping):
             raise TypeError("'routes' are Route or (path, guard), in order, not a mapping")
@@ -72,6 +78,9 @@ class GuardMiddleware:
         for each in (guard, *(found for route in given for found in (route.guard, route.inbound))):
             if each is not None:
                 each.refuse_operations("the middleware")
+        for route in (otherwise, *given):
+            if route.guard is not None:  # raises for a provider that is not known
+                choosing(route.guard.policy, route.provider, route.guard.policy.unknown)
         if guard is None and not given:
             raise ValueError("nothing would be guarded: give 'guard' or 'routes'")
         self.app = app

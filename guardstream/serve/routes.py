@@ -14,6 +14,7 @@ from guardstream.framing.frames import Media
 from guardstream.guard import Guard, check_guard
 from guardstream.policy import Policy
 from guardstream.providers.adapter import Unknown
+from guardstream.providers.unknown import check_unknown
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """As ASGI has them: names in lower case."""
@@ -87,6 +88,11 @@ class Route:
         seconds = self.heartbeat
         if seconds is not None and (not isinstance(seconds, (int, float)) or seconds <= 0):
             raise ValueError(f"'heartbeat' is a number of seconds above 0, not {seconds!r}")
+        if isinstance(self.text_types, str):
+            given = self.text_types
+            raise TypeError(f"'text_types' is a list, such as ({given!r},), not one text")
+        if self.unknown is not None:
+            check_unknown(self.unknown)
         for name, known in (("websocket", WebSocketMode), ("binary", Binary)):
             value = getattr(self, name)
             if value not in get_args(known):

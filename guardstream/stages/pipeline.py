@@ -35,7 +35,9 @@ class Pipeline:
         return 0 if self._finished else sum([stage.held for stage in self._stages])
 
     def feed(self, text: str) -> list[Event]:
-        """Pass `text` through every stage."""
+        """Pass `text` through every stage. Raises TypeError for what is no text."""
+        if not isinstance(text, str):
+            raise TypeError(f"feed() needs a text, a str, not {type(text).__qualname__!r}")
         if self._finished or not text:
             return []
         return self._through([Text(text)])

@@ -57,6 +57,14 @@ def check_framing(framing: str | None) -> None:
         check_known("framing", framing, ("sse", "text"))
 
 
+def check_listed(name: str, given: object) -> None:
+    """Refuse one thing, or what has none, where the argument `name` is a list of them."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        kind = "the class " if isinstance(given, type) else ""
+        what = given.__qualname__ if isinstance(given, type) else type(given).__qualname__
+        raise TypeError(f"{name}= needs a list, such as [one], not {kind}{what!r}")
+
+
 def check_provider(provider: object) -> None:
     """Refuse what is neither a format's name nor an adapter."""
     if provider is None or isinstance(provider, str):

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from anyio import to_thread
 
+from guardstream.hints import check_known
 from guardstream.vault.ids import Ids
 from guardstream.vault.sealing import AESGCM, Plain, Sealing
 from guardstream.vault.standin import named
@@ -70,6 +71,7 @@ class Vaults:
         inside = store is None or isinstance(store, MemoryStore)
         if not inside and (not keys or id_key is None):
             raise ValueError("a store outside of the process needs a 'key' and an 'id_key'")
+        check_known("on_error", on_error, ("block", "mask"))
         self._on_error = on_error
         self._store: Store = MemoryStore() if store is None else store
         self._sealing: Sealing = AESGCM(keys) if keys else Plain()

@@ -198,6 +198,14 @@ def test_values_that_are_escaped_in_json_are_hidden(text: str) -> None:
         json.loads(message["content"])
 
 
+def test_letters_beside_an_escape_stay_as_they_are_written() -> None:
+    text = f'"Straße\\n{VALUE}"'
+    [sent] = GUARD.check_messages(
+        [{"role": "user", "content": text}], vault=Vault(b"k" * 16)
+    ).messages
+    assert sent["content"].startswith('"Straße\\n[')
+
+
 def test_findings_in_json_that_is_escaped_stand_at_its_strings() -> None:
     text = 'x {"mail": "mia.wolf\\u0040example.org"}'
     checked = GUARD.check_messages([{"role": "user", "content": text}], vault=Vault(b"k" * 16))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from guardstream.errors import GuardstreamError
 from guardstream.guard import Guard
+from guardstream.hints import hint
 from guardstream.receipts import Signer
 from guardstream.serve.proxy.keys import Key, Keys
 from guardstream.serve.proxy.upstreams import Choice, Target
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ("key", "client")
 """What is known of each request: the name of the key that it comes with, its client's address."""
+
+OTHERS = ("refuse", "guard", "pass")
+"""What may become of a path that is not known."""
 
 DEFAULT = "default"
 """The name of the policy that guards what nothing else is said about, and of the upstream."""
@@ -97,6 +101,8 @@ class ProxySettings:
             where = "upstream" if name == DEFAULT else f"upstreams: {name!r}"
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise SettingsError(f"{where}: expected a URL such as https://api.openai.com")
+        if self.other not in OTHERS:
+            raise SettingsError(f"other: {self.other!r} is not known: {hint(self.other, OTHERS)}")
         if DEFAULT in self.upstreams:
             raise SettingsError(f"upstreams: {DEFAULT!r} is the name of 'upstream'")
         if DEFAULT not in self.guards:
