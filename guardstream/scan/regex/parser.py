@@ -99,6 +99,9 @@ _SETS = re.compile(_SET)
 _RANGES = re.compile(rf"(?=([0-9A-Za-z{_BEYOND}])-([0-9A-Za-z{_BEYOND}]))")
 
 
+_BOUNDS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
+
+
 def _is_plain(pattern: str) -> bool:
     """Whether `regex` need not be asked about a pattern that this parser has read."""
     if _PLAIN.fullmatch(pattern) is None:
@@ -260,10 +263,11 @@ class _Parser:
         return Atomic(repeat) if possessive else repeat
 
     def _bounds(self) -> tuple[int, int | None] | None:
-        for token, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
-            if self.take(token):
-                return bounds
-        if self.peek() != "{":
+        token = self.peek()
+        if token in _BOUNDS:
+            self.at += 1
+            return _BOUNDS[token]
+        if token != "{":
             return None
         start = self.at
         end = self.pattern.find("}", start)

@@ -95,7 +95,7 @@ def compile_pattern(
 def _check_lookbehinds(tree: Node) -> None:
     """Refuse what depends on the order in which `regex` tries a lookbehind's ways: from its end."""
     names = referred(tree)
-    for node in walk(tree):
+    for node in walk(tree) if names else ():
         match node:
             case Look(item, False, False) if names & captured(item) and is_ambiguous(item):
                 raise PatternError(

@@ -77,9 +77,12 @@ def with_inside(node: Node, parts: tuple[Node, ...]) -> Node:
 
 def walk(node: Node) -> Iterator[Node]:
     """The node and all that it consists of."""
-    yield node
-    for part in inside(node):
-        yield from walk(part)
+    left = [node]
+    while left:
+        node = left.pop()
+        yield node
+        if not isinstance(node, Char):
+            left += reversed(inside(node))
 
 
 def referred(node: Node) -> set[int]:
