@@ -14,7 +14,7 @@ import anyio
 
 from guardstream.framing.json import json_bytes, json_object
 from guardstream.http.request import RefusedError
-from guardstream.serve.proxy import budgets, objects, others
+from guardstream.serve.proxy import budgets, objects, other_requests
 from guardstream.serve.proxy.endpoints import Found
 from guardstream.serve.proxy.keys import Key
 from guardstream.serve.proxy.requests import Read, read
@@ -65,7 +65,7 @@ def asked_by(found: Found, kind: str, query: str, body: bytes, answer_tokens: in
     """Read a request whose content type is `kind`. RefusedError if it cannot be read."""
     try:
         if found.endpoint.sends == "any":
-            said = others.read(kind, query, body)
+            said = other_requests.read(kind, query, body)
         else:
             said = read(found.endpoint, kind, body)
         about = [found.names["id"]] if found.endpoint.about else []

@@ -23,7 +23,15 @@ from guardstream.http.tools import for_request
 from guardstream.resilience import LimiterError
 from guardstream.serve.endings import told
 from guardstream.serve.journal import last_event_id
-from guardstream.serve.proxy import budgets, models, objects, others, requests
+from guardstream.serve.proxy import (
+    bodies,
+    budgets,
+    models,
+    objects,
+    other_answers,
+    other_requests,
+    requests,
+)
 from guardstream.serve.proxy.again import sent
 from guardstream.serve.proxy.answers import (
     Guarded,
@@ -313,7 +321,7 @@ class ProxyExchange:
         """
         if self._key is None or not self._key.other:
             raise RefusedError(403, "not_allowed", "this key is for paths alone that are known")
-        await caller.refuse_others(others.named_in(self._scope["path"], self._query))
+        await caller.refuse_others(other_requests.named_in(self._scope["path"], self._query))
 
     async def _list_models(self, sent_on: Sent) -> None:
         """Answer with the models of all upstreams; those that fail are left out, unless all do."""
@@ -404,7 +412,7 @@ class ProxyExchange:
             await self._nothing(guard, response)
         elif not fails and response.status >= 300:
             raise UpstreamError(502, "unguarded_answer", "the upstream answers from elsewhere")
-        elif not fails and others.is_unread(kind):
+        elif not fails and bodies.is_unread(kind):
             await self._unread(response, guard)
         elif fails:
             await self._answer(guard, response, kind)
@@ -413,13 +421,13 @@ class ProxyExchange:
 
     async def _begun(self, guard: Guard, response: Incoming, kind: str) -> None:
         """Guard an answer by how it begins, and by the type that it names."""
-        if others.may_be_another(kind):
+        if bodies.may_be_another(kind):
             try:
                 with anyio.fail_after(guard.options(guard.policy, {}).deadlines.first_token):
                     response, kind = await begun(response, kind)
             except TimeoutError:
                 raise UpstreamError(504, "deadline", _TOO_LONG) from None
-        if others.is_stream(kind, gated=bool(guard.gates)):
+        if bodies.is_stream(kind, gated=bool(guard.gates)):
             await self._stream(guard, response, kind)
         else:
             await self._answer(guard, response, kind)
@@ -463,8 +471,8 @@ class ProxyExchange:
         beside = partial(self._parts.apart.text, len(answer))
         endpoint, attributes = self._found.endpoint, self._attributes
         if endpoint.answer == "any":
-            rules = partial(others.guarded, guard, kind, answer, attributes)
-            return await others.judged(guard, rules, beside)
+            rules = partial(other_answers.guarded, guard, kind, answer, attributes)
+            return await other_answers.judged(guard, rules, beside)
         if guard.gates:
             return await judged_answer(guard, endpoint, kind, answer, attributes, beside)
         return await beside(partial(guarded_answer, guard, endpoint, kind, answer, attributes))
@@ -509,7 +517,7 @@ class ProxyExchange:
         encodings = [v for name, v in self._headers if plain_name(name) == b"content-encoding"]
         if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
             raise RefusedError(415, "unguarded_input", "the request's body is compressed")
-        return others.checked(guard, kind, self._scope["path"], self._query, body)
+        return other_requests.checked(guard, kind, self._scope["path"], self._query, body)
 
     def _conversation(self) -> tuple[str | None, str]:
         """The conversation that a request names, and whose it is: the client's, by its key."""
@@ -630,7 +638,7 @@ class ProxyExchange:
 
     def _framing(self, kind: str) -> Literal["sse", "text"] | None:
         """How a stream of the endpoint comes; None where its first byte tells."""
-        if self._found.endpoint.provider or not others.is_text(kind):
+        if self._found.endpoint.provider or not bodies.is_text(kind):
             return None
         return "sse" if kind == "text/event-stream" else "text"
 
@@ -652,7 +660,7 @@ class ProxyExchange:
 def _media(response: Incoming) -> str:
     """Return the media type of an answer. UpstreamError for one that cannot be guarded."""
     said = content_type(response)
-    kinds = {others.media_of(each) for each in said.split(",")}
+    kinds = {bodies.media_of(each) for each in said.split(",")}
     if response.status == _PARTIAL or not in_utf8(said):
         why = "the upstream's answer is a part of one, or not in UTF-8: it cannot be guarded"
         raise UpstreamError(502, "unguarded_answer", why)

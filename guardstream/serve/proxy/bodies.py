@@ -1,0 +1,151 @@
+"""What a body is, whatever it calls itself: JSON, lines of JSON, a text, or a file.
+
+Readers differ in what they go by, so nothing is taken for what its media type says alone.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8
+from json import detect_encoding
+from typing import Any, Literal, NamedTuple
+
+from guardstream.errors import AdapterError
+from guardstream.framing.json import json_bytes, json_data, json_start
+from guardstream.http.request import RefusedError, refused
+from guardstream.serve.proxy.beginnings import AMAZON, EVENTS, LINES
+
+_TEXTS = frozenset({"application/xml", "application/javascript", "application/yaml"})
+_TEXTS |= {"application/x-yaml", "application/toml", "application/graphql", "application/sql"}
+"""The media types of texts beside `text/…`, `…+xml` and `…+yaml`."""
+
+_MEDIA = ("image/", "audio/", "video/", "font/")
+"""How media types begin of what is no text, whoever reads it."""
+
+_FILES = frozenset({"", "application/octet-stream", "application/pdf", "application/zip"})
+_FILES |= {"application/gzip", "application/x-gzip", "application/x-tar"}
+"""The media types of files that are sent unread, if they are no text."""
+
+FIELDS = "application/x-www-form-urlencoded"
+"""The media type of a form without files, which some clients name whatever they send."""
+
+PARTS = "multipart/"
+"""How media types begin of bodies in parts, each of a type of its own."""
+
+NAME = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+"""A media type, without parameters."""
+
+_SCALAR = re.compile(r"\s*(?:-?[\d.eE+-]+|true|false|null)\s*")
+
+
+def media_of(content_type: str) -> str:
+    """Return the media type of a body, in lower case, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_text(media: str) -> bool:
+    """Tell whether a media type is of a text that is none of JSON."""
+    return media.startswith("text/") or media in _TEXTS or media.endswith(("+xml", "+yaml"))
+
+
+def is_stream(media: str, *, gated: bool) -> bool:
+    """Tell whether a body of a media type may come bit by bit: events, lines, or a text.
+
+    Where it is `gated`, a text waits for its end: gates judge the chunks of a format.
+    """
+    return media in (EVENTS, AMAZON) or media in LINES or (is_text(media) and not gated)
+
+
+def may_be_another(media: str) -> bool:
+    """Tell whether how an answer begins may tell another media type than it names."""
+    return media in _FILES or media in LINES or (is_text(media) and media != EVENTS)
+
+
+def is_unread(media: str) -> bool:
+    """Tell whether a media type is of what nobody reads: images, sound, films."""
+    named = NAME.fullmatch(media) is not None
+    return named and media.startswith(_MEDIA) and not is_text(media)
+
+
+def _is_json(media: str) -> bool:
+    return "json" in media
+
+
+class Body(NamedTuple):
+    """A body, or a field, as it is judged: JSON, lines of JSON, a text, or `bytes` that are not
+    read.
+    """
+
+    form: Literal["json", "lines", "text", "unread"]
+    value: Any
+
+    def written(self, value: Any) -> bytes:
+        """Return it with another value in its place."""
+        if self.form == "text":
+            return str(value).encode()
+        values = value if self.form == "lines" else [value]
+        with refused():
+            return b"\n".join(json_bytes(each) for each in values)
+
+
+def body_of(media: str, body: bytes) -> Body:
+    """Tell what a body is, whatever it calls itself: readers differ in what they go by."""
+    text = text_of(body)
+    if text is None:
+        if (media in _FILES or is_unread(media)) and not _may_be_text(body):
+            return Body("unread", body)
+        why = "the request's body is neither text in UTF-8 nor of a type that is a file"
+        raise RefusedError(415, "unguarded_input", why)
+    with refused():
+        found = json_of(media, text)
+    if found is None:
+        raise RefusedError(400, "invalid_json", "the request's body is no JSON")
+    return found
+
+
+def text_of(body: bytes) -> str | None:
+    """Return the text that bytes are; None if they are none in UTF-8, in which no NUL stands."""
+    try:
+        return None if b"\0" in body else body.removeprefix(BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _may_be_text(body: bytes) -> bool:
+    """Tell whether some readers take bytes for text or JSON that are no text in UTF-8.
+
+    They find out that it is UTF-16 or UTF-32, or read the JSON that it begins with, whatever
+    follows and though characters in it are broken.
+    """
+    named = detect_encoding(body)
+    try:
+        if not named.startswith("utf-8") and body.decode(named):
+            return True
+    except UnicodeDecodeError:
+        pass
+    try:
+        return bool(json_start(body.removeprefix(BOM_UTF8).decode(errors="replace")))
+    except AdapterError:
+        return True
+
+
+def field_of(text: str) -> Body:
+    """Tell what a field of a form or of a query is."""
+    with refused():
+        found = json_of("", text)
+    assert found is not None  # it does not say that it is JSON
+    return found
+
+
+def json_of(media: str, text: str) -> Body | None:
+    """Return a text as the JSON that it is; None if it says so and is not. AdapterError for JSON
+    that cannot be judged."""
+    value, form = json_data(text)
+    if form != "text":
+        return Body("json", value)
+    lines = [json_data(line) for line in text.split("\n") if line.strip()]
+    if lines and all(form != "text" for _, form in lines):
+        return Body("lines", [value for value, _ in lines])
+    if _is_json(media) and not _SCALAR.fullmatch(text):
+        return None
+    return Body("text", text)
